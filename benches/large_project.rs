@@ -62,7 +62,8 @@ fn main() -> ExitCode {
         ("model_1.column_3", "json"),
         ("model_1.column_3", "html"),
     ] {
-        let args = ["impact", name, "--format", form];
+        let format = if form == "json" { vec!["--json"] } else { vec!["--format", form] };
+        let args = [&["impact", name], &*format].concat();
         let _ = fs::remove_dir_all(folder.join(".formulac"));
         let (cold, bytes) = call(&folder, &args);
         let warm = (0..CALLS).map(|_| call(&folder, &args).0).fold(f64::INFINITY, f64::min);

@@ -15,6 +15,7 @@ pub struct Function {
     pub group: String,
     pub category: String,
     pub summary: String,
+    pub phrase: String,
     pub source: String,
     pub notes: String,
     pub args: Vec<(String, String)>,
@@ -67,6 +68,7 @@ impl Function {
 const KEYS: &[&str] = &[
     "category",
     "summary",
+    "phrase",
     "source",
     "notes",
     "args",
@@ -176,6 +178,19 @@ fn function(
         faults.push(file.fault(at, format!("`{name}` has no signature")));
         return None;
     }
+    let phrase = text("phrase", faults).unwrap_or_default();
+    if group != "internal" {
+        let params: Vec<String> = overloads.iter().flat_map(|o| names(&o.signature)).collect();
+        let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
+        if phrase.is_empty() {
+            faults.push(file.fault(at, format!("`{name}` has no phrase, which `explain` says what it computes with")));
+        }
+        for placeholder in phrase.split('{').skip(1).filter_map(|rest| rest.split(['}', ':']).next()) {
+            if !known(placeholder) {
+                faults.push(file.fault(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
+            }
+        }
+    }
     let level = text("level", faults).unwrap_or_else(|| "row".into());
     if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
         faults.push(file.fault(at, format!("unknown level `{level}`")));
@@ -192,6 +207,7 @@ fn function(
         group: group.to_owned(),
         category: text("category", faults).unwrap_or_else(|| group.to_owned()),
         summary: text("summary", faults).unwrap_or_default(),
+        phrase,
         source: text("source", faults).unwrap_or_default(),
         notes: text("notes", faults).unwrap_or_default(),
         args,
@@ -257,7 +273,8 @@ pub fn write(functions: &[Function]) -> String {
     let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");
     let mut overload_id = 0usize;
     for function in functions {
-        let Function { name, category, summary, source, notes, args, examples, aliases, related, .. } = function;
+        let Function { name, category, summary, phrase, source, notes, args, examples, aliases, related, .. } =
+            function;
         let id = |named: &Option<String>| {
             let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
             found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
@@ -273,7 +290,7 @@ pub fn write(functions: &[Function]) -> String {
             .map_or("None".to_owned(), |(_, l)| format!("Some(Lowering::{l:?})"));
         let _ = write!(
             out,
-            "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
+            "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
              volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",

@@ -1,5 +1,8 @@
 //! Template text to parts: a small reader of SQL expressions, so that brackets are put by precedence later.
 
+#[path = "scope.rs"]
+mod scope;
+
 use crate::part::NEUTRAL;
 
 /// As `part::Part`, with owned operands.
@@ -47,6 +50,7 @@ enum Token {
 
 pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     let tokens = lex(text)?;
+    scope::check(&tokens)?;
     let mut reader = Reader { tokens, at: 0, nodes: Vec::new(), params };
     let root = reader.expr(0)?;
     if reader.at < reader.tokens.len() {

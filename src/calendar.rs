@@ -67,8 +67,8 @@ impl std::error::Error for UnknownWeekday {}
 pub(crate) struct Calendar {
     /// The first day of the week.
     pub week_start: Weekday,
-    /// Months from January to the first month of the fiscal year, at most 11.
-    pub fiscal_month_offset: u8,
+    /// Months from January to the first month of the fiscal year, at most 11. `None` if nothing sets it.
+    pub fiscal_month_offset: Option<u8>,
 }
 
 impl Calendar {
@@ -79,7 +79,7 @@ impl Calendar {
 
     /// The months that fiscal quarters begin after those of the calendar: none, or 1 or 2.
     pub fn quarter_shift(self) -> u8 {
-        self.fiscal_month_offset % 3
+        self.fiscal_month_offset.unwrap_or_default() % 3
     }
 }
 

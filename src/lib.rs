@@ -79,12 +79,14 @@ pub mod yaml_edit;
 
 pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;
-pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
+pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn, UndecidedType};
 pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
 #[cfg(feature = "drafts")]
 pub use draft::Draft;
 pub use limits::Limits;
+#[cfg(feature = "cli")]
+pub use schema::Known;
 pub use schema::{Access, Column, Relation, Schema};
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
@@ -92,8 +94,8 @@ pub use spec::interpreted::{Interpreted, interpreted};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
 pub use spec::{
-    Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Project,
-    SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
+    Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Placeholder,
+    Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
 };
 pub use types::{Level, Type, UnknownType};
 

@@ -38,7 +38,7 @@ impl Keep {
         self
     }
 
-    /// With the SQL of models as it runs.
+    /// With the SQL of models as it runs; of a model that dbt has not compiled, with the code as it is written.
     #[must_use]
     pub fn compiled_code(mut self) -> Self {
         self.compiled_code = true;

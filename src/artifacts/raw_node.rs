@@ -289,7 +289,8 @@ impl<'a> RawNode<'a> {
             primary_key: interner.words(&self.primary_key),
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
-            raw_code: code(self.raw_code, keep.raw_code),
+            // What dbt has not compiled is read as it is written.
+            raw_code: code(self.raw_code, keep.raw_code || (keep.compiled_code && self.compiled_code.is_none())),
             compiled_code: code(self.compiled_code, keep.compiled_code),
             depends_on: interner.words(&self.depends_on.0.nodes),
             macros: interner.words(&self.depends_on.0.macros),

@@ -260,7 +260,7 @@ impl Ast {
     }
 
     /// The nodes, children before parents.
-    pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = ExprId> + use<> {
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = ExprId> + use<> {
         (0..self.nodes.len() as u32).map(ExprId)
     }
 

@@ -121,6 +121,8 @@ pub struct Function {
     pub category: &'static str,
     /// What it does, in a sentence.
     pub summary: &'static str,
+    /// What a call computes, with its arguments in braces: `the square root of {value}`. Empty for internal functions.
+    pub phrase: &'static str,
     /// Where its rule comes from.
     pub source: &'static str,
     /// What a user may trip over.

@@ -257,8 +257,13 @@ impl Lower<'_> {
         };
         let meta = self.program.meta(*arg);
         let text = self.source_text(meta.span);
+        let takes_date = function.overloads.iter().filter_map(|o| Self::param(o, index)).any(|param| match param.ty {
+            ParamType::Is(ty) => ty.is_temporal(),
+            ParamType::Temporal | ParamType::Any | ParamType::Same => true,
+            _ => false,
+        });
         let beside_date = args.iter().any(|a| self.program.meta(*a).ty.is_temporal());
-        if beside_date && matches!(self.program.node(*arg), Ir::Text(_)) {
+        if takes_date && beside_date && matches!(self.program.node(*arg), Ir::Text(_)) {
             self.date_literal(*arg);
             return;
         }
@@ -286,7 +291,10 @@ impl Lower<'_> {
         };
         let help = match (meta.ty, wanted.first().copied().unwrap_or_default(), shown) {
             (Type::Text, _, "+") => "join texts with `&`".to_owned(),
-            (Type::Boolean, "a number", _) => format!("turn the condition into a number, `IF({text}, 1, 0)`"),
+            (Type::Boolean, "a number", _) => format!("turn the condition into a number, `N({text})`"),
+            (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
+                format!("write the number without quotes, `{}`", text.trim_matches('"'))
+            }
             (ty, "text", _) if ty != Type::Text => format!("make it a text, `{text} & \"\"`"),
             (_, "a date", _) => "give a date column, `DATE(2024, 1, 31)` or a text `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator { catalog::lookup(shown) } else { Some(function) } {

@@ -44,7 +44,7 @@ impl Resolver<'_> {
                     // A cell may be the same column.
                     _ if scope.sheet.is_some() => self.open_column(None, name.name),
                     _ => {
-                        self.columns.push(unknown_column(None, name.name, false));
+                        self.columns.push(self.unknown_column(None, name.name, false));
                         self.columns.len() as u32 - 1
                     }
                 })
@@ -63,15 +63,19 @@ impl Resolver<'_> {
         if slot.0 != self.tables.text {
             *slot = (self.tables.text, self.columns.len() as u32);
             let column = &relation.columns()[position];
+            let ty = match column.ty() {
+                Type::Unknown => self.scope.given_type(column.name()),
+                ty => ty,
+            };
             self.columns.push(ColumnUse {
                 relation: Some(relation.shared_name()),
                 name: column.shared_name(),
                 quoted: column.is_quoted(),
                 bare: column.bare(),
-                ty: column.ty(),
+                ty,
                 nullable: column.is_nullable(),
                 size: column.size(),
-                assumed: column.ty() == Type::Unknown,
+                assumed: ty == Type::Unknown,
                 unknown: false,
                 merged: Vec::new(),
             });
@@ -166,24 +170,25 @@ impl Resolver<'_> {
         let index = *self.tables.used_open.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            self.columns.push(unknown_column(relation, name, !plain));
+            self.columns.push(self.unknown_column(relation, name, !plain));
         }
         index
     }
-}
 
-/// A column that no schema says.
-fn unknown_column(relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
-    ColumnUse {
-        relation: relation.map(Arc::from),
-        name: Arc::from(name),
-        quoted,
-        bare: 0,
-        ty: Type::Unknown,
-        nullable: true,
-        size: 0,
-        assumed: true,
-        unknown: true,
-        merged: Vec::new(),
+    /// A column that no schema lists.
+    fn unknown_column(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
+        let ty = self.scope.given_type(name);
+        ColumnUse {
+            relation: relation.map(Arc::from),
+            name: Arc::from(name),
+            quoted,
+            bare: 0,
+            ty,
+            nullable: true,
+            size: 0,
+            assumed: ty == Type::Unknown,
+            unknown: true,
+            merged: Vec::new(),
+        }
     }
 }

@@ -236,6 +236,7 @@ impl Lower<'_> {
 
     #[cold]
     fn mismatch(&mut self, first: IrId, second: IrId, what: What<'_>) {
+        let is_if = matches!(what, What::Branches("IF"));
         let what = match what {
             What::Values(shown) => format!("`{shown}` takes values of one type"),
             What::Branches(shown) => format!("the branches of `{shown}` have different types"),
@@ -251,6 +252,10 @@ impl Lower<'_> {
                         format!("write the number without quotes, `{written}`")
                     }
                     (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
+                    (None, _) if text == "\"\"" && is_if && b.ty == Type::Text => {
+                        "leave the last argument out: the value is then NULL, which is empty".to_owned()
+                    }
+                    (None, _) if text == "\"\"" => "write `1/0` for an empty value, which is NULL".to_owned(),
                     (None, _) if text.starts_with('"') => format!("write a number in place of `{text}`"),
                     (None, _) => {
                         format!("make the number a text, `{number} & \"\"`, or the text a number, `VALUE({text})`")

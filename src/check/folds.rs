@@ -1,8 +1,10 @@
 //! Functions of any number of arguments that come down to one of two: XOR, CHOOSE, GCD, LCM.
 
+use super::convert::What;
 use super::lower::Lower;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::types::Type;
@@ -47,11 +49,27 @@ impl Lower<'_> {
     /// `CHOOSE(n, a, b)` is `SWITCH(n, 1, a, 2, b)`; a literal `n` picks at once.
     pub(super) fn lower_choose(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let Some((index, choices)) = values.split_first() else { return self.error(span) };
-        if let Some(index) = self.literal_integer(*index) {
-            let chosen = usize::try_from(index).ok().and_then(|index| choices.get(index.checked_sub(1)?));
+        let Some((index, choices)) = values.split_first().filter(|(_, choices)| !choices.is_empty()) else {
+            return self.error(span);
+        };
+        if let Some(place) = self.literal_integer(*index) {
+            let chosen = usize::try_from(place).ok().and_then(|place| choices.get(place.checked_sub(1)?));
             self.program.folded = true;
-            return chosen.copied().unwrap_or_else(|| self.null(Type::Unknown, span));
+            let Some(chosen) = chosen else {
+                let at = self.program.meta(*index).span;
+                let message =
+                    format!("`CHOOSE` has no value {place}, only {}; the result is always NULL", choices.len());
+                let help = format!("write an index from 1 to {}", choices.len());
+                self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
+                // A branch that is never taken keeps the type of the values.
+                let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));
+                let mut branches = choices.to_vec();
+                if self.unify(&mut branches, What::Values("CHOOSE"), false).is_none() {
+                    return self.error(span);
+                }
+                return self.case(&[never], &mut branches[..1], span, "CHOOSE");
+            };
+            return *chosen;
         }
         let index = self.whole_number(*index, span);
         if self.is_null(index) || self.is_error(index) {

@@ -94,6 +94,8 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
         at = match quoted(mask, at) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
+            // Colours and conditions are refused, whatever letters they have.
+            None if c == '[' => mask.get(at..).and_then(|rest| rest.find(']')).map_or(mask.len(), |end| at + end + 1),
             None if "ymdhsYMDHS".contains(c) => return true,
             None => at + c.len_utf8(),
         };

@@ -62,13 +62,14 @@ pub(crate) use timeframe::names as timeframes;
 pub(crate) use today::Today;
 pub(crate) use totals::{Total, TotalKind, TotalUse, totals_in};
 pub(crate) use traps::values_of;
-pub(crate) use unknown::gone;
+pub(crate) use unknown::{gone, no_column};
 
 use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
 use crate::schema::Relation;
+use crate::types::Type;
 
 /// What a formula is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,9 +170,17 @@ pub(crate) struct Scope<'a> {
     pub strata: bool,
     /// The rows and columns that cells are of.
     pub sheet: Option<&'a Sheet>,
+    /// Types that columns of unknown type are given, by name in lower case.
+    pub given_types: &'a [(String, Type)],
 }
 
 impl Scope<'_> {
+    /// The type that a column of unknown type is given.
+    fn given_type(&self, name: &str) -> Type {
+        let given = self.given_types.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+        given.map_or(Type::Unknown, |(_, ty)| *ty)
+    }
+
     fn role(&self, part: u32) -> Role {
         self.roles.get(part as usize).copied().unwrap_or(Role::Definitions)
     }

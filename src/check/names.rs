@@ -8,7 +8,7 @@ use super::sheet::{Cell, CellRange};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{Lookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unknown::{CANDIDATES, SEARCHES, columns_of, gone, listed};
+use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
 use super::{Context, Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
@@ -196,7 +196,7 @@ pub(super) fn resolve(
                 },
                 Expr::Call(call) => {
                     let call = ast.call(call);
-                    let target = resolver.function(call.name, call.count as usize);
+                    let target = resolver.function(call.name);
                     let counts = may_aggregate && !ast.ranges && !names.aggregates;
                     if let (Target::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
@@ -385,7 +385,8 @@ impl Resolver<'_> {
             if self.scope.open && self.scope.relations.is_empty() {
                 return Target::Column(self.open_column(Some(view_text), text));
             }
-            let known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
+            let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
+            known.dedup();
             let mut diagnostic =
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
             diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
@@ -411,29 +412,24 @@ impl Resolver<'_> {
                 Target::Column(self.open_column(Some(scope.relations[relation].name()), text))
             }
             None => {
-                let relation = &self.scope.relations[relation];
-                let message = format!("`{}` has no column `{text}`", relation.name());
-                let diagnostic = Diagnostic::new(Code::UnknownName, parts.field, message);
-                if relation.had_once(text) {
-                    self.diagnostics.push(gone(diagnostic, relation));
-                    return Target::Error;
+                let scope = self.scope;
+                let relation = &scope.relations[relation];
+                let diagnostic = no_column(relation, text, parts.field, || columns_of(relation));
+                if !diagnostic.is_error() {
+                    return Target::Column(self.take_for_column(relation, text, parts.field));
                 }
-                let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
-                    Some(near) => suggest::similar(near),
-                    None => columns_of(relation),
-                };
-                self.diagnostics.push(diagnostic.with_help(help));
+                self.diagnostics.push(diagnostic);
                 Target::Error
             }
         }
     }
 
-    fn function(&mut self, span: Span, count: usize) -> Target {
+    fn function(&mut self, span: Span) -> Target {
         let text = span.text(self.source);
         if let Some(function) = catalog::find(text) {
             return Target::Function(function);
         }
-        self.no_function(text, span, count)
+        self.no_function(text, span)
     }
 }
 

@@ -142,8 +142,9 @@ impl Lower<'_> {
     /// where that does too; none where more does.
     fn decided_by(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
         // A text may be a date; beside texts it is not. A literal NULL is of any type, and so is what is typed as a
-        // literal with a point and is none.
+        // literal with a point and is none. The sign of a literal with a point decides where a parameter is `positive`.
         if operands.null()
+            || (operands.points() && function.narrow_literals)
             || operands.some(Type::Point as u32)
             || (operands.some(kind::LONG_INTEGER) && function.literals)
             || (operands.some(kind::TEXT) && (function.literal_dates || !operands.texts()))

@@ -37,7 +37,7 @@ impl Lower<'_> {
     fn has_pivot(&mut self, shown: &str, span: Span) -> bool {
         let pivoted = self.scope.sheet.is_some_and(|sheet| sheet.pivot.is_some());
         if !pivoted {
-            let message = format!("`{shown}` looks at the columns of a pivot, and this is no pivoted worksheet");
+            let message = format!("`{shown}` needs a pivoted worksheet");
             self.report(
                 Diagnostic::new(Code::NeedsPivot, span, message)
                     .with_help("write a worksheet step that says what its columns are of, `pivot_by: channel`"),

@@ -3,61 +3,103 @@
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Functions of SQL and other tools, with what to write.
-const OTHER_TOOLS: &[(&str, &str)] = &[
-    ("AVG", "AVERAGE(x)"),
-    ("CASE", "IF(condition, then, else) or IFS(…)"),
-    ("CAST", "nothing: types are converted where it is safe; numbers become text with `&`"),
-    ("CEIL", "CEILING(x)"),
-    ("COUNT_DISTINCT", "COUNT(DISTINCT(x))"),
-    ("COUNTDISTINCT", "COUNT(DISTINCT(x))"),
-    ("CURRENT_DATE", "TODAY()"),
-    ("CURRENT_TIMESTAMP", "NOW()"),
-    ("DATE_TRUNC", "column[month]"),
-    ("CONVERT", "nothing: types are converted where it is safe; numbers become text with `&`"),
-    ("COUNT_IF", "COUNTIF(condition)"),
-    ("DATEADD", "date + days"),
-    ("DATEDIFF", "DATEDIF(start, end, \"D\")"),
-    ("DATEPART", "YEAR(date)"),
-    ("DATE_ADD", "date + days"),
-    ("DATE_DIFF", "DATEDIF(start, end, \"D\")"),
-    ("DATE_PART", "YEAR(date)"),
-    ("DATE_SUB", "date - days"),
-    ("DECODE", "SWITCH(x, value, result, …, otherwise)"),
-    ("EXTRACT", "YEAR(date)"),
-    ("GETDATE", "TODAY()"),
-    ("GREATEST", "MAX(a, b)"),
-    ("IFF", "IF(condition, then, else)"),
-    ("IIF", "IF(condition, then, else)"),
-    ("IFNULL", "IFNA(value, fallback)"),
-    ("ISNULL", "ISBLANK(x)"),
-    ("LAG", "OFFSET(x, -1)"),
-    ("LAST_DAY", "EOMONTH(date, 0)"),
-    ("LEAD", "OFFSET(x, 1)"),
-    ("LEAST", "MIN(a, b)"),
-    ("LENGTH", "LEN(x)"),
-    ("MEAN", "AVERAGE(x)"),
-    ("NULLIF", "IF(a = b, 1/0, a)"),
-    ("NVL", "IFNA(value, fallback)"),
-    ("POW", "POWER(base, exponent)"),
-    ("SAFE_CAST", "nothing: types are converted where it is safe; numbers become text with `&`"),
-    ("SAFE_DIVIDE", "a / b"),
-    ("SUBSTR", "MID(text, start, count)"),
-    ("SUBSTRING", "MID(text, start, count)"),
-    ("TRY_CAST", "nothing: types are converted where it is safe; numbers become text with `&`"),
-    ("UNIQUE", "COUNT(DISTINCT(x))"),
-    ("ZEROIFNULL", "IFNA(x, 0)"),
+use Instead::{Say, Write};
+
+/// What to write in place of a function.
+enum Instead {
+    /// A formula.
+    Write(&'static str),
+    /// A sentence.
+    Say(&'static str),
+}
+
+/// Functions of SQL and other tools, with what to write instead.
+const OTHER_TOOLS: &[(&str, Instead)] = &[
+    ("AVG", Write("AVERAGE(x)")),
+    ("CASE", Write("IF(condition, then, else) or IFS(…)")),
+    ("CAST", Say(CONVERSION)),
+    ("CEIL", Write("CEILING(x)")),
+    ("CONVERT", Say(CONVERSION)),
+    ("COUNTD", Write("COUNT(DISTINCT(x))")),
+    ("COUNTDISTINCT", Write("COUNT(DISTINCT(x))")),
+    ("COUNT_DISTINCT", Write("COUNT(DISTINCT(x))")),
+    ("COUNT_IF", Write("COUNTIF(condition)")),
+    ("CURRENT_DATE", Write("TODAY()")),
+    ("CURRENT_TIMESTAMP", Write("NOW()")),
+    ("DATEADD", Write("date + days")),
+    ("DATEDIFF", Write("DATEDIF(start, end, \"D\")")),
+    ("DATEPART", Write("YEAR(date)")),
+    ("DATE_ADD", Write("date + days")),
+    ("DATE_DIFF", Write("DATEDIF(start, end, \"D\")")),
+    ("DATE_PART", Write("YEAR(date)")),
+    ("DATE_SUB", Write("date - days")),
+    ("DATE_TRUNC", Write("column[month]")),
+    ("DECODE", Write("SWITCH(x, value, result, …, otherwise)")),
+    ("ENDSWITH", Write("RIGHT(text, n) = …")),
+    ("ENDS_WITH", Write("RIGHT(text, n) = …")),
+    ("EXTRACT", Write("YEAR(date)")),
+    ("FALSE", Write("FALSE")),
+    ("GETDATE", Write("NOW()")),
+    ("GREATEST", Write("MAX(a, b)")),
+    ("GROUP_CONCAT", Write("TEXTJOIN(\", \", TRUE, x)")),
+    ("IFF", Write("IF(condition, then, else)")),
+    ("IFNULL", Write("IFNA(value, fallback)")),
+    ("IIF", Write("IF(condition, then, else)")),
+    ("INSTR", Write("FIND(needle, text)")),
+    ("ISNULL", Write("ISBLANK(x)")),
+    ("LAG", Write("OFFSET(x, -1)")),
+    ("LAST_DAY", Write("EOMONTH(date, 0)")),
+    ("LCASE", Write("LOWER(text)")),
+    ("LEAD", Write("OFFSET(x, 1)")),
+    ("LEAST", Write("MIN(a, b)")),
+    ("LENGTH", Write("LEN(x)")),
+    ("LET", Say("give the value a name of its own on another line, `name = …`, and use that name")),
+    ("LISTAGG", Write("TEXTJOIN(\", \", TRUE, x)")),
+    ("MEAN", Write("AVERAGE(x)")),
+    ("NA", Say("write `1/0` for an empty value, as errors are NULL here")),
+    ("NULLIF", Write("IF(a = b, 1/0, a)")),
+    ("NVL", Write("IFNA(value, fallback)")),
+    ("POW", Write("POWER(base, exponent)")),
+    ("ROW_NUMBER", Write("ROW()")),
+    ("SAFE_CAST", Say(CONVERSION)),
+    ("SAFE_DIVIDE", Write("a / b")),
+    (
+        "SPLIT",
+        Say(
+            "take parts with `REGEXEXTRACT(text, pattern)` or with `LEFT`, `MID` and `FIND`; join texts with `TEXTJOIN`",
+        ),
+    ),
+    (
+        "SPLIT_PART",
+        Say(
+            "take parts with `REGEXEXTRACT(text, pattern)` or with `LEFT`, `MID` and `FIND`; join texts with `TEXTJOIN`",
+        ),
+    ),
+    ("STARTSWITH", Write("LEFT(text, n) = …")),
+    ("STARTS_WITH", Write("LEFT(text, n) = …")),
+    ("STRING_AGG", Write("TEXTJOIN(\", \", TRUE, x)")),
+    ("SUBSTR", Write("MID(text, start, count)")),
+    ("SUBSTRING", Write("MID(text, start, count)")),
+    ("SYSDATE", Write("NOW()")),
+    ("TRUE", Write("TRUE")),
+    ("TRY_CAST", Say(CONVERSION)),
+    ("UCASE", Write("UPPER(text)")),
+    ("UNIQUE", Write("COUNT(DISTINCT(x))")),
+    ("ZEROIFNULL", Write("IFNA(x, 0)")),
 ];
+
+const CONVERSION: &str = "leave the conversion out where types are converted safely; `x & \"\"` makes a text, `VALUE(x)` a \
+                          number and `DATEVALUE(x)` a date";
 
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;
     Some(
         Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
             .with_label("not in the function catalogue")
-            .with_help(format!(
-                "write {}",
-                if instead.starts_with("nothing") { (*instead).to_owned() } else { format!("`{instead}`") }
-            )),
+            .with_help(match instead {
+                Write(formula) => format!("write `{formula}`"),
+                Say(advice) => (*advice).to_owned(),
+            }),
     )
 }
 

@@ -11,6 +11,7 @@ use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::name_index::Hashed;
+use crate::schema::Relation;
 use crate::span::Span;
 
 /// The columns of a worksheet, in order, and the row for which its formulas are written.
@@ -170,6 +171,13 @@ impl Resolver<'_> {
             Lookup::Column(column) => Target::Column(column),
             // Where any name may be a column, the sheet says that this is one.
             _ if self.scope.open && self.scope.relations.is_empty() => Target::Column(self.open_column(None, name)),
+            _ if self.scope.relations.iter().any(Relation::is_partial) => {
+                let scope = self.scope;
+                match scope.relations.iter().find(|relation| relation.is_partial()) {
+                    Some(relation) => Target::Column(self.take_for_column(relation, name, span)),
+                    None => Target::Error,
+                }
+            }
             _ if std::mem::replace(&mut self.missing[column], true) => Target::Error,
             _ => {
                 let letters = letters(column);

@@ -72,6 +72,13 @@ impl Lower<'_> {
     /// A literal that spells a date is that date.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
         let text = self.value(arg);
+        let is_date = self.literal_text(text).map(|text| super::dates::is_iso_date(text.trim()));
+        if is_date == Some(false) {
+            let shown = self.source_text(span);
+            let message = format!("`{shown}` is NULL: only the form YYYY-MM-DD of a day that exists is read");
+            let help = "write `\"2024-01-31\"` or `DATE(2024, 1, 31)`";
+            self.report(Diagnostic::new(Code::TextIsNoDate, span, message).with_help(help));
+        }
         let is_date = self.literal_text(text).is_some_and(super::dates::is_iso_date);
         if let (Ir::Text(slice), true) = (self.program.node(text), is_date) {
             return self.program.add(Ir::Date(slice), Self::constant(Type::Date, span));

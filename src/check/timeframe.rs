@@ -60,6 +60,12 @@ pub(super) enum Shift {
 /// How a timeframe is computed; `Ok(None)` for `raw`.
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
+            let message = format!("`[{name}]` needs the first month of the fiscal year, and nothing sets it");
+            return Err(Diagnostic::new(Code::UnknownTimeframe, span, message).with_help(
+                "set `fiscal_month_offset` in the spec or in formulac.yml: 3 if the year begins in April, 0 if in January",
+            ));
+        }
         return Ok(function.map(|function| shifted(name, function, calendar)));
     }
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
@@ -85,7 +91,7 @@ fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
         ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Week(days)),
         ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, Shift::Days(days)),
         ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, Shift::Months(months)),
-        ("fiscal_year", _, _, months @ 1..) => (internal::FISCAL_YEAR, Shift::Months(months)),
+        ("fiscal_year", _, _, Some(months @ 1..)) => (internal::FISCAL_YEAR, Shift::Months(months)),
         _ => (function, Shift::None),
     };
     Timeframe { function, shift }

@@ -6,7 +6,7 @@ use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::name_index::Hashed;
-use crate::schema::Relation;
+use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::types::Level;
 
@@ -25,15 +25,20 @@ impl Resolver<'_> {
     pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> Target {
         let owners: Vec<&str> =
             self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
-        self.diagnostics.push(
+        let is_one_name = owners.iter().all(|owner| owner == &owners[0]);
+        self.diagnostics.push(if is_one_name {
+            let message = format!("`{text}` is a column of two relations called `{}`", owners[0]);
+            Diagnostic::new(Code::AmbiguousName, span, message)
+                .with_help("give one of the relations another name with `as`")
+        } else {
             Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
                 .with_help(if self.scope.chosen {
                     let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
                     format!("write {}", written.join(" or "))
                 } else {
                     format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
-                }),
-        );
+                })
+        });
         Target::Error
     }
 
@@ -41,11 +46,7 @@ impl Resolver<'_> {
     #[cold]
     pub(super) fn unsettled(&mut self, text: &str, span: Span) -> Target {
         let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
-        let first = open.first().copied().unwrap_or_default();
-        self.diagnostics.push(
-            Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(&open)))
-                .with_help(format!("write which, as in `{first}.{text}`, or give a schema with `--schema`")),
-        );
+        self.diagnostics.push(may_be_of(text, span, &open));
         Target::Error
     }
 
@@ -135,6 +136,9 @@ impl Resolver<'_> {
             return Target::Error;
         }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
+        if let Some(target) = self.unlisted_column(text, span) {
+            return target;
+        }
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
         let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
@@ -153,6 +157,40 @@ impl Resolver<'_> {
         };
         self.diagnostics.push(diagnostic.with_help(help));
         Target::Error
+    }
+
+    /// The column of this name of the one relation that may have it, though its known columns do not list it. `None` if
+    /// no relation or several may have it, or if another name of the text or the schema is similar.
+    fn unlisted_column(&mut self, text: &str, span: Span) -> Option<Target> {
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let partial: Vec<&Relation> = scope.relations.iter().filter(|relation| relation.is_partial()).collect();
+        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
+        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(Column::name)).take(CANDIDATES);
+        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        if suggest::nearest_within(text, SLIP, others).is_some() {
+            return None;
+        }
+        match partial.as_slice() {
+            [] => None,
+            [relation] => Some(Target::Column(self.take_for_column(relation, text, span))),
+            several => {
+                let names: Vec<&str> = several.iter().map(|relation| relation.name()).collect();
+                self.diagnostics.push(may_be_of(text, span, &names));
+                Some(Target::Error)
+            }
+        }
+    }
+
+    /// A column that a relation does not list and may have; the first use is reported.
+    pub(super) fn take_for_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
+        let before = self.columns.len();
+        let column = self.open_column(Some(relation.name()), text);
+        if let Some(new) = self.columns.get_mut(before) {
+            // The relation is known to have it as far as SQL goes: the name needs no qualifier.
+            new.unknown = false;
+            self.diagnostics.push(unlisted(relation, text, span));
+        }
+        column
     }
 
     /// Whether a node is compared with another by `=` or `<>`.
@@ -178,18 +216,15 @@ impl Resolver<'_> {
     }
 
     #[cold]
-    pub(super) fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
+    pub(super) fn no_function(&mut self, text: &str, span: Span) -> Target {
         let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
             let known = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
             if known || self.find_column(text.into()).is_some() {
                 return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
                     .with_help("put an operator before the bracket; there is no implied multiplication");
             }
-            let help = match (self.nearest(text, catalog::names()), count) {
-                (Some(near), _) => suggest::similar(near),
-                (None, 0) => "`formulac functions` lists them all".to_owned(),
-                (None, _) => "`formulac functions` lists them all; there is no implied multiplication".to_owned(),
-            };
+            let near = self.nearest(text, catalog::names());
+            let help = near.map_or_else(|| "`formulac functions` lists them all".to_owned(), suggest::similar);
             Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
                 .with_label("not in the function catalogue")
                 .with_help(help)
@@ -197,6 +232,38 @@ impl Resolver<'_> {
         self.diagnostics.push(diagnostic);
         Target::Error
     }
+}
+
+/// Letters in which a name may differ from a known column and still be taken for a slip.
+const SLIP: usize = 2;
+
+/// Reports a column that a relation does not list: an error, or a warning where only some of its columns are known and
+/// none has a similar name.
+pub(crate) fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
+    let message = format!("`{}` has no column `{name}`", relation.name());
+    let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
+    if relation.had_once(name) {
+        return gone(diagnostic, relation);
+    }
+    let columns = || relation.columns().iter().map(Column::name).take(CANDIDATES);
+    if relation.is_partial() && suggest::nearest_within(name, SLIP, columns()).is_none() {
+        return unlisted(relation, name, span);
+    }
+    diagnostic.with_help(suggest::nearest(name, columns()).map_or_else(help, suggest::similar))
+}
+
+/// Reports a name that several relations may have, whose columns are not all known.
+fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
+    let first = relations.first().copied().unwrap_or_default();
+    Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(relations)))
+        .with_help(format!("write which, as in `{first}.{text}`, or give a schema with `--schema`"))
+}
+
+fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
+    let message = format!("`{name}` is not among the known columns of `{}`", relation.name());
+    Diagnostic::new(Code::UnlistedColumn, span, message).with_label("taken for a column").with_help(
+        "all columns are known after `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch`",
+    )
 }
 
 /// A name that a relation had a column of once.

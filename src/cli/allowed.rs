@@ -1,6 +1,6 @@
 //! Which right each command takes, and what becomes of a command that somebody's role does not let them call.
 
-use formulac::sync::{Entry, LOG, REFUSED};
+use formulac::sync::{Entry, REFUSED};
 use formulac::team::{Right, Role};
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::environment::{self, Environment};
 use super::exit::{Exit, Failure};
 use super::place::Place;
 use super::session::Session;
-use super::sync::{Repository, logged};
+use super::sync::{REFUSALS, Repository, make_local};
 use super::write::{Planned, write_all};
 use super::{identity, project};
 
@@ -131,18 +131,21 @@ pub fn elsewhere(
         .with_help(format!("`git switch {branch}`, or choose another environment with `--env`. This is logged"))
 }
 
-/// Logs a command that was refused.
+/// Logs a command that was refused, in this work tree alone: git status stays as it is.
 pub fn log(session: &Session, place: &Place, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = Entry::default();
-    entry.parents = logged(place).heads();
-    // Nothing follows it, so that only time says what came first.
+    // The entry has no parents, because another branch may lack them. Its time says what came first.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();
     entry.environment = environment.map(|environment| environment.name.clone()).unwrap_or_default();
     entry.changes = vec![command.to_owned()];
-    let file = Planned { path: place.root.join(LOG).join(entry.file_name()), text: entry.text() };
-    if write_all(&[file]).is_err() {
+    let file = Planned { path: place.root.join(REFUSALS).join(entry.file_name()), text: entry.text() };
+    let written = place.bounds().and_then(|bounds| {
+        make_local(&bounds, &place.root)?;
+        write_all(&bounds, &[file])
+    });
+    if written.is_err() {
         session.warn("warning: this could not be logged");
     }
 }

@@ -8,7 +8,7 @@ use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest, RunResults, So
 use formulac::dbt::spec_of;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
-use formulac::{Builder, Dialect, Schema};
+use formulac::{Dialect, Known, Schema};
 use jiff::Timestamp;
 
 use super::dbt_project::{self, DbtProject};
@@ -20,6 +20,9 @@ use super::source::Source;
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 3;
+
+/// Seconds after which the age of a manifest is reported: one day.
+const OLD: i64 = 86_400;
 
 /// Bytes of one file; a manifest of a large project has some hundred millions.
 pub const LIMIT: usize = 1 << 30;
@@ -41,6 +44,11 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
         return Err(Found { file: source.name, text: String::new(), diagnostics: vec![fault] });
     }
     reader(&source.text).map(Some).map_err(|error| refused(source, &error))
+}
+
+/// The catalog in a file; none where there is no file.
+pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
+    read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
 }
 
 fn refused(source: Source, error: &ArtifactError) -> Found {
@@ -67,7 +75,7 @@ impl Beside {
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: Found| Failure::Found(vec![found]);
         Ok(Self {
-            catalog: read(&folder.join("catalog.json"), Catalog::from_text).map_err(failed)?,
+            catalog: catalog(&folder.join("catalog.json"))?,
             runs: read(&folder.join("run_results.json"), RunResults::from_text).map_err(failed)?.into_iter().collect(),
             freshness: read(&folder.join("sources.json"), SourceResults::from_text).map_err(failed)?,
         })
@@ -75,9 +83,14 @@ impl Beside {
 }
 
 impl Artifacts {
-    /// The manifest of this path; none where dbt has left none.
+    /// Reads the manifest at a path. `None` if there is no such file.
     pub fn read(path: PathBuf) -> Result<Option<Self>, Found> {
-        let manifest = read(&path, |text| Manifest::from_text(text, Keep::default()))?;
+        Self::read_with(path, Keep::default())
+    }
+
+    /// Reads the manifest at a path, with what is to be kept of it.
+    pub fn read_with(path: PathBuf, keep: Keep) -> Result<Option<Self>, Found> {
+        let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self { path, manifest }))
     }
 
@@ -91,7 +104,7 @@ impl Artifacts {
 
     /// The catalog beside the manifest.
     pub fn catalog(&self) -> Result<Option<Catalog>, Failure> {
-        read(&self.path.with_file_name("catalog.json"), Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
+        catalog(&self.path.with_file_name("catalog.json"))
     }
 
     /// The results of the last run beside the manifest.
@@ -100,22 +113,33 @@ impl Artifacts {
         read(&path, RunResults::from_text).map_err(|found| Failure::Found(vec![found]))
     }
 
-    /// What the manifest knows of the data, with the types of the catalog beside it.
-    pub fn schema(&self, dialect: Dialect) -> Result<Schema, Failure> {
+    /// What the manifest and the catalog beside it know. `fetched` holds the columns that `schema fetch` wrote.
+    pub fn known(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
         let is_named = self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"));
         let beside = Some(self.path.with_file_name("catalog.json")).filter(|path| is_named && *path != self.path);
-        let catalog = beside.map(|path| read(&path, Catalog::from_text)).transpose();
-        let catalog = catalog.map_err(|found| Failure::Found(vec![found]))?.flatten();
-        Ok(Schema::from_dbt(&self.manifest, catalog.as_ref(), dialect))
+        let catalog = beside.map(|path| catalog(&path)).transpose()?.flatten();
+        let mut known = self.known_beside(catalog.as_ref(), dialect);
+        if let Some(fetched) = fetched {
+            known.schema = Schema::from_dbt(&self.manifest, Some(fetched), dialect).filled_by(known.schema);
+        }
+        Ok(known)
     }
 
-    /// A compiler that knows the dbt that reads the models.
-    pub fn with_dbt(&self, builder: Builder) -> Builder {
-        let builder = builder.generic_tests(self.manifest.generic_tests().collect::<Vec<_>>());
-        match &self.manifest.metadata.dbt_version {
-            Some(version) => builder.dbt_version(version),
-            None => builder,
-        }
+    /// What the manifest and this catalog know.
+    pub fn known_beside(&self, catalog: Option<&Catalog>, dialect: Dialect) -> Known {
+        let mut known = self.dbt();
+        known.schema = Schema::from_dbt(&self.manifest, catalog, dialect);
+        known
+    }
+
+    /// The dbt that the manifest is of.
+    pub fn dbt(&self) -> Known {
+        let metadata = &self.manifest.metadata;
+        let mut known = Known::default();
+        known.dialect = metadata.adapter_type.as_deref().and_then(|adapter| adapter.parse().ok());
+        known.dbt_version.clone_from(&metadata.dbt_version);
+        known.generic_tests = self.manifest.generic_tests().collect();
+        known
     }
 
     /// How old the manifest is, where it says when it was made.
@@ -124,19 +148,22 @@ impl Artifacts {
         Some(age(Timestamp::now(), generated))
     }
 
-    /// The files that dbt reads and that are newer than the manifest.
-    pub fn newer(&self, project: &DbtProject) -> Vec<PathBuf> {
-        self.manifest.metadata.generated().map(|time| newer(project, time)).unwrap_or_default()
+    /// The files that dbt reads and that are newer than the manifest or the last run, whichever is older.
+    pub fn newer_than(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
+        let runs = runs.iter().filter(|run| run.is_of_run()).filter_map(|run| run.metadata.generated());
+        let oldest = self.manifest.metadata.generated().into_iter().chain(runs).min();
+        oldest.map(|time| newer(project, time)).unwrap_or_default()
     }
 
-    /// Tells how old the manifest is that a command was given, and of files that are newer where it is the project's.
+    /// The same for a manifest that a command was given. Only the project's own manifest can have newer files.
     pub fn tell_as_given(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same(&project.manifest_path(), &self.path));
         self.tell(session, own.as_ref());
     }
 
-    /// Tells how old the manifest is, of files of the project that are newer, and of a version that is not known.
+    /// Reports files of the project that are newer than the manifest, a manifest that is older than a day, and a version
+    /// that is not known.
     pub fn tell(&self, session: &Session, project: Option<&DbtProject>) {
         if let Some(newer) = self.manifest.metadata.newer() {
             session.warn(&format!("warning: {newer}"));
@@ -150,9 +177,12 @@ fn tell_age(session: &Session, path: &Path, generated: Option<SystemTime>, proje
         return;
     };
     let path = path.strip_prefix("./").unwrap_or(path).display();
-    session.note(&format!("{path} is {} old", age(Timestamp::now(), generated)));
     let newer = project.map(|project| newer(project, time)).unwrap_or_default();
     if newer.is_empty() {
+        let now = Timestamp::now();
+        if now.as_second().saturating_sub(generated.as_second()) >= OLD {
+            session.note(&format!("{path} is {} old; `dbt parse` brings it up to date", age(now, generated)));
+        }
         return;
     }
     let named: Vec<String> = newer.iter().take(NAMED).map(|path| format!("{}", path.display())).collect();
@@ -186,11 +216,13 @@ fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
         path.extension().is_some_and(|end| ["sql", "yml", "yaml", "csv", "py", "md"].iter().any(|known| end == *known))
     };
     let is_own = |path: &Path| fs::read_to_string(path).is_ok_and(|text| spec_of(&text).is_some());
-    let folders = project.model_paths.iter().chain(&project.seed_paths).map(|path| project.folder.join(path));
+    let folders = project.all_paths.iter().map(|path| project.folder.join(path));
     let files = folders.flat_map(|path| folder::files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
     let mut found: Vec<PathBuf> =
         files.map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path)).collect();
     found.sort();
+    // Folders of two kinds may be one.
+    found.dedup();
     found
 }
 

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Component, Path};
 
-use formulac::team::{NotAllowed, approvers, codeowners, not_allowed};
+use formulac::sync::Evidence;
+use formulac::team::{Differing, NotAllowed, approved_for_others, approvers, codeowners, not_allowed};
 use serde_json::{Value, json};
 
 use super::args::AuthorizeArgs;
+use super::bounds::Bounds;
 use super::change::{self, UnderWay};
 use super::exit::{Exit, Failure};
 use super::place::Place;
@@ -28,6 +30,10 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let refused = not_allowed(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
     let standing = under_way.standing(&changes);
     let by_hand = by_hand(session, &place, &repository, &under_way)?;
+    let notes: Vec<String> = approved_for_others(&under_way.commits)
+        .into_iter()
+        .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
+        .collect();
     let lacks = if under_way.asks() { standing.lacks.clone() } else { Vec::new() };
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {
@@ -38,7 +44,8 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             "environment": under_way.environment.as_ref().map(|it| it.name.as_str()),
             "commits": under_way.commits.len(),
             "not_allowed": refused,
-            "generated_by_hand": by_hand,
+            "generated_by_hand": by_hand.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(),
+            "notes": notes,
             "approvals": change::show::standing_object(&standing),
         }))?;
     } else {
@@ -47,14 +54,17 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             let path = it.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
             let _ = writeln!(text, "not allowed: {}{path} {}", it.commit.get(..7).unwrap_or_default(), it.why);
         }
-        for path in &by_hand {
-            let _ = writeln!(text, "not allowed: {path} says that formulac made it, and the specs make something else");
+        for ByHand { path, why } in &by_hand {
+            let _ = writeln!(text, "not allowed: {path}: {why}");
         }
         for by in &standing.rejected {
             let _ = writeln!(text, "rejected by {by}");
         }
         for (by, why) in &standing.void {
             let _ = writeln!(text, "not counted: the approval of {by}, {why}");
+        }
+        for note in &notes {
+            let _ = writeln!(text, "note: {note}");
         }
         for (path, why) in &faults {
             let _ = writeln!(text, "not counted: {path}, {why}");
@@ -75,32 +85,52 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
 }
 
-/// Files that pass for generated, so that nobody looked at them, and that the specs do not make.
+/// A file that is not what formulac writes.
+struct ByHand {
+    path: String,
+    why: &'static str,
+}
+
+/// Files for which nobody needs to answer, since formulac writes them, and that are not what it writes.
 fn by_hand(
     session: &Session,
     place: &Place,
     repository: &Repository,
     under_way: &UnderWay,
-) -> Result<Vec<String>, Failure> {
-    let passing = |it: &&formulac::team::Differing| {
-        it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/")
-    };
-    let passing: Vec<String> = under_way.files.iter().filter(passing).map(|it| it.path.clone()).collect();
-    if passing.is_empty() {
-        return Ok(passing);
-    }
-    if let Some(path) = repository.differing(&passing)?.first() {
-        return Err(Failure::new(Exit::Failed, format!("`{path}` is not as it is committed, so nothing can be said"))
-            .with_help("look at a clean checkout of the branch"));
-    }
-    let mut made = sync::generated(session, place)?;
+) -> Result<Vec<ByHand>, Failure> {
+    let is_generated =
+        |it: &Differing| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
+    let is_made = |it: &&Differing| is_generated(it) || it.state_of().is_some();
+    let made_by_specs: Vec<&Differing> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
-    for path in passing {
-        let made = made.remove(&path).map(|text| Planned { path: place.root.join(&path), text });
-        if made.map(|made| made.present()).transpose()? != Some(Present::Same) {
-            by_hand.push(path);
+    if !made_by_specs.is_empty() {
+        let paths: Vec<String> = made_by_specs.iter().map(|it| it.path.clone()).collect();
+        if let Some(path) = repository.differing(&paths)?.first() {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("`{path}` is not as it is committed, so nothing can be said"),
+            )
+            .with_help("look at a clean checkout of the branch"));
+        }
+        let mut made = sync::generated(session, place)?;
+        for file in made_by_specs {
+            let made = made.remove(&file.path).map(|text| Planned { path: place.root.join(&file.path), text });
+            let present = made.as_ref().map(Planned::present).transpose()?;
+            let why = match file.state_of() {
+                // A state that goes with its model is gone on both sides.
+                Some(_) if made.is_none() && file.now.is_none() => continue,
+                Some(_) => "it is not what a push of the specs records; `formulac push` writes it",
+                None => "it says that formulac made it, and the specs make something else",
+            };
+            if present != Some(Present::Same) {
+                by_hand.push(ByHand { path: file.path.clone(), why });
+            }
         }
     }
+    let evidence = under_way.files.iter().filter(|it| it.is_evidence() && it.now.is_some());
+    let forged = evidence.filter(|it| !it.text.as_deref().is_some_and(|text| Evidence::is_written(&it.path, text)));
+    let why = "it is not in the form that `formulac verify` writes";
+    by_hand.extend(forged.map(|it| ByHand { path: it.path.clone(), why }));
     Ok(by_hand)
 }
 
@@ -125,7 +155,7 @@ fn write_owners(session: &Session, place: &Place, repository: &Repository, path:
         session.note(&format!("{} is as it should be", path.display()));
         return Ok(());
     }
-    write_all(&[Planned { path: whole, text: after }])?;
+    write_all(&Bounds::of_project(&repository.top()?)?, &[Planned { path: whole, text: after }])?;
     session.note(&format!("wrote {}", path.display()));
     Ok(())
 }

@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Project, Schema, SpecText};
+use formulac::{Compiler, Project, Schema};
 
 use super::args::CheckArgs;
+use super::bounds::Bounds;
 use super::exit::{Exit, Failure, Found};
+use super::generation::Generation;
+use super::knowledge::{Knowledge, note_undecided};
 use super::place::Place;
 use super::session::{Session, Stream, reports};
 use super::source::Source;
+use super::spec::Spec;
 use super::write::{Planned, write_all};
 use super::{compile, fix, project, promote, pull, spec};
 use formulac::diag::render;
@@ -23,16 +27,20 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     }
     let (found, mended) = match setup(session, args) {
         Ok(setup) => {
-            let (mut found, mended) = setup.check(args)?;
-            if let Some(place) = &setup.place {
+            let (mut found, mended) = setup.check(session, args)?;
+            if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.is_set_up()) {
                 beside_omni(place, &setup.files, &mut found);
+                if args.files.is_empty() {
+                    folders(place, &mut found)?;
+                    place.warn_of_folders(session, None);
+                }
             }
             (found, mended)
         }
         Err(Failure::Found(found)) => (found, Vec::new()),
         Err(failure) => return Err(failure),
     };
-    write_all(&mended)?;
+    write_all(&bounds(session, args)?, &mended)?;
     let reports = reports(&found);
     if args.json {
         session.json(&render::json(&reports))?;
@@ -43,69 +51,67 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         session.note(&format!("mended {}", file.path.display()));
     }
     summary(session, &found);
-    Ok(Exit::of_all(&found))
+    let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
+    Ok(Exit::of_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
+}
+
+/// Folders of the project file in which dbt would not find what is generated.
+fn folders(place: &Place, found: &mut Vec<Found>) -> Result<(), Failure> {
+    match place.check_folders() {
+        Err(Failure::Found(faults)) => found.extend(faults),
+        other => other?,
+    }
+    Ok(())
+}
+
+/// Fixes go into the project, and into the files that are named.
+fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
+    let root = project::folder(session.global.project_dir.as_deref())?;
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::of_project(&root))?;
+    Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
 }
 
 /// What is checked, and with what.
 struct Setup {
-    compiler: Compiler,
-    /// Specs say where their names come from: what dbt left tells of those, where no schema is given.
-    of_dbt: Option<Compiler>,
+    knowledge: Knowledge,
     files: Vec<PathBuf>,
-    place: Option<Place>,
 }
 
 impl Setup {
-    fn check(&self, args: &CheckArgs) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
+    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
         let sources: Vec<Source> = self.files.iter().map(|path| Source::file(path)).collect();
-        let (Some(compiler), Some(place)) = (&self.of_dbt, &self.place) else {
-            return Ok(check(&self.compiler, &self.compiler, args.fix, &self.files, sources));
-        };
-        let done = check(&self.compiler, compiler, args.fix, &self.files, sources.clone());
+        let compiler = args.settings.said(self.knowledge.builder())?.build();
+        let done = self.check_with(session, args, &compiler, sources.clone())?;
         let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
-        let had = if misses_names { pull::pulled_columns(&place.root) } else { Vec::new() };
-        // Who is told of a name that it was there once need not look for a slip of the pen.
-        match if had.is_empty() { None } else { of_dbt(args, place, had)? } {
-            Some(compiler) => Ok(check(&self.compiler, &compiler, args.fix, &self.files, sources)),
-            None => Ok(done),
+        let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else { return Ok(done) };
+        // A column that was there at an earlier pull is reported as such.
+        let had = pull::pulled_columns(&place.root);
+        if had.is_empty() {
+            return Ok(done);
         }
+        let compiler = args.settings.said(self.knowledge.builder_with_former(had))?.build();
+        self.check_with(session, args, &compiler, sources)
     }
 }
 
-/// The compiler, and the files to check: those that are named, else the project's specs.
+/// What is known, and the files to check: those that are named, else the project's specs.
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
-    let place = Place::find_any(session)?;
-    let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
-    let files = match &place {
+    let knowledge = Knowledge::of(session, &args.settings.target)?;
+    let files = match &knowledge.place {
         _ if !args.files.is_empty() => args.files.clone(),
-        Some(place) => place.specs()?,
-        None => {
+        Some(_) if !args.selection.is_everything() => {
+            Generation::chosen_specs(session, &args.settings.target, &args.selection)?
+        }
+        Some(place) if place.is_set_up() => place.specs()?,
+        _ => {
             return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
                 .with_help("name files, or `-` for standard input"));
         }
     };
-    let known = args.settings.target.known(session)?;
-    let compiler = args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?;
-    let of_dbt = match &place {
-        // Only specs say where their names come from.
-        Some(place) if known.is_none() && files.iter().any(|path| project::is_yaml(path)) => {
-            place.artifacts()?.into_iter().for_each(|artifacts| artifacts.tell(session, place.dbt.as_ref()));
-            of_dbt(args, place, Vec::new())?
-        }
-        _ => None,
-    };
-    Ok(Setup { compiler, of_dbt, files, place })
-}
-
-/// A compiler for what dbt left, where it left something, and for columns that relations had once.
-fn of_dbt(args: &CheckArgs, place: &Place, had: Vec<(String, Vec<String>)>) -> Result<Option<Compiler>, Failure> {
-    let Some(artifacts) = place.artifacts()? else { return Ok(None) };
-    // What is of no dialect that is known can be checked all the same.
-    let target = &args.settings.target;
-    let dialect = place.dialect(target).unwrap_or_else(|_| target.dialect(&place.project));
-    let schema = artifacts.schema(dialect)?;
-    let schema = had.into_iter().fold(schema, |schema, (relation, columns)| schema.had(&relation, columns));
-    Ok(Some(args.settings.said(place.builder(dialect, schema)?)?.build()))
+    if let Some(place) = &knowledge.place {
+        place.warn_of_contradictions(session, knowledge.dialect)?;
+    }
+    Ok(Setup { knowledge, files })
 }
 
 /// Warns of what a spec and the Omni model of the project both define.
@@ -127,38 +133,49 @@ fn beside_omni(place: &Place, files: &[PathBuf], found: &mut [Found]) {
     }
 }
 
-/// `of_specs` compiles specs, the other all else.
-fn check(
-    compiler: &Compiler,
-    of_specs: &Compiler,
-    fix: bool,
-    files: &[PathBuf],
-    sources: Vec<Source>,
-) -> (Vec<Found>, Vec<Planned>) {
-    let mut found = Vec::new();
-    let mut mended = Vec::new();
-    // Files are mended all or none.
-    let fix = fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
-    let kinds: Vec<Kind> = files.iter().zip(&sources).map(|(path, source)| Kind::of(path, source)).collect();
-    // Specs may read each other's models.
-    let is_spec = |(kind, source): &(&Kind, &Source)| **kind == Kind::Spec && source.fault.is_none();
-    let specs = kinds.iter().zip(&sources).filter(is_spec);
-    let texts: Vec<SpecText<'_>> = specs.map(|(_, source)| SpecText { text: &source.text, path: None }).collect();
-    let compiled = of_specs.compile_specs(&texts);
-    let knowing = of_specs.knowing(&compiled);
-    let mut compiled = compiled.into_iter();
-    for ((path, kind), source) in files.iter().zip(kinds).zip(sources) {
-        let of_spec = if is_spec(&(&kind, &source)) { compiled.next() } else { None };
-        let mut it = match of_spec {
-            Some(compiled) => source.found(compiled.diagnostics().to_vec()),
-            None => diagnose(compiler, kind, source),
-        };
-        if fix && mend(if kind == Kind::Spec { &knowing } else { compiler }, kind, &mut it) {
-            mended.push(Planned { path: path.clone(), text: it.text.clone() });
+impl Setup {
+    fn check_with(
+        &self,
+        session: &Session,
+        args: &CheckArgs,
+        compiler: &Compiler,
+        sources: Vec<Source>,
+    ) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
+        let mut found = Vec::new();
+        let mut mended = Vec::new();
+        // Files are fixed all or none.
+        let fix =
+            args.fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
+        let kinds: Vec<Kind> = self.files.iter().zip(&sources).map(|(path, source)| Kind::of(path, source)).collect();
+        let is_spec = |(kind, source): &(&Kind, &Source)| **kind == Kind::Spec && source.fault.is_none();
+        let specs = kinds.iter().zip(&sources).zip(self.knowledge.paths(&self.files)).filter(|(it, _)| is_spec(it));
+        let specs: Vec<(Source, Option<String>)> = specs.map(|((_, source), path)| (source.clone(), path)).collect();
+        let compiled = self.knowledge.compile_specs(compiler, specs)?;
+        note_undecided(session, compiled.iter().flat_map(Spec::undecided));
+        let knowing = if fix { self.knowledge.with_models(compiler)? } else { compiler.clone() };
+        let mut compiled = compiled.into_iter();
+        for ((path, kind), source) in self.files.iter().zip(kinds).zip(sources) {
+            let of_spec = if is_spec(&(&kind, &source)) { compiled.next() } else { None };
+            let of_formulas = match kind {
+                Kind::Formulas => {
+                    Some(self.knowledge.formula_compiler(session, &args.settings, &source.text)?.compiler)
+                }
+                _ => None,
+            };
+            let mut it = match of_spec {
+                Some(mut spec) => {
+                    spec.take_model_faults();
+                    spec.found
+                }
+                None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
+            };
+            if fix && mend(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
+                mended.push(Planned { path: path.clone(), text: it.text.clone() });
+            }
+            found.push(it);
         }
-        found.push(it);
+        Ok((found, mended))
     }
-    (found, mended)
 }
 
 /// Applies fixes until there are none, or they mend nothing.

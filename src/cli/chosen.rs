@@ -1,11 +1,15 @@
-//! The models that `--select` and `--exclude` choose, in a graph of the specs and of what dbt's manifest knows.
+//! The models that `--select` and `--exclude` choose, in a graph of the specs and of dbt's manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use formulac::artifacts::Manifest;
-use formulac::dbt::selection::{self, Node, UnknownMethod};
+use formulac::artifacts::{Keep, Manifest, Node as Earlier, ResourceType};
+use formulac::dbt::selection::{self, Change, METHODS, Node, STATES, SelectionError};
 use formulac::dbt::{From as Read, GraphNode};
+use formulac::diag::suggest;
 
+use super::args::Selection;
+use super::artifacts::Artifacts;
 use super::exit::{Exit, Failure, Found};
 use super::models::Model;
 
@@ -16,21 +20,46 @@ pub struct Chosen {
     /// The specs whose faults stand in the way: those of chosen models, of what they read, and all that make no model
     /// where everything is chosen.
     pub specs: Vec<bool>,
+    /// Parts of `--select` that choose no model.
+    pub unmatched: Vec<String>,
 }
 
-/// Applies the selections. `folder` is that of the models, seen from dbt's project.
+/// Applies a selection. `package` is the name of dbt's project, and `folder` its folder of the models.
 pub fn choose(
     models: &[Model],
     found: &[Found],
     manifest: &Manifest,
     known: &[GraphNode],
-    folder: &str,
-    select: &[String],
-    exclude: &[String],
+    (package, folder): (&str, &str),
+    selection: &Selection,
 ) -> Result<Chosen, Failure> {
-    let nodes = graph(models, manifest, known, folder);
-    let chosen = selection::select(&nodes, select, exclude).map_err(|fault| unknown(&fault))?;
-    let chosen: Vec<bool> = chosen.into_iter().take(models.len()).collect();
+    let (mut nodes, ids) = graph(models, manifest, known, (package, folder));
+    if let Some(folder) = &selection.state {
+        let earlier = earlier(folder)?;
+        let checksums = checksums(manifest);
+        for (at, (node, id)) in nodes.iter_mut().zip(&ids).enumerate() {
+            node.change = Some(match models.get(at) {
+                Some(model) => change_of_model(model, node, own_earlier(&earlier, node)),
+                None => change(node, checksums.get(id.as_str()).copied(), earlier.node(id)),
+            });
+        }
+    }
+    let select = |select: &[String], exclude: &[String]| {
+        let chosen = selection::select(&nodes, select, exclude);
+        chosen.map(|mut chosen| {
+            chosen.truncate(models.len());
+            chosen
+        })
+    };
+    let mut unmatched = Vec::new();
+    for part in selection.select.iter().flat_map(|text| text.split_whitespace()) {
+        if !select(&[part.to_owned()], &[]).map_err(|fault| refused(&fault))?.contains(&true) {
+            let near = suggest::nearest(part, models.iter().map(|model| model.name.as_str()));
+            let near = near.map(|name| format!("; {}", suggest::similar(name))).unwrap_or_default();
+            unmatched.push(format!("`{part}` selects no spec{near}"));
+        }
+    }
+    let chosen = select(&selection.select, &selection.exclude).map_err(|fault| refused(&fault))?;
     // What has no name cannot be chosen, and is told in any case.
     let mut specs = vec![true; found.len()];
     // What a model is made of has to be sound, chosen or not.
@@ -45,18 +74,79 @@ pub fn choose(
             *spec = needed.contains(&at);
         }
     }
-    Ok(Chosen { models: chosen, specs })
+    Ok(Chosen { models: chosen, specs, unmatched })
 }
 
-fn unknown(fault: &UnknownMethod) -> Failure {
-    let methods: Vec<String> = selection::METHODS.iter().map(|method| format!("`{method}:`")).collect();
-    Failure::new(Exit::Usage, fault.to_string()).with_help(format!("there are {}", methods.join(", ")))
+fn refused(fault: &SelectionError) -> Failure {
+    let listed =
+        |names: &[&str], end: &str| names.iter().map(|it| format!("`{it}{end}`")).collect::<Vec<_>>().join(", ");
+    let help = match fault {
+        SelectionError::UnknownState(_) => format!("write `state:` with {}", listed(STATES, "")),
+        SelectionError::NoEarlierManifest => "name the folder of its manifest.json with `--state DIR`".to_owned(),
+        _ => format!("there are {}", listed(METHODS, ":")),
+    };
+    Failure::new(Exit::Usage, fault.to_string()).with_help(help)
 }
 
-/// The models first, then what dbt knows besides.
-fn graph(models: &[Model], manifest: &Manifest, all: &[GraphNode], folder: &str) -> Vec<Node> {
+/// Reads the manifest of an earlier state, with the code of its models.
+fn earlier(folder: &Path) -> Result<Manifest, Failure> {
+    let path = folder.join("manifest.json");
+    let found = Artifacts::read_with(path.clone(), Keep::default().raw_code());
+    let read = found.map_err(|found| Failure::Found(vec![found]))?;
+    read.map(|read| read.manifest).ok_or_else(|| {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Failure::io("read", &path.to_string_lossy(), &missing)
+            .with_help("`--state` names a folder with a manifest.json")
+    })
+}
+
+fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
+    let nodes = manifest.nodes.iter();
+    nodes.filter_map(|node| Some((&*node.unique_id, node.checksum.as_deref()?))).collect()
+}
+
+/// The earlier model of the same name; of several versions the latest, which a spec describes.
+fn own_earlier<'m>(earlier: &'m Manifest, node: &Node) -> Option<&'m Earlier> {
+    let mut same = earlier.nodes.iter().filter(|it| it.resource_type == ResourceType::Model);
+    same.find(|it| *it.name == *node.name && *it.package == *node.package && it.is_latest())
+}
+
+/// Compares a model that a spec makes with the earlier one, as `dbt ls --select state:modified` does: the code without
+/// blanks around it, and the configuration as far as the spec sets it.
+fn change_of_model(model: &Model, node: &Node, earlier: Option<&Earlier>) -> Change {
+    let Some(earlier) = earlier else { return Change { is_new: true, ..Change::default() } };
+    let now = model.built.as_ref().map(|built| built.sql.trim());
+    let has_new_body = now.is_none() || now != earlier.raw_code.as_deref().map(str::trim);
+    Change { is_new: false, has_new_body, has_new_config: has_new_config(node, earlier) }
+}
+
+/// Compares any other node, by the checksum of its file.
+fn change(node: &Node, checksum: Option<&str>, earlier: Option<&Earlier>) -> Change {
+    let Some(earlier) = earlier else { return Change { is_new: true, ..Change::default() } };
+    let has_new_body = checksum != earlier.checksum.as_deref();
+    Change { is_new: false, has_new_body, has_new_config: has_new_config(node, earlier) }
+}
+
+/// Whether a setting differs. Settings of the earlier node alone may be dbt's defaults.
+fn has_new_config(node: &Node, earlier: &Earlier) -> bool {
+    let was = |key: &str| match key {
+        "access" => earlier.access.as_deref(),
+        "group" => earlier.group.as_deref(),
+        _ => earlier.config_text(key),
+    };
+    let has_new_tags = !node.tags.iter().all(|tag| earlier.tags.iter().any(|it| **it == **tag));
+    has_new_tags || node.config.iter().any(|(key, now)| was(key) != Some(now))
+}
+
+/// Returns the models, then dbt's other nodes, and the id of each node.
+fn graph(
+    models: &[Model],
+    manifest: &Manifest,
+    all: &[GraphNode],
+    (package, folder): (&str, &str),
+) -> (Vec<Node>, Vec<String>) {
     let own: BTreeMap<String, usize> = models.iter().enumerate().map(|(at, m)| (m.name.to_lowercase(), at)).collect();
-    let package = manifest.metadata.project_name.clone().unwrap_or_default();
+    let package = manifest.metadata.project_name.clone().unwrap_or_else(|| package.to_owned());
     let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
     // Where each node of the manifest stands in the graph: a model of a spec stands there already.
     let mut places = Vec::with_capacity(all.len());
@@ -112,6 +202,7 @@ fn graph(models: &[Model], manifest: &Manifest, all: &[GraphNode], folder: &str)
         node.parents = model.reads.iter().filter_map(parent).collect();
         nodes.push(node);
     }
+    let mut ids = vec![String::new(); models.len()];
     for (known, (place, new)) in all.iter().zip(&places) {
         let parents = known.node.parents.iter().filter_map(|at| places.get(*at)).map(|(place, _)| *place);
         if *new {
@@ -122,6 +213,7 @@ fn graph(models: &[Model], manifest: &Manifest, all: &[GraphNode], folder: &str)
                 node = Node::default();
             }
             nodes.push(node);
+            ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
             // What dbt_project.yml says of the folder, dbt knows.
             own.tags.extend(known.node.tags.iter().filter(|tag| !own.tags.contains(tag)).cloned().collect::<Vec<_>>());
@@ -129,5 +221,5 @@ fn graph(models: &[Model], manifest: &Manifest, all: &[GraphNode], folder: &str)
             own.config.extend(known.node.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
         }
     }
-    nodes
+    (nodes, ids)
 }

@@ -1,11 +1,11 @@
 //! `formulac compile`: formulas to SQL expressions.
 
-use formulac::{Compiled, Compiler, Definition, Dialect};
+use formulac::{Compiled, Compiler, Definition, Dialect, UndecidedType};
 use serde_json::{Map, Value, json};
 
 use super::args::CompileArgs;
 use super::exit::{Exit, Failure, Found};
-use super::project;
+use super::knowledge::{Formulas, Knowledge};
 use super::session::{Session, reports};
 use super::source::Source;
 use formulac::diag::render;
@@ -26,6 +26,12 @@ impl Outcome {
         self.compiled.as_ref().map_or(&[], Compiled::meanings)
     }
 
+    /// Columns of unknown type that decide the SQL.
+    pub fn undecided(&self, compiler: &Compiler) -> Vec<UndecidedType> {
+        let undecided = |compiled| compiler.undecided_types(&self.found.text, compiled);
+        self.compiled.as_ref().map_or_else(Vec::new, undecided)
+    }
+
     /// The definitions without errors.
     pub fn definitions(&self) -> &[Definition] {
         self.compiled.as_ref().map_or(&[], Compiled::definitions)
@@ -34,16 +40,17 @@ impl Outcome {
 
 pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     let source = read(args)?;
-    let compiler = match compiler(session, args) {
+    let formulas = match formulas(session, args, &source) {
         Err(Failure::Found(found)) if args.json => {
             let dialect = args.settings.target.dialect.unwrap_or_default();
             session.json(&object(dialect, &[], &render::filed_objects(&reports(&found))))?;
             return Ok(Exit::of_all(&found));
         }
-        compiler => compiler?,
+        formulas => formulas?,
     };
-    let dialect = compiler.dialect();
-    let outcome = compile_some(&compiler, source);
+    let dialect = formulas.compiler.dialect();
+    let outcome = compile_some(&formulas.compiler, source);
+    formulas.note_undecided(session, &outcome);
     if args.json {
         session.json(&object(dialect, outcome.definitions(), &render::objects(&outcome.found.report())))?;
     } else {
@@ -53,10 +60,9 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     Ok(Exit::of(&outcome.found.diagnostics))
 }
 
-fn compiler(session: &Session, args: &CompileArgs) -> Result<Compiler, Failure> {
-    let project = project::read(session.global.project_dir.as_deref())?;
-    let known = args.settings.target.known(session)?;
-    args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())
+fn formulas(session: &Session, args: &CompileArgs, source: &Source) -> Result<Formulas, Failure> {
+    let settings = &args.settings;
+    Knowledge::of(session, &settings.target)?.formula_compiler(session, settings, &source.text)
 }
 
 fn read(args: &CompileArgs) -> Result<Source, Failure> {

@@ -1,30 +1,51 @@
-//! What `dbt_project.yml` says of all models of a folder.
+//! What `dbt_project.yml` says of all nodes of a folder.
 
 use std::path::{Component, Path};
 
 use saphyr::{LoadableYamlNode, Yaml};
 
-/// Whether it enforces the contracts of the models in a folder, which is seen from one of the folders of models. What is
-/// said of an inner folder counts for more.
+use super::dbt_jinja;
+
+/// Whether it enforces the contracts of the models in a folder, which is seen from one of the folders of models.
 pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
+    let contract = |level: &Yaml<'_>| {
+        let contract = ["+contract", "contract"].iter().find_map(|key| level.as_mapping_get(key))?;
+        contract.as_mapping_get("enforced").or_else(|| contract.as_mapping_get("+enforced"))?.as_bool()
+    };
+    innermost(text, "models", project, folder, contract).unwrap_or(false)
+}
+
+/// Whether the nodes in a folder are enabled; `section` is their kind, such as `models`, and the folder is seen from one of
+/// the folders of that kind. Jinja that is not resolved counts as enabled.
+pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bool {
+    let enabled = |level: &Yaml<'_>| {
+        let value = ["+enabled", "enabled"].iter().find_map(|key| level.as_mapping_get(key))?;
+        let text = || dbt_jinja::rendered(value.as_str()?, |_| None)?.trim().to_ascii_lowercase().parse().ok();
+        value.as_bool().or_else(text)
+    };
+    innermost(text, section, project, folder, enabled).unwrap_or(true)
+}
+
+/// What the innermost level says that says something.
+fn innermost(
+    text: &str,
+    section: &str,
+    project: &str,
+    folder: &Path,
+    of_level: impl Fn(&Yaml<'_>) -> Option<bool>,
+) -> Option<bool> {
     let documents = Yaml::load_from_str(text).unwrap_or_default();
-    let mut level = documents.first().and_then(|root| root.as_mapping_get("models"));
+    let mut level = documents.first().and_then(|root| root.as_mapping_get(section));
     let inner = folder.components().filter_map(|part| match part {
         Component::Normal(name) => name.to_str(),
         _ => None,
     });
-    let mut enforced = false;
+    let mut said = None;
     for name in std::iter::once(project).chain(inner) {
-        enforced = level.and_then(of_level).unwrap_or(enforced);
+        said = level.and_then(&of_level).or(said);
         level = level.and_then(|level| level.as_mapping_get(name));
     }
-    level.and_then(of_level).unwrap_or(enforced)
-}
-
-/// What one level says, in either of dbt's spellings.
-fn of_level(level: &Yaml<'_>) -> Option<bool> {
-    let contract = ["+contract", "contract"].iter().find_map(|key| level.as_mapping_get(key))?;
-    contract.as_mapping_get("enforced").or_else(|| contract.as_mapping_get("+enforced"))?.as_bool()
+    level.and_then(of_level).or(said)
 }
 
 #[cfg(test)]
@@ -39,5 +60,8 @@ mod tests {
         assert!(
             !enforces_contracts("models: []", "shop", Path::new("a")) && !enforces_contracts("", "", Path::new(""))
         );
+        let text = "seeds:\n  shop:\n    raw: {+enabled: \"{{ var('load', false) }}\", small: {enabled: true}}\n    other: {+enabled: \"{{ target.name == 'dev' }}\"}\n";
+        let of = |folder: &str| is_enabled(text, "seeds", "shop", Path::new(folder));
+        assert!(of("") && !of("raw") && !of("raw/large") && of("raw/small") && of("other"));
     }
 }

@@ -1,18 +1,23 @@
 //! A dbt project: where it is, and what its files say of it.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
+use formulac::artifacts::Keep;
 use saphyr::{LoadableYamlNode, Yaml};
 
 use super::artifacts::Artifacts;
-use super::dbt_defaults;
+use super::dbt_run::PROFILES_DIR;
 use super::exit::{Failure, Found};
+use super::project;
+use super::session::Session;
 use super::source::Source;
+use super::{dbt_defaults, dbt_jinja};
 
-const FILE: &str = "dbt_project.yml";
+pub const FILE: &str = "dbt_project.yml";
 const PROFILES: &str = "profiles.yml";
 
 /// What `dbt_project.yml` says.
@@ -21,19 +26,39 @@ pub struct DbtProject {
     /// The folder that it stands in, as seen from here.
     pub folder: PathBuf,
     profile: Option<String>,
-    /// Folders of models and of seeds, seen from the project's.
+    /// Folders in which dbt looks for each kind of file, seen from the project's folder.
     pub model_paths: Vec<String>,
     pub seed_paths: Vec<String>,
-    /// The same of snapshots, macros and tests.
     pub snapshot_paths: Vec<String>,
     pub macro_paths: Vec<String>,
     pub test_paths: Vec<String>,
+    /// The same of docs blocks. `None` if dbt looks for them in all folders.
+    pub docs_paths: Option<Vec<String>>,
+    /// Folders of every kind, also of kinds that formulac does not know.
+    pub all_paths: Vec<String>,
+    /// The folder in which `dbt deps` installs packages, seen from the project's folder.
+    pub packages_path: String,
+    /// Paths with Jinja that formulac does not resolve: key and value.
+    pub unresolved: Vec<(String, String)>,
+    /// The folder of profiles.yml, where the command line names one.
+    pub profiles_dir: Option<PathBuf>,
     target_path: String,
-    name: String,
+    pub name: String,
     text: String,
     /// The manifest once it was read.
     artifacts: OnceCell<Result<Option<Box<Artifacts>>, Found>>,
 }
+
+/// Keys of folders, each with an older spelling and the folder that is read if neither is there.
+const PATHS: [(&str, &str, &str); 7] = [
+    ("model-paths", "source-paths", "models"),
+    ("seed-paths", "data-paths", "seeds"),
+    ("snapshot-paths", "", "snapshots"),
+    ("macro-paths", "", "macros"),
+    ("test-paths", "", "tests"),
+    ("analysis-paths", "", "analyses"),
+    ("function-paths", "", "functions"),
+];
 
 /// The dbt project in this folder, or the one in the working directory or a folder above it.
 pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
@@ -57,23 +82,45 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     }
     let documents = Yaml::load_from_str(&source.text).unwrap_or_default();
     let root = documents.first();
-    let text = |key: &str| root.and_then(|root| text(root, key));
-    let paths = |keys: [&str; 2], default: &str| {
-        let listed = keys.iter().find_map(|key| root?.as_mapping_get(key)?.as_vec());
-        match listed {
-            Some(paths) => paths.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect(),
-            None => vec![default.to_owned()],
+    let mut unresolved = Vec::new();
+    let mut path = |key: &str, value: &str| match dbt_jinja::rendered(value, |_| None) {
+        Some(path) => path,
+        None => {
+            unresolved.push((key.to_owned(), value.to_owned()));
+            value.to_owned()
         }
     };
+    let mut listed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (key, value) in root.and_then(Yaml::as_mapping).into_iter().flatten() {
+        let Some(key) = key.as_str().filter(|key| key.ends_with("-paths")) else { continue };
+        let paths = value.as_vec().into_iter().flatten().filter_map(Yaml::as_str).map(|value| path(key, value));
+        listed.insert(key, paths.collect());
+    }
+    let text = |key: &str| root.and_then(|root| text(root, key));
+    let target_path = text("target-path").map_or_else(|| "target".to_owned(), |value| path("target-path", &value));
+    let packages_path = ["packages-install-path", "modules-path"].iter().find_map(|key| Some((key, text(key)?)));
+    let packages_path = packages_path.map_or_else(|| "dbt_packages".to_owned(), |(key, value)| path(key, &value));
+    for (key, older, default) in PATHS {
+        if !listed.contains_key(key) {
+            let paths = listed.remove(older).unwrap_or_else(|| vec![default.to_owned()]);
+            listed.insert(key, paths);
+        }
+    }
+    let of = |key: &str| listed.get(key).cloned().unwrap_or_default();
     Ok(DbtProject {
-        model_paths: paths(["model-paths", "source-paths"], "models"),
-        seed_paths: paths(["seed-paths", "data-paths"], "seeds"),
-        snapshot_paths: paths(["snapshot-paths", "snapshot-paths"], "snapshots"),
-        macro_paths: paths(["macro-paths", "macro-paths"], "macros"),
-        test_paths: paths(["test-paths", "test-paths"], "tests"),
+        model_paths: of("model-paths"),
+        seed_paths: of("seed-paths"),
+        snapshot_paths: of("snapshot-paths"),
+        macro_paths: of("macro-paths"),
+        test_paths: of("test-paths"),
+        docs_paths: listed.get("docs-paths").cloned(),
+        all_paths: listed.values().flatten().cloned().collect(),
+        packages_path,
         profile: text("profile"),
-        target_path: text("target-path").unwrap_or_else(|| "target".to_owned()),
+        target_path,
         name: text("name").unwrap_or_default(),
+        unresolved,
+        profiles_dir: None,
         folder,
         artifacts: OnceCell::new(),
         text: source.text,
@@ -91,9 +138,22 @@ impl DbtProject {
         inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
     }
 
-    /// The folder in which dbt leaves what it knows of the project.
+    /// Whether the models or seeds of a folder are enabled; the folder is seen from one of the folders of that kind.
+    pub fn is_enabled(&self, section: &str, folder: &Path) -> bool {
+        dbt_defaults::is_enabled(&self.text, section, &self.name, folder)
+    }
+
+    /// Says which paths are not resolved, because nothing is known of what dbt finds there.
+    pub fn tell_unresolved(&self, session: &Session) {
+        for (key, value) in &self.unresolved {
+            session.warn(&format!("warning: `{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves"));
+        }
+    }
+
+    /// The folder in which dbt leaves what it knows of the project: that of `DBT_TARGET_PATH`, else of `target-path`.
     pub fn target(&self) -> PathBuf {
-        self.folder.join(&self.target_path)
+        let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
+        self.folder.join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
     /// Where dbt leaves its manifest.
@@ -103,7 +163,15 @@ impl DbtProject {
 
     /// The manifest that dbt left, where it left one; it is read when it is first asked for, and only then.
     pub fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
-        let read = self.artifacts.get_or_init(|| Ok(Artifacts::read(self.manifest_path())?.map(Box::new)));
+        let read = self.artifacts.get_or_init(|| {
+            let path = self.manifest_path();
+            // What is kept of a large manifest is kept where formulac is set up.
+            let read = match self.folder.join(project::FILE).is_file() {
+                true => Artifacts::read_kept(path, Keep::default(), &self.folder),
+                false => Artifacts::read(path),
+            };
+            Ok(read?.map(Box::new))
+        });
         read.as_ref().map(Option::as_deref).map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
@@ -126,7 +194,8 @@ impl DbtProject {
     /// The profile of the project.
     pub fn profile(&self) -> Result<Profile, String> {
         let name = self.profile.as_deref().ok_or("dbt_project.yml names no profile")?;
-        let name = rendered(name).ok_or_else(|| format!("`{name}` in dbt_project.yml is more than formulac reads"))?;
+        let name = dbt_jinja::rendered(name, |_| None)
+            .ok_or_else(|| format!("`{name}` in dbt_project.yml is more than formulac reads"))?;
         let path = self.profiles().ok_or("there is no profiles.yml")?;
         let source = fs::read_to_string(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
         let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
@@ -134,18 +203,20 @@ impl DbtProject {
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;
         let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
-            let adapter = text(output, "type").and_then(|text| rendered(&text));
+            let adapter = text(output, "type").and_then(|text| dbt_jinja::rendered(&text, |_| None));
             Some(Output { name: key.as_str()?.to_owned(), adapter })
         });
         let outputs = outputs.collect();
-        let target = text(profile, "target").map_or(Some("default".to_owned()), |target| rendered(&target));
+        let target =
+            text(profile, "target").map_or(Some("default".to_owned()), |target| dbt_jinja::rendered(&target, |_| None));
         Ok(Profile { name, target, outputs })
     }
 
     /// Where dbt looks for it.
     fn profiles(&self) -> Option<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
-        let told = std::env::var_os("DBT_PROFILES_DIR").map(PathBuf::from);
+        let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
+        let told = self.profiles_dir.clone().or_else(said);
         let folders = [told, Some(self.folder.clone()), home().map(|home| PathBuf::from(home).join(".dbt"))];
         folders.into_iter().flatten().map(|folder| folder.join(PROFILES)).find(|path| path.is_file())
     }
@@ -182,35 +253,5 @@ impl Profile {
             Some(target) => format!("profile `{name}` has no output `{target}`"),
             None => format!("the target of profile `{name}` is not known"),
         })
-    }
-}
-
-/// A text without Jinja, or `{{ env_var('NAME', 'default') }}` with what the environment says.
-fn rendered(text: &str) -> Option<String> {
-    if !text.contains("{{") && !text.contains("{%") {
-        return Some(text.to_owned());
-    }
-    let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    let arguments = inside.strip_prefix("env_var(")?.strip_suffix(')')?;
-    let mut arguments = arguments.splitn(2, ',').map(|argument| argument.trim().trim_matches(['\'', '"']));
-    let name = arguments.next()?;
-    std::env::var(name).ok().or_else(|| arguments.next().map(str::to_owned))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rendered;
-
-    #[test]
-    fn the_one_call_of_jinja_that_profiles_have() {
-        for (text, expected) in [
-            ("dev", Some("dev")),
-            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'dev') }}", Some("dev")),
-            ("{{ env_var(\"FORMULAC_NO_SUCH_VARIABLE\") }}", None),
-            ("{{ target.name }}", None),
-            ("a{{ env_var('X', 'b') }}", None),
-        ] {
-            assert_eq!(rendered(text).as_deref(), expected, "{text}");
-        }
     }
 }

@@ -1,15 +1,20 @@
-//! Calls of the project's own dbt, and what it says.
+//! Calls of the project's own dbt, and its answers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use formulac::dbt::TOLD;
 use formulac::secrets::without_secrets;
 use serde_json::Value;
 
+use super::args::DbtArgs;
 use super::environment::Environment;
 use super::exit::Failure;
 use super::program::Program;
+use super::progress::Waiting;
+
+/// The environment variable of dbt for the folder of profiles.yml.
+pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
 
 const PROGRAM: Program = Program {
     name: "dbt",
@@ -40,18 +45,35 @@ pub struct Call {
 }
 
 impl Call {
-    /// Begins a call in the project's folder, where dbt looks for profiles.yml, in an environment. dbt takes the schema from
-    /// its profile, which may ask for `{{ env_var('FORMULAC_SCHEMA') }}`.
-    pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>) -> Self {
+    /// Begins a call in the project's folder, where dbt looks for profiles.yml, in an environment. Options of the command
+    /// line replace the environment's. dbt takes the schema from its profile, which may ask for
+    /// `{{ env_var('FORMULAC_SCHEMA') }}`.
+    pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        // These are seen from where the command was called, and dbt would see them from the project's folder.
+        if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
+            command.env("DBT_PROFILES_DIR", std::path::absolute(&profiles).unwrap_or_else(|_| profiles.into()));
+        }
+        command.env_remove("DBT_PROJECT_DIR");
         command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]).args(words);
-        let vars = environment.and_then(|it| it.vars.clone()).unwrap_or_default();
-        if let Some(target) = environment.and_then(|it| it.connection.as_deref()) {
+        let of_environment = environment.and_then(|it| it.vars.as_ref());
+        let vars = args.vars.as_ref().or(of_environment).cloned().unwrap_or_default();
+        if let Some(target) = args.target.as_deref().or(environment.and_then(|it| it.connection.as_deref())) {
             command.args(["--target", target]);
         }
         if !vars.is_empty() {
             command.args(["--vars", &vars]);
+        }
+        if let Some(threads) = args.threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        // dbt runs in another folder than this command.
+        let absolute = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
+        if let Some(folder) = &args.profiles_dir {
+            command.arg("--profiles-dir").arg(absolute(folder.clone()));
+        } else if let Some(folder) = std::env::var_os(PROFILES_DIR).filter(|folder| !folder.is_empty()) {
+            command.env(PROFILES_DIR, absolute(folder.into()));
         }
         if let Some(schema) = environment.and_then(|it| it.schema.as_deref()) {
             command.env("FORMULAC_SCHEMA", schema);
@@ -59,9 +81,15 @@ impl Call {
         Self { command, vars }
     }
 
-    /// Runs it to its end.
-    pub fn run(mut self) -> Result<Ran, Failure> {
-        let output = PROGRAM.run(&mut self.command, "")?;
+    /// Has dbt write artifacts and logs below this folder, wherever the project and the environment have them.
+    pub fn writing_to(mut self, folder: &Path) -> Self {
+        self.command.env("DBT_TARGET_PATH", folder.join("target")).env("DBT_LOG_PATH", folder.join("logs"));
+        self
+    }
+
+    /// Runs dbt to its end, while `waiting` shows what is asked.
+    pub fn run(mut self, waiting: &Waiting, what: &str) -> Result<Ran, Failure> {
+        let output = waiting.during(what, || PROGRAM.run(&mut self.command, ""))?;
         let events = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Ran { succeeded: output.succeeded, events, err: output.err, vars: self.vars })
     }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::is_as_written;
+use formulac::Dialect;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
+use formulac::sync::in_layout_of;
 
+use super::bounds::Bounds;
 use super::exit::{Exit, Failure, Found};
 use super::session::Session;
 use super::write::{Changed, Planned, Present, change_all};
@@ -21,18 +23,28 @@ pub struct Delivery {
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares files with what stands in their places; `left` are those that no spec makes any more.
-pub fn compare(files: impl IntoIterator<Item = Planned>, left: Vec<PathBuf>) -> Result<Delivery, Failure> {
+/// Compares files with the files that are in their places. `left` are files that no spec makes any more.
+pub fn compare(
+    files: impl IntoIterator<Item = Planned>,
+    left: Vec<PathBuf>,
+    dialect: Dialect,
+) -> Result<Delivery, Failure> {
     let mut delivery = Delivery { removed: left, ..Delivery::default() };
     for planned in files {
         match planned.present()? {
             Present::Same => delivery.unchanged.push(planned.path),
             Present::Nothing => delivery.created.push(planned),
             Present::Other(bytes) => {
-                if !std::str::from_utf8(&bytes).is_ok_and(is_as_written) {
-                    delivery.by_hand.push(planned.path.clone());
+                let found = std::str::from_utf8(&bytes).ok();
+                let name = planned.path.to_string_lossy();
+                match found.and_then(|found| in_layout_of(&name, found, &planned.text, dialect)) {
+                    Some(text) if found == Some(&text) => delivery.unchanged.push(planned.path),
+                    Some(text) => delivery.updated.push(Planned { path: planned.path, text }),
+                    None => {
+                        delivery.by_hand.push(planned.path.clone());
+                        delivery.updated.push(planned);
+                    }
                 }
-                delivery.updated.push(planned);
             }
         }
     }
@@ -42,6 +54,16 @@ pub fn compare(files: impl IntoIterator<Item = Planned>, left: Vec<PathBuf>) -> 
 impl Delivery {
     pub fn is_empty(&self) -> bool {
         self.created.is_empty() && self.updated.is_empty() && self.removed.is_empty()
+    }
+
+    /// Adds a file that is written whatever stands in its place.
+    pub fn add(&mut self, planned: Planned) -> Result<(), Failure> {
+        match planned.present()? {
+            Present::Same => self.unchanged.push(planned.path),
+            Present::Nothing => self.created.push(planned),
+            Present::Other(_) => self.updated.push(planned),
+        }
+        Ok(())
     }
 
     /// Says what would be done, in the way of a check.
@@ -62,9 +84,9 @@ impl Delivery {
     }
 
     /// Does it.
-    pub fn write(&self) -> Result<Changed, Failure> {
+    pub fn write(&self, bounds: &Bounds) -> Result<Changed, Failure> {
         let files: Vec<&Planned> = self.created.iter().chain(&self.updated).collect();
-        change_all(&files, &self.removed)
+        change_all(bounds, &files, &self.removed)
     }
 
     /// What was done, a line each.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 pub use formulac::Environment;
 use formulac::diag::suggest;
-use formulac::{Project, USER};
+use formulac::{Placeholder, Project, USER};
 
 use super::args::Global;
 use super::exit::{Exit, Failure};
+use super::git::git;
 use super::{identity, project};
 
 const VARIABLE: &str = "FORMULAC_ENV";
@@ -35,7 +36,7 @@ impl Reason {
     }
 }
 
-/// The environment that is used, with `${user}` filled in: `--env`, else `FORMULAC_ENV`, else what `env use` chose, else
+/// The environment that is used, with its placeholders filled in: `--env`, else `FORMULAC_ENV`, else what `env use` chose, else
 /// the first that is not protected.
 pub fn chosen(global: &Global, project: &Project) -> Result<Option<Environment>, Failure> {
     Ok(chosen_for(global, project)?.map(|(environment, _)| environment))
@@ -44,17 +45,29 @@ pub fn chosen(global: &Global, project: &Project) -> Result<Option<Environment>,
 /// The same, and why it is the one.
 pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((name, reason)) = told(global, &root) else {
-        let first = project.environments().iter().find(|environment| !environment.protected);
-        return Ok(first.map(|first| (filled(project, &root, first), Reason::First)));
-    };
-    Ok(Some((named(project, &root, &name, reason)?, reason)))
+    let Some((found, reason)) = chosen_as_written(global, project)? else { return Ok(None) };
+    Ok(Some((filled(project, &root, &found)?, reason)))
 }
 
-/// The environment of this name, with `${user}` filled in.
+/// The same as it is written, with its placeholders.
+pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
+    let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
+    let Some((name, reason)) = told(global, &root) else {
+        let first = project.environments().iter().find(|environment| !environment.protected);
+        return Ok(first.map(|first| (first.clone(), Reason::First)));
+    };
+    Ok(Some((find(project, &name, reason)?.clone(), reason)))
+}
+
+/// The environment of this name, with its placeholders filled in.
 pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Result<Environment, Failure> {
+    filled(project, root, find(project, name, reason)?)
+}
+
+/// The environment of this name, as it is written.
+pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p Environment, Failure> {
     if let Some(found) = project.environments().iter().find(|environment| environment.name == name) {
-        return Ok(filled(project, root, found));
+        return Ok(found);
     }
     let names = project.environments().iter().map(|environment| environment.name.as_str());
     let help = match (suggest::nearest(name, names), reason) {
@@ -65,9 +78,9 @@ pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Resu
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
 }
 
-/// All environments, with `${user}` filled in.
-pub fn all(project: &Project, root: &Path) -> Vec<Environment> {
-    project.environments().iter().map(|environment| filled(project, root, environment)).collect()
+/// All environments, with their placeholders filled in as far as these have values; beside each those that have none.
+pub fn all(project: &Project, root: &Path) -> Vec<(Environment, Vec<String>)> {
+    project.environments().iter().map(|environment| fill(project, root, environment)).collect()
 }
 
 /// The environment of this name, else the first that is merged into: what is proposed for, and released.
@@ -95,17 +108,50 @@ fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
     Some((used, Reason::Used)).filter(|(used, _)| !used.is_empty())
 }
 
-/// An environment as it is for whoever runs the command. Branches are filled in when something is committed to them.
-fn filled(project: &Project, root: &Path, environment: &Environment) -> Environment {
+/// An environment as it is for whoever runs the command. A placeholder without a value is an error: the schema would be
+/// that of others.
+fn filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
+    let (filled, missing) = fill(project, root, environment);
+    let Some(first) = missing.first() else { return Ok(filled) };
+    let name = &environment.name;
+    let help = match first.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
+        Some(variable) => format!("set the environment variable {variable}"),
+        None => "run the command in a git repository with a commit".to_owned(),
+    };
+    Err(Failure::new(Exit::Usage, format!("`{first}` of the environment `{name}` has no value")).with_help(help))
+}
+
+/// The same, and the placeholders without a value. Branches are filled in when something is committed to them.
+fn fill(project: &Project, root: &Path, environment: &Environment) -> (Environment, Vec<String>) {
     let mut filled = environment.clone();
-    let has_user = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(USER));
-    if has_user(&filled.schema) || has_user(&filled.vars) {
-        let user = user(project, root);
-        for text in [&mut filled.schema, &mut filled.vars].into_iter().flatten() {
-            *text = text.replace(USER, &user);
-        }
+    let mut missing: Vec<String> = Vec::new();
+    let value = |placeholder: Placeholder<'_>| match placeholder {
+        Placeholder::User => Some(user(project, root)),
+        Placeholder::Branch => git_branch(root).map(|branch| identity::identifier(&branch)),
+        Placeholder::Variable(name) => variable(name).map(|value| identity::identifier(&value)),
+        _ => None,
+    };
+    for text in [&mut filled.schema, &mut filled.vars].into_iter().flatten() {
+        let (new, lacking) = Placeholder::fill(text, value);
+        missing.extend(lacking.into_iter().map(str::to_owned));
+        *text = new;
     }
-    filled
+    (filled, missing)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The branch that git is on; the commit, `commit_ab12cd3`, where it is on none, as in CI.
+fn git_branch(root: &Path) -> Option<String> {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let told = |args: &[&str]| {
+        let output = git(root, args, "").ok().filter(|output| output.succeeded)?;
+        Some(output.out.trim().to_owned()).filter(|out| !out.is_empty())
+    };
+    told(&["symbolic-ref", "--quiet", "--short", "HEAD"])
+        .or_else(|| Some(format!("commit_{}", told(&["rev-parse", "--short=7", "HEAD"])?)))
 }
 
 /// What stands for `${user}`: letters, digits and `_`.

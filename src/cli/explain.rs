@@ -1,4 +1,4 @@
-//! `formulac explain`: how a formula is read, or what a diagnostic means.
+//! `formulac explain`: what a formula computes and how it is read, or what a diagnostic means.
 
 use std::fmt::Write as _;
 
@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::args::ExplainArgs;
 use super::compile::{Outcome, compile, compile_some, definition_object};
 use super::exit::{Exit, Failure};
-use super::page;
+use super::knowledge::Knowledge;
+use super::page::{self, wrapped};
 use super::parts::{self, Part};
-use super::project;
+use super::sentence::{self, Sentence};
 use super::session::Session;
 use super::source::Source;
 use formulac::diag::Code;
@@ -55,59 +56,41 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 }
 
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let project = project::read(session.global.project_dir.as_deref())?;
-    let known = args.settings.target.known(session)?;
-    let main = args.settings.target.dialect(&project);
+    let settings = &args.settings;
     let source = Source::argument(&args.subject);
-    let chosen = args.settings.target.dialect;
-    let compiler = args.settings.compiler(&project, main, known.as_ref())?;
-    let outcome = compile_some(&compiler, source);
-    let parts = parts::parts(&compiler, &outcome.found.text);
+    let knowledge = Knowledge::of(session, &settings.target)?;
+    let main = knowledge.dialect;
+    let chosen = settings.target.dialect;
+    let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
+    let compiler = &formulas.compiler;
+    let outcome = compile_some(compiler, source);
+    let parts = parts::parts(compiler, &outcome.found.text);
+    let sentences = sentence::sentences(&outcome.found.text, &parts);
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
         let found = &outcome.found;
         let copy = Source { name: found.file.clone(), text: found.text.clone(), fault: None };
-        let compiler = args.settings.compiler(&project, dialect, known.as_ref())?;
+        let compiler = compiler.in_dialect(dialect);
         others.push(InDialect { dialect, outcome: compile(&compiler, copy) });
     }
+    formulas.note_undecided(session, &outcome);
     let main = InDialect { dialect: main, outcome };
     if args.json {
-        session.json(&object(&main, &others, &parts))?;
+        session.json(&object(&main, &others, &parts, &sentences))?;
     } else {
-        session.data(&text(&main, &others, &parts))?;
+        session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
         session.report(std::slice::from_ref(&main.outcome.found));
     }
     Ok(Exit::of(&main.outcome.found.diagnostics))
 }
 
-fn text(main: &InDialect, others: &[InDialect], parts: &[Part]) -> String {
+/// The sentence, then type, level and SQL of each definition, then the tree; the tokens only if `--verbose` asks for them.
+fn text(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[Sentence], verbose: bool) -> String {
     let source = &main.outcome.found.text;
-    let mut out = String::from("tokens\n");
-    for word in parts::words(source) {
-        let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
-    }
-    let _ = writeln!(
-        out,
-        "\ntree{}",
-        if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" }
-    );
-    let label = |part: &Part| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
-    let width = parts.iter().map(|p| label(p).chars().count()).max().unwrap_or(0).min(40);
-    for part in parts {
-        let _ = match &part.made {
-            Some(made) => {
-                let (ty, level) = (made.ty().name(), made.level().name());
-                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), made.sql())
-            }
-            None => writeln!(out, "{}", label(part)),
-        };
-    }
-    let meanings = main.outcome.meanings();
-    if !meanings.is_empty() {
-        let _ = writeln!(out, "\ncells");
-    }
-    for (span, words) in meanings {
-        let _ = writeln!(out, "  {:<10} {words}", span.text(source));
+    let mut out = String::new();
+    for Sentence { name, text, .. } in sentences {
+        let named = name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        out.extend(wrapped(&format!("{named}{text}"), 100).into_iter().flat_map(|line| [line, "\n".to_owned()]));
     }
     for definition in main.outcome.definitions() {
         let blank = if definition.nullable() { "may be NULL" } else { "never NULL" };
@@ -129,7 +112,36 @@ fn text(main: &InDialect, others: &[InDialect], parts: &[Part]) -> String {
             let _ = writeln!(out, "  {:<9}  {}", it.dialect.name(), it.sql_of(definition).unwrap_or_else(why));
         }
     }
-    out
+    let meanings = main.outcome.meanings();
+    if !meanings.is_empty() {
+        let _ = writeln!(out, "\ncells");
+    }
+    for (span, words) in meanings {
+        let _ = writeln!(out, "  {:<10} {words}", span.text(source));
+    }
+    let _ = writeln!(
+        out,
+        "\ntree{}",
+        if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" }
+    );
+    let label = |part: &Part| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
+    let width = parts.iter().map(|p| label(p).chars().count()).max().unwrap_or(0).min(40);
+    for part in parts {
+        let _ = match &part.made {
+            Some(made) => {
+                let (ty, level) = (made.ty().name(), made.level().name());
+                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), made.sql())
+            }
+            None => writeln!(out, "{}", label(part)),
+        };
+    }
+    if verbose {
+        let _ = writeln!(out, "\ntokens");
+        for word in parts::words(source) {
+            let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
+        }
+    }
+    out.trim_start_matches('\n').to_owned()
 }
 
 impl InDialect {
@@ -139,7 +151,7 @@ impl InDialect {
     }
 }
 
-fn object(main: &InDialect, others: &[InDialect], parts: &[Part]) -> Value {
+fn object(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[Sentence]) -> Value {
     let source = &main.outcome.found.text;
     let definition = |definition: &Definition| {
         let all = std::iter::once(main).chain(others);
@@ -147,10 +159,14 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[Part]) -> Value {
             all.map(|it| (it.dialect.name().to_owned(), json!(it.sql_of(definition)))).collect();
         let mut value = definition_object(definition);
         value["sql"] = Value::Object(sql);
+        let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());
+        value["summary"] = json!(sentence.map(|sentence| &sentence.text));
         value
     };
+    let summary: Vec<&str> = sentences.iter().map(|sentence| sentence.text.as_str()).collect();
     json!({
         "dialect": main.dialect.name(),
+        "summary": summary.join(" "),
         "tokens": parts::words(source).iter().map(|w| parts::word_object(w, source)).collect::<Vec<_>>(),
         "tree": parts.iter().map(parts::part_object).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),

@@ -12,7 +12,6 @@ use super::exit::{Exit, Failure, Found};
 use super::page::wrapped;
 use super::session::{Session, reports};
 use formulac::diag::render;
-use formulac::diag::suggest::{nearest, similar};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -42,16 +41,14 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What a formula that calls it would be told: that there is no such function.
+/// Reports what a formula that calls it reports: that there is no such function, and what to write instead.
 fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
-    let fault = Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`"));
-    let names = catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
-    let help = match nearest(name, names) {
-        Some(near) => similar(near),
-        None => "`formulac functions` lists them all".to_owned(),
-    };
-    let diagnostics = vec![fault.with_help(help)];
+    let faults = Compiler::default().check(&format!("={name}(x)"));
+    let help = faults.iter().find(|fault| fault.kind() == Code::UnknownFunction).and_then(Diagnostic::help);
+    let help = help.unwrap_or("`formulac functions` lists them all");
+    let diagnostics =
+        vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
     let found = vec![Found { file: "<name>".to_owned(), text: name.to_owned(), diagnostics }];
     if !args.json {
         return Err(Failure::Found(found));
@@ -106,11 +103,21 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     section("Notes", said(function.notes));
     let (call, level) = example_call(function);
     let sql = sql(function, &call, level, dialect);
-    let lines = sql.iter().map(|(dialect, sql)| match sql {
-        Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
-        Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
-    });
-    section(&format!("SQL of {call}"), lines.collect());
+    let mut reasons = sql.iter().filter_map(|(_, sql)| sql.as_ref().err());
+    match reasons
+        .next()
+        .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
+    {
+        // What no dialect has as one expression, such as a lookup in a worksheet, has one reason.
+        Some(reason) => section("SQL", wrapped(&format!("not available as one expression: {reason}"), 78)),
+        None => {
+            let lines = sql.iter().map(|(dialect, sql)| match sql {
+                Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
+                Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
+            });
+            section(&format!("SQL of {call}"), lines.collect());
+        }
+    }
     section(
         "Shown by cases",
         known(function).map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name())).collect(),

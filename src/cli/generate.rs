@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::diag::{Code, render};
+use formulac::diag::render;
 use serde_json::{Value, json};
 
 use super::args::GenerateArgs;
@@ -11,6 +11,7 @@ use super::chosen::Chosen;
 use super::deliver::Delivery;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
+use super::knowledge::{First, KNOWN, note_undecided};
 use super::models::{self, Model};
 use super::place::Place;
 use super::session::{Session, reports};
@@ -18,26 +19,29 @@ use super::{progress, validate};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 20;
+/// The same of changes in `known.yml`.
+const NAMED_CHANGES: usize = 5;
+/// Columns without a metric that are named before the others are counted.
+const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
+    let bounds = place.bounds()?;
+    place.check_folders()?;
+    place.warn_of_folders(session, None);
     let artifacts = place.artifacts()?;
     if let Some(artifacts) = artifacts {
         artifacts.tell(session, place.dbt.as_ref());
     }
     let dialect = place.dialect(&args.target)?;
-    if args.target.schema.is_none() && artifacts.is_none() {
-        session.note("nothing is known of the columns: types are taken from use; `dbt parse` or `--schema` tells them");
-    }
-    let compiler = place.compiler(session, &args.target, dialect)?;
+    // `--check` compares with what is committed, and renews nothing.
+    let first = if args.check { First::Committed } else { First::Artifacts };
+    let compiler = place.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::sources(&place.specs()?, Some(&place.root));
     let bar = progress::bar(session, sources.len(), "compiling");
     let mut made = Generation::of(&place, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
-    let chosen = made.choose(&args.select, &args.exclude)?;
-    if !args.select.is_empty() && !chosen.models.contains(&true) {
-        session.warn("warning: the selection matches no spec");
-    }
+    let chosen = made.choose(session, &args.selection)?;
     let left_out = made.left_out();
     // What is not chosen, and what nothing chosen reads, is not told of.
     for (found, told) in made.found.iter_mut().zip(&chosen.specs) {
@@ -47,35 +51,38 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     let mut exit = Exit::of_all(&made.found);
     let goes_on = exit == Exit::Done || args.keep_going;
-    let delivery = if goes_on {
+    note_undecided(session, made.undecided());
+    let mut renewed = Vec::new();
+    let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
-        let everything = args.select.is_empty() && args.exclude.is_empty() && chosen.specs.iter().all(|told| *told);
+        let everything = args.selection.is_everything() && chosen.specs.iter().all(|told| *told);
         made.delivery(is_made, everything)?
     } else {
         Delivery::default()
     };
+    if goes_on
+        && !args.check
+        && let Some((known, changes)) = made.known()?
+    {
+        renewed = changes;
+        delivery.add(known)?;
+    }
     let Generation { mut models, mut found, .. } = made;
     let mut notes = Vec::new();
-    let misses_columns = found.iter().flat_map(|found| &found.diagnostics).any(|d| d.kind() == Code::UnknownName);
-    let told_by = args.target.schema.as_deref().or(artifacts.map(|artifacts| artifacts.path.as_path()));
-    if misses_columns && told_by.is_some_and(lacks_catalog) {
-        session.note(
-            "dbt's manifest has the columns that are described only: `dbt docs generate` writes catalog.json, with all",
-        );
-    }
     if args.check {
         exit = exit.worse(delivery.tell(session));
     } else if goes_on {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
-            let changed = delivery.write()?;
+            let changed = delivery.write(&bounds)?;
             let refused = if args.validate {
-                validate::run(session, &place.project, &place.root, &models, &found)?
+                validate::run(session, &args.dbt, &place.project, &place.root, &models, &found)?
             } else {
                 Vec::new()
             };
             if refused.is_empty() {
-                notes = summary(&delivery);
+                notes = known_changes(&renewed);
+                notes.extend(summary(&delivery));
             } else {
                 changed.undo();
                 found.extend(refused);
@@ -98,15 +105,10 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         models.retain(|model| chosen.specs[model.spec]);
         session.json(&data(dialect, &models, &delivery, &found))?;
     } else {
-        session.report(&found);
+        session.report_grouped(&found);
     }
     notes.iter().for_each(|note| session.note(note));
     Ok(exit)
-}
-
-/// Whether it is a manifest without the catalogue beside it, which has the columns that the warehouse has.
-fn lacks_catalog(schema: &Path) -> bool {
-    schema.file_name().is_some_and(|name| name == "manifest.json") && !schema.with_file_name("catalog.json").is_file()
 }
 
 /// The columns that dbt's semantic layer is not told of, by name as far as they are few.
@@ -114,10 +116,19 @@ fn no_metrics(models: &[Model], chosen: &Chosen) -> Vec<String> {
     let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
     let mut notes: Vec<String> = built.flat_map(|(model, built)| built.left_out(&model.name)).collect();
-    let more = notes.len().saturating_sub(NAMED);
-    notes.truncate(NAMED);
+    let more = notes.len().saturating_sub(NO_METRICS);
+    notes.truncate(NO_METRICS);
     if more > 0 {
         notes.push(format!("and {more} more columns that are no metrics; `--json` names all"));
+    }
+    notes
+}
+
+/// What changes in `known.yml`, by name as far as the changes are few.
+pub fn known_changes(changes: &[String]) -> Vec<String> {
+    let mut notes: Vec<String> = changes.iter().take(NAMED_CHANGES).map(|change| format!("known: {change}")).collect();
+    if changes.len() > NAMED_CHANGES {
+        notes.push(format!("known: {} more changes, see {KNOWN}", changes.len() - NAMED_CHANGES));
     }
     notes
 }
@@ -134,7 +145,7 @@ fn summary(delivery: &Delivery) -> Vec<String> {
         notes.push(format!("and {more} more"));
     }
     notes.push(format!(
-        "{} created, {} changed, {} removed, {} as they were",
+        "{} created, {} changed, {} removed, {} unchanged",
         delivery.created.len(),
         delivery.updated.len(),
         delivery.removed.len(),

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use formulac::Compiler;
 use formulac::artifacts::Manifest;
 use formulac::dbt::{GraphNode, spec_of};
+use formulac::{Compiler, UndecidedType};
 
+use super::args::{Selection, Target};
 use super::chosen::{self, Chosen};
 use super::deliver::{self, Delivery};
 use super::exit::{Exit, Failure, Found};
 use super::models::{self, Model};
+use super::moved::Moved;
 use super::place::Place;
+use super::session::Session;
 use super::source::Source;
 use super::write::Planned;
 use super::{folder, taken_names, time_spine};
@@ -22,6 +25,8 @@ pub struct Generation<'p> {
     place: &'p Place,
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
+    /// Files that are not in the folders of the project.
+    pub moved: Moved,
     pub models: Vec<Model>,
     /// What was found in each spec.
     pub found: Vec<Found>,
@@ -41,18 +46,47 @@ impl<'p> Generation<'p> {
         let nodes = formulac::dbt::graph(known);
         let (models, mut found) = models::compiled(compiler, sources, done);
         let folders = place.folders();
-        taken_names::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &mut found);
+        let moved = Moved::find(place, &models);
+        taken_names::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &moved, &mut found);
+        if models::built(&models).any(|(_, built)| built.md.is_some()) {
+            place.check_docs_folder()?;
+        }
         if time_spine::is_missing(known) {
             time_spine::warn(&models, &mut found);
         }
-        Ok(Self { place, manifest, nodes, models, found })
+        Ok(Self { place, manifest, nodes, moved, models, found })
     }
 
-    /// The models that these selections choose.
-    pub fn choose(&self, select: &[String], exclude: &[String]) -> Result<Chosen, Failure> {
+    /// Returns the models that a selection chooses, and warns of parts that choose none.
+    pub fn choose(&self, session: &Session, selection: &Selection) -> Result<Chosen, Failure> {
         let nothing = Manifest::default();
-        let manifest = self.manifest.unwrap_or(&nothing);
-        chosen::choose(&self.models, &self.found, manifest, &self.nodes, &self.place.folders().0, select, exclude)
+        let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.folders().0);
+        let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
+        let chosen = chosen::choose(&self.models, &self.found, manifest, &self.nodes, (package, &folder), selection)?;
+        chosen.unmatched.iter().for_each(|part| session.warn(&format!("warning: {part}")));
+        Ok(chosen)
+    }
+
+    /// Returns the files of the specs that a selection chooses, as seen from here.
+    pub fn chosen_specs(session: &Session, target: &Target, selection: &Selection) -> Result<Vec<PathBuf>, Failure> {
+        let place = Place::find(session)?;
+        let compiler = place.compiler(session, target, place.dialect(target)?)?;
+        let made = Generation::of(&place, &compiler, models::sources(&place.specs()?, Some(&place.root)), || {})?;
+        let chosen = made.choose(session, selection)?;
+        let specs: BTreeSet<usize> =
+            made.models.iter().zip(&chosen.models).filter(|(_, it)| **it).map(|(model, _)| model.spec).collect();
+        Ok(specs.into_iter().filter_map(|spec| Some(PathBuf::from(&made.found.get(spec)?.file))).collect())
+    }
+
+    /// Columns of unknown type that decide the SQL.
+    pub fn undecided(&self) -> impl Iterator<Item = &UndecidedType> {
+        models::built(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
+    }
+
+    /// `known.yml` as it should be, and what changes in it; none if there is nothing to write down.
+    pub fn known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
+        let is_whole = self.models.iter().all(|model| model.built.is_some()) && Exit::of_all(&self.found) == Exit::Done;
+        self.place.renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)
     }
 
     /// Why models cannot be made, of those that cannot: their specs have errors, or they read such a model.
@@ -85,8 +119,15 @@ impl<'p> Generation<'p> {
         let (models_folder, tests_folder) = self.place.folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
         let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
-        let files: Vec<Planned> =
-            made.clone().flat_map(|(_, model)| model.files(&models_folder, &tests_folder)).collect();
+        let files = made.clone().flat_map(|(_, model)| model.files(&models_folder, &tests_folder));
+        let in_place = |file: Planned| {
+            let inside = self.place.inside(&file.path);
+            match self.moved.path(&inside) {
+                same if same == inside => file,
+                moved => Planned { path: root.join(moved), ..file },
+            }
+        };
+        let files: Vec<Planned> = files.map(in_place).collect();
         let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
         // The files of a spec that is not chosen or cannot be made stay as they are.
         let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
@@ -113,7 +154,8 @@ impl<'p> Generation<'p> {
                 }
             }
         }
-        let mut delivery = deliver::compare(files, left)?;
+        let dialect = models::built(&self.models).next().map(|(_, built)| built.compiled.dialect());
+        let mut delivery = deliver::compare(files, left, dialect.unwrap_or_default())?;
         delivery.by_hand.extend(by_hand);
         Ok(delivery)
     }

@@ -86,6 +86,17 @@ pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::
     GIT.run(&mut call(folder, args), input)
 }
 
+/// The same, with git's trace written to a file.
+pub fn git_traced(
+    folder: &Path,
+    args: &[&str],
+    input: &str,
+    variable: &str,
+    trace: &Path,
+) -> Result<super::program::Output, Failure> {
+    GIT.run(call(folder, args).env(variable, trace), input)
+}
+
 /// The same where what it prints is no text.
 pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
     GIT.run_for_bytes(&mut call(folder, args), input)

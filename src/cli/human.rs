@@ -10,16 +10,19 @@ use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report, visible};
 use formulac::span::{LineIndex, Span};
 
-/// People see this many, and a count of the rest.
+/// Diagnostics that are drawn, before a count of the rest.
 const SHOWN: usize = 20;
+/// The same where somebody asks for all of them.
+const MOST: usize = 1000;
 /// Columns where no terminal says how many there are.
 const WIDTH: usize = 100;
 
-/// The first diagnostics, drawn with their lines, and a count of the rest.
-pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool) -> String {
+/// Draws the first diagnostics with their lines, or all of them, and counts the rest.
+pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
     let handler = handler(stream, colored);
     let mut out = String::new();
-    let mut left = SHOWN;
+    let shown = if all { MOST } else { SHOWN };
+    let mut left = shown;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);
         for diagnostic in report.diagnostics.iter().take(left) {
@@ -30,9 +33,10 @@ pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool) -> String {
         }
         left = left.saturating_sub(report.diagnostics.len());
     }
-    let all: usize = reports.iter().map(|r| r.diagnostics.len()).sum();
-    if all > SHOWN {
-        out.push_str(&format!("… and {} more; `--output-format json` has them all\n", all - SHOWN));
+    let count: usize = reports.iter().map(|r| r.diagnostics.len()).sum();
+    if count > shown {
+        let option = if all { "--output-format json" } else { "--verbose" };
+        out.push_str(&format!("… and {} more; `{option}` shows all\n", count - shown));
     }
     out
 }
@@ -68,10 +72,12 @@ struct Drawing<'d> {
     diagnostic: &'d Diagnostic,
     snippet: Snippet,
     labels: Vec<LabeledSpan>,
+    /// The file of a fault that is in no line of it; it is drawn without a frame.
+    whole_file: Option<&'d str>,
 }
 
 impl<'d> Drawing<'d> {
-    fn new(report: &Report<'_>, diagnostic: &'d Diagnostic, index: &LineIndex<'_>) -> Self {
+    fn new(report: &Report<'d>, diagnostic: &'d Diagnostic, index: &LineIndex<'_>) -> Self {
         let others = diagnostic.labels();
         let places: Vec<Span> = std::iter::once(diagnostic.span()).chain(others.iter().map(|l| l.span)).collect();
         let snippet = Snippet::new(report.file, report.source, index, &places);
@@ -79,14 +85,21 @@ impl<'d> Drawing<'d> {
         let place = |span: Span| snippet.place(report.source, index, span);
         let mut labels = vec![LabeledSpan::new_primary_with_span(label(diagnostic.label()), place(diagnostic.span()))];
         labels.extend(others.iter().map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), place(l.span))));
-        Self { diagnostic, snippet, labels }
+        let is_nowhere = diagnostic.span() == Span::default() && others.is_empty();
+        let whole_file = (is_nowhere && report.source.lines().next().is_none_or(str::is_empty)).then_some(report.file);
+        Self { diagnostic, snippet, labels, whole_file }
     }
 }
 
 impl fmt::Display for Drawing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, code) = (render::severity(self.diagnostic), self.diagnostic.code());
-        write!(f, "{severity}[{code}]: {}", visible(self.diagnostic.message()))
+        write!(f, "{severity}[{code}]: ")?;
+        let message = self.diagnostic.message();
+        if let Some(file) = self.whole_file.filter(|file| render::is_path(file) && !message.contains(file)) {
+            write!(f, "{}: ", visible(file))?;
+        }
+        write!(f, "{}", visible(message))
     }
 }
 
@@ -102,11 +115,13 @@ impl miette::Diagnostic for Drawing<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.snippet)
+        self.whole_file.is_none().then_some(&self.snippet as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(self.labels.iter().cloned()))
+        self.whole_file
+            .is_none()
+            .then(|| Box::new(self.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
     }
 }
 
@@ -128,7 +143,7 @@ mod tests {
                         .with_other(other, "there\u{1b}")
                         .with_help("h\u{202e}");
                     let report = Report { file: "f\u{1b}", source, diagnostics: &[diagnostic] };
-                    let text = text(&[report], Stream::Message, false);
+                    let text = text(&[report], Stream::Message, false, false);
                     assert!(!text.chars().any(render::is_hidden), "{text}");
                     assert!(text.contains("F0901"));
                 }
@@ -140,16 +155,17 @@ mod tests {
     fn people_see_the_first_twenty() {
         let diagnostics = vec![Diagnostic::new(Code::Internal, Span::new(0, 1), "m"); 15];
         let report = Report { file: "f", source: "x", diagnostics: &diagnostics };
-        let text = text(&[report, report], Stream::Message, false);
+        let text = text(&[report, report], Stream::Message, false, false);
         assert_eq!(text.matches("error[F0901]").count(), 20);
-        assert!(text.ends_with("… and 10 more; `--output-format json` has them all\n"));
+        assert!(text.ends_with("… and 10 more; `--verbose` shows all\n"));
     }
 
     #[test]
     fn a_long_line_is_cut_around_its_places() {
         let source = format!("{} + {}", "a".repeat(500), "b".repeat(500));
         let diagnostic = Diagnostic::new(Code::Internal, Span::new(501, 502), "m").with_label("here");
-        let text = text(&[Report { file: "f", source: &source, diagnostics: &[diagnostic] }], Stream::Message, false);
+        let text =
+            text(&[Report { file: "f", source: &source, diagnostics: &[diagnostic] }], Stream::Message, false, false);
         assert!(text.contains("[f:1:502]"), "{text}");
         assert!(text.lines().all(|l| l.chars().count() < 160), "{text}");
         assert!(text.contains("…aaa") && text.contains("bbb…"), "{text}");

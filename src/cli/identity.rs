@@ -35,8 +35,12 @@ fn author(folder: &Path) -> Option<String> {
 /// The part of an address before `@`, as the names of schemas and branches may hold it.
 pub fn plain(who: &str) -> String {
     let address = who.rsplit_once('<').map_or(who, |(_, address)| address);
-    let name = address.split('@').next().unwrap_or_default();
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    identifier(address.split('@').next().unwrap_or_default())
+}
+
+/// A text as a part of an identifier: lower-case letters, digits and `_`.
+pub fn identifier(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
-//! `formulac schema`: the JSON Schemas that editors complete and check YAML with.
+//! `formulac schema`: the JSON Schemas of YAML files, for editors, and of what commands print with `--json`.
 
 use formulac::json_schema;
 
 use super::args::{SchemaArgs, SchemaOf};
 use super::exit::{Exit, Failure};
+use super::json;
+use super::schema_fetch;
 use super::session::Session;
 
 pub fn run(session: &Session, args: &SchemaArgs) -> Result<Exit, Failure> {
-    session.data(&match args.of {
+    session.data(&match &args.of {
         SchemaOf::Spec => json_schema::spec(),
         SchemaOf::Project => json_schema::project(),
         SchemaOf::Local => json_schema::local(),
+        SchemaOf::Fetch(args) => return schema_fetch::run(session, args),
+        SchemaOf::Json(args) => json::schema(&args.command.join(" "))?,
     })?;
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use super::bounds::Bounds;
 use formulac::artifacts::{Changes, Difference, Keep, Manifest, Outline};
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
@@ -69,13 +70,13 @@ pub fn read<E>(
     // Where it cannot be kept, the next call reads the manifest again.
     if changes.read() > manifest.nodes.len() / FEW || checksum.is_none() {
         let bytes = manifest.to_stored();
-        let _ = write(&base, &[&bytes]);
-        let _ = write(&outline, &[&manifest.outline().to_stored()]);
+        let _ = write(folder, &base, &[&bytes]);
+        let _ = write(folder, &outline, &[&manifest.outline().to_stored()]);
         checksum = checksum_of(&bytes);
         changes = Changes::default();
     }
     if let Some(checksum) = checksum.filter(|_| key.is_settled(start) && Key::of(path).as_ref() == Some(&key)) {
-        let _ = write(&since, &[key.text.as_bytes(), &checksum, &manifest.difference(&changes).to_stored()]);
+        let _ = write(folder, &since, &[key.text.as_bytes(), &checksum, &manifest.difference(&changes).to_stored()]);
     }
     Ok(Some(manifest))
 }
@@ -133,7 +134,7 @@ pub fn lineages(folder: &Path) -> Lineages {
 /// Keeps what is known of SQL, where much was read.
 pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
     if let Some(bytes) = graph.lineages_to_store(MANY) {
-        let _ = write(&folder.join(FOLDER).join(LINEAGE), &[&bytes]);
+        let _ = write(folder, &folder.join(FOLDER).join(LINEAGE), &[&bytes]);
     }
 }
 
@@ -150,7 +151,7 @@ pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -
     }
     let (fields, is_sound) = read();
     if is_sound && key.is_settled(start) && key_of_all(files, about).as_ref() == Some(&key) {
-        let _ = write(&file, &[key.text.as_bytes(), &fields.to_stored()]);
+        let _ = write(folder, &file, &[key.text.as_bytes(), &fields.to_stored()]);
     }
     fields
 }
@@ -225,7 +226,12 @@ fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn write(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
+/// Writes a file of the project in `root`, unless a link leads out of the project.
+fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let is_inside = Bounds::of_project(root).and_then(|bounds| bounds.locate(file)).is_ok();
+    if !is_inside {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
     let folder = file.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;

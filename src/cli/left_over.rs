@@ -1,9 +1,43 @@
 //! Files that a spec made once and makes no more: tests of what is proven or gone, docs of which nothing is left.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_as_written, spec_of};
+
+use super::bounds::absolute;
+use super::place::Place;
+use super::{folder, project};
+
+/// Bytes of a file in which its header is.
+const HEAD: u64 = 4096;
+
+/// Generated files of the project's specs in other folders than those of `models:` and `tests:`, because the project file named
+/// these before, or somebody moved the files. They are looked for where dbt does, and in the folders of the defaults.
+pub fn elsewhere(place: &Place) -> Vec<PathBuf> {
+    let (models, tests) = place.folders();
+    let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
+    let dbt = place.dbt.as_ref();
+    let read =
+        dbt.iter().flat_map(|dbt| dbt.model_paths.iter().chain(&dbt.test_paths).map(|path| dbt.folder.join(path)));
+    let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
+    let specs = place.specs_folder();
+    let is_ours = |path: &PathBuf| {
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+        let head = String::from_utf8_lossy(&head);
+        let spec = spec_of(&head).and_then(|spec| spec.strip_prefix(specs.as_str()));
+        read.is_ok() && spec.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let is_elsewhere = |path: &Path| {
+        let is_kind = path.extension().is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));
+        is_kind && !own.iter().any(|folder| absolute(path).starts_with(folder))
+    };
+    let files: BTreeSet<PathBuf> = folders.flat_map(|folder| folder::files(&folder, is_elsewhere)).collect();
+    files.into_iter().filter(is_ours).collect()
+}
 
 /// The left over tests of a model: of its name, from its spec, still as formulac wrote them, and not `made` now.
 pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {

@@ -7,6 +7,7 @@ use formulac::impact::show;
 use super::args::LineageArgs;
 use super::exit::{Exit, Failure};
 use super::impact::{Known, unknown};
+use super::json;
 use super::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
@@ -22,7 +23,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let text = match format {
         "json" => {
             let pictures: Vec<_> = [&up, &down].into_iter().flatten().collect();
-            formulac::diag::render::json_text(&show::lineage_json(&name, &root, &pictures, &notes))
+            json::text(&show::lineage_json(&name, &root, &pictures, &notes))
         }
         "tree" => show::lineage_tree(&name, up.as_ref(), down.as_ref(), &root, &notes),
         other => {

@@ -4,11 +4,14 @@ mod allowed;
 mod args;
 mod artifacts;
 mod authorize;
+mod bounds;
 mod change;
 mod check;
 mod chosen;
 mod compile;
 mod dbt_defaults;
+mod dbt_folders;
+mod dbt_jinja;
 mod dbt_project;
 mod dbt_run;
 mod deliver;
@@ -23,19 +26,24 @@ mod functions;
 mod generate;
 mod generation;
 mod git;
+mod grouped;
 mod human;
 mod identity;
 mod impact;
 mod init;
+mod json;
 mod json_schema;
 mod kept;
-mod later;
+mod knowledge;
+mod last_run;
 mod left_over;
 mod lineage;
 mod model;
 mod models;
+mod moved;
 mod page;
 mod parts;
+mod phrase;
 mod place;
 mod preview;
 mod program;
@@ -47,6 +55,8 @@ mod pull_report;
 mod query;
 mod release;
 mod schema;
+mod schema_fetch;
+mod sentence;
 mod session;
 mod settings;
 mod snippet;
@@ -65,15 +75,13 @@ mod write;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Cli, Command};
+use args::Command;
 use exit::{Exit, Failure};
 use session::Session;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match args::parse() {
         Ok(cli) => cli,
         Err(fault) => return usage::report(&fault).into(),
     };

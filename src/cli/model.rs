@@ -7,26 +7,39 @@ use formulac::{Compiler, Draft};
 use serde_json::{Value, json};
 
 use super::args::ModelArgs;
-use super::artifacts::Artifacts;
+use super::bounds::Bounds;
 use super::dbt_project::DbtProject;
 use super::exit::{Exit, Failure, Found};
+use super::generation::Generation;
+use super::knowledge::{Knowledge, note_undecided};
 use super::models::{self, Built, Model};
-use super::schema::Known;
 use super::session::{Session, reports};
 use super::source::Source;
+use super::spec::Spec;
 use super::unit_tests::Drafted;
 use super::write::Planned;
-use super::{dbt_project, deliver, left_over, project, query, time_spine};
+use super::{dbt_folders, dbt_project, deliver, left_over, project, time_spine};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
+    let bounds = bounds(session, args)?;
+    if let Some(folder) = &args.out {
+        bounds.locate(folder)?;
+        bounds.locate(&tests_folder(session, folder)?)?;
+    }
     let mut drafts = Vec::new();
+    let specs = match args.selection.is_everything() {
+        true => args.specs.clone(),
+        false => Generation::chosen_specs(session, &args.target, &args.selection)?,
+    };
     let (dialect, models, mut found) = match compiler(session, args) {
-        Ok((compiler, lacks_spine)) => {
-            let mut sources = models::sources(&args.specs, session.global.project_dir.as_deref());
+        Ok((knowledge, compiler, lacks_spine)) => {
+            let mut sources = knowledge.sources(&specs);
             if args.unit_tests {
-                drafts = draft(&compiler, &args.specs, &mut sources, args.out.is_some());
+                drafts = draft(&compiler, &specs, &mut sources, args.out.is_some());
             }
-            let (models, mut found) = models::compiled(&compiler, sources, || {});
+            let specs = knowledge.compile_specs(&compiler, sources.clone())?;
+            note_undecided(session, specs.iter().flat_map(Spec::undecided));
+            let (models, mut found) = models::of_specs(specs, &sources);
             if lacks_spine {
                 time_spine::warn(&models, &mut found);
             }
@@ -43,7 +56,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             let tests = tests_folder(session, folder)?;
             let files: Vec<Planned> = models.iter().flat_map(|model| model.files(folder, &tests)).collect();
             let left = left_over(folder, &tests, &models, &files);
-            let mut delivery = deliver::compare(files, left)?;
+            let mut delivery = deliver::compare(files, left, dialect)?;
             // A spec with its draft is the analyst's file, written as it is.
             delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
             if args.check {
@@ -52,7 +65,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                 found.extend(delivery.conflicts());
                 exit = Exit::of_all(&found);
                 if exit == Exit::Done {
-                    delivery.write()?;
+                    delivery.write(&bounds)?;
                     notes = delivery.notes();
                 }
             }
@@ -85,26 +98,30 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The compiler, which knows the dbt of the manifest that was given, else of the project's; whether that lacks a time spine.
-fn compiler(session: &Session, args: &ModelArgs) -> Result<(Compiler, bool), Failure> {
-    let target = &args.target;
-    let known = target.known(session)?;
-    let builder = query::builder(session, target, known.as_ref())?;
-    let of_dbt = |artifacts: &&Artifacts| artifacts.manifest.metadata.dbt_version.is_some();
-    // What is wrong with the project is dbt's to say; nothing else of it matters here.
-    let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
-    let own = || project.as_ref().and_then(|project| project.artifacts().ok().flatten()).filter(of_dbt);
-    let artifacts = known.as_ref().and_then(Known::artifacts).filter(of_dbt).or_else(own);
-    let lacks_spine = artifacts.is_some_and(|artifacts| time_spine::is_missing(&artifacts.manifest));
-    let builder = match artifacts {
-        Some(artifacts) => artifacts.with_dbt(builder),
-        None => builder,
-    };
-    let contracts = match &project {
+/// Files go into the project and the folder that is named, drafts into the specs that are.
+fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
+    let given = session.global.project_dir.as_deref();
+    let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
+    let root = project::folder(given)?.or_else(of_dbt);
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::of_project(&root))?;
+    Ok(args.out.iter().chain(&args.specs).fold(bounds, |bounds, path| bounds.and_named(path)))
+}
+
+/// What is known, the compiler, and whether dbt lacks a time spine.
+fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
+    let knowledge = Knowledge::of(session, &args.target)?;
+    let place = knowledge.place.as_ref();
+    let manifest = place.and_then(|place| place.manifest().ok().flatten());
+    let lacks_spine = manifest.is_some_and(time_spine::is_missing);
+    if let (Some(dbt), Some(out)) = (place.and_then(|place| place.dbt.as_ref()), &args.out) {
+        dbt_folders::check_named(dbt, out)?;
+    }
+    let contracts = match place.and_then(|place| place.dbt.as_ref()) {
         Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
         None => false,
     };
-    Ok((builder.contracts(contracts).build(), lacks_spine))
+    let compiler = knowledge.builder().contracts(contracts).build();
+    Ok((knowledge, compiler, lacks_spine))
 }
 
 /// Whether dbt enforces contracts in the folder that the models are written to, or that is theirs.
@@ -182,6 +199,7 @@ fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
         return Ok(folder.join(project.tests().unwrap_or(project::TESTS)));
     }
     let folder = given.unwrap_or(Path::new(""));
-    let in_project = folder.join("dbt_project.yml").is_file();
-    Ok(if in_project { folder.join(project::TESTS) } else { models.join("tests") })
+    let dbt = if folder.join(dbt_project::FILE).is_file() { dbt_project::find(Some(folder))? } else { None };
+    let first = dbt.as_ref().and_then(|dbt| dbt.test_paths.first());
+    Ok(first.map_or_else(|| models.join("tests"), |first| folder.join(first).join("formulac")))
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::From as Read;
-use formulac::diag::Code;
 use formulac::span::Span;
 use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
@@ -58,15 +57,17 @@ pub fn compiled(
     sources: Vec<(Source, Option<String>)>,
     done: impl Fn() + Sync,
 ) -> (Vec<Model>, Vec<Found>) {
-    let shown: Vec<Option<String>> = sources.iter().map(|(_, shown)| shown.clone()).collect();
+    let specs = spec::compile_all(compiler, sources.clone(), done);
+    of_specs(specs, &sources)
+}
+
+/// The models that compiled specs make, and what was found in each.
+pub fn of_specs(specs: Vec<Spec>, sources: &[(Source, Option<String>)]) -> (Vec<Model>, Vec<Found>) {
     let mut models = Vec::new();
     let mut found = Vec::new();
-    for (mut spec, path) in spec::compile_all(compiler, sources, done).into_iter().zip(shown) {
-        let fault = spec.model_fault.take();
-        let is_model = fault.is_none();
-        spec.found.diagnostics.extend(fault.into_iter().chain(std::mem::take(&mut spec.model_warnings)));
-        // A model has a test for it.
-        spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
+    for (mut spec, (_, path)) in specs.into_iter().zip(sources) {
+        let is_model = spec.model_fault.is_none();
+        spec.take_model_faults();
         let Spec { name, sql, yml, md, declared, semantic, compiled, .. } = spec;
         let built = match (sql, yml, compiled) {
             (Some(sql), Some(yml), Some(compiled)) if is_model => {
@@ -78,7 +79,7 @@ pub fn compiled(
         if let Some(name) = name {
             models.push(Model {
                 name,
-                path: path.unwrap_or_default(),
+                path: path.clone().unwrap_or_default(),
                 built,
                 spec: found.len(),
                 name_span: spec.name_span,

@@ -23,6 +23,7 @@ pub struct Word {
 /// A node of the tree.
 #[derive(Debug)]
 pub struct Part {
+    pub id: ExprId,
     pub depth: usize,
     /// Operator, function, or what a leaf says.
     pub label: String,
@@ -73,7 +74,7 @@ pub fn parts(compiler: &Compiler, source: &str) -> Vec<Part> {
             }
             let name = definition.name.filter(|_| depth == 0).map(|name| format!("{} = ", name.text(source)));
             let label = name.unwrap_or_default() + &label(ast, source, id);
-            parts.push(Part { depth, label, span: ast.span(id), made: None });
+            parts.push(Part { id, depth, label, span: ast.span(id), made: None });
             stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
         }
     }

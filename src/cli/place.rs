@@ -1,17 +1,22 @@
 //! The project and the dbt project that it is in: where files stand, and what a compiler knows there.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use formulac::artifacts::Manifest;
-use formulac::{Builder, Compiler, Dialect, Project, Schema};
+use formulac::artifacts::{Catalog, Manifest};
+use formulac::{Dialect, Project};
 
 use super::args::Target;
-use super::artifacts::Artifacts;
+use super::artifacts::{self, Artifacts};
+use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::source::Source;
-use super::{folder, models, project, settings};
+use super::{folder, models, project};
+
+/// The columns that `schema fetch` found, as seen from the project's folder; not committed.
+pub const FETCHED: &str = ".formulac/local/catalog.json";
 
 /// A project with its folders.
 #[derive(Debug)]
@@ -33,11 +38,35 @@ impl Place {
 
     /// The same where there is one.
     pub fn find_any(session: &Session) -> Result<Option<Self>, Failure> {
-        let Some((project, root)) = project::read_with_place(session.global.project_dir.as_deref())? else {
-            return Ok(None);
-        };
+        let given = session.global.project_dir.as_deref();
+        let found = if session.global.no_project { None } else { project::read_with_place(given)? };
+        let Some((project, root)) = found else { return Ok(None) };
         let dbt = dbt_project::find(Some(&root))?;
+        dbt.iter().for_each(|dbt| dbt.tell_unresolved(session));
         Ok(Some(Self { project, root, dbt }))
+    }
+
+    /// Whether there is a `formulac.yml`.
+    pub fn is_set_up(&self) -> bool {
+        self.root.join(project::FILE).is_file()
+    }
+
+    /// The project, else the dbt project that this is; none with `--no-project`.
+    pub fn around(session: &Session) -> Result<Option<Self>, Failure> {
+        if session.global.no_project {
+            return Ok(None);
+        }
+        if let Some(place) = Self::find_any(session)? {
+            return Ok(Some(place));
+        }
+        // What is wrong with a dbt project that formulac is not set up in is for dbt to report.
+        let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
+        Ok(dbt.map(|dbt| Self { project: Project::default(), root: dbt.folder.clone(), dbt: Some(dbt) }))
+    }
+
+    /// Where commands write.
+    pub fn bounds(&self) -> Result<Bounds, Failure> {
+        bounds(&self.project, &self.root)
     }
 
     /// The dialect that is asked for, else the project's, else that of dbt's adapter.
@@ -45,7 +74,12 @@ impl Place {
         if let Some(dialect) = target.dialect.or(self.project.dialect()) {
             return Ok(dialect);
         }
-        match self.dbt.as_ref().map(|dbt| dbt.dialect(None)) {
+        let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
+            // Without a manifest the adapter is the one of the last generation.
+            None => self.committed().ok().and_then(|known| known.dialect).map_or_else(|| dbt.dialect(None), Ok),
+            Some(_) => dbt.dialect(None),
+        });
+        match of_dbt {
             None => Ok(Dialect::default()),
             Some(Ok(dialect)) => Ok(dialect),
             Some(Err(why)) => Err(Failure::new(Exit::Usage, format!("the dialect is not known: {why}"))
@@ -63,26 +97,15 @@ impl Place {
         Ok(self.artifacts()?.map(|artifacts| &artifacts.manifest))
     }
 
-    /// A compiler that knows the data that are given, else what dbt left.
-    pub fn compiler(&self, session: &Session, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
-        let schema = match (target.known(session)?, self.artifacts()?) {
-            (Some(known), _) => known.schema(dialect)?,
-            (None, Some(artifacts)) => artifacts.schema(dialect)?,
-            (None, None) => Schema::new(),
-        };
-        Ok(self.builder(dialect, schema)?.build())
-    }
-
-    /// What is known of the project beside the data.
-    pub fn builder(&self, dialect: Dialect, schema: Schema) -> Result<Builder, Failure> {
-        let builder = settings::with_schema(&self.project, dialect, schema);
-        let builder = match self.artifacts()? {
-            Some(artifacts) => artifacts.with_dbt(builder),
-            None => builder,
-        };
-        let (models, _) = self.folders();
-        let contracts = self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)));
-        Ok(builder.contracts(contracts))
+    /// What `schema fetch` wrote, unless dbt wrote a catalog since.
+    pub fn fetched(&self) -> Result<Option<Catalog>, Failure> {
+        let path = self.root.join(FETCHED);
+        let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+        let catalog = self.dbt.as_ref().and_then(|dbt| changed(&dbt.target().join("catalog.json")));
+        if changed(&path).is_none_or(|fetched| catalog.is_some_and(|catalog| catalog > fetched)) {
+            return Ok(None);
+        }
+        artifacts::catalog(&path)
     }
 
     /// The folders of models and of tests, seen from the project's.
@@ -116,6 +139,35 @@ impl Place {
     /// The specs; an error where there is no folder of them.
     pub fn specs(&self) -> Result<Vec<PathBuf>, Failure> {
         project::specs(&self.root.join(self.project.specs().unwrap_or(project::SPECS)))
+    }
+}
+
+/// Where commands write: the project, and the Omni model's own repository if that is there.
+pub fn bounds(project: &Project, root: &Path) -> Result<Bounds, Failure> {
+    let bounds = Bounds::of_project(root)?;
+    Ok(match omni_repository(project, root) {
+        Ok(Some(folder)) => bounds.and_folder(&folder),
+        Ok(None) | Err(_) => bounds,
+    })
+}
+
+/// The same for a command that writes the Omni model; an error if its repository is not there.
+pub fn bounds_with_omni(project: &Project, root: &Path) -> Result<Bounds, Failure> {
+    omni_repository(project, root)?;
+    bounds(project, root)
+}
+
+/// The folder of `omni: {path: …}`, which is the root of another git work tree.
+fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = project.omni().filter(|_| project.omni_is_repository()) else { return Ok(None) };
+    let folder = root.join(path);
+    let own = std::fs::canonicalize(if root.as_os_str().is_empty() { Path::new(".") } else { root });
+    let real = std::fs::canonicalize(&folder);
+    let is_other = |own: &Path, real: &Path| !own.starts_with(real) && real.join(".git").exists();
+    match (own, real) {
+        (Ok(own), Ok(real)) if Path::new(path).is_relative() && is_other(&own, &real) => Ok(Some(folder)),
+        _ => Err(Failure::new(Exit::Failed, format!("`{path}` of `omni:` is not the root of another git work tree"))
+            .with_help("clone the repository of the Omni model there, or correct `omni: {path: …}` in formulac.yml")),
     }
 }
 

@@ -1,16 +1,79 @@
-//! A bar that shows how far a long work is, on a terminal only.
+//! What the command is doing, for people to see while they wait.
+
+use std::cell::RefCell;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Format;
 use super::session::{Session, Stream};
 
-/// Begins a bar of so many parts; nothing is shown where nobody looks, or where messages are for machines.
+/// Begins a bar of so many parts on a terminal.
 pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
-    let is_seen =
-        Stream::Message.is_terminal() && !session.global.quiet && session.global.output_format == Format::Human;
-    let target = if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = match Place::of(session) {
+        Place::Terminal => ProgressDrawTarget::stderr(),
+        Place::Lines | Place::Nowhere => ProgressDrawTarget::hidden(),
+    };
     let style =
         ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(count as u64), target).with_style(style).with_message(what)
+}
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Terminal,
+    /// Standard error, of which a file or a program keeps each line.
+    Lines,
+    /// Messages are for machines, or not wanted.
+    Nowhere,
+}
+
+impl Place {
+    fn of(session: &Session) -> Self {
+        match session.global.output_format {
+            _ if session.global.quiet => Self::Nowhere,
+            Format::Human | Format::Concise if Stream::Message.is_terminal() => Self::Terminal,
+            Format::Human | Format::Concise => Self::Lines,
+            Format::Json | Format::Github | Format::Sarif => Self::Nowhere,
+        }
+    }
+}
+
+/// Shows waits for another program: a spinner on a terminal, else a line, which is printed once.
+#[derive(Debug)]
+pub struct Waiting {
+    place: Place,
+    last: RefCell<String>,
+}
+
+impl Waiting {
+    pub fn new(session: &Session) -> Self {
+        Self { place: Place::of(session), last: RefCell::default() }
+    }
+
+    /// Does something that takes seconds.
+    pub fn during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        let what = formulac::diag::render::visible(what);
+        match self.place {
+            Place::Nowhere => work(),
+            Place::Lines => {
+                if *self.last.borrow() != *what {
+                    // A line that cannot be printed has nowhere else to go.
+                    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{what} …\n").as_bytes());
+                    self.last.replace(what.into_owned());
+                }
+                work()
+            }
+            Place::Terminal => {
+                let style = ProgressStyle::with_template("{spinner} {msg} … {elapsed}");
+                let spinner = ProgressBar::new_spinner().with_message(what.into_owned());
+                let spinner = spinner.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+                spinner.enable_steady_tick(Duration::from_millis(120));
+                let done = work();
+                spinner.finish_and_clear();
+                done
+            }
+        }
+    }
 }

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::promote::{Gap, Model, Promotion, Repoint, Request, promote, repoint};
 use formulac::span::Span;
-use formulac::{Compiler, Project, Schema, SpecText};
+use formulac::{Compiler, Known, Project, SpecText};
 use serde_json::{Value, json};
 
 use super::args::PromoteArgs;
 use super::artifacts::Artifacts;
+use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{folder, project, settings};
+use super::{folder, knowledge, project};
 
 /// The project as far as it is there.
 struct Place {
@@ -81,7 +82,8 @@ fn forth(
                 found.push(in_the_way(target));
                 exit = Exit::of_all(&found);
             } else {
-                write_all(&[Planned { path: target.clone(), text: promotion.spec.clone() }])?;
+                let bounds = place.bounds(args.out.as_deref())?;
+                write_all(&bounds, &[Planned { path: target.clone(), text: promotion.spec.clone() }])?;
                 notes.push(format!("wrote {}", shown(target)));
             }
         }
@@ -237,7 +239,8 @@ fn back(
     let mut notes = Vec::new();
     if let Some(repointed) = &repointed {
         if !args.dry_run {
-            write_all(&[Planned { path: PathBuf::from(&repointed.file), text: repointed.text.clone() }])?;
+            let path = PathBuf::from(&repointed.file);
+            write_all(&place.bounds(Some(&path))?, &[Planned { path, text: repointed.text.clone() }])?;
             notes.push(format!("changed {}: {}", repointed.file, repointed.what));
         } else if !args.json {
             session.data(&repointed.text)?;
@@ -289,6 +292,15 @@ impl Place {
         let folder = root.as_deref().or(given).filter(|root| !root.as_os_str().is_empty());
         let dbt = dbt_project::find(folder)?;
         Ok(Self { project, root, dbt })
+    }
+
+    /// The project, Omni's folder, and what a person named.
+    fn bounds(&self, named: Option<&Path>) -> Result<Bounds, Failure> {
+        let bounds = match &self.root {
+            Some(root) => super::place::bounds(&self.project, root)?,
+            None => Bounds::none(),
+        };
+        Ok(named.into_iter().fold(bounds, Bounds::and_named))
     }
 
     fn omni(&self) -> Option<PathBuf> {
@@ -344,17 +356,15 @@ impl Place {
             Some(dialect) => dialect,
             None => self.dbt.as_ref().and_then(|dbt| dbt.dialect(None).ok()).unwrap_or_default(),
         };
-        let schema = match (args.target.known(session)?, artifacts) {
-            (Some(known), _) => known.schema(dialect)?,
-            (None, Some(artifacts)) => artifacts.schema(dialect)?,
-            (None, None) => Schema::new(),
+        let known = match &self.root {
+            Some(root) => knowledge::committed(root)?,
+            None => Known::default(),
         };
-        let builder = settings::with_schema(&self.project, dialect, schema);
-        Ok(match artifacts {
-            Some(artifacts) => artifacts.with_dbt(builder),
-            None => builder,
-        }
-        .build())
+        let found = artifacts.map(|artifacts| artifacts.known(dialect, None)).transpose()?.unwrap_or_default();
+        let known = known.or(&found);
+        let given = knowledge::given(session, args.target.schema.as_deref(), dialect)?;
+        let known = given.map_or(known.clone(), |given| given.or(&known));
+        Ok(knowledge::with_known(&self.project, dialect, known).build())
     }
 
     /// The tables that are sources of dbt and no models.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use formulac::Project;
 use formulac::artifacts::{Keep, Manifest};
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, Record, STATUS_FILE, Wanted, Ways};
@@ -14,12 +15,13 @@ use serde_json::{Value, json};
 
 use super::args::PullArgs;
 use super::artifacts::{self, Beside};
+use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure, Found};
 use super::pull_report::Done;
 use super::session::{Session, reports};
 use super::write::{Planned, change_all};
-use super::{folder, project, pull_report};
+use super::{folder, last_run, project, pull_report};
 
 /// Where what the last pull made is recorded, seen from the project.
 pub const RECORDS: &str = ".formulac/state/omni";
@@ -44,6 +46,9 @@ struct Folders {
 struct Places {
     omni: PathBuf,
     records: PathBuf,
+    /// The project's folder, and its file if there is one.
+    root: PathBuf,
+    project: Option<Project>,
 }
 
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
@@ -214,7 +219,8 @@ impl Folders {
         };
         let (topics, access_grants) =
             project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
-        let places = Places { omni: root.join(omni), records: root.join(RECORDS) };
+        let omni = root.join(omni);
+        let places = Places { omni, records: root.join(RECORDS), root: root.clone(), project };
         Ok(Self { root, places, target, dbt, topics, access_grants })
     }
 
@@ -229,7 +235,9 @@ impl Folders {
             (read, beside.and_then(|thread| thread.join().ok()))
         });
         let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else { return Ok(None) };
-        Ok(Some((read, beside.unwrap_or_else(|| Beside::read(&self.target))?)))
+        let beside = beside.unwrap_or_else(|| Beside::read(&self.target))?;
+        last_run::keep(&self.root, &self.target, &beside);
+        Ok(Some((read, beside)))
     }
 
     fn times(&self) -> [Option<SystemTime>; 4] {
@@ -253,8 +261,12 @@ impl Places {
             .iter()
             .filter_map(|(place, text)| Some(Planned { path: self.path(place)?, text: text.clone() }));
         let planned: Vec<Planned> = planned.collect();
+        let bounds = match &self.project {
+            Some(project) => super::place::bounds_with_omni(project, &self.root)?,
+            None => Bounds::of_project(&self.root)?,
+        };
         let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.path(place)).collect();
-        change_all(&planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
+        change_all(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }
 }
 

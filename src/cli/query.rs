@@ -1,26 +1,26 @@
 //! `formulac query`: a spec to plain SQL.
 
-use formulac::{Builder, Compiler};
+use formulac::Dialect;
 use serde_json::json;
 
-use super::args::{QueryArgs, Target};
+use super::args::QueryArgs;
 use super::exit::{Exit, Failure};
-use super::schema::Known;
+use super::knowledge::{Knowledge, note_undecided};
 use super::session::{Session, reports};
-use super::source::Source;
-use super::{project, settings, spec};
+use super::spec::Spec;
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
-    let source = Source::file(&args.spec);
-    let (dialect, name, query, found) = match compiler(session, &args.target) {
-        Ok(compiler) => {
-            let spec = spec::compile(&compiler, source, None);
-            (compiler.dialect(), spec.name, spec.query, vec![spec.found])
+    let (dialect, spec, found) = match compiled(session, args) {
+        Ok((dialect, mut spec)) => {
+            let found = vec![std::mem::take(&mut spec.found)];
+            (dialect, spec, found)
         }
-        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), None, None, found),
+        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),
         Err(failure) => return Err(failure),
     };
+    note_undecided(session, spec.undecided());
+    let Spec { name, query, .. } = spec;
     if args.json {
         session.json(&json!({
             "dialect": dialect.name(),
@@ -35,13 +35,9 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
     Ok(Exit::of_all(&found))
 }
 
-/// The compiler of a spec, which says itself where its rows come from.
-pub fn compiler(session: &Session, target: &Target) -> Result<Compiler, Failure> {
-    Ok(builder(session, target, target.known(session)?.as_ref())?.build())
-}
-
-/// The same of what is known of the data, still to be told more.
-pub fn builder(session: &Session, target: &Target, known: Option<&Known>) -> Result<Builder, Failure> {
-    let project = project::read(session.global.project_dir.as_deref())?;
-    settings::builder(&project, target.dialect(&project), known)
+fn compiled(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
+    let knowledge = Knowledge::of(session, &args.target)?;
+    let sources = knowledge.sources(std::slice::from_ref(&args.spec));
+    let spec = knowledge.compile_specs(&knowledge.compiler(), sources)?.pop().unwrap_or_default();
+    Ok((knowledge.dialect, spec))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Keep, Manifest};
-use formulac::{Dialect, Schema};
+use formulac::{Dialect, Known, Schema};
 
 use super::artifacts::{Artifacts, LIMIT};
 use super::exit::{Failure, Found};
@@ -13,9 +13,9 @@ use super::source::Source;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// What a command was told of its data, read once.
+/// What `--schema` gives, read once.
 #[derive(Debug)]
-pub enum Known {
+pub enum Given {
     /// What dbt knows.
     Dbt(Box<Artifacts>),
     /// Other texts, or what is none; they are told apart by their content.
@@ -23,13 +23,13 @@ pub enum Known {
 }
 
 /// Reads what is known of the data, and tells how old it is.
-pub fn read(session: &Session, path: &Path) -> Result<Known, Failure> {
-    let known = known(path)?;
-    known.artifacts().into_iter().for_each(|artifacts| artifacts.tell_as_given(session));
-    Ok(known)
+pub fn read(session: &Session, path: &Path) -> Result<Given, Failure> {
+    let given = given(path)?;
+    given.artifacts().into_iter().for_each(|artifacts| artifacts.tell_as_given(session));
+    Ok(given)
 }
 
-fn known(path: &Path) -> Result<Known, Failure> {
+fn given(path: &Path) -> Result<Given, Failure> {
     let sources: Vec<Source> = files(path)?.iter().map(|p| Source::large_file(p, LIMIT)).collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.found(vec![fault])));
@@ -40,27 +40,27 @@ fn known(path: &Path) -> Result<Known, Failure> {
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, Keep::default())
     {
-        return Ok(Known::Dbt(Box::new(Artifacts { path: path.to_owned(), manifest })));
+        return Ok(Given::Dbt(Box::new(Artifacts { path: path.to_owned(), manifest })));
     }
-    Ok(Known::Texts(sources))
+    Ok(Given::Texts(sources))
 }
 
-impl Known {
+impl Given {
     /// What dbt knows, where that was given.
     pub fn artifacts(&self) -> Option<&Artifacts> {
         if let Self::Dbt(artifacts) = self { Some(artifacts) } else { None }
     }
 
-    /// The relations. Types that a warehouse names are the dialect's, unless the text says whose they are.
-    pub fn schema(&self, dialect: Dialect) -> Result<Schema, Failure> {
+    /// What it says. Types that a warehouse names are the dialect's, unless the text says whose they are.
+    pub fn known(&self, dialect: Dialect) -> Result<Known, Failure> {
         let sources = match self {
-            Self::Dbt(artifacts) => return artifacts.schema(dialect),
+            Self::Dbt(artifacts) => return artifacts.known(dialect, None),
             Self::Texts(sources) => sources,
         };
         let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
         let (schema, faults) = Schema::from_texts(&texts, dialect);
         if !faults.iter().any(|(_, d)| d.is_error()) {
-            return Ok(schema);
+            return Ok(Known::from(schema));
         }
         let found = |s: &Source| Found { file: s.name.clone(), text: s.text.clone(), diagnostics: Vec::new() };
         let mut found: Vec<Found> = sources.iter().map(found).collect();

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{Format, Global, When};
 use super::exit::{Exit, Failure, Found};
-use super::human;
+use super::{grouped, human, json};
+use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
 
 /// The options of every command, and the two streams.
@@ -80,9 +81,9 @@ impl Session {
         }
     }
 
-    /// Prints a JSON object.
+    /// Prints the JSON object of a command.
     pub fn json(&self, value: &serde_json::Value) -> Result<(), Failure> {
-        self.styled(&render::json_text(value))
+        self.styled(&json::text(value))
     }
 
     /// Tells of something done, unless told to be quiet.
@@ -102,27 +103,40 @@ impl Session {
         let _ = Stream::Message.write(text);
     }
 
-    /// Prints diagnostics as messages; warnings are left out when told to be quiet.
+    /// Prints diagnostics as messages, without warnings if `--quiet` is set.
     pub fn report(&self, found: &[Found]) {
-        let mut reports = reports(found);
-        let errors: Vec<Vec<_>>;
-        if self.global.quiet {
-            errors = found.iter().map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect()).collect();
-            for (report, errors) in reports.iter_mut().zip(&errors) {
-                report.diagnostics = errors;
-            }
+        let all = reports(found);
+        let errors = if self.global.quiet { errors(found) } else { Vec::new() };
+        self.print(&if self.global.quiet { with(&all, &errors) } else { all });
+    }
+
+    /// Prints the diagnostics of a command that reads the whole project: errors whole, warnings in one line per kind,
+    /// unless `--verbose` or a format for machines asks for all.
+    pub fn report_grouped(&self, found: &[Found]) {
+        if self.global.quiet || self.global.verbose || self.global.output_format != Format::Human {
+            return self.report(found);
         }
+        let all = reports(found);
+        self.print(&with(&all, &errors(found)));
+        self.message(&grouped::text(&all));
+    }
+
+    fn print(&self, reports: &[Report<'_>]) {
         if reports.iter().any(|r| !r.diagnostics.is_empty()) {
-            self.message(&self.diagnostics(&reports, Stream::Message));
+            self.message(&self.diagnostics(reports, Stream::Message));
         }
     }
 
     /// The text of diagnostics in the chosen format.
     pub fn diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
         match self.global.output_format {
-            Format::Human => human::text(reports, stream, stream.is_colored(self.global.color)),
+            Format::Human => {
+                // The diagnostics are the data of `check`.
+                let all = self.global.verbose || stream == Stream::Data;
+                human::text(reports, stream, stream.is_colored(self.global.color), all)
+            }
             Format::Concise => render::concise(reports),
-            Format::Json => render::json_text(&render::json(reports)),
+            Format::Json => json::text(&render::json(reports)),
             Format::Github => render::github(reports),
             Format::Sarif => render::json_text(&render::sarif(reports, env!("CARGO_PKG_VERSION"))),
         }
@@ -141,6 +155,16 @@ impl Session {
             }
         }
     }
+}
+
+/// The errors of each text.
+fn errors(found: &[Found]) -> Vec<Vec<Diagnostic>> {
+    found.iter().map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect()).collect()
+}
+
+/// The same reports with these diagnostics.
+fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<Report<'a>> {
+    reports.iter().zip(diagnostics).map(|(report, diagnostics)| Report { diagnostics, ..*report }).collect()
 }
 
 /// The same, borrowed as renderers take it.

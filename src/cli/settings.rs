@@ -2,30 +2,10 @@
 
 use formulac::{Builder, Compiler, Dialect, Project, Schema};
 
-use super::args::{ContextName, Settings, Target};
+use super::args::{ContextName, Settings};
 use super::exit::{Exit, Failure};
-use super::schema::{self, Known};
-use super::session::Session;
 
-impl Target {
-    /// The dialect that is asked for, else the project's, else the default.
-    pub fn dialect(&self, project: &Project) -> Dialect {
-        self.dialect.or(project.dialect()).unwrap_or_default()
-    }
-
-    /// What is known of the data, where a schema is given.
-    pub fn known(&self, session: &Session) -> Result<Option<Known>, Failure> {
-        self.schema.as_deref().map(|path| schema::read(session, path)).transpose()
-    }
-}
-
-/// A compiler for the dialect and what is known of the data, and what the project says.
-pub fn builder(project: &Project, dialect: Dialect, known: Option<&Known>) -> Result<Builder, Failure> {
-    let schema = known.map(|known| known.schema(dialect)).transpose()?.unwrap_or_default();
-    Ok(with_schema(project, dialect, schema))
-}
-
-/// The same of a schema.
+/// A compiler for the dialect that knows a schema, and what the project says.
 pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Builder {
     let builder = Compiler::builder()
         .dialect(dialect)
@@ -34,8 +14,8 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
         .semantic_models(project.semantic_models())
         .inherit(project.inherit().iter().cloned())
         .week_start(project.week_start())
-        .fiscal_month_offset(project.fiscal_month_offset())
         .without_warnings(project.silenced().iter().copied());
+    let builder = project.fiscal_month_offset().into_iter().fold(builder, Builder::fiscal_month_offset);
     match project.timezone() {
         Some(zone) => builder.timezone(zone),
         None => builder,
@@ -43,12 +23,7 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
 }
 
 impl Settings {
-    /// A compiler with everything that is said of the formulas.
-    pub fn compiler(&self, project: &Project, dialect: Dialect, known: Option<&Known>) -> Result<Compiler, Failure> {
-        Ok(self.said(builder(project, dialect, known)?)?.build())
-    }
-
-    /// The same of a compiler that is being built.
+    /// Adds what is said of the formulas to a compiler that is being built.
     pub fn said(&self, builder: Builder) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
             return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")

@@ -1,11 +1,11 @@
 //! The one place that compiles specs.
 
 use formulac::dbt::From as Read;
-use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText};
+use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
 
 use super::exit::Found;
 use super::source::Source;
-use formulac::diag::Diagnostic;
+use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 /// A compiled spec with its file.
@@ -46,6 +46,21 @@ pub struct Spec {
     pub compiled: Option<CompiledSpec>,
 }
 
+impl Spec {
+    /// Adds what is to be reported of it as a model.
+    pub fn take_model_faults(&mut self) {
+        let faults = self.model_fault.take().into_iter().chain(std::mem::take(&mut self.model_warnings));
+        self.found.diagnostics.extend(faults);
+        // A model has a test for it.
+        self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
+    }
+
+    /// Columns of unknown type that decide its SQL.
+    pub fn undecided(&self) -> &[UndecidedType] {
+        self.compiled.as_ref().map_or(&[], CompiledSpec::undecided_types)
+    }
+}
+
 /// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
 pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
     match source.fault.clone() {
@@ -56,10 +71,25 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
 
 /// Compiles specs that may read each other's models, each with the path that headers name.
 pub fn compile_all(compiler: &Compiler, sources: Vec<(Source, Option<String>)>, done: impl Fn() + Sync) -> Vec<Spec> {
-    let sound = sources.iter().filter(|(source, _)| source.fault.is_none());
+    let count = sources.len();
+    compile_first(compiler, sources, count, done)
+}
+
+/// The same of the first `count` sources alone; the others are specs whose models they may read.
+pub fn compile_first(
+    compiler: &Compiler,
+    mut sources: Vec<(Source, Option<String>)>,
+    count: usize,
+    done: impl Fn() + Sync,
+) -> Vec<Spec> {
+    let is_sound = |(source, _): &&(Source, Option<String>)| source.fault.is_none();
+    let wanted = sources.iter().take(count).filter(is_sound).count();
+    let sound = sources.iter().filter(is_sound);
     let texts: Vec<SpecText<'_>> =
         sound.map(|(source, path)| SpecText { text: &source.text, path: path.as_deref() }).collect();
-    let mut compiled = compiler.compile_specs_telling(&texts, done).into_iter();
+    let mut compiled = compiler.compile_first_specs(&texts, wanted, done).into_iter();
+    drop(texts);
+    sources.truncate(count);
     let spec = |(source, _): (Source, Option<String>)| match source.fault.clone() {
         Some(fault) => faulty(source, fault),
         None => compiled.next().map_or_else(Spec::default, |compiled| of(compiled, source)),

@@ -9,6 +9,7 @@ use formulac::diag::{Code, Diagnostic};
 
 use super::exit::Found;
 use super::models::Model;
+use super::moved::Moved;
 
 /// Kinds of nodes that `ref` finds, which share their names.
 const REFERRED: &[&str] = &["model", "seed", "snapshot"];
@@ -21,6 +22,7 @@ pub fn check(
     nodes: &[GraphNode],
     root: &Path,
     folders: [&str; 2],
+    moved: &Moved,
     found: &mut [Found],
 ) {
     let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
@@ -42,7 +44,8 @@ pub fn check(
         // Another version of the model may be a file that somebody wrote; the properties beside ours describe it.
         let others = |node: &GraphNode, folder: &str, name: &str| {
             let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
-            !node.node.paths.iter().any(|path| own.iter().any(|own| path.trim_start_matches("./") == own))
+            let is_own = |path: &String| own.iter().any(|own| path.trim_start_matches("./") == moved.path(own));
+            !node.node.paths.iter().any(is_own)
         };
         let file = |node: &GraphNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
         if let Some(node) = taken.get(&model.name.to_lowercase()).filter(|node| others(node, folders[0], &model.name)) {
@@ -59,7 +62,7 @@ pub fn check(
             }
         }
     }
-    check_declared(models, manifest, nodes, root, folders[0], found);
+    check_declared(models, manifest, nodes, root, folders[0], moved, found);
 }
 
 /// Docs blocks, exposures, metrics and semantic models of names that others have: of the project's nodes, but for those
@@ -70,11 +73,13 @@ fn check_declared(
     nodes: &[GraphNode],
     root: &Path,
     folder: &str,
+    moved: &Moved,
     found: &mut [Found],
 ) {
     let own: BTreeSet<String> = models
         .iter()
         .flat_map(|model| ["yml", "md"].map(|end| format!("{}/{}.{end}", folder.trim_end_matches('/'), model.name)))
+        .map(|path| moved.path(&path).to_owned())
         .collect();
     let is_other = |package: &str, paths: &[&str]| {
         let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == package);

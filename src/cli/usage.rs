@@ -1,25 +1,41 @@
-//! Wrong usage: what clap says, made safe for a terminal.
+//! Wrong usage: clap's messages, made safe for a terminal, with the nearest name.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{Cli, When};
-use super::exit::{Exit, Failure};
-use super::later;
+use super::args::{When, command};
+use super::exit::{Exit, Failure, Message};
 use super::session::Stream;
 use formulac::diag::render::{is_hidden, visible};
-use formulac::diag::suggest::nearest;
+use formulac::diag::suggest::{nearest, similar};
+
+/// Commands of other tools, with the command that does the same here.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (&["diff", "changes"], "`formulac plan` shows what a push would change; `formulac env diff` compares environments"),
+    (&["apply", "sync", "commit", "deploy"], "`formulac push` writes the generated dbt files and commits them"),
+    (&["build", "gen"], "`formulac generate` writes the dbt models of all specs"),
+    (&["lint", "validate"], "`formulac check` finds errors in formulas and specs"),
+    (&["fmt", "format", "fix"], "`formulac check --fix` applies safe fixes; formulas are not reformatted"),
+    (&["run", "show", "exec"], "`formulac preview SPEC` runs a spec and shows its rows"),
+    (&["test", "compare"], "`formulac verify` compares built models with their formulas"),
+    (&["import", "convert"], "`formulac promote` turns Omni fields into a spec"),
+    (&["history"], "`formulac log` shows the log of pushes"),
+    (&["undo", "revert"], "`formulac rollback` restores an earlier state"),
+    (&["approve", "propose", "reject", "comment"], "it is a command of `formulac change`"),
+    (
+        &["ls", "list"],
+        "`formulac functions` lists functions, `formulac env list` environments, `formulac lineage` models",
+    ),
+    (&["new", "start", "setup"], "`formulac init` sets up formulac in a dbt project"),
+];
 
 /// Prints help and version to standard output, everything else as a message.
 pub fn report(fault: &clap::Error) -> Exit {
     let helping = matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
     let text = match fault.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(name)) if later::is_planned(name) => {
-            format!("error: `formulac {name}` is not built yet\n")
-        }
+        Some(ContextValue::String(name)) => unknown_command(fault, name).to_string(),
         _ => match misspelled_argument(fault) {
             Some(Failure::Message(message)) => message.to_string(),
             _ => rendered(fault, stream),
@@ -31,6 +47,27 @@ pub fn report(fault: &clap::Error) -> Exit {
         Stream::Message => std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()),
     };
     if helping { Exit::Done } else { Exit::Usage }
+}
+
+/// Names the nearest command, or the one that does here what the name means elsewhere.
+fn unknown_command(fault: &clap::Error, name: &str) -> Message {
+    let root = command();
+    // `env lst` is an unknown command of `env`.
+    let usage = fault.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let inner = root.get_subcommands().find(|it| usage.contains(&format!("formulac {} ", it.get_name())));
+    let (of, whole) = match inner {
+        Some(inner) => (inner, format!("{} {name}", inner.get_name())),
+        None => (&root, name.to_owned()),
+    };
+    let names: Vec<&str> = of.get_subcommands().map(clap::Command::get_name).collect();
+    let elsewhere = || ELSEWHERE.iter().find(|(names, _)| inner.is_none() && names.contains(&name));
+    let help = match (elsewhere(), nearest(name, names.iter().copied())) {
+        (Some((_, help)), _) => (*help).to_owned(),
+        (None, Some(near)) => similar(near),
+        (None, None) if inner.is_some() => format!("there are {}", names.join(", ")),
+        (None, None) => "`formulac --help` lists the commands".to_owned(),
+    };
+    Message { exit: Exit::Usage, text: format!("there is no command `{whole}`"), help: Some(help) }
 }
 
 fn rendered(fault: &clap::Error, stream: Stream) -> String {
@@ -59,13 +96,26 @@ fn wanted_color() -> When {
     wanted
 }
 
-/// A formula may begin with `-`, so that clap takes a misspelled option for one. `--no-such-option` is no
-/// formula that anybody writes, and neither is what is nearly an option's name.
+/// Refuses a misspelled option in place of a formula. A formula may begin with `-`, but nobody writes
+/// `--no-such-option` or nearly an option's name as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
-    misspelled(formula).map_or(Ok(()), Err)
+    misspelled(formula, &called(&command(), &arguments())).map_or(Ok(()), Err)
 }
 
-fn misspelled(argument: &OsStr) -> Option<Failure> {
+fn arguments() -> Vec<OsString> {
+    std::env::args_os().skip(1).take_while(|argument| argument != "--").collect()
+}
+
+/// Returns the command that the arguments call, after the commands that it belongs to.
+fn called<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
+    let mut called = vec![root];
+    for argument in arguments {
+        called.extend(called.last().and_then(|last| last.find_subcommand(argument)));
+    }
+    called
+}
+
+fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     let word = argument.to_str()?.strip_prefix("--")?;
     let word = word.split('=').next().unwrap_or_default();
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -73,16 +123,19 @@ fn misspelled(argument: &OsStr) -> Option<Failure> {
     if !is_word {
         return None;
     }
-    let command = Cli::command();
-    let commands = std::iter::once(&command).chain(command.get_subcommands());
-    let options: Vec<&str> = commands.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
+    let arguments = called.iter().flat_map(|command| command.get_arguments());
+    let options: Vec<&str> = arguments.filter_map(clap::Arg::get_long).chain(["help"]).collect();
     let near = nearest(word, options.iter().copied());
     if options.contains(&word) || (near.is_none() && !word.contains('-')) {
         return None;
     }
-    let help = near.map(|name| format!("there is `--{name}`; ")).unwrap_or_default();
-    let failure = Failure::new(Exit::Usage, format!("there is no option `--{word}`"));
-    Some(failure.with_help(format!("{help}a formula that looks like an option stands behind `--`")))
+    let name = called.iter().skip(1).map(|command| command.get_name()).collect::<Vec<_>>().join(" ");
+    let near = near.map(|near| similar(&format!("--{near}")));
+    let of_formulas = matches!(name.as_str(), "compile" | "explain");
+    let formula = of_formulas.then(|| "write a formula that looks like an option after `--`".to_owned());
+    let help: Vec<String> = near.into_iter().chain(formula).collect();
+    let help = if help.is_empty() { format!("`formulac {name} --help` lists the options") } else { help.join("; ") };
+    Some(Failure::new(Exit::Usage, format!("there is no option `--{word}`")).with_help(help))
 }
 
 /// The misspelled option because of which clap found one argument too many.
@@ -90,5 +143,7 @@ fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
     if fault.kind() != ErrorKind::UnknownArgument {
         return None;
     }
-    std::env::args_os().skip(1).take_while(|argument| argument != "--").find_map(|argument| misspelled(&argument))
+    let (root, arguments) = (command(), arguments());
+    let called = called(&root, &arguments);
+    arguments.iter().find_map(|argument| misspelled(argument, &called))
 }

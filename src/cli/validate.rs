@@ -6,33 +6,41 @@ use formulac::Project;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
+use super::args::DbtArgs;
 use super::dbt_run::Call;
 use super::environment;
 use super::environment::Environment;
 use super::exit::{Failure, Found};
 use super::models::Model;
+use super::progress::Waiting;
 use super::session::Session;
 
 /// Lets dbt parse the project. What it refuses comes back, at the place in the spec that it is of.
 pub fn run(
     session: &Session,
+    args: &DbtArgs,
     project: &Project,
     root: &Path,
     models: &[Model],
     found: &[Found],
 ) -> Result<Vec<Found>, Failure> {
     let environment = environment::chosen(&session.global, project)?;
-    parsed(environment.as_ref(), root, models, found)
+    parsed(session, args, environment.as_ref(), root, false, models, found)
 }
 
-/// The same in an environment that is chosen.
+/// The same in an environment that is chosen. In a copy of the project dbt writes its artifacts and logs there.
 pub fn parsed(
+    session: &Session,
+    args: &DbtArgs,
     environment: Option<&Environment>,
     root: &Path,
+    is_copy: bool,
     models: &[Model],
     found: &[Found],
 ) -> Result<Vec<Found>, Failure> {
-    let ran = Call::new(root, &["parse"], environment).run()?;
+    let call = Call::new(root, &["parse"], environment, args);
+    let call = if is_copy { call.writing_to(root) } else { call };
+    let ran = call.run(&Waiting::new(session), "asking dbt to parse the project")?;
     if ran.succeeded {
         return Ok(Vec::new());
     }

@@ -1,4 +1,4 @@
-//! Files written all or none: each beside its place first, then all moved there.
+//! Files written all or none, inside the bounds of the command: each beside its place first, then all moved there.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::bounds::Bounds;
 use super::exit::Failure;
 
 /// Files that are written at once: they wait for the disk, not for the processor.
@@ -47,14 +48,17 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &u8> {
 }
 
 /// Writes all files, or leaves all as they are.
-pub fn write_all(files: &[Planned]) -> Result<(), Failure> {
-    change_all(&files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
+pub fn write_all(bounds: &Bounds, files: &[Planned]) -> Result<(), Failure> {
+    change_all(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
 }
 
-/// Writes all files and removes others, or leaves all as they are. What is given back can undo it.
-pub fn change_all(files: &[&Planned], remove: &[PathBuf]) -> Result<Changed, Failure> {
+/// Writes all files and removes others, or leaves all as they are. The result can undo it.
+pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<Changed, Failure> {
+    // A link stays a link: its goal is written.
+    let places = files.iter().map(|file| bounds.locate(&file.path)).collect::<Result<Vec<PathBuf>, Failure>>()?;
+    remove.iter().try_for_each(|path| bounds.locate(path).map(|_| ()))?;
     let mut changed = Changed::default();
-    match stage_and_move(files, &mut changed).and_then(|()| take_away(remove, &mut changed)) {
+    match stage_and_move(files, places, &mut changed).and_then(|()| take_away(remove, &mut changed)) {
         Ok(()) => Ok(changed),
         Err(failure) => {
             changed.undo();
@@ -107,12 +111,10 @@ impl Staged {
     }
 }
 
-fn stage_and_move(files: &[&Planned], changed: &mut Changed) -> Result<(), Failure> {
+fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut Changed) -> Result<(), Failure> {
     let Changed { staged, folders, .. } = changed;
     let mut known: HashSet<PathBuf> = HashSet::new();
-    for (number, file) in files.iter().enumerate() {
-        // A link stays a link: its goal is written.
-        let place = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
+    for (number, place) in places.into_iter().enumerate() {
         if let Some(folder) = place.parent().filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
         {
             make_folder(folder, folders).map_err(|error| failed("write", folder, &error))?;
@@ -206,12 +208,13 @@ mod tests {
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
         // A file cannot take the place of a folder; by then those before it have been moved.
-        write_all(&["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file))).unwrap_err();
+        let bounds = Bounds::of_project(&folder).unwrap();
+        write_all(&bounds, &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file))).unwrap_err();
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["a", "c"]);
         assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "old");
-        write_all(&["a", "new/b"].map(|file| plan(&folder, file))).unwrap();
+        write_all(&bounds, &["a", "new/b"].map(|file| plan(&folder, file))).unwrap();
         assert_eq!(fs::read_to_string(folder.join("new/b")).unwrap(), "new");
         fs::remove_dir_all(folder).unwrap();
     }
@@ -224,7 +227,7 @@ mod tests {
         fs::write(folder.join("goal"), "old").unwrap();
         fs::set_permissions(folder.join("goal"), fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(folder.join("goal"), folder.join("link")).unwrap();
-        write_all(&[plan(&folder, "link")]).unwrap();
+        write_all(&Bounds::of_project(&folder).unwrap(), &[plan(&folder, "link")]).unwrap();
         assert!(fs::symlink_metadata(folder.join("link")).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(folder.join("goal")).unwrap(), "new");
         assert_eq!(fs::metadata(folder.join("goal")).unwrap().permissions().mode() & 0o777, 0o640);

@@ -2,11 +2,13 @@
 
 mod compiled;
 mod emission;
+mod undecided;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
+pub use undecided::UndecidedType;
 
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{self, Context, Role, Scope, Sheet};
@@ -22,6 +24,7 @@ use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
 use crate::span::Span;
 use crate::spec::SemanticModels;
+use crate::types::Type;
 
 /// A compiler for one dialect and schema; cheap to share between threads.
 ///
@@ -68,6 +71,10 @@ pub(crate) struct Options {
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
+    /// Types that columns of unknown type are given, by name in lower case.
+    pub given_types: Vec<(String, Type)>,
+    /// Specs are compiled with other types to find columns whose type decides the SQL.
+    pub probe_types: bool,
     /// The version of dbt that reads the models; none said is a recent one.
     pub dbt_version: Option<(u32, u32, u32)>,
     /// Data tests of packages that the project has, `dbt_utils.accepted_range`.
@@ -98,6 +105,25 @@ impl Options {
     pub fn unit_tests(&self) -> bool {
         self.dbt_version.is_none_or(|version| version >= (1, 8, 0))
     }
+
+    /// Whether the same files are generated for two versions of dbt.
+    #[cfg(feature = "cli")]
+    pub fn generate_alike(one: &str, other: &str) -> bool {
+        let features = |version| {
+            let options = Self { dbt_version: version_of(version), ..Self::default() };
+            (options.flat_tests(), options.flat_meta(), options.new_semantic_models(), options.unit_tests())
+        };
+        features(one) == features(other)
+    }
+}
+
+/// Major, minor and patch version of dbt.
+fn version_of(text: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = text.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part.get(..digits).and_then(|digits| digits.parse::<u32>().ok())
+    });
+    Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
 }
 
 /// Collects what a [`Compiler`] is to know.
@@ -208,10 +234,10 @@ impl Builder {
         self
     }
 
-    /// The months from January to the fiscal year's first month, 0 when not said; of more than 11 whole years are left
-    /// out.
+    /// Sets the months from January to the fiscal year's first month, which fiscal timeframes need. Of more than 11
+    /// months, whole years are left out.
     pub fn fiscal_month_offset(mut self, months: u8) -> Self {
-        self.options.calendar.fiscal_month_offset = months % 12;
+        self.options.calendar.fiscal_month_offset = Some(months % 12);
         self
     }
 
@@ -238,15 +264,23 @@ impl Builder {
     /// assert!(yml("1.8.10").contains("        tags:\n          - pii\n"));
     /// ```
     pub fn dbt_version(mut self, version: &str) -> Self {
-        let mut parts = version.split('.').map(|part| {
-            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-            part.get(..digits).and_then(|digits| digits.parse::<u32>().ok())
-        });
-        // What is no version says nothing.
-        if let (Some(major), Some(minor)) = (parts.next().flatten(), parts.next().flatten()) {
-            let patch = parts.next().flatten().unwrap_or(0);
-            self.options.dbt_version = Some((major, minor, patch));
-        }
+        // A text that is no version specifies nothing.
+        self.options.dbt_version = version_of(version).or(self.options.dbt_version);
+        self
+    }
+
+    /// Whether specs are also compiled with other types for columns of unknown type, to find those whose type decides the
+    /// SQL: [`CompiledSpec::undecided_types`](crate::CompiledSpec::undecided_types). It costs a compilation or two for
+    /// each such column.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndefinitions: {days: 'MAX(DAYS(left_on, joined))', total: SUM(amount)}\n";
+    /// let compiled = formulac::Compiler::builder().probe_types(true).build().compile_spec(spec);
+    /// let columns: Vec<_> = compiled.undecided_types().iter().map(|it| it.column.as_str()).collect();
+    /// assert_eq!(columns, ["left_on", "joined"]);
+    /// ```
+    pub fn probe_types(mut self, yes: bool) -> Self {
+        self.options.probe_types = yes;
         self
     }
 
@@ -432,10 +466,44 @@ impl Compiler {
         Some(Keys { text, parts, roles })
     }
 
+    /// The same compiler for another dialect.
+    #[must_use]
+    pub fn in_dialect(&self, dialect: Dialect) -> Self {
+        let options = Options { dialect, ..(*self.options).clone() };
+        Self { options: Arc::new(options), pool: Arc::default() }
+    }
+
+    /// Whether it knows some relation, of the schema or made by another spec.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn knows_relations(&self) -> bool {
+        !self.options.schema.is_empty() || !self.options.models.is_empty()
+    }
+
+    /// The relations that have all these columns; a name may be `relation.column`.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn relations_with(&self, names: &std::collections::BTreeSet<String>) -> Vec<String> {
+        let options = &self.options;
+        let has = |relation: &Relation, name: &str| match name.split_once('.') {
+            Some((view, column)) => relation.name().eq_ignore_ascii_case(view) && relation.column(column).is_some(),
+            None => relation.column(name).is_some(),
+        };
+        let mut found: Vec<String> = Vec::new();
+        for relation in options.models.relations().iter().chain(options.schema.relations()) {
+            let is_found = found.iter().any(|other| other.eq_ignore_ascii_case(relation.name()));
+            if !is_found && names.iter().all(|name| has(relation, name)) {
+                found.push(relation.name().to_owned());
+            }
+        }
+        found
+    }
+
     fn scope<'a>(&'a self, roles: &'a [Role], diagnostics: &mut Vec<Diagnostic>) -> Scope<'a> {
         let options = &*self.options;
-        let chosen = options.from.as_deref().and_then(|from| options.schema.relation(from));
-        if let (Some(from), None, false) = (&options.from, chosen, options.schema.is_empty()) {
+        let known = options.from.as_deref().and_then(|from| options.known_by_name(from));
+        let chosen = known.filter(|relation| !relation.is_open());
+        if let (Some(from), None, false) = (&options.from, known, options.schema.lists_some()) {
             let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
             let help = near.map_or_else(|| "correct `--from`".to_owned(), diag::suggest::similar);
             diagnostics.push(
@@ -463,6 +531,7 @@ impl Compiler {
             today: None,
             strata: false,
             sheet: None,
+            given_types: &options.given_types,
         }
     }
 

@@ -55,6 +55,7 @@ fn selected(manifest: &Manifest, node: &Node) -> selection::Node {
         tags: owned(&node.tags),
         config: config.chain(said).collect(),
         parents: node.depends_on.iter().filter_map(|id| manifest.place(id)).collect(),
+        change: None,
     }
 }
 

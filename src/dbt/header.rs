@@ -1,36 +1,48 @@
-//! The header of a generated file: what to edit, the formulas, and a hash that shows a hand edit.
+//! The header of a generated file: the spec to edit, and a hash that shows whether somebody edited the file by hand.
 
-use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::property_hashes::PropertyHashes;
+#[cfg(feature = "sync")]
+use super::property_hashes::noted_hashes;
+use super::tokens::canonical;
+#[cfg(feature = "sync")]
+use super::tokens::{Token, tokens};
+#[cfg(feature = "sync")]
+use crate::dialect::Dialect;
 
 const EDIT: &str = "formulac: edit ";
+const NOT_THIS: &str = ", not this file.";
 
-/// 64 bits of FNV-1a over the text, its line ends made alike: enough to tell an edit, not a secret.
+/// Maximum number of lines above a header. A formatter or a person may put some there.
+const LINES_ABOVE: usize = 10;
+
+/// Returns 64 bits of FNV-1a over a text: enough to notice an edit, not a secret.
 pub(super) fn hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in text.bytes().filter(|b| *b != b'\r') {
+    for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     format!("{hash:016x}")
 }
 
-/// A model's SQL with its header, a Jinja comment that does not reach the warehouse.
-pub(crate) fn sealed_sql<'f>(body: &str, spec: &str, formulas: impl Iterator<Item = (&'f str, &'f str)>) -> String {
-    let mut out = format!("{{# {EDIT}{}, not this file.\n", comment(spec));
-    for (name, formula) in formulas {
-        let _ = writeln!(out, "   {} = {}", comment(name), comment(&one_line(formula)));
-    }
-    let _ = writeln!(out, "   hash {} #}}", hash(body));
-    out + body
+/// Returns SQL with its header, a Jinja comment that does not reach the warehouse. The hash is of the tokens.
+pub(crate) fn sealed_sql(body: &str, spec: &str) -> String {
+    sealed(body, spec, &hash(&canonical(body)))
 }
 
-/// A properties file with its header.
-pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
-    format!("# {EDIT}{}, not this file. hash {}\n{body}", one_line(spec), hash(body))
-}
-
-/// A file of docs blocks with its header, a Jinja comment too.
+/// Returns a file of docs blocks with its header. The hash is of the lines, because layout counts in Markdown.
 pub(crate) fn sealed_md(body: &str, spec: &str) -> String {
-    sealed_sql(body, spec, std::iter::empty())
+    sealed(body, spec, &hash(&lines(body)))
+}
+
+fn sealed(body: &str, spec: &str, hash: &str) -> String {
+    format!("{{# {EDIT}{}{NOT_THIS} {hash} #}}\n{body}", comment(spec))
+}
+
+/// Returns a properties file with its header. The hashes are in `config.meta`.
+pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
+    format!("# {EDIT}{}{NOT_THIS}\n{body}", one_line(spec))
 }
 
 /// The name of a test, cut to so many bytes where there is a limit: dbt calls the table by it in which it stores what
@@ -52,12 +64,48 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A Jinja comment ends at the first `#}`, which a formula may hold.
+/// A path in a Jinja comment, which ends at the first `#}`.
 fn comment(text: &str) -> String {
-    text.replace("#}", "# }")
+    one_line(text).replace("#}", "# }")
 }
 
-/// The spec that a generated file names, as `sealed_sql` was given it; none for a file of another kind.
+/// Lines without white space at their ends, and without empty lines at the end.
+fn lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+/// A header as it is found in a file.
+struct Header<'t> {
+    spec: &'t str,
+    /// `None` in a properties file.
+    hash: Option<&'t str>,
+    bytes: Range<usize>,
+}
+
+impl<'t> Header<'t> {
+    fn of(text: &'t str) -> Option<Self> {
+        let mut start = 0;
+        for line in text.split_inclusive('\n').take(LINES_ABOVE + 1) {
+            let marked = line.trim_start();
+            let mark = ["{#", "#"].into_iter().find(|mark| marked.starts_with(mark));
+            let after = mark.and_then(|mark| marked.strip_prefix(mark));
+            if let (Some(mark), Some(named)) = (mark, after.and_then(|after| after.trim_start().strip_prefix(EDIT))) {
+                let (spec, rest) = named.split_once(NOT_THIS)?;
+                let end = start + line.trim_end().len();
+                if mark == "#" {
+                    return Some(Self { spec, hash: None, bytes: start..end });
+                }
+                let (hash, behind) = rest.split_once("#}")?;
+                return Some(Self { spec, hash: Some(hash.trim()), bytes: start..end - behind.trim_end().len() });
+            }
+            start += line.len();
+        }
+        None
+    }
+}
+
+/// The spec that the header of a generated file names; `None` for other files.
 ///
 /// ```
 /// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
@@ -67,44 +115,79 @@ fn comment(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn spec_of(text: &str) -> Option<&str> {
-    let head = text.lines().next()?;
-    let named = head.strip_prefix("{# ").or_else(|| head.strip_prefix("# "))?.strip_prefix(EDIT)?;
-    Some(named.split_once(", not this file.")?.0)
+    Header::of(text).map(|header| header.spec)
 }
 
-/// Whether a generated file still is what formulac wrote; false for one that it did not write.
+/// Whether a generated file says what formulac wrote there last; false for files that formulac did not write.
+///
+/// SQL is compared by tokens and YAML by values, so layout, the case of keywords and comments make no difference.
 ///
 /// ```
 /// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
 /// let model = formulac::Compiler::default().compile_spec(spec);
 /// let sql = model.model_sql().unwrap();
 /// assert!(formulac::dbt::is_as_written(sql));
+/// assert!(formulac::dbt::is_as_written(&sql.replace("select", "-- all\nSELECT")));
 /// assert!(!formulac::dbt::is_as_written(&sql.replace("sum", "max")));
 /// assert!(!formulac::dbt::is_as_written("select 1"));
 /// ```
 #[must_use]
 pub fn is_as_written(text: &str) -> bool {
-    let text = text.replace("\r\n", "\n");
-    parts(&text).is_some_and(|(noted, body)| noted == hash(body))
+    match Header::of(text).and_then(|header| header.hash) {
+        Some(noted) => noted == hash(&canonical(text)) || noted == hash(&lines(without_header(text))),
+        None => PropertyHashes::of(text).is_some_and(|hashes| hashes.are_noted()),
+    }
 }
 
-/// Whether both files, each generated and perhaps edited since, were written with the same text.
+/// The text of a generated file as formulac wrote it last, but for layout: without a call of `config` that somebody added.
+/// `None` if something else was edited.
+#[cfg(feature = "sync")]
+pub(crate) fn as_written(text: &str) -> Option<String> {
+    if is_as_written(text) {
+        return Some(text.to_owned());
+    }
+    let all = tokens(text, Dialect::default());
+    let is_query = |token: &Token| matches!(&*token.key(text), "with" | "select");
+    let is_config =
+        |token: &&Token| token.key(text).trim_start_matches("{{").trim_start_matches('-').starts_with("config(");
+    let calls: Vec<Token> = all.iter().take_while(|token| !is_query(token)).filter(is_config).copied().collect();
+    let without = |left_out: &[Token]| {
+        let mut out = text.to_owned();
+        left_out.iter().rev().for_each(|token| out.replace_range(token.start..token.end, ""));
+        is_as_written(&out).then_some(out)
+    };
+    calls.iter().find_map(|call| without(&[*call])).or_else(|| without(&calls))
+}
+
+/// Returns a file of docs blocks without its header.
+fn without_header(text: &str) -> &str {
+    Header::of(text).and_then(|header| text.get(header.bytes.end..)).unwrap_or(text).trim_start_matches(['\r', '\n'])
+}
+
+/// Returns the text with the header of another. A text without a header gets it at its top.
+#[cfg(feature = "sync")]
+pub(crate) fn with_header_of(text: &str, other: &str) -> String {
+    let Some(new) = Header::of(other).and_then(|header| other.get(header.bytes)) else { return text.to_owned() };
+    match Header::of(text) {
+        Some(header) => {
+            let mut text = text.to_owned();
+            text.replace_range(header.bytes, new);
+            text
+        }
+        None => format!("{new}\n{text}"),
+    }
+}
+
+/// Whether formulac wrote both files with the same content. People may have edited either since.
 #[cfg(feature = "sync")]
 pub(crate) fn are_of_one_text(one: &str, other: &str) -> bool {
-    let [one, other] = [one, other].map(|text| text.replace("\r\n", "\n"));
-    let noted = |text: &str| parts(text).map(|(noted, _)| noted.to_owned());
-    noted(&one).is_some() && noted(&one) == noted(&other)
-}
-
-/// The hash that a header notes, and what stands below it.
-fn parts(text: &str) -> Option<(&str, &str)> {
-    let (head, body) = if text.starts_with("{# ") {
-        text.split_once(" #}\n")?
-    } else {
-        text.split_once('\n').filter(|_| text.starts_with("# "))?
+    let noted = |text: &str| -> Vec<String> {
+        match Header::of(text).and_then(|header| header.hash.map(str::to_owned)) {
+            Some(hash) => vec![hash],
+            None => noted_hashes(text).into_iter().map(|noted| noted.hash).collect(),
+        }
     };
-    let noted = head.rsplit("hash ").next().unwrap_or_default().trim();
-    head.contains(EDIT).then_some((noted, body))
+    !noted(one).is_empty() && noted(one) == noted(other)
 }
 
 #[cfg(test)]

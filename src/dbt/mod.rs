@@ -8,9 +8,11 @@ mod graph;
 mod header;
 mod jinja;
 mod properties;
+mod property_hashes;
 mod relation;
 pub mod selection;
 mod singular;
+pub(crate) mod tokens;
 mod yaml;
 
 pub(crate) use config::config_block;
@@ -19,12 +21,14 @@ pub use from::From;
 #[cfg(feature = "cli")]
 pub use graph::{GraphNode, graph};
 #[cfg(feature = "sync")]
-pub(crate) use header::are_of_one_text;
+pub(crate) use header::{are_of_one_text, as_written, with_header_of};
 pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_md, sealed_sql, sealed_yml, test_name};
 pub use jinja::{TOLD, answers_told, relations_told, seconds_told};
 pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
+#[cfg(feature = "sync")]
+pub(crate) use property_hashes::{have_same_values, is_hash, noted_hashes};
 pub use relation::{Relation, relation_parts};
 pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;

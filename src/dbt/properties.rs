@@ -1,6 +1,7 @@
 //! The `.yml` beside a model: what is known of the model and of every column, in the forms that dbt 1.10 to 2 take.
 
 use super::docs::DocsBlocks;
+use super::property_hashes;
 use super::yaml::{Value, write_pairs};
 
 /// What the properties file says of a model.
@@ -40,6 +41,7 @@ pub(crate) struct ColumnDoc {
 pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let description = model.description.map(|d| without_ends(&d)).filter(|d| !d.is_empty());
     let description = description.map(|text| docs.value(&text, None));
+    let flat = model.columns.first().is_some_and(|column| column.flat);
     let columns = model.columns.into_iter().map(|of| column(of, docs)).collect();
     let mut pairs = vec![("name".to_owned(), Value::Text(model.name))];
     let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
@@ -50,15 +52,19 @@ pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     say("columns", list(columns));
     say("versions", list(model.versions));
     model.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
-    let mut out = String::from("version: 2\n\n");
-    write_pairs(&mut out, &[("models".to_owned(), Value::List(vec![Value::Map(pairs)]))], 0);
-    for (key, items) in model.beside {
-        if let Some(items) = list(items) {
+    let beside: Vec<(String, Value)> =
+        model.beside.into_iter().filter_map(|(key, items)| Some((key, list(items)?))).collect();
+    let write = |model: &[(String, Value)]| {
+        let mut out = String::from("version: 2\n\n");
+        write_pairs(&mut out, &[("models".to_owned(), Value::List(vec![Value::Map(model.to_vec())]))], 0);
+        for pair in &beside {
             out.push('\n');
-            write_pairs(&mut out, &[(key, items)], 0);
+            write_pairs(&mut out, std::slice::from_ref(pair), 0);
         }
-    }
-    out
+        out
+    };
+    property_hashes::note(&mut pairs, flat, write);
+    write(&pairs)
 }
 
 fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> Value {

@@ -27,24 +27,46 @@ pub struct Node {
     pub config: Vec<(String, String)>,
     /// The numbers of the nodes that it reads.
     pub parents: Vec<usize>,
+    /// Its difference from an earlier manifest. `None` if there is no earlier manifest.
+    pub change: Option<Change>,
 }
 
-/// A part of a selection that is not understood.
+/// Difference of a node from the node of the same id in an earlier manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The earlier manifest does not have the node.
+    pub is_new: bool,
+    /// Its code differs.
+    pub has_new_body: bool,
+    /// Its configuration differs.
+    pub has_new_config: bool,
+}
+
+/// A part of a selection that is not supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownMethod {
-    /// What stands before the colon.
-    pub method: String,
+#[non_exhaustive]
+pub enum SelectionError {
+    /// The method, the word before the colon.
+    UnknownMethod(String),
+    /// The value of `state:`.
+    UnknownState(String),
+    /// `state:` is used without an earlier manifest.
+    NoEarlierManifest,
 }
 
-impl fmt::Display for UnknownMethod {
+impl fmt::Display for SelectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}:` is no method of selecting that is known here", self.method)
+        match self {
+            Self::UnknownMethod(method) => write!(f, "there is no selection method `{method}:`"),
+            Self::UnknownState(value) => write!(f, "`state:{value}` is not supported"),
+            Self::NoEarlierManifest => f.write_str("`state:` compares with an earlier manifest, and none is given"),
+        }
     }
 }
 
-impl std::error::Error for UnknownMethod {}
+impl std::error::Error for SelectionError {}
 
-/// The methods that are known.
+/// The supported methods.
 pub const METHODS: &[&str] = &[
     "access",
     "config",
@@ -56,9 +78,16 @@ pub const METHODS: &[&str] = &[
     "package",
     "path",
     "resource_type",
+    "saved_query",
+    "semantic_model",
     "source",
+    "state",
     "tag",
+    "unit_test",
 ];
+
+/// The supported values of the method `state`.
+pub const STATES: &[&str] = &["modified", "modified.body", "modified.configs", "new", "old", "unmodified"];
 
 /// One part: what is matched, and how far around it is taken.
 #[derive(Debug, Default)]
@@ -89,8 +118,9 @@ struct Criterion<'s> {
 ///
 /// # Errors
 ///
-/// A method that is not one of [`METHODS`].
-pub fn select<S: AsRef<str>>(nodes: &[Node], select: &[S], exclude: &[S]) -> Result<Vec<bool>, UnknownMethod> {
+/// A method that is not one of [`METHODS`], a state that is not one of [`STATES`], or a state of nodes without
+/// [`Node::change`].
+pub fn select<S: AsRef<str>>(nodes: &[Node], select: &[S], exclude: &[S]) -> Result<Vec<bool>, SelectionError> {
     let mut chosen = if select.is_empty() { vec![true; nodes.len()] } else { union(nodes, select)? };
     for (chosen, out) in chosen.iter_mut().zip(union(nodes, exclude)?) {
         *chosen &= !out;
@@ -98,7 +128,7 @@ pub fn select<S: AsRef<str>>(nodes: &[Node], select: &[S], exclude: &[S]) -> Res
     Ok(chosen)
 }
 
-fn union<S: AsRef<str>>(nodes: &[Node], texts: &[S]) -> Result<Vec<bool>, UnknownMethod> {
+fn union<S: AsRef<str>>(nodes: &[Node], texts: &[S]) -> Result<Vec<bool>, SelectionError> {
     let mut all = vec![false; nodes.len()];
     for part in texts.iter().flat_map(|text| text.as_ref().split_whitespace()) {
         let mut every = vec![true; nodes.len()];
@@ -141,10 +171,16 @@ fn steps(text: &str) -> Option<usize> {
 }
 
 impl Criterion<'_> {
-    fn nodes(&self, nodes: &[Node]) -> Result<Vec<bool>, UnknownMethod> {
+    fn nodes(&self, nodes: &[Node]) -> Result<Vec<bool>, SelectionError> {
         let (method, key) = self.method.split_once('.').unwrap_or((self.method, ""));
         if !METHODS.contains(&method) {
-            return Err(UnknownMethod { method: self.method.to_owned() });
+            return Err(SelectionError::UnknownMethod(self.method.to_owned()));
+        }
+        if method == "state" && !STATES.contains(&self.value) {
+            return Err(SelectionError::UnknownState(self.value.to_owned()));
+        }
+        if method == "state" && nodes.iter().all(|node| node.change.is_none()) {
+            return Err(SelectionError::NoEarlierManifest);
         }
         let own: Vec<bool> = nodes.iter().map(|node| is_matched(node, method, key, self.value)).collect();
         let mut chosen = own.clone();
@@ -205,10 +241,25 @@ fn is_matched(node: &Node, method: &str, key: &str, value: &str) -> bool {
         "package" => is_like(&node.package, value),
         "resource_type" => node.kind == value || value == "all",
         "config" => is_said(key),
+        "state" => node.change.is_some_and(|change| change.is_in(value)),
         "group" | "access" => is_said(method),
         // `source:raw.orders`, `source:raw`, with the package before them.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
         kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
+    }
+}
+
+impl Change {
+    /// Whether the node is in a state. As in dbt, a new node is modified in every respect.
+    fn is_in(self, state: &str) -> bool {
+        match state {
+            "new" => self.is_new,
+            "old" => !self.is_new,
+            "modified.body" => self.is_new || self.has_new_body,
+            "modified.configs" => self.is_new || self.has_new_config,
+            "modified" => self.is_new || self.has_new_body || self.has_new_config,
+            _ => !self.is_in("modified"),
+        }
     }
 }
 
@@ -321,6 +372,7 @@ mod tests {
             tags: owned(tags),
             config: vec![("materialized".to_owned(), "view".to_owned())],
             parents: parents.to_vec(),
+            change: None,
         }
     }
 
@@ -367,7 +419,38 @@ mod tests {
             assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
         }
         assert_eq!(select(&nodes(), &[], &["tag:nightly", "growth"]).unwrap(), [true, false, false, false, true]);
-        assert_eq!(select(&nodes(), &["state:new"], &[]).unwrap_err().method, "state");
+        for (chosen, said) in [
+            ("nonsense:x", "there is no selection method `nonsense:`"),
+            ("tag:a,selector:b", "there is no selection method `selector:`"),
+            ("state:modified.macros", "`state:modified.macros` is not supported"),
+            ("1+state:new", "`state:` compares with an earlier manifest, and none is given"),
+        ] {
+            assert_eq!(select(&nodes(), &[chosen], &[]).unwrap_err().to_string(), said);
+            assert!(select(&nodes(), &[], &[chosen]).is_err(), "{chosen}");
+        }
+    }
+
+    #[test]
+    fn changes_since_an_earlier_manifest() {
+        let mut nodes = nodes();
+        let changes = [(false, false, false), (false, true, false), (false, false, true), (true, false, false)];
+        for (node, (is_new, has_new_body, has_new_config)) in nodes.iter_mut().zip(changes) {
+            node.change = Some(Change { is_new, has_new_body, has_new_config });
+        }
+        for (chosen, expected) in [
+            ("state:new", "3"),
+            ("state:old", "0 1 2"),
+            ("state:modified", "1 2 3"),
+            ("state:modified.body", "1 3"),
+            ("state:modified.configs", "2 3"),
+            ("state:unmodified", "0"),
+            ("state:modified.body+1", "1 2 3"),
+            ("state:modified,tag:nightly", "1 2"),
+        ] {
+            let found = select(&nodes, &[chosen], &[]).unwrap();
+            let numbers = (0..found.len()).filter(|at| found[*at]).map(|at| at.to_string());
+            assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
+        }
     }
 
     #[test]

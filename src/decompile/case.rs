@@ -9,7 +9,6 @@ use super::columns::KEYWORDS;
 use super::edits::{Edits, ItemEdit, between};
 use super::file::File;
 use super::form::{Form, Range, Shape, name_of};
-use super::lexer::tokens;
 use super::parse::parse;
 use super::patterns::{Bound, pattern};
 use super::place::Read;
@@ -18,6 +17,7 @@ use super::ranges;
 use super::search::Search;
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
+use crate::dbt::tokens::tokens;
 use crate::spec::outline::Placed;
 use crate::types::Type;
 

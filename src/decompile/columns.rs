@@ -7,10 +7,10 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{File, What, same_name};
-use super::lexer::{Kind, Token};
 use super::parse::{parse, parse_list};
 use super::reads::{Read, reads};
 use super::tree::{Id, Label, Trees};
+use crate::dbt::tokens::{Kind, Token};
 
 /// Words that stand beside columns in what is looked at.
 pub(super) const KEYWORDS: [&str; 40] = [
@@ -329,7 +329,9 @@ impl<'f, 's> Columns<'f, 's> {
                 None => self.leaf(look, id, relation, trees),
             });
         };
-        let is_known = !same_name(&name, &self.own) && self.kept.contains(&name.to_ascii_lowercase());
+        let is_known = !same_name(&name, &self.own)
+            && self.kept.contains(&name.to_ascii_lowercase())
+            && !self.is_another(cte, &name);
         let is_joined = match within {
             Within::Condition(own) if at > own => return Ok(id),
             Within::Condition(own) => at != 0 && at != own,
@@ -347,6 +349,13 @@ impl<'f, 's> Columns<'f, 's> {
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
         let within = if within == Within::Step { Within::Step } else { Within::Joined };
         self.inlined(Look { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
+    }
+
+    /// Whether a select gives this name to something else than the column that it reads by this name.
+    fn is_another(&self, cte: Option<&str>, name: &str) -> bool {
+        let tokens = self.file.column(cte, name).and_then(|tokens| self.file.tokens.get(tokens));
+        let Some([token] | [_, _, token]) = tokens else { return false };
+        super::file::name_of(*token, self.file).is_some_and(|read| !same_name(&read, name))
     }
 
     /// The place of a join by this name that looks up the rows which the step is about, or those of a tab.
@@ -442,6 +451,8 @@ impl<'f, 's> Columns<'f, 's> {
             return Ok(trees.leaf(Label::Nothing));
         }
         let on = self.parsed(look.cte, on, trees)?;
+        let alias = self.reads(look.cte).get(at).map_or("", |read| read.alias.as_str());
+        let on = joined_first(on, alias, trees);
         self.inlined(Look { within: Within::Condition(at), ..look.deeper() }, on, trees)
     }
 
@@ -490,6 +501,48 @@ impl<'f, 's> Columns<'f, 's> {
         self.rows.insert(relation.to_owned(), rows);
         Ok(rows)
     }
+}
+
+/// A join's condition in which each comparison with a column of the joined relation names that column first: which side
+/// it stands on means nothing.
+fn joined_first(on: Id, joined: &str, trees: &mut Trees) -> Id {
+    let and = Label::Op("and".to_owned());
+    let mut last_first = Vec::new();
+    let mut rest = on;
+    while let (true, [before, last]) = (*trees.label(rest) == and, trees.kids(rest)) {
+        last_first.push(*last);
+        rest = *before;
+    }
+    last_first.push(rest);
+    let is_joined = |trees: &Trees, id: Id| {
+        trees.column(id).and_then(|(relation, _)| relation).is_some_and(|relation| same_name(relation, joined))
+    };
+    let turned = |trees: &mut Trees, part: Id| {
+        let (Label::Op(op), [left, right]) = (trees.label(part), trees.kids(part)) else { return part };
+        let (left, right) = (*left, *right);
+        match turned(op).filter(|_| is_joined(trees, right) && !is_joined(trees, left)) {
+            Some(op) => trees.add(Label::Op(op.to_owned()), vec![right, left]),
+            None => part,
+        }
+    };
+    let parts: Vec<Id> = last_first.into_iter().rev().map(|part| turned(trees, part)).collect();
+    parts.into_iter().reduce(|all, next| trees.add(and.clone(), vec![all, next])).unwrap_or(on)
+}
+
+/// The comparison that says the same with its operands the other way round.
+fn turned(op: &str) -> Option<&'static str> {
+    Some(match op {
+        "=" => "=",
+        "<>" => "<>",
+        "<=>" => "<=>",
+        "is distinct from" => "is distinct from",
+        "is not distinct from" => "is not distinct from",
+        "<" => ">",
+        ">" => "<",
+        "<=" => ">=",
+        ">=" => "<=",
+        _ => return None,
+    })
 }
 
 fn too_deep() -> String {

@@ -129,7 +129,7 @@ fn whole(written: &File<'_>, found: &File<'_>, what: &str) -> RestEdit {
     RestEdit { what: what.to_owned(), before: written.source.to_owned(), after: found.source.to_owned(), line: 1 }
 }
 
-fn described(place: &Place) -> String {
+pub(super) fn described(place: &Place) -> String {
     let what = match &place.what {
         What::Column(name) => format!("the column `{name}`"),
         What::Unnamed => "a column without a name".to_owned(),

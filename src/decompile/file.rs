@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lexer::{Kind, Token, tokens};
+use crate::dbt::tokens::{Kind, Token, tokens};
 use crate::dialect::Dialect;
 
 /// What a part is.
@@ -49,6 +49,10 @@ pub(super) struct File<'s> {
     pub between: Vec<usize>,
     /// The names of the CTEs, in order.
     pub ctes: Vec<String>,
+    /// The tokens of each CTE, from its name to its closing bracket.
+    pub cte_tokens: Vec<Range<usize>>,
+    /// The tokens of the last select; empty if the text is no query.
+    pub last: Range<usize>,
     lines: Vec<usize>,
     /// The columns of the first select of each CTE, in small letters, by part.
     columns: std::collections::HashMap<(Option<String>, String), usize>,
@@ -81,6 +85,8 @@ impl<'s> File<'s> {
             parts: Vec::new(),
             between: Vec::new(),
             ctes: Vec::new(),
+            cte_tokens: Vec::new(),
+            last: 0..0,
             lines,
             columns: Default::default(),
         };
@@ -97,6 +103,15 @@ impl<'s> File<'s> {
         let Some(tokens) = self.tokens.get(tokens.clone()) else { return "" };
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "" };
         self.source.get(first.start..last.end).unwrap_or_default()
+    }
+
+    /// The bytes of tokens. No tokens are at the end of the text.
+    pub fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
+        match self.tokens.get(tokens.clone()) {
+            Some([first, .., last]) => first.start..last.end,
+            Some([one]) => one.start..one.end,
+            _ => self.source.len()..self.source.len(),
+        }
     }
 
     /// The line of a token, from 1; behind the last token the last line.
@@ -190,6 +205,7 @@ impl Splitter<'_, '_> {
         if self.is(at, "with") {
             at = self.ctes(at);
         }
+        self.file.last = at..count;
         self.select(None, at..count);
     }
 
@@ -207,6 +223,7 @@ impl Splitter<'_, '_> {
             self.file.ctes.push(name.clone());
             self.select(Some(&name), open + 1..close);
             self.file.between.push(close);
+            self.file.cte_tokens.push(at..close + 1);
             at = close + 1;
             if !self.is(at, ",") {
                 return at;
@@ -339,7 +356,7 @@ impl Splitter<'_, '_> {
 pub(super) fn name_of(token: Token, file: &File<'_>) -> Option<String> {
     match token.kind {
         Kind::Word => Some(token.key(file.source).into_owned()),
-        Kind::Quoted => super::lexer::value(token.text(file.source), file.dialect),
+        Kind::Quoted => crate::dbt::tokens::value(token.text(file.source), file.dialect),
         _ => None,
     }
 }

@@ -127,6 +127,11 @@ impl Shape {
                     None => Form::whole(format!("{name}({})", texts()), cost),
                 }
             }
+            // Spreadsheets know no default in IFS but a condition that always holds.
+            (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
+                let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
+                Form::whole(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
+            }
             (Self::Call(name), _) => Form::whole(format!("{name}({})", texts()), cost),
             (Self::Infix(op, strength), [left, right]) => {
                 // A comparison of a comparison stands in brackets.
@@ -139,7 +144,10 @@ impl Shape {
                 Form { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
             }
             (Self::Percent, [x]) => Form::whole(format!("{}%", bracketed(x, WHOLE)), cost),
-            (Self::Frame(frame), [x]) if x.is_name => Form::whole(format!("{}[{frame}]", x.text), cost),
+            // Where the fiscal year begins in January, a fiscal timeframe gives the same SQL: the calendar comes first.
+            (Self::Frame(frame), [x]) if x.is_name => {
+                Form::whole(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
+            }
             (Self::Unique(name), [x]) => Form::whole(format!("{name}(DISTINCT({}))", x.text), cost),
             (Self::Pair, _) => Form::whole(texts(), cost - 2),
             (Self::AsText, [x]) => Form { cost, is_name: false, ..x.clone() },

@@ -231,6 +231,17 @@ impl Case<'_, '_> {
                 given.entry(joined).or_default().push(Form::name(format!("{relation}.{name}"), 2));
             }
         }
+        // A key that several relations have is named with its own.
+        for key in &step.keys {
+            let mut columns = self.read.columns(self.found, self.place, key);
+            let site = self.read.site(&columns, self.found, self.cte, key);
+            let tree = site.and_then(|site| columns.expression(&site, trees).ok());
+            if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
+                let path = format!("{relation}.{}", name_of(name));
+                let word = trees.word(&key.to_ascii_lowercase());
+                given.entry(word).or_default().push(Form::name(path, 2));
+            }
+        }
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {

@@ -4,8 +4,8 @@
 //! Brackets that change nothing are dropped. Where dialects disagree on what binds tighter, an expression without brackets
 //! is refused.
 
-use super::lexer::{self, Kind, Token};
 use super::tree::{Id, Label, Trees};
+use crate::dbt::tokens::{self as lexer, Kind, Token};
 use crate::dialect::Dialect;
 
 /// Deeper than this, an expression is not read.
@@ -275,6 +275,7 @@ impl<'p> Parser<'p> {
         let id = match token.kind {
             Kind::Number => self.trees.leaf(Label::Number(key)),
             Kind::Jinja => self.trees.leaf(Label::Jinja(key)),
+            Kind::Hint => return Err("a hint is no part of a formula".to_owned()),
             Kind::Text => self.text(text)?,
             Kind::Quoted => {
                 let name = lexer::value(text, self.dialect).ok_or("a name in quotes does not end")?;

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::form::Shape;
-use super::lexer::tokens;
 use super::parse::parse;
 use super::probes::{Arg, Probe, column, type_of};
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
+use crate::dbt::tokens::tokens;
 use crate::types::Type;
 
 /// Probes that are compiled as one text.
@@ -232,8 +232,16 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
     let mut root = read(sql, &mut trees)?;
+    let spelled = |arg: &Arg| match arg {
+        // Each dialect has its own SQL for it.
+        Arg::MonthStart(_) => {
+            let compiled = compiler.compile(&format!("start = {}", arg.text()));
+            compiled.definitions().first().map(|definition| definition.sql().to_owned())
+        }
+        _ => arg.spelled(),
+    };
     let spelled: Vec<Option<Id>> =
-        probe.args.iter().map(|arg| arg.spelled().and_then(|sql| read(&sql, &mut trees))).collect();
+        probe.args.iter().map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees))).collect();
     match probe.shape {
         Shape::Pair => root = counted(&trees, root)?,
         // `text || fx_sv1`
@@ -253,7 +261,9 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, spelled: Vec<Optio
     let mut silent = 0;
     // Columns of other types that become the same SQL are one pattern.
     let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
-        (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_), true) => Some(Arg::Column(String::new())),
+        (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) | Arg::MonthStart(_), true) => {
+            Some(Arg::Column(String::new()))
+        }
         (Arg::Column(name), false) => {
             silent += 1;
             Some(Arg::Silent(type_of(name)))
@@ -291,7 +301,7 @@ impl Learner<'_> {
 
     fn part(&mut self, id: Id) -> Part {
         if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
-            let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_)));
+            let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
             return self.found(place, if is_value { Part::Any(place) } else { Part::Criterion(place) });
         }
         let label = self.trees.label(id).clone();

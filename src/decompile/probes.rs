@@ -32,6 +32,8 @@ pub(super) enum Arg {
     Criterion(usize),
     /// A quotient, which stands for any expression: no column has such a type.
     Quotient(usize),
+    /// The first day of a month, which stands for any date that is known to be one: no column is.
+    MonthStart(usize),
     /// This and nothing else.
     Fixed(String),
     /// A column of this type, of which the SQL says nothing.
@@ -234,6 +236,8 @@ fn operators(all: &mut Vec<Probe>) {
             }
         }
     }
+    let months = Shape::words("DATEDIF({0}, {1}, \"M\")");
+    all.push(Probe { shape: months, args: vec![Arg::MonthStart(0), Arg::MonthStart(1)] });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
         all.push(Probe { shape: Shape::words(words), args: Vec::new() });
     }
@@ -424,7 +428,7 @@ fn quotient(place: usize) -> String {
 
 impl Arg {
     /// As the formula of the probe writes it.
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
             Self::Number(digits) => (*digits).to_owned(),
@@ -433,6 +437,7 @@ impl Arg {
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
             Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
             Self::Quotient(place) => quotient(*place),
+            Self::MonthStart(place) => format!("{}[month]", column(Type::Date, true, *place)),
             Self::Silent(_) => String::new(),
         }
     }
@@ -461,6 +466,7 @@ impl Probe {
             Arg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
             Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
             Arg::Text(_, text, _) => text.contains("-07-"),
+            Arg::MonthStart(_) => true,
             Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) | Arg::Quotient(_) | Arg::Silent(_) => {
                 false
             }

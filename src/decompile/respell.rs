@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::file::File;
-use super::lexer::{Kind, Token, tokens};
 use super::place::Read;
 use crate::compiler::Compiler;
+use crate::dbt::tokens::{Kind, Token, tokens};
 
 /// What is replaced in the SQL may be so many things.
 const PAIRS: usize = 4;

@@ -56,7 +56,10 @@ pub struct Page {
 }
 
 macro_rules! codes {
-    ($($variant:ident $code:literal $name:literal $severity:ident $text:literal $wrong:expr => $right:expr;)*) => {
+    ($(
+        $variant:ident $code:literal $name:literal $severity:ident $(($fact:literal, $advice:literal))?
+        $text:literal $wrong:expr => $right:expr;
+    )*) => {
         /// A kind of diagnostic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs)]
@@ -83,6 +86,16 @@ macro_rules! codes {
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity),* }
+            }
+
+            /// Wording for several models that have the same warning: a predicate, such as `have a key that may be NULL`,
+            /// and advice. Errors have none, because each is shown by itself.
+            #[must_use]
+            pub fn grouped(self) -> Option<(&'static str, &'static str)> {
+                match self {
+                    $($(Self::$variant => Some(($fact, $advice)),)?)*
+                    _ => None,
+                }
             }
 
             /// Its page.
@@ -144,7 +157,7 @@ codes! {
     StrayFormula "F0208" "stray-formula" Error
         "A text holds definitions, `name = formula`, or one formula, not both."
         Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
-    NotEqualSpelling "W0210" "not-equal-spelling" Warning
+    NotEqualSpelling "W0210" "not-equal-spelling" Warning("write `!=`", "write `<>`")
         "`!=` is understood, but spreadsheets write `<>`."
         Formula("COUNTIF(amount != 1)") => Formula("COUNTIF(amount <> 1)");
     UnknownFunction "F0301" "unknown-function" Error
@@ -163,7 +176,7 @@ codes! {
         "Definitions use each other in a circle, so none can be computed first."
         Formula("a = b + 1\nb = a + 1") => Formula("a = 1\nb = a + 1");
     UnknownTimeframe "F0306" "unknown-timeframe" Error
-        "A timeframe in square brackets is one of Omni's: day, week, month, quarter, year and parts of dates."
+        "A timeframe in square brackets is one of Omni's: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset` in the spec or in formulac.yml, which says in which month the fiscal year begins."
         Row("ordered_on[monht]") => Row("ordered_on[month]");
     UnknownRelation "F0307" "unknown-relation" Error
         "The schema has no relation of this name."
@@ -181,15 +194,19 @@ codes! {
         "A cell or a range reaches past the columns of the worksheet, or to a row 0 that is fixed. Ranges may reach past its rows: they end there."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
-    LowercaseBoolean "W0313" "lowercase-boolean" Warning
+    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write them in capitals")
         "`TRUE` and `FALSE` are written in capitals; in small letters they are names, read as booleans when no column has that name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
-    LooksLikeComparison "W0314" "looks-like-comparison" Warning
+    LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if a comparison is meant")
         "`status = \"open\"` at the start of a line defines `status`. Where a column has that name a comparison may be meant."
         Orders("status = \"open\"") => Orders("=status = \"open\"");
-    LooksLikeACell "W0315" "looks-like-a-cell" Warning
+    LooksLikeACell "W0315" "looks-like-a-cell" Warning("have a definition with the name of a cell", "give it a name that no cell has")
         "A definition whose name is that of a cell, in capitals as sheets write it, such as `Q1` or `FY24`. In a worksheet, and in Omni, the name reads as the cell; here the definition wins, and whoever reads the formula has to know that. Give it a name that no cell has."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
+    UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
+        "Only some columns of the relation are known, such as those that a properties file describes, and this is none of them. It is taken for a column, and its type is inferred from its use. Run `dbt docs generate` (from dbt 2.0 `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which asks the warehouse for the columns that specs read. It is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes it an error in CI."
+        Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
+        => Shown("the same after `dbt docs generate`");
     ArgumentCount "F0401" "argument-count" Error
         "The function takes another number of arguments; the help shows its signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
@@ -223,7 +240,7 @@ codes! {
     BadCriterion "F0411" "bad-criterion" Error
         "A criterion is a condition, a value, or a text such as `\">5\"`; one put together at run time cannot become SQL."
         Formula("SUMIF(amount, UPPER(op), amount)") => Formula("SUMIF(amount, \">5\", amount)");
-    CountOfCondition "W0412" "count-of-condition" Warning
+    CountOfCondition "W0412" "count-of-condition" Warning("count a condition, which has a value in nearly every row", "use COUNTIF")
         "COUNT counts values that are there, and FALSE is a value, as 0 is: COUNT of a condition, or of an IF that gives 0 otherwise, counts nearly every row."
         Formula("COUNT(status = \"open\")") => Formula("COUNTIF(status = \"open\")");
     BadDateText "F0413" "bad-date-text" Error
@@ -236,37 +253,37 @@ codes! {
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
-    RateAveraged "W0417" "rate-averaged" Warning
+    RateAveraged "W0417" "rate-averaged" Warning("average or add up rates", "divide the sum of the numerators by the sum of the denominators")
         "The mean of rates is not the rate of the whole: a month with ten customers would weigh as much as one with a thousand, and rates do not add up. Divide the sums of what is divided. Where every rate is to weigh the same, add `// noqa: W0417`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
-    CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning
+    CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion text, which ignores case", "compare with `=` if case matters")
         "A criterion text ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` counts `Open` too, and so does `\"=open\"`. The condition `status = \"open\"` compares as the warehouse does, which minds case. Said where a criterion begins with `=`, and where one spec or file looks for the same text in a column both ways, so that two numbers would differ."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
-    NotAsInSheets "W0419" "not-as-in-sheets" Warning
+    NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name that says what is meant")
         "The function bears a name that means something else in spreadsheets; here it means what Omni means by it. Write the name that says which one is meant."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
         "A range of rows begins and ends with one name, or FIRST, LAST or OFFSET of it, and stands in an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three, `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
-    RowsNotPeriods "W0421" "rows-not-periods" Warning
-        "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
+    RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows where dates may be missing", "use `PERIODOFFSET` for the value of another period")
+        "OFFSET and ranges of rows, `AVERAGE(OFFSET(x, -2):x)`, go by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself. A range over periods that may be missing needs a row for each of them in the step before."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
-    PartitionOfOne "W0422" "partition-of-one" Warning
+    PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
         "Windows of groups are divided by the `group_by` names that are not in `order_by`. Where none of them is, each group is a partition by itself: a running sum is the group's own value, and the row before is none. `partition_by: []` looks at all groups, `partition_by` at those of the names that it lists."
         Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
     PeriodKey "F0430" "period-key" Error
-        "PERIODOFFSET looks up the row whose key is this row's, moved along the calendar: the first date or time of `order_by`. A text or a number cannot be moved so, an instant only by its wall-clock time, a date not by hours."
+        "PERIODOFFSET looks up the row whose key is this row's, moved along the calendar: the first date or time of `order_by`. A text or a number cannot be moved so, an instant only by its wall-clock time, a date not by hours. A key that is cut to months is not moved by days or weeks, since no row has such a key."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
-    SeveralInPeriod "W0431" "several-in-period" Warning
+    SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET where several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
         "PERIODOFFSET finds one row by its date and the names that part the rows. Where nothing says that they tell rows apart, several may be found, and then the value is empty. Group by them in an earlier step, give the schema a `primary_key`, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
-    PeriodOutsidePartition "W0432" "period-outside-partition" Warning
+    PeriodOutsidePartition "W0432" "period-outside-partition" Warning("use PERIODOFFSET to look outside its partition", "group by the finer timeframe alone")
         "PERIODOFFSET looks among the rows of its partition: those that are equal in the `group_by` names that are not in `order_by`, or in `partition_by`. No row of the same year is a year earlier, so that nothing is ever found. Group by the finer timeframe alone, and compute the coarser one in a later step."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n");
@@ -274,7 +291,7 @@ codes! {
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so that a sum or a count of their columns counts them repeatedly. Aggregate the many rows in a step of its own and join that one, which has one row for each."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
-    JoinMayMultiply "W0441" "join-may-multiply" Warning
+    JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may find several rows", "declare the key in the schema, or set `cardinality: many`")
         "A join finds one row at most unless it says `cardinality: many`. No key that is known proves it: if several rows are found, each of the step's rows is repeated. In a dbt model a generated test takes the warning's place."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id}\ndefinitions: country = customers.country\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ndefinitions: country = customers.country\n");
@@ -282,11 +299,11 @@ codes! {
         "Joins are made one after the other, and the condition of each reads what is there by then."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
-    OneCell "W0451" "one-cell" Warning
+    OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
         "In a worksheet a name is the cell of this row, so that an aggregate of it is of one value. A column's letters stand for all of it."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
-    RowsOfSeveral "W0452" "rows-of-several" Warning
+    RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
         "A worksheet is one sheet: its rows follow each other in the order of `order_by`, also from one customer or region to the next. Where the rows before it have a further key, a cell of the row before may be another one's."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
@@ -296,35 +313,35 @@ codes! {
     UnsupportedMask "F0461" "unsupported-mask" Error
         "TEXT writes numbers with `0`, `#`, `,` between thousands or behind the digits to divide by 1000, `.` and `%`, and dates with `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`; `mm` beside hours or seconds are minutes. Signs such as `$`, `-`, `/` and blanks stand for themselves, other text stands in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"0.00E+00\")") => Formula("TEXT(amount, \"#,##0.00\")");
-    NotAKnownValue "W0470" "not-a-known-value" Warning
+    NotAKnownValue "W0470" "not-a-known-value" Warning("compare with a text that is not a known value of its column", "correct the text, or add it to the known values")
         "The values that a column can have are known: from `values:` in the schema file, an `accepted_values` test of dbt, an ENUM of the warehouse, or the branches of an IF that gives nothing but texts. The text is none of them, so that `=` never holds. Often only a capital is wrong: `=` minds case, as warehouses do and spreadsheets do not."
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
-    NumbersAsText "W0471" "numbers-as-text" Warning
+    NumbersAsText "W0471" "numbers-as-text" Warning("compare texts as numbers", "remove the quotes, or use VALUE(column)")
         "Texts are ordered letter by letter, so that `\"9\"` is more than `\"30\"`. Write the number without quotes where the column holds numbers, and `VALUE(column)` where it holds them as text."
         Row("points > \"30\"") => Row("points > 30");
-    EndOfDay "W0472" "end-of-day" Warning
+    EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which is the midnight that begins the day", "compare the day, `column[date]`")
         "A date beside a time is the midnight that begins it. So `created_at <= DATE(2024, 1, 31)` leaves out all of 31 January but its first instant, and `created_at = DATE(2024, 1, 31)` holds at midnight only. Ask for less than the next day, or compare the day, `created_at[date]`."
         Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
-    CriterionOrder "W0473" "criterion-order" Warning
+    CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap them")
         "SUMIF takes what is tested, the criterion, and then what is summed; SUMIFS takes what is summed first, and then pairs of what is tested and its criterion. Arguments in the other's order test the wrong values, or nothing at all."
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
-    WeekBegins "W0474" "week-begins" Warning
+    WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday and from Monday", "pass the type 2, which counts from Monday")
         "WEEKDAY and WEEKNUM without a type count weeks from Sunday, as spreadsheets do; the timeframes `week` and `day_of_week_num` count from Monday, or from the day that `week_start` names. `WEEKDAY(d) > 5` is then Friday and Saturday. Say the type: 2 counts from Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
-    NeverBlank "W0475" "never-blank" Warning
+    NeverBlank "W0475" "never-blank" Warning("test a value for NULL that is never NULL", "remove the test")
         "ISERROR, ISNA and ISBLANK ask whether a value is NULL, which errors are here. A count or a sum is always there, 0 if nothing else, so the answer is always FALSE."
         Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
-    NeverVaries "W0476" "never-varies" Warning
+    NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
         "A condition that is the same for every row. `OR(status <> \"a\", status <> \"b\")` always holds, since no text is both: AND was meant, as OR was in `AND(status = \"a\", status = \"b\")`."
         Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
-    NeverReached "W0477" "never-reached" Warning
+    NeverReached "W0477" "never-reached" Warning("have a branch that is never reached", "put the narrowest condition first")
         "The first condition that is met decides. One that holds only where an earlier one holds as well is never reached: begin with the narrowest."
         Row("IFS(amount > 10, \"some\", amount > 100, \"many\")") => Row("IFS(amount > 100, \"many\", amount > 10, \"some\")");
-    BlankIsNotEmpty "W0478" "blank-is-not-empty" Warning
+    BlankIsNotEmpty "W0478" "blank-is-not-empty" Warning("compare with `\"\"`, which does not find NULL", "use ISBLANK")
         "A blank cell equals `\"\"` in a spreadsheet. Here a blank is NULL, which equals nothing, so that `region = \"\"` finds empty texts only. ISBLANK finds the blanks."
         Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
-    SumOfDistinct "W0479" "sum-of-distinct" Warning
+    SumOfDistinct "W0479" "sum-of-distinct" Warning("add up distinct values, so equal values count once", "aggregate in a step before the join")
         "Values that are equal count once, so two orders of 10 add up to 10. Where a join repeats rows, aggregate in a step of its own before it."
         Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
     NeedsPivot "F0480" "needs-pivot" Error
@@ -339,11 +356,17 @@ codes! {
         "A total is the measure computed again, so that distinct counts and ratios are right. The worksheet must read a step of the same spec that groups, which has the measure as a definition and leaves out no groups; a row has a total only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
+    TextIsNoDate "W0483" "text-is-no-date" Warning("read a text as a date that is no date", "write dates as `2024-01-31`")
+        "DATEVALUE reads texts of the form YYYY-MM-DD. Other forms, such as `31/12/2018`, mean different days in different countries, and give NULL, as does a day that the calendar does not have."
+        Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
+    NoSuchChoice "W0484" "no-such-choice" Warning("name a choice that no value has", "count the values of CHOOSE from 1")
+        "The index of CHOOSE counts its values from 1. A constant index that no value has gives NULL in every row, where a spreadsheet shows #VALUE!."
+        Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula reads another tab, `'Targets'!A:B`, and `tabs` does not say which model that is."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
-    SeveralMatches "W0491" "several-matches" Warning
+    SeveralMatches "W0491" "several-matches" Warning("have a lookup that may find several rows", "add `order_by` to the tab, or the key to the schema")
         "A lookup takes the first row that has the key. Nothing known says that the key is unique in the tab, and nothing says the order of its rows, so which of several is the first is settled by their values. Add `order_by` to the tab, or the key to the schema."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target]}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: target}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
@@ -365,7 +388,7 @@ codes! {
     ExpressionTooLarge "F0502" "expression-too-large" Error
         "An argument stands more than once in the SQL of a function; nested, that grows past 64 KiB. `query` and `model` compute it once."
         Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
-    RepeatedArgument "W0503" "repeated-argument" Warning
+    RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes it once")
         "The SQL of this function holds an argument more than once. `compile` gives one expression, so it is repeated; `query` computes it once."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
     OutputTooLarge "F0504" "output-too-large" Error
@@ -374,7 +397,7 @@ codes! {
     VolatileRepeated "F0505" "volatile-repeated" Error
         "A value that differs at each draw would be drawn more than once."
         Shown("a function that repeats RAND()") => Formula("a = 1");
-    SessionTimezone "W0506" "session-timezone" Warning
+    SessionTimezone "W0506" "session-timezone" Warning("convert instants in the time zone of the session", "set `timezone`")
         "An instant becomes a wall-clock date in the session's time zone, which differs between users. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
@@ -388,7 +411,7 @@ codes! {
         "The warehouse refuses a name of so many bytes, or cuts two names at the same place, so that they are one. A letter with an accent has two bytes, one of Chinese three."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x) // noqa\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_life = COUNT(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n  all_orders = COUNT(x)\n");
-    NameIsCut "W0511" "name-is-cut" Warning
+    NameIsCut "W0511" "name-is-cut" Warning("have a name that Postgres cuts at 63 bytes", "use shorter names")
         "Postgres cuts names at 63 bytes without a word. The SQL still means the same, and the column has a name that nobody wrote, so that a contract or a query of it by its full name may fail."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
@@ -402,11 +425,11 @@ codes! {
         "An enforced contract needs the data type of every column. It is taken from the column's own type, and what is not known has to be said, as the warehouse spells it."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
-    LimitInModel "W0604" "limit-in-model" Warning
+    LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column and let the readers filter")
         "Whoever builds on the model gets the first rows only, and nothing there says so. A `query` may have its `limit`; a model had better give all rows, and a rank to choose by: `place = RANK(revenue)`. Where the first rows are what the model is for, write `limit: 10 # // noqa: W0604`."
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
-    NullableKey "W0610" "nullable-key" Warning
+    NullableKey "W0610" "nullable-key" Warning("have a key that may be NULL", "add a `not_null` test to the key columns")
         "A column tells the rows of the model apart, and may be NULL as far as anybody knows: nothing in the schema or in the spec says otherwise. The test of the key counts NULL as a value; dbt's snapshots, incremental models and joins do not. A test says that it is never empty, a filter sees to it. Where one row is meant to be that of the empty key, write `group_by: region # // noqa: W0610`."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
@@ -414,7 +437,7 @@ codes! {
         "dbt compares the columns of a table, a view or an incremental model with its contract. An ephemeral model is part of the queries that read it, and of a materialized view dbt checks nothing."
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: ephemeral}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
-    ConstraintWithoutEffect "W0621" "constraint-without-effect" Warning
+    ConstraintWithoutEffect "W0621" "constraint-without-effect" Warning("have constraints without an enforced contract", "enforce the contract, or use data tests")
         "Constraints are part of the statement that makes a table, and dbt writes it so only where a contract is enforced. Of other models they are documentation that nothing enforces; a data test is a check."
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
@@ -434,7 +457,7 @@ codes! {
         "dbt replaces the row of the table that has the same `unique_key`. With fewer columns than tell the rows apart it loses rows, with more it adds rows twice. `delete+insert` may take fewer, when the time column is one of them: then it replaces whole periods."
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
-    IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning
+    IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
         "NULL equals nothing: a row whose key holds one is never found again, and each run adds it once more; a row without a time is not read at all. dbt's `not_null` is written as a test of these columns. Say it of a column that is known to hold none, or define it without."
         Shown("an incremental model that groups by `region`, of which the schema does not say that it is never NULL") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
@@ -450,7 +473,7 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: n = COUNT()\nhaving: n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
-        "Whoever may read a model sees what it is made of. So a model is no more open than the least open one that it reads: over a private model it is private, over a protected one protected at most."
+        "Whoever may read a model sees what it is made of. So a model that reads a private one is private too. A protected or public parent narrows nothing."
         Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
     PrivateParent "F0641" "private-parent" Error
         "dbt lets only models of the same group read a private one. A spec that names no group joins that of the private model which it reads."
@@ -471,11 +494,11 @@ codes! {
         "dbt wants to know who answers for an exposure, by name or by e-mail address. Where the exposure does not say it, the `owner` of the spec answers for it."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
-    NotASemanticName "W0680" "not-a-semantic-name" Warning
+    NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "rename them")
         "Names in dbt's semantic layer have two characters at least: small letters, digits and single `_`, a letter first and no `_` last, and none is a unit of time or `metric_time`. A column of another name, or of one that SQL needs quotes for, is no dimension or metric; a model of another name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
-    NoTimeSpine "W0681" "no-time-spine" Warning
+    NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")
         "dbt refuses a project with semantic models that has no time spine: a model with a row for each day, which its properties name so. The message has the lines of one."
         Shown("`semantic_model: true` in a project without a time spine") => Shown("a model `time_spine` with `time_spine: {standard_granularity_column: date_day}`");
     EditedByHand "F0701" "edited-by-hand" Error
@@ -484,10 +507,10 @@ codes! {
     NothingToPromote "F0710" "nothing-to-promote" Error
         "`promote` takes measures and dimensions of a view, a query view, or a saved query of a topic or model file. The file that is named holds none of that, or not the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
-    NotCarried "W0711" "not-carried" Warning
+    NotCarried "W0711" "not-carried" Warning("have something that was not carried over from Omni", "look at the `# gap:` comments")
         "Something of Omni's files has no formula, or one of which something is to be looked at. It stands as `# gap:` in the spec, with Omni's file, line and text, so that a person can bring it over or leave it where it is."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
-    DefinedTwice "W0712" "defined-twice" Warning
+    DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
         "A column and a field of Omni that it was promoted from both compute the same. As long as both do, one can be changed without the other; and where Omni's view of the model has an expression of its own under the column's name, it is applied once more. `promote … --repoint` makes the field read the column where that is exact. Without `promoted_from` in the spec the two are taken for different things."
         Shown("`promoted_from: orders.revenue` beside a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
@@ -539,11 +562,11 @@ codes! {
         "`keep: all` is `select *` where no schema says the columns. That gives columns which the step computes on the way as well, and the old one of a name that the step defines anew."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
-    UnusedHelper "W0815" "unused-helper" Warning
+    UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use it or remove it")
         "A definition of single rows in a grouped step is no column: it helps others. One that nothing uses does nothing; group by it or aggregate it to see it."
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
-    KeyWithoutEffect "W0816" "key-without-effect" Warning
+    KeyWithoutEffect "W0816" "key-without-effect" Warning("have a key without effect", "remove the key")
         "The key is read, and says nothing where it stands: what it is about is not there, or dbt has no such thing in this version."
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
@@ -563,6 +586,9 @@ codes! {
     EngineFailed "F0823" "engine-failed" Error
         "The engine that was to run the SQL, or dbt, could not: what it says is shown, with the place in the SQL where it names one. The exit status is 5."
         Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the row mended");
+    FolderNotRead "F0830" "folder-not-read" Error
+        "Generated files would go to a folder in which dbt never looks for them, so dbt would not build the models or run the tests. dbt looks for models in the folders of `model-paths` of `dbt_project.yml` and for tests in those of `test-paths`, and it follows no links to folders below them. If there is `docs-paths`, dbt looks for docs blocks only there. `models:` and `tests:` of `formulac.yml` name the folders of generated files."
+        Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");
     DuplicateRelation "F0840" "duplicate-relation" Error
         "Two relations of a step are read by the same name, so that a column would not say whose it is."
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")

@@ -106,14 +106,18 @@ pub fn json(reports: &[Report<'_>]) -> Value {
     json!({"diagnostics": filed_objects(reports)})
 }
 
-/// `file:line:column: error[F0301]: message`, a line each.
+/// `file:line:column: error[F0301]: message; help: advice`, one line each.
 #[must_use]
 pub fn concise(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
     for_each(reports, |report, diagnostic, place, _| {
         let (file, message) = (visible(report.file), visible(diagnostic.message()));
         let (line, column, code) = (place.line, place.column, diagnostic.code());
-        let _ = writeln!(out, "{file}:{line}:{column}: {}[{code}]: {message}", severity(diagnostic));
+        let _ = write!(out, "{file}:{line}:{column}: {}[{code}]: {message}", severity(diagnostic));
+        if let Some(help) = diagnostic.help() {
+            let _ = write!(out, "; help: {}", visible(help));
+        }
+        out.push('\n');
     });
     out
 }
@@ -235,8 +239,9 @@ fn uri(file: &str) -> String {
     out
 }
 
-/// `<stdin>` and `<formula>` are no files.
-fn is_path(file: &str) -> bool {
+/// Whether a report names a file, and not `<stdin>` or `<formula>`.
+#[must_use]
+pub fn is_path(file: &str) -> bool {
     !(file.starts_with('<') && file.ends_with('>'))
 }
 
@@ -275,7 +280,10 @@ mod tests {
     fn a_line_each() {
         let diagnostics = found(Span::new(5, 7));
         let report = Report { file: "a,b.fx", source: "é = \nSUM", diagnostics: &diagnostics };
-        assert_eq!(concise(&[report]), "a,b.fx:1:5: error[F0301]: unknown function `A\\u{1b}[31m`\n");
+        assert_eq!(
+            concise(&[report]),
+            "a,b.fx:1:5: error[F0301]: unknown function `A\\u{1b}[31m`; help: 100%: a, b c\n"
+        );
         assert_eq!(
             github(&[report]),
             "::error file=a%2Cb.fx,line=1,col=5,endLine=2,title=F0301 unknown-function::\

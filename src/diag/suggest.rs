@@ -8,8 +8,17 @@
 /// assert_eq!(nearest("x", ["revenue"]), None);
 /// ```
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    nearest_within(word, 4, candidates)
+}
+
+/// The same with at most `most` letters that differ.
+pub(crate) fn nearest_within<'c>(
+    word: &str,
+    most: usize,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
-    let limit = word.len().div_ceil(3).min(4);
+    let limit = word.len().div_ceil(3).min(most);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         if candidate.len().abs_diff(word.len()) > limit * 4 {

@@ -82,6 +82,28 @@ pub(crate) struct Template {
     pub parts: &'static [Part],
 }
 
+impl Template {
+    /// Number of calls and operators that it writes.
+    pub fn operations(&self) -> usize {
+        let is_operation = |part: &&Part| {
+            use Part::{Arg, ArgList, Bracket, List, Number, Paren, Spaced, Text, Word};
+            !matches!(
+                part,
+                Word(_)
+                    | Number(_)
+                    | Text(_)
+                    | Arg { .. }
+                    | ArgList { .. }
+                    | Spaced(_)
+                    | Paren(_)
+                    | List(_)
+                    | Bracket(_)
+            )
+        };
+        self.parts.iter().filter(is_operation).count()
+    }
+}
+
 /// What a dialect makes of an overload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell {

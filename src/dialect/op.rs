@@ -27,6 +27,18 @@ macro_rules! operators {
                 Self::ALL[self as usize].2
             }
 
+            /// The comparison that says the same with its operands exchanged.
+            pub fn turned(self) -> Option<Self> {
+                match self {
+                    Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
+                    Self::Less => Some(Self::Greater),
+                    Self::LessEqual => Some(Self::GreaterEqual),
+                    Self::Greater => Some(Self::Less),
+                    Self::GreaterEqual => Some(Self::LessEqual),
+                    _ => None,
+                }
+            }
+
             /// How tight it binds, in the strictest reading of the four dialects.
             pub fn strength(self) -> u8 {
                 Self::ALL[self as usize].3

@@ -35,7 +35,6 @@ const ESCAPED: [bool; 256] = {
 
 impl Dialect {
     /// Whether texts may stand in double quotes too, a quote in them behind a backslash.
-    #[cfg(feature = "sync")]
     pub(crate) fn texts_in_both_quotes(self) -> bool {
         self.0.text_backslash
     }

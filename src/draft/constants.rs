@@ -7,6 +7,10 @@ use crate::interpret::spec::{By, Keep, Spec, Step, bare};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{Row, Sees, row_value};
 
+/// A Wednesday and a Saturday of January 2000: with the days before and after them, three workdays and a weekend. A run
+/// today cannot take them for the present.
+const WEEK: [i64; 2] = [10_961, 10_964];
+
 /// A column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Base {
@@ -47,8 +51,11 @@ impl Constants {
                 _ => false,
             };
             if is_beside {
-                let values: Vec<Value> =
+                let mut values: Vec<Value> =
                     children.iter().filter_map(|child| constant(child)).flat_map(spelled).collect();
+                if matches!(x, Expr::Call("WEEKDAY", _)) {
+                    values.extend(WEEK.map(Value::Date));
+                }
                 let columns: BTreeSet<Base> = children.iter().flat_map(|child| bases.of(at, child, own)).collect();
                 for column in columns {
                     let known = self.0.entry(column).or_default();

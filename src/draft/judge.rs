@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::columns::Slot;
 use super::rows::{Chance, Data};
+use super::settled::DAY_OF_THE_RUN;
 use crate::interpret::doubt::{Noise, Settled, with_noise};
 use crate::interpret::seen::{self, Seen};
 use crate::interpret::spec::{Join, Spec};
@@ -80,7 +81,7 @@ impl<'a> Judge<'a> {
             judge.written.push((name.clone(), column.name().to_owned()));
             let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
             let why = match unread {
-                Some((_, _, why)) => Some(why.clone()),
+                Some((_, _, why)) => Some(not_known(why)),
                 None => judge.why_unknown(&name, &trials),
             };
             match why {
@@ -129,14 +130,14 @@ impl<'a> Judge<'a> {
             for spec in &specs {
                 let run = self.run(spec, data, None);
                 if let Some(what) = run.unknown {
-                    return Some(what);
+                    return Some(not_known(&what));
                 }
                 results.push(run.value.values());
             }
             telling += usize::from(results.iter().any(|result| !result.is_empty()));
             differing += usize::from(results.iter().any(|result| Some(result) != results.first()));
         }
-        (telling > 0 && differing == telling).then(|| "what hangs on the day of the run".to_owned())
+        (telling > 0 && differing == telling).then(|| DAY_OF_THE_RUN.to_owned())
     }
 
     pub fn run(&self, spec: &Spec, data: &Data, noise: Option<Noise>) -> Settled<Rows> {
@@ -233,4 +234,8 @@ fn is_long(value: &Value) -> bool {
         _ => return false,
     };
     written.split_once('.').is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
+}
+
+fn not_known(what: &str) -> String {
+    format!("{what} cannot be evaluated")
 }

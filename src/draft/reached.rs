@@ -111,7 +111,7 @@ pub fn relevant(seen: &(String, &'static str)) -> bool {
     seen.1 != "finds several rows"
 }
 
-/// What formulas distinguish and no rows have reached, in words.
+/// The outcomes that formulas distinguish and that no row reaches, in words.
 pub fn missed(spec: &Spec, seen: &Seen) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();
@@ -146,7 +146,7 @@ pub fn missed(spec: &Spec, seen: &Seen) -> Vec<String> {
             };
             let lacking = wanted.into_iter().filter(|(_, is_reached)| !is_reached);
             for (outcome, _) in lacking {
-                let line = format!("`{text}` never {outcome}");
+                let line = format!("not covered: `{text}` {outcome}");
                 if !missed.contains(&line) {
                     missed.push(line);
                 }

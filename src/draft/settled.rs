@@ -7,6 +7,9 @@ use crate::interpret::doubt::Noise;
 use crate::interpret::seen::Seen;
 use crate::interpret::value::Value;
 
+/// A value that other days change.
+pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
+
 pub struct Example {
     pub data: Data,
     /// The columns that rows are expected of, and their values by row.
@@ -44,7 +47,7 @@ fn settled(judge: &Judge<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &
         for noise in [None, Some(Noise::One), Some(Noise::Opposite)] {
             let run = judge.run(&spec, data, noise);
             if run.unknown.is_some() || run.oversized {
-                return Err("it is not known");
+                return Err("its value is not known");
             }
             if run.unshown {
                 return Err("how many digits are shown differs between warehouses");
@@ -55,12 +58,12 @@ fn settled(judge: &Judge<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &
                 return Err("its last digits, or the order of rows, are not certain");
             }
             if day > 0 && known.as_ref() != Some(&values) {
-                return Err("it hangs on the day of the run");
+                return Err(DAY_OF_THE_RUN);
             }
             known = Some(values);
         }
     }
-    let known = known.ok_or("it is not known")?;
+    let known = known.ok_or("its value is not known")?;
     let has = |is: fn(&Value) -> bool| known.iter().any(is);
     match has(|v| matches!(v, Value::Decimal(_))) && has(|v| matches!(v, Value::Number(_))) {
         true => Err("how many digits are shown differs between warehouses"),

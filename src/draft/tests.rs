@@ -55,6 +55,20 @@ keep: order_id
     ));
 }
 
+/// The last day of the week is among the dates, also beside `TODAY()`, which takes most dates away.
+#[test]
+fn days_of_the_week() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+group_by: order_id
+definitions: |
+  late_on_weekends = COUNT(IF(AND(WEEKDAY(ordered_on, 2) >= 6, ordered_on > TODAY() - 400), order_id))
+"
+    ));
+}
+
 #[test]
 fn texts_that_are_named_and_others() {
     assert_snapshot!(draft(
@@ -163,9 +177,9 @@ fn what_cannot_be_drafted_says_why() {
 fn deep_and_long_formulas_come_to_an_end() {
     let compiler = Compiler::default();
     let chain = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n", "a + ".repeat(20_000));
-    assert_snapshot!(compiler.draft_examples(&chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep");
+    assert_snapshot!(compiler.draft_examples(&chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
     let deep = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n", "ABS(".repeat(900), ")".repeat(900));
-    assert_snapshot!(compiler.draft_examples(&deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep");
+    assert_snapshot!(compiler.draft_examples(&deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
     let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();
     let spec = format!("model: m\nfrom: t\nkeep: v_0\ndefinitions: |\n{doubling}");
     let faults = compiler.compile_spec(&spec);

@@ -21,12 +21,13 @@ pub fn draft(judge: &Judge<'_>, main: &Interpreted, examples: &[Example], today:
     if !main.has_examples {
         text.push_str("examples:\n");
     }
-    let mut notes: Vec<String> = judge.unknown.iter().map(|(name, why)| format!("{name} is left out: {why}")).collect();
+    let mut notes: Vec<String> =
+        judge.unknown.iter().map(|(name, why)| format!("`{name}` is not covered: {why}")).collect();
     let day = (Expr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
     let named = |note: String| note.replace(&day.0, day.1);
     notes.extend(judge.specs.first().into_iter().flat_map(|spec| missed(spec, &covered)).map(named));
     for (at, example) in examples.iter().enumerate() {
-        let left_out = example.left_out.iter().map(|(name, why)| format!("{name} is left out: {why}"));
+        let left_out = example.left_out.iter().map(|(name, why)| format!("`{name}` is not covered: {why}"));
         let own = if at == 0 { notes.clone() } else { Vec::new() };
         for note in own.into_iter().chain(left_out) {
             comment(&mut text, &note);

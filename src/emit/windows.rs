@@ -145,7 +145,7 @@ impl Emitter<'_> {
     fn is_range_refused(&self, order: Slice) -> bool {
         let tree = &self.work.tree;
         let places_nulls = |key: &SqlId| match tree.node(*key) {
-            Sql::Spaced(parts) => tree.args(*parts).last().is_some_and(|p| tree.node(*p) == &Sql::Word("nulls last")),
+            Sql::Spaced(parts) => tree.ends_with_nulls(*parts),
             _ => false,
         };
         !self.dialect.facts().ranges_place_nulls && tree.args(order).iter().any(places_nulls)

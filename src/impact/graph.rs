@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::omni::OmniFields;
+use super::raw_code;
 use crate::artifacts::{Catalog, Manifest, Node, ResourceType};
 use crate::dbt::From;
 use crate::dbt::relation_parts;
@@ -80,17 +81,30 @@ impl<'a> Part<'a> {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Its SQL: that of the spec where it is newer, else what dbt compiled.
-    #[must_use]
-    pub fn sql(&self) -> Option<&'a str> {
-        match self.spec.filter(|_| self.is_newer || self.node.is_none()) {
+    /// Whether its SQL is the spec's: dbt does not know it, knows an earlier state, or has not compiled it.
+    fn is_of_spec(&self) -> bool {
+        let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
+        self.spec.is_some() && (self.is_newer || !is_compiled)
+    }
+
+    /// Its SQL, as far as it can be read without dbt: that of the spec, or what dbt compiled.
+    pub(super) fn known_sql(&self) -> Option<&'a str> {
+        match self.spec.filter(|_| self.is_of_spec()) {
             Some(spec) => spec.compiled.query(),
             None => self.node?.compiled_code.as_deref(),
         }
     }
 
-    fn is_of_spec(&self) -> bool {
-        self.node.is_none() || (self.is_newer && self.spec.is_some())
+    /// Whether it has SQL, be it with Jinja that only dbt can run.
+    pub(super) fn has_sql(&self) -> bool {
+        self.known_sql().is_some() || self.raw_sql().is_some()
+    }
+
+    /// Its SQL with Jinja, where there is no other.
+    fn raw_sql(&self) -> Option<&'a str> {
+        let node = self.node.filter(|node| !self.is_of_spec() && node.compiled_code.is_none() && !is_python(node))?;
+        let holds_sql = matches!(node.resource_type, ResourceType::Model | ResourceType::Snapshot | ResourceType::Test);
+        node.raw_code.as_deref().filter(|_| holds_sql)
     }
 
     /// Whether other SQL may read it.
@@ -112,6 +126,8 @@ pub struct Graph<'a> {
     /// What reads each.
     pub children: Vec<Vec<usize>>,
     relations: FxHashMap<Vec<String>, usize>,
+    /// The SQL of nodes that dbt has not compiled, or why it cannot be read.
+    read: Vec<OnceLock<Result<String, NotFollowed>>>,
     lineages: Vec<OnceLock<Of>>,
     /// What is known of queries from before.
     kept: Lineages,
@@ -192,9 +208,10 @@ impl<'a> Graph<'a> {
                     .is_some_and(|n| n.resource_type.is_referred() || n.resource_type == ResourceType::Source)
         });
         let relations = relations.collect();
+        let read = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let prints = (0..parts.len()).map(|_| OnceLock::new()).collect();
-        Self { sources, parts, parents, children, relations, lineages, kept: Lineages::default(), prints }
+        Self { sources, parts, parents, children, relations, read, lineages, kept: Lineages::default(), prints }
     }
 
     /// With what is known of queries from before: SQL that is the same is not read again.
@@ -211,7 +228,7 @@ impl<'a> Graph<'a> {
             return None;
         }
         let queries = (0..self.parts.len()).filter_map(|place| {
-            let sql = self.parts.get(place)?.sql()?;
+            let sql = self.sql(place).ok()?;
             let print = lineage::print_of_sql(sql, self.sources.dialect);
             let known = |parts: &[String]| self.print_of(place, parts);
             // Of what was not asked for this time, what is still so.
@@ -249,10 +266,35 @@ impl<'a> Graph<'a> {
         })
     }
 
+    /// The SQL of a node.
+    fn sql(&self, place: usize) -> Result<&str, NotFollowed> {
+        let part = self.parts.get(place).ok_or_else(|| NotFollowed::new("it is not there"))?;
+        match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
+            (Some(sql), ..) => Ok(sql),
+            (None, Some(code), Some(read)) => {
+                let read = read.get_or_init(|| {
+                    let sql = raw_code::sql_of(code, |call| self.name_read(part, call));
+                    sql.map_err(|jinja| NotFollowed::new(format!("only dbt can run its Jinja {jinja} (`dbt compile`)")))
+                });
+                read.as_deref().map_err(Clone::clone)
+            }
+            _ => Err(NotFollowed::new(without_sql(part))),
+        }
+    }
+
+    /// The name in SQL of what a call of Jinja in a node reads.
+    fn name_read(&self, part: &Part<'_>, call: &str) -> Option<String> {
+        let node = part.node?;
+        let read = if call == "this" { node } else { self.sources.manifest.referred(node, call)? };
+        let ephemeral = || format!("{EPHEMERAL}{}", read.name);
+        Some(read.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
+    }
+
     fn find_lineage(&self, place: usize) -> Of {
-        let none = |why: &str| Of::Read(Box::new(Err(NotFollowed::new(why))));
-        let Some(part) = self.parts.get(place) else { return none("it is not there") };
-        let Some(sql) = part.sql() else { return none(without_sql(part)) };
+        let sql = match self.sql(place) {
+            Ok(sql) => sql,
+            Err(why) => return Of::Read(Box::new(Err(why))),
+        };
         let dialect = self.sources.dialect;
         if !self.kept.is_empty() {
             let known = |parts: &[String]| self.print_of(place, parts);
@@ -273,9 +315,10 @@ impl<'a> Graph<'a> {
         let last = parts.last()?;
         let is_meant = |place: &&usize| {
             self.parts.get(**place).is_some_and(|part| match part.node {
-                Some(node) if !of_spec => {
-                    relation_parts(node.relation_name.as_deref().unwrap_or_default()).ends_with(parts)
-                }
+                Some(node) if !of_spec => match node.relation_name.as_deref() {
+                    Some(name) => relation_parts(name).ends_with(parts),
+                    None => last.strip_prefix(EPHEMERAL).is_some_and(|last| node.name.eq_ignore_ascii_case(last)),
+                },
                 Some(node) => {
                     node.name.eq_ignore_ascii_case(last)
                         || node.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(last))
@@ -294,7 +337,7 @@ impl<'a> Graph<'a> {
     #[must_use]
     pub fn known_columns(&self, place: usize) -> Known {
         let Some(part) = self.parts.get(place) else { return Known::default() };
-        if let Some(spec) = part.spec.filter(|spec| part.is_newer && !spec.compiled.columns().is_empty()) {
+        if let Some(spec) = part.spec.filter(|spec| part.is_of_spec() && !spec.compiled.columns().is_empty()) {
             let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
             return Known { columns: columns.collect(), is_complete: true };
         }
@@ -338,10 +381,13 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// What dbt writes before the name of a model that is part of the SQL of those that read it.
+const EPHEMERAL: &str = "__dbt__cte__";
+
 /// Why there is none.
 fn without_sql(part: &Part<'_>) -> &'static str {
     match part.kind() {
-        _ if part.spec.is_some() => "its spec has errors",
+        _ if part.is_of_spec() => "its spec has errors",
         ResourceType::Seed => "it is a seed",
         _ if part.node.is_some_and(is_python) => "it is Python",
         _ => "dbt has not compiled it (`dbt compile`)",

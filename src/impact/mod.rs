@@ -10,6 +10,7 @@ mod graph;
 mod names;
 mod omni;
 mod omni_effects;
+mod raw_code;
 mod report;
 mod semantic;
 mod sentence;

@@ -143,8 +143,9 @@ impl Graph<'_> {
         }
         let Known { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        // Of a source or a seed that nobody documented, any column may be.
-        let may_be = !is_complete && columns.is_empty() && self.parts.get(place)?.sql().is_none();
+        // Any column may be in a source or a seed without documentation, and in a model whose SQL is not followed.
+        let is_unread = self.parts.get(place)?.has_sql() && matches!(self.lineage(place), Some(Err(_)));
+        let may_be = !is_complete && (is_unread || (columns.is_empty() && !self.parts.get(place)?.has_sql()));
         (is_known || may_be).then(|| Target { place, column: Some(column.to_lowercase()), definition: None })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::Graph;
+use super::graph::{Graph, Part};
 use super::semantic;
 use super::tests as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
@@ -273,10 +273,10 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], 
     }
     // Where the rows of what it reads are others, all of it changes, whatever its SQL says.
     if let Some((parent, name)) =
-        other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(|p| p.sql().is_some()))
+        other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(Part::has_sql))
     {
         state.rows = Some(Some((parent, None)));
-        state.judge(Grade::Changing, format!("the rows of `{name}`, which it reads, are others"), Some((parent, None)));
+        state.judge(Grade::Changing, format!("it reads `{name}`, whose rows change"), Some((parent, None)));
         return;
     }
     // What is ephemeral has no name in the SQL that reads it; what it reads itself is seen there.
@@ -328,7 +328,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], 
         let of = via.as_ref().map(|(read, _)| name(*read)).unwrap_or_else(|| parts.join("."));
         let reason = match column {
             Some(column) => format!("`{of}.{column}` decides which rows it has"),
-            None => format!("the rows of `{of}`, which it reads, are others"),
+            None => format!("it reads `{of}`, whose rows change"),
         };
         state.rows = Some(via.clone());
         state.judge(Grade::Changing, reason, via);

@@ -20,7 +20,7 @@ pub(super) fn of_data_test(
         return state.judge(Grade::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = other_rows(graph, place, states) {
-        let reason = format!("the rows of `{name}`, which it looks at, are others");
+        let reason = format!("it looks at `{name}`, whose rows change");
         return state.judge(Grade::Changing, reason, Some((parent, None)));
     }
     // Columns that the test names, and those of another table that it looks at.
@@ -52,7 +52,7 @@ pub(super) fn of_data_test(
         columns.extend(touched.filter_map(|of| Some((relation(&of.relation)?, of.column.clone()))));
         let rows = affected.rows.and_then(|(parts, column)| Some((relation(&parts)?, column)));
         if let Some((at, column)) = rows {
-            let reason = format!("the rows of `{}`, which it looks at, are others", name(at));
+            let reason = format!("it looks at `{}`, whose rows change", name(at));
             match column {
                 Some(column) => columns.push((at, column)),
                 None => state.judge(Grade::Changing, reason, Some((at, None))),

@@ -57,7 +57,7 @@ impl Rows {
 
 /// A name that nothing has.
 fn missing(name: &str) -> Value {
-    doubt::unknown(|| format!("the name `{name}`"));
+    doubt::unknown(|| format!("`{name}`, whose type is unknown,"));
     Value::Null
 }
 

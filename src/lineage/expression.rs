@@ -2,17 +2,19 @@
 
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
+use std::rc::Rc;
 
 use rustc_hash::FxHasher;
 use sqlparser::ast::{
-    AccessExpr, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
-    Ident, JsonPathElem, ObjectName, OrderByExpr, Subscript, WindowSpec, WindowType,
+    AccessExpr, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
+    FunctionArgumentClause, FunctionArguments, Ident, JsonPathElem, LambdaFunction, LambdaSyntax, ObjectName,
+    OrderByExpr, Subscript, WindowSpec, WindowType,
 };
 
-use super::query::Reader;
-use super::relation::Given;
-use super::scope::{Made, Scope};
-use super::values::At;
+use super::query::{Reader, parts};
+use super::relation::{Given, Relation};
+use super::scope::{Item, Made, Scope};
+use super::values::{At, print_of};
 
 /// Functions of a window whose value is the order's.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
@@ -115,11 +117,17 @@ impl Reader<'_> {
                 *made = self.column(&parts, scope);
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
-                below(root);
+                match (&**root, access_chain.first()) {
+                    (Expr::Identifier(word), Some(AccessExpr::Dot(Expr::Function(_)))) => {
+                        self.called_on(&[word.value.to_lowercase()], scope, made);
+                    }
+                    _ => below(root),
+                }
                 for access in access_chain {
                     match access {
                         // The name of a field is no column.
-                        AccessExpr::Dot(field) => field.to_string().hash(print),
+                        AccessExpr::Dot(Expr::Identifier(field)) => field.value.hash(print),
+                        AccessExpr::Dot(field) => below(field),
                         AccessExpr::Subscript(Subscript::Index { index }) => below(index),
                         AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
                             [lower_bound, upper_bound, stride].into_iter().flatten().for_each(&mut below);
@@ -324,11 +332,13 @@ impl Reader<'_> {
                     made_of_name(self, column, scope, made);
                 }
             }
-            Expr::Wildcard(_) => {}
+            Expr::Wildcard(_) => self.all_columns(scope, made),
             Expr::QualifiedWildcard(name, _) => made_of_name(self, name, scope, made),
+            // `data -> 'key'` reads a document. Where it is a lambda, the call around it knows.
             Expr::Lambda(lambda) => {
                 lambda.to_string().hash(print);
                 below(&lambda.body);
+                parameters(lambda).for_each(|name| self.merge_column(&[name], scope, made));
             }
             Expr::MemberOf(member) => {
                 below(&member.value);
@@ -363,6 +373,15 @@ impl Reader<'_> {
     ) {
         let name = function.name.to_string().to_lowercase();
         name.hash(print);
+        if self.facts.has_columns && name == "columns" {
+            self.is_several = true;
+            self.all_columns(scope, made);
+        }
+        if let [of @ .., _] = parts(&function.name).as_slice()
+            && !of.is_empty()
+        {
+            self.called_on(of, scope, made);
+        }
         let before = stack.len();
         for arguments in [&function.parameters, &function.args] {
             match arguments {
@@ -371,7 +390,7 @@ impl Reader<'_> {
                 FunctionArguments::List(list) => {
                     (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(print);
                     for argument in &list.args {
-                        if let Some(expr) = self.argument(argument, scope, made, print) {
+                        if let Some(expr) = self.argument(&name, argument, scope, made, print) {
                             stack.push((is_window, expr));
                         }
                     }
@@ -398,6 +417,13 @@ impl Reader<'_> {
         }
     }
 
+    /// What is in front of the name of a function: a schema, or the column that it is called on.
+    fn called_on(&mut self, parts: &[String], scope: &Scope<'_>, made: &mut Made) {
+        if self.facts.chains_calls {
+            self.merge_column(parts, scope, made);
+        }
+    }
+
     fn named_window(&self, name: &Ident, scope: &Scope<'_>, made: &mut Made) {
         made.by.extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
@@ -413,14 +439,28 @@ impl Reader<'_> {
         by
     }
 
+    /// One argument of a call: what it is itself, and the expression that is still to be walked over.
     fn argument<'e>(
         &mut self,
+        function: &str,
         argument: &'e FunctionArg,
         scope: &Scope<'_>,
         made: &mut Made,
         print: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
+            // `key VALUE value` of a document.
+            FunctionArg::Named { name, arg, operator } if is_key(operator) => {
+                self.merge_column(&[name.value.to_lowercase()], scope, made);
+                arg
+            }
+            FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
+                let (of, key) = self.made(name, scope);
+                key.hash(print);
+                made.of.extend(of.of);
+                made.by.extend(of.by);
+                arg
+            }
             FunctionArg::Named { name, arg, .. } => {
                 name.value.hash(print);
                 arg
@@ -436,14 +476,74 @@ impl Reader<'_> {
                 word.value.to_lowercase().hash(print);
                 None
             }
+            FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda(function, lambda) => {
+                self.lambda(lambda, scope, made, print);
+                None
+            }
             FunctionArgExpr::Expr(expr) => Some(expr),
             FunctionArgExpr::QualifiedWildcard(name) => {
                 made_of_name(self, name, scope, made);
                 None
             }
-            FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => None,
+            FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
+                // `count(*)` counts rows.
+                if function != "count" {
+                    self.all_columns(scope, made);
+                }
+                None
+            }
         }
     }
+
+    /// The body of a lambda, whose parameters hide columns of the same names. They are made of the list beside it.
+    fn lambda(&mut self, lambda: &LambdaFunction, scope: &Scope<'_>, made: &mut Made, print: &mut FxHasher) {
+        let mut relation = Relation::default();
+        for name in parameters(lambda) {
+            let of = self.values.add(&[], print_of(&name));
+            relation.push(Given { name: name.into(), of, by: None });
+        }
+        let mut inner = Scope::within(Some(scope));
+        inner.push(Item { path: Vec::new(), relation: Rc::new(relation) });
+        let (of, body) = self.made(&lambda.body, &inner);
+        body.hash(print);
+        made.of.extend(of.of);
+        made.by.extend(of.by);
+    }
+
+    /// All columns that a `*` is.
+    fn all_columns(&mut self, scope: &Scope<'_>, made: &mut Made) {
+        for item in &scope.items {
+            item.relation.columns.iter().for_each(|given| made.given(given));
+            made.of.extend(&item.relation.rest);
+            if !item.relation.is_complete() {
+                made.of.extend(&item.relation.rows);
+            }
+        }
+    }
+
+    fn merge_column(&mut self, parts: &[String], scope: &Scope<'_>, made: &mut Made) {
+        let of = self.column(parts, scope);
+        made.of.extend(of.of);
+        made.by.extend(of.by);
+    }
+}
+
+/// Whether what is in front of the operator is a value, and no name of an argument.
+fn is_key(operator: &FunctionArgOperator) -> bool {
+    matches!(operator, FunctionArgOperator::Value | FunctionArgOperator::Colon)
+}
+
+/// Functions that call a lambda for each element, without the `list_` or `array_` in front.
+const OF_ELEMENTS: &[&str] = &["apply", "filter", "reduce", "transform"];
+
+/// Whether `x -> …` as an argument is a lambda: in other calls than these it reads a document.
+fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
+    let name = function.strip_prefix("list_").or(function.strip_prefix("array_")).unwrap_or(function);
+    lambda.syntax == LambdaSyntax::LambdaKeyword || OF_ELEMENTS.contains(&name)
+}
+
+fn parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {
+    lambda.params.iter().map(|parameter| parameter.name.value.to_lowercase())
 }
 
 /// Whether a word is a part of dates, and no column that is known.
@@ -457,9 +557,7 @@ fn is_date_part(word: &Ident, scope: &Scope<'_>) -> bool {
 
 fn made_of_name(reader: &mut Reader<'_>, name: &ObjectName, scope: &Scope<'_>, made: &mut Made) {
     let parts: Vec<String> = name.0.iter().filter_map(|part| Some(part.as_ident()?.value.to_lowercase())).collect();
-    let of = reader.column(&parts, scope);
-    made.of.extend(of.of);
-    made.by.extend(of.by);
+    reader.merge_column(&parts, scope, made);
 }
 
 fn orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
-    TableWithJoins,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    TableAlias, TableFactor, TableWithJoins,
 };
 
 use super::query::{Reader, parts};
@@ -25,7 +25,7 @@ struct Kind<'j> {
 impl Reader<'_> {
     /// A table and what is joined to it.
     pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
-        self.factor(&from.relation, scope, rows, true);
+        self.factor(&from.relation, scope, rows);
         for join in &from.joins {
             self.join(join, scope, rows);
         }
@@ -47,7 +47,7 @@ impl Reader<'_> {
             | JoinOperator::Anti(on)
             | JoinOperator::LeftAnti(on) => of(on, false, (true, false)),
             JoinOperator::AsOf { match_condition, constraint } => {
-                self.factor(&join.relation, scope, rows, true);
+                self.factor(&join.relation, scope, rows);
                 self.deciding([match_condition], scope, rows);
                 let kind = Kind { constraint, gives: true, keeps: (true, false) };
                 return self.met(&kind, &join.join_operator, scope, rows);
@@ -62,8 +62,13 @@ impl Reader<'_> {
         let Some(kind) = kind else {
             return self.fault("joins of this kind are not followed");
         };
-        self.factor(&join.relation, scope, rows, kind.gives);
+        let before = scope.items.len();
+        self.factor(&join.relation, scope, rows);
         self.met(&kind, &join.join_operator, scope, rows);
+        // Only the condition of a semi-join names the columns of its right side.
+        while !kind.gives && scope.items.len() > before {
+            rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
+        }
     }
 
     /// Which rows of a join meet.
@@ -143,33 +148,36 @@ impl Reader<'_> {
     }
 
     /// One thing to read from. It is added to what names can be of.
-    fn factor(&mut self, factor: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>, is_given: bool) {
+    fn factor(&mut self, factor: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let path = parts(name);
                 let relation = self.named(name, &path, scope);
-                self.add(path, relation, alias.as_ref(), scope, is_given);
+                self.add(path, relation, alias.as_ref(), scope);
             }
             TableFactor::Table { name, alias, args: Some(args), .. } => {
                 let relation = self.called(&args.args, scope);
-                self.add(parts(name), relation, alias.as_ref(), scope, is_given);
+                let relation = self.counted(relation, alias.as_ref());
+                self.add(parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::Function { name, args, alias, .. } => {
                 let relation = self.called(args, scope);
-                self.add(parts(name), relation, alias.as_ref(), scope, is_given);
+                let relation = self.counted(relation, alias.as_ref());
+                self.add(parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::TableFunction { expr, alias } => {
-                let relation = self.rest_of(std::slice::from_ref(expr), scope);
-                self.add(Vec::new(), relation, alias.as_ref(), scope, is_given);
+                let relation = self.rest_of([expr], scope);
+                let relation = self.counted(relation, alias.as_ref());
+                self.add(Vec::new(), relation, alias.as_ref(), scope);
             }
             TableFactor::Derived { lateral, subquery, alias, .. } => {
                 let outer = if *lateral { Some(&*scope) } else { scope.outer };
                 let relation = self.query(subquery, outer);
-                self.add(Vec::new(), Rc::new(relation), alias.as_ref(), scope, is_given);
+                self.add(Vec::new(), Rc::new(relation), alias.as_ref(), scope);
             }
             TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
                 let offset = with_offset.then(|| with_offset_alias.as_ref().map_or("offset", |name| &name.value));
-                self.unnested(array_exprs, alias.as_ref(), offset, *with_ordinality, scope, is_given);
+                self.unnested(array_exprs, alias.as_ref(), offset, *with_ordinality, scope);
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 if alias.is_some() {
@@ -187,7 +195,8 @@ impl Reader<'_> {
                 of.push(self.values.add(&[], print_of(value_source.to_string())));
                 let pivoted = self.pivoted(&inner.relation, &of);
                 self.gap("the columns of a pivot are called by values".to_owned());
-                self.add(inner.path, Rc::new(pivoted), alias.as_ref(), scope, is_given);
+                let pivoted = self.counted(pivoted, alias.as_ref());
+                self.add(inner.path, pivoted, alias.as_ref(), scope);
             }
             TableFactor::Unpivot { table, value, name, columns, alias, .. } => {
                 let Some(inner) = self.inner(table, scope, rows) else { return };
@@ -206,7 +215,7 @@ impl Reader<'_> {
                 }
                 let names = self.values.add(&[], print_of("names of columns"));
                 relation.push(Given { name: name.value.as_str().into(), of: names, by: None });
-                self.add(inner.path, Rc::new(relation), alias.as_ref(), scope, is_given);
+                self.add(inner.path, Rc::new(relation), alias.as_ref(), scope);
             }
             TableFactor::UnpivotExpr { .. }
             | TableFactor::JsonTable { .. }
@@ -219,22 +228,28 @@ impl Reader<'_> {
         }
     }
 
-    fn add(
-        &mut self,
-        path: Vec<String>,
-        relation: Rc<Relation>,
-        alias: Option<&TableAlias>,
-        scope: &mut Scope<'_>,
-        is_given: bool,
-    ) {
+    /// Makes a column of each name of an alias where names are not known, as of a pivot. These columns are the last.
+    fn counted(&mut self, mut relation: Relation, alias: Option<&TableAlias>) -> Rc<Relation> {
+        let named = alias.map_or(0, |alias| alias.columns.len());
+        if relation.passed.is_empty() && named > relation.columns.len() {
+            let of = std::mem::take(&mut relation.rest);
+            let of = self.values.any(of);
+            while relation.columns.len() < named {
+                relation.push(Given { name: "".into(), of, by: None });
+            }
+        }
+        Rc::new(relation)
+    }
+
+    fn add(&mut self, path: Vec<String>, relation: Rc<Relation>, alias: Option<&TableAlias>, scope: &mut Scope<'_>) {
         let item = match alias {
-            None => Item { path, relation, is_given },
+            None => Item { path, relation },
             Some(alias) => {
                 let relation = match alias.columns.is_empty() {
                     true => relation,
                     false => Rc::new(self.renamed((*relation).clone(), alias)),
                 };
-                Item { path: vec![alias.name.value.to_lowercase()], relation, is_given }
+                Item { path: vec![alias.name.value.to_lowercase()], relation }
             }
         };
         scope.push(item);
@@ -260,24 +275,29 @@ impl Reader<'_> {
     }
 
     /// A function that gives rows: all its columns are made of its arguments.
-    fn called(&mut self, args: &[FunctionArg], scope: &Scope<'_>) -> Rc<Relation> {
+    fn called(&mut self, args: &[FunctionArg], scope: &Scope<'_>) -> Relation {
         let exprs = args.iter().filter_map(|argument| match argument {
             FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
-            | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. }
-            | FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+            | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(match expr {
+                Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
+                    if self.facts.names_by_equals && matches!(**left, Expr::Identifier(_)) =>
+                {
+                    right
+                }
+                expr => expr,
+            }),
             _ => None,
         });
-        let mut of = Vec::new();
-        self.deciding(exprs, scope, &mut of);
-        let of = self.values.add(&of, 0);
-        Rc::new(Relation { rest: vec![of], rows: vec![of], ..Relation::default() })
+        let exprs: Vec<&Expr> = exprs.collect();
+        self.rest_of(exprs, scope)
     }
 
-    fn rest_of(&mut self, exprs: &[Expr], scope: &Scope<'_>) -> Rc<Relation> {
+    fn rest_of<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, scope: &Scope<'_>) -> Relation {
         let mut of = Vec::new();
         self.deciding(exprs, scope, &mut of);
         let of = self.values.add(&of, 0);
-        Rc::new(Relation { rest: vec![of], rows: vec![of], ..Relation::default() })
+        Relation { rest: vec![of], rows: vec![of], ..Relation::default() }
     }
 
     fn unnested(
@@ -287,10 +307,8 @@ impl Reader<'_> {
         offset: Option<&str>,
         is_numbered: bool,
         scope: &mut Scope<'_>,
-        is_given: bool,
     ) {
-        let of_arrays = self.rest_of(arrays, scope);
-        let mut relation = (*of_arrays).clone();
+        let mut relation = self.rest_of(arrays, scope);
         let of = relation.rows.first().copied().unwrap_or_default();
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
@@ -304,13 +322,13 @@ impl Reader<'_> {
             relation.push(Given { name: offset.into(), of, by: None });
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
-        scope.push(Item { path, relation: Rc::new(relation), is_given });
+        scope.push(Item { path, relation: Rc::new(relation) });
     }
 
     /// What a pivot reads.
     fn inner(&mut self, table: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>) -> Option<Item> {
         let before = scope.items.len();
-        self.factor(table, scope, rows, true);
+        self.factor(table, scope, rows);
         let mut item = None;
         while scope.items.len() > before {
             item = scope.pop();

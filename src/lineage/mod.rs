@@ -19,6 +19,7 @@
 //! ```
 
 mod bounded;
+mod dialects;
 #[cfg(feature = "cli")]
 mod each;
 mod expression;
@@ -34,12 +35,10 @@ mod values;
 use std::fmt;
 
 use sqlparser::ast::{Query, Statement};
-use sqlparser::dialect::{
-    BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, PostgreSqlDialect, SnowflakeDialect,
-};
 use sqlparser::parser::Parser;
 
 pub(crate) use bounded::with_room;
+pub(crate) use dialects::of_parser;
 #[cfg(feature = "cli")]
 pub(crate) use each::each_with_room;
 pub use result::{Affected, Change, ColumnOf, LineageColumn, SqlLineage};
@@ -99,8 +98,8 @@ pub(crate) fn read(
     dialect: Option<Dialect>,
     known: &(dyn Fn(&[String]) -> Known + Sync),
 ) -> Result<SqlLineage, NotFollowed> {
-    let query = parse(sql, dialect)?;
-    query::Reader::new(known).read(&query)
+    let (query, joins) = parse(sql, dialect)?;
+    query::Reader::new(known, dialects::Facts::of(dialect)).read(&query, &joins)
 }
 
 /// The columns that a SQL expression reads, by the last part of their names, in small letters; none where it cannot be
@@ -116,25 +115,18 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     Some(names)
 }
 
-fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
-    match dialect.map(Dialect::name) {
-        Some("bigquery") => Box::new(BigQueryDialect {}),
-        Some("snowflake") => Box::new(SnowflakeDialect),
-        Some("postgres") => Box::new(PostgreSqlDialect {}),
-        Some("duckdb") => Box::new(DuckDbDialect {}),
-        _ => Box::new(GenericDialect {}),
-    }
-}
-
-fn parse(sql: &str, dialect: Option<Dialect>) -> Result<Box<Query>, NotFollowed> {
-    let dialect = parser_dialect(dialect);
-    let tokens = bounded::tokens(sql, &*dialect)?;
+/// The query, with the words of joins that were replaced in it.
+fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), NotFollowed> {
+    let of_parser = dialects::of_parser(dialect);
+    let mut tokens = bounded::tokens(sql, &*of_parser)?;
+    let joins = dialects::replace_joins(dialect, &mut tokens);
+    let dialect = of_parser;
     let parser = Parser::new(&*dialect).with_recursion_limit(bounded::BRACKETS);
     let statements = parser.with_tokens_with_locations(tokens).parse_statements();
     let statements = statements.map_err(|error| NotFollowed::new(format!("its SQL cannot be read: {error}")))?;
     let mut statements = statements.into_iter();
     match (statements.next(), statements.next()) {
-        (Some(Statement::Query(query)), None) => Ok(query),
+        (Some(Statement::Query(query)), None) => Ok((query, joins)),
         (None, _) => Err(NotFollowed::new("there is no SQL")),
         _ => Err(NotFollowed::new("its SQL is not one query")),
     }

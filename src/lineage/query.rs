@@ -9,6 +9,7 @@ use sqlparser::ast::{
     SetQuantifier, TableAlias, Value, WildcardAdditionalOptions,
 };
 
+use super::dialects::Facts;
 use super::relation::{Given, Passed, Relation};
 use super::result::SqlLineage;
 use super::scope::{Item, Made, Scope};
@@ -21,6 +22,7 @@ const COLUMNS: usize = 2_000_000;
 /// Reads one query.
 pub(super) struct Reader<'k> {
     known: &'k (dyn Fn(&[String]) -> Known + Sync),
+    pub facts: Facts,
     pub values: Values,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
@@ -31,12 +33,15 @@ pub(super) struct Reader<'k> {
     columns: usize,
     gaps: Vec<String>,
     fault: Option<String>,
+    /// Whether the expression that is being read stands for several columns.
+    pub is_several: bool,
 }
 
 impl<'k> Reader<'k> {
-    pub fn new(known: &'k (dyn Fn(&[String]) -> Known + Sync)) -> Self {
+    pub fn new(known: &'k (dyn Fn(&[String]) -> Known + Sync), facts: Facts) -> Self {
         Self {
             known,
+            facts,
             values: Values::default(),
             tables: Vec::new(),
             places: FxHashMap::default(),
@@ -45,11 +50,16 @@ impl<'k> Reader<'k> {
             columns: 0,
             gaps: Vec::new(),
             fault: None,
+            is_several: false,
         }
     }
 
-    pub fn read(mut self, query: &Query) -> Result<SqlLineage, NotFollowed> {
-        let relation = self.query(query, None);
+    /// The lineage of a query; `joins` are words of its joins that the tree does not hold.
+    pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, NotFollowed> {
+        let mut relation = self.query(query, None);
+        if !joins.is_empty() {
+            relation.rows.push(self.values.add(&[], print_of(joins)));
+        }
         if let Some(fault) = self.fault {
             return Err(NotFollowed::new(fault));
         }
@@ -179,7 +189,7 @@ impl<'k> Reader<'k> {
 
     /// What `order by` before a limit reads of a set operation: its columns.
     fn sorted_by(&mut self, relation: &Relation, sorted: &[&Expr]) -> Vec<At> {
-        let item = Item { path: Vec::new(), relation: Rc::new(relation.clone()), is_given: true };
+        let item = Item { path: Vec::new(), relation: Rc::new(relation.clone()) };
         let mut scope = Scope::default();
         scope.push(item);
         let mut rows = Vec::new();
@@ -477,6 +487,12 @@ impl<'k> Reader<'k> {
                 return;
             }
         };
+        if std::mem::take(&mut self.is_several) {
+            self.gap("the names of what `columns(…)` gives are not followed".to_owned());
+            output.rest.push(given.of);
+            output.rest.extend(given.by);
+            return;
+        }
         scope.aliases.entry(given.name.to_lowercase()).or_insert_with(|| given.clone());
         self.push(output, given);
     }
@@ -525,7 +541,7 @@ impl<'k> Reader<'k> {
         }
         let items: Vec<Item> = match of {
             Some(_) => scope.item(&path).cloned().into_iter().collect(),
-            None => scope.items.iter().filter(|item| item.is_given).cloned().collect(),
+            None => scope.items.clone(),
         };
         let mut merged_given: FxHashSet<String> = FxHashSet::default();
         for item in items {

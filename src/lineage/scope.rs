@@ -14,8 +14,6 @@ pub(super) struct Item {
     /// The parts of its name in small letters, or its alias alone.
     pub path: Vec<String>,
     pub relation: Rc<Relation>,
-    /// Whether its columns stand unqualified in a `*`: not those that a semi-join looks at.
-    pub is_given: bool,
 }
 
 /// What names mean in a select.

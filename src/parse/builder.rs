@@ -400,6 +400,9 @@ impl<'s> Builder<'s> {
 
     /// `l..m` is the name; the closing bracket `c..r` is empty when the layout pass supplied it.
     pub fn call(&mut self, l: u32, m: u32, args: Args, c: u32, r: u32) -> ExprId {
+        if let (Args::None, Some(value)) = (&args, boolean_call(Span::new(l, m).text(self.source))) {
+            return self.add(Expr::Bool(value), Span::new(l, r));
+        }
         let first = self.ast.args.len() as u32;
         match args {
             Args::None => {}
@@ -415,5 +418,16 @@ impl<'s> Builder<'s> {
         let index = self.ast.calls.len() as u32;
         self.ast.calls.push(Call { name: Span::new(l, m), first, count, unclosed: c == r });
         self.add(Expr::Call(index), Span::new(l, r))
+    }
+}
+
+/// `TRUE()` and `FALSE()`, as spreadsheets write the constants when they export.
+fn boolean_call(name: &str) -> Option<bool> {
+    if name.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if name.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
     }
 }

@@ -4,15 +4,16 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::equal::equal_values;
+use super::long_keys::is_long;
 use super::names::Taken;
 use super::outputs::key_name;
 use super::reach::{Reach, is_trivial, needed};
 use super::shared::Shared;
-use super::spoken::{name_of_some_rows, spoken_name};
+use super::spoken::{Call, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupRole, Ir, IrId, Matching, Over, Program, Slice};
+use crate::ir::{GroupRole, Ir, IrDefinition, IrId, Matching, Over, Program, Slice};
 use crate::types::Level;
 
 /// Values that are computed once, under a name, by their node.
@@ -127,8 +128,8 @@ pub(super) fn cuts(
             // A constant per row could not stand beside the groups again; it is short, and written twice.
             false
         } else if row_value && step.keys[index] {
-            // A key is written in the select and in GROUP BY; whoever reads it before grouping needs it earlier.
-            rows > 0
+            // GROUP BY repeats a short key and names a long one; what reads a key before grouping needs it earlier.
+            rows > 0 || is_long(program, dialect, &cuts, root)
         } else if row_value && !step.outputs[index] {
             // What groups read of it is made of their keys, which is all that is left of it then.
             groups == 0 && rows > 1
@@ -187,7 +188,8 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = spoken_name(program, equal[0], source).unwrap_or_else(|| "shared_value".to_owned());
+                let wanted = spoken_name(program, equal[0], source)
+                    .unwrap_or_else(|| name_by_function(program, equal[0], owner_of(program, equal[0])));
                 taken.column(&wanted, text)
             }
         };
@@ -196,6 +198,12 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
         }
         cuts.insert(equal[0], name);
     }
+}
+
+/// The name of the definition that a node is in.
+fn owner_of(program: &Program, id: IrId) -> &str {
+    let inside = |definition: &&IrDefinition| definition.first <= id && id <= definition.root;
+    program.definitions.iter().find(inside).and_then(|definition| definition.name.as_deref()).unwrap_or("group")
 }
 
 /// Aggregates below a value that only a later stratum can compute: they are finished where the groups are made.
@@ -254,7 +262,7 @@ pub(super) fn cut_late_aggregates(
                 }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
-                let wanted = spoken_name(program, id, source).unwrap_or_else(|| format!("{owner}_part"));
+                let wanted = spoken_name(program, id, source).unwrap_or_else(|| name_by_function(program, id, owner));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {
@@ -282,6 +290,12 @@ impl Inner<'_> {
         taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
     }
 
+    /// The name of a value by its formula, else by what it is for.
+    fn name_of(&self, id: IrId, what: &str, taken: &mut Taken) -> String {
+        let wanted = spoken_name(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
+        taken.column(&wanted, self.program.meta(id).span.text(self.source))
+    }
+
     /// Arguments that a template repeats, windows over rows, windows inside windows.
     fn cut(&self, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
@@ -297,12 +311,19 @@ impl Inner<'_> {
                         continue;
                     }
                     let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
-                    for ((arg, uses), param) in program.args(args).iter().zip(template.uses).zip(params) {
+                    let function = Some(catalog::get(catalog::owner(overload))).filter(|function| !function.internal);
+                    let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
+                    for (place, ((arg, uses), param)) in uses {
                         // A constant per row could not stand beside groups.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
-                            shared.cut(*arg, of, cuts, taken, |taken| self.name(param.name, *arg, taken));
+                            shared.cut(*arg, of, cuts, taken, |taken| {
+                                let function = function.map(|function| function.name);
+                                let call = Call { function, param: param.name, is_first: place == 0, of: self.owner };
+                                let name = name_of_argument(program, *arg, self.source, call);
+                                taken.column(&name, program.meta(*arg).span.text(self.source))
+                            });
                         }
                     }
                 }
@@ -313,7 +334,7 @@ impl Inner<'_> {
                     // What is put in order and counted is computed before.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.cut(value, of, cuts, taken, |taken| self.name("value", value, taken));
+                        shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
                     }
                     let name = self.name(role.name(), node, taken);
                     cuts.insert(node, name);
@@ -332,7 +353,7 @@ impl Inner<'_> {
                         let asked = (over.is_ranked() && meta.nullable) || over == Over::Alike;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if asked && !column && !cuts.contains(value) {
-                            shared.cut(value, of, cuts, taken, |taken| self.name("value", value, taken));
+                            shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
                         }
                         continue;
                     }
@@ -378,7 +399,7 @@ impl Inner<'_> {
         if let Ir::Definition(_) = program.node(*sought) {
             self.finish(*sought, of, taken, cuts, shared);
         } else {
-            shared.cut(*sought, of, cuts, taken, |taken| self.name("key", *sought, taken));
+            shared.cut(*sought, of, cuts, taken, |taken| self.name_of(*sought, "lookup_key", taken));
         }
     }
 
@@ -390,13 +411,7 @@ impl Inner<'_> {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.cut(arg, of, cuts, taken, |taken| {
-                    let text = program.meta(arg).span.text(self.source);
-                    match spoken_name(program, arg, self.source) {
-                        Some(name) => taken.column(&name, text),
-                        None => self.name("value", arg, taken),
-                    }
-                });
+                shared.cut(arg, of, cuts, taken, |taken| self.name_of(arg, "value", taken));
             }
         }
     }
@@ -419,20 +434,27 @@ impl Inner<'_> {
             Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
             None => shared.cut(finished, of, cuts, taken, |taken| match name_of_some_rows(program, value) {
                 Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
-                None => self.name(self.kind(finished), value, taken),
+                None => match self.kind(finished) {
+                    Some(kind) => self.name(kind, value, taken),
+                    None => {
+                        let wanted = spoken_name(program, value, self.source)
+                            .unwrap_or_else(|| name_by_function(program, finished, self.owner));
+                        taken.column(&wanted, program.meta(value).span.text(self.source))
+                    }
+                },
             }),
         }
     }
 
-    /// What a window gives, in a word.
-    fn kind(&self, value: IrId) -> &'static str {
+    /// What a window tells of its rows, in a word; none where it gives a value.
+    fn kind(&self, value: IrId) -> Option<&'static str> {
         match self.program.node(value) {
             Ir::Window { over, .. } => match self.program.over(over) {
-                Over::Alike => GroupRole::Repeats.name(),
-                Over::Ranked { descending, .. } => GroupRole::Place { descending }.name(),
-                _ => "value",
+                Over::Alike => Some(GroupRole::Repeats.name()),
+                Over::Ranked { descending, .. } => Some(GroupRole::Place { descending }.name()),
+                _ => None,
             },
-            _ => "value",
+            _ => None,
         }
     }
 

@@ -71,7 +71,9 @@ impl Planner<'_> {
     pub(super) fn row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
         let tree = self.emitter.tree();
         let x = tree.call("row_number", &[], Span::default());
-        let (partition, order) = (tree.slice(partition), tree.slice(order));
+        let mut order = order.to_vec();
+        tree.write_directions(&mut order);
+        let (partition, order) = (tree.slice(partition), tree.slice(&order));
         tree.add(Sql::Over { x, partition, order, rows: None }, Span::default())
     }
 

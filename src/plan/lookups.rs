@@ -101,7 +101,11 @@ impl Planner<'_> {
                 Ir::Lookup { period, .. } => {
                     let period = program.periods[period as usize];
                     let mut alias = alias(period);
-                    while alias.eq_ignore_ascii_case(from) {
+                    let named = |alias: &str| {
+                        [from, self.spec.name].iter().any(|name| name.eq_ignore_ascii_case(alias))
+                            || self.has_column(alias, stage)
+                    };
+                    while named(&alias) {
                         alias.push_str("_rows");
                     }
                     Some(Joined::Period { period, alias })

@@ -10,6 +10,7 @@ mod equal;
 mod finds;
 mod first_rows;
 mod joins;
+mod long_keys;
 mod lookups;
 mod made_of_keys;
 mod names;

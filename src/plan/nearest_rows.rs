@@ -80,6 +80,8 @@ impl Planner<'_> {
         let test = self.written_test(parts.find.test, &[parts.sought, parts.by]);
         let part = self.same_part(parts.find.tab, stage, from, &alias);
         let on = self.and(part, test);
+        let written_alias = self.written(&alias);
+        let on = self.emitter.tree().earlier_first(on, &written_alias);
         let position = found.position.clone();
         let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
         let renamed = (there != here.0).then(|| self.written(&there));
@@ -97,7 +99,7 @@ impl Planner<'_> {
         }
         let expr = self.row_number(&partition, &order);
         items.push(Item { expr, alias: Some(self.written(&place)) });
-        let written_alias = (own || among.renamed).then(|| self.written(&alias));
+        let written_alias = (own || among.renamed).then_some(written_alias);
         let join = Join { kind: JoinKind::Inner, source: among.source, alias: written_alias, on: Some(on) };
         let body = Select { items, from: Some(self.source(stage, from)), joins: vec![join], ..Select::default() };
         let origin = self.among(parts.find.tab, stage, from).name;

@@ -59,6 +59,8 @@ impl Planner<'_> {
         if self.spec.pivot.is_some() {
             self.pivot_windows(&mut windows, stage);
         }
+        self.emitter.tree().write_directions(&mut windows.order);
+        self.emitter.tree().write_directions(&mut windows.pivot_order);
         self.emitter.windows = windows;
     }
 
@@ -208,7 +210,8 @@ impl Planner<'_> {
                 _ => {}
             }
         }
-        keys.into_iter()
+        let mut keys: Vec<SqlId> = keys
+            .into_iter()
             .map(|(column, written, descending, nullable)| {
                 // An output is ordered by under its name; another column is read from the relation.
                 let is_output = outputs.contains(&column.name.to_ascii_lowercase());
@@ -219,8 +222,10 @@ impl Planner<'_> {
                     }
                     None => self.written_input(&column, last),
                 };
-                OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }
+                self.emitter.order_key(sql, descending, nullable)
             })
-            .collect()
+            .collect();
+        self.emitter.tree().write_directions(&mut keys);
+        keys.into_iter().map(|expr| OrderKey { expr }).collect()
     }
 }

@@ -258,6 +258,10 @@ impl Planner<'_> {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::All, Some(input)) => {
                     input.columns().iter().filter(|c| !is_output(c.name())).for_each(|c| relation.push(c.clone()));
+                    if input.is_partial() {
+                        open = true;
+                        relation = relation.known_in_part();
+                    }
                 }
                 (KeepColumns::All, None) => open = true,
                 (KeepColumns::Some(names), input) => {

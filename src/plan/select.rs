@@ -44,10 +44,7 @@ impl Planner<'_> {
         if stage == main && self.step.grouped {
             return if self.spec.last { step.to_owned() } else { format!("{step}_grouped") };
         }
-        if stage < main && self.step.grouped {
-            return if main == 1 { format!("{step}_prepared") } else { with_new() };
-        }
-        if stage == 0 && self.spec.last {
+        if stage == 0 && self.spec.last && !self.step.grouped {
             return step.to_owned();
         }
         with_new()
@@ -127,7 +124,8 @@ impl Planner<'_> {
                 KeepColumns::Nothing | KeepColumns::Joined(_) => Some(Vec::new()),
                 KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
                 KeepColumns::All => {
-                    self.input.relation.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect())
+                    let whole = self.input.relation.filter(|relation| !relation.is_partial());
+                    whole.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect())
                 }
             };
             match names {

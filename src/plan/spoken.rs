@@ -22,7 +22,70 @@ pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<S
         .or_else(|| name_of_offset(text))
         .or_else(|| name_of_range(text))
         .or_else(of_range)
-        .or_else(|| name_of_text(text))
+        .or_else(|| of_call(program, id, text))
+}
+
+/// What a call or an operation is called by its text, if that is its own: what a function is made of has the function's.
+fn of_call(program: &Program, id: IrId, text: &str) -> Option<String> {
+    let (overload, args) = match program.node(id) {
+        Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
+        Ir::IsNull { .. } | Ir::Not(_) => return name_of_expression(text),
+        _ => return None,
+    };
+    let function = catalog::get(catalog::owner(overload));
+    let called = text.split_once('(').map_or("", |(called, _)| called.trim());
+    let is_own = catalog::lookup(called).is_some_and(|found| {
+        let base = found.name.trim_end_matches('S').strip_suffix("IF").unwrap_or(found.name);
+        found.name == function.name || base == function.name
+    });
+    let named = |text: &str| match program.node(id) {
+        Ir::Aggregate { .. } => name_of_aggregate(text).or_else(|| name_of_expression(text)),
+        _ => name_of_expression(text),
+    };
+    if !function.internal && is_own {
+        return named(text);
+    }
+    if function.internal && (called.is_empty() || called.contains(OPERATORS)) {
+        return name_of_expression(text).filter(|_| text.contains(OPERATORS));
+    }
+    let [of] = program.args(args) else { return None };
+    named(&format!("{}({})", function.name, column_beside(program, *of, "")?))
+}
+
+const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
+
+/// The name of an argument that has a column of its own: by its formula, else by the call that takes it.
+pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: Call<'_>) -> String {
+    let Call { function, param, is_first, of } = call;
+    let fallback = || match (function, param) {
+        (Some(function), _) if is_first && function.starts_with("ROUND") => format!("unrounded_{of}"),
+        (Some(function), _) if is_first => format!("{of}_before_{}", snake_case(function)),
+        (_, "left" | "right") => format!("{param}_side_of_{of}"),
+        _ => format!("{param}_for_{of}"),
+    };
+    spoken_name(program, id, source).unwrap_or_else(fallback)
+}
+
+/// What takes an argument.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'c> {
+    /// The function's name in formulas; none for an operator.
+    pub function: Option<&'static str>,
+    pub param: &'static str,
+    pub is_first: bool,
+    /// The definition that the call is in.
+    pub of: &'c str,
+}
+
+/// The name of a finished value whose formula is too long to name it: by its function and the definition that reads it.
+pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String {
+    let call = match program.node(id) {
+        Ir::Window { call, .. } => program.node(call),
+        node => node,
+    };
+    let (Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. }) = call else { return format!("value_for_{of}") };
+    let function = catalog::shown(catalog::owner(overload)).map(snake_case);
+    format!("{}_for_{of}", function.as_deref().unwrap_or("value"))
 }
 
 /// What a cell or a range of cells gives is called by its column, whose name stands nowhere in the text.
@@ -51,7 +114,9 @@ fn of_cell(program: &Program, id: IrId, text: &str) -> Option<String> {
         let so_far = matches!(over, Over::Rows { from: Place::First, to: Place::At(0) });
         return Some(if so_far { format!("{name}_values_so_far") } else { format!("{name}_values_of_some_rows") });
     }
-    let name = column_beside(program, *args.first()?, text)?;
+    // The value of one row has the same name in each spelling.
+    let is_of_row = [internal::LAG, internal::LEAD, internal::FIRST_VALUE, internal::LAST_VALUE, internal::NTH_VALUE];
+    let name = column_beside(program, *args.first()?, if is_of_row.contains(&function) { "" } else { text })?;
     let rows = args.get(1).and_then(|rows| match program.node(*rows) {
         Ir::Number(digits) => Some(program.text(digits)),
         _ => None,
@@ -145,6 +210,86 @@ fn name_of_text(text: &str) -> Option<String> {
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 
+/// The operators of a formula in words, and how many there are.
+fn operators_in_words(text: &str) -> (String, usize) {
+    const WORDS: [(&str, &str); 10] = [
+        ("<>", "not"),
+        (">=", "at_least"),
+        ("<=", "at_most"),
+        (">", "over"),
+        ("<", "under"),
+        ("=", ""),
+        ("+", "plus"),
+        ("-", "minus"),
+        ("*", "times"),
+        ("/", "per"),
+    ];
+    let (mut words, mut count, mut rest) = (String::with_capacity(text.len()), 0, text);
+    while let Some(next) = rest.chars().next() {
+        match WORDS.iter().find(|(operator, _)| rest.starts_with(operator)) {
+            Some((operator, word)) => {
+                words.extend([" ", word, " "]);
+                count += 1;
+                rest = rest.get(operator.len()..).unwrap_or_default();
+            }
+            None => {
+                words.push(next);
+                rest = rest.get(next.len_utf8()..).unwrap_or_default();
+            }
+        }
+    }
+    (words, count)
+}
+
+/// `revenue / orders` is called `revenue_per_orders`; none for what has several operators.
+fn name_of_expression(text: &str) -> Option<String> {
+    let (words, operators) = operators_in_words(text);
+    if operators > 1 { None } else { name_of_text(&words).filter(|name| !reads_as_counted(name)) }
+}
+
+/// `amount_2` would read as the second of several.
+fn reads_as_counted(name: &str) -> bool {
+    name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
+}
+
+/// `SUM(amount)` is called `total_amount`, `COUNT(order_id)` `order_count`, `MINIFS(price, region, "EU")`
+/// `min_price_if_region_eu`; one with long conditions says that it has some.
+fn name_of_aggregate(text: &str) -> Option<String> {
+    const LONGEST: usize = 48;
+    let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
+    let function = function.trim().to_ascii_lowercase();
+    let (base, has_many) = match function.strip_suffix("ifs") {
+        Some(base) => (base, true),
+        None => (function.strip_suffix("if").unwrap_or(&function), false),
+    };
+    let conditional = base != function;
+    // Of `SUMIF(condition, value)` the value is last, of `SUMIF(column, criterion, value)` and of `…IFS` it differs.
+    let (value, condition) = match (conditional, base) {
+        (false, _) => (inside, None),
+        (true, "count") => ("", Some(inside)),
+        (true, _) if has_many => inside.split_once(',').map(|(value, rest)| (value, Some(rest)))?,
+        (true, _) => inside.rsplit_once(',').map(|(rest, value)| (value, Some(rest)))?,
+    };
+    let (value, distinct) = match value.trim().strip_suffix(')').and_then(|v| v.split_once('(')) {
+        Some((word, of)) if word.trim().eq_ignore_ascii_case("distinct") => (of, true),
+        _ => (value.trim(), false),
+    };
+    let name = if value.is_empty() { String::new() } else { name_of_expression(value)? };
+    let name = match base {
+        "sum" => format!("total_{name}"),
+        "count" | "counta" if name.is_empty() => "count".to_owned(),
+        "count" | "counta" => {
+            let counted = name.strip_suffix("_id").unwrap_or(&name);
+            format!("{}{counted}_count", if distinct { "distinct_" } else { "" })
+        }
+        _ => format!("{base}_{name}"),
+    };
+    let Some(condition) = condition else { return Some(name).filter(|name| name.len() <= LONGEST) };
+    let full = format!("{name}_if_{}", snake_case(&operators_in_words(condition).0));
+    let short = || Some(format!("{name}_with_conditions")).filter(|name| name.len() <= LONGEST);
+    if full.len() <= LONGEST && !reads_as_counted(&full) { Some(full) } else { short() }
+}
+
 /// `OFFSET(revenue, -1)` is called `previous_revenue`, `OFFSET(revenue, 3)` `revenue_3_rows_after`.
 fn name_of_offset(text: &str) -> Option<String> {
     let inside = text.strip_suffix(')')?.split_once('(').filter(|(f, _)| f.trim().eq_ignore_ascii_case("offset"))?.1;
@@ -182,7 +327,7 @@ fn name_of_range(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{name_of_offset, name_of_range, name_of_text};
+    use super::{name_of_aggregate, name_of_expression, name_of_offset, name_of_range, name_of_text};
 
     #[test]
     fn ranges_are_called_by_what_they_hold() {
@@ -204,9 +349,30 @@ mod tests {
     }
 
     #[test]
+    fn aggregates_are_called_by_their_value_and_condition() {
+        for (text, name) in [
+            ("SUM(amount)", Some("total_amount")),
+            ("COUNT(order_id)", Some("order_count")),
+            ("COUNT(DISTINCT(customer_id))", Some("distinct_customer_count")),
+            ("AVERAGE(a * b)", Some("average_a_times_b")),
+            ("SUMIF(amount > shipping, amount)", Some("total_amount_if_amount_over_shipping")),
+            ("MINIFS(ordered_at, place, 2)", Some("min_ordered_at_with_conditions")),
+            ("COUNTIF(status = \"open\")", Some("count_if_status_open")),
+            (
+                "SUMIFS(amount, a_rather_long_column, \"x\", another_long_column, \"y\")",
+                Some("total_amount_with_conditions"),
+            ),
+            ("SUM(a * b / c)", None),
+        ] {
+            assert_eq!(name_of_aggregate(text).as_deref(), name, "{text}");
+        }
+    }
+
+    #[test]
     fn names_say_what_is_computed() {
-        assert_eq!(name_of_text("SUM(amount)").as_deref(), Some("sum_amount"));
-        assert_eq!(name_of_text("COUNT(DISTINCT(customer_id))").as_deref(), Some("count_distinct_customer_id"));
-        assert_eq!(name_of_text("SUMIF(AND(a = \"x\", b = \"y\"), a_rather_long_amount)"), None);
+        assert_eq!(name_of_expression("revenue / orders").as_deref(), Some("revenue_per_orders"));
+        assert_eq!(name_of_expression("(a - b) / b").as_deref(), None);
+        assert_eq!(name_of_text("YEAR(MAX(day))").as_deref(), Some("year_max_day"));
+        assert_eq!(name_of_text("AND(a_rather_long_name, another_rather_long_name)"), None);
     }
 }

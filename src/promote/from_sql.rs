@@ -4,9 +4,6 @@ use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArguments, Interval, SelectItem, SetExpr, Statement, UnaryOperator, Value,
 };
-use sqlparser::dialect::{
-    BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, PostgreSqlDialect, SnowflakeDialect,
-};
 use sqlparser::parser::Parser;
 
 use super::filters::{is_number, number};
@@ -15,6 +12,7 @@ use super::sql_functions::{self, CONCAT_SKIPS_NULL, DIVIDES_WHOLE, Gives};
 use super::term::Term;
 use crate::catalog;
 use crate::dialect::Dialect;
+use crate::lineage;
 use crate::types::Type;
 
 /// Bytes of one text. A longer one is no expression that a person would want as a formula.
@@ -129,19 +127,9 @@ fn infix_operators(sql: &str) -> String {
     out
 }
 
-fn parser_dialect(dialect: Dialect) -> Box<dyn SqlDialect> {
-    match dialect.name() {
-        "bigquery" => Box::new(BigQueryDialect {}),
-        "snowflake" => Box::new(SnowflakeDialect),
-        "postgres" => Box::new(PostgreSqlDialect {}),
-        "duckdb" => Box::new(DuckDbDialect {}),
-        _ => Box::new(GenericDialect {}),
-    }
-}
-
 fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
     let no = || "its SQL is no expression that can be read".to_owned();
-    let dialect = parser_dialect(dialect);
+    let dialect = lineage::of_parser(Some(dialect));
     let text = format!("select {sql}\n");
     let parser = Parser::new(&*dialect).with_recursion_limit(BRACKETS).try_with_sql(&text);
     let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|_| no())?;
@@ -527,7 +515,10 @@ impl Reader<'_> {
                 let (from, to) = (self.term(from)?, self.term(to)?);
                 days_between(&unit, from, to).ok_or_else(|| not_carried(whole))
             }
-            _ => self.known(&name, &args, whole),
+            _ => match self.branch(whole) {
+                Some((condition, result, otherwise)) => self.case(None, &[(condition, result)], otherwise),
+                None => self.known(&name, &args, whole),
+            },
         }
     }
 
@@ -622,11 +613,10 @@ impl Reader<'_> {
         Term::call("COUNT", &[x])
     }
 
-    /// `case when c then x end`, with whether `else 0` follows.
+    /// Condition and result of `case when c then x end` and `if(c, x, NULL)`, with whether it is 0 otherwise.
     fn conditional(&mut self, x: &Expr) -> Result<Option<(Term, Term, bool)>, String> {
-        let Expr::Case { operand: None, conditions, else_result, .. } = x else { return Ok(None) };
-        let [when] = conditions.as_slice() else { return Ok(None) };
-        let is_zero = match else_result.as_deref() {
+        let Some((condition, result, otherwise)) = self.branch(x) else { return Ok(None) };
+        let is_zero = match otherwise {
             None => false,
             Some(Expr::Value(value)) => match &value.value {
                 Value::Null => false,
@@ -635,7 +625,25 @@ impl Reader<'_> {
             },
             Some(_) => return Ok(None),
         };
-        Ok(Some((self.term(&when.condition)?, self.term(&when.result)?, is_zero)))
+        Ok(Some((self.term(condition)?, self.term(result)?, is_zero)))
+    }
+
+    /// Condition, result and default of an expression with one condition.
+    fn branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
+        match expr {
+            Expr::Case { operand: None, conditions, else_result, .. } => match conditions.as_slice() {
+                [when] => Some((&when.condition, &when.result, else_result.as_deref())),
+                _ => None,
+            },
+            Expr::Function(function) => {
+                let (args, _) = arguments(&function.args)?;
+                let [condition, result, otherwise] = args.as_slice() else { return None };
+                let name = function.name.to_string().to_lowercase();
+                let known = sql_functions::find(&name, self.dialect, args.len())?;
+                (known.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
+            }
+            _ => None,
+        }
     }
 
     /// `OMNI_FX_SUM_IF(…)`: functions of formulas by the names that the engine has for them.
@@ -933,7 +941,13 @@ mod tests {
                 "NOT (i = 1 OR i2 IN (2, 3)) AND t IS NOT NULL",
                 "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))",
             ),
-            ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\", 1/0)"),
+            ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\")"),
+            ("duckdb", "COALESCE(${t} = 'jaffle', FALSE)", "COALESCE(t = \"jaffle\", FALSE)"),
+            ("duckdb", "COALESCE(t = 'a' OR i = 1, FALSE)", "COALESCE(OR(t = \"a\", i = 1), FALSE)"),
+            ("duckdb", "count(if(${t} = 'food', 1, NULL))", "COUNTIF(t = \"food\")"),
+            ("bigquery", "count(if(t = 'food', 1, NULL))", "COUNTIF(t = \"food\")"),
+            ("bigquery", "sum(if(t = 'food', i, 0))", "SUMIF(t = \"food\", i)"),
+            ("duckdb", "if(t = 'food', 1, 2)", "IF(t = \"food\", 1, 2)"),
             ("snowflake", "datediff('month', d, d2)", "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)"),
             ("snowflake", "nvl(i, 0)", "COALESCE(i, 0)"),
             ("bigquery", "safe_divide(sum(n), count(*))", "SUM(n) / COUNT()"),

@@ -977,7 +977,7 @@ impl<'m, 't> Maker<'m, 't> {
             self.spec.settings.push(("week_start", day.name().to_lowercase()));
         }
         if let Some(months) = said("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
-            && months != calendar.fiscal_month_offset
+            && Some(months) != calendar.fiscal_month_offset
         {
             self.spec.settings.push(("fiscal_month_offset", months.to_string()));
         }

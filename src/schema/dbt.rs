@@ -33,6 +33,8 @@ pub(super) struct RelationFacts {
     pub unique_together: Vec<Vec<String>>,
     pub access: Option<Access>,
     pub group: Option<String>,
+    /// Only the columns that somebody describes are listed.
+    pub partial: bool,
 }
 
 impl RelationFacts {
@@ -47,7 +49,11 @@ impl RelationFacts {
     /// The relation; the dialect's names of types are read.
     pub fn relation(self, dialect: Dialect) -> Relation {
         let key = self.primary_key();
-        let mut relation = Relation::new(self.name);
+        let mut relation = match (self.partial, self.columns.is_empty()) {
+            (false, _) => Relation::new(self.name),
+            (true, false) => Relation::new(self.name).known_in_part(),
+            (true, true) => Relation::unknown(self.name),
+        };
         if let Some(access) = self.access {
             relation = relation.accessible(access, self.group.as_deref());
         }

@@ -11,12 +11,14 @@
 //! ```
 
 use super::read::{named_pairs, wrong_shape};
-use super::{Column, Relation, Schema};
+use super::{Access, Column, Relation, Schema};
 use crate::diag::suggest::{nearest, similar};
 use crate::diag::{Code, Diagnostic};
 use crate::types::Type;
 use crate::yaml::Node;
 
+const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group"];
+const COLUMN_KEYS: &[&str] = &["type", "nullable", "description", "values", "tags", "quoted"];
 const TYPES: &[&str] =
     &["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz", "unknown", "other"];
 
@@ -36,8 +38,10 @@ pub(super) fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic
     }
 }
 
-fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
+pub(super) fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
     let mut relation = Relation::new(name);
+    let mut access = None;
+    let mut group = None;
     let mut primary_key = None;
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
         match word {
@@ -48,8 +52,24 @@ fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
                 }
             }
             "primary_key" => primary_key = Some(value),
-            _ => faults.push(unknown_key(key, word, &["columns", "primary_key"])),
+            "access" => match value.text().and_then(Access::from_name) {
+                Some(word) => access = Some(word),
+                None => faults.push(wrong_shape(value, "`access`", "`private`, `protected` or `public`")),
+            },
+            "group" => match value.text() {
+                Some(name) => group = Some(name),
+                None => faults.push(wrong_shape(value, "`group`", "the name of a group")),
+            },
+            "complete" => match value.boolean() {
+                Some(true) => {}
+                Some(false) => relation = relation.known_in_part(),
+                None => faults.push(wrong_shape(value, "`complete`", "true or false")),
+            },
+            _ => faults.push(unknown_key(key, word, RELATION_KEYS)),
         }
+    }
+    if let Some(access) = access {
+        relation = relation.accessible(access, group);
     }
     match primary_key {
         Some(node) => {
@@ -91,7 +111,11 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 Some(tags) => column = column.tagged(tags),
                 None => faults.push(wrong_shape(value, "`tags`", "a list of texts")),
             },
-            _ => faults.push(unknown_key(key, word, &["type", "nullable", "description", "values", "tags"])),
+            "quoted" => match value.boolean() {
+                Some(quoted) => column = column.quoted(quoted),
+                None => faults.push(wrong_shape(value, "`quoted`", "true or false")),
+            },
+            _ => faults.push(unknown_key(key, word, COLUMN_KEYS)),
         }
     }
     column

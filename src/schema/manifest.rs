@@ -142,6 +142,8 @@ fn facts(node: &Node, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dial
         data_type: column.data_type.as_deref().map(str::to_owned),
         ..ColumnFacts::default()
     }));
+    // A contract lists all columns.
+    facts.partial = table.is_none() && !node.contract_enforced;
     let holds = node.enforces_constraints();
     for column in &node.columns {
         document(&mut facts, column, table.is_some());

@@ -3,6 +3,8 @@
 mod dbt;
 mod file;
 #[cfg(feature = "cli")]
+mod known;
+#[cfg(feature = "cli")]
 mod manifest;
 mod omni;
 mod properties;
@@ -15,6 +17,8 @@ use crate::dialect::Dialect;
 use crate::name_index::{Hashed, NameIndex};
 use crate::types::Type;
 
+#[cfg(feature = "cli")]
+pub use known::Known;
 #[cfg(feature = "cli")]
 pub(crate) use omni::{REMOVED, view_name as omni_view_name};
 
@@ -35,7 +39,8 @@ pub struct Column {
     bare: u8,
     /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
     size: u32,
-    /// How many digits stand behind its point, where its type says so.
+    /// Digits of a decimal, in all and behind the point, if its type specifies them.
+    digits: Option<u32>,
     scale: Option<u32>,
     made: Made,
     description: Option<String>,
@@ -50,8 +55,8 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
-        let (scale, made, description, values, tags) = (None, Made::Other, None, None, None);
-        Self { name, ty, nullable: true, quoted: false, bare, size: 0, scale, made, description, values, tags }
+        let (digits, scale, made, description, values, tags) = (None, None, Made::Other, None, None, None);
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, digits, scale, made, description, values, tags }
     }
 
     /// Whether it may be NULL.
@@ -78,6 +83,7 @@ impl Column {
         let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
         let mut number = || numbers.next().and_then(|d| d.trim().parse::<u32>().ok());
         let digits = number();
+        self.digits = digits.filter(|_| self.ty == Type::Decimal);
         self.scale = number().filter(|_| self.ty == Type::Decimal);
         let wide = self.ty == Type::Decimal && digits.is_some_and(|d| d > 28);
         if wide { self.sized(crate::types::ALL_DIGITS) } else { self }
@@ -94,6 +100,16 @@ impl Column {
 
     pub(crate) fn made(&self) -> &Made {
         &self.made
+    }
+
+    /// The type as a schema file spells it, with the digits of a decimal.
+    #[cfg(feature = "cli")]
+    pub(super) fn type_text(&self) -> String {
+        match (self.digits, self.scale) {
+            (Some(digits), Some(scale)) => format!("{}({digits},{scale})", self.ty.name()),
+            (Some(digits), None) => format!("{}({digits})", self.ty.name()),
+            (None, _) => self.ty.name().to_owned(),
+        }
     }
 
     pub(crate) fn with_type(mut self, ty: Type) -> Self {
@@ -204,8 +220,10 @@ pub struct Relation {
     /// The places of columns whose names differ by case only, by their spelling.
     twins: BTreeMap<Arc<str>, usize>,
     primary_key: Vec<String>,
-    /// It may have columns besides these: no schema says them.
+    /// No column is known.
     open: bool,
+    /// The relation may have columns besides those listed.
+    partial: bool,
     access: Option<Access>,
     group: Option<Arc<str>>,
     /// Columns that it had once.
@@ -271,6 +289,32 @@ impl Relation {
         self.open
     }
 
+    /// Marks the relation as one of which only some columns are known, such as a model of dbt without a catalog: an
+    /// unknown name is then a warning (W0316) instead of an error, unless a known column has a similar name.
+    ///
+    /// ```
+    /// use formulac::{Column, Compiler, Relation, Schema, Type};
+    /// let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).known_in_part();
+    /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).from("orders").build();
+    /// assert_eq!(compiler.check("SUM(amount)")[0].code(), "W0316");
+    /// ```
+    #[must_use]
+    pub fn known_in_part(mut self) -> Self {
+        self.partial = true;
+        self
+    }
+
+    /// Whether it may have columns besides those listed.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Whether a name that is not listed may be a column.
+    pub(crate) fn may_have_more(&self) -> bool {
+        self.open || self.partial
+    }
+
     /// With columns that may all be NULL: rows of a join that have no match.
     pub(crate) fn all_nullable(&mut self) {
         self.columns.iter_mut().for_each(|column| column.nullable = true);
@@ -316,6 +360,18 @@ impl Relation {
     pub(crate) fn keyed(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
         self
+    }
+
+    /// The relation with the columns of these names, its key and its facts; all columns if `names` is `None`.
+    pub(crate) fn restricted(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
+        let Some(names) = names else { return self.clone() };
+        let is_key = |column: &Column| self.primary_key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
+        let is_read = |column: &&Column| names.contains(&column.name().to_ascii_lowercase()) || is_key(column);
+        let columns = self.columns.iter().filter(is_read).cloned();
+        let mut relation = columns.fold(Self::new(self.name()), Self::with).known_in_part();
+        relation.primary_key.clone_from(&self.primary_key);
+        (relation.access, relation.group) = (self.access, self.group.clone());
+        relation
     }
 
     /// With who may read it, as dbt has it of models, and the group that it belongs to.
@@ -423,6 +479,8 @@ impl Relation {
 pub struct Schema {
     relations: Vec<Relation>,
     by_name: NameIndex,
+    /// Relations that are not listed may exist.
+    partial: bool,
 }
 
 impl Schema {
@@ -465,6 +523,11 @@ impl Schema {
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
         self.by_name.find(name.into(), |i| self.relations[i].name().as_bytes()).map(|i| &self.relations[i])
+    }
+
+    /// Whether relations that are not listed may exist.
+    pub(crate) fn lists_some(&self) -> bool {
+        self.partial || self.relations.is_empty()
     }
 
     /// Whether nothing is known.

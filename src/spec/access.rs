@@ -77,8 +77,8 @@ impl<'r> Run<'r> {
                     _ => joined = joined.or(Some((of, relation))),
                 }
             }
-            let wider =
-                access.and_then(|(said, at)| Some((Access::from_name(said)?, at))).filter(|(said, _)| *said > own);
+            let wider = access.and_then(|(said, at)| Some((Access::from_name(said)?, at)));
+            let wider = wider.filter(|(said, _)| own == Access::Private && *said > own);
             if let Some((said, at)) = wider {
                 let message = format!("the model is {}, and `{name}`, which it reads, is {}", said.name(), own.name());
                 diagnostics.push(

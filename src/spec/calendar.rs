@@ -75,7 +75,7 @@ impl Run<'_> {
         let of_project = self.compiler.options.calendar;
         Calendar {
             week_start: self.spec.week_start.unwrap_or(of_project.week_start),
-            fiscal_month_offset: self.spec.fiscal_month_offset.unwrap_or(of_project.fiscal_month_offset),
+            fiscal_month_offset: self.spec.fiscal_month_offset.or(of_project.fiscal_month_offset),
         }
     }
 

@@ -8,11 +8,11 @@ use super::load::{Keep, Step};
 use super::proofs::no_column;
 use super::sources::ReadSource;
 use crate::ast::Ast;
-use crate::check::Role;
-use crate::diag::{Code, Diagnostic, suggest};
+use crate::check::{self, Role};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
-use crate::schema::{Column, Relation};
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::types::Level;
 
@@ -235,16 +235,8 @@ pub(super) fn check_shape(
     }
     if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
         for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
-            let diagnostic = Diagnostic::new(
-                Code::UnknownName,
-                name.place(source),
-                format!("`{}` has no column `{}`", relation.name(), name.text),
-            );
-            diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
-                _ if name.text == "*" => diagnostic.with_help("write `keep: all`"),
-                Some(near) => diagnostic.with_help(suggest::similar(near)),
-                None => diagnostic.with_help("correct the name in `keep`"),
-            });
+            let help = if name.text == "*" { "write `keep: all`" } else { "correct the name in `keep`" };
+            diagnostics.push(check::no_column(relation, name.text, name.place(source), || help.to_owned()));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
 use super::formulas::Formulas;
-use super::gaps::check_gaps;
+use super::gaps::{check_gaps, check_units};
 use super::incremental::is_incremental;
 use super::joined::{JoinedStep, StepFacts};
 use super::lineage::Lineage;
@@ -17,6 +17,7 @@ use super::long_names::check_lengths;
 use super::partitions::check_partitions;
 use super::proofs::Proofs;
 use super::rates::{check_rates, made, rates_matter, relations_of};
+use super::reads::NamesUsed;
 use super::said;
 use super::sources::Sources;
 use super::time_steps::{Look, StepTimes};
@@ -36,7 +37,7 @@ use crate::plan::{
     needs_every_cell, plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
-use crate::sql::{Cte, Select};
+use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::types::{Level, Type};
 
 impl Compiler {
@@ -65,6 +66,7 @@ impl Compiler {
             compiled.column_tags = said::column_tags(&spec.columns);
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
+            compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
             compiled.lineage = run.lineage;
             compiled.columns_read = run.columns_read;
@@ -75,6 +77,8 @@ impl Compiler {
         if compiled.has_errors() {
             compiled.query = None;
             compiled.model = None;
+        } else if self.options.probe_types {
+            compiled.undecided_types = self.undecided_types_of_spec(file.source, &compiled);
         }
         compiled
     }
@@ -106,6 +110,7 @@ pub(super) struct Run<'r> {
     pub(super) only: Option<Vec<String>>,
     /// Columns that formulas read of relations.
     columns_read: Vec<ColumnUse>,
+    pub(super) names_used: NamesUsed,
     /// The totals that the next step's input has.
     pub(super) totals: Vec<crate::check::Total>,
     /// The spec asks for an incremental model.
@@ -139,6 +144,7 @@ impl<'r> Run<'r> {
             proofs: Proofs::default(),
             only: None,
             columns_read: Vec::new(),
+            names_used: NamesUsed::default(),
             totals: Vec::new(),
             incremental: false,
             times: Vec::new(),
@@ -224,6 +230,7 @@ impl<'r> Run<'r> {
             }
             self.ctes.append(&mut output.ctes);
             if last {
+                put_plain_columns_first(&memory.emit.tree, &mut self.ctes, &output.body);
                 if !output.open {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
                     self.check_column_keys(&output.relation, &mut compiled.diagnostics);
@@ -242,7 +249,7 @@ impl<'r> Run<'r> {
             }
             grain = output.grain;
             before = Some(read);
-            relation = (!output.open).then_some(output.relation);
+            relation = (!output.open || output.relation.is_partial()).then_some(output.relation);
             if !last {
                 let (grain, single) = (grain.clone(), output.single);
                 self.facts.push(StepFacts { relation: relation.clone(), grain, single });
@@ -312,6 +319,7 @@ impl<'r> Run<'r> {
             today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
             sheet: sheet.as_ref(),
+            given_types: &options.given_types,
         };
         let syntax = found.len();
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
@@ -356,10 +364,9 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
-        // A cell says that it means a row.
-        if sheet.is_none() {
-            check_gaps(&plan, input, &formulas.text, &mut found);
-        }
+        check_gaps(&plan, input, sheet.is_some(), &formulas.text, &mut found);
+        let before = self.additivity.last().filter(|_| !input.first);
+        check_units(&plan, before, &formulas.text, &mut found);
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = relations_of(input);
@@ -381,6 +388,7 @@ impl<'r> Run<'r> {
         if input.first || joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
         }
+        self.note_names(step, of_sheet, program);
         if step.unsound || step.faulty || failed(diagnostics) {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
@@ -528,6 +536,7 @@ impl<'r> Run<'r> {
             today: None,
             strata: true,
             sheet: sheet.as_ref(),
+            given_types: &options.given_types,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         let own =
@@ -550,13 +559,17 @@ impl<'r> Run<'r> {
                 _ => Some(key_name(program.definitions[i].span.text(text))),
             })
             .collect();
-        match keys.as_slice() {
+        let mut name = match keys.as_slice() {
             [] if plan.grouped => format!("{from}_in_total"),
             [] => format!("{from}_calculated"),
             [key] => format!("{from}_by_{key}"),
             [one, two] => format!("{from}_by_{one}_and_{two}"),
             [one, ..] => format!("{from}_by_{one}_and_more"),
+        };
+        while self.sources.all.iter().any(|source| source.name.eq_ignore_ascii_case(&name)) {
+            name.push_str("_rows");
         }
+        name
     }
 }
 
@@ -579,8 +592,8 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
 /// Rows that whoever builds on the model would miss.
 fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
-    let message = format!("the model gives {rows} rows at most, and nothing tells those who build on it");
-    let help = "leave `limit` to them, and give a rank to choose by, `place = RANK(…)`";
+    let message = format!("`limit: {rows}` truncates the model for everything downstream");
+    let help = "add a rank column, `place = RANK(…)`, and let readers filter by it";
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 

@@ -8,6 +8,63 @@ use crate::yaml::Node;
 /// What stands in `schema`, `branch` and `vars` for whoever uses them.
 pub const USER: &str = "${user}";
 
+/// A placeholder in `schema` and `vars`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Placeholder<'t> {
+    /// `${user}`: who uses the environment.
+    User,
+    /// `${branch}`: the branch that git is on.
+    Branch,
+    /// `${env.NAME}`: a variable of the process.
+    Variable(&'t str),
+}
+
+impl<'t> Placeholder<'t> {
+    fn read(name: &'t str) -> Option<Self> {
+        match name {
+            "user" => Some(Self::User),
+            "branch" => Some(Self::Branch),
+            _ => name.strip_prefix("env.").filter(|name| !name.is_empty()).map(Self::Variable),
+        }
+    }
+
+    /// Fills in the placeholders of a text, and returns those without a value, which stay as they are written.
+    ///
+    /// ```
+    /// use formulac::Placeholder;
+    ///
+    /// let value = |it: Placeholder<'_>| (it == Placeholder::Variable("PR")).then(|| "42".to_owned());
+    /// let filled = Placeholder::fill("pr_${env.PR}_${branch}_${x}", value);
+    /// assert_eq!(filled, ("pr_42_${branch}_${x}".to_owned(), vec!["${branch}"]));
+    /// ```
+    pub fn fill(text: &'t str, value: impl Fn(Self) -> Option<String>) -> (String, Vec<&'t str>) {
+        let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            filled.push_str(before);
+            let found = after.split_once('}').and_then(|(name, after)| Some((Self::read(name)?, name, after)));
+            let Some((placeholder, name, behind)) = found else {
+                filled.push_str("${");
+                rest = after;
+                continue;
+            };
+            // The placeholder as it is written, with the signs around its name.
+            let start = text.len() - after.len() - 2;
+            let written = text.get(start..start + name.len() + 3).unwrap_or_default();
+            match value(placeholder) {
+                Some(value) => filled.push_str(&value),
+                None => {
+                    filled.push_str(written);
+                    missing.push(written);
+                }
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        (filled, missing)
+    }
+}
+
 /// An environment of a project: where something is built, and what a push to it asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,13 +73,13 @@ pub struct Environment {
     pub name: String,
     /// The output of the dbt profile.
     pub connection: Option<String>,
-    /// The schema that models are built in; `${user}` in it stands for who uses it.
+    /// The schema that models are built in, with [`Placeholder`]s.
     pub schema: Option<String>,
     /// Whether a push to it is a branch to be merged by people.
     pub protected: bool,
     /// The dialect of its warehouse, where that is not the project's.
     pub dialect: Option<Dialect>,
-    /// Variables for dbt, as YAML.
+    /// Variables for dbt, as YAML, with [`Placeholder`]s.
     pub vars: Option<String>,
     /// The branch that a push commits to; `${user}` in it stands for who pushes.
     pub branch: Option<String>,

@@ -1,15 +1,32 @@
-//! OFFSET over dates: it counts rows, and a month without rows is none.
+//! Rows that are taken for periods: OFFSET and ranges count rows, and a month without rows is none; and steps along the
+//! calendar that are shorter than a period.
 
+use super::additivity::StepColumns;
 use crate::catalog::{self, internal};
-use crate::check::Role;
+use crate::check::{Role, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
-use crate::plan::{StepInput, StepPlan, used_definitions};
+use crate::ir::{Ir, IrId, Over, Place, Program, Unit};
+use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
 use crate::types::Type;
 
-/// Warns, once a step, of an OFFSET in the order of a date of which each row, or group, has another: rows are periods
-/// then, and where one is missing the row before is not the period before.
-pub(super) fn check_gaps(plan: &StepPlan<'_>, input: &StepInput<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+/// Rows that a value looks at by counting them.
+enum Counted {
+    /// OFFSET of a value, by a number of rows that is negative for those before.
+    Offset { value: IrId, sign: &'static str, rows: IrId },
+    /// A range of as many rows, where the number is known.
+    Range { value: Option<IrId>, rows: Option<i64> },
+}
+
+/// Warns, once per step, of an OFFSET or a range in the order of a date of which each row, or group, has another: rows are
+/// periods then, and where one is missing the row before is not the period before. In a sheet a single cell says that it
+/// means a row, so only ranges are reported.
+pub(super) fn check_gaps(
+    plan: &StepPlan<'_>,
+    input: &StepInput<'_>,
+    in_sheet: bool,
+    text: &str,
+    found: &mut Vec<Diagnostic>,
+) {
     let program = plan.program;
     let dated = |index: usize| {
         let root = program.definitions[index].root;
@@ -33,34 +50,117 @@ pub(super) fn check_gaps(plan: &StepPlan<'_>, input: &StepInput<'_>, text: &str,
         return;
     }
     let live = used_definitions(plan);
-    // OFFSET of a value by a number of rows, which is negative for those before.
-    let offset = |id: IrId| {
-        let Ir::Window { call, .. } = program.node(id) else { return None };
-        let Ir::Apply { overload, args } = program.node(call) else { return None };
-        let sign = match catalog::owner(overload) {
-            internal::LAG => "-",
-            internal::LEAD => "",
-            _ => return None,
-        };
-        match program.args(args) {
-            [value, rows] => Some((*value, sign, *rows)),
-            _ => None,
-        }
-    };
     let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
     let first = definitions
         .flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId))
-        .find_map(|id| offset(id).map(|found| (id, found)));
-    let Some((id, (value, sign, rows))) = first else { return };
+        .find_map(|id| counted(program, id, in_sheet).map(|found| (id, found)));
+    let Some((id, counted)) = first else { return };
     let key = program.definitions[order].span.text(text).trim();
-    let of = program.meta(value).span.excerpt(text);
-    let Ir::Number(digits) = program.node(rows) else { return };
-    let rows = program.text(digits);
-    let message = format!("`OFFSET` counts rows: where a value of `{key}` is missing, it takes another period's");
-    found.push(
-        Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message)
-            .with_help(format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{}\")` to go along the calendar", unit(key))),
-    );
+    let (message, help) = match counted {
+        Counted::Offset { value, sign, rows } => {
+            let of = program.meta(value).span.excerpt(text);
+            let Ir::Number(digits) = program.node(rows) else { return };
+            let rows = program.text(digits);
+            (
+                format!("`OFFSET` counts rows: where a value of `{key}` is missing, it takes another period's"),
+                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{}\")` to go along the calendar", unit(key)),
+            )
+        }
+        Counted::Range { value, rows } => {
+            let rows = rows.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
+            let range = value.map(|value| program.meta(value).span.excerpt(text)).unwrap_or_default();
+            let parts = [range.rsplit(':').next(), range.split(':').next()].into_iter().flatten().map(str::trim);
+            let of = parts.filter(|part| !part.is_empty() && !part.contains(['(', '!'])).find(|_| !in_sheet);
+            (
+                format!("the range counts {rows}: where a value of `{key}` is missing, it spans more periods"),
+                format!(
+                    "add a row for each {unit} in a step before; a single earlier {unit} is `PERIODOFFSET({of}, -1, \
+                     \"{unit}\")`",
+                    unit = unit(key),
+                    of = of.unwrap_or("x")
+                ),
+            )
+        }
+    };
+    found.push(Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(help));
+}
+
+fn counted(program: &Program, id: IrId, in_sheet: bool) -> Option<Counted> {
+    let Ir::Window { call, over } = program.node(id) else { return None };
+    if let Over::Rows { from, to } = program.over(over) {
+        let rows = match (from, to) {
+            (Place::At(0), Place::At(0)) => return None,
+            (Place::At(from), Place::At(to)) => Some(i64::from(to) - i64::from(from) + 1),
+            // All rows up to a place that is counted, as in a running sum, hold the same whatever is missing.
+            (Place::First, Place::At(0)) | (Place::At(0), Place::Last) => return None,
+            (Place::At(_), _) | (_, Place::At(_)) => None,
+            _ => return None,
+        };
+        let value = match program.node(call) {
+            Ir::Apply { args, .. } | Ir::Aggregate { args, .. } => program.args(args).first().copied(),
+            _ => None,
+        };
+        return Some(Counted::Range { value, rows });
+    }
+    let Ir::Apply { overload, args } = program.node(call) else { return None };
+    let sign = match catalog::owner(overload) {
+        internal::LAG => "-",
+        internal::LEAD => "",
+        _ => return None,
+    };
+    match program.args(args) {
+        [value, rows] if !in_sheet => Some(Counted::Offset { value: *value, sign, rows: *rows }),
+        _ => None,
+    }
+}
+
+/// Reports PERIODOFFSET by a unit that is shorter than the periods of the key: a month has no row of the week before.
+/// `before` holds the columns of the step before, whose keys may be cut to periods.
+pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    if program.periods.is_empty() {
+        return;
+    }
+    let ordered = program.definitions.iter().zip(&plan.roles).filter(|(d, role)| **role == Role::OrderBy && !d.failed);
+    let order: Vec<IrId> = ordered.map(|(d, _)| d.root).collect();
+    let Some(key) = moved_key(program, order.into_iter()) else { return };
+    let Some(frame) = period_of(program, key, before) else { return };
+    for definition in program.definitions.iter().filter(|d| !d.failed) {
+        for id in (definition.first.0..=definition.root.0).map(IrId) {
+            let Ir::Lookup { period, .. } = program.node(id) else { continue };
+            let Some(unit) = program.periods.get(period as usize).map(|period| period.unit) else { continue };
+            if unit < frame {
+                let key = program.meta(key).span;
+                let named = key.excerpt(text);
+                let (unit, frame) = (unit.name(), frame.name());
+                let message = format!(
+                    "`PERIODOFFSET` moves by {unit}s, and `{named}` has one value per {frame}: no row is found"
+                );
+                found.push(
+                    Diagnostic::new(Code::PeriodKey, program.meta(id).span, message)
+                        .with_other(key, format!("one value per {frame}"))
+                        .with_help(format!("move by \"{frame}\", or group and order by the {unit}")),
+                );
+            }
+        }
+    }
+}
+
+/// The period that a key is cut to: in this step, or as a column of the step before.
+fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<Unit> {
+    let root = program.behind_names(key);
+    match (program.node(root), cut_time(program, root).1) {
+        (_, Some(unit)) => Some(unit),
+        (Ir::Apply { overload, .. }, None) if catalog::owner(overload) == internal::FISCAL_QUARTER => {
+            Some(Unit::Quarter)
+        }
+        (Ir::Column(column), None) => {
+            let name = &program.columns.get(column as usize)?.name;
+            let unit = before?.unit(name)?;
+            Unit::ALL.into_iter().find(|one| one.name() == unit)
+        }
+        _ => None,
+    }
 }
 
 /// What a key's timeframe, or its name, says that it counts in.

@@ -87,9 +87,10 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
     let options = &compiler.options;
     let calendar = Calendar {
         week_start: spec.week_start.unwrap_or(options.calendar.week_start),
-        fiscal_month_offset: spec.fiscal_month_offset.unwrap_or(options.calendar.fiscal_month_offset),
+        fiscal_month_offset: spec.fiscal_month_offset.or(options.calendar.fiscal_month_offset),
     };
-    let plain_calendar = calendar.week_start == Weekday::Monday && calendar.fiscal_month_offset == 0;
+    let plain_calendar =
+        calendar.week_start == Weekday::Monday && calendar.fiscal_month_offset.is_none_or(|months| months == 0);
     let mut relations = Vec::new();
     let from = relation(compiler, &spec.from, &mut relations)?;
     let mut steps = Vec::new();

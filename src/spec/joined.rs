@@ -7,7 +7,7 @@ use super::formulas::Spelled;
 use super::joins::{By, Joined};
 use super::load::{Keep, Step, Text};
 use super::sources::Target;
-use crate::check::{Merged, gone};
+use crate::check::{self, Merged, gone};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{InputColumn, JoinInput, JoinedInput, StepInput};
 use crate::schema::{Column, Relation};
@@ -182,7 +182,7 @@ impl<'y> JoinedStep<'y> {
             let Some(left) = self.side_before(at, *name, join, diagnostics) else { continue };
             let relations = &self.input.relations;
             let Some(right) = relations.get(at) else { continue };
-            if right.position(name.text).is_none() && !right.is_open() {
+            if right.position(name.text).is_none() && !right.may_have_more() {
                 diagnostics.push(no_column(right.name(), *name, std::slice::from_ref(right)));
                 continue;
             }
@@ -235,7 +235,7 @@ impl<'y> JoinedStep<'y> {
             (None, [one]) => return Some(vec![*one]),
             (None, []) => {
                 let open: Vec<usize> =
-                    (0..at).filter(|place| before.get(*place).is_some_and(Relation::is_open)).collect();
+                    (0..at).filter(|place| before.get(*place).is_some_and(Relation::may_have_more)).collect();
                 match open.as_slice() {
                     [] => {
                         let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
@@ -266,7 +266,7 @@ impl<'y> JoinedStep<'y> {
         let first = relations.first()?;
         match &step.keep {
             Keep::Nothing => Some(Vec::new()),
-            Keep::All if first.is_open() => None,
+            Keep::All if first.may_have_more() => None,
             Keep::All => Some(first.columns().iter().map(|column| self.shared_or(0, column.name())).collect()),
             Keep::Columns(names) => {
                 let mut kept: Vec<InputColumn> = Vec::new();
@@ -310,12 +310,11 @@ impl<'y> JoinedStep<'y> {
         {
             let relation = relations.get(place)?;
             if relation.position(field).is_none() && !relation.is_open() {
-                diagnostics.push(no_column(
-                    relation.name(),
-                    Text { text: field, ..name },
-                    std::slice::from_ref(relation),
-                ));
-                return None;
+                let help = || "correct the name".to_owned();
+                diagnostics.push(check::no_column(relation, field, span_of(Text { text: field, ..name }), help));
+                if !relation.is_partial() {
+                    return None;
+                }
             }
             let spelled = relation.column(field).map_or(field, Column::name);
             return Some(InputColumn { of: vec![place], name: spelled.to_owned() });
@@ -327,13 +326,18 @@ impl<'y> JoinedStep<'y> {
         }
         let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
         let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
-        let open = relations.iter().position(Relation::is_open);
+        let open = relations.iter().position(Relation::may_have_more);
         match (owners.as_slice(), merged, open) {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
                 Some(self.shared_or(*merged.relations.first()?, inner))
             }
             ([one], ..) => Some(InputColumn { of: vec![*one], name: inner.to_owned() }),
-            ([], None, Some(open)) => Some(InputColumn { of: vec![open], name: inner.to_owned() }),
+            ([], None, Some(open)) => {
+                let relation = relations.get(open).filter(|relation| relation.is_partial());
+                let help = || "correct the name".to_owned();
+                diagnostics.extend(relation.map(|it| check::no_column(it, inner, span_of(name), help)));
+                Some(InputColumn { of: vec![open], name: inner.to_owned() })
+            }
             ([], ..) => {
                 let whose = relations.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
                 diagnostics.push(no_column(&whose, Text { text: inner, ..name }, relations));

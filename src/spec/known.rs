@@ -15,7 +15,7 @@ impl Options {
     }
 
     /// The same by a name alone.
-    pub(super) fn known_by_name(&self, name: &str) -> Option<&Relation> {
+    pub(crate) fn known_by_name(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 }
@@ -26,11 +26,11 @@ impl<'r> Run<'r> {
         self.compiler.options.known(from)
     }
 
-    /// Whether there is a schema, which does not have it, and no spec makes it.
+    /// Whether the schema lists all relations and not this one, and no spec makes it.
     pub(super) fn is_missing(&self, from: &From) -> bool {
         let options = &self.compiler.options;
         let is_made = from.own_model().is_some_and(|model| options.models.relation(model).is_some());
-        !options.schema.is_empty() && !is_made && options.schema.relation(from.name()).is_none()
+        !options.schema.lists_some() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
     /// Says that a relation is missing; `also` are further names that could be meant.

@@ -41,6 +41,7 @@ mod project;
 mod proofs;
 mod properties;
 mod rates;
+mod reads;
 mod said;
 mod semantic;
 mod sources;
@@ -56,19 +57,22 @@ mod written;
 
 pub use additivity::{Additivity, ColumnFormula, Lost};
 pub use declared::Declared;
-pub use environments::{Environment, USER};
+pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use project::Project;
+#[cfg(feature = "cli")]
+pub(crate) use proofs::{COMBINATION, RANGE};
 pub use semantic::{SemanticModel, SemanticModels};
 pub use together::SpecText;
 
 use rustc_hash::FxHashSet;
 
+use crate::compiler::UndecidedType;
 use crate::dbt;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
-use crate::schema::{Access, Column};
+use crate::schema::{Access, Column, Relation};
 use crate::span::Span;
 use crate::types::{Level, Type};
 use crate::verify::Named;
@@ -116,6 +120,9 @@ pub struct CompiledSpec {
     pub(crate) access: Option<(Access, Option<String>)>,
     /// The columns that formulas read of relations.
     pub(crate) columns_read: Vec<ColumnUse>,
+    /// The relations of the schema that it reads, with the columns that it reads of them.
+    pub(crate) known_relations: Vec<Relation>,
+    pub(crate) undecided_types: Vec<UndecidedType>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
@@ -204,6 +211,8 @@ impl CompiledSpec {
             never_null: FxHashSet::default(),
             access: None,
             columns_read: Vec::new(),
+            known_relations: Vec::new(),
+            undecided_types: Vec::new(),
             definitions: Vec::new(),
             tags: Vec::new(),
             config: Vec::new(),
@@ -231,6 +240,29 @@ impl CompiledSpec {
     #[must_use]
     pub fn name_span(&self) -> Span {
         self.name_span
+    }
+
+    /// The relations of the schema that the spec reads, each with the columns that it reads, and with its key.
+    ///
+    /// ```
+    /// use formulac::{Column, Compiler, Relation, Schema, Type};
+    /// let orders = ["amount", "note"].map(|name| Column::new(name, Type::Decimal));
+    /// let orders = orders.into_iter().fold(Relation::new("orders"), Relation::with);
+    /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
+    /// let spec = compiler.compile_spec("model: m\nfrom: orders\ndefinitions: total = SUM(amount)\n");
+    /// assert_eq!(spec.known_relations()[0].columns()[0].name(), "amount");
+    /// assert_eq!(spec.known_relations()[0].columns().len(), 1);
+    /// ```
+    #[must_use]
+    pub fn known_relations(&self) -> &[Relation] {
+        &self.known_relations
+    }
+
+    /// The columns of unknown type whose type decides the SQL, if the compiler was built to find them
+    /// ([`Builder::probe_types`](crate::Builder::probe_types)).
+    #[must_use]
+    pub fn undecided_types(&self) -> &[UndecidedType] {
+        &self.undecided_types
     }
 
     /// Plain SQL that reads the table itself; none when there is an error.

@@ -91,7 +91,7 @@ impl Outline {
         options.blank_zero |= self.blank_zero;
         options.calendar = Calendar {
             week_start: self.week_start.unwrap_or(options.calendar.week_start),
-            fiscal_month_offset: self.fiscal_month_offset.unwrap_or(options.calendar.fiscal_month_offset),
+            fiscal_month_offset: self.fiscal_month_offset.or(options.calendar.fiscal_month_offset),
         };
         Compiler { options: Arc::new(options), pool: Arc::default() }
     }

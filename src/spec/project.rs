@@ -28,6 +28,7 @@ pub struct Project {
     specs: Option<String>,
     models: Option<String>,
     omni: Option<String>,
+    is_omni_repository: bool,
     topics: bool,
     access_grants: bool,
     tests: Option<String>,
@@ -36,7 +37,7 @@ pub struct Project {
     semantic_models: SemanticModels,
     inherit: Vec<String>,
     week_start: Weekday,
-    fiscal_month_offset: u8,
+    fiscal_month_offset: Option<u8>,
     silenced: Vec<Code>,
     pub(super) environments: Vec<Environment>,
     people: People,
@@ -85,6 +86,12 @@ impl Project {
     #[must_use]
     pub fn omni(&self) -> Option<&str> {
         self.omni.as_deref()
+    }
+
+    /// Whether Omni's model files are in a git repository of their own, whose root the folder is.
+    #[must_use]
+    pub fn omni_is_repository(&self) -> bool {
+        self.is_omni_repository
     }
 
     /// Whether `pull` writes topics for models that do not ask for one.
@@ -164,9 +171,9 @@ impl Project {
         self.week_start
     }
 
-    /// The months from January to the fiscal year's first month.
+    /// Months from January to the fiscal year's first month. `None` if the project does not set them.
     #[must_use]
-    pub fn fiscal_month_offset(&self) -> u8 {
+    pub fn fiscal_month_offset(&self) -> Option<u8> {
         self.fiscal_month_offset
     }
 
@@ -197,12 +204,14 @@ impl Reader<'_> {
         if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
             self.report(Code::WrongShape, node.span, message, help);
         }
+        let omni = root.get("omni");
         let pulls = |key: &str| root.get("pull").and_then(|pull| pull.get(key)?.boolean()) == Some(true);
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
             models: text("models").map(str::to_owned),
-            omni: text("omni").map(str::to_owned),
+            omni: omni.and_then(|omni| omni.get("path").unwrap_or(omni).text()).map(str::to_owned),
+            is_omni_repository: omni.is_some_and(|omni| omni.pairs().is_some()),
             topics: pulls("topics"),
             access_grants: pulls("access_grants"),
             tests: text("tests").map(str::to_owned),
@@ -211,7 +220,7 @@ impl Reader<'_> {
             semantic_models: root.get("semantic_model").and_then(SemanticModels::said).unwrap_or_default(),
             inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
-            fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
+            fiscal_month_offset: months.and_then(fiscal_months),
             silenced: self.silenced,
             environments: environments::read(root, source, self.diagnostics),
             people: team::read(root, self.diagnostics),

@@ -3,9 +3,9 @@
 use super::compile::Run;
 use super::load::{Step, TabKeys};
 use super::sources::Target;
-use crate::check::Tab;
+use crate::check::{Tab, no_column};
 use crate::compiler::order_key;
-use crate::diag::{Code, Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
 use crate::schema::{Column, Relation};
 use crate::sql::Source;
@@ -95,11 +95,7 @@ fn known_column(
     if let Some(column) = relation.column(name) {
         return column.clone();
     }
-    let diagnostic = Diagnostic::new(Code::UnknownName, span, format!("`{}` has no column `{name}`", relation.name()));
-    diagnostics.push(match suggest::nearest(name, relation.columns().iter().map(Column::name).take(1000)) {
-        Some(near) => diagnostic.with_help(suggest::similar(near)),
-        None => diagnostic.with_help("correct the name"),
-    });
+    diagnostics.push(no_column(relation, name, span, || "correct the name".to_owned()));
     Column::new(name, Type::Unknown)
 }
 

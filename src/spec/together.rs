@@ -54,6 +54,27 @@ impl Compiler {
     /// The same, and calls `done` after each of them, from several threads.
     #[must_use]
     pub fn compile_specs_telling(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
+        self.compile_first_specs(specs, specs.len(), done)
+    }
+
+    /// Compiles the first `count` specs, which may read the models of all. Of the others only those are compiled that
+    /// these read.
+    ///
+    /// ```
+    /// use formulac::{Compiler, SpecText};
+    /// let texts = ["model: b\nfrom: a\nkeep: all\n", "model: a\nfrom: t\ngroup_by: g\n", "model: c\nfrom: t\n"];
+    /// let texts = texts.map(|text| SpecText { text, path: None });
+    /// let compiled = Compiler::default().compile_first_specs(&texts, 1, || {});
+    /// assert_eq!(compiled.len(), 1);
+    /// assert_eq!(compiled[0].columns()[0].name(), "g");
+    /// ```
+    #[must_use]
+    pub fn compile_first_specs(
+        &self,
+        specs: &[SpecText<'_>],
+        count: usize,
+        done: impl Fn() + Sync,
+    ) -> Vec<CompiledSpec> {
         let heads = parallel::each(specs.len(), |number| self.head(specs[number]));
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
@@ -64,6 +85,7 @@ impl Compiler {
         let parents: Vec<Vec<usize>> =
             heads.iter().enumerate().map(|(number, head)| parents(number, head, &first)).collect();
         let order = graph::order(&parents);
+        let needed = with_ancestors(&parents, count);
         let mut compiler = Self { options: Arc::new((*self.options).clone()), pool: Arc::clone(&self.pool) };
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
@@ -74,6 +96,7 @@ impl Compiler {
                     wave.iter().filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
                 );
             }
+            let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
             let compiled = parallel::each(wave.len(), |at| {
                 let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]]);
                 done();
@@ -84,11 +107,12 @@ impl Compiler {
                 all[*number] = Some(compiled);
             }
         }
-        let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
         for circle in &order.circles {
             tell_circle(circle, &heads, &mut all);
         }
-        for (number, head) in heads.iter().enumerate() {
+        all.truncate(count);
+        let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
+        for (number, head) in heads.iter().enumerate().take(count) {
             if let Some((name, span)) = &head.name
                 && first.get(&name.to_lowercase()) != Some(&number)
             {
@@ -148,8 +172,20 @@ fn parents(number: usize, head: &Head<'_>, first: &FxHashMap<String, usize>) -> 
     parents
 }
 
+/// Which specs are among the first `count` or made into what these read.
+fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
+    let mut needed = vec![false; parents.len()];
+    let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
+    while let Some(number) = next.pop() {
+        if !std::mem::replace(&mut needed[number], true) {
+            next.extend(&parents[number]);
+        }
+    }
+    needed
+}
+
 /// Reports a circle where each of its specs reads the next.
-fn tell_circle(circle: &[usize], heads: &[Head<'_>], all: &mut [CompiledSpec]) {
+fn tell_circle(circle: &[usize], heads: &[Head<'_>], all: &mut [Option<CompiledSpec>]) {
     let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
         let around = circle[place..].iter().chain(&circle[..=place]);
@@ -158,11 +194,11 @@ fn tell_circle(circle: &[usize], heads: &[Head<'_>], all: &mut [CompiledSpec]) {
         let span =
             heads[*number].reads.iter().find(|read| read.model == next).map_or(Span::default(), |read| read.span);
         let message = format!("models that read each other in a circle: {}", path.join(" reads "));
-        all[*number].diagnostics.push(
+        let Some(compiled) = &mut all[*number] else { continue };
+        compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)
                 .with_help("let one of them read what the others are made of"),
         );
-        let compiled = &mut all[*number];
         (compiled.query, compiled.model) = (None, None);
         crate::diag::sort(&mut compiled.diagnostics);
     }
@@ -182,6 +218,7 @@ impl CompiledSpec {
             column.clone().nullable(nullable)
         });
         let relation = columns.fold(Relation::new(name), Relation::with).keyed(&self.key);
+        let relation = if self.open { relation.known_in_part() } else { relation };
         Some(match &self.access {
             Some((access, group)) => relation.accessible(*access, group.as_deref()),
             None => relation,

@@ -193,21 +193,23 @@ impl Run<'_> {
         let semantic = self.tell_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
         let mut docs = dbt::DocsBlocks::of(self.spec.model.text);
         let yml = dbt::properties(doc, &mut docs);
-        let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: formulas(&format!(
-                "{}{}{}",
-                dbt::TestConfig { group: self.group_of_test(None), ..dbt::TestConfig::default() }.call(),
-                dbt::comment(&test.about),
-                self.in_dbt(&work.tree, &test.query)
-            )),
+            sql: dbt::sealed_sql(
+                &format!(
+                    "{}{}{}",
+                    dbt::TestConfig { group: self.group_of_test(None), ..dbt::TestConfig::default() }.call(),
+                    dbt::comment(&test.about),
+                    self.in_dbt(&work.tree, &test.query)
+                ),
+                &spec_name,
+            ),
         };
         let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
         tests.extend(
             self.proofs.files.iter().map(|test| ModelTest { name: test.name.clone(), sql: test.text(&spec_name) }),
         );
-        let sql = dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula())));
+        let sql = dbt::sealed_sql(&model, &spec_name);
         compiled.model = Some(Model {
             own: self.own_ref(),
             body_at: sql.len() - body_length,

@@ -1,11 +1,39 @@
-//! Conditions of joins, as a style guide has them.
+//! Conditions of joins and keys of `order by`, as a style guide has them.
 
-use super::tree::{Sql, SqlId, Tree};
+use super::tree::{Slice, Sql, SqlId, Tree};
 use crate::dialect::op::Op;
 use crate::span::Span;
 
 impl Tree {
-    /// A condition in which each equality of two columns names the one of the `joined` relation last.
+    /// Writes `asc` in keys of `order by` where another key is descending.
+    pub fn write_directions(&mut self, keys: &mut [SqlId]) {
+        let says = |tree: &Self, key: SqlId, direction: &'static str| {
+            let Sql::Spaced(parts) = *tree.node(key) else { return false };
+            tree.args(parts).iter().any(|part| tree.node(*part) == &Sql::Word(direction))
+        };
+        if !keys.iter().any(|key| says(self, *key, "desc")) {
+            return;
+        }
+        // Keys that were written before, for another select, have their directions.
+        let bare: Vec<bool> = keys.iter().map(|key| !says(self, *key, "desc") && !says(self, *key, "asc")).collect();
+        for (key, _) in keys.iter_mut().zip(bare).filter(|(_, is_bare)| *is_bare) {
+            let span = self.meta(*key).span;
+            let mut parts = match *self.node(*key) {
+                Sql::Spaced(parts) if self.ends_with_nulls(parts) => self.args(parts).to_vec(),
+                _ => vec![*key],
+            };
+            parts.insert(1, self.word("asc", span));
+            let parts = self.slice(&parts);
+            *key = self.add(Sql::Spaced(parts), span);
+        }
+    }
+
+    /// Whether a key of `order by` says where its NULLs are.
+    pub fn ends_with_nulls(&self, key: Slice) -> bool {
+        self.args(key).last().is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))
+    }
+
+    /// A condition in which each comparison of two columns names the one of the `joined` relation last.
     pub fn earlier_first(&mut self, on: SqlId, joined: &str) -> SqlId {
         let mut parts = Vec::new();
         let mut open = vec![on];
@@ -18,7 +46,7 @@ impl Tree {
         let mut turned = false;
         for part in &mut parts {
             if let Sql::Binary { op, left, right } = *self.node(*part)
-                && matches!(op, Op::Equal | Op::NotDistinct)
+                && let Some(op) = op.turned()
                 && self.is_field_of(left, joined) == Some(true)
                 && self.is_field_of(right, joined) == Some(false)
             {

@@ -2,6 +2,7 @@
 //!
 //! Brackets come from precedence, line breaks from width; nothing here knows a dialect.
 
+mod column_order;
 mod conditions;
 mod flat;
 mod precedence;
@@ -9,6 +10,7 @@ mod pretty;
 mod query;
 mod tree;
 
+pub(crate) use column_order::put_plain_columns_first;
 pub(crate) use flat::{Mapping, Step, flat, flat_mapped};
 pub(crate) use query::{
     Cte, END_IF, IF_INCREMENTAL, Input, Item, Join, JoinKind, Late, NamedWindow, OrderKey, Query, SO_FAR, Select,

@@ -19,7 +19,8 @@ enum Step {
         indent: usize,
         after: usize,
     },
-    /// The first operand of a chain that is broken: a window below what it is of, so that the operators stay aligned.
+    /// An operand of a broken chain that another one follows: `over` is on a line of its own, so that the operators
+    /// stay aligned.
     Leading {
         id: SqlId,
         bracketed: bool,
@@ -116,7 +117,10 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
                     _ => {
                         match before {
                             Some(op) => {
-                                stack.push(at(part, bracketed, indent, if last { after } else { 0 }));
+                                stack.push(match last {
+                                    true => at(part, bracketed, indent, after),
+                                    false => Step::Leading { id: part, bracketed, indent },
+                                });
                                 stack.extend([Step::Str(" "), Step::Str(Op::text(op)), Step::Line(indent)]);
                             }
                             None => stack.push(Step::Leading { id: part, bracketed, indent }),

@@ -1,53 +1,94 @@
-//! What a spec makes now, beside what people changed in a file that no spec says.
+//! A file as a spec makes it now, in the layout of the file that is there, with the edits that no spec says.
 
 use super::hand_edits::Kind;
-use super::lines;
-use crate::decompile::{Edits, ItemEdit};
+use super::{lines, state};
+use crate::dbt::{as_written, noted_hashes, with_header_of};
+use crate::decompile::{self, Clash};
 use crate::dialect::Dialect;
-use crate::yaml_edit::{Rules, merge};
+use crate::yaml_edit::{Edit, Path, Rules, Value, edit, merge};
 
-/// The file with both: of the base, what is made now and what was found. None where they are in each other's way.
+/// Brings together the last text that formulac wrote, the one that it makes now, and the file. `None` if both sides
+/// changed the same.
 pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match Kind::of(path, model) {
-        Kind::Properties => {
-            let rules = Rules::new()
-                .list("models", &["name"])
-                .list("models.*.columns", &["name"])
-                .list("unit_tests", &["name"]);
-            let merged = merge(Some(base), found, ours, &rules).ok()?;
-            merged.kept.is_empty().then_some(merged.text)
-        }
-        Kind::Model => lines::merge(base, ours, found).or_else(|| by_columns(base, ours, found, dialect)),
-        _ => lines::merge(base, ours, found),
+        Kind::Properties => properties(model, texts),
+        Kind::Docs => lines::merge(base, ours, found),
+        Kind::Model | Kind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
+            let [base, found] = [base, found].map(|text| with_header_of(text, ours));
+            lines::merge(&base, ours, &found)
+        }),
     }
 }
 
-/// The found SQL in which each column that is made in another way now is made so, where nobody touched it.
-fn by_columns(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
-    // Where the spec makes more than columns anew there is no place to put it.
-    if !Edits::between(base, ours, dialect).rest.is_empty() {
-        return None;
+/// What stops [`merged`]: parts of a query where there are such, else lines.
+pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
+    let of_query = match Kind::of(path, model) {
+        Kind::Model | Kind::Test => decompile::clashes(base, ours, found, dialect),
+        Kind::Properties | Kind::Docs => Vec::new(),
+    };
+    if !of_query.is_empty() {
+        return of_query;
     }
-    let by_hand = Edits::between(base, found, dialect);
-    let touched =
-        |item: &ItemEdit| by_hand.items.iter().any(|edit| (&edit.cte, &edit.column) == (&item.cte, &item.column));
-    let mut text = found.to_owned();
-    // From the last one up, so that the lines of the others stay.
-    let mut differing = Edits::between(ours, &text, dialect).items;
-    differing.sort_by_key(|item| std::cmp::Reverse(item.line));
-    for item in differing.iter().filter(|item| !touched(item)) {
-        let begin: usize = text.split_inclusive('\n').take(item.line.saturating_sub(1)).map(str::len).sum();
-        let at = begin + text.get(begin..)?.find(&item.after)?;
-        text.replace_range(at..at + item.after.len(), &item.before);
-    }
-    // The head says the formulas.
-    let head = |text: &str| text.split_once(" #}\n").map(|(head, _)| head.len());
-    if let (Some(was), Some(new), Some(now)) = (head(base), head(ours), head(&text))
-        && base.get(..was) == text.get(..now)
-    {
-        text.replace_range(..now, ours.get(..new)?);
-    }
-    let left = Edits::between(ours, &text, dialect);
-    (left.items.iter().all(touched) && left.rest.len() == by_hand.rest.len()).then_some(text)
+    let [base, found] = [base, found].map(|text| with_header_of(text, ours));
+    let line = |theirs: &str| 1 + found.find(theirs).map_or(0, |at| found[..at].matches('\n').count());
+    let of_lines = lines::conflicts(&base, ours, &found).into_iter();
+    of_lines.map(|[base, ours, theirs]| Clash::new("these lines", line(&theirs), [base, ours, theirs])).collect()
+}
+
+/// A generated file in the layout of the one that is in its place, with the comments there. `None` if somebody edited
+/// that file: what formulac writes would undo it.
+///
+/// ```
+/// use formulac::{Compiler, Dialect, sync::in_layout_of};
+///
+/// let made = |formula: &str| {
+///     let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = {formula}\n  b = MIN(y)\n");
+///     Compiler::default().compile_spec(&spec).model_sql().unwrap().to_owned()
+/// };
+/// let found = made("MAX(x)").replace("min(y) as b", "MIN(y) AS b -- the first");
+/// let new = in_layout_of("m.sql", &found, &made("MIN(x)"), Dialect::default()).unwrap();
+/// assert!(new.contains("min(x) as a") && new.contains("MIN(y) AS b -- the first"), "{new}");
+/// assert_eq!(in_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
+/// ```
+#[must_use]
+pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Option<String> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let model = name.split_once('.').map_or(name, |(model, _)| model);
+    let text = state::lines(found);
+    let merged = match as_written(&text) {
+        Some(was) => merged(path, model, dialect, [&was, &state::lines(made), &text])?,
+        // Somebody may have made the same edit.
+        None if state::lines(made) == text => text,
+        None => return None,
+    };
+    Some(if found.contains("\r\n") { merged.replace('\n', "\r\n") } else { merged })
+}
+
+/// Properties by their values. The hashes are those of what formulac makes now, so they are the same in all texts.
+fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
+    let rules =
+        Rules::new().list("models", &["name"]).list("models.*.columns", &["name"]).list("unit_tests", &["name"]);
+    let [base, found] = [base, found].map(|text| with_hashes_of(text, ours, model));
+    let merged = merge(Some(&base), &found, ours, &rules).ok()?;
+    merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
+}
+
+/// Properties with the hashes that others note.
+fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
+    noted_hashes(other).into_iter().fold(text.to_owned(), |text, noted| {
+        let node = Path::root().key("models").item("name", model);
+        let node = match noted.column {
+            Some(column) => node.key("columns").item("name", column),
+            None => node,
+        };
+        // Some of the keys may be missing: the first edit that is possible sets the most of them.
+        let set = |count: usize| {
+            let (above, below) = noted.keys.split_at(count);
+            let at = above.iter().fold(node.clone(), |path, key| path.key(*key));
+            let value = below.iter().rev().fold(Value::text(&noted.hash), |value, key| Value::map([(*key, value)]));
+            edit(&text, &[Edit::Set { at, value, after: vec!["description".to_owned(), "name".to_owned()] }]).ok()
+        };
+        (1..=noted.keys.len()).rev().find_map(set).unwrap_or(text)
+    })
 }

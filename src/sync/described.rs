@@ -263,6 +263,7 @@ impl File {
                     file: path.clone(),
                     line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
                     edit: None,
+                    clashes: Vec::new(),
                 });
                 continue;
             }

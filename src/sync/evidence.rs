@@ -40,16 +40,6 @@ pub struct Evidence {
     pub engine: String,
     /// What was compared, and what came of it: the formula first.
     pub proofs: Vec<Proof>,
-    /// When, as `2026-11-20T10:00:00Z`.
-    pub at: String,
-    /// Who; empty where nobody told.
-    pub by: String,
-    /// How long the formula's query took.
-    pub formula_seconds: Option<f64>,
-    /// How long dbt took to build the model.
-    pub build_seconds: Option<f64>,
-    /// How long both may take.
-    pub budget_seconds: Option<f64>,
 }
 
 /// What came of a comparison.
@@ -205,7 +195,7 @@ impl Evidence {
         }
     }
 
-    /// The text of its file. What is another in each run stands last, so that the rest merges.
+    /// The text of its file: the same for the same findings, whenever and by whomever they were made.
     #[must_use]
     pub fn text(&self) -> String {
         let word = |text: &str| Value::Dbt(text.to_owned());
@@ -216,17 +206,16 @@ impl Evidence {
         }
         pairs.push(("engine", word(&self.engine)));
         pairs.push(("comparisons", Value::List(self.proofs.iter().map(Proof::value).collect())));
-        pairs.push(("at", word(&self.at)));
-        if !self.by.is_empty() {
-            pairs.push(("by", word(&self.by)));
-        }
-        let seconds = [
-            ("formula_seconds", self.formula_seconds),
-            ("build_seconds", self.build_seconds),
-            ("budget_seconds", self.budget_seconds),
-        ];
-        pairs.extend(seconds.into_iter().filter_map(|(key, seconds)| Some((key, Value::Bare(number(seconds?))))));
         format!("{HEADER}{}", write_value(&map(pairs)))
+    }
+
+    /// Whether a file is exactly what formulac writes of some findings. It does not prove that they were made.
+    #[must_use]
+    pub fn is_written(path: &str, text: &str) -> bool {
+        match Self::versions(text).as_slice() {
+            [one] => path == Self::path(&one.model) && one.text() == lines(text),
+            _ => false,
+        }
     }
 
     /// Reads the text of its file: the evidence, or that of both branches where git could not merge them. None where it
@@ -238,11 +227,6 @@ impl Evidence {
             Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
         }
     }
-}
-
-/// Seconds as a number that reads well and comes back.
-fn number(seconds: f64) -> String {
-    format!("{}", (seconds * 1000.0).round() / 1000.0)
 }
 
 fn map(pairs: Vec<(&str, Value)>) -> Value {
@@ -339,7 +323,6 @@ impl Proof {
 fn read(text: &str) -> Option<Evidence> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let said = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
-    let seconds = |key: &str| said(key).and_then(|text| text.parse().ok());
     Some(Evidence {
         model: said("model")?,
         spec: said("spec")?,
@@ -353,11 +336,6 @@ fn read(text: &str) -> Option<Evidence> {
             .iter()
             .filter_map(Proof::read)
             .collect(),
-        at: said("at").unwrap_or_default(),
-        by: said("by").unwrap_or_default(),
-        formula_seconds: seconds("formula_seconds"),
-        build_seconds: seconds("build_seconds"),
-        budget_seconds: seconds("budget_seconds"),
     })
 }
 
@@ -369,9 +347,6 @@ mod tests {
         let mut evidence = Evidence::of("m", "metrics/m.yml", "model: m\n");
         evidence.environment = "development".to_owned();
         evidence.engine = "dbt 1.12.6 on duckdb".to_owned();
-        evidence.at = "2026-11-20T10:00:00Z".to_owned();
-        evidence.by = "Ann <ann@example.com>".to_owned();
-        (evidence.formula_seconds, evidence.budget_seconds) = (Some(0.123), Some(30.0));
         let counts = Counts {
             rows: [10, 11],
             only: [1, 2],
@@ -416,10 +391,16 @@ mod tests {
         let evidence = evidence();
         assert_eq!(Evidence::versions(&evidence.text()), std::slice::from_ref(&evidence), "{}", evidence.text());
         assert_eq!(Evidence::versions("no evidence"), []);
-        let mut later = evidence.clone();
-        later.at = "2026-11-21T10:00:00Z".to_owned();
-        let differing = evidence.text().lines().zip(later.text().lines()).filter(|(one, other)| one != other).count();
-        assert_eq!(differing, 1, "only the time is another");
+        assert!(Evidence::is_written(".formulac/evidence/m.yml", &evidence.text().replace('\n', "\r\n")));
+        let by_hand = [
+            (".formulac/evidence/n.yml", evidence.text()),
+            (".formulac/evidence/m.yml", format!("{}reviewed: true\n", evidence.text())),
+            (".formulac/evidence/m.yml", evidence.text().replace("verdict: differs", "verdict: fine")),
+            (".formulac/evidence/m.yml", "all is well".to_owned()),
+        ];
+        for (path, text) in by_hand {
+            assert!(!Evidence::is_written(path, &text), "{text}");
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::fmt;
 
 use super::properties::{self, About, Said};
 use super::state::lines;
+use crate::dbt::{have_same_values, is_as_written, tokens::canonical};
 use crate::decompile::{Edits, ItemEdit, RestEdit};
 use crate::dialect::Dialect;
-use crate::yaml_edit::{self, Value};
+use crate::yaml_edit::Value;
 
 /// What may be said of a definition or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +113,7 @@ pub(super) fn between(
             Kind::Model => sql(path, written, &now, dialect, &mut edits),
             // Properties and docs are one thing.
             Kind::Properties | Kind::Docs => {}
+            Kind::Test if canonical(written) == canonical(&now) => {}
             Kind::Test => edits.push(whole(path, written, &now, Property::Tests)),
         }
     }
@@ -134,16 +136,13 @@ pub(super) fn between(
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
         _ => edits.push(whole(&path, &yml, &now, Property::Text)),
     }
-    // Comments and the like are edits too, though nothing means anything else.
-    let is_commented = yaml_edit::comments(&now).iter().any(|comment| !yaml_edit::comments(&yml).contains(comment));
-    if is_commented {
-        edits.push(whole(&path, &yml, &now, Property::Text));
-    }
+    // Other values that nobody looks at one by one, such as the order of columns. Layout and comments are no edits.
     if edits.len() == before {
-        if now != yml {
+        if !have_same_values(&now, &yml) {
             edits.push(whole(&path, &yml, &now, Property::Text));
         }
         if let (Some(path), Some(md), Some(now)) = (md_path, md, md_now)
+            && !is_as_written(&now)
             && md != now
         {
             edits.push(whole(&path, &md, &now, Property::Text));
@@ -169,7 +168,7 @@ fn whole(path: &str, before: &str, after: &str, property: Property) -> HandEdit 
     }
 }
 
-/// The edits of a model's SQL: of columns, of other parts, and comments and layout where nothing else differs.
+/// The edits of a model's SQL: of columns and of other parts. Layout and comments are no edits.
 fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::between(written, now, dialect);
     let begin = edits.len();
@@ -186,16 +185,9 @@ fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<H
         ..whole(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));
-    let is_commented = comments(now).any(|comment| !comments(written).any(|other| other == comment));
-    if edits.len() == begin || is_commented {
+    if edits.len() == begin && canonical(written) != canonical(now) {
         edits.push(whole(path, written, now, Property::Text));
     }
-}
-
-/// Lines of SQL that hold a comment, without the head that formulac writes.
-fn comments(text: &str) -> impl Iterator<Item = &str> {
-    let body = text.split_once(" #}\n").map_or(text, |(_, body)| body);
-    body.lines().map(str::trim).filter(|line| ["--", "/*", "{#"].iter().any(|mark| line.contains(mark)))
 }
 
 fn properties_between(

@@ -13,6 +13,31 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Option<String> {
     diffy::merge(base, ours, theirs).ok()
 }
 
+/// The lines that stop a merge: those of the base, of ours and of theirs, for each place.
+pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]> {
+    let Err(marked) = diffy::merge(base, ours, theirs) else { return Vec::new() };
+    let mut found: Vec<[String; 3]> = Vec::new();
+    let mut side = None;
+    for line in marked.split_inclusive('\n') {
+        side = match line.get(..7) {
+            Some("<<<<<<<") => {
+                found.push(Default::default());
+                Some(1)
+            }
+            Some("|||||||") if side.is_some() => Some(0),
+            Some("=======") if side.is_some() => Some(2),
+            Some(">>>>>>>") if side.is_some() => None,
+            _ => {
+                if let (Some(side), Some(sides)) = (side, found.last_mut()) {
+                    sides.iter_mut().skip(side).take(1).for_each(|text| text.push_str(line));
+                }
+                side
+            }
+        };
+    }
+    found
+}
+
 /// What differs between two texts, as a unified diff without a head.
 ///
 /// ```

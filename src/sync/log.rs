@@ -10,7 +10,7 @@ use crate::yaml::{self, Node};
 /// The folder of the entries, seen from the project's.
 pub const LOG: &str = ".formulac/log";
 /// What an entry did that tells of a command which somebody's role did not let them call. It changed nothing, so no other
-/// entry follows it and it has no number of its own.
+/// entry follows it, and it takes the number of the last entry before it.
 pub const REFUSED: &str = "refused";
 /// Letters of a hash that name an entry.
 const SHORT: usize = 12;
@@ -21,7 +21,7 @@ const SHORT: usize = 12;
 pub struct Entry {
     /// The hashes of the entries before it, sorted.
     pub parents: Vec<String>,
-    /// When, as `2026-11-20T10:00:00Z`.
+    /// When, as `2026-11-20T10:00:00.123456Z`.
     pub at: String,
     /// Who.
     pub by: String,
@@ -63,6 +63,13 @@ impl Entry {
     #[must_use]
     pub fn hash(&self) -> String {
         content_hash(self.text().as_bytes())
+    }
+
+    /// When, without parts of seconds: those are for the order.
+    #[must_use]
+    pub fn time(&self) -> String {
+        let whole = self.at.split('.').next().unwrap_or_default();
+        format!("{}Z", whole.trim_end_matches('Z'))
     }
 
     /// The name of its file: when, and the begin of its hash.
@@ -175,8 +182,10 @@ impl Log {
             Logged { number, hash, file, entry }
         });
         log.entries = logged.collect();
+        number_refusals(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            (one.number, &one.entry.at, &one.hash).cmp(&(other.number, &other.entry.at, &other.hash))
+            let key = |it: &Logged| (it.number, it.entry.did == REFUSED);
+            (key(one), &one.entry.at, &one.hash).cmp(&(key(other), &other.entry.at, &other.hash))
         });
         log.faults.sort();
         log
@@ -233,6 +242,29 @@ fn numbers(found: &BTreeMap<String, (String, Entry)>) -> BTreeMap<String, usize>
     numbers
 }
 
+/// Gives each refusal the greatest number of the entries that were made before it, so that it is listed after them.
+fn number_refusals(entries: &mut [Logged]) {
+    let (refused, mut changed): (Vec<&mut Logged>, Vec<&mut Logged>) =
+        entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
+    // Older entries have no parts of seconds, which `Z` would sort after.
+    fn at(logged: &Logged) -> &str {
+        logged.entry.at.trim_end_matches('Z')
+    }
+    changed.sort_by(|one, other| at(one).cmp(at(other)));
+    let mut greatest = 0;
+    let before: Vec<(&str, usize)> = changed
+        .iter()
+        .map(|logged| {
+            greatest = greatest.max(logged.number);
+            (at(logged), greatest)
+        })
+        .collect();
+    for logged in refused {
+        let count = before.partition_point(|(before, _)| *before <= at(logged));
+        logged.number = count.checked_sub(1).and_then(|last| before.get(last)).map_or(0, |(_, number)| *number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +312,12 @@ mod tests {
         assert_eq!((all.heads(), all.faults.len()), (vec![second.hash()], 0));
         assert_eq!(all.named("2").iter().map(|logged| &logged.entry).collect::<Vec<_>>(), [&second]);
         assert_eq!(all.named(&refused.hash()[..8]).len(), 1);
+        // One of this work tree has no parents, and is listed after the entries that were there.
+        let own = Entry { did: REFUSED.to_owned(), ..entry("2026-01-01T00:00:00.5Z", &[]) };
+        let all = log(&[&own, &first, &second]);
+        let listed: Vec<_> = all.entries.iter().map(|logged| (&logged.entry, logged.number)).collect();
+        assert_eq!(listed, [(&first, 1), (&own, 1), (&second, 2)]);
+        assert_eq!(log(&[&own]).entries[0].number, 0);
     }
 
     #[test]

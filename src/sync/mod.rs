@@ -18,8 +18,10 @@ mod reconcile;
 mod request;
 mod resolve;
 mod state;
+mod timing;
 mod transaction;
 
+pub use beside::in_layout_of;
 #[cfg(feature = "cli")]
 pub use described::{Described, PulledView, described, described_in_properties};
 pub use disk::Disk;
@@ -27,9 +29,10 @@ pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, REFUSED, short};
-pub use plan::{Action, Change, ModelPlan, Plan, STATES};
+pub use plan::{Action, Change, KnownChange, ModelPlan, Plan, STATES, state_path};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
 pub use request::{MergeRequest, Promised, ToldValues};
 pub use resolve::{spoken, taken, without};
 pub use state::State;
+pub use timing::Timing;
 pub use transaction::{Fault, FileChange, JOURNAL, Journal, Left, content_hash, left, prepare};

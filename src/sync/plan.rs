@@ -15,6 +15,12 @@ use crate::dbt::are_of_one_text;
 /// The folder of the bases, seen from the project's.
 pub const STATES: &str = ".formulac/state";
 
+/// The path of a model's base, seen from the project's folder.
+#[must_use]
+pub fn state_path(model: &str) -> String {
+    format!("{STATES}/{}", State::file_name(model))
+}
+
 /// What becomes of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
@@ -142,7 +148,7 @@ impl ModelPlan {
         if let Some(source) = source {
             changed.push(TextChange { path: spec.clone(), before: spec_before, after: Some(source) });
         }
-        let state = sides.ours.map(|ours| state(sides.model, ours).text());
+        let state = sides.ours.map(|ours| State::of_pushed(sides.model, ours).text());
         let states_differ = state != state_before;
         let changes = changes(sides, base, is_new);
         let action = match (sides.ours, is_new) {
@@ -153,7 +159,7 @@ impl ModelPlan {
             _ => Action::Nothing,
         };
         if states_differ {
-            let path = format!("{STATES}/{}.yml", sides.model);
+            let path = state_path(sides.model);
             changed.push(TextChange { path, before: state_before, after: state });
         }
         let mut paths: Vec<String> = changed.iter().map(|change| change.path.clone()).collect();
@@ -186,6 +192,9 @@ impl ModelPlan {
             json!({
                 "definition": conflict.definition, "step": conflict.step, "property": conflict.property.name(),
                 "base": conflict.base,
+                "clashes": conflict.clashes.iter().map(|clash| json!({
+                    "what": clash.what, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,
+                })).collect::<Vec<_>>(),
                 "ours": {"text": conflict.ours, "file": conflict.spec, "line": conflict.spec_line},
                 "theirs": {
                     "text": conflict.theirs, "file": conflict.file, "line": conflict.line,
@@ -218,15 +227,26 @@ impl State {
         if !is_edited || !both().all(|(_, text, ours)| are_of_one_text(text, ours)) {
             return None;
         }
-        Some(state(model, ours))
+        Some(Self::of_pushed(model, ours))
+    }
+
+    /// The base that a push of a spec leaves.
+    #[must_use]
+    pub fn of_pushed(model: &str, ours: &Ours) -> Self {
+        let mut state = Self::new(model, &ours.spec, &ours.source);
+        state.files.clone_from(&ours.files);
+        state
     }
 }
 
-/// The base that a push of a spec leaves.
-fn state(model: &str, ours: &Ours) -> State {
-    let mut state = State::new(model, &ours.spec, &ours.source);
-    state.files.clone_from(&ours.files);
-    state
+impl Ours {
+    /// What differs in what a model says since an earlier spec of it.
+    #[must_use]
+    pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<Change> {
+        let base = [State::of_pushed(model, earlier)];
+        let sides = Sides { model, bases: &base, ours: Some(self), found: &BTreeMap::new() };
+        changes(sides, Some(&earlier.compiled), false)
+    }
 }
 
 /// What differs in what the model says: formulas by the specs, all else by the properties.
@@ -288,6 +308,17 @@ pub struct Plan {
     pub environment: Option<String>,
     /// The models, by name; those of which nothing is to be said are left out.
     pub models: Vec<ModelPlan>,
+    /// What changes in `known.yml`.
+    pub known: Option<KnownChange>,
+}
+
+/// A change of `known.yml`, which holds what was known of the data when models were generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownChange {
+    /// The file.
+    pub file: TextChange,
+    /// The facts that change, a line each.
+    pub facts: Vec<String>,
 }
 
 impl Plan {
@@ -297,7 +328,7 @@ impl Plan {
         let is_told = |plan: &ModelPlan| plan.action != Action::Nothing || !plan.conflicts.is_empty();
         let mut models: Vec<ModelPlan> = models.into_iter().filter(is_told).collect();
         models.sort_by(|one, other| one.model.cmp(&other.model));
-        Self { environment, models }
+        Self { environment, models, known: None }
     }
 
     /// How many models there are of an action; those with conflicts are none of them.
@@ -315,7 +346,7 @@ impl Plan {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.models.iter().all(|plan| plan.files.is_empty())
+        self.models.iter().all(|plan| plan.files.is_empty()) && self.known.is_none()
     }
 
     /// `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
@@ -343,6 +374,7 @@ impl Plan {
             "summary": self.summary(),
             "environment": self.environment,
             "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
+            "known": self.known.as_ref().map(|known| &known.facts),
         })
     }
 }

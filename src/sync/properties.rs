@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
+use crate::dbt::is_hash;
 use crate::yaml::{self, Kind, Node, Style};
 use crate::yaml_edit::Value;
 
@@ -105,10 +106,28 @@ impl Reader<'_> {
     }
 
     fn say(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
+        let read = if detail == "meta" { without_hash(value) } else { Some(value_of(value)) };
+        let Some(read) = read else { return };
         let about = About { column: column.map(str::to_owned), property, detail: detail.to_owned() };
         let line = line_at(self.text, value.span.start as usize);
-        self.said.insert(about, Said { value: value_of(value), line, in_docs: false });
+        self.said.insert(about, Said { value: read, line, in_docs: false });
     }
+}
+
+/// A mapping of `meta` without the hash that formulac notes there; `None` if it has nothing else.
+fn without_hash(meta: &Node) -> Option<Value> {
+    let Some(pairs) = meta.pairs() else { return Some(value_of(meta)) };
+    let kept = pairs.iter().filter_map(|(key, value)| {
+        let key = key.text().unwrap_or_default();
+        let inner =
+            value.pairs().filter(|inner| inner.iter().any(|(one, _)| is_hash(key, one.text().unwrap_or_default())));
+        let Some(inner) = inner else { return Some((key, value_of(value))) };
+        let rest = inner.iter().filter(|(one, _)| !is_hash(key, one.text().unwrap_or_default()));
+        let rest: Vec<_> = rest.map(|(one, value)| (one.text().unwrap_or_default(), value_of(value))).collect();
+        (!rest.is_empty()).then(|| (key, Value::map(rest)))
+    });
+    let kept: Vec<(&str, Value)> = kept.collect();
+    (!kept.is_empty()).then(|| Value::map(kept))
 }
 
 /// The name in `{{ doc('name') }}`, where that is all.

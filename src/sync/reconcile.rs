@@ -9,7 +9,7 @@ use super::properties::{self, About, Said};
 use super::state::{State, lines};
 use super::{beside, carry};
 use crate::dbt::is_as_written;
-use crate::decompile::{Decompiler, respelled, with_formula};
+use crate::decompile::{Clash, Decompiler, respelled, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -95,6 +95,8 @@ pub struct Conflict {
     pub line: usize,
     /// The edit of the file; none where a file as a whole is in the way.
     pub edit: Option<HandEdit>,
+    /// The parts that both changed, where it is of a file.
+    pub clashes: Vec<Clash>,
 }
 
 impl Conflict {
@@ -128,13 +130,19 @@ pub struct Tools<'t> {
     pub decompiler: &'t Decompiler,
     /// The folders of models and of tests, seen from the project's.
     pub folders: (&'t str, &'t str),
+    /// The paths of files that were moved, by the paths that these folders give them.
+    pub moved: &'t BTreeMap<String, String>,
 }
 
 impl Tools<'_> {
     /// What a text of a spec makes; none where it makes no model.
     #[must_use]
     pub fn compile(&self, spec: &str, text: &str) -> Option<Ours> {
-        Ours::of(spec, text, self.compiler.compile_spec_at(text, Some(spec)), self.folders.0, self.folders.1)
+        let compiled = self.compiler.compile_spec_at(text, Some(spec));
+        let mut made = Ours::of(spec, text, compiled, self.folders.0, self.folders.1)?;
+        made.files =
+            made.files.into_iter().map(|(path, it)| (self.moved.get(&path).cloned().unwrap_or(path), it)).collect();
+        Some(made)
     }
 }
 
@@ -160,6 +168,16 @@ pub fn reconcile<'t>(sides: Sides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> 
         work.one(edit, &mut done);
     }
     if work.ours.source != ours.source {
+        // What was brought into the spec may make other edits of the file too.
+        let left = hand_edits::between(sides.model, &work.ours.files, &edited(sides, &work.ours.files), dialect);
+        let is_left = |edit: &HandEdit| {
+            let is_it =
+                |other: &HandEdit| (&other.file, other.line, &other.after) == (&edit.file, edit.line, &edit.after);
+            edit.is_whole() || left.iter().any(is_it)
+        };
+        let (kept, made): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
+        done.kept = kept;
+        done.carried.extend(made);
         done.source = Some(work.ours.source);
     }
     done
@@ -351,6 +369,13 @@ impl Work<'_> {
     }
 
     fn conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+        let dialect = self.ours.compiled.dialect();
+        let clashes = match (&base, &ours, &edit.after) {
+            (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
+                beside::clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
+            }
+            _ => Vec::new(),
+        };
         Conflict {
             definition: edit.definition.clone(),
             step: edit.cte.clone(),
@@ -365,6 +390,7 @@ impl Work<'_> {
             file: edit.file.clone(),
             line: edit.line,
             edit: Some(edit.clone()),
+            clashes,
         }
     }
 }
@@ -448,7 +474,7 @@ pub fn files(sides: Sides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Confl
                 changes.push(TextChange { path: path.clone(), before: found.cloned(), after: ended_as(after, found) });
             }
             Ok(_) => {}
-            Err(line) => conflicts.push(Conflict {
+            Err(clashes) => conflicts.push(Conflict {
                 definition: None,
                 step: None,
                 property: Property::Text,
@@ -460,15 +486,16 @@ pub fn files(sides: Sides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Confl
                 theirs: found.cloned(),
                 theirs_formula: None,
                 file: path.clone(),
-                line,
+                line: clashes.first().map_or(1, |clash| clash.line),
                 edit: None,
+                clashes,
             }),
         }
     }
     (changes, conflicts)
 }
 
-/// The text that a file is to have; the line of what is in the way where there is such.
+/// The text that a file is to have, or what is in the way.
 fn file(
     sides: Sides<'_>,
     path: &str,
@@ -476,29 +503,30 @@ fn file(
     ours: Option<&String>,
     found: Option<&String>,
     kept: &[HandEdit],
-) -> Result<Option<String>, usize> {
+) -> Result<Option<String>, Vec<Clash>> {
     let Some(found) = found else { return Ok(ours.cloned()) };
     let found = lines(found);
-    let is_known = is_as_written(&found)
-        || sides.bases.iter().any(|base| base.files.get(path) == Some(&found))
-        || ours == Some(&found);
-    let first = |other: &str| 1 + other.lines().zip(found.lines()).take_while(|(one, other)| one == other).count();
-    match (ours, base) {
-        _ if is_known => Ok(ours.cloned()),
+    // Nobody touched it: also the layout and the comments are formulac's.
+    if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
+        return Ok(ours.cloned());
+    }
+    let is_kept = kept.iter().any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
+    let was = match base {
+        Some(base) if is_kept => base,
+        // The spec says all that people wrote there, so that only the layout is theirs.
+        Some(_) => &found,
+        None if is_as_written(&found) => &found,
         // Nobody but a person can have written it.
-        (None, _) | (_, None) => Err(1),
-        (Some(ours), Some(base)) => {
-            let is_kept = kept.iter().any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
-            if !is_kept {
-                return Ok(Some(ours.clone()));
-            }
-            if ours == base {
-                return Ok(Some(found));
-            }
-            let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
-            let merged = beside::merged(path, sides.model, dialect, [base, ours, &found]);
-            merged.map(Some).ok_or_else(|| first(base))
-        }
+        None => return Err(Vec::new()),
+    };
+    let Some(ours) = ours else { return if is_as_written(&found) { Ok(None) } else { Err(Vec::new()) } };
+    let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
+    let texts = [was.as_str(), ours, &found];
+    let merged = beside::merged(path, sides.model, dialect, texts);
+    // Where nothing is to be kept, a layout that cannot be kept is no reason to stop.
+    match merged {
+        None if !is_kept => Ok(Some(ours.clone())),
+        merged => merged.map(Some).ok_or_else(|| beside::clashes(path, sides.model, dialect, texts)),
     }
 }
 

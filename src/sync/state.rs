@@ -30,7 +30,32 @@ pub struct State {
     pub files: BTreeMap<String, String>,
 }
 
+/// A file beside the states, with another content: a model of this name has its state in another file.
+const TAKEN: &str = "known";
+
 impl State {
+    /// The file of a model's state, as seen from the folder of states.
+    #[must_use]
+    pub fn file_name(model: &str) -> String {
+        if model.eq_ignore_ascii_case(TAKEN) { format!("{model}.model.yml") } else { format!("{model}.yml") }
+    }
+
+    /// The model whose state a file holds; none if the file holds something else.
+    ///
+    /// ```
+    /// use formulac::sync::State;
+    /// for model in ["revenue", "known"] {
+    ///     assert_eq!(State::model_of(&State::file_name(model)), Some(model));
+    /// }
+    /// assert_eq!(State::model_of("known.yml"), None);
+    /// ```
+    #[must_use]
+    pub fn model_of(file_name: &str) -> Option<&str> {
+        let stem = file_name.strip_suffix(".yml")?;
+        let model = stem.strip_suffix(".model").unwrap_or(stem);
+        (!stem.eq_ignore_ascii_case(TAKEN)).then_some(model)
+    }
+
     /// A state without files.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {

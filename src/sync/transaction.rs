@@ -165,18 +165,34 @@ impl Journal {
     /// An operation failed, or somebody has changed a file since. The change can be undone, or tried again.
     pub fn apply(&self, disk: &mut impl Disk) -> Result<(), Fault> {
         // All are looked at before the first is touched.
-        for entry in &self.entries {
-            let now = entry.now(disk)?;
-            if now != entry.before && now != entry.after {
-                return Err(Fault::Foreign(entry.path.clone()));
-            }
+        if let Some(entry) = self.rewritten(disk)? {
+            return Err(Fault::Foreign(entry.path.clone()));
         }
         for folder in &self.folders {
             if !disk.has_folder(folder) {
                 disk.make_folder(folder).map_err(|error| Fault::Io(folder.clone(), error))?;
             }
         }
-        self.bring(disk, "after", |entry| (&entry.before, &entry.after))
+        self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
+    }
+
+    /// Whether a file is neither as it was nor as the change makes it.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read.
+    pub fn is_rewritten(&self, disk: &mut impl Disk) -> Result<bool, Fault> {
+        Ok(self.rewritten(disk)?.is_some())
+    }
+
+    fn rewritten(&self, disk: &mut impl Disk) -> Result<Option<&Entry>, Fault> {
+        for entry in &self.entries {
+            let now = entry.now(disk)?;
+            if now != entry.before && now != entry.after {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
     }
 
     /// Brings every file back to what it was. What somebody has changed since stays as it is.
@@ -185,11 +201,24 @@ impl Journal {
     ///
     /// An operation failed; the next run tries again, or, where it was the first, goes on to finish the change.
     pub fn undo(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+        self.take_back(disk, false)
+    }
+
+    /// The same, also for files that were rewritten since the change was applied.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::undo`].
+    pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+        self.take_back(disk, true)
+    }
+
+    fn take_back(&self, disk: &mut impl Disk, all: bool) -> Result<(), Fault> {
         let (forward, backward) = (file(FORWARD), file(BACKWARD));
         if disk.read(&backward).map_err(|error| Fault::Io(backward.clone(), error))?.is_none() {
             disk.rename(&forward, &backward).map_err(|error| Fault::Io(forward, error))?;
         }
-        self.bring(disk, "before", |entry| (&entry.after, &entry.before))?;
+        self.bring(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
             // One that somebody has put something into since stays.
             let _ = disk.remove_folder(folder);
@@ -215,13 +244,15 @@ impl Journal {
         &'e self,
         disk: &mut impl Disk,
         kept: &str,
+        all: bool,
         way: impl Fn(&'e Entry) -> (&'e Option<String>, &'e Option<String>),
     ) -> Result<(), Fault> {
         let mut touched: Vec<&str> = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
             let (from, to) = way(entry);
             // Looked at once more: between two runs somebody may have been here.
-            if entry.now(disk)? != *from {
+            let now = entry.now(disk)?;
+            if now == *to || (now != *from && !all) {
                 continue;
             }
             let failed = |error| Fault::Io(entry.path.clone(), error);

@@ -14,6 +14,8 @@ pub struct Commit {
     pub id: String,
     /// Its author, `Name <address>`.
     pub author: String,
+    /// Who committed it, in the same form; empty where that is not known.
+    pub committer: String,
     /// Whose valid signature it bears, where that is known.
     pub signer: Option<String>,
     /// The files that it changed.
@@ -44,7 +46,26 @@ impl Commit {
     /// A commit.
     #[must_use]
     pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<Touched>) -> Self {
-        Self { id: id.to_owned(), author: author.to_owned(), signer, files }
+        Self { id: id.to_owned(), author: author.to_owned(), committer: String::new(), signer, files }
+    }
+
+    /// The same, committed by somebody.
+    #[must_use]
+    pub fn committed_by(mut self, committer: &str) -> Self {
+        committer.clone_into(&mut self.committer);
+        self
+    }
+
+    /// Who approved something in this commit, if somebody else committed it.
+    fn approved_for(&self) -> Option<String> {
+        if self.committer.is_empty() || is_same(&self.author, &self.committer) {
+            return None;
+        }
+        self.files.iter().find_map(|file| {
+            let name = file.path.strip_prefix(CHANGES)?.rsplit('/').next()?;
+            let event = Event::read(name, file.text.as_deref()?).ok()?;
+            (event.said == Said::Approved).then_some(event.by)
+        })
     }
 }
 
@@ -60,6 +81,13 @@ pub struct NotAllowed {
     pub path: Option<String>,
     /// What is the matter with it.
     pub why: String,
+}
+
+/// Approvals that somebody else committed: the commit, and who approved. A program may run formulac for its users, and
+/// somebody may pass for another; people have to know which.
+#[must_use]
+pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
+    commits.iter().filter_map(|commit| Some((commit, commit.approved_for()?))).collect()
 }
 
 /// Files by which forges know who owns what.

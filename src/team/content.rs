@@ -1,7 +1,7 @@
-//! What a change holds: the files that people wrote, so that an approval is of exactly these.
+//! What a change holds: the files that people wrote and the evidence beside them, so that an approval is of exactly these.
 
 use crate::dbt::is_as_written;
-use crate::sync::content_hash;
+use crate::sync::{EVIDENCE, STATES, State, content_hash};
 
 /// A file that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,25 +27,45 @@ impl Differing {
     pub fn is_written_by_people(&self) -> bool {
         !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
     }
+
+    /// Whether it is the evidence of a verification. No spec can make it again, so an approval covers it.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        self.path.strip_prefix(EVIDENCE).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The model of which it is the state; none for other files.
+    #[must_use]
+    pub fn state_of(&self) -> Option<&str> {
+        let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
+        State::model_of(name).filter(|model| !model.contains('/'))
+    }
 }
 
-/// The hash of what people wrote in a change; none where that is nothing.
+/// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone
+/// needs no approval.
+pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
+    let is_written = files.iter().any(Differing::is_written_by_people);
+    files.iter().filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
+}
+
+/// The hash of what an approval covers; none where people wrote nothing.
 ///
 /// ```
 /// use formulac::team::{Differing, content};
 ///
 /// let spec = Differing::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
 /// let record = Differing::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
-/// assert_eq!(content(&[spec.clone()]), content(&[record.clone(), spec]));
+/// assert_eq!(content(&[spec.clone()]), content(&[record.clone(), spec.clone()]));
 /// assert_eq!(content(&[record]), None);
+/// let evidence = Differing::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
+/// assert_ne!(content(&[spec.clone(), evidence.clone()]), content(&[spec]));
+/// assert_eq!(content(&[evidence]), None);
 /// ```
 #[must_use]
 pub fn content(files: &[Differing]) -> Option<String> {
-    let mut lines: Vec<String> = files
-        .iter()
-        .filter(|file| file.is_written_by_people())
-        .map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default()))
-        .collect();
+    let mut lines: Vec<String> =
+        approved(files).map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default())).collect();
     lines.sort();
     (!lines.is_empty()).then(|| content_hash(lines.concat().as_bytes()))
 }

@@ -17,12 +17,12 @@ mod role;
 #[cfg(feature = "sync")]
 pub use approval::{Asked, Standing, approvers};
 #[cfg(feature = "sync")]
-pub use authorize::{Commit, NotAllowed, Touched, not_allowed};
+pub use authorize::{Commit, NotAllowed, Touched, approved_for_others, not_allowed};
 #[cfg(feature = "sync")]
 pub use change::{CHANGES, Change, Event, Said, change_id, changes, is_same};
 #[cfg(feature = "sync")]
 pub use codeowners::codeowners;
 #[cfg(feature = "sync")]
-pub use content::{Differing, content};
+pub use content::{Differing, approved, content};
 pub use people::People;
 pub use role::{Right, Rights, Role, UnknownRole};

@@ -79,13 +79,6 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The comments of a text, in their order; none where it is no YAML.
-pub(crate) fn comments(text: &str) -> Vec<&str> {
-    let (_, source) = without_mark(text);
-    let Ok(tree) = tree::read(source) else { return Vec::new() };
-    tree.comments.iter().filter_map(|place| source.get(place.clone())).map(str::trim).collect()
-}
-
 /// The value of a whole text; none where it is no YAML, or nothing.
 #[cfg(feature = "cli")]
 pub(crate) fn value(text: &str) -> Option<Value> {

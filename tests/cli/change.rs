@@ -104,7 +104,11 @@ fn a_program_that_runs_it_for_others_says_who_they_are() {
     }
     let authors = git(&place, &["log", "-2", "--format=%an <%ae>, %cn"]);
     assert_eq!(authors, "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n");
-    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+    // It may be so, and is said.
+    let run = place.run(&["authorize", "--base", "main"]);
+    let notes = "note: the approval of fay <fay@example.com> was committed by Service <service@example.com>\n\
+                 note: the approval of Dan Dee <dan@example.com> was committed by Service <service@example.com>\n";
+    assert!(run.exit == 0 && run.out.contains(notes), "{}", run.out);
 }
 
 #[test]
@@ -149,6 +153,105 @@ fn no_branch_allows_itself_anything() {
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
     reasons(&place, "it was changed since");
+}
+
+const EVIDENCE: &str = "\
+# What `formulac verify` found of this model last; formulac keeps this file itself.
+model: revenue
+spec: metrics/revenue.yml
+content: ddd4064ec3860822a50ee78120904ba251a6418750fad256680dfc9b10b1db8d
+engine: DuckDB 1.5.0
+comparisons:
+  - with: its formula
+    verdict: agrees
+    rows:
+      model: 4
+      other: 4
+    matched: 4
+    columns:
+      revenue:
+        rows: 0
+";
+
+/// State is what a push of the specs leaves, evidence is what `verify` writes, and approvals are of it.
+#[test]
+fn what_formulac_records_is_judged() {
+    let place = proposed("change_records");
+    place.write(".formulac/evidence/revenue.yml", EVIDENCE);
+    commit(&place, "evidence");
+    for name in ["dan", "fay"] {
+        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+    }
+    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    let (exit, told) = authorized(&place);
+    assert_eq!(exit, 0, "a push keeps approvals: {told}");
+    let head = git(&place, &["rev-parse", "HEAD"]);
+    let refused = |what: &str, expected: &str| {
+        commit(&place, what);
+        let run = place.run(&["authorize", "--base", "main"]);
+        assert!(run.exit == 4 && run.out.contains(expected), "{what}: {}", run.out);
+        git(&place, &["reset", "--quiet", "--hard", head.trim()]);
+    };
+    let state = ".formulac/state/revenue.yml";
+    let not_pushed = "not allowed: .formulac/state/revenue.yml: it is not what a push of the specs records";
+    edit(&place, state, "SUM(tax)", "SUM(fee)");
+    refused("another base", not_pushed);
+    place.write(".formulac/state/other.yml", place.read(state).replace("model: revenue", "model: other"));
+    refused("a base of nothing", "state/other.yml: it is not what a push");
+    // In the form that formulac writes, but after the approvals.
+    edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
+    refused("better evidence", "not counted: the approval of Dan <dan@example.com>, it was changed since");
+    place.write(".formulac/evidence/revenue.yml", "# checked by hand\nmodel: revenue\nverdict: agrees\n");
+    refused("notes", "evidence/revenue.yml: it is not in the form that `formulac verify` writes");
+    // Evidence alone asks for nobody's approval, but for its form.
+    git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
+    place.write(".formulac/evidence/revenue.yml", EVIDENCE);
+    commit(&place, "evidence");
+    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+    edit(&place, ".formulac/evidence/revenue.yml", "verdict: agrees", "verdict: perfect");
+    commit(&place, "praise");
+    assert_eq!(authorized(&place).0, 4);
+}
+
+/// An admin may approve, as somebody without another role: it is no approval by business or by an engineer.
+#[test]
+fn an_admin_does_not_count_as_business() {
+    let place = proposed("change_admin");
+    for name in ["root", "dan"] {
+        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0, "{name}");
+    }
+    let (exit, told) = authorized(&place);
+    assert_eq!((exit, &told["approvals"]["lacks"]), (4, &serde_json::json!(["1 approval by business"])), "{told}");
+    assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
+    assert_eq!(authorized(&place).0, 0);
+}
+
+/// A model that goes takes its state with it.
+#[test]
+fn a_model_that_is_gone_has_no_state() {
+    let place = place("change_gone");
+    be(&place, "eve");
+    git(&place, &["switch", "--quiet", "-c", "first"]);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    git(&place, &["switch", "--quiet", "main"]);
+    git(&place, &["merge", "--quiet", "first"]);
+    git(&place, &["switch", "--quiet", "-c", "less"]);
+    be(&place, "ann");
+    // A state that goes alone leaves the model without a base.
+    fs::remove_file(place.path(".formulac/state/revenue.yml")).unwrap();
+    commit(&place, "no base");
+    assert_eq!(authorized(&place).1["generated_by_hand"], serde_json::json!([".formulac/state/revenue.yml"]));
+    git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    fs::remove_file(place.path("metrics/revenue.yml")).unwrap();
+    place.write("metrics/lines.yml", "model: lines\nfrom: orders\nkeep: all\ndefinitions: n = amount * 2\n");
+    commit(&place, "less");
+    assert_eq!(place.run(&["change", "propose", "Less"]).exit, 0);
+    for name in ["dan", "fay"] {
+        assert_eq!(by(&place, name, &["change", "approve", "less"]).exit, 0);
+    }
+    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    assert!(!place.path(".formulac/state/revenue.yml").exists());
+    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn json_is_the_contracts_object() {
     assert_eq!(
         run.json(),
         json!({
+            "version": 1,
             "dialect": "postgres",
             "definitions": [{
                 "name": "rate", "sql": "cast(count(x) as double precision) / 2", "type": "float", "level": "aggregate",
@@ -121,6 +122,7 @@ fn json_is_the_contracts_object() {
     assert_eq!(
         run.json(),
         json!({
+            "version": 1,
             "dialect": "postgres",
             "definitions": [{
                 "name": null, "sql": "coalesce(sum(amount), 0)", "type": "decimal", "level": "aggregate",

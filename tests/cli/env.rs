@@ -28,6 +28,40 @@ fn environments_are_listed_shown_and_used() {
     assert_eq!(shown["schema"], "analytics_dev_zoe");
 }
 
+/// `${branch}` and `${env.NAME}` stand beside `${user}`, each as a part of an identifier.
+#[test]
+fn schemas_are_named_after_branches_and_variables() {
+    let place = place("env_placeholders");
+    let schema = "\"ci_${branch}_${env.FORMULAC_TEST_PR}_${user}\", vars: {pr: '${env.FORMULAC_TEST_PR}'}";
+    edit(&place, "formulac.yml", "\"analytics_dev_${user}\"", schema);
+    commit(&place, "schema");
+    git(&place, &["switch", "--quiet", "-c", "feature/New-metrics.2"]);
+    let shown = |args: &[&str], pr: &str| {
+        let mut command = place.command(args);
+        command.env("FORMULAC_TEST_PR", pr);
+        finish(command)
+    };
+    let run = shown(&["env", "show", "--json"], "PR #42");
+    let told = run.json();
+    assert_eq!(told["schema"], "ci_feature_new_metrics_2_pr__42_ann", "{}", run.err);
+    assert_eq!(told["vars"], "{pr: 'pr__42'}");
+    // Where HEAD is on no branch, as in CI, its commit names the schema.
+    git(&place, &["switch", "--quiet", "--detach"]);
+    let commit = git(&place, &["rev-parse", "--short=7", "HEAD"]);
+    let told = shown(&["env", "show", "--json"], "7").json();
+    assert_eq!(told["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
+    // Without a value the schema would be that of others.
+    let run = shown(&["env", "show"], "");
+    let expected = "`${env.FORMULAC_TEST_PR}` of the environment `development` has no value\n\
+                    help: set the environment variable FORMULAC_TEST_PR\n";
+    assert!(run.exit == 2 && run.err.contains(expected), "{}", run.err);
+    let run = shown(&["env", "check"], "");
+    assert!(run.out.contains("development: `${env.FORMULAC_TEST_PR}` has no value here"), "{}", run.out);
+    for args in [["env", "show", "production"].as_slice(), &["env", "list"], &["env", "use", "development"]] {
+        assert_eq!(shown(args, "").exit, 0, "{args:?}");
+    }
+}
+
 #[test]
 fn using_another_touches_nothing_else() {
     let place = place("env_untouched");
@@ -53,6 +87,14 @@ fn a_push_to_production_from_elsewhere_is_refused() {
     place.show(&["push", "--env", "production", "--yes", "--quiet"]).show(&["release", "--env", "production"]);
     snapshot(&place, "env__elsewhere");
     assert!(!place.path("models").exists());
+    // Nor is anything brought back from there.
+    git(&place, &["switch", "--quiet", "-c", "work"]);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    commit(&place, "tax");
+    let run = place.run(&["rollback", "1", "--env", "production", "--yes"]);
+    assert!(run.exit == 4 && run.err.contains("`main`"), "{}", run.err);
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }
 
 #[test]

@@ -49,5 +49,5 @@ fn large_formulas() {
     let place = Place::new("explain_large");
     let run = place.run_with(&["explain", "-"], format!("{}x{}", "(1 + ".repeat(900), ")".repeat(900)));
     assert_eq!(run.exit, 0);
-    assert!(run.out.contains("tree\n"));
+    assert!(run.out.contains("\ntree\n") && run.out.starts_with("Adds "), "{}", run.out);
 }

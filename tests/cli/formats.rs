@@ -29,16 +29,20 @@ fn json_and_format() {
     let run = place.run_with(&["check", "-", "--json"], "SUMM(x)");
     assert_eq!(run.json()["diagnostics"][0]["file"], "<stdin>");
     let run = place.run_with(&["check", "-", "--output-format", "json"], "SUM(x)");
-    assert_eq!((run.exit, run.json()), (0, json!({"diagnostics": []})));
+    assert_eq!((run.exit, run.json()), (0, json!({"version": 1, "diagnostics": []})));
 }
 
 #[test]
-fn people_see_twenty_and_json_has_all() {
+fn people_see_twenty_and_check_has_all() {
     let place = Place::new("twenty");
     let text: String = (0..30).map(|i| format!("d{i} = SUMM(x)\n")).collect();
+    let run = place.run_with(&["compile", "-"], &text);
+    assert_eq!(run.err.matches("error[F0301]").count(), 20);
+    assert!(run.err.contains("… and 10 more; `--verbose` shows all"));
+    let run = place.run_with(&["compile", "-", "-v"], &text);
+    assert_eq!(run.err.matches("error[F0301]").count(), 30);
     let run = place.run_with(&["check", "-"], &text);
-    assert_eq!(run.out.matches("error[F0301]").count(), 20);
-    assert!(run.out.contains("… and 10 more"));
+    assert_eq!(run.out.matches("error[F0301]").count(), 30);
     assert_eq!(run.err, "1 file checked: 30 errors\n");
     let all = place.run_with(&["check", "-", "--json"], &text).json();
     assert_eq!(all["diagnostics"].as_array().map(Vec::len), Some(30));
@@ -95,5 +99,8 @@ fn many_faults_in_one_line() {
     let place = Place::new("many_faults");
     let run = place.run_with(&["check", "-", "--output-format", "concise"], "@ ".repeat(50_000));
     assert_eq!(run.out.lines().count(), 50_000);
-    assert_eq!(run.out.lines().last(), Some("<stdin>:1:99999: error[F0101]: unexpected character `@`"));
+    assert_eq!(
+        run.out.lines().last(),
+        Some("<stdin>:1:99999: error[F0101]: unexpected character `@`; help: there is no `@` in formulas")
+    );
 }

@@ -140,13 +140,13 @@ fn calls(id: &str) -> Vec<Vec<String>> {
     ]
     .map(call)
     .to_vec();
-    for (command, formats) in [
-        ("impact", &["tree", "json", "markdown", "mermaid", "dot", "html"][..]),
-        ("lineage", &["tree", "json", "mermaid", "dot"]),
-    ] {
+    for (command, formats) in
+        [("impact", &["tree", "markdown", "mermaid", "dot", "html"][..]), ("lineage", &["tree", "mermaid", "dot"])]
+    {
         for format in formats {
             calls.push(vec![command.to_owned(), id.to_owned(), "--format".to_owned(), (*format).to_owned()]);
         }
+        calls.push(vec![command.to_owned(), id.to_owned(), "--json".to_owned()]);
     }
     calls
 }
@@ -171,7 +171,7 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
     if let Some(line) = run.err.lines().find(|line| line.contains(is_obeyed)) {
         tell("a message that a terminal obeys", line);
     }
-    let is_json = has("--json") || has("json");
+    let is_json = has("--json");
     if is_json {
         if !run.out.is_empty() && serde_json::from_str::<Value>(&run.out).is_err() {
             tell("no JSON", &run.out);

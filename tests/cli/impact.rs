@@ -82,10 +82,12 @@ fn forms() {
             &["impact", "stg_sessions.device", "--json"],
         ]
     ));
-    let run = place.run(&["impact", "fct_orders.order_total", "--out", "impact.html"]);
+    let run = place.run(&["impact", "fct_orders.order_total", "-o", "impact.html"]);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     let page = place.read("impact.html");
     for told in [
+        "<title>Impact of fct_orders.order_total – formulac impact</title>",
+        "formulac impact · dbt project acme_analytics · manifest of 2026-",
         "<h1 class=\"changing\">1 change alters values in",
         "had to be taken as a whole",
         "aria-live",
@@ -114,6 +116,68 @@ fn lineage_up_and_down() {
             &["lineage", "stg_orders.order_total", "--up", "--json"],
         ]
     ));
+}
+
+/// The fixture as it is after `dbt parse`: no SQL that dbt compiled.
+fn parsed() -> Value {
+    let mut manifest: Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
+    for node in manifest["nodes"].as_object_mut().unwrap().values_mut() {
+        node["compiled_code"] = Value::Null;
+    }
+    manifest
+}
+
+/// Code with plain Jinja gives the same as the SQL that dbt made of it; other Jinja is named, for its model only.
+#[test]
+fn before_dbt_compile() {
+    let place = place("impact_parsed");
+    let calls: [&[&str]; 4] = [
+        &["lineage", "stg_orders.order_total", "--up"],
+        &["lineage", "dim_customers.customer_segment", "--up"],
+        &["lineage", "stg_customers.customer_segment", "--down"],
+        &["impact", "customers.signup_date"],
+    ];
+    let compiled = all(&place, &calls);
+    place.write("target/manifest.json", parsed().to_string());
+    assert_eq!(all(&place, &calls), compiled);
+    insta::assert_snapshot!(all(
+        &place,
+        &[
+            &["impact", "stg_orders.order_total"],
+            &["lineage", "fct_orders.order_total"],
+            &["lineage", "daily_revenue.revenue", "--up"],
+        ]
+    ));
+    // The catalog is not there yet.
+    fs::remove_file(place.path("target/catalog.json")).unwrap();
+    insta::assert_snapshot!(
+        "before_dbt_compile_and_docs",
+        all(&place, &[&["lineage", "fct_orders.order_total"], &["impact", "stg_sessions.device"]])
+    );
+}
+
+/// The model of a spec that dbt has parsed and not compiled is known by its spec.
+#[test]
+fn a_spec_without_faults_before_dbt_compile() {
+    let place = place("impact_parsed_spec");
+    let generated = place.run(&["generate"]);
+    let file = "models/formulac/daily_revenue.sql";
+    assert!(place.path(file).is_file(), "{}", generated.err);
+    let mut manifest = parsed();
+    let id = "model.acme_analytics.daily_revenue";
+    manifest["nodes"][id] = json!({"unique_id": id, "name": "daily_revenue", "resource_type": "model",
+        "package_name": "acme_analytics", "relation_name": "\"acme\".\"analytics\".\"daily_revenue\"",
+        "original_file_path": file, "raw_code": place.read(file), "columns": {},
+        "depends_on": {"nodes": ["model.acme_analytics.fct_orders"]}});
+    place.write("target/manifest.json", manifest.to_string());
+    assert_eq!(place.run(&["check"]).exit, 0);
+    let said = all(&place, &[&["lineage", "daily_revenue.revenue", "--up"], &["impact", "fct_orders.order_total"]]);
+    assert!(!said.contains("errors"), "{said}");
+    insta::assert_snapshot!(said);
+    // Nor is one whose file is another by now.
+    place.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
+    let said = all(&place, &[&["lineage", "daily_revenue.revenue", "--up"], &["impact", "fct_orders.order_total"]]);
+    assert!(!said.contains("errors"), "{said}");
 }
 
 fn git(place: &Place, args: &[&str]) {
@@ -352,7 +416,7 @@ fn hostile_names_stay_names() {
         assert_eq!(line.replace("\\\\", "").replace("\\\"", "").matches('"').count() % 2, 0, "{line}");
         assert!(line.ends_with("];") && !line.contains('\u{1b}'), "{line}");
     }
-    assert!(!run("json").contains('\u{1b}'));
+    assert!(!place.run(&["impact", "first.a", "--json"]).out.contains('\u{1b}'));
     let lineage = place.run(&["lineage", "first", "--format", "mermaid"]).out;
     assert!(!lineage.contains("<img") && !lineage.contains('\u{1b}'));
     let tree = run("tree");

@@ -53,6 +53,12 @@ fn value(node: &Yaml<'_>) -> Value {
 /// The first fault of each document, by the schema of that name. None where there is no Python with `jsonschema`, which
 /// is a part of the dbt that the tests install.
 fn faults(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
+    let schemas = json!({"spec": schema("spec"), "project": schema("project"), "local": schema("local")});
+    faults_of(&schemas, documents)
+}
+
+/// The same by other schemas.
+pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let Some(dbt) = std::env::var_os("FORMULAC_DBT").filter(|v| !v.is_empty()) else {
         let required = std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_some_and(|v| !v.is_empty());
         assert!(!required, "FORMULAC_DBT is not set, and FORMULAC_REQUIRE_ENGINES is");
@@ -61,7 +67,7 @@ fn faults(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
         return None;
     };
     let python = Path::new(&dbt).with_file_name("python");
-    let given = json!({"schemas": {"spec": schema("spec"), "project": schema("project"), "local": schema("local")}, "documents": documents});
+    let given = json!({"schemas": schemas, "documents": documents});
     let mut child = Command::new(&python)
         .arg(root("tests/cli/fixtures/json_schema/check.py"))
         .stdin(Stdio::piped())

@@ -54,7 +54,7 @@ fn place(name: &str) -> Place {
 fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"by DuckDB [0-9.]+", "by DuckDB [version]");
-    settings.add_filter(r#""version": "[0-9.]+""#, r#""version": "[version]""#);
+    settings.add_filter(r#""engine_version": "[0-9.]+""#, r#""engine_version": "[version]""#);
     settings
 }
 
@@ -262,7 +262,10 @@ fn hostile_names_name_nothing_else() {
     // The others are read all the same, to see whether one is meant.
     place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
-    assert_eq!(run.err, "m.yml:2:7: error[F0307]: the schema has no relation `nothing`\n");
+    assert_eq!(
+        run.err,
+        "m.yml:2:7: error[F0307]: the schema has no relation `nothing`; help: correct the name, or put a file of it into the folder of `--data`\n"
+    );
     assert_eq!(place.files("."), ["data", "m.yml"]);
     assert_eq!(place.files("data").len(), names.len() + 3);
 }

@@ -64,13 +64,13 @@ fn what_the_project_says_of_compiling() {
     let year = |zone: &str| done(&format!("cast(extract(year from timezone('{zone}', current_timestamp)) as bigint)"));
     assert_eq!(out(&["compile", "YEAR(NOW())"]), year("Europe/Berlin"));
     assert_eq!(out(&["compile", "YEAR(NOW())", "--timezone", "UTC"]), year("UTC"));
-    assert_eq!(out(&["compile", "a + 1", "--context", "row"]), done("coalesce(a, 0) + 1"));
+    assert_eq!(place.run(&["compile", "a + 1", "--context", "row"]).out, "coalesce(a, 0) + 1\n");
     assert_eq!(out(&["compile", "COUNT(a = 1)"]), done("count(a = 1)"));
-    let spec = "model: m\nfrom: t\ntimezone: UTC\ndefinitions: a = YEAR(NOW()) + COUNT(b = 1) + MAX(c)\n";
+    let spec = "model: m\nfrom: t\ntimezone: UTC\ndefinitions: a = YEAR(NOW()) + COUNT(b = 1) + MAX(c * 2)\n";
     place.write("metrics/m.yml", spec);
     let (exit, sql, messages) = out(&["query", "metrics/m.yml"]);
     assert_eq!((exit, messages.as_str()), (0, ""));
-    assert!(sql.contains("'UTC'") && sql.contains("coalesce(max(c), 0)"), "{sql}");
+    assert!(sql.contains("'UTC'") && sql.contains("max(coalesce(c, 0) * 2)"), "{sql}");
 }
 
 /// `check` of no file is that of the project's specs.
@@ -83,7 +83,10 @@ fn check_looks_for_the_projects_specs() {
         .write("specs/b.yml", "model: b\nfrom: t\ndefinitions: a = SUMM(x)\n");
     place.write("specs/deep/a.yaml", "model: a\nfrom: t\ndefinitions: a = SUM(x)\n").write("specs/notes.md", "-");
     let run = place.run(&["check", "--output-format", "concise"]);
-    assert_eq!((run.exit, run.out.as_str()), (1, "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`\n"));
+    assert_eq!(
+        (run.exit, run.out.as_str()),
+        (1, "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`; help: `SUM` has a similar name\n")
+    );
     assert_eq!(run.err, "2 files checked: 1 error\n");
     place.write("formulac.yml", "specs: nowhere\n");
     assert_eq!(place.run(&["check"]).exit, 5);

@@ -45,7 +45,7 @@ fn specs_become_a_commit() {
     // Nothing of others is in the commits, and what was staged still is.
     assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
     let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
-    insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{6}Z-[0-9a-f]{12}", "[entry]")]}, {
+    insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{12}Z-[0-9a-f]{12}", "[entry]")]}, {
         insta::assert_snapshot!(names);
     });
 }

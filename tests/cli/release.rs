@@ -56,9 +56,10 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
     merge(&place, "more");
     be(&place, "dan");
     let told = place.run(&["release", "--yes", "--json"]).json();
-    assert_eq!((told["version"].as_str(), told["after"].as_str()), (Some("v2"), Some("v1")), "{told}");
+    assert_eq!((told["release"].as_str(), told["after"].as_str()), (Some("v2"), Some("v1")), "{told}");
     let text = told["text"].as_str().unwrap();
-    assert!(text.contains("update revenue") && !text.contains("create revenue"), "{text}");
+    let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
+    assert!(text.ends_with(expected), "{text}");
     // Back to the first: a commit of its own on a branch, since production is protected.
     place.run(&["rollback", "v1", "--env", "production", "--yes"]);
     assert!(place.read("metrics/revenue.yml").contains("SUM(tax)"));
@@ -80,4 +81,84 @@ fn all_that_stands_against_it_is_told_at_once() {
     place.show(&["release", "--yes"]).show(&["rollback", "v9", "--yes"]);
     snapshot(&place, "release__refused");
     assert_eq!(git(&place, &["tag"]), "");
+}
+
+/// What was pushed and rolled back, or pushed twice, is told once or not at all.
+#[test]
+fn notes_tell_the_net_change() {
+    let place = Place::new("release_net");
+    let spec = |name: &str, formula: &str| {
+        format!("model: {name}\nfrom: orders\nkeep: [id]\ndefinitions: |\n  {name}_value = {formula}\n")
+    };
+    let push = |file: &str, text: Option<String>| {
+        match text {
+            Some(text) => drop(place.write(file, text)),
+            None => std::fs::remove_file(place.path(file)).unwrap(),
+        }
+        commit(&place, file);
+        assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    };
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/a.yml", spec("a", "amount"));
+    place.write("metrics/b.yml", spec("b", "amount * 2")).write("metrics/gone.yml", spec("gone", "tax"));
+    crate::repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let first = place.run(&["release", "--yes"]);
+    assert_eq!(first.out, "v1\n\nThe first release, of 3 models:\n  a\n  b\n  gone\n", "{}", first.err);
+    push("metrics/a.yml", Some(spec("a", "amount * 3")));
+    push("metrics/new.yml", Some(spec("new", "amount - tax")));
+    assert_eq!(place.run(&["rollback", "1", "--yes"]).exit, 0);
+    push("metrics/b.yml", Some(spec("b", "amount * 4")));
+    push("metrics/b.yml", Some(spec("b", "amount * 5")));
+    push("metrics/more.yml", Some(spec("more", "amount\n    + tax")));
+    push("metrics/gone.yml", None);
+    let next = place.run(&["release", "--yes"]);
+    let expected = "v2\n\nSince v1:\n  update b\n    b_value: amount * 2 → amount * 5\n  delete gone\n  create more\n    \
+                    more_value: amount + tax\n";
+    assert_eq!(next.out, expected, "{}", next.err);
+    // In the log a rollback names where it went, and the models that it changed.
+    let log = place.run(&["log", "new"]).out;
+    assert!(
+        log.contains("  rollback  ") && log.contains("        back to entry 1, ") && log.contains("delete new"),
+        "{log}"
+    );
+    let is_long = |word: &str| word.len() > 40 && word.chars().all(|c| c.is_ascii_hexdigit());
+    assert!(!place.run(&["log"]).out.split_whitespace().any(is_long));
+}
+
+/// `dbt docs generate` writes its own results over those of the build: the message names an order that works.
+#[test]
+fn results_that_docs_generate_has_overwritten_are_told() {
+    let place = Place::new("release_results");
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\n");
+    place.write("metrics/a.yml", "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    crate::repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let left_by = |which: &str, status: &str| {
+        let metadata = |kind: &str| {
+            format!(
+                r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
+            )
+        };
+        place.write("target/manifest.json", format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")));
+        let results = format!(
+            r#"{{{}, "args": {{"which": "{which}"}}, "results": [{{"unique_id": "test.shop.t.1", "status": "{status}"}}]}}"#,
+            metadata("run-results/v6")
+        );
+        place.write("target/run_results.json", results);
+        place.run(&["release", "--dry-run"])
+    };
+    let run = left_by("generate", "success");
+    let expected = "error: nothing is known of tests: `dbt docs generate` has overwritten the results of the last build in \
+                    target/run_results.json\n  fix it with: dbt build && dbt docs generate --no-compile\n";
+    assert!(run.exit == 1 && run.out.contains(expected), "{}{}", run.out, run.err);
+    for status in ["fail", "pass"] {
+        // What was seen of the build is remembered, and counts as it did.
+        let exit = i32::from(status == "fail");
+        let run = left_by("build", status);
+        assert_eq!(run.exit, exit, "{}{}", run.out, run.err);
+        let run = left_by("generate", "success");
+        assert_eq!(run.exit, exit, "{}{}", run.out, run.err);
+    }
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }

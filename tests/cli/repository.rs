@@ -49,7 +49,7 @@ pub fn snapshot(place: &Place, name: &str) {
     let filters = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
         (r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", "[day]"),
-        (r"\d{8}T\d{6}Z", "[time]"),
+        (r"\d{8}T\d{6,12}Z", "[time]"),
         (r"\b[0-9a-f]{64}\b", "[hash]"),
         (r"\b[0-9a-f]{40}\b", "[commit]"),
         (r"\b[0-9a-f]{12}\b", "[hash]"),
@@ -58,7 +58,8 @@ pub fn snapshot(place: &Place, name: &str) {
         (r"(`|: )[0-9a-f]{7}\b", "$1[commit]"),
         (r"\([0-9a-f]{7}\)", "([commit])"),
         (r#"\b[0-9a-f]{7} ""#, "[commit] \""),
-        (r"hash [0-9a-f]{16}", "hash [hash]"),
+        (r"not this file\. [0-9a-f]{16}", "not this file. [hash]"),
+        (r#"hash: (\\?")?[0-9a-f]{16}(\\?")?"#, "hash: [hash]"),
         (r"formulac/(prod\w*)-[0-9a-f]{8}", "formulac/$1-[plan]"),
     ];
     insta::with_settings!({filters => filters, prepend_module_to_snapshot => false}, {

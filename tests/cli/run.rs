@@ -95,6 +95,7 @@ impl Place {
         let writer = std::thread::spawn(move || drop(pipe.write_all(&text)));
         let run = Run::of(child.wait_with_output().unwrap());
         writer.join().unwrap();
+        crate::json_output::check(args, &run.out);
         run
     }
 
@@ -132,8 +133,12 @@ fn is_plain(argument: &str) -> bool {
     !argument.is_empty() && argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=,".contains(c))
 }
 
+/// Runs a command to its end. What it prints as JSON is checked against its schema.
 pub fn finish(mut command: Command) -> Run {
-    Run::of(command.output().unwrap())
+    let run = Run::of(command.output().unwrap());
+    let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
+    crate::json_output::check(&args, &run.out);
+    run
 }
 
 impl Run {

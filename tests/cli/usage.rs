@@ -8,8 +8,11 @@ use crate::run::Place;
 fn help() {
     let mut place = Place::new("help");
     place.show(&["--help"]);
-    for command in ["init", "compile", "query", "model", "preview", "check", "explain", "functions"] {
+    for command in ["check", "preview", "generate", "push", "promote", "impact"] {
         place.show(&[command, "-h"]);
+    }
+    for command in ["push", "schema", "env"] {
+        place.show(&[command, "--help"]);
     }
     assert_snapshot!(place.transcript());
     let run = place.run(&["--version"]);
@@ -53,6 +56,13 @@ fn wrong_usage() {
         &["explain"],
         &["functions", "SUM", "--search", "sum"],
         &["compil", "a"],
+        &["env", "lst"],
+        &["push", "--yess"],
+        &["plan", "--xyzzy"],
+        &["model", "m.yml", "--select", "m"],
+        &["check", "m.yml", "--exclude", "m"],
+        &["schema", "json", "plann"],
+        &["schema", "json", "init"],
     ] {
         place.show(args);
         let run = place.run(args);
@@ -61,17 +71,53 @@ fn wrong_usage() {
     assert_snapshot!(place.transcript());
 }
 
-/// Subcommands of the contract that are to come are named when called, and listed nowhere.
+/// Words of other tools lead to a command; no command answers that it is still to be built.
 #[test]
-fn later_subcommands() {
-    let place = Place::new("later");
-    let help = place.run(&["--help"]).out;
-    for name in ["diff", "doctor", "fmt", "lsp"] {
+fn unknown_commands_name_a_command() {
+    let place = Place::new("unknown_commands");
+    for (name, hint) in [
+        ("diff", "`formulac plan`"),
+        ("fmt", "`formulac check --fix`"),
+        ("apply", "`formulac push`"),
+        ("lsp", "`formulac --help`"),
+        ("doctor", "`formulac --help`"),
+        ("generat", "`generate` has a similar name"),
+    ] {
         let run = place.run(&[name, "--any", "thing"]);
-        assert_eq!((run.exit, run.err), (2, format!("error: `formulac {name}` is not built yet\n")));
-        assert!(!help.contains(&format!("\n  {name} ")), "{name}");
+        assert_eq!((run.exit, run.out.as_str()), (2, ""));
+        assert!(run.err.starts_with(&format!("error: there is no command `{name}`\nhelp: ")), "{}", run.err);
+        assert!(run.err.contains(hint) && !run.err.contains("built yet"), "{}", run.err);
     }
-    assert_eq!(place.run(&["--project-dir", ".", "doctor"]).err, "error: `formulac doctor` is not built yet\n");
+    assert!(place.run(&["--project-dir", ".", "diff"]).err.contains("`formulac plan`"));
+}
+
+/// What the short help of a command shows is its own: options of every command are in the long help.
+#[test]
+fn short_help_is_short() {
+    let place = Place::new("short_help");
+    for command in ["init", "compile", "status", "push", "log"] {
+        let (short, long) = (place.run(&[command, "-h"]).out, place.run(&[command, "--help"]).out);
+        assert!(!short.contains("--project-dir") && long.contains("--project-dir"), "{short}");
+        assert!(!short.contains("Examples:") && long.contains("Examples:"), "{long}");
+    }
+}
+
+/// The examples of commands that need no project print SQL and pages.
+#[test]
+fn examples_run() {
+    let place = Place::new("examples");
+    for args in [
+        &["compile", "SUM(amount) / COUNT()"][..],
+        &["explain", "SUM(amount) / COUNT()"],
+        &["explain", "F0301"],
+        &["functions", "XLOOKUP"],
+        &["functions", "--search", "median", "--dialect", "bigquery"],
+        &["schema", "json", "env", "diff"],
+        &["init", "--example", "shop"],
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
+    }
 }
 
 #[test]

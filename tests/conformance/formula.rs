@@ -119,7 +119,8 @@ fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
         if case.group_by.is_empty() { String::new() } else { format!("group_by: [{}]\n", case.group_by.join(", ")) };
     let formula = Json::from(case.formula.as_str());
     let spec = format!("model: answers\nfrom: {TABLE}\n{keys}definitions:\n  answer: {formula}\n");
-    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(case.table.relation())).build();
+    let builder = Compiler::builder().dialect(dialect).fiscal_month_offset(0);
+    let compiler = builder.schema(Schema::new().with(case.table.relation())).build();
     let compiled = compiler.compile_spec(&spec);
     let faults: Vec<String> = (compiled.diagnostics().iter())
         .filter(|diagnostic| diagnostic.code().starts_with('F'))
@@ -134,7 +135,7 @@ fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
 }
 
 fn compile(case: &Case, dialect: Dialect, variant: Variant) -> Compiled {
-    let mut builder = Compiler::builder().dialect(dialect);
+    let mut builder = Compiler::builder().dialect(dialect).fiscal_month_offset(0);
     if variant == Variant::Typed {
         builder = builder.schema(Schema::new().with(case.table.relation())).from(TABLE);
     }

@@ -134,10 +134,15 @@ fn columns(case: &Case, keys: &[Json]) -> String {
     if rows.is_empty() {
         return "no rows".to_owned();
     }
-    let columns =
-        case.table.columns.iter().enumerate().skip(1).filter(|(_, column)| reads(&case.formula, &column.name));
+    // A window looks at other groups, so the reader needs to know which group this one is.
+    let is_key = |name: &String| !case.order_by.is_empty() && case.group_by.contains(name);
+    let columns = case.table.columns.iter().enumerate().skip(1);
+    let columns = columns.filter(|(_, column)| is_key(&column.name) || reads(&case.formula, &column.name));
     let shown = columns.map(|(at, column)| {
-        let values: Vec<String> = rows.iter().map(|row| shown_as(&row[at], column.ty)).collect();
+        let mut values: Vec<String> = rows.iter().map(|row| shown_as(&row[at], column.ty)).collect();
+        if is_key(&column.name) {
+            values.truncate(1);
+        }
         format!("{} = {}", column.name, values.join(", "))
     });
     shown.collect::<Vec<_>>().join("; ")

@@ -34,8 +34,8 @@ pub fn sql_of(function: &'static catalog::Function) -> String {
         let example = function.examples.iter().find_map(|e| e.rsplit_once(" = ")).map_or("", |(call, _)| call);
         let level = if function.level == Level::Window { Level::Window } else { Level::Row };
         let in_each: Vec<_> = Dialect::all().map(|d| (d, compile(example, &[], level, d))).collect();
-        if example.is_empty() {
-            text.push_str("  of a worksheet: the spec cases of its name show it\n");
+        if example.is_empty() || in_each.iter().all(|(_, result)| result.is_err()) {
+            text.push_str("  no single expression: a query computes it in steps\n");
             return text;
         }
         let _ = writeln!(text, "  {example}");

@@ -29,7 +29,7 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
         "OFFSET(revenue, -2) => OFFSET(revenue, -4)",
     ),
     ("how many rows", SERIES, "limit 10", "limit 20", "limit: 10 => limit: 20"),
-    ("a helper's name", GROUPED, "count_distinct_customer_id", "customers", ""),
+    ("a helper's name", GROUPED, "countunique_customer_id", "customers", ""),
     ("a definition's name", GROUPED, "as average", "as mean", ""),
     ("a relation", GROUPED, "ref('orders')", "ref('refunds')", ""),
     ("what is longer", GROUPED, "'paid'", "'paid' or status = 'sent'", ""),

@@ -64,3 +64,16 @@ fn pages_read_well() {
     }
     assert!(Code::ALL.is_sorted_by_key(|c| &c.code()[1..]), "pages are in the order of their numbers");
 }
+
+/// Every kind of warning can be counted in one line, `13 models have a key that may be NULL: add …`.
+#[test]
+fn warnings_have_a_line_for_several() {
+    for code in Code::ALL {
+        let is_warning = code.severity() == formulac::Severity::Warning;
+        assert_eq!(code.grouped().is_some(), is_warning, "{}", code.code());
+        if let Some((fact, advice)) = code.grouped() {
+            let is_clause = |text: &str| text.starts_with(char::is_lowercase) && !text.ends_with('.');
+            assert!(is_clause(fact) && is_clause(advice), "{}: {fact}: {advice}", code.code());
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
-use formulac::{Access, Code, Compiler, Context, Diagnostic, Schema};
+use formulac::{Access, Code, Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
 
 use crate::orders::orders;
 use crate::setting::{customers, events};
@@ -80,6 +80,12 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
     formulac::promote::twice(&[file("m.yml", spec)], &omni).into_iter().map(|(_, fault)| fault).collect()
 }
 
+/// A relation of which only some columns are known.
+fn compile_partial(text: &str) -> Vec<Diagnostic> {
+    let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).known_in_part();
+    Compiler::builder().schema(Schema::new().with(orders)).from("orders").build().check(text)
+}
+
 const TRIGGERS: &[Trigger] = &[
     #[cfg(feature = "cli")]
     ("F0710", || promoted("revenu"), || promoted("revenue")),
@@ -109,6 +115,7 @@ const TRIGGERS: &[Trigger] = &[
         || compile(&format!("{}1{}", "(".repeat(1_001), ")".repeat(1_001))),
         || compile(&format!("{}1{}", "(".repeat(1_000), ")".repeat(1_000))),
     ),
+    ("W0316", || compile_partial("SUM(amount)"), || compile_partial("COUNT(id)")),
     ("F0303", || compile_two("SUM(id)"), || compile_two("SUM(orders.id)")),
     ("F0310", || compile_two("SUM(orders.amount) / COUNT(customers.name)"), || compile_two("SUM(orders.amount)")),
     ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
@@ -138,6 +145,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F0813", "several specs are compiled by the command only: tests/cli"),
     ("F0822", "files are read by the command only: tests/cli"),
     ("F0823", "engines are run by the command only: tests/cli"),
+    ("F0830", "dbt_project.yml is read by the command only: tests/cli/paths.rs"),
     ("F0505", "no function of this version is volatile"),
     ("F0901", "a fault of formulac itself"),
 ];

@@ -12,11 +12,14 @@ mod drafts;
 mod env_diff;
 mod incremental;
 mod kinds;
+mod modified;
+mod nested;
 mod passed_on;
 mod project;
 mod proofs;
 mod semantic;
 mod served;
+mod shell;
 mod shop;
 mod story;
 mod style;
@@ -30,7 +33,9 @@ use std::process::Command;
 use compare::{Names, difference};
 use project::Expected;
 use serde_json::{Value, json};
-use tools::{Server, answers, contents, json_lines, read_json, run, run_with_input, scratch, tool, write};
+use tools::{
+    DATABASE, Server, answers, contents, dbt_settings, json_lines, read_json, run, run_with_input, scratch, tool, write,
+};
 
 #[test]
 fn every_metric_has_expected_rows() {
@@ -161,10 +166,10 @@ fn previews_with_dbt(project: &Path) {
     };
     assert_eq!(first(by_name, "1"), json!([[["Wholesale", 4]], true]));
     assert_eq!(first(&format!("{by_name}limit: 1\n"), "5"), json!([[["Wholesale", 4]], false]));
-    write(&project.join("wrong.yml"), "model: wrong\nfrom: invoices\ndefinitions: a = SUM(revenuex)\n");
+    write(&project.join("wrong.yml"), "model: wrong\nfrom: invoices\ndefinitions: a = SUM(no_such_column)\n");
     let said = fails(project, &["preview", "wrong.yml"]);
     assert!(
-        said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"revenuex\" not found"),
+        said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"no_such_column\" not found"),
         "{said}"
     );
 }
@@ -294,7 +299,6 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
 }
 
 const PROJECT: &str = "subscription_business";
-const DATABASE: &str = "subscription_business.duckdb";
 /// What formulac writes for the join of `revenue_by_country` that no key proves.
 const JOIN_TEST: &str = "assert_revenue_by_country_by_country_finds_one_of_june_lines";
 
@@ -315,23 +319,6 @@ fn formulac(folder: &Path, args: &[&str]) -> String {
     let messages = String::from_utf8_lossy(&output.stderr);
     assert!(!messages.contains("warning"), "formulac {}\n{messages}", args.join(" "));
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
-}
-
-/// A run of dbt in this project, the same on every machine.
-fn dbt_settings<'c>(command: &'c mut Command, project: &Path) -> &'c mut Command {
-    command
-        .current_dir(project)
-        .env("DBT_PROFILES_DIR", project)
-        .env("DBT_DUCKDB_PATH", DATABASE)
-        .env("DBT_TARGET", "dev")
-        .env("DBT_SCHEMA", "analytics")
-        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-        .env("DBT_NO_VERSION_CHECK", "1")
-        .env("DO_NOT_TRACK", "1");
-    for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
-        command.env_remove(variable);
-    }
-    command
 }
 
 fn dbt_command(dbt: &Path, project: &Path) -> Command {

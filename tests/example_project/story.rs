@@ -4,13 +4,13 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::dbt_settings;
 use crate::project::read;
+use crate::shell::{Shell, alike};
 use crate::tools::{Server, run, scratch, tool, write};
 
 const FROM_OMNI: &str = "docs/from_omni_to_dbt.md";
@@ -87,100 +87,26 @@ fn page(steps: &[Step]) -> String {
     steps.iter().map(one).collect()
 }
 
-/// What is another in each run: hashes, times, ages.
-fn alike(printed: &str) -> String {
-    let word = |word: &str| {
-        let is_hash = word.len() >= 7 && word.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
-        let digits: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        // What happens today has a later date than the rows of the example.
-        let is_today = digits == "0000-00-00" && word > "2026";
-        let is_time = matches!(digits.as_str(), "0000-00-00T00:00:00Z" | "00000000T000000Z" | "00:00:00");
-        if is_hash || is_today || is_time { "#".to_owned() } else { word.to_owned() }
-    };
-    let line = |line: &str| {
-        if line.contains(" old") {
-            return "an age".to_owned();
-        }
-        // How long a query takes is another each time.
-        let line = line.split_once(" · takes ").map_or(line, |(before, _)| before);
-        let parts = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !"-:".contains(c));
-        let all = parts.flat_map(|part| {
-            let end = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
-            // A branch has a hash behind a dash, a time and a date have dashes themselves.
-            let is_date = part.get(..5).is_some_and(|year| year.ends_with('-') && year.starts_with("20"));
-            let is_time = (part.contains('T') && part.contains(':')) || is_date;
-            let (text, end) = part.split_at(end);
-            let words: Vec<String> = if is_time { vec![word(text)] } else { text.split('-').map(word).collect() };
-            [words.join("-"), end.to_owned()]
-        });
-        all.collect::<String>().trim_end().to_owned()
-    };
-    printed.lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn what_is_another_in_each_run_does_not_count() {
-    for (one, other) in [
-        ("pushed to main: 054034e, entry bb85d7822621", "pushed to main: 1a3c78b, entry 111111111111"),
-        ("  5  9ad20bfe7569  push  2026-11-21T19:29:56Z  Ann", "  5  304d324380cd  push  2027-01-02T01:02:03Z  Ann"),
-        (".formulac/log/20261121T201801Z-dcb4d51128c0.yml: no", ".formulac/log/20270101T000000Z-afce9867ceb9.yml: no"),
-        ("2026-11-21 19:26:09  Ann", "2027-01-01 00:00:00  Ann"),
-        ("formulac/production-0014a658", "formulac/production-51c2d60a"),
-        ("9 of 9 rows · takes 0.02 s", "9 of 9 rows · takes 1.5 s, 0.1 s last time"),
-    ] {
-        assert_eq!(alike(one), alike(other));
-    }
-    for (one, other) in
-        [("2023-09-01 150.5", "2023-10-01 150.5"), ("9 of 9 rows", "8 of 9 rows"), ("entry 1", "entry 2")]
-    {
-        assert_ne!(alike(one), alike(other));
-    }
-}
-
 /// The page's commands, in a folder of their own.
 struct Run {
-    folder: PathBuf,
-    dbt: PathBuf,
-    environment: Vec<(&'static str, String)>,
+    shell: Shell,
     /// What stands otherwise in commands on another warehouse.
     replaced: Vec<(&'static str, &'static str)>,
 }
 
 impl Run {
-    /// Runs a command; what it prints comes back, and its exit status where it is not 0.
+    /// Runs a command. Returns what it prints, and its exit status if it is not 0.
     fn command(&mut self, command: &str) -> String {
         let command = self.replaced.iter().fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
-        let script = "exec 2>&1; cd \"$1\"; eval \"$3\"; status=$?; pwd > \"$2\"; exit $status";
-        let left = self.folder.with_file_name("story.pwd");
-        let mut shell = Command::new("bash");
-        shell.args(["-c", script, "bash"]).arg(&self.folder).arg(&left).arg(&command);
-        dbt_settings(&mut shell, &self.folder).env_remove("FORMULAC_ENV").envs(self.environment.iter().cloned());
-        // The project has a profile of its own.
-        shell.env_remove("DBT_PROFILES_DIR").env_remove("DBT_SCHEMA").env("FORMULAC_DBT", &self.dbt);
-        for (name, value) in [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")] {
-            shell.env(name, value);
-        }
-        for name in
-            ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "FORMULAC_USER"]
-        {
-            shell.env_remove(name);
-        }
-        let programs = [Path::new(env!("CARGO_BIN_EXE_formulac")), &self.dbt];
-        let folders = programs.iter().filter_map(|program| program.parent().map(Path::to_owned));
-        let path = env::var_os("PATH").unwrap_or_default();
-        shell.env("PATH", env::join_paths(folders.chain(env::split_paths(&path))).expect("a path"));
-        let output = shell.output().unwrap_or_else(|e| panic!("{command}: {e}"));
-        self.folder = read(&left).trim().into();
-        let mut printed: String =
-            String::from_utf8_lossy(&output.stdout).lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        if let Some(status) = output.status.code().filter(|status| *status != 0) {
+        let (status, mut printed) = self.shell.run(&command);
+        if status != 0 {
             printed.push_str(&format!("[exit {status}]\n"));
         }
         printed
     }
 
     fn put(&self, file: &str, is_added: bool, text: &str) {
-        let path = self.folder.join(file);
+        let path = self.shell.folder.join(file);
         let text = self.replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         if !is_added {
             return write(&path, &text);
@@ -219,7 +145,7 @@ fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     let dbt = tool("FORMULAC_DBT")?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path);
     let mut told = steps(&read(&path));
-    let mut story = Run { folder: scratch(folder), dbt, environment: Vec::new(), replaced: Vec::new() };
+    let mut story = Run { shell: Shell::begin(scratch(folder), dbt, Vec::new()), replaced: Vec::new() };
     for step in &mut told {
         match step {
             Step::Run { command, printed } => {
@@ -246,7 +172,7 @@ fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
     let server = Server::start(&python);
     let environment =
         vec![("DBT_TARGET", "pg".to_owned()), ("PGHOST", server.folder.clone()), ("PGUSER", "oracle".to_owned())];
-    let mut story = Run { folder: scratch(folder), dbt, environment, replaced: ON_POSTGRES.to_vec() };
+    let mut story = Run { shell: Shell::begin(scratch(folder), dbt, environment), replaced: ON_POSTGRES.to_vec() };
     for step in &steps(&read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path))) {
         match step {
             Step::Run { command, printed } => {
@@ -254,7 +180,7 @@ fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
                 let exit = |printed: &str| printed.lines().find(|line| line.starts_with("[exit ")).map(str::to_owned);
                 assert_eq!(exit(&now), exit(printed), "`{command}` prints\n{now}");
                 if command.contains("formulac init") {
-                    let settings = story.folder.join("formulac.yml");
+                    let settings = story.shell.folder.join("formulac.yml");
                     let text = read(&settings);
                     write(&settings, &text.replace("dialect: duckdb", "dialect: postgres"));
                     run(Command::new("grep").arg("dialect: postgres").arg(&settings));

@@ -19,7 +19,7 @@ pub fn tool(variable: &str) -> Option<PathBuf> {
     if path.is_none() {
         assert!(set("FORMULAC_REQUIRE_ENGINES").is_none(), "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is");
         let test = std::thread::current().name().unwrap_or_default().to_owned();
-        writeln!(io::stderr(), "SKIPPED example_project::{test}: {variable} is not set")
+        writeln!(io::stderr(), "SKIPPED {}::{test}: {variable} is not set", env!("CARGO_CRATE_NAME"))
             .expect("standard error is open");
     }
     path
@@ -27,7 +27,7 @@ pub fn tool(variable: &str) -> Option<PathBuf> {
 
 /// A folder of this test alone, empty. It stays, to be looked at.
 pub fn scratch(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example_project").join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME")).join(name);
     if path.exists() {
         fs::remove_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
@@ -54,7 +54,8 @@ pub fn copy(from: &Path, to: &Path) {
 
 fn is_left_by_dbt(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    ["target", "logs", "dbt_packages", "package-lock.yml", ".user.yml"].contains(&name)
+    // `build` is the target path of a fixture; git's own files are none of the project's.
+    ["target", "build", "logs", "dbt_packages", "package-lock.yml", ".user.yml", ".git"].contains(&name)
         || [".duckdb", ".duckdb.wal"].iter().any(|end| name.ends_with(end))
 }
 
@@ -96,17 +97,22 @@ pub fn run(command: &mut Command) -> Output {
     run_with_input(command, "")
 }
 
-/// Runs a program that has to succeed. The input is small enough for a pipe to hold.
+/// Runs a program that has to succeed.
 pub fn run_with_input(command: &mut Command, input: &str) -> Output {
+    let output = try_with_input(command, input);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
+    output
+}
+
+/// Runs a program. The input is small enough for a pipe to hold.
+pub fn try_with_input(command: &mut Command, input: &str) -> Output {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let mut pipe = child.stdin.take().expect("standard input is a pipe");
     pipe.write_all(input.as_bytes()).unwrap_or_else(|e| panic!("{command:?}: {e}"));
     drop(pipe);
-    let output = child.wait_with_output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
-    output
+    child.wait_with_output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }
 
 pub fn json_lines(values: &[Value]) -> String {
@@ -147,4 +153,24 @@ impl Drop for Server {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// The database of the example on DuckDB.
+pub const DATABASE: &str = "subscription_business.duckdb";
+
+/// Settings of a run of dbt in this project, the same on every machine.
+pub fn dbt_settings<'c>(command: &'c mut Command, project: &Path) -> &'c mut Command {
+    command
+        .current_dir(project)
+        .env("DBT_PROFILES_DIR", project)
+        .env("DBT_DUCKDB_PATH", DATABASE)
+        .env("DBT_TARGET", "dev")
+        .env("DBT_SCHEMA", "analytics")
+        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+        .env("DBT_NO_VERSION_CHECK", "1")
+        .env("DO_NOT_TRACK", "1");
+    for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
+        command.env_remove(variable);
+    }
+    command
 }

@@ -9,6 +9,8 @@
 )]
 
 mod bounded;
+mod catalogue;
 mod forms;
 mod mutated;
 mod projects;
+mod sqlglot;

@@ -59,6 +59,9 @@ const steps = {
   async "it is used with mouse and keyboard"() {
     const { view, said, context } = await open(page(project("fixture"), "stg_orders.order_total"));
     assert.match(await view.locator("h1").textContent(), /^1 change alters values in/);
+    assert.equal(await view.title(), "Impact of stg_orders.order_total – formulac impact");
+    assert.match(await view.locator("header p").first().textContent(), /^formulac impact · dbt project acme_analytics · manifest of \d{4}-\d\d-\d\d \d\d:\d\d UTC$/);
+    assert.equal(await view.locator("#graph").evaluate((graph) => graph.scrollLeft), 0);
     const rows = view.locator("tbody tr");
     const all = await rows.count();
     assert.ok(all > 5, `${all} rows`);
@@ -107,6 +110,10 @@ const steps = {
     await narrow.view.setViewportSize({ width: 420, height: 800 });
     const wide = await narrow.view.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 420, `it is ${wide} wide`);
+    const cut = await narrow.view.evaluate(() =>
+      [...document.querySelectorAll("tbody th, tbody td")].filter((cell) => cell.getBoundingClientRect().right > 420 || cell.scrollWidth > cell.clientWidth + 1).length);
+    assert.equal(cut, 0, `${cut} cells are cut`);
+    await narrow.view.screenshot({ path: join(work, "narrow.png") });
     await narrow.context.close();
   },
   async "names that try to be something else are text"() {

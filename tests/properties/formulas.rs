@@ -98,3 +98,31 @@ pub fn measure() -> impl Strategy<Value = String> {
 pub fn dimension() -> impl Strategy<Value = String> {
     number()
 }
+
+/// A call of a function whose overloads depend on the value of a literal.
+pub fn call_with_literals() -> impl Strategy<Value = String> {
+    let unary = pick(&["LN", "LOG10", "ABS", "SQRT", "CHAR"]);
+    let binary = pick(&[
+        "CEILING",
+        "FLOOR",
+        "MROUND",
+        "ATAN2",
+        "ROUND",
+        "ROUNDUP",
+        "ROUNDDOWN",
+        "TRUNC",
+        "LOG",
+        "POWER",
+        "MOD",
+        "QUOTIENT",
+        "REPT",
+        "LEFT",
+    ]);
+    let argument = || {
+        pick(&["amount", "id", "status", "2", "-2", "0", "2.5", "0.5", "-2.5", "0.0", "7.1", "0.1", "1234567890123"])
+    };
+    prop_oneof![
+        1 => (unary, argument()).prop_map(|(function, x)| format!("{function}({x})")),
+        4 => (binary, argument(), argument()).prop_map(|(function, x, y)| format!("{function}({x}, {y})")),
+    ]
+}

@@ -4,7 +4,7 @@
 use formulac::{Compiler, Context, Dialect, ReadColumn, Schema};
 use proptest::prelude::*;
 
-use crate::formulas::{dimension, measure};
+use crate::formulas::{call_with_literals, dimension, measure};
 use crate::fuzz::orders;
 use crate::mutations::{faulty_formula, faulty_spec, soup};
 
@@ -37,6 +37,32 @@ proptest! {
     #[test]
     fn of_dimensions(definitions in prop::collection::vec(dimension(), 1..5), added in dimension(), at in 0..5usize) {
         check(&definitions, &added, at, Context::Row)?;
+    }
+}
+
+/// SQL of definitions in the order of their names.
+fn sql_in_order(compiler: &Compiler, definitions: &[String]) -> Vec<(Option<String>, String)> {
+    let mut sql = sql_by_name(compiler, &definitions.join("\n"));
+    sql.sort();
+    sql
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Definitions give the same SQL in either order, and alone.
+    #[test]
+    fn of_order(calls in prop::collection::vec(call_with_literals(), 2..8)) {
+        for dialect in Dialect::all() {
+            let make = || Compiler::builder().dialect(dialect).schema(orders()).context(Context::Row).build();
+            let mut lines: Vec<String> = calls.iter().enumerate().map(|(i, call)| format!("d{i} = {call}")).collect();
+            let forwards = sql_in_order(&make(), &lines);
+            let mut alone: Vec<_> = lines.iter().flat_map(|line| sql_by_name(&make(), line)).collect();
+            alone.sort();
+            lines.reverse();
+            prop_assert_eq!(&forwards, &sql_in_order(&make(), &lines));
+            prop_assert_eq!(forwards, alone);
+        }
     }
 }
 

@@ -126,6 +126,7 @@ pub fn run<C: Drawn>() {
             }
             match query(case, *dialect) {
                 Ok(query) => place.push((at, batch.add(&query, &case.tables()))),
+                Err(fault) if moves_within_a_period(&fault) => {}
                 Err(fault) => refused.entry(format!("{} {fault}", dialect.name())).or_default().push(case.seed()),
             }
         }
@@ -167,6 +168,11 @@ pub fn run<C: Drawn>() {
     let count = failures.len();
     assert!(count == 0, "{count} answers differ: {}\n\n{}", seeds.join(", "), shown.join("\n\n"));
     assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
+}
+
+/// Whether all that is wrong is a PERIODOFFSET by a unit that is shorter than the periods of its key, which is an error.
+fn moves_within_a_period(fault: &str) -> bool {
+    fault.split("; ").all(|fault| fault.starts_with("F0430 ") && fault.contains(" has one value per "))
 }
 
 /// The smallest case found that still fails, with its query and its fault.

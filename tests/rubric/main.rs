@@ -10,3 +10,4 @@ mod parentheses;
 mod snapshots;
 mod sql_parser;
 mod sql_text;
+mod sqlfluff;

@@ -134,6 +134,8 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
     if let Some(at) = hand.yml_comment {
         let lines: Vec<&str> = world.text(YML).lines().collect();
         let at = 2 + usize::from(at) % (lines.len() - 2);
+        // A comment inside a list goes with the list if the spec removes that.
+        let at = if lines[at - 1].trim() == "data_tests:" { at - 1 } else { at };
         let text = [&lines[..at], &["# somebody was here"], &lines[at..]].concat().join("\n") + "\n";
         world.set(YML, text);
     }

@@ -63,7 +63,8 @@ impl World {
         let state = self.files.get(&state_path()).cloned();
         let bases = state.as_deref().map(State::versions).unwrap_or_default();
         let sides = Sides { model: "m", bases: &bases, ours: Some(&now), found: &self.files };
-        let tools = Tools { compiler, decompiler: decompiler(), folders: ("models", "tests") };
+        let moved = BTreeMap::new();
+        let tools = Tools { compiler, decompiler: decompiler(), folders: ("models", "tests"), moved: &moved };
         let done = reconcile(sides, Vec::new(), || tools);
         let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
         let sides = Sides { ours: again.as_ref().or(Some(&now)), ..sides };

@@ -1,14 +1,22 @@
-//! Arguments of what compiles formulas and specs, and says what they mean.
+//! Arguments of the commands that compile and explain formulas and specs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use formulac::Dialect;
 
+use super::dbt::{DbtArgs, Selection};
 use super::settings::{Settings, Target, dialects};
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # In the folder of a dbt project
+  formulac init
+
+  # An example project with data, in a new folder
+  formulac init --example shop")]
 pub struct InitArgs {
     /// Folder of the dbt project [default: found from the working directory upwards]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_if_eq("example", "true"))]
@@ -19,12 +27,22 @@ pub struct InitArgs {
     /// SQL dialect [default: that of the dbt adapter]
     #[arg(long, value_name = "DIALECT", value_parser = dialects(), conflicts_with = "example")]
     pub dialect: Option<Dialect>,
-    /// Show what would be written, and write nothing
+    /// Show the files without writing them
     #[arg(long)]
     pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # A formula
+  formulac compile 'SUM(amount) / COUNT()'
+
+  # A file of definitions, for another warehouse
+  formulac compile --file metrics.fx --dialect snowflake
+
+  # The columns of a table, with their types
+  formulac compile 'SUM(amount)' --schema target/manifest.json --from orders")]
 pub struct CompileArgs {
     /// Formula or definitions; `-` is standard input
     #[arg(allow_hyphen_values = true, required_unless_present = "file", conflicts_with = "file")]
@@ -40,6 +58,10 @@ pub struct CompileArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac query metrics/revenue.yml
+  formulac query metrics/revenue.yml --dialect bigquery")]
 pub struct QueryArgs {
     /// Model spec; `-` is standard input
     #[arg(value_hint = ValueHint::FilePath)]
@@ -52,17 +74,32 @@ pub struct QueryArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # Show the .sql and .yml of a model
+  formulac model metrics/revenue.yml
+
+  # Write the models to a folder
+  formulac model metrics/revenue.yml metrics/churn.yml --out models/formulac
+
+  # Add drafts of unit tests to the spec
+  formulac model metrics/revenue.yml --unit-tests --out models/formulac")]
 pub struct ModelArgs {
     /// Model specs; `-` is standard input
-    #[arg(value_name = "SPEC", required = true, value_hint = ValueHint::FilePath)]
+    #[arg(
+        value_name = "SPEC", value_hint = ValueHint::FilePath,
+        required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
+    )]
     pub specs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Folder to write the .sql and .yml files to
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
-    /// Write nothing; fail when files in DIR differ
+    /// Write nothing; exit with 1 if files in DIR differ
     #[arg(long, requires = "out")]
     pub check: bool,
-    /// Draft unit tests: `examples:` to look through. With --out they are written to the end of the specs
+    /// Draft unit tests as `examples:` for review; with --out, append them to the specs
     #[arg(long, conflicts_with = "check")]
     pub unit_tests: bool,
     #[command(flatten)]
@@ -73,49 +110,83 @@ pub struct ModelArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Selections are dbt's: names, `+revenue+`, `tag:finance`, `path:metrics/sales`, `config.materialized:table`, \
-                        joined by blanks (either) or commas (both). FORMULAC_DBT names another path of dbt."
-)]
+#[command(after_long_help = "\
+Examples:
+  formulac generate
+
+  # Only two models and everything that reads them
+  formulac generate --select revenue+ churn+
+
+  # In CI: exit with 1 if a committed file is out of date
+  formulac generate --check
+
+  # Let dbt parse the result, and undo the writing if dbt rejects it
+  formulac generate --validate --target ci")]
 pub struct GenerateArgs {
-    /// Only models that these match
-    #[arg(long, short, value_name = "SELECTION", num_args = 1..)]
-    pub select: Vec<String>,
-    /// No models that these match
-    #[arg(long, value_name = "SELECTION", num_args = 1..)]
-    pub exclude: Vec<String>,
-    /// Leave out specs with errors, and what reads their models; write the others
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Skip specs with errors and the specs that read their models; write the others
     #[arg(long)]
     pub keep_going: bool,
-    /// Write nothing; fail when a file differs from what its spec makes
+    /// Write nothing; exit with 1 if a file is out of date
     #[arg(long, conflicts_with = "validate")]
     pub check: bool,
-    /// Let `dbt parse` judge what is written; what it refuses is taken back
+    /// Run `dbt parse` on the result, and undo the writing if dbt rejects it
     #[arg(long)]
     pub validate: bool,
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub dbt: DbtArgs,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # All specs of the project
+  formulac check
+
+  # One file, with the safe fixes applied
+  formulac check metrics/revenue.yml --fix
+
+  # The specs that changed since production was built, as annotations of a GitHub workflow
+  formulac check --select state:modified --state prod-artifacts --output-format github")]
 pub struct CheckArgs {
     /// Formula files and specs (.yml, .yaml), `-` for standard input [default: the project's specs]
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub files: Vec<PathBuf>,
-    /// Make the changes that are sure to be right
+    /// Apply the fixes that are safe
     #[arg(long)]
     pub fix: bool,
+    /// Exit with 1 for these diagnostics, too
+    #[arg(long, value_name = "WHAT")]
+    pub deny: Option<Deny>,
+    #[command(flatten)]
+    pub selection: Selection,
     #[command(flatten)]
     pub settings: Settings,
-    /// The same as --output-format json
+    /// Print one JSON object, as --output-format json does
     #[arg(long)]
     pub json: bool,
 }
 
+/// `--deny`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings
+    Warnings,
+}
+
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac explain 'SUM(amount) / COUNT()'
+
+  # The page of a diagnostic
+  formulac explain F0301")]
 pub struct ExplainArgs {
     /// Formula or definitions, `-` for standard input, or a diagnostic's code such as F0301
     #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
@@ -128,10 +199,15 @@ pub struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac functions
+  formulac functions XLOOKUP
+  formulac functions --search median --dialect bigquery")]
 pub struct FunctionsArgs {
     /// Function to show
     pub name: Option<String>,
-    /// List those with this text in name, summary or notes
+    /// List the functions with this text in their name, summary or notes
     #[arg(long, value_name = "TEXT", conflicts_with = "name")]
     pub search: Option<String>,
     /// SQL dialect to show [default: all]
@@ -143,18 +219,41 @@ pub struct FunctionsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  formulac schema spec\n  formulac schema json plan")]
 pub struct SchemaArgs {
-    /// What the schema describes
+    #[command(subcommand)]
     pub of: SchemaOf,
 }
 
 /// What a JSON Schema describes.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum SchemaOf {
-    /// A model spec
+    /// Print the JSON Schema of a model spec
+    #[command(after_long_help = "Examples:\n  formulac schema spec > formulac-spec.schema.json")]
     Spec,
-    /// The project file, formulac.yml
+    /// Print the JSON Schema of the project file, formulac.yml
+    #[command(after_long_help = "Examples:\n  formulac schema project > formulac-project.schema.json")]
     Project,
-    /// Values of one person, formulac.local.yml
+    /// Print the JSON Schema of personal settings, formulac.local.yml
+    #[command(after_long_help = "Examples:\n  formulac schema local")]
     Local,
+    /// Fetch the columns of the relations that specs read from the warehouse, through dbt
+    #[command(after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema fetch --target prod")]
+    Fetch(SchemaFetchArgs),
+    /// Print the JSON Schema of what a command prints with `--json`
+    #[command(after_long_help = "Examples:\n  formulac schema json plan\n  formulac schema json env diff")]
+    Json(SchemaJsonArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SchemaFetchArgs {
+    #[command(flatten)]
+    pub dbt: DbtArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SchemaJsonArgs {
+    /// Command with a `--json` option
+    #[arg(value_name = "COMMAND", required = true, num_args = 1..=2)]
+    pub command: Vec<String>,
 }

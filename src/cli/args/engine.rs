@@ -1,37 +1,51 @@
-//! Arguments of what runs SQL.
+//! Arguments of the commands that run SQL.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-/// What runs SQL, and over what.
+use super::dbt::{DbtArgs, Selection};
+
+/// Engine and data.
 #[derive(Debug, Default, Args)]
 pub struct EngineArgs {
-    /// Folder with one CSV, Parquet or JSON file a relation, named like it
+    /// Folder with one CSV, Parquet or JSON file per relation, named like the relation
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
     /// `dbt`, `duckdb`, `postgres` or a `postgres://` URL [default: duckdb with --data, else the project's dbt]
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
-    /// Schema file, dbt manifest or properties file, or folder of Omni views [default: what the data shows]
+    /// Schema file, dbt manifest or properties file, or folder of Omni views [default: the columns of the data]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub schema: Option<PathBuf>,
+    #[command(flatten)]
+    pub dbt: DbtArgs,
 }
 
-/// Below the help of commands that run SQL.
-const ENGINES: &str = "DuckDB is the program `duckdb` (`pip install duckdb-cli`), Postgres is asked with `psql`, dbt with \
-                       `dbt show`; FORMULAC_DUCKDB, FORMULAC_PSQL and FORMULAC_DBT name other paths.";
-
 #[derive(Debug, Args)]
-#[command(after_help = ENGINES)]
+#[command(after_long_help = "\
+DuckDB is the program `duckdb` (`pip install duckdb-cli`). Postgres is queried with `psql`, dbt with `dbt show`. \
+FORMULAC_DUCKDB, FORMULAC_PSQL and FORMULAC_DBT name other paths.
+
+Examples:
+  # Through the dbt project
+  formulac preview metrics/revenue.yml --target dev
+
+  # Over files, without dbt
+  formulac preview metrics/revenue.yml --data seeds --limit 50")]
 pub struct PreviewArgs {
     /// Model spec; `-` is standard input
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub spec: PathBuf,
+    #[arg(
+        value_hint = ValueHint::FilePath,
+        required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
+    )]
+    pub spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub selection: Selection,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Rows to show
+    /// Maximum number of rows to show
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
     /// Print one JSON object, errors included
@@ -40,34 +54,45 @@ pub struct PreviewArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = ENGINES)]
+#[command(after_long_help = "\
+DuckDB is the program `duckdb` (`pip install duckdb-cli`). Postgres is queried with `psql`, dbt with `dbt show`. \
+FORMULAC_DUCKDB, FORMULAC_PSQL and FORMULAC_DBT name other paths.
+
+Examples:
+  formulac verify
+  formulac verify --select revenue --limit 20
+
+  # The text of a merge request
+  formulac verify --markdown --no-evidence")]
 pub struct VerifyArgs {
     /// Specs or models [default: all of the project]
-    #[arg(value_name = "SPEC|MODEL", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "SPEC|MODEL", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub specs: Vec<OsString>,
     #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
     pub engine: EngineArgs,
-    /// How far two numbers may lie apart where `compare:` does not say it [default: floats by a 10^-9th part, others not]
+    /// Largest allowed difference between two numbers, unless `compare:` sets one [default: 1e-9 of a float, else 0]
     #[arg(long, value_name = "T", value_parser = not_negative)]
     pub tolerance: Option<String>,
-    /// Rows to show of those that differ
+    /// Maximum number of differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: u32,
-    /// Seconds that a formula's query, and a build, may take [default: `budget` in the spec's `meta: {formulac: …}`]
+    /// Largest allowed time of a formula's query and of a build [default: `budget` in the spec's `meta: {formulac: …}`]
     #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
     pub budget: Option<String>,
-    /// Leave `.formulac/evidence/` as it is
+    /// Do not update `.formulac/evidence/`
     #[arg(long)]
     pub no_evidence: bool,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
-    /// Print Markdown, as for a merge request
+    /// Print Markdown for a merge request
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
 }
 
-/// A number as SQL reads it, which is not negative.
+/// Accepts a number that is not negative, as SQL writes it.
 fn not_negative(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.len() <= 30;
     match text.parse::<f64>() {

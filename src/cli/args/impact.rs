@@ -1,37 +1,46 @@
-//! Arguments of what looks at the graph of a project.
+//! Arguments of the commands that read the graph of a project.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Columns are followed through the SQL that dbt compiled (`dbt compile`, and `dbt docs generate` for their \
-                        names) and through specs. FORMULAC_GIT names another path of git."
-)]
+#[command(after_long_help = "\
+Columns are followed through specs and through the SQL that dbt compiled (`dbt compile`; `dbt docs generate` for their \
+names). FORMULAC_GIT names another path of git.
+
+Examples:
+  # A column that will be removed
+  formulac impact orders.amount --removed
+
+  # The changes of this branch, as a page
+  formulac impact --since main -o impact.html
+
+  # In CI: exit with 1 if something breaks
+  formulac impact --since origin/main --fail-on breaking")]
 pub struct ImpactArgs {
     /// Column, model, source or definition: `orders.amount`, `orders`, `raw.orders`, or a unique id
     #[arg(value_name = "NAME", required_unless_present = "since")]
     pub names: Vec<String>,
-    /// What changed in specs and dbt files since this git revision
+    /// Start from the specs and dbt files that changed since this git revision
     #[arg(long, value_name = "REV", conflicts_with = "names", allow_hyphen_values = true)]
     pub since: Option<String>,
-    /// They are to be removed or renamed [default: their values change]
+    /// Assume that NAME is removed or renamed [default: its values change]
     #[arg(long, visible_alias = "renamed", requires = "names")]
     pub removed: bool,
-    /// They are to get another type
+    /// Assume that NAME changes its type
     #[arg(long, requires = "names", conflicts_with = "removed")]
     pub type_changed: bool,
-    /// Exit with 1 where something is as bad as that
+    /// Exit with 1 if the impact has this grade or a worse one
     #[arg(long, value_name = "GRADE")]
     pub fail_on: Option<FailOn>,
-    /// Shape of the report
+    /// Format of the report
     #[arg(long, value_name = "FORMAT", default_value = "tree", hide_default_value = true)]
     pub format: GraphFormat,
-    /// Write the report to this file; one that ends in .html is a page
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub out: Option<PathBuf>,
-    /// The same as --format json
+    /// Write the report to this file; its ending (.html, .json, .md, .mmd, .dot) sets the format
+    #[arg(short, long, alias = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }
@@ -45,41 +54,47 @@ pub enum FailOn {
     Changing,
 }
 
-/// How a graph is shown.
+/// Format of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
-    /// For people, in a terminal
+    /// An indented list, for a terminal
     Tree,
-    /// A JSON object
+    /// A JSON object: `--json`
+    #[value(skip)]
     Json,
-    /// For a merge request
+    /// Markdown, for a merge request
     Markdown,
     /// A Mermaid flowchart
     Mermaid,
-    /// Graphviz
+    /// A Graphviz graph
     Dot,
-    /// One page, in one file
+    /// A page in one file
     Html,
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac lineage revenue
+  formulac lineage orders.amount --down --depth 2
+  formulac lineage revenue --format mermaid")]
 pub struct LineageArgs {
     /// Column, model, source or anything else of the project: `orders.amount`, `orders`, or a unique id
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Only what it is made of
+    /// Show only the upstream part
     #[arg(long, conflicts_with = "down")]
     pub up: bool,
-    /// Only what is made of it
+    /// Show only the downstream part
     #[arg(long)]
     pub down: bool,
-    /// How many steps away [default: all]
+    /// Maximum number of steps from NAME [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub depth: Option<u32>,
-    /// Shape of the graph
-    #[arg(long, value_name = "FORMAT", default_value = "tree", hide_default_value = true, value_parser = ["tree", "json", "mermaid", "dot"])]
+    /// Format of the graph
+    #[arg(long, value_name = "FORMAT", default_value = "tree", hide_default_value = true, value_parser = ["tree", "mermaid", "dot"])]
     pub format: String,
-    /// The same as --format json
+    /// Print one JSON object
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }

@@ -1,7 +1,9 @@
 //! The arguments of the command.
 
 mod compiling;
+mod dbt;
 mod engine;
+mod help;
 mod impact;
 mod settings;
 mod sync;
@@ -13,9 +15,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use compiling::{
     CheckArgs, CompileArgs, ExplainArgs, FunctionsArgs, GenerateArgs, InitArgs, ModelArgs, QueryArgs, SchemaArgs,
-    SchemaOf,
+    SchemaFetchArgs, SchemaOf,
 };
+pub use dbt::{DbtArgs, Selection};
 pub use engine::{EngineArgs, PreviewArgs, VerifyArgs};
+pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
 pub use settings::{ContextName, Settings, Target};
 pub use sync::{
@@ -29,7 +33,8 @@ pub use team::{
 /// Compiles spreadsheet-style formulas to SQL and dbt models
 #[derive(Debug, Parser)]
 #[command(name = "formulac", version, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 done, 1 the input has errors, 2 wrong usage, 3 conflict, 4 not allowed, \
+#[command(after_help = "`formulac COMMAND --help` shows the options of a command, with examples.\n\
+                        Exit status: 0 done, 1 the input has errors, 2 wrong usage, 3 conflict, 4 not allowed, \
                         5 a file, engine or dbt failed.")]
 pub struct Cli {
     #[command(flatten)]
@@ -38,27 +43,47 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options of every subcommand.
+/// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Show errors only
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub quiet: bool,
+    /// Show every warning with its place, and how formulas are read
+    #[arg(short, long, global = true, hide_short_help = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// When to color messages
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
     pub color: When,
-    /// Never ask; fail where an answer is needed
-    #[arg(long, global = true)]
+    /// Never ask; exit with 2 if an answer is needed
+    #[arg(long, global = true, hide_short_help = true)]
     pub no_input: bool,
     /// Folder of the project [default: found from the working directory upwards]
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project_dir: Option<PathBuf>,
+    /// Ignore the project: its settings, and its knowledge of the data
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_project: bool,
     /// Environment of the project
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "NAME")]
     pub env: Option<String>,
-    /// Shape of diagnostics
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", hide_default_value = true)]
+    /// Format of diagnostics
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "FORMAT",
+        default_value = "human",
+        hide_default_value = true
+    )]
     pub output_format: Format,
 }
 
@@ -73,12 +98,12 @@ pub enum When {
     Never,
 }
 
-/// How diagnostics are written.
+/// Format of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people, with the line and help
+    /// Text with the source line and help
     Human,
-    /// A line each
+    /// One line each, with the help at its end
     Concise,
     /// A JSON object
     Json,
@@ -88,65 +113,65 @@ pub enum Format {
     Sarif,
 }
 
-/// What to do.
+/// The commands, in the order of the help.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Begin in a dbt project, or write an example project
+    /// Set up formulac in a dbt project, or write an example project
     Init(InitArgs),
-    /// Compile a formula or definitions to SQL expressions
-    Compile(CompileArgs),
-    /// Compile a model spec to a plain SQL query
-    Query(QueryArgs),
-    /// Compile model specs to dbt models
-    Model(ModelArgs),
-    /// Compile all specs of the project to dbt models, tests and docs
-    Generate(GenerateArgs),
-    /// Bring what dbt knows into the Omni model: views, keys, joins, the state of the tests
-    Pull(PullArgs),
-    /// Make a model spec of measures, dimensions and saved queries of Omni
-    Promote(PromoteArgs),
-    /// Show on one screen what is out of step, stale or failing, and what mends it
-    Status(StatusArgs),
-    /// Show what a push would do: what is created, updated, deleted, kept, and what conflicts
-    Plan(PlanArgs),
-    /// Bring specs to dbt's files: shown, asked about, written and committed, wholly or not at all
-    Push(PushArgs),
-    /// Decide a conflict that a plan shows, for the spec or for the file
-    Resolve(ResolveArgs),
-    /// Bring hand edits of generated files into the specs, as formulas where they are SQL
-    Adopt(AdoptArgs),
-    /// Show who pushed what, and when
-    Log(LogArgs),
-    /// Bring everything back to what it was after an entry of the log, as a new commit
-    Rollback(RollbackArgs),
-    /// List, show, use, compare and check environments
-    Env(EnvArgs),
-    /// Propose a change, comment on it, approve or reject it
-    Change(ChangeArgs),
-    /// In CI: whether a branch's commits were allowed to their authors, and carry the approvals they need
-    Authorize(AuthorizeArgs),
-    /// Tag specs, dbt's files and Omni's together, with what changed since the last release
-    Release(ReleaseArgs),
-    /// Run a model spec and show its rows
-    Preview(PreviewArgs),
-    /// Compare built models with their formulas and with what `compare:` names, row by row
-    Verify(VerifyArgs),
-    /// Find faults in formulas and specs, and mend them
+    /// Find errors in formulas and specs, and apply safe fixes
     Check(CheckArgs),
-    /// Show how a formula is read, or what a diagnostic means
+    /// Explain a formula or a diagnostic
     Explain(ExplainArgs),
     /// List the functions, or show one
     Functions(FunctionsArgs),
-    /// Show what a change touches downstream: models, tests, exposures, metrics, specs, Omni fields
+    /// Run a spec and show its rows
+    Preview(PreviewArgs),
+    /// Compile formulas to SQL expressions
+    Compile(CompileArgs),
+    /// Compile a spec to one SQL query
+    Query(QueryArgs),
+    /// Compile specs to dbt models, printed or written to a folder
+    Model(ModelArgs),
+    /// Write the dbt models, tests and docs of all specs
+    Generate(GenerateArgs),
+    /// Compare built models with their formulas, row by row
+    Verify(VerifyArgs),
+    /// Show what is out of date or failing, and how to fix it
+    Status(StatusArgs),
+    /// Show what `push` would change, and the conflicts
+    Plan(PlanArgs),
+    /// Write the generated dbt files and commit them (asks first; atomic)
+    Push(PushArgs),
+    /// Take hand edits of generated files into the specs
+    Adopt(AdoptArgs),
+    /// Resolve a conflict in favor of the spec or the edited file
+    Resolve(ResolveArgs),
+    /// Show the log of pushes
+    Log(LogArgs),
+    /// Restore an earlier state from the log, as a new commit
+    Rollback(RollbackArgs),
+    /// Update the Omni model from dbt: views, keys, joins, test results
+    Pull(PullArgs),
+    /// Turn Omni fields or a saved query into a model spec
+    Promote(PromoteArgs),
+    /// List, show, use, compare and check environments
+    Env(EnvArgs),
+    /// Propose, review, approve or reject a change
+    Change(ChangeArgs),
+    /// CI gate: check that the commits of a branch were permitted
+    Authorize(AuthorizeArgs),
+    /// Tag a release of specs, dbt files and Omni files
+    Release(ReleaseArgs),
+    /// Show what a change affects downstream
     Impact(ImpactArgs),
-    /// Show what a model or a column is made of, and what is made of it
+    /// Show the upstream and downstream lineage of a model or column
     Lineage(LineageArgs),
-    /// Print the JSON Schema of specs or of formulac.yml, for editors
+    /// Print the JSON Schema of specs, project files or JSON output
     Schema(SchemaArgs),
 }
 
 impl Command {
-    /// How it is called.
+    /// Name of the command, with its subcommand.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Init(_) => "init",

@@ -1,4 +1,4 @@
-//! What formulas are compiled for.
+//! Options for compiling formulas.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use formulac::{Context, Dialect};
 
-/// The dialect and what is known of the data.
+/// The dialect and the schema of the data.
 #[derive(Debug, Default, Args)]
 pub struct Target {
     /// SQL dialect [default: the project's, else postgres]
@@ -17,15 +17,15 @@ pub struct Target {
     pub schema: Option<PathBuf>,
 }
 
-/// What formulas are written for.
+/// Context of formulas.
 #[derive(Debug, Default, Args)]
 pub struct Settings {
     #[command(flatten)]
     pub target: Target,
-    /// Relation that names come from
+    /// Relation of unqualified names
     #[arg(long, value_name = "RELATION")]
     pub from: Option<String>,
-    /// What the formulas are written for [default: measure]
+    /// Where the formulas are used [default: measure]
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<ContextName>,
     /// Names that the query groups by
@@ -40,13 +40,13 @@ pub struct Settings {
     /// Order of rows, `name` or `name desc`
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub order_by: Vec<String>,
-    /// Where windows begin anew
+    /// Names that partition the windows
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub partition_by: Vec<String>,
-    /// Time zone in which instants become dates
+    /// Time zone used to convert instants to dates
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// Take blanks for zero in `+ - *` and numerators
+    /// Treat blanks as zero in `+ - *` and numerators
     #[arg(long, value_name = "HOW")]
     pub blanks: Option<Blanks>,
 }
@@ -54,7 +54,7 @@ pub struct Settings {
 /// `--context`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ContextName {
-    /// A dimension: one value a row
+    /// A dimension: one value per row
     Row,
     /// A measure: aggregates group
     Measure,

@@ -1,43 +1,59 @@
-//! Arguments of what brings specs, dbt and Omni together.
+//! Arguments of the commands that keep specs, dbt and Omni in step.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::dbt::{DbtArgs, Selection};
 use super::settings::Target;
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac status
+  formulac status --select tag:finance")]
 pub struct StatusArgs {
+    #[command(flatten)]
+    pub selection: Selection,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Read are manifest.json, catalog.json, run_results.json and sources.json of dbt's target folder; written \
-                        are files of the folder `omni:` of formulac.yml. What people edited there stays."
-)]
+#[command(after_long_help = "\
+`pull` reads manifest.json, catalog.json, run_results.json and sources.json from dbt's target folder, and writes to \
+the folder `omni:` of formulac.yml. Edits that people made there are kept.
+
+Examples:
+  # Show what would change
+  formulac pull --dry-run
+
+  # In CI: exit with 1 if Omni's files are out of date
+  formulac pull --check
+
+  # The artifacts of production
+  formulac pull --target-path prod-artifacts --prune")]
 pub struct PullArgs {
     /// Folder with dbt's artifacts [default: the project's target folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub target_path: Option<PathBuf>,
-    /// Write nothing; fail when a pull would change something
+    /// Write nothing; exit with 1 if a pull would change something
     #[arg(long)]
     pub check: bool,
-    /// Write nothing; show what a pull would do
+    /// Show the changes without writing them
     #[arg(long)]
     pub dry_run: bool,
-    /// Remove what dbt has no more, and do not mark it only
+    /// Delete views and fields that were removed from dbt, instead of hiding them
     #[arg(long)]
     pub prune: bool,
-    /// Leave out the state of the tests
+    /// Leave out test results
     #[arg(long)]
     pub strip_status: bool,
-    /// Pull again whenever dbt's artifacts change
+    /// Keep running, and pull when dbt's artifacts change
     #[arg(long, conflicts_with_all = ["check", "dry_run", "json"])]
     pub watch: bool,
-    /// Show what changed as Markdown
+    /// Print the changes as Markdown
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
     /// Print one JSON object, errors included
@@ -46,10 +62,22 @@ pub struct PullArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac plan
+
+  # Keep the plan, and push exactly that
+  formulac plan -o plan.json
+  formulac push plan.json
+
+  # Only one model and what reads it
+  formulac plan --select revenue+")]
 pub struct PlanArgs {
-    /// Keep the plan in this file, for `push FILE`
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Write the plan to this file, for `push FILE`
+    #[arg(short, long, alias = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
     /// Print the text of a merge request instead, as Markdown
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
@@ -59,20 +87,35 @@ pub struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "A push is one commit, on the environment's branch; where that is protected, on a new branch that \
-                        people merge. What a push is killed in, the next finishes. FORMULAC_GIT names another path of git."
-)]
+#[command(after_long_help = "\
+A push is one commit on the environment's branch. For a protected environment `push` creates a branch to merge instead. \
+An interrupted push is completed by the next one. FORMULAC_GIT names another path of git.
+
+Examples:
+  formulac push -m 'Net revenue without refunds'
+
+  # In CI, where nobody can be asked
+  formulac push --yes
+
+  # Exactly the plan that was reviewed
+  formulac push plan.json")]
 pub struct PushArgs {
-    /// Do what this plan says, or nothing
-    #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath)]
+    /// Plan to carry out: exactly this or nothing
+    #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Do not let dbt parse the project before anything is written
+    #[arg(long)]
+    pub no_parse: bool,
     /// First line of the commit's message
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
+    #[command(flatten)]
+    pub dbt: DbtArgs,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
@@ -80,25 +123,32 @@ pub struct PushArgs {
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("side").required(true))]
+#[command(after_long_help = "\
+Examples:
+  # Keep the formula of the spec, and drop the hand edit
+  formulac resolve revenue.net --ours
+
+  # Take the hand edit into the spec
+  formulac resolve revenue.net --theirs")]
 pub struct ResolveArgs {
-    /// The conflict: `model.definition`, `model.definition:property`, or a model with all of its conflicts
+    /// Conflict: `model.definition`, `model.definition:property`, or a model for all its conflicts
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Take what the spec says; the hand edit goes from the file
+    /// Keep the spec, and remove the hand edit from the file
     #[arg(long, visible_aliases = ["spec", "omni"], group = "side")]
     pub ours: bool,
-    /// Take what the file says, as a formula where it is one; else the spec goes back to its base
+    /// Keep the file: the edit becomes a formula if possible, else the spec returns to its base
     #[arg(long, visible_alias = "dbt", group = "side")]
     pub theirs: bool,
     /// Write the formula yourself, in EDITOR
     #[arg(long, group = "side")]
     pub edit: bool,
-    /// Take neither: both go back to what was pushed last
+    /// Keep neither: restore the state of the last push
     #[arg(long, group = "side")]
     pub base: bool,
 }
 
-/// Which side of a conflict is taken.
+/// The side of a conflict that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Ours,
@@ -108,7 +158,7 @@ pub enum Side {
 }
 
 impl ResolveArgs {
-    /// The side that was chosen; one of them has to be.
+    /// The chosen side; clap requires one.
     pub fn side(&self) -> Side {
         match (self.theirs, self.edit, self.base) {
             (true, ..) => Side::Theirs,
@@ -120,11 +170,18 @@ impl ResolveArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # All hand edits, without writing them
+  formulac adopt --dry-run
+
+  formulac adopt revenue
+  formulac adopt models/formulac/revenue.sql")]
 pub struct AdoptArgs {
-    /// Models, specs or generated files [default: all that were edited by hand]
+    /// Models, specs or generated files [default: all with hand edits]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Show what would be written, and write nothing
+    /// Show the changes without writing them
     #[arg(long)]
     pub dry_run: bool,
     /// Print one JSON object, errors included
@@ -133,11 +190,17 @@ pub struct AdoptArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  formulac log --limit 5
+
+  # The history of one definition
+  formulac log revenue.net")]
 pub struct LogArgs {
-    /// Model, `model.definition`, or number or hash of an entry [default: all]
+    /// Model, `model.definition`, or the number or hash of an entry [default: all]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Entries to show, the last ones
+    /// Maximum number of entries to show, the latest first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
     /// Print one JSON object
@@ -146,8 +209,15 @@ pub struct LogArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # The state after entry 12 of `formulac log`
+  formulac rollback 12
+
+  # The state of a release
+  formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// The entry to go back to: its number or the begin of its hash
+    /// Entry of the log to restore: its number or the beginning of its hash; or a release
     #[arg(value_name = "ID")]
     pub id: String,
     /// Do not ask
@@ -159,30 +229,39 @@ pub struct RollbackArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The spec goes to the folder `specs:` of formulac.yml, and never over another file. What no formula says stands \
-                        in it as `# gap:`, with Omni's file and line. Joins are found in the relationships of the folder `omni:`."
-)]
+#[command(after_long_help = "\
+The spec is written to the folder `specs:` of formulac.yml and never replaces another file. What no formula can \
+express is marked as `# gap:` with Omni's file and line. Joins are read from the relationships of the folder `omni:`.
+
+Examples:
+  # Two measures by month
+  formulac promote omni/orders.view.yaml:revenue,count --grain 'created_at[month]'
+
+  # Show the spec without writing it
+  formulac promote omni/orders.view.yaml:revenue --dry-run
+
+  # After the model is built: let Omni's field read the column
+  formulac promote omni/orders.view.yaml:revenue --repoint")]
 pub struct PromoteArgs {
-    /// View, query view or topic of Omni, and fields of it: `omni/orders.view.yaml:revenue,count`
+    /// View, query view or topic of Omni, with fields: `omni/orders.view.yaml:revenue,count`
     #[arg(value_name = "OMNI_FILE[:FIELD…]")]
     pub file: String,
     /// More fields: measures, dimensions, calculations, or a saved query
     #[arg(value_name = "FIELD")]
     pub fields: Vec<String>,
-    /// What rows are grouped by: dimensions, with timeframes such as `created_at[month]`
+    /// Dimensions to group by, with timeframes such as `created_at[month]`
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub grain: Vec<String>,
-    /// The model's name [default: made of what it holds]
+    /// Name of the model [default: derived from the fields]
     #[arg(long, value_name = "MODEL")]
     pub name: Option<String>,
     /// Folder to write the spec to [default: the project's specs]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
-    /// Show the spec, or the changed Omni file, and write nothing
+    /// Show the spec, or the changed Omni file, without writing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Once the model is in dbt's manifest: make the Omni field read the column, where that is exact
+    /// Make the Omni field read the model's column, if the values are exactly the same
     #[arg(long, conflicts_with_all = ["grain", "name", "out"])]
     pub repoint: bool,
     #[command(flatten)]

@@ -1,27 +1,34 @@
-//! Arguments of what teams need: environments, changes that are approved, authorization, releases.
+//! Arguments of the commands for teams: environments, changes, authorization, releases.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::dbt::DbtArgs;
+
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  formulac env list\n  formulac env diff production")]
 pub struct EnvArgs {
     #[command(subcommand)]
     pub command: EnvCommand,
 }
 
-/// What is done with environments.
+/// Subcommands of `env`.
 #[derive(Debug, Subcommand)]
 pub enum EnvCommand {
-    /// List the environments, and which one is used
+    /// List the environments, and mark the current one
+    #[command(after_long_help = "Examples:\n  formulac env list")]
     List(JsonArgs),
-    /// Show one: connection, schema, branch, variables, artifacts, and how dbt is run in it
+    /// Show an environment: connection, schema, branch, variables, artifacts, dbt's command line
+    #[command(after_long_help = "Examples:\n  formulac env show production")]
     Show(EnvNameArgs),
-    /// Use one from now on, in this work tree
+    /// Make an environment the current one in this work tree
+    #[command(after_long_help = "Examples:\n  formulac env use development")]
     Use(EnvUseArgs),
-    /// Show models and SQL that differ between this work tree and an environment
+    /// Show the models and SQL that differ between this work tree and an environment
     Diff(EnvDiffArgs),
-    /// Look for what is wrong with them: connections, branches, schemas of two, artifacts of another
+    /// Find faults of environments: unknown connections, branches, shared schemas, wrong artifacts
+    #[command(after_long_help = "Examples:\n  formulac env check\n  formulac env check production --json")]
     Check(EnvNameArgs),
 }
 
@@ -34,7 +41,7 @@ pub struct JsonArgs {
 
 #[derive(Debug, Args)]
 pub struct EnvNameArgs {
-    /// Environment [default: the one that is used; `check`: all]
+    /// Environment [default: the current one; `check`: all]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Print one JSON object
@@ -50,10 +57,15 @@ pub struct EnvUseArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Models of another environment are those of its branch. What is built there is found by the names \
-                       in the artifacts that dbt left of it: `artifacts:` in formulac.yml, else target/NAME."
-)]
+#[command(after_long_help = "\
+The models of another environment are those of its branch. Its tables are found by the names in its dbt artifacts: \
+`artifacts:` in formulac.yml, else target/NAME.
+
+Examples:
+  formulac env diff production
+
+  # The rows of one model, too
+  formulac env diff production revenue --rows --limit 20")]
 pub struct EnvDiffArgs {
     /// Environment to compare with
     #[arg(value_name = "NAME")]
@@ -61,52 +73,63 @@ pub struct EnvDiffArgs {
     /// Only these models
     #[arg(value_name = "MODEL")]
     pub models: Vec<String>,
-    /// Compare what is built, too: rows, sums of columns, a sample of what differs
+    /// Compare the built tables, too: rows, sums of columns, a sample of the differences
     #[arg(long)]
     pub rows: bool,
-    /// What reads them: `dbt`, `postgres` or a `postgres://` URL [default: dbt]
+    /// Engine that reads the rows: `dbt`, `postgres` or a `postgres://` URL [default: dbt]
     #[arg(long, value_name = "ENGINE", requires = "rows")]
     pub engine: Option<String>,
-    /// Rows to show of those that differ
+    /// Maximum number of differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10, requires = "rows")]
     pub limit: u32,
+    #[command(flatten)]
+    pub dbt: DbtArgs,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  formulac change propose 'Net revenue'\n  formulac change approve 3")]
 pub struct ChangeArgs {
     #[command(subcommand)]
     pub command: ChangeCommand,
 }
 
-/// What is done with changes.
+/// Subcommands of `change`.
 #[derive(Debug, Subcommand)]
 pub enum ChangeCommand {
-    /// Ask for approval of what this branch changes
+    /// Ask for approval of the changes on this branch
+    #[command(
+        after_long_help = "Examples:\n  formulac change propose 'Net revenue without refunds' -m 'Finance asked'"
+    )]
     Propose(ProposeArgs),
-    /// Say something about a change
+    /// Comment on a change
+    #[command(after_long_help = "Examples:\n  formulac change comment 3 'Why not by day?'")]
     Comment(CommentArgs),
-    /// Approve a change, exactly as it stands here
+    /// Approve a change, exactly as it is on this branch
+    #[command(after_long_help = "Examples:\n  formulac change approve 3 -m 'Checked with the ledger'")]
     Approve(DecideArgs),
     /// Reject a change
+    #[command(after_long_help = "Examples:\n  formulac change reject 3 -m 'Refunds count twice'")]
     Reject(RejectArgs),
-    /// List the changes, and what each still needs
+    /// List the changes, and the approvals that each still needs
+    #[command(after_long_help = "Examples:\n  formulac change list --json")]
     List(JsonArgs),
-    /// Show one: what it changes, who said what, what it still needs
+    /// Show a change: its content, comments and missing approvals
+    #[command(after_long_help = "Examples:\n  formulac change show 3")]
     Show(ShowArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct ProposeArgs {
-    /// What it is about, in a line
+    /// Title, one line
     #[arg(value_name = "TITLE")]
     pub title: String,
-    /// Why, in more words
+    /// Description: the reason for the change
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Revision that the change is compared with [default: the branch of the environment it is for]
+    /// Revision to compare with [default: the branch of the environment]
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
     pub base: Option<String>,
     /// Print one JSON object
@@ -119,7 +142,7 @@ pub struct CommentArgs {
     /// Change
     #[arg(value_name = "ID")]
     pub id: String,
-    /// What is said
+    /// Text of the comment
     #[arg(value_name = "TEXT")]
     pub text: String,
     /// Print one JSON object
@@ -132,7 +155,7 @@ pub struct DecideArgs {
     /// Change
     #[arg(value_name = "ID")]
     pub id: String,
-    /// What is said with it
+    /// Text of the approval
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// Print one JSON object
@@ -145,7 +168,7 @@ pub struct RejectArgs {
     /// Change
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Why
+    /// Reason
     #[arg(long, short, value_name = "TEXT")]
     pub message: String,
     /// Print one JSON object
@@ -164,15 +187,20 @@ pub struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "For CI, on the branch that is to be merged: roles and rules are those of REV, so that no branch allows \
-                        itself anything. Exit status 4 when something is not allowed or an approval lacks."
-)]
+#[command(after_long_help = "\
+Run `authorize` in CI on the branch to merge. Roles and rules are those of REV, so a branch cannot grant itself a \
+permission. The exit status is 4 if a commit is not permitted or an approval is missing.
+
+Examples:
+  formulac authorize --base origin/main
+
+  # Write the owners of all files for GitHub
+  formulac authorize --codeowners")]
 pub struct AuthorizeArgs {
-    /// Revision that is merged into, such as `origin/main`
+    /// Revision to merge into, such as `origin/main`
     #[arg(long, value_name = "REV", required_unless_present = "codeowners", allow_hyphen_values = true)]
     pub base: Option<String>,
-    /// Write who owns what, as forges read it, to this file
+    /// Write the owners of all files in GitHub's and GitLab's format to this file
     #[arg(
         long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 0..=1,
         default_missing_value = ".github/CODEOWNERS"
@@ -184,18 +212,24 @@ pub struct AuthorizeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  # Show the release notes
+  formulac release --dry-run
+
+  formulac release v1.4 -m 'Net revenue' --yes")]
 pub struct ReleaseArgs {
-    /// Its name, such as `v1.4` [default: the number after the last]
+    /// Name of the release, such as `v1.4` [default: the last name with its number increased]
     #[arg(value_name = "VERSION")]
     pub version: Option<String>,
-    /// What it brings, in a line
+    /// Summary, one line
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Show what would be released, and release nothing
+    /// Show the release without tagging it
     #[arg(long)]
     pub dry_run: bool,
     /// Do not ask
-    #[arg(long)]
+    #[arg(short, long)]
     pub yes: bool,
     /// Print one JSON object
     #[arg(long)]

@@ -163,7 +163,7 @@ impl Ground<'_> {
             return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))
                 .with_help("commit what is to change on a branch of its own, or name another `--base`"));
         };
-        let paths: Vec<String> = under_way.written().map(str::to_owned).collect();
+        let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
         match self.repository.differing(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed"))
@@ -191,7 +191,7 @@ impl Ground<'_> {
         let message = format!("{title}\n\n{TRAILER}: {hash}\n");
         let branch = self.repository.branch()?;
         let commit = Commit { message, paths: vec![path.clone()], entry: hash, branch, begins: None };
-        let changes = placed(&self.place.root, [TextChange::new(&path, None, Some(event.text()))])?;
+        let changes = placed(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
         carry_out(&self.place, &self.repository, &changes, &commit)?;
         let made = self.repository.head()?.unwrap_or_default();
         Ok(made.get(..7).unwrap_or_default().to_owned())

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 fn standing(ground: &Ground<'_>, change: &Change) -> Option<(Standing, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
     let is_here = under_way.content.is_some() && under_way.is_of(change);
-    is_here.then(|| (under_way.standing([change]), under_way.written().map(str::to_owned).collect()))
+    is_here.then(|| (under_way.standing([change]), under_way.approved().map(str::to_owned).collect()))
 }
 
 fn told(standing: Option<&Standing>) -> String {

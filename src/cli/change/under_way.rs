@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use formulac::team::{Asked, CHANGES, Change, Commit, Differing, Event, Said, Standing, approvers, content, is_same};
+use formulac::team::{
+    Asked, CHANGES, Change, Commit, Differing, Event, Said, Standing, approved, approvers, content, is_same,
+};
 use formulac::{Environment, Project};
 
 use crate::cli::exit::{Exit, Failure};
@@ -95,8 +97,13 @@ impl UnderWay {
     }
 
     /// The files that people wrote.
-    pub fn written(&self) -> impl Iterator<Item = &str> {
+    fn written(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|file| file.is_written_by_people()).map(|file| file.path.as_str())
+    }
+
+    /// The files that an approval covers.
+    pub fn approved(&self) -> impl Iterator<Item = &str> {
+        approved(&self.files).map(|file| file.path.as_str())
     }
 
     /// How it stands with what was said of a change, or of all.

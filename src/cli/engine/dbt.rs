@@ -9,10 +9,12 @@ use serde_json::{Map, Value};
 use super::answer::{Answer, Column};
 use super::fault::{self, Sent};
 use super::{Asked, Presence};
+use crate::cli::args::DbtArgs;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run::{Call, Ran};
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Waiting;
 
 /// What helps where the warehouse has not what the model reads.
 const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
@@ -25,8 +27,11 @@ const LONGEST: usize = 100_000;
 pub struct DbtRun {
     pub project: DbtProject,
     pub environment: Option<Environment>,
+    /// Options that are passed on.
+    pub args: DbtArgs,
     /// Artifacts of where is read what this environment has not built.
     pub deferred: Option<PathBuf>,
+    pub waiting: Waiting,
 }
 
 impl DbtRun {
@@ -43,22 +48,23 @@ impl DbtRun {
     }
 
     fn target(&self) -> Option<&str> {
-        self.environment.as_ref()?.connection.as_deref()
+        let of_environment = || self.environment.as_ref()?.connection.as_deref();
+        self.args.target.as_deref().or_else(of_environment)
     }
 }
 
 /// A call of `dbt show` in this environment. It writes no artifacts: those that a build left tell of that build.
-fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str) -> Result<Ran, Failure> {
+fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str) -> Result<Ran, Failure> {
     let limit = limit.to_string();
     let words = ["--no-write-json", "show", "--output", "json", "--limit", &limit];
-    let mut call = Call::new(&run.project.folder, &words, run.environment.as_ref());
+    let mut call = Call::new(&run.project.folder, &words, run.environment.as_ref(), &run.args);
     if let Some(folder) = deferred {
         // dbt runs in its own folder.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         call.command.arg("--defer").arg("--state").arg(folder);
     }
     call.command.args(["--inline", sql]);
-    call.run()
+    call.run(&run.waiting, &format!("asking dbt for {what}"))
 }
 
 /// Runs a query as dbt reads it, to which dbt adds the limit. It tells no types; they are those of the columns that are
@@ -67,7 +73,7 @@ pub fn show(asked: Asked<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
     let timed = asked.timed.map(|timed| formulac::dbt::seconds_told(timed, asked.sql));
-    let output = call(run, run.deferred.as_deref(), most, timed.as_deref().unwrap_or(asked.sql))?;
+    let output = call(run, run.deferred.as_deref(), most, timed.as_deref().unwrap_or(asked.sql), asked.what)?;
     let event = |name: &str| output.event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
@@ -124,9 +130,10 @@ pub fn show_all(all: &[Asked<'_>], run: &DbtRun, done: &impl Fn()) -> Result<Vec
 fn together(group: &[Asked<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> =
         group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();
+    let what = group.first().map_or("rows", |asked| asked.what);
     let queries: Vec<(&str, Option<&str>)> =
         limited.iter().zip(group).map(|(sql, asked)| (sql.as_str(), asked.timed)).collect();
-    let output = call(run, run.deferred.as_deref(), 1, &formulac::dbt::answers_told(&queries))?;
+    let output = call(run, run.deferred.as_deref(), 1, &formulac::dbt::answers_told(&queries), what)?;
     let (engine, version) = engine(&output);
     let answer = |(told, asked): (Value, &Asked<'_>)| {
         let texts = |value: &Value| value.as_array().map(|all| all.iter().map(self::value).collect::<Vec<_>>());
@@ -150,42 +157,57 @@ fn together(group: &[Asked<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Fa
 
 /// Whether each relation is there.
 pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
-    looked_for(relations, run, run.deferred.as_deref())
+    Ok(looked_for(relations, run, run.deferred.as_deref())?.into_iter().map(presence).collect())
 }
 
 /// Whether this environment has built each relation itself.
 pub fn built(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
-    looked_for(relations, run, None)
+    Ok(looked_for(relations, run, None)?.into_iter().map(presence).collect())
 }
 
-/// Where dbt fails over all, each is asked for by itself.
-fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<Presence>, Failure> {
+/// What dbt says of a relation: names and types of its columns, none if it is missing, or why it cannot be asked for.
+pub type Looked = Result<Option<Vec<(String, String)>>, String>;
+
+/// The columns of each relation, with their types as the warehouse names them. If dbt fails over all relations, it is asked
+/// for each.
+pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<Looked>, Failure> {
     let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
-    let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations))?;
-    let told: Vec<Presence> = output.told().filter_map(|told| presence(&told)).collect();
+    let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations), "the columns of tables")?;
+    let told: Vec<Looked> = output.told().filter_map(|told| looked(&told)).map(Ok).collect();
     if output.succeeded && told.len() == relations.len() {
         return Ok(told);
     }
     if !others.is_empty() {
         let one = |relation| Ok(looked_for(std::slice::from_ref(relation), run, deferred)?.pop());
-        let each: Vec<Option<Presence>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
+        let each: Vec<Option<Looked>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
         return Ok(each.into_iter().flatten().collect());
     }
     let message = output.message();
     let is_missing = fault::names_no_table(&message) || message.contains("which was not found");
     let first_line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("dbt says nothing of why");
-    Ok(vec![if is_missing { Presence::Missing } else { Presence::Unknown(format!("{}: {first_line}", first.name())) }])
+    Ok(vec![if is_missing { Ok(None) } else { Err(format!("{}: {first_line}", first.name())) }])
 }
 
-fn presence(told: &Value) -> Option<Presence> {
+fn looked(told: &Value) -> Option<Option<Vec<(String, String)>>> {
     if !told.get(0)?.as_bool()? {
-        return Some(Presence::Missing);
+        return Some(None);
     }
     let column = |pair: &Value| {
-        let ty = pair.get(1)?.as_str().and_then(|ty| ty.parse().ok()).unwrap_or_default();
-        Some(Known::new(pair.get(0)?.as_str()?, ty))
+        let ty = pair.get(1).and_then(Value::as_str).unwrap_or_default();
+        Some((pair.get(0)?.as_str()?.to_owned(), ty.to_owned()))
     };
-    Some(Presence::There(told.get(1)?.as_array()?.iter().map(column).collect::<Option<_>>()?))
+    told.get(1)?.as_array()?.iter().map(column).collect::<Option<_>>().map(Some)
+}
+
+fn presence(looked: Looked) -> Presence {
+    match looked {
+        Ok(None) => Presence::Missing,
+        Err(why) => Presence::Unknown(why),
+        Ok(Some(columns)) => {
+            let known = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
+            Presence::There(columns.into_iter().map(known).collect())
+        }
+    }
 }
 
 fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<Column> {

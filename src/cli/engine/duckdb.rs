@@ -159,9 +159,10 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let columns = relation.map_or(&[][..], |relation| relation.columns());
     let known = columns.iter().filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other));
-    let of_schema = known.map(|column| (column.name(), dialect.type_name(column.ty())));
-    let shown = file.types.iter().filter(|_| typed.is_none()).map(|(name, ty)| (name.as_str(), ty.as_str()));
-    let types = of_schema.chain(shown);
+    let of_schema: Vec<(&str, &str)> = known.map(|column| (column.name(), dialect.type_name(column.ty()))).collect();
+    let is_typed = |name: &str| of_schema.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let shown = file.types.iter().filter(|(name, _)| !is_typed(name)).map(|(name, ty)| (name.as_str(), ty.as_str()));
+    let types = of_schema.iter().copied().chain(shown);
     match file.kind {
         Kind::Csv { delimiter } => {
             let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));

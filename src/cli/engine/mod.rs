@@ -9,16 +9,18 @@ mod fault;
 mod postgres;
 
 use formulac::dbt::From as Read;
-use formulac::{Column as Known, Compiler, Dialect, Project, Schema};
+use formulac::{Column as Known, Dialect, Project, Schema};
 
-use super::args::{EngineArgs, Global};
+use super::args::EngineArgs;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
+use super::progress::Waiting;
 use super::session::Session;
-use super::{dbt_project, environment, project as project_file, schema, settings};
+use super::{dbt_project, environment, project as project_file};
 pub use answer::{Answer, Column};
 use data::DataFile;
 use dbt::DbtRun;
+pub use dbt::Looked;
 use formulac::diag::suggest;
 use postgres::Server;
 
@@ -26,6 +28,8 @@ use postgres::Server;
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'q> {
     pub sql: &'q str,
+    /// The rows that it asks for, for people.
+    pub what: &'q str,
     /// Its columns, for an engine that tells no types.
     pub columns: &'q [Known],
     /// The tables that it reads, as it spells them.
@@ -58,7 +62,8 @@ pub enum Engine {
 
 impl Engine {
     /// The engine that is asked for, else DuckDB over the data, else the project's own dbt.
-    pub fn chosen(global: &Global, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
+    pub fn chosen(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
+        let global = &session.global;
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
             (Some("duckdb"), Some(folder)) | (None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
@@ -70,13 +75,15 @@ impl Engine {
                 Err(failure.with_help("leave out `--data`, or choose `--engine duckdb`"))
             }
             (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
-                Some(found) => {
+                Some(mut found) => {
+                    found.profiles_dir.clone_from(&args.dbt.profiles_dir);
                     let environment = environment::chosen(global, project)?;
                     let target = found.target();
                     let root = project_file::folder(global.project_dir.as_deref())?.unwrap_or_default();
                     let of = |it: &Environment| environment::deferred(project, &root, &target, it);
                     let deferred = environment.as_ref().and_then(of);
-                    Ok(Self::Dbt(Box::new(DbtRun { environment, project: found, deferred })))
+                    let (args, waiting) = (args.dbt.clone(), Waiting::new(session));
+                    Ok(Self::Dbt(Box::new(DbtRun { environment, project: found, args, deferred, waiting })))
                 }
                 None if args.engine.is_some() => Err(Failure::new(Exit::Usage, "there is no dbt project here")
                     .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`")),
@@ -143,34 +150,9 @@ impl Engine {
         }
     }
 
-    /// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
-    pub fn compiler(
-        &mut self,
-        session: &Session,
-        args: &EngineArgs,
-        project: &Project,
-        dialect: Dialect,
-    ) -> Result<(Compiler, Option<Schema>), Failure> {
-        let (schema, given) = self.schema(session, args, dialect)?;
-        Ok((settings::with_schema(project, dialect, schema).build(), given))
-    }
-
-    /// What is known of the data, and the schema that was given.
-    pub fn schema(
-        &mut self,
-        session: &Session,
-        args: &EngineArgs,
-        dialect: Dialect,
-    ) -> Result<(Schema, Option<Schema>), Failure> {
-        let read = |path| schema::read(session, path)?.schema(dialect);
-        let given = args.schema.as_deref().map(read).transpose()?;
-        let shown = if given.is_none() { self.schema_text()? } else { None };
-        let schema = match (&given, shown) {
-            (Some(given), _) => given.clone(),
-            (None, Some(text)) => Schema::from_text(&text, dialect).0,
-            (None, None) => Schema::new(),
-        };
-        Ok((schema, given))
+    /// A schema with what the files of `--data` show, where the engine reads files.
+    pub fn shown(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
+        Ok(self.schema_text()?.map(|text| Schema::from_text(&text, dialect).0))
     }
 
     /// Runs a query. `typed` is the schema that was given.
@@ -218,6 +200,14 @@ impl Engine {
         }
     }
 
+    /// The columns of each relation with the types of the warehouse; of dbt only.
+    pub fn looked_for(&self, relations: &[Read]) -> Result<Vec<Looked>, Failure> {
+        match self {
+            Self::Dbt(run) => dbt::looked_for(relations, run, run.deferred.as_deref()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Whether each relation is built here, whatever is read of another environment in its place; none where nothing is.
     pub fn built(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
         match self {
@@ -229,7 +219,15 @@ impl Engine {
     /// The same of one, by asking for none of its rows: the columns come with the answer. `name` is as written.
     fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<Presence, Failure> {
         let sql = format!("select * from {name}\n");
-        let asked = Asked { sql: &sql, columns: &[], tables: &[], own_limit: None, limit: 0, timed: None };
+        let asked = Asked {
+            sql: &sql,
+            what: "the columns of a table",
+            columns: &[],
+            tables: &[],
+            own_limit: None,
+            limit: 0,
+            timed: None,
+        };
         match self.answer(asked, typed) {
             Ok(answer) => {
                 let known = |column: Column| Known::new(column.name, column.ty);

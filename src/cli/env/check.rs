@@ -26,14 +26,18 @@ struct Finding {
 pub fn run(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let all = environment::all(&place.project, &place.root);
     if let Some(name) = &args.name {
-        environment::named(&place.project, &place.root, name, Reason::Option)?;
+        environment::find(&place.project, name, Reason::Option)?;
     }
     let mut found = Vec::new();
     let repository = Repository::find(&place.root).ok();
-    for environment in all.iter().filter(|it| args.name.as_ref().is_none_or(|name| *name == it.name)) {
+    let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
+    for (environment, missing) in all.iter().filter(is_meant) {
         let mut tell = |is_fault: bool, text: String| {
             found.push(Finding { environment: environment.name.clone(), is_fault, text });
         };
+        for placeholder in missing {
+            tell(false, format!("`{placeholder}` has no value here, so nothing can be run in it"));
+        }
         connection(place, environment, &mut tell);
         branch(place, repository.as_ref(), environment, &mut tell)?;
         approvals(place, environment, &mut tell);
@@ -135,9 +139,9 @@ fn approvals(place: &Place, environment: &Environment, tell: &mut impl FnMut(boo
 }
 
 /// Environments that would overwrite each other.
-fn shared(all: &[Environment], only: Option<&str>, found: &mut Vec<Finding>) {
+fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<Finding>) {
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
-    for environment in all {
+    for (environment, _) in all {
         if let Some(schema) = &environment.schema {
             places.entry((environment.connection.as_deref(), schema.to_lowercase())).or_default().push(environment);
         }

@@ -26,11 +26,11 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 
 /// `env use`: a file of this work tree alone. Nothing of any environment is touched.
 fn choose(session: &Session, place: &Place, args: &EnvUseArgs) -> Result<Exit, Failure> {
-    let chosen = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
+    let chosen = environment::find(&place.project, &args.name, Reason::Option)?;
     let _lock = Lock::take(session, place)?;
-    write_all(&[Planned { path: place.root.join(USED), text: format!("{}\n", chosen.name) }])?;
+    write_all(&place.bounds()?, &[Planned { path: place.root.join(USED), text: format!("{}\n", chosen.name) }])?;
     session.note(&format!("using {} in this work tree", chosen.name));
-    if let Some((now, reason)) = environment::chosen_for(&session.global, &place.project)?
+    if let Some((now, reason)) = environment::chosen_as_written(&session.global, &place.project)?
         && now.name != chosen.name
     {
         session.warn(&format!("warning: {} says `{}`, and goes first", reason.told(), now.name));

@@ -10,6 +10,7 @@ use formulac::dbt::{From as Read, Relation};
 use formulac::diag::render::visible;
 use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, Comparison, Side};
+use indicatif::ProgressBar;
 use serde_json::Value;
 
 use crate::cli::args::{EngineArgs, EnvDiffArgs, Target};
@@ -45,8 +46,8 @@ pub fn compare(
         return Err(Failure::new(Exit::Usage, "DuckDB reads files, and not what is built in an environment")
             .with_help("choose dbt, postgres or a `postgres://` URL"));
     }
-    let engine_args = EngineArgs { data: None, engine: args.engine.clone(), schema: None };
-    let engine = Engine::chosen(&session.global, &engine_args, &place.project)?.undeferred();
+    let engine_args = EngineArgs { data: None, engine: args.engine.clone(), schema: None, dbt: args.dbt.clone() };
+    let engine = Engine::chosen(session, &engine_args, &place.project)?.undeferred();
     let dialect = engine.dialect(&place.project)?;
     let named = Named {
         here: here.map_or_else(|| "here".to_owned(), |here| here.name),
@@ -89,10 +90,10 @@ pub fn compare(
             }
         }
     }
-    let bar = progress::bar(session, pairs.len(), "comparing");
+    let bar = (!engine.runs_models()).then(|| progress::bar(session, pairs.len(), "comparing"));
     let judge = Judge { engine: &engine, typed: None, limit: args.limit };
-    judged.extend(names.into_iter().zip(judge.judge(pairs, || bar.inc(1))?));
-    bar.finish_and_clear();
+    judged.extend(names.into_iter().zip(judge.judge(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?));
+    bar.iter().for_each(ProgressBar::finish_and_clear);
     Ok(Rows(judged))
 }
 

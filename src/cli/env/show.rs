@@ -51,8 +51,8 @@ pub fn left(place: &Place, environment: &Environment) -> Result<Option<Left>, Fa
 
 /// `env list`: a line each.
 pub fn list(session: &Session, place: &Place, as_json: bool) -> Result<Exit, Failure> {
-    let used = environment::chosen_for(&session.global, &place.project)?;
-    let all = environment::all(&place.project, &place.root);
+    let used = environment::chosen_as_written(&session.global, &place.project)?;
+    let all: Vec<Environment> = environment::all(&place.project, &place.root).into_iter().map(|(it, _)| it).collect();
     if as_json {
         let objects: Vec<Value> = all.iter().map(|it| object(it, used.as_ref())).collect();
         session.json(&json!({"environments": objects}))?;
@@ -104,10 +104,10 @@ fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Va
 
 /// `env show`: everything of one.
 pub fn one(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let used = environment::chosen_for(&session.global, &place.project)?;
+    let used = environment::chosen_as_written(&session.global, &place.project)?;
     let environment = match (&args.name, &used) {
         (Some(name), _) => environment::named(&place.project, &place.root, name, Reason::Option)?,
-        (None, Some((environment, _))) => environment.clone(),
+        (None, Some((used, reason))) => environment::named(&place.project, &place.root, &used.name, *reason)?,
         (None, None) => {
             return Err(Failure::new(Exit::Usage, "no environment is used")
                 .with_help("`formulac env list` shows those of formulac.yml; `--env NAME` takes one"));

@@ -7,16 +7,16 @@ use std::thread::{self, JoinHandle};
 
 use formulac::artifacts::{Catalog, Keep, Manifest, last_results};
 use formulac::impact::{Graph, Lineages, OmniFields, Sources, SpecModel};
-use formulac::{Compiler, Dialect, Project, Schema, SpecText};
+use formulac::{Compiler, Dialect, Project, SpecText};
 
 use crate::cli::artifacts::Artifacts;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::kept;
+use crate::cli::knowledge;
 use crate::cli::project;
 use crate::cli::session::Session;
-use crate::cli::settings;
 use crate::cli::source::Source;
 
 /// All that is known.
@@ -28,6 +28,8 @@ pub struct Known {
     artifacts: Option<Artifacts>,
     nothing: Manifest,
     catalog: Option<Catalog>,
+    /// What `known.yml` says.
+    committed: formulac::Known,
     pub specs: Vec<SpecModel>,
     /// The texts of the specs, by path.
     pub texts: Vec<(PathBuf, String)>,
@@ -86,7 +88,8 @@ impl Known {
             None => project.dialect(),
         };
         let compiler = OnceCell::new();
-        let facts = (&project, artifacts.as_ref(), catalog.as_ref(), dialect);
+        let committed = knowledge::committed(&root)?;
+        let facts = (&project, &committed, artifacts.as_ref(), catalog.as_ref(), dialect);
         let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session
@@ -100,6 +103,7 @@ impl Known {
             artifacts,
             nothing: Manifest::default(),
             catalog,
+            committed,
             specs,
             texts,
             compiler,
@@ -133,35 +137,23 @@ impl Known {
 
     /// The models of other states of the specs.
     pub fn compiled(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
-        let facts = (&self.project, self.artifacts.as_ref(), self.catalog.as_ref(), self.dialect);
+        let facts = (&self.project, &self.committed, self.artifacts.as_ref(), self.catalog.as_ref(), self.dialect);
         compiled(|| self.compiler.get_or_init(|| make(facts)), texts, &self.root)
     }
 
-    /// What a page says of where this comes from.
+    /// Lines of a page that say what is compared.
     pub fn said(&self, since: Option<&str>) -> Vec<String> {
-        let mut said = Vec::new();
-        if let Some(revision) = since {
-            said.push(format!("Changes since `{revision}`."));
-        }
-        if let Some(age) = self.artifacts.as_ref().and_then(Artifacts::age) {
-            said.push(format!("dbt's manifest was {age} old when this was written."));
-        }
-        said
+        since.map(|revision| format!("Changes since `{revision}`.")).into_iter().collect()
     }
 }
 
 /// What a compiler of specs is made of.
-type Facts<'f> = (&'f Project, Option<&'f Artifacts>, Option<&'f Catalog>, Option<Dialect>);
+type Facts<'f> = (&'f Project, &'f formulac::Known, Option<&'f Artifacts>, Option<&'f Catalog>, Option<Dialect>);
 
-fn make((project, artifacts, catalog, dialect): Facts<'_>) -> Compiler {
-    let dialect = project.dialect().or(dialect).unwrap_or_default();
-    let schema = artifacts.map_or_else(Schema::new, |it| Schema::from_dbt(&it.manifest, catalog, dialect));
-    let builder = settings::with_schema(project, dialect, schema);
-    match artifacts {
-        Some(artifacts) => artifacts.with_dbt(builder),
-        None => builder,
-    }
-    .build()
+fn make((project, committed, artifacts, catalog, dialect): Facts<'_>) -> Compiler {
+    let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
+    let found = artifacts.map(|artifacts| artifacts.known_beside(catalog, dialect)).unwrap_or_default();
+    knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 
 /// The texts of the project's specs; none where there is no folder of them.

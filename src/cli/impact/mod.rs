@@ -3,15 +3,18 @@
 mod known;
 mod since;
 
-use std::fs;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use formulac::impact::{Change, Difference, Grade, Graph, Impact, NameFault, Start, show};
 
 use super::args::{FailOn, GraphFormat, ImpactArgs};
+use super::bounds::Bounds;
 use super::exit::{Exit, Failure};
+use super::json;
+use super::project;
 use super::session::Session;
+use super::write::{Planned, write_all};
 
 pub use known::Known;
 
@@ -41,13 +44,13 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             }
             text
         }
-        GraphFormat::Json => formulac::diag::render::json_text(&show::json(&impact, &differences)),
+        GraphFormat::Json => json::text(&show::json(&impact, &differences)),
         GraphFormat::Markdown => show::markdown(&impact),
         GraphFormat::Mermaid => show::of_impact(&impact).mermaid(),
         GraphFormat::Dot => show::of_impact(&impact).dot(),
         GraphFormat::Html => show::page(&impact, &graph, &known.status, &known.said(args.since.as_deref())),
     };
-    match &args.out {
+    match &args.output {
         Some(path) => write(session, path, &text)?,
         None => session.data(&text)?,
     }
@@ -59,7 +62,7 @@ fn format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;
     }
-    let end = args.out.as_deref().and_then(Path::extension).map(|end| end.to_string_lossy().to_lowercase());
+    let end = args.output.as_deref().and_then(Path::extension).map(|end| end.to_string_lossy().to_lowercase());
     match (args.format, end.as_deref()) {
         (GraphFormat::Tree, Some("html" | "htm")) => GraphFormat::Html,
         (GraphFormat::Tree, Some("json")) => GraphFormat::Json,
@@ -96,7 +99,9 @@ fn told(difference: &Difference) -> String {
 }
 
 fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| Failure::io("write", &path.to_string_lossy(), &error))?;
+    let root = project::folder(session.global.project_dir.as_deref())?;
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::of_project(&root))?.and_named(path);
+    write_all(&bounds, &[Planned { path: path.to_owned(), text: text.to_owned() }])?;
     session.note(&format!("wrote {}", path.display()));
     Ok(())
 }

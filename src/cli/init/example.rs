@@ -67,7 +67,7 @@ pub fn plan(folder: &Path) -> Result<Plan, Failure> {
         return Err(failure.with_help("name a new folder"));
     }
     let planned = |(path, text): &(&str, &str)| Planned { path: folder.join(path), text: (*text).to_owned() };
-    Ok(Plan { files: FILES.iter().map(planned).collect(), kept: Vec::new() })
+    Ok(Plan { files: FILES.iter().map(planned).collect(), ..Plan::default() })
 }
 
 /// What can be done with it.

@@ -1,5 +1,7 @@
 //! A first spec on a model of the project: small, and sure to compile.
 
+use std::path::PathBuf;
+
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 use crate::cli::dbt_project::DbtProject;
@@ -37,20 +39,30 @@ fn compiles(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
 
 /// The names of the project's own models, and of its seeds behind them.
 fn models(dbt: &DbtProject) -> Vec<String> {
-    let of = |folders: &[String], ending: &str| -> Vec<String> {
-        let files = folders.iter().flat_map(|folder| super::files(&dbt.folder.join(folder), ending));
+    let of = |folders: &[String], section: &str, ending: &str| -> Vec<String> {
+        let enabled = |folder: &String| {
+            let folder = dbt.folder.join(folder);
+            let is_enabled = |path: &PathBuf| {
+                let inner = path.strip_prefix(&folder).unwrap_or(path).with_extension("");
+                dbt.is_enabled(section, &inner)
+            };
+            let mut files = super::files(&folder, ending);
+            files.retain(is_enabled);
+            files
+        };
+        let files = folders.iter().flat_map(enabled);
         let files = files.filter(|path| !path.components().any(|part| part.as_os_str() == "formulac"));
         files.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect()
     };
-    let mut names = of(&dbt.model_paths, "sql");
-    names.extend(of(&dbt.seed_paths, "csv"));
+    let mut names = of(&dbt.model_paths, "models", "sql");
+    names.extend(of(&dbt.seed_paths, "seeds", "csv"));
     names
 }
 
 /// What the last manifest knows, else what the properties files say.
 fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
-        return artifacts.schema(dialect);
+        return Ok(artifacts.known(dialect, None)?.schema);
     }
     let folders = dbt.model_paths.iter().chain(&dbt.seed_paths).map(|folder| dbt.folder.join(folder));
     let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending))).flatten();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use formulac::{Dialect, Project};
 
 use super::args::InitArgs;
+use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::project;
@@ -26,6 +27,8 @@ const SPECS: &str = "metrics/";
 struct Plan {
     files: Vec<Planned>,
     kept: Vec<String>,
+    /// What to do next, in a project that is new to formulac.
+    next: Option<String>,
 }
 
 pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
@@ -43,15 +46,20 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
-    write_all(&plan.files)?;
+    let bounds = match &args.folder {
+        Some(folder) if args.example => Bounds::none().and_named(folder),
+        _ => Bounds::of_project(&dbt(session, args)?.folder)?,
+    };
+    write_all(&bounds, &plan.files)?;
     for file in &plan.files {
         session.note(&format!("wrote {}", shown(&file.path)));
     }
     if plan.files.is_empty() {
         session.note("everything is there");
     }
-    if let Some(folder) = args.folder.as_deref().filter(|_| args.example) {
-        session.note(&example::next(folder));
+    match args.folder.as_deref().filter(|_| args.example) {
+        Some(folder) => session.note(&example::next(folder)),
+        None => plan.next.iter().for_each(|next| session.note(next)),
     }
     Ok(Exit::Done)
 }
@@ -71,11 +79,18 @@ fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
 fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     let place = dbt.folder.join(project::FILE);
-    let (specs, dialect) = if place.exists() {
+    let is_new = !place.exists();
+    let (specs, dialect) = if !is_new {
         plan.kept.push(shown(&place));
         let project = project::read(Some(&dbt.folder))?;
         (project.specs().unwrap_or(SPECS).to_owned(), known_dialect(dbt, dialect.or(project.dialect()))?)
     } else {
+        let unresolved = dbt.unresolved.iter().find(|(key, _)| ["model-paths", "test-paths"].contains(&key.as_str()));
+        if let Some((key, value)) = unresolved {
+            let text = format!("`{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves");
+            return Err(Failure::new(Exit::Usage, text)
+                .with_help("set the variable, or write formulac.yml with `models:` and `tests:` yourself"));
+        }
         let dialect = known_dialect(dbt, dialect)?;
         let text = project_file::text(dbt, dialect, SPECS);
         // What is written here is read again by every other command.
@@ -83,7 +98,8 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Plan, Failure> {
         plan.files.push(Planned { path: place, text });
         (SPECS.to_owned(), dialect)
     };
-    first(dbt, dialect, &specs, &mut plan)?;
+    let first = first(dbt, dialect, &specs, &mut plan)?;
+    plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
     ignored(&dbt.folder.join(".gitignore"), &mut plan)?;
     Ok(plan)
 }
@@ -96,21 +112,39 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 }
 
 /// A first spec, where there is none yet.
-fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut Plan) -> Result<(), Failure> {
+fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut Plan) -> Result<Option<PathBuf>, Failure> {
     let folder = dbt.folder.join(specs);
     let count = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
     if count > 0 {
         let specs = if count == 1 { "1 spec".to_owned() } else { format!("{count} specs") };
         plan.kept.push(format!("{} ({specs})", shown(&folder)));
-        return Ok(());
+        return Ok(None);
     }
     match first_spec::find(dbt, dialect)? {
         Some(FirstSpec { name, text }) => {
-            plan.files.push(Planned { path: folder.join(format!("{name}.yml")), text });
+            let path = folder.join(format!("{name}.yml"));
+            plan.files.push(Planned { path: path.clone(), text });
+            Ok(Some(path))
         }
-        None => plan.kept.push(format!("{} empty: there is no model yet that a spec could read", shown(&folder))),
+        None => {
+            plan.kept.push(format!("{} empty: there is no model yet that a spec could read", shown(&folder)));
+            Ok(None)
+        }
     }
-    Ok(())
+}
+
+/// The commands of the first evening.
+fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
+    let (specs, preview) = match spec.map(shown) {
+        Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
+        None => (shown(&dbt.folder.join(specs)), String::new()),
+    };
+    let known = if dbt.target().join("catalog.json").is_file() {
+        String::new()
+    } else {
+        "  dbt docs generate    # tells formulac all columns and their types\n".to_owned()
+    };
+    format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
 }
 
 /// The lines that are not there yet, behind those that are.

@@ -9,7 +9,11 @@ const PROTECTED: [&str; 2] = ["prod", "production"];
 
 /// The project file of a dbt project, with what may be added as comments.
 pub fn text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
-    let models = dbt.model_paths.first().map_or("models", String::as_str);
+    let first = |paths: &[String], default: &str| {
+        let path = paths.first().map_or(default, String::as_str);
+        path.trim_start_matches("./").trim_end_matches('/').to_owned()
+    };
+    let (models, tests) = (first(&dbt.model_paths, "models"), first(&dbt.test_paths, "tests"));
     format!(
         "\
 # How formulac works in this dbt project; `formulac --help` lists its commands.
@@ -21,7 +25,7 @@ specs: {specs}
 # Models that `formulac generate` makes of all specs.
 models: {models}/formulac/
 # Generated tests that are files of their own.
-tests: tests/formulac/
+tests: {tests}/formulac/
 {}
 # The time zone in which instants (timestamptz) become dates; without one it is the session's.
 # timezone: Europe/Berlin

@@ -2,15 +2,19 @@
 
 mod table;
 
+use std::path::{Path, PathBuf};
+
 use formulac::{Compiler, Project};
 use serde_json::json;
 
-use super::args::PreviewArgs;
+use super::args::{PreviewArgs, Target};
 use super::engine::{Answer, Asked, Engine};
 use super::exit::{Exit, Failure, Found};
+use super::generation::Generation;
+use super::knowledge::{Knowledge, note_undecided};
+use super::project;
 use super::session::{Session, Stream, reports};
 use super::source::Source;
-use super::{project, spec};
 use formulac::diag::{Code, Diagnostic, render};
 
 /// What helps where the folder of `--data` lacks a file that is read.
@@ -27,10 +31,11 @@ struct Outcome {
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    let mut engine = Engine::chosen(&session.global, &args.engine, &project)?;
-    let source = Source::file(&args.spec);
+    let mut engine = Engine::chosen(session, &args.engine, &project)?;
+    let path = spec(session, args)?;
+    let source = Source::file(&path);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
-    let outcome = match outcome(session, args, &project, &mut engine, source) {
+    let outcome = match outcome(session, args, &project, &mut engine, &path, source) {
         Err(Failure::Found(found)) => Outcome { found, ..Outcome::default() },
         outcome => outcome?,
     };
@@ -39,7 +44,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         let answer = outcome.answer.as_ref();
         session.json(&json!({
             "engine": engine.name(),
-            "version": answer.map(|answer| answer.version.as_str()),
+            "engine_version": answer.map(|answer| answer.version.as_str()),
             "name": outcome.name,
             "sql": outcome.sql,
             "columns": answer.map(Answer::columns_object).unwrap_or_default(),
@@ -57,6 +62,23 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         session.note(&answer.summary());
     }
     Ok(exit)
+}
+
+/// Returns the file that is named, else that of the one spec that is selected.
+fn spec(session: &Session, args: &PreviewArgs) -> Result<PathBuf, Failure> {
+    if let Some(spec) = &args.spec {
+        return Ok(spec.clone());
+    }
+    let target = Target { dialect: None, schema: args.engine.schema.clone() };
+    let mut chosen = Generation::chosen_specs(session, &target, &args.selection)?;
+    match (chosen.pop(), chosen.len() + 1) {
+        (Some(one), 1) => Ok(one),
+        (None, _) => Err(Failure::new(Exit::Usage, "the selection chooses no spec to preview")),
+        (_, count) => {
+            Err(Failure::new(Exit::Usage, format!("the selection chooses {count} specs, and `preview` runs one"))
+                .with_help("name the file of one spec"))
+        }
+    }
 }
 
 /// The table is data, what is not in it is said as a message.
@@ -82,15 +104,21 @@ fn outcome(
     args: &PreviewArgs,
     project: &Project,
     engine: &mut Engine,
+    path: &Path,
     source: Source,
 ) -> Result<Outcome, Failure> {
     let dialect = engine.dialect(project)?;
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let (compiler, typed) = engine.compiler(session, &args.engine, project, dialect)?;
-    let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
-    let mut spec = spec::compile(&compiler, source, path.as_deref());
+    let target = Target { dialect: Some(dialect), schema: args.engine.schema.clone() };
+    let knowledge = Knowledge::of(session, &target)?;
+    let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
+    let data = knowledge.of_data(shown);
+    let path = project::path_in_project(path, session.global.project_dir.as_deref());
+    let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
+    let Some(mut spec) = specs.into_iter().next() else { return Ok(Outcome::default()) };
+    note_undecided(session, spec.undecided());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // The schema is what the files show.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
@@ -109,15 +137,17 @@ fn outcome(
     let mut outcome = Outcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
     let compiles = Exit::of(&spec.found.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
+        let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
         let asked = Asked {
             sql,
+            what: &what,
             columns: &spec.columns,
             tables: &spec.tables,
             own_limit: spec.limit,
             limit: args.limit,
             timed: None,
         };
-        match engine.answer(asked, typed.as_ref()) {
+        match engine.answer(asked, data.typed.as_ref()) {
             Ok(answer) => outcome.answer = Some(answer),
             Err(Failure::Found(found)) => outcome.found = found,
             Err(failure) => return Err(failure),

@@ -1,21 +1,21 @@
 //! `formulac release`: specs, dbt's files and Omni's of one commit get one name, with what changed since the last.
 
+mod notes;
 mod obstacles;
 mod tags;
 
 use std::fmt::Write as _;
 
 use formulac::Environment;
-use formulac::sync::{LOG, Logged, REFUSED};
 use serde_json::json;
 
 use super::allowed;
-use super::args::ReleaseArgs;
+use super::args::{ReleaseArgs, Selection};
 use super::environment;
 use super::exit::{Exit, Failure};
 use super::place::Place;
 use super::session::Session;
-use super::sync::{Lock, Repository, agreed, logged};
+use super::sync::{self, Lock, Repository, agreed};
 use tags::Release;
 
 pub use tags::find;
@@ -34,13 +34,14 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let name = name(&repository, args.version.as_deref(), last)?;
-    let found = obstacles::of(session, &place, &repository, environment.as_ref(), last)?;
-    let entries = since(&place, &repository, last)?;
-    let text = text(&name, environment.as_ref(), args.message.as_deref(), last, &entries);
+    let made = sync::planned(session, &place, &Selection::default())?;
+    let found = obstacles::of(session, &place, &repository, environment.as_ref(), last, &made)?;
+    let notes = notes::of(&place, &repository, last, &made)?;
+    let text = text(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.shown(&text)?;
         for it in &found {
-            session.shown(&format!("error: {}\n  mend it with: {}\n", it.what, it.mend))?;
+            session.shown(&format!("error: {}\n  fix it with: {}\n", it.what, it.mend))?;
         }
     }
     let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;
@@ -53,7 +54,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     if args.json {
         let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "mend": it.mend})).collect();
         session.json(&json!({
-            "version": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
+            "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
             "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
             "released": is_wanted,
         }))?;
@@ -122,24 +123,8 @@ fn next(last: &str) -> Option<String> {
     Some(format!("{begin}{}", number.checked_add(1)?))
 }
 
-/// What was pushed since the last release.
-fn since(place: &Place, repository: &Repository, last: Option<&Release>) -> Result<Vec<Logged>, Failure> {
-    let before = match last {
-        Some(last) => repository.files(&last.commit, &[LOG.to_owned()])?,
-        None => Vec::new(),
-    };
-    let is_new = |entry: &Logged| entry.entry.did != REFUSED && !before.contains(&format!("{LOG}/{}", entry.file));
-    Ok(logged(place).entries.into_iter().filter(is_new).collect())
-}
-
 /// What the tag says.
-fn text(
-    name: &str,
-    environment: Option<&Environment>,
-    message: Option<&str>,
-    last: Option<&Release>,
-    entries: &[Logged],
-) -> String {
+fn text(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
     let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
     let mut text = format!("{name}{of}\n");
     for line in message.iter().flat_map(|message| message.trim().lines()) {
@@ -148,18 +133,7 @@ fn text(
     if message.is_some() {
         text.push('\n');
     }
-    let after = last.map(|last| format!("Since {}", last.name)).unwrap_or_else(|| "So far".to_owned());
-    let _ = writeln!(text, "\n{after}:");
-    if entries.is_empty() {
-        text.push_str("  no push: what changed was written by hand\n");
-    }
-    for Logged { number, entry, .. } in entries {
-        let day = entry.at.split('T').next().unwrap_or_default();
-        let _ = writeln!(text, "  {number} {} {day} {}", entry.did, entry.by);
-        for line in &entry.changes {
-            let _ = writeln!(text, "      {line}");
-        }
-    }
+    let _ = write!(text, "\n{notes}");
     text
 }
 

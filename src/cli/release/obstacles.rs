@@ -1,17 +1,20 @@
 //! What stands against a release: parts that are out of step, tests that fail, approvals that lack. All are told at once.
 
+use std::path::Path;
+
 use formulac::Environment;
-use formulac::artifacts::{Status, last_results};
+use formulac::artifacts::{RunResults, Status, last_results};
 use formulac::omni::Place as OmniPlace;
 
 use super::super::artifacts::{Artifacts, Beside};
 use super::super::change::{self, UnderWay};
 use super::super::environment;
 use super::super::exit::{Exit, Failure};
+use super::super::last_run;
 use super::super::place::Place;
 use super::super::pull;
 use super::super::session::Session;
-use super::super::sync::{self, Repository};
+use super::super::sync::{Made, Repository};
 use super::super::words::count;
 use super::tags::Release;
 
@@ -35,9 +38,10 @@ pub fn of(
     repository: &Repository,
     environment: Option<&Environment>,
     last: Option<&Release>,
+    made: &Made,
 ) -> Result<Vec<Obstacle>, Failure> {
     let mut found = Vec::new();
-    found.extend(step(session, place)?);
+    found.extend(step(made));
     if place.dbt.is_some() {
         found.extend(omni(session)?);
         found.extend(tests(place, environment)?);
@@ -47,20 +51,19 @@ pub fn of(
 }
 
 /// Specs and dbt's files.
-fn step(session: &Session, place: &Place) -> Result<Option<Obstacle>, Failure> {
-    let made = sync::planned(session, place)?;
+fn step(made: &Made) -> Option<Obstacle> {
     if !made.is_sound() {
-        return Ok(Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check")));
+        return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
     }
     if made.plan.conflicts() > 0 {
-        return Ok(Some(obstacle(Exit::Conflict, "specs and dbt's files are in conflict", "formulac plan")));
+        return Some(obstacle(Exit::Conflict, "specs and dbt's files are in conflict", "formulac plan"));
     }
     if made.plan.is_empty() {
-        return Ok(None);
+        return None;
     }
     let names: Vec<String> = made.plan.models.iter().map(|model| model.model.clone()).collect();
     let what = format!("specs and dbt's files are out of step: {}", named(&names));
-    Ok(Some(obstacle(Exit::Faulty, what, "formulac push")))
+    Some(obstacle(Exit::Faulty, what, "formulac push"))
 }
 
 /// Omni's files, where they are pulled at all.
@@ -89,14 +92,18 @@ fn tests(place: &Place, environment: Option<&Environment>) -> Result<Vec<Obstacl
         None => "dbt build".to_owned(),
     };
     let read = Artifacts::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
-    let beside = Beside::read(&folder)?;
+    let mut beside = Beside::read(&folder)?;
+    last_run::keep(&place.root, &folder, &beside);
+    if !beside.runs.iter().any(RunResults::is_of_run) {
+        beside.runs.extend(last_run::kept(&place.root, &folder));
+    }
     let last = last_results(&beside.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
-        let what = format!("nothing is known of tests: {} has no run of dbt", folder.display());
-        return Ok(vec![obstacle(Exit::Faulty, what, &build)]);
+        let other = beside.runs.iter().find(|run| !run.is_of_run()).and_then(|run| run.which.as_deref());
+        return Ok(vec![no_results(&folder, other, &build)]);
     };
     let mut found = Vec::new();
-    let newer: Vec<String> = read.newer(dbt).iter().map(|path| path.display().to_string()).collect();
+    let newer: Vec<String> = read.newer_than(dbt, &beside.runs).iter().map(|path| path.display().to_string()).collect();
     if !newer.is_empty() {
         let what =
             format!("{} newer than dbt's last run: {}", count(newer.len(), "file is", "files are"), named(&newer));
@@ -117,6 +124,26 @@ fn tests(place: &Place, environment: Option<&Environment>) -> Result<Vec<Obstacl
         found.push(obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
     }
     Ok(found)
+}
+
+/// The obstacle where no results of a build are there. `other` is the command that wrote the results instead.
+fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
+    let folder = folder.display();
+    let Some(other) = other else {
+        let what = format!("nothing is known of tests: {folder} has no run of dbt");
+        return obstacle(Exit::Faulty, what, build);
+    };
+    let other = if other == "generate" { "docs generate" } else { other };
+    // Building first and then the same command again would end here again.
+    let what = format!(
+        "nothing is known of tests: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
+    );
+    let mend = match other {
+        // Without compiling it writes no results.
+        "docs generate" => format!("{build} && {}", build.replace("dbt build", "dbt docs generate --no-compile")),
+        _ => format!("{build}, after `dbt {other}`"),
+    };
+    obstacle(Exit::Faulty, what, &mend)
 }
 
 /// Each commit of the branch since the last release, by the rules that were in force before it.

@@ -5,14 +5,15 @@ mod specs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, Status, last_results};
-use formulac::omni::{Place, Pull};
+use formulac::omni::{Place as FilePlace, Pull};
 use serde_json::json;
 
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
+use super::place::Place;
+use super::pull;
 use super::session::Session;
 use super::words::count;
-use super::{project, pull};
 
 /// Things that are named before the others are counted.
 const NAMED: usize = 3;
@@ -30,8 +31,17 @@ struct Part {
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let standing = pull::standing(session)?;
     let mut parts = Vec::new();
-    if project::read_with_place(session.global.project_dir.as_deref())?.is_some() {
-        parts.extend(specs::parts(session)?);
+    let mut exit = Exit::Done;
+    if let Some(place) = Place::find_any(session)? {
+        match place.check_folders() {
+            Err(Failure::Found(found)) => {
+                session.report(&found);
+                exit = Exit::of_all(&found);
+            }
+            other => other?,
+        }
+        place.warn_of_folders(session, None);
+        parts.extend(specs::parts(session, &place, &args.selection)?);
     }
     let Some((read, beside, _, pull)) = &standing.known else {
         let found = vec![format!("there is no {}", standing.dbt.manifest_path().display())];
@@ -41,18 +51,19 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             well: String::new(),
             mend: "dbt build, then dbt docs generate".to_owned(),
         });
-        return show(session, args, &parts);
+        return Ok(show(session, args, &parts)?.worse(exit));
     };
     let age = read.age().map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
-    let newer = read.newer(&standing.dbt);
+    let newer = read.newer_than(&standing.dbt, &[]);
     let mut found = Vec::new();
     if !newer.is_empty() {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
     parts.push(Part { name: "dbt artifacts", found, well: age, mend: "dbt parse".to_owned() });
     if beside.catalog.is_none() {
-        let found = vec!["catalog.json is missing, so types are not known".to_owned()];
-        parts.push(Part { name: "dbt catalog", found, well: String::new(), mend: "dbt docs generate".to_owned() });
+        let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
+        let mend = "dbt docs generate, or formulac schema fetch".to_owned();
+        parts.push(Part { name: "dbt catalog", found, well: String::new(), mend });
     }
     parts.push(omni(pull, standing.was_pulled));
     parts.push(tests(&beside.runs));
@@ -68,13 +79,13 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
         parts.push(Part { name: "sources", found, well, mend: "load them, then dbt source freshness".to_owned() });
     }
-    show(session, args, &parts)
+    Ok(show(session, args, &parts)?.worse(exit))
 }
 
 /// The files of Omni beside what dbt left.
 fn omni(pull: &Pull, was_pulled: bool) -> Part {
     let files = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes).filter_map(|place| match place {
-        Place::Omni(path) => Some(path.clone()),
+        FilePlace::Omni(path) => Some(path.clone()),
         _ => None,
     });
     let files: Vec<String> = files.collect();

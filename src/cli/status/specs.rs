@@ -1,31 +1,72 @@
 //! Specs beside what is made of them: dbt's files, by the last push where there was one, and Omni's fields.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use formulac::sync::{Action, ModelPlan, STATES};
+use formulac::diag::Code;
+use formulac::sync::{Action, ModelPlan};
 
 use super::{Part, named, paths};
-use crate::cli::args::Target;
+use crate::cli::args::{Selection, Target};
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::generation::Generation;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::spec::{self, Spec};
 use crate::cli::words::count;
 use crate::cli::write::Planned;
 use crate::cli::{promote, sync};
 
 /// What is to be said of the specs of the project.
-pub fn parts(session: &Session) -> Result<Vec<Part>, Failure> {
-    let place = Place::find(session)?;
-    let was_pushed = place.root.join(STATES).is_dir();
-    let mut parts = vec![if was_pushed { pushed(session, &place)? } else { generated(session, &place)? }];
-    parts.extend(twice(&place)?);
+pub fn parts(session: &Session, place: &Place, selection: &Selection) -> Result<Vec<Part>, Failure> {
+    let of_files = match sync::was_pushed(place) {
+        true => pushed(session, place, selection)?,
+        false => generated(session, place, selection)?,
+    };
+    let mut parts = vec![of_files];
+    parts.extend(knowledge(session, place)?);
+    parts.extend(twice(place)?);
     Ok(parts)
 }
 
+/// What is not known of the relations that specs read, and what dbt knows otherwise than `known.yml`.
+fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
+    let target = Target::default();
+    let dialect = place.dialect(&target)?;
+    let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});
+    let warnings = specs.iter().flat_map(|spec| &spec.found.diagnostics).filter(|it| it.kind() == Code::UnlistedColumn);
+    let unlisted: BTreeSet<String> = warnings.map(|it| it.message().to_owned()).collect();
+    let untyped: BTreeSet<String> = specs.iter().flat_map(Spec::undecided).map(|it| it.column.clone()).collect();
+    let otherwise = match place.artifacts()? {
+        Some(artifacts) => artifacts.known(dialect, place.fetched()?.as_ref())?.contradicting(&place.committed()?),
+        None => Vec::new(),
+    };
+    let mut found = Vec::new();
+    let of = |all: &BTreeSet<String>| named(&all.iter().cloned().collect::<Vec<_>>());
+    if !unlisted.is_empty() {
+        found.push(format!(
+            "{}: {}",
+            count(unlisted.len(), "column is not listed", "columns are not listed"),
+            of(&unlisted)
+        ));
+    }
+    if !untyped.is_empty() {
+        found.push(format!("{}: {}", count(untyped.len(), "type is not known", "types are not known"), of(&untyped)));
+    }
+    let fix = match found.is_empty() {
+        false => "dbt docs generate, or formulac schema fetch",
+        true => "formulac generate",
+    };
+    if !otherwise.is_empty() {
+        found.push(format!("dbt knows otherwise than known.yml: {}", named(&otherwise)));
+    }
+    let fix = fix.to_owned();
+    Ok((!found.is_empty()).then(|| Part { name: "columns", found, well: String::new(), mend: fix }))
+}
+
 /// What a push would do.
-fn pushed(session: &Session, place: &Place) -> Result<Part, Failure> {
-    let made = sync::planned(session, place)?;
+fn pushed(session: &Session, place: &Place, selection: &Selection) -> Result<Part, Failure> {
+    let made = sync::planned(session, place, selection)?;
     if !made.is_sound() {
         return Ok(part(vec![faulty(&made.found).unwrap_or_default()], String::new(), "formulac check"));
     }
@@ -67,12 +108,16 @@ fn pushed(session: &Session, place: &Place) -> Result<Part, Failure> {
 }
 
 /// What `generate` would do, where nothing was ever pushed.
-fn generated(session: &Session, place: &Place) -> Result<Part, Failure> {
+fn generated(session: &Session, place: &Place, selection: &Selection) -> Result<Part, Failure> {
     let target = Target::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let made = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let mut made = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let chosen = made.choose(session, selection)?;
+    for (found, _) in made.found.iter_mut().zip(&chosen.specs).filter(|(_, is_needed)| !**is_needed) {
+        found.diagnostics.clear();
+    }
     let left_out = made.left_out();
-    let delivery = made.delivery(|at| left_out[at].is_none(), true)?;
+    let delivery = made.delivery(|at| chosen.models[at] && left_out[at].is_none(), selection.is_everything())?;
     let faulty = faulty(&made.found);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
         (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), named(&paths(&files))))

@@ -13,6 +13,7 @@ use formulac::diag::render;
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
+    place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
     let made = planned::make(session, &place)?;
     if !made.is_sound() {

@@ -1,8 +1,6 @@
 //! Changes made to files and committed, wholly or not at all.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use formulac::sync::{Disk, Fault, FileChange, Journal, Left, TextChange, left, prepare};
 use serde_json::{Value, json};
@@ -81,26 +79,28 @@ pub fn carry_out(
     changes: &[FileChange],
     commit: &Commit,
 ) -> Result<(), Failure> {
-    let mut disk = Files::of(&place.root);
+    let mut disk = Files::of(place)?;
     let journal = prepare(&mut disk, changes, commit.note()).map_err(|fault| failure(&fault))?;
-    match finish(&mut disk, repository, &journal, commit) {
+    let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
+    let is_applied = applied.is_ok();
+    match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
         Ok(()) => Ok(()),
         // What git failed in behind the commit is no reason to take it back.
         Err(_) if commit.is_made(repository).unwrap_or(false) => {
             let _ = journal.finish(&mut disk);
             Ok(())
         }
-        Err(failure) => Err(undone(&mut disk, repository, &journal, commit, failure)),
+        Err(failure) => Err(undone(&mut disk, repository, &journal, commit, is_applied, failure)),
     }
 }
 
 /// Changes files of the work tree and commits nothing: all of them, or none.
 pub fn without_commit(place: &Place, changes: Vec<TextChange>) -> Result<(), Failure> {
-    let changes = placed(&place.root, changes)?;
+    let changes = placed(place, changes)?;
     if changes.is_empty() {
         return Ok(());
     }
-    let mut disk = Files::of(&place.root);
+    let mut disk = Files::of(place)?;
     let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
     if applied.is_err() {
@@ -111,17 +111,31 @@ pub fn without_commit(place: &Place, changes: Vec<TextChange>) -> Result<(), Fai
     applied
 }
 
+/// Commits what the journal has written, and forgets the journal.
 fn finish(disk: &mut Files, repository: &Repository, journal: &Journal, commit: &Commit) -> Result<(), Failure> {
-    journal.apply(disk).map_err(|fault| failure(&fault))?;
-    commit.make(repository)?;
+    commit.make(repository).or_else(|failure| {
+        // Formatters refuse a commit whose files they change. They have nothing to change in the second one.
+        let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
+        if is_rewritten { commit.make(repository) } else { Err(failure) }
+    })?;
+    repository.follow_hooks(&commit.paths)?;
     // What is committed is done: the next run clears away what could not be now.
     let _ = journal.finish(disk);
     Ok(())
 }
 
-fn undone(disk: &mut Files, repository: &Repository, journal: &Journal, commit: &Commit, why: Failure) -> Failure {
+fn undone(
+    disk: &mut Files,
+    repository: &Repository,
+    journal: &Journal,
+    commit: &Commit,
+    is_applied: bool,
+    why: Failure,
+) -> Failure {
     let taken_back = commit.unmake(repository);
-    let result = journal.undo(disk).map_err(|fault| failure(&fault)).and(taken_back);
+    // What differs from what was written just now, a hook of the commit has written.
+    let undone = if is_applied { journal.undo_all(disk) } else { journal.undo(disk) };
+    let result = undone.map_err(|fault| failure(&fault)).and(taken_back);
     match (result, why) {
         (Ok(()), why) => why,
         (Err(_), Failure::Message(mut message)) => {
@@ -134,7 +148,7 @@ fn undone(disk: &mut Files, repository: &Repository, journal: &Journal, commit: 
 
 /// Finishes what an earlier run was killed in, or undoes what failed in it.
 pub fn recover(session: &Session, place: &Place) -> Result<(), Failure> {
-    let mut disk = Files::of(&place.root);
+    let mut disk = Files::of(place)?;
     let (journal, to_undo) = match left(&mut disk).map_err(|fault| failure(&fault))? {
         Left::Nothing => return Ok(()),
         Left::ToFinish(journal) => (journal, false),
@@ -156,7 +170,12 @@ pub fn recover(session: &Session, place: &Place) -> Result<(), Failure> {
         session.warn("an earlier push had failed half way; it is undone");
         return Ok(());
     }
-    finish(&mut disk, &repository, &journal, &commit).map_err(|failure| match failure {
+    // A hook may have changed the files of a commit that is made.
+    let applied = match commit.is_made(&repository)? {
+        true => Ok(()),
+        false => journal.apply(&mut disk).map_err(|fault| failure(&fault)),
+    };
+    applied.and_then(|()| finish(&mut disk, &repository, &journal, &commit)).map_err(|failure| match failure {
         Failure::Message(mut message) => {
             message.text = format!("an earlier push was interrupted and cannot be finished: {}", message.text);
             message.help.get_or_insert_with(|| {
@@ -181,14 +200,13 @@ fn failure(fault: &Fault) -> Failure {
 
 /// The changes as bytes, at the places that they really are; refused where one leads out of the project, or where two
 /// are one file on some systems.
-pub fn placed(root: &Path, changes: impl IntoIterator<Item = TextChange>) -> Result<Vec<FileChange>, Failure> {
-    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
+pub fn placed(place: &Place, changes: impl IntoIterator<Item = TextChange>) -> Result<Vec<FileChange>, Failure> {
+    let bounds = place.bounds()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
-    let mut disk = Files::of(root);
+    let mut disk = Files::of(place)?;
     for change in changes {
-        let path = inside(&whole, &change.path)?;
+        let path = bounds.inside(&place.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
             && other != path
         {
@@ -206,24 +224,6 @@ pub fn placed(root: &Path, changes: impl IntoIterator<Item = TextChange>) -> Res
         placed.push(FileChange { path, before, after: change.after.map(String::into_bytes) });
     }
     Ok(placed)
-}
-
-/// Where a path leads: links are followed as far as they stay inside.
-fn inside(root: &Path, path: &str) -> Result<String, Failure> {
-    let whole = root.join(path);
-    let there = whole.ancestors().find(|it| fs::symlink_metadata(it).is_ok()).unwrap_or(root);
-    let out = |path: &str| {
-        Failure::new(Exit::Failed, format!("`{path}` leads out of the project"))
-            .with_help("replace the link by a file or folder, or name another folder in formulac.yml")
-    };
-    let real = fs::canonicalize(there).map_err(|_| out(path))?;
-    let rest = whole.strip_prefix(there).unwrap_or(Path::new(""));
-    let up = rest.components().any(|part| !matches!(part, std::path::Component::Normal(_)));
-    let real = if rest.as_os_str().is_empty() { real } else { real.join(rest) };
-    match real.strip_prefix(root) {
-        Ok(inner) if !up => Ok(inner.to_string_lossy().replace('\\', "/")),
-        _ => Err(out(path)),
-    }
 }
 
 /// Refuses a new file beside one whose name differs by case alone: on some systems they are one.

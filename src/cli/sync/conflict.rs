@@ -10,11 +10,20 @@ use crate::cli::place::Place;
 /// Most characters of a text that stands in one line.
 const WIDTH: usize = 100;
 
+/// Characters that are shown before the first difference of long texts.
+const BEFORE: usize = 30;
+
+/// Maximum number of parts of a file that are shown.
+const CLASHES: usize = 10;
+
 /// One conflict of so many.
 pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
     let repository = Repository::find(&place.root).ok();
-    let who = |path: &str, line: usize| {
-        let said = repository.as_ref().and_then(|repository| repository.blame(path, line));
+    let who = |path: &str, line: Option<usize>| {
+        let said = repository.as_ref().and_then(|repository| match line {
+            Some(line) => repository.blame(path, line),
+            None => last_change(repository, path),
+        });
         said.unwrap_or_else(|| "not committed".to_owned())
     };
     let name = named(model, conflict);
@@ -24,19 +33,46 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
         None => conflict.spec.clone(),
     };
     let theirs = format!("{}:{}", conflict.file, conflict.line);
-    let by_ours = who(&conflict.spec, conflict.spec_line.unwrap_or(1));
-    let by_theirs = who(&conflict.file, conflict.line);
-    let mut line = |side: &str, place: &str, text: &str, by: &str| {
-        let head = format!("  {side:6}  {place}");
-        let _ = writeln!(out, "{}", format!("{head:60}  {}   {by}", one_line(text)).trim_end());
-    };
-    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
     // What people described in Omni and for dbt is of no push.
-    line("base", if conflict.is_of_omni() { "the last pull" } else { "the last push" }, &text(&conflict.base), "");
-    line("ours", &ours, &text(&conflict.ours), &by_ours);
-    line("theirs", &theirs, &text(&conflict.theirs), &by_theirs);
+    let base = if conflict.is_of_omni() { "the last pull" } else { "the last push" };
+    let sides = [
+        ("base", base.to_owned(), &conflict.base, String::new()),
+        ("ours", ours, &conflict.ours, who(&conflict.spec, conflict.spec_line)),
+        ("theirs", theirs, &conflict.theirs, who(&conflict.file, Some(conflict.line))),
+    ];
+    let texts = sides.each_ref().map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
+    // Of a file only what differs is shown, and never the file.
+    let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_of_omni());
+    let excerpts = if is_file { Default::default() } else { excerpts(texts) };
+    let mut line = |head: &str, place: &str, text: &str, by: &str| {
+        let head = format!("  {head:6}  {place}");
+        let text = if text.is_empty() { by.to_owned() } else { format!("{text}   {by}") };
+        let _ = writeln!(out, "{}", format!("{head:60}  {text}").trim_end());
+    };
+    for ((side, place, _, by), text) in sides.iter().zip(&excerpts) {
+        line(side, place, text, by);
+    }
     if let Some(formula) = &conflict.theirs_formula {
-        line("theirs", "as a formula", formula, "");
+        line("theirs", "as a formula", &excerpt(formula, 0), "");
+    }
+    for clash in conflict.clashes.iter().take(CLASHES) {
+        let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
+        let nothing = |text: &str| if text.trim().is_empty() { "nothing".to_owned() } else { text.to_owned() };
+        let texts = [&clash.base, &clash.ours, &clash.theirs].map(|text| nothing(text));
+        for (side, text) in ["base", "ours", "theirs"].iter().zip(excerpts_of(&texts)) {
+            let _ = writeln!(out, "    {side:6}  {text}");
+        }
+    }
+    let more = conflict.clashes.len().saturating_sub(CLASHES);
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} more");
+    }
+    if is_file && conflict.clashes.is_empty() {
+        let why = match conflict.ours {
+            Some(_) => "somebody edited it, and no record says what formulac wrote there",
+            None => "somebody edited it, and no spec makes it any more",
+        };
+        let _ = writeln!(out, "  {}: {why}", conflict.file);
     }
     let mut target = target(model, conflict);
     if model.conflicts.iter().filter(|other| other.definition == conflict.definition).count() > 1 {
@@ -61,10 +97,41 @@ fn named(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= WIDTH {
+/// Author, commit and subject of the last change of a file; `None` if the file has changes that are not committed.
+fn last_change(repository: &Repository, path: &str) -> Option<String> {
+    if !repository.differing(&[path.to_owned()]).ok()?.is_empty() {
+        return None;
+    }
+    let told = repository.told(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path]).ok()?;
+    Some(told.trim().to_owned()).filter(|told| !told.is_empty())
+}
+
+fn excerpts_of(texts: &[String; 3]) -> [String; 3] {
+    excerpts(texts.each_ref().map(String::as_str))
+}
+
+/// Each text in one line, cut to where the texts differ.
+fn excerpts(texts: [&str; 3]) -> [String; 3] {
+    let lines = texts.map(one_line);
+    let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
+    let common = |other: &Vec<char>| first.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let from = rest.iter().map(common).min().unwrap_or_default();
+    lines.map(|line| excerpt(&line, from))
+}
+
+/// A part of a text that holds the character at this place.
+fn excerpt(text: &str, at: usize) -> String {
+    let line = one_line(text);
+    let count = line.chars().count();
+    if count <= WIDTH {
         return line;
     }
-    line.chars().take(WIDTH).chain(['…']).collect()
+    let from = if at < WIDTH - BEFORE { 0 } else { at - BEFORE };
+    let part: String = line.chars().skip(from).take(WIDTH).collect();
+    let (head, tail) = (if from > 0 { "…" } else { "" }, if from + WIDTH < count { "…" } else { "" });
+    format!("{head}{part}{tail}")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

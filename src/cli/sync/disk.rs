@@ -2,23 +2,39 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use formulac::sync::Disk;
+
+use crate::cli::bounds::Bounds;
+use crate::cli::exit::Failure;
+use crate::cli::place::Place;
 
 /// The files below a project's folder.
 #[derive(Debug)]
 pub struct Files {
     root: PathBuf,
+    bounds: Bounds,
 }
 
 impl Files {
-    pub fn of(root: &Path) -> Self {
-        Self { root: if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() } }
+    pub fn of(place: &Place) -> Result<Self, Failure> {
+        let root = &place.root;
+        let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() };
+        Ok(Self { root, bounds: place.bounds()? })
     }
 
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
+    }
+
+    /// A path at which something is written or removed.
+    fn bound(&self, path: &str) -> io::Result<PathBuf> {
+        let whole = self.at(path);
+        match self.bounds.locate(&whole) {
+            Ok(_) => Ok(whole),
+            Err(_) => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it leads out of the project")),
+        }
     }
 }
 
@@ -32,7 +48,7 @@ impl Disk for Files {
     }
 
     fn write(&mut self, path: &str, bytes: &[u8], like: Option<&str>) -> io::Result<()> {
-        let mut file = fs::File::options().write(true).create(true).truncate(true).open(self.at(path))?;
+        let mut file = fs::File::options().write(true).create(true).truncate(true).open(self.bound(path)?)?;
         file.write_all(bytes)?;
         if let Some(data) = like.and_then(|like| fs::metadata(self.at(like)).ok()) {
             file.set_permissions(data.permissions())?;
@@ -41,7 +57,7 @@ impl Disk for Files {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let (from, to) = (self.at(from), self.at(to));
+        let (from, to) = (self.bound(from)?, self.bound(to)?);
         match fs::rename(&from, &to) {
             // A part of the project may be on another disk: there it is put beside its place first.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -57,7 +73,7 @@ impl Disk for Files {
     }
 
     fn remove(&mut self, path: &str) -> io::Result<()> {
-        fs::remove_file(self.at(path))
+        fs::remove_file(self.bound(path)?)
     }
 
     fn has_folder(&mut self, path: &str) -> bool {
@@ -65,11 +81,11 @@ impl Disk for Files {
     }
 
     fn make_folder(&mut self, path: &str) -> io::Result<()> {
-        fs::create_dir(self.at(path))
+        fs::create_dir(self.bound(path)?)
     }
 
     fn remove_folder(&mut self, path: &str) -> io::Result<()> {
-        fs::remove_dir(self.at(path))
+        fs::remove_dir(self.bound(path)?)
     }
 
     fn list(&mut self, path: &str) -> io::Result<Vec<String>> {

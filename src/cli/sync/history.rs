@@ -46,9 +46,13 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     Ok(if log.faults.is_empty() { Exit::Done } else { Exit::Faulty })
 }
 
-/// The log of the project.
+/// The folder of entries for refused commands. A refusal changes nothing that others have, so its entry stays in this
+/// work tree and git ignores it.
+pub const REFUSALS: &str = ".formulac/local/log";
+
+/// The log of the project, and the refusals of this work tree.
 pub fn read(place: &Place) -> Log {
-    Log::read(folder::records(&place.root.join(LOG)))
+    Log::read([LOG, REFUSALS].into_iter().flat_map(|folder| folder::records(&place.root.join(folder))))
 }
 
 /// Whether an entry changed a model or definition of this name.
@@ -83,8 +87,7 @@ fn text(entries: &[&Logged]) -> String {
             if entry.environment.is_empty() { String::new() } else { format!(" to {}", entry.environment) };
         let number = if entry.did == REFUSED { "-".to_owned() } else { logged.number.to_string() };
         let hash = short(&logged.hash);
-        let at = entry.at.split('.').next().unwrap_or_default().trim_end_matches('Z');
-        let _ = writeln!(out, "{number:>4}  {hash}  {}{environment}  {at}Z  {}", entry.did, entry.by);
+        let _ = writeln!(out, "{number:>4}  {hash}  {}{environment}  {}  {}", entry.did, entry.time(), entry.by);
         for line in &entry.changes {
             let _ = writeln!(out, "        {line}");
         }

@@ -1,16 +1,18 @@
 //! One run at a time writes a project, and what a run was killed in is finished by the next.
 
 use std::fs::{self, File, TryLockError};
+use std::path::Path;
 
 use formulac::sync::{Left, left};
 
 use super::carried_out;
 use super::disk::Files;
+use crate::cli::bounds::Bounds;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 
-const LOCAL: &str = ".formulac/local";
+pub const LOCAL: &str = ".formulac/local";
 const LOCK: &str = ".formulac/local/lock";
 
 /// Held as long as something is written; the system lets go of it when the process ends, however that is.
@@ -23,12 +25,9 @@ impl Lock {
     /// The lock of the project. What an earlier run was killed in is finished or undone first.
     pub fn take(session: &Session, place: &Place) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io("write", path, error);
-        fs::create_dir_all(place.root.join(LOCAL)).map_err(|error| failed(LOCAL, &error))?;
-        // What is for this work tree alone is no part of the repository, whatever that is told to ignore.
-        let ignore = place.root.join(LOCAL).join(".gitignore");
-        if !ignore.is_file() {
-            fs::write(&ignore, "*\n").map_err(|error| failed(LOCAL, &error))?;
-        }
+        let bounds = place.bounds()?;
+        bounds.locate(&place.root.join(LOCK))?;
+        make_local(&bounds, &place.root)?;
         let file = File::options().write(true).create(true).truncate(false).open(place.root.join(LOCK));
         let file = file.map_err(|error| failed(LOCK, &error))?;
         match file.try_lock() {
@@ -44,9 +43,21 @@ impl Lock {
     }
 }
 
+/// Creates the folder for files of this work tree alone. Git ignores them even if the repository's `.gitignore` does not.
+pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
+    let folder = root.join(LOCAL);
+    bounds.locate(&folder)?;
+    let ignore = folder.join(".gitignore");
+    let made = fs::create_dir_all(&folder).and_then(|()| match fs::symlink_metadata(&ignore) {
+        Ok(_) => Ok(()),
+        Err(_) => fs::write(&ignore, "*\n"),
+    });
+    made.map_err(|error| Failure::io("write", LOCAL, &error))
+}
+
 /// Tells of a run that was killed, where nothing is to be written.
 pub fn tell_what_waits(session: &Session, place: &Place) -> Result<(), Failure> {
-    let waits = !matches!(left(&mut Files::of(&place.root)), Ok(Left::Nothing));
+    let waits = !matches!(left(&mut Files::of(place)?), Ok(Left::Nothing));
     if waits {
         session.warn("warning: a push was interrupted here; `formulac push` finishes or undoes it first");
     }

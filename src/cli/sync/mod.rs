@@ -5,10 +5,12 @@ mod carried_out;
 mod conflict;
 mod disk;
 mod history;
+mod hooks;
 mod lock;
 mod omni;
 mod parsed;
 mod planned;
+mod project_copy;
 mod push;
 mod repository;
 mod request;
@@ -23,25 +25,28 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use self::parsed::Parsed;
-use super::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs};
+use super::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs, Selection};
 use super::exit::{Exit, Failure};
+use super::json;
 use super::place::Place;
 use super::session::{Session, reports};
 use super::write::{Planned, write_all};
 use formulac::diag::render;
 
 pub use carried_out::{Commit, TRAILER, carry_out, placed};
-pub use history::{read as logged, run as log};
-pub use lock::Lock;
-pub use planned::generated;
+pub use history::{REFUSALS, run as log};
+pub use lock::{Lock, make_local};
+pub use planned::{Made, generated, was_pushed};
 pub use push::agreed;
 pub use repository::Repository;
 
 /// `formulac plan`: what a push would do.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
+    place.check_folders()?;
     lock::tell_what_waits(session, &place)?;
-    let made = planned::make(session, &place)?;
+    let made = planned::make_of(session, &place, &args.selection)?;
+    place.warn_of_folders(session, Some(&made.plan));
     let exit = made.exit();
     if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
         let parsed = Parsed::No("a push runs it");
@@ -54,22 +59,24 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         }
         session.json(&data)?;
     } else {
-        session.report(&made.found);
+        session.report_grouped(&made.found);
         if made.is_sound() {
             session.styled(&show::plan(session, &place, &made.plan))?;
             show::refused(session, &made.refused);
         }
     }
-    if let Some(path) = args.out.as_deref().filter(|_| made.is_sound() && made.plan.conflicts() == 0) {
-        write_all(&[Planned { path: path.to_owned(), text: render::json_text(&made.plan.json()) }])?;
+    if let Some(path) = args.output.as_deref().filter(|_| made.is_sound() && made.plan.conflicts() == 0) {
+        let bounds = place.bounds()?.and_named(path);
+        let text = json::text(&push::kept(&made.plan, &args.selection));
+        write_all(&bounds, &[Planned { path: path.to_owned(), text }])?;
         session.note(&format!("kept in {0}; `formulac push {0}` does exactly that", path.display()));
     }
     Ok(exit)
 }
 
-/// What a push would do, for those who tell of it.
-pub fn planned(session: &Session, place: &Place) -> Result<planned::Made, Failure> {
-    planned::make(session, place)
+/// Plans the push of the models that a selection chooses.
+pub fn planned(session: &Session, place: &Place, selection: &Selection) -> Result<Made, Failure> {
+    planned::make_of(session, place, selection)
 }
 
 /// `formulac push`: a plan carried out.

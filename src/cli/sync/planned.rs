@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
-use formulac::sync::{HandEdit, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, Tools, reconcile_all};
+use formulac::sync::{
+    Action, HandEdit, KnownChange, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, TextChange, Tools,
+    reconcile_all, state_path,
+};
 use formulac::{CompiledSpec, Compiler};
 
 use super::{omni, text_of};
-use crate::cli::args::Target;
+use crate::cli::args::{Selection, Target};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
+use crate::cli::knowledge::First;
 use crate::cli::models::Model;
+use crate::cli::moved::Moved;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 use crate::cli::source::Source;
@@ -39,6 +44,7 @@ pub struct Toolbox {
     knowing: OnceLock<Compiler>,
     decompiler: Decompiler,
     folders: (String, String),
+    moved: Moved,
 }
 
 impl Toolbox {
@@ -49,6 +55,7 @@ impl Toolbox {
             knowing: OnceLock::new(),
             decompiler: Decompiler::default(),
             folders: place.folders(),
+            moved: generation.moved.clone(),
         }
     }
 
@@ -59,6 +66,7 @@ impl Toolbox {
             compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
+            moved: self.moved.all(),
         }
     }
 }
@@ -78,12 +86,32 @@ impl Made {
 /// The bases, by model, each with the text of the file that it was read from.
 type States = BTreeMap<String, (Option<String>, Vec<State>)>;
 
-/// Compiles all specs and compares them with what was pushed last and with what stands in the files.
+/// Compiles all specs and compares them with the last push and with the files.
 pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
+    make_of(session, place, &Selection::default())
+}
+
+/// Plans the push of the models that a selection chooses. A model that no spec describes any more is only deleted by
+/// the push of everything.
+pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Result<Made, Failure> {
     let environment = environment::chosen(&session.global, &place.project)?;
     let target = Target::default();
-    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
+    let mut generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let chosen = (!selection.is_everything()).then(|| generation.choose(session, selection)).transpose()?;
+    let keep_needed = |found: &mut [Found]| {
+        for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
+            if !is_needed {
+                found.diagnostics.clear();
+            }
+        }
+    };
+    keep_needed(&mut generation.found);
+    let chosen_names = chosen.as_ref().map(|chosen| {
+        let models = generation.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+        models.map(|(model, _)| model.name.clone()).collect::<BTreeSet<String>>()
+    });
+    let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
     let name = environment.as_ref().map(|environment| environment.name.clone());
     let mut made = Made {
         plan: Plan::new(name.clone(), []),
@@ -99,6 +127,7 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     }
     let mut states = states(place);
     let mut ours = ours(place, &generation);
+    let left = follow(place, &ours, &mut states);
     let all = names(&ours, &states);
     let files: BTreeMap<String, BTreeMap<String, String>> = all
         .into_iter()
@@ -122,14 +151,21 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
         .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
         .collect();
     // What reads a model may be made in another way when that is.
-    let generation = if replaced.is_empty() { generation } else { with_texts(place, &compiler, &replaced)? };
+    let mut generation = if replaced.is_empty() { generation } else { with_texts(place, &compiler, &replaced)? };
+    keep_needed(&mut generation.found);
     if Exit::of_all(&generation.found) != Exit::Done {
         made.found = generation.found;
         return Ok(made);
     }
     ours = self::ours(place, &generation);
+    let known = generation.known()?.and_then(|(known, facts)| {
+        let path = place.inside(&known.path);
+        let before = text_of(&place.root, &path);
+        let file = TextChange::new(&path, before, Some(known.text));
+        (file.before != file.after).then_some(KnownChange { file, facts })
+    });
     made.models = generation.models;
-    let plans = files.iter().map(|(name, found)| {
+    let plans = files.iter().filter(|(name, _)| is_chosen(name)).map(|(name, found)| {
         let sides = sides(name, &ours, &states, found);
         let done = reconciled.remove(name).unwrap_or_default();
         let state_text = states.get(name).and_then(|(text, _)| text.clone());
@@ -138,16 +174,23 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
         });
         // What it reads may be another model.
         let base = base.map(|base| tools.borrowed().compiler.compile_spec_at(&base.source, Some(&base.spec)));
-        ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text])
+        let mut plan = ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
+        // A file that moved is gone from where it was.
+        if plan.action != Action::Nothing && plan.action != Action::Keep {
+            plan.paths.extend(left.get(name).into_iter().flatten().cloned());
+        }
+        plan
     });
-    made.plan = Plan::new(name, plans.chain(described.plans).collect::<Vec<_>>());
+    let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
+    made.plan = Plan::new(name, plans.chain(of_omni).collect::<Vec<_>>());
+    made.plan.known = known;
     made.refused = described.refused;
     made.ours = ours;
     made.tools = Some(tools);
     Ok(made)
 }
 
-/// What the specs make as they stand, whatever the files hold: texts by path.
+/// What a push of the specs leaves, whatever the files hold: the texts of generated files and of states, by path.
 pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, String>, Failure> {
     let target = Target::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
@@ -155,7 +198,12 @@ pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, St
     if Exit::of_all(&generation.found) != Exit::Done {
         return Err(Failure::Found(generation.found));
     }
-    Ok(ours(place, &generation).into_values().flat_map(|ours| ours.files).collect())
+    let mut left = BTreeMap::new();
+    for (model, ours) in ours(place, &generation) {
+        left.insert(state_path(&model), State::of_pushed(&model, &ours).text());
+        left.extend(ours.files);
+    }
+    Ok(left)
 }
 
 /// What people changed in files, and in Omni, brought together with the specs.
@@ -201,10 +249,34 @@ fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
     let one = |model: &Model| {
         let built = model.built.as_ref()?;
         let text = &generation.found.get(model.spec)?.text;
-        let ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;
+        let mut ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;
+        ours.files = generation.moved.paths(ours.files);
         Some((model.name.clone(), ours))
     };
     generation.models.iter().filter_map(one).collect()
+}
+
+/// Lets the bases follow the files that were moved since the last push; gives the paths that these left, by model.
+fn follow(place: &Place, ours: &BTreeMap<String, Ours>, states: &mut States) -> BTreeMap<String, Vec<String>> {
+    fn name(path: &str) -> &str {
+        path.rsplit('/').next().unwrap_or(path)
+    }
+    let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (model, (_, bases)) in states {
+        let Some(ours) = ours.get(model) else { continue };
+        for base in bases {
+            let gone = |path: &&String| !ours.files.contains_key(*path) && !place.root.join(path).exists();
+            let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
+            for path in gone {
+                let Some(now) = ours.files.keys().find(|other| name(other) == name(&path)) else { continue };
+                if let Some(text) = base.files.remove(&path) {
+                    base.files.insert(now.clone(), text);
+                    left.entry(model.clone()).or_default().push(path);
+                }
+            }
+        }
+    }
+    left
 }
 
 fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
@@ -226,14 +298,19 @@ fn with_texts<'p>(
     Generation::of(place, compiler, sources, || {})
 }
 
+/// Whether something was ever pushed.
+pub fn was_pushed(place: &Place) -> bool {
+    !states(place).is_empty()
+}
+
 fn states(place: &Place) -> States {
     let folder = place.root.join(STATES);
     // What a pull keeps stands in a folder below.
     let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {
+        let name = State::model_of(path.file_name()?.to_str()?)?.to_owned();
         let text = Source::large_file(&path, usize::MAX >> 1).text;
-        let name = path.file_stem()?.to_str()?.to_owned();
         let bases = State::versions(&text);
         Some((name, (Some(text), bases)))
     });

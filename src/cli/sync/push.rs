@@ -1,7 +1,7 @@
 //! `formulac push`: a plan shown, asked about, checked, written and committed.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
 use formulac::sync::{Entry, LOG, Log, Plan, TextChange, content_hash, short};
@@ -15,9 +15,10 @@ use super::planned::{self, Made};
 use super::repository::Repository;
 use super::{history, request, show};
 use crate::cli::allowed;
-use crate::cli::args::PushArgs;
+use crate::cli::args::{PushArgs, Selection};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::json;
 use crate::cli::place::Place;
 use crate::cli::session::{Session, reports};
 use crate::cli::source::Source;
@@ -28,14 +29,20 @@ const NAMED: usize = 100;
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
+    place.check_folders()?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
-    let made = planned::make(session, &place)?;
-    if let Some(path) = &args.plan {
-        same(path, &made.plan)?;
+    let environment = environment::chosen(&session.global, &place.project)?;
+    refuse_elsewhere(session, &place, &repository, environment.as_ref(), "push", true)?;
+    let kept = args.plan.as_deref().map(read).transpose()?;
+    let selection = kept.as_ref().map_or_else(|| args.selection.clone(), selection);
+    let made = planned::make_of(session, &place, &selection)?;
+    place.warn_of_folders(session, Some(&made.plan));
+    if let (Some(path), Some(plan)) = (&args.plan, &kept) {
+        same(path, plan, &super::push::kept(&made.plan, &selection))?;
     }
     if !args.json {
-        session.report(&made.found);
+        session.report_grouped(&made.found);
         if made.is_sound() {
             session.styled(&show::plan(session, &place, &made.plan))?;
             show::refused(session, &made.refused);
@@ -56,11 +63,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
-    let parsed = parsed::check(session, &place, &made)?;
-    if let Parsed::Refused(refused) = &parsed {
+    let parsed = parsed::check(session, args, &place, &made)?;
+    if let Parsed::Refused(refused, copy) = &parsed {
         let exit = Exit::of_all(refused);
         session.report(refused);
         session.note("nothing is written: dbt refuses it");
+        session.warn(&format!("the copy of the project that dbt parsed is kept in {}", copy.display()));
         return Ok(exit);
     }
     let log = history::read(&place);
@@ -86,7 +94,7 @@ struct Pushed {
 
 /// Shows the text of the merge request, and leaves it where a forge's program finds it.
 fn offer(session: &Session, args: &PushArgs, place: &Place, branch: &Branch, text: &str) -> Result<(), Failure> {
-    write_all(&[Planned { path: place.root.join(request::FILE), text: text.to_owned() }])?;
+    write_all(&place.bounds()?, &[Planned { path: place.root.join(request::FILE), text: text.to_owned() }])?;
     if !args.json {
         session.data(&format!("\n{text}"))?;
     }
@@ -109,8 +117,29 @@ fn tell(session: &Session, args: &PushArgs, made: &Made, pushed: Option<&Pushed>
     session.json(&data)
 }
 
-/// Refuses where the plan in a file is not the one that would be made now.
-fn same(path: &Path, plan: &Plan) -> Result<(), Failure> {
+/// Returns the text of a plan that is kept for a later push, with the selection that it was made with.
+pub fn kept(plan: &Plan, selection: &Selection) -> Value {
+    let mut kept = plan.json();
+    if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
+        let Selection { select, exclude, state } = selection;
+        fields.insert("selection".to_owned(), json!({"select": select, "exclude": exclude, "state": state}));
+    }
+    kept
+}
+
+/// Returns the selection that a plan was made with.
+fn selection(plan: &Value) -> Selection {
+    let of = &plan["selection"];
+    let texts = |key: &str| of[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    Selection {
+        select: texts("select").collect(),
+        exclude: texts("exclude").collect(),
+        state: of["state"].as_str().map(PathBuf::from),
+    }
+}
+
+/// Reads a plan.
+fn read(path: &Path) -> Result<Value, Failure> {
     let source = Source::large_file(path, usize::MAX >> 1);
     if source.fault.is_some() {
         return Err(Failure::of(source));
@@ -120,7 +149,12 @@ fn same(path: &Path, plan: &Plan) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, format!("`{}` is no plan", path.display()))
             .with_help("`formulac plan -o FILE` writes one"));
     }
-    if kept == plan.json() {
+    Ok(kept)
+}
+
+/// Refuses a plan that is not the one that would be made now.
+fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
+    if *kept == json!(json::Versioned::of(now)) {
         return Ok(());
     }
     Err(Failure::new(
@@ -147,18 +181,14 @@ impl Branch {
         environment: Option<&Environment>,
         plan: &Plan,
     ) -> Result<Self, Failure> {
+        refuse_elsewhere(session, place, repository, environment, "push", false)?;
         let now = repository.branch()?;
         let Some(environment) = environment else { return Ok(Self { now, begins: None }) };
         let wanted = wanted(place, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
         if environment.is_merged_into() {
-            if let Some(wanted) = elsewhere {
-                let what =
-                    format!("`{}` is pushed to from its branch `{wanted}`, and this is `{now}`", environment.name);
-                return Err(allowed::elsewhere(session, place, "push", environment, &what, wanted));
-            }
             let hash = content_hash(plan.json().to_string().as_bytes());
-            let name = format!("formulac/{}-{}", environment.name, hash.get(..8).unwrap_or_default());
+            let name = format!("{}{}", begun(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
             let begins = if taken { format!("{name}-{}", Timestamp::now().as_second()) } else { name };
             return Ok(Self { now, begins: Some(begins) });
@@ -176,6 +206,32 @@ impl Branch {
 
     pub fn told(&self) -> &str {
         self.begins.as_deref().unwrap_or(&self.now)
+    }
+}
+
+/// The begin of the names of branches that pushes to an environment begin.
+fn begun(environment: &Environment) -> String {
+    format!("formulac/{}-", environment.name)
+}
+
+/// Refuses to change a protected environment from another branch than its own. Before it is known whether anything is to
+/// be changed, a branch that a push began passes: there the push is done, and the same push again changes nothing.
+pub fn refuse_elsewhere(
+    session: &Session,
+    place: &Place,
+    repository: &Repository,
+    environment: Option<&Environment>,
+    command: &str,
+    or_begun: bool,
+) -> Result<(), Failure> {
+    let Some(environment) = environment.filter(|it| it.is_merged_into()) else { return Ok(()) };
+    let now = repository.branch()?;
+    match wanted(place, repository, environment)? {
+        Some(wanted) if wanted != now && !(or_begun && now.starts_with(&begun(environment))) => {
+            let what = format!("`{}` is changed only on its branch `{wanted}`, and this is `{now}`", environment.name);
+            Err(allowed::elsewhere(session, place, command, environment, &what, &wanted))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -212,8 +268,10 @@ fn write(
     message: Option<&str>,
 ) -> Result<Pushed, Failure> {
     let lines = lines(plan);
-    let changes = plan.models.iter().flat_map(|model| model.files.iter().cloned());
-    let paths: Vec<String> = plan.models.iter().flat_map(|model| model.paths.iter().cloned()).collect();
+    let known = plan.known.iter().map(|known| known.file.clone());
+    let changes = plan.models.iter().flat_map(|model| model.files.iter().cloned()).chain(known.clone());
+    let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
+    let paths: Vec<String> = paths.chain(known.map(|file| file.path)).collect();
     let title = message.map_or_else(|| title(plan), str::to_owned);
     let what =
         What { did: "push", title, lines, environment: plan.environment.clone(), changes: changes.collect(), paths };
@@ -249,12 +307,12 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
+    let changes = carried_out::placed(place, changes)?;
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(Failure::new(Exit::Failed, format!("git is told to ignore `{path}`, which belongs to the push"))
             .with_help("take it out of .gitignore"));
     }
-    let changes = carried_out::placed(&place.root, changes)?;
     let hash = entry.hash();
     let message = message(&what.title, &what.lines, &hash);
     let commit =
@@ -267,7 +325,7 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
 fn entry(repository: &Repository, log: &Log, what: &What) -> Result<Entry, Failure> {
     let mut entry = Entry::default();
     entry.parents = log.heads();
-    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     entry.by = repository.author()?;
     entry.did = what.did.to_owned();
     entry.environment = what.environment.clone().unwrap_or_default();
@@ -290,12 +348,17 @@ fn lines(plan: &Plan) -> Vec<String> {
             format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
         }));
     }
+    lines.extend(plan.known.iter().map(|known| match known.facts.as_slice() {
+        [one] => format!("known: {one}"),
+        facts => format!("known: {} changes", facts.len()),
+    }));
     lines
 }
 
 /// `Update monthly_revenue`, or how many.
 pub fn title(plan: &Plan) -> String {
     match plan.models.as_slice() {
+        [] => "Renew known.yml".to_owned(),
         [one] => format!("{}{} {}", one.action.name()[..1].to_uppercase(), &one.action.name()[1..], one.model),
         _ => {
             let counts: Vec<String> =

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::hooks::{self, FailedHook, Trace};
+use super::lock::LOCAL;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::git::{git, git_bytes};
+use crate::cli::git::{git, git_bytes, git_traced};
 use crate::cli::identity;
 use crate::cli::program::Output;
 
@@ -115,22 +117,56 @@ impl Repository {
 
     /// Commits these files as they stand, and nothing else that may be staged.
     pub fn commit(&self, paths: &[String], message: &str) -> Result<(), Failure> {
-        let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
-        self.told_with(&["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(&there))?;
-        // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
-        let args: &[&str] = match self.head()? {
-            Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
-            None => &["ls-files", "-z", "--"],
-        };
-        let known = self.told_of(args, paths)?;
-        let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
-        let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let message = format!("--message={message}");
         let author = identity::told().map(|author| format!("--author={author}"));
         let mut args = vec!["commit", "--quiet", "--only", "--cleanup=whitespace", &message];
         args.extend(author.as_deref());
-        args.extend(["--pathspec-from-file=-", "--pathspec-file-nul"]);
-        self.told_with(&args, &listed(&known)).map(|_| ())
+        self.commit_with(&args, paths)
+    }
+
+    /// Brings the last commit, the index and these files in step after hooks: git keeps what a hook stages out of the
+    /// index, and what it writes without staging it out of the commit.
+    pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
+        self.reset_committed()?;
+        let rewritten = self.differing(paths)?;
+        if rewritten.is_empty() {
+            return Ok(());
+        }
+        self.commit_with(&["commit", "--quiet", "--amend", "--no-edit", "--only"], &rewritten)?;
+        self.reset_committed()
+    }
+
+    /// Sets the index to the last commit, for the files of that commit.
+    fn reset_committed(&self) -> Result<(), Failure> {
+        // A hook may have committed files outside of the project's folder.
+        let top = self.top()?;
+        let args = ["diff-tree", "-r", "--root", "--no-commit-id", "--no-renames", "--name-only", "-z", "HEAD"];
+        let files = self.told(&args)?;
+        let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        if !files.is_empty() && !git(&top, &args, &files)?.succeeded {
+            return Err(Failure::new(Exit::Failed, "`git reset` failed after the commit"));
+        }
+        Ok(())
+    }
+
+    fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
+        let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
+        self.told_with(&["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(&there))?;
+        // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
+        let known: &[&str] = match self.head()? {
+            Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
+            None => &["ls-files", "-z", "--"],
+        };
+        let known = self.told_of(known, paths)?;
+        let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
+        let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
+        let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
+        let trace = Trace::new(&self.folder.join(LOCAL));
+        let output = git_traced(&self.folder, &args, &listed(&known), hooks::TRACE, trace.path())?;
+        match trace.failed().filter(|_| !output.succeeded) {
+            None => told("commit", output).map(|_| ()),
+            Some(hook) => Err(hook_failed(&hook, &output)),
+        }
     }
 
     /// Takes back that files are to be added, which a commit that failed left.
@@ -204,15 +240,33 @@ impl Repository {
     }
 
     pub fn told_with(&self, args: &[&str], input: &str) -> Result<String, Failure> {
-        let output = git(&self.folder, args, input)?;
-        if output.succeeded {
-            return Ok(output.out);
-        }
-        let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
-        let said = if said.is_empty() { "it says nothing".to_owned() } else { said.join("\n  ") };
-        let what = args.first().copied().unwrap_or_default();
-        Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
+        told(args.first().copied().unwrap_or_default(), git(&self.folder, args, input)?)
     }
+}
+
+/// What a call of git printed, or why it failed.
+fn told(what: &str, output: Output) -> Result<String, Failure> {
+    if output.succeeded {
+        return Ok(output.out);
+    }
+    let said = said(&output).unwrap_or_else(|| "it says nothing".to_owned());
+    Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
+}
+
+/// The lines that a program printed; none if it printed nothing.
+fn said(output: &Output) -> Option<String> {
+    let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
+    (!said.is_empty()).then(|| said.join("\n  "))
+}
+
+fn hook_failed(hook: &FailedHook, output: &Output) -> Failure {
+    let FailedHook { name, program, status } = hook;
+    let said = match said(output) {
+        Some(said) => format!(":\n  {said}"),
+        None => " and printed nothing".to_owned(),
+    };
+    Failure::new(Exit::Failed, format!("the git hook `{name}` ({program}) failed with exit status {status}{said}"))
+        .with_help("nothing is committed; fix what the hook refuses, then try again")
 }
 
 /// Paths as git reads them from its standard input.

@@ -33,7 +33,7 @@ pub fn of(
     match parsed {
         Parsed::Yes => request.checks.push("dbt parses it".to_owned()),
         Parsed::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
-        Parsed::Refused(_) => {}
+        Parsed::Refused(..) => {}
     }
     let written = made.plan.models.iter().filter_map(|model| Some((model, made.ours.get(&model.model)?)));
     let promised = written.map(|(model, ours)| Promised::of(&model.model, &ours.files));
@@ -93,7 +93,8 @@ fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
 fn evidence(place: &Place, model: &str, source: &str) -> Option<Evidence> {
     let text = fs::read_to_string(place.root.join(Evidence::path(model))).ok()?;
     let versions = Evidence::versions(&text).into_iter().filter(|it| it.is_of(source) && it.model == model);
-    versions.max_by(|one, other| one.at.cmp(&other.at))
+    // Where two branches found different things, what does not agree is quoted.
+    versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 
 fn warnings(found: &[Found]) -> String {

@@ -22,6 +22,7 @@ const UNDONE: &str = ".formulac/local/undone";
 
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
+    place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
     let made = planned::make(session, &place)?;
     if !made.is_sound() {
@@ -185,7 +186,7 @@ impl Work<'_> {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let hash = content_hash(before.as_bytes());
                 let kept = format!("{UNDONE}/{}-{name}", hash.get(..8).unwrap_or_default());
-                session.note(&format!("what it was is kept in {kept}"));
+                session.note(&format!("the previous version is saved to {kept}"));
                 if text_of(&self.place.root, &kept).is_none() {
                     changes.push(TextChange::new(&kept, None, Some(before.clone())));
                 }
@@ -193,7 +194,11 @@ impl Work<'_> {
             changes.push(TextChange::new(&path, before, Some(after)));
         }
         carried_out::without_commit(self.place, changes)?;
-        session.note(if is_of_people { "commit it: no push does" } else { "`formulac push` carries it on" });
+        session.note(if is_of_people {
+            "commit it: `formulac push` does not"
+        } else {
+            "run `formulac push` to finish"
+        });
         Ok(())
     }
 }

@@ -109,13 +109,13 @@ impl Repository {
     /// Signatures are looked at where they are asked for.
     pub fn commits(&self, base: &str, head: &str, signed: bool) -> Result<Vec<Commit>, Failure> {
         let signature = if signed { "%G?%x00%GS" } else { "%x00" };
-        let format = format!("--format=%H%x00%an <%ae>%x00{signature}%x00%P%x00");
+        let format = format!("--format=%H%x00%an <%ae>%x00%cn <%ce>%x00{signature}%x00%P%x00");
         let range = format!("{base}..{head}");
         let output = self.told(&["log", "--reverse", "--no-mailmap", &format, &range])?;
         let mut parts = output.split('\0').map(str::trim);
         let mut commits = Vec::new();
-        while let (Some(id), Some(author), Some(valid), Some(signer), Some(parents)) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        while let (Some(id), Some(author), Some(committer), Some(valid), Some(signer), Some(parents)) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         {
             // A merge is looked at for what it holds that neither side had.
             let args = [
@@ -147,7 +147,7 @@ impl Repository {
             };
             let files = paths.iter().map(touched);
             let signer = (valid == "G").then(|| signer.to_owned());
-            commits.push(Commit::new(id, author, signer, files.collect()));
+            commits.push(Commit::new(id, author, signer, files.collect()).committed_by(committer));
         }
         Ok(commits)
     }
@@ -180,11 +180,10 @@ impl Repository {
         Ok(self.run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?.succeeded)
     }
 
-    /// Whether this work tree is as the last commit is, but for what was logged of refused commands.
+    /// Whether this work tree is as the last commit is.
     pub fn is_clean(&self) -> Result<bool, Failure> {
         let output =
             self.told(&["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", "."])?;
-        let logged = format!("?? {}{}/", self.prefix()?, formulac::sync::LOG);
-        Ok(output.split('\0').all(|line| line.is_empty() || line.starts_with(&logged)))
+        Ok(output.is_empty())
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{LOG, Log, Logged, REFUSED, TextChange, diff_lines, short};
+use formulac::sync::{Action, LOG, Log, Logged, REFUSED, STATES, State, TextChange, diff_lines, short};
 use serde_json::{Value, json};
 
 use super::lock::Lock;
@@ -21,13 +21,13 @@ use crate::cli::session::Session;
 
 /// Lines of a diff that are shown.
 const LINES: usize = 40;
-/// Where states and what a pull keeps stand.
-const STATES: &str = ".formulac/state";
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
+    let environment = environment::chosen(&session.global, &place.project)?;
+    push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read(&place);
     let point = Point::of(&log, &repository, &args.id)?;
     let changes = changes(&place, &repository, &log, &point.commit)?;
@@ -47,7 +47,6 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             )
             .with_help("commit them, or put them away with `git stash`"));
         }
-        let environment = environment::chosen(&session.global, &place.project)?;
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = Branch::of(session, &place, &repository, environment.as_ref(), &plan)?;
         if !push::agreed(args.yes, &format!("Go back to {}?", point.name))? {
@@ -55,7 +54,8 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
         let title = format!("Back to {} of {}", point.name, point.at);
-        let lines = vec![format!("back to {}", point.id)];
+        let mut lines = vec![format!("back to {}", point.short)];
+        lines.extend(changes.iter().filter_map(model_line));
         let environment = environment.map(|environment| environment.name);
         let what = What { did: "rollback", title, lines, environment, paths, changes: changes.clone() };
         let (commit, entry) = push::commit_of(&place, &repository, &branch, what)?;
@@ -78,6 +78,8 @@ struct Point {
     name: String,
     /// The hash of the entry, else the release's name.
     id: String,
+    /// The name with the begin of the hash: `entry 3, 6ce582266310`.
+    short: String,
     number: Option<usize>,
     commit: String,
     at: String,
@@ -94,6 +96,7 @@ impl Point {
                     let told = format!("release {}", release.name);
                     Ok(Self {
                         id: release.name.clone(),
+                        short: release.name.clone(),
                         name: release.name,
                         number: None,
                         commit: release.commit,
@@ -127,11 +130,12 @@ impl Point {
         let entry = &logged.entry;
         Ok(Self {
             name: format!("entry {}", logged.number),
+            short: format!("entry {}, {}", logged.number, short(&logged.hash)),
             id: logged.hash.clone(),
             number: Some(logged.number),
             commit,
-            at: entry.at.clone(),
-            told: format!("entry {} ({}, {}, {})", logged.number, entry.did, entry.at, entry.by),
+            at: entry.time(),
+            told: format!("entry {} ({}, {}, {})", logged.number, entry.did, entry.time(), entry.by),
         })
     }
 }
@@ -164,6 +168,18 @@ fn changes(place: &Place, repository: &Repository, log: &Log, commit: &str) -> R
         }
     }
     Ok(changes)
+}
+
+/// A line of the log for a model that changes with its state: `update revenue`.
+fn model_line(change: &TextChange) -> Option<String> {
+    let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
+    let model = State::model_of(name).filter(|model| !model.contains('/'))?;
+    let action = match (&change.before, &change.after) {
+        (None, _) => Action::Create,
+        (_, None) => Action::Delete,
+        _ => Action::Update,
+    };
+    Some(format!("{} {model}", action.name()))
 }
 
 fn shown(changes: &[TextChange], point: &Point) -> String {

@@ -6,6 +6,7 @@ use formulac::diag::render::visible;
 use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff_lines};
 
 use super::conflict;
+use crate::cli::generate::known_changes;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 
@@ -26,7 +27,12 @@ pub fn plan(session: &Session, place: &Place, plan: &Plan) -> String {
             conflict::show(&mut out, place, model, one, number, all);
         }
     }
-    if plan.models.is_empty() {
+    if let Some(known) = &plan.known {
+        known_changes(&known.facts).iter().for_each(|line| {
+            let _ = writeln!(out, "{line}");
+        });
+    }
+    if plan.models.is_empty() && plan.known.is_none() {
         out.push_str("Everything is in step.\n");
     }
     let _ = writeln!(out, "{}", plan.summary());

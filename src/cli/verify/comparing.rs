@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use formulac::dbt::From as Read;
-use formulac::sync::{Evidence, Proof};
+use formulac::sync::{Evidence, Proof, Timing};
 use formulac::verify::{Comparison, Lacking, Side};
 use formulac::{CompiledSpec, Schema};
 
@@ -62,7 +62,7 @@ impl Comparer<'_> {
             if !judged.engine.is_empty() {
                 verified.evidence.engine.clone_from(&judged.engine);
             }
-            verified.evidence.formula_seconds = verified.evidence.formula_seconds.or(judged.seconds);
+            verified.timing.formula_seconds = verified.timing.formula_seconds.or(judged.seconds);
             if let Some(place) = verified.evidence.proofs.get_mut(proof) {
                 *place = judged.proof;
             }
@@ -80,7 +80,9 @@ impl Comparer<'_> {
         let verified = Verified {
             evidence: Evidence::of(name, subject.path, subject.text),
             compared: Vec::new(),
+            timing: Timing::default(),
             last_seconds: None,
+            budget_seconds: None,
             over_budget: Vec::new(),
             standings: Vec::new(),
             is_unbuilt: false,

@@ -10,6 +10,7 @@ use crate::cli::artifacts::{Beside, age};
 use crate::cli::engine::Engine;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Failure;
+use crate::cli::last_run;
 use crate::cli::place::Place;
 
 /// What dbt left of each environment.
@@ -50,7 +51,9 @@ impl<'k> Known<'k> {
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
         // dbt's own folder is the one of whatever was run last; an environment may have one of its own.
         let own = chosen.map(of).filter(|folder| folder.is_dir()).unwrap_or_else(|| target.clone());
-        let mut environments = vec![(environment.map(str::to_owned), Beside::read(&own)?)];
+        let beside = Beside::read(&own)?;
+        last_run::keep(&place.root, &own, &beside);
+        let mut environments = vec![(environment.map(str::to_owned), beside)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
             let folder = of(other);
             if folder.is_dir() {

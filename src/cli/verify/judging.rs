@@ -44,6 +44,10 @@ pub struct Judged {
     pub seconds: Option<f64>,
 }
 
+/// Names of the queries, for people.
+const COUNTS: &str = "row counts, sums and differences";
+const ROWS: &str = "the rows that differ";
+
 /// Who compares.
 pub struct Judge<'j> {
     pub engine: &'j Engine,
@@ -57,14 +61,15 @@ impl Judge<'_> {
     pub fn judge(&self, pairs: Vec<Pair>, done: impl Fn()) -> Result<Vec<Judged>, Failure> {
         let reader = self.reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
-        let asked = pairs.iter().zip(&counts).map(|(pair, sql)| self.asked(pair, sql, 1, pair.timed.as_deref()));
+        let asked =
+            pairs.iter().zip(&counts).map(|(pair, sql)| self.asked(pair, sql, COUNTS, 1, pair.timed.as_deref()));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
         let mut all: Vec<Judged> =
             pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, said(answer))).collect();
         let differing: Vec<(&Pair, &mut Judged)> =
             pairs.iter().zip(&mut all).filter(|(_, judged)| self.wants_rows(judged)).collect();
         let rows: Vec<String> = differing.iter().map(|(pair, _)| pair.comparison.rows_sql(reader)).collect();
-        let asked = differing.iter().zip(&rows).map(|((pair, _), sql)| self.asked(pair, sql, self.limit, None));
+        let asked = differing.iter().zip(&rows).map(|((pair, _), sql)| self.asked(pair, sql, ROWS, self.limit, None));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, judged), answer) in differing.into_iter().zip(answers) {
             // What is counted stands, whether rows can be shown or not.
@@ -79,8 +84,15 @@ impl Judge<'_> {
         if self.engine.runs_models() { Reader::Dbt } else { Reader::Tables }
     }
 
-    fn asked<'a>(&self, pair: &'a Pair, sql: &'a str, limit: u32, timed: Option<&'a str>) -> Asked<'a> {
-        Asked { sql, columns: &[], tables: &pair.tables, own_limit: None, limit, timed }
+    fn asked<'a>(
+        &self,
+        pair: &'a Pair,
+        sql: &'a str,
+        what: &'static str,
+        limit: u32,
+        timed: Option<&'a str>,
+    ) -> Asked<'a> {
+        Asked { sql, what, columns: &[], tables: &pair.tables, own_limit: None, limit, timed }
     }
 
     fn wants_rows(&self, judged: &Judged) -> bool {

@@ -15,20 +15,23 @@ use std::path::{Path, PathBuf};
 use formulac::CompiledSpec;
 use formulac::dbt::From as Read;
 use formulac::diag::{Code, suggest};
-use formulac::sync::{Evidence, Verdict};
+use formulac::sync::{Evidence, Proof, Timing, Verdict};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use super::args::{Target, VerifyArgs};
 use super::engine::{Engine, Presence};
 use super::environment;
 use super::exit::{Exit, Failure, Found};
+use super::generation::Generation;
+use super::knowledge::{First, OfData};
 use super::place::Place;
 use super::session::Session;
 use super::source::Source;
 use super::spec::{self, Spec};
-use super::sync::Repository;
-use super::write::{Planned, write_all};
-use super::{progress, project, settings};
+use super::sync::make_local;
+use super::write::{Planned, Present, write_all};
+use super::{progress, project};
 use comparing::{Comparer, Subject};
 use freshness::{Known, Standing};
 use judging::Compared;
@@ -41,8 +44,12 @@ pub struct Verified {
     pub evidence: Evidence,
     /// Each comparison with its rows, in the order of the evidence's proofs.
     pub compared: Vec<Compared>,
+    /// How long this took, and the build.
+    pub timing: Timing,
     /// How long the formula took when it was verified last.
     pub last_seconds: Option<f64>,
+    /// How long the formula and the build may take.
+    pub budget_seconds: Option<f64>,
     /// What took longer than it may: sentences.
     pub over_budget: Vec<String>,
     /// How it stands in each environment, this one first.
@@ -65,20 +72,30 @@ impl Verified {
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Place::find(session)?;
     place.project.inherit_too(PERSONAL.map(str::to_owned));
-    let mut engine = Engine::chosen(&session.global, &args.engine, &place.project)?;
+    let target = Target { dialect: None, schema: args.engine.schema.clone() };
+    let named = match args.selection.is_everything() {
+        true => args.specs.clone(),
+        false => {
+            let named = Generation::chosen_specs(session, &target, &args.selection)?;
+            if named.is_empty() {
+                return Err(Failure::new(Exit::Usage, "the selection chooses no spec to verify"));
+            }
+            named.into_iter().map(PathBuf::into_os_string).collect()
+        }
+    };
+    let mut engine = Engine::chosen(session, &args.engine, &place.project)?;
     let dialect = engine.dialect(&place.project)?;
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let (shown, typed) = engine.schema(session, &args.engine, dialect)?;
-    let target = Target { dialect: Some(dialect), schema: args.engine.schema.clone() };
-    let compiler = match shown.is_empty() {
-        true => place.compiler(session, &target, dialect)?,
-        false => settings::with_schema(&place.project, dialect, shown).build(),
-    };
-    let (sources, texts) = sources(&place, &args.specs)?;
+    let target = Target { dialect: Some(dialect), ..target };
+    let known = place.facts(session, &target, dialect, First::Committed)?;
+    // A schema that is given says what the files hold.
+    let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
+    let OfData { compiler, typed } = OfData::new(place.builder(dialect, known.clone()), &known, shown);
+    let (sources, texts) = sources(&place, &named)?;
     let specs = spec::compile_all(&compiler, sources, || {});
-    let chosen = choose(&specs, &texts, &args.specs)?;
+    let chosen = choose(&specs, &texts, &named)?;
     let faulty: Vec<Found> = chosen.iter().filter_map(|at| errors(specs.get(*at)?)).collect();
     if !args.json {
         session.report(&faulty);
@@ -104,13 +121,16 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     });
     let subjects: Vec<Subject<'_>> = subjects.collect();
     let comparisons = subjects.iter().map(|subject| subject.compiled.comparisons().len() + 1).sum();
-    let bar = progress::bar(session, comparisons, "comparing");
-    let mut all = comparer.verify(&subjects, || bar.inc(1))?;
-    bar.finish_and_clear();
+    // dbt compares many in one call, and shows itself that it is being waited for.
+    let bar = (!engine.runs_models()).then(|| progress::bar(session, comparisons, "comparing"));
+    let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
+    bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in all.iter_mut().zip(&subjects) {
         verified.standings = known.standings(subject.compiled.name().unwrap_or_default());
         verified.evidence.environment = environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
-        verified.evidence.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
+        verified.timing.environment.clone_from(&verified.evidence.environment);
+        verified.timing.engine.clone_from(&verified.evidence.engine);
+        verified.timing.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
         verified.last_seconds = last_seconds(&place, &verified.evidence);
         hold_to_budget(verified, subject.compiled, args)?;
     }
@@ -212,26 +232,25 @@ fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
     all
 }
 
-/// How long the formula took last time, by the evidence that is kept.
+/// How long the formula took last time in the same environment, by the same engine.
 fn last_seconds(place: &Place, evidence: &Evidence) -> Option<f64> {
-    let text = fs::read_to_string(place.root.join(Evidence::path(&evidence.model))).ok()?;
-    let versions = Evidence::versions(&text).into_iter();
-    let same = versions.filter(|it| it.environment == evidence.environment && it.engine == evidence.engine);
-    same.max_by(|one, other| one.at.cmp(&other.at))?.formula_seconds
+    let text = fs::read_to_string(place.root.join(Timing::path(&evidence.model))).ok()?;
+    let last = Timing::read(&text)?;
+    let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
+    last.formula_seconds.filter(|_| is_same)
 }
 
 /// Tells what takes longer than it may: by `--budget`, else by what the spec says.
 fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
     let Some(text) = args.budget.as_deref().or(compiled.budget()) else { return Ok(()) };
-    let evidence = &mut verified.evidence;
     let budget = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     let Some(budget) = budget else {
-        let text = format!("the budget of `{}` is `{text}`, and no number of seconds", evidence.model);
+        let text = format!("the budget of `{}` is `{text}`, and no number of seconds", verified.evidence.model);
         return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` into the spec"));
     };
-    evidence.budget_seconds = Some(budget);
-    for (what, seconds) in [("its formula takes", evidence.formula_seconds), ("its build took", evidence.build_seconds)]
-    {
+    verified.budget_seconds = Some(budget);
+    let timing = &verified.timing;
+    for (what, seconds) in [("its formula takes", timing.formula_seconds), ("its build took", timing.build_seconds)] {
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
             verified.over_budget.push(format!("{what} {seconds:.1} s, and may take {budget} s"));
         }
@@ -239,23 +258,31 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
     Ok(())
 }
 
-/// Writes the evidence of models of which something was found.
+/// Writes the evidence of models of which something was found, and how long that took.
 fn keep(session: &Session, place: &Place, all: &mut [Verified]) -> Result<(), Failure> {
-    let by = Repository::find(&place.root).and_then(|it| it.author()).unwrap_or_default();
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut files = Vec::new();
-    for verified in all {
-        let evidence = &mut verified.evidence;
-        (evidence.by, evidence.at) = (by.clone(), at.clone());
-        let is_found = evidence.proofs.iter().any(|proof| proof.verdict != Verdict::NotCompared);
-        if is_found {
-            files.push(Planned { path: place.root.join(Evidence::path(&evidence.model)), text: evidence.text() });
+    let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
+    let (mut files, mut timings) = (Vec::new(), Vec::new());
+    for Verified { evidence, timing, .. } in all.iter_mut().filter(|it| it.evidence.proofs.iter().any(is_found)) {
+        timing.at.clone_from(&at);
+        let planned = |path: String, text: String| Planned { path: place.root.join(path), text };
+        files.push(planned(Evidence::path(&evidence.model), evidence.text()));
+        timings.push(planned(Timing::path(&evidence.model), timing.text()));
+    }
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut changed = Vec::new();
+    for file in files {
+        if file.present()? != Present::Same {
+            changed.push(file);
         }
     }
-    write_all(&files)?;
-    if !files.is_empty() {
-        session.note(&format!("evidence in {}", formulac::sync::EVIDENCE));
-    }
+    let bounds = place.bounds()?;
+    write_all(&bounds, &changed)?;
+    make_local(&bounds, &place.root)?;
+    write_all(&bounds, &timings)?;
+    session.note(&format!("evidence in {}", formulac::sync::EVIDENCE));
     Ok(())
 }
 

@@ -102,7 +102,7 @@ fn faults(verified: &Verified) -> Vec<String> {
 /// What is known of times, here and in other environments.
 fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
-    if let Some(seconds) = verified.evidence.formula_seconds {
+    if let Some(seconds) = verified.timing.formula_seconds {
         let last = verified.last_seconds.map(|last| format!(", {last:.2} s last time")).unwrap_or_default();
         facts.push(format!("takes {seconds:.2} s{last}"));
     }
@@ -205,10 +205,10 @@ fn object(verified: &Verified) -> Value {
         "is_built": !verified.is_unbuilt,
         "comparisons": comparisons,
         "seconds": {
-            "formula": evidence.formula_seconds,
+            "formula": verified.timing.formula_seconds,
             "last": verified.last_seconds,
-            "build": evidence.build_seconds,
-            "budget": evidence.budget_seconds,
+            "build": verified.timing.build_seconds,
+            "budget": verified.budget_seconds,
         },
         "faults": faults(verified),
         "standings": verified.standings.iter().map(standing).collect::<Vec<_>>(),

@@ -46,7 +46,8 @@ pub fn details(
             continue;
         }
         let formulas = part.spec.into_iter().flat_map(|spec| spec.compiled.definitions());
-        let sql = part.node.and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref())).or(part.sql());
+        let sql =
+            part.node.and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref())).or(part.known_sql());
         let cut = |sql: &str| {
             let mut end = sql.len().min(SQL);
             while !sql.is_char_boundary(end) {
@@ -71,7 +72,7 @@ pub fn details(
     details
 }
 
-/// The page. `said` is a line under the sentence: of what revision, how old the artifacts are.
+/// The page. `said` are lines under the sentence, such as the revision that is compared with.
 #[must_use]
 pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
     let picture = around(impact, graph);
@@ -79,9 +80,13 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // Nothing is loaded from anywhere, whatever a name may hold.
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
-    let _ =
-        writeln!(out, "<title>Impact: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>", text(&impact.sentence()));
-    let _ = writeln!(out, "<header>\n<h1 class=\"{}\">{}</h1>", class(impact.worst()), text(&impact.sentence()));
+    let _ = writeln!(
+        out,
+        "<title>{} – formulac impact</title>\n<style>\n{STYLE}</style>\n</head>\n<body>",
+        text(&subject(impact))
+    );
+    let _ = writeln!(out, "<header>\n<p class=\"said\">{}</p>", text(&origin(graph)));
+    let _ = writeln!(out, "<h1 class=\"{}\">{}</h1>", class(impact.worst()), text(&impact.sentence()));
     for line in said {
         let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence(line));
     }
@@ -133,6 +138,26 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     data(impact, &picture, graph, status, drawn, &mut out);
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
+}
+
+/// The names of what changes, the first of them where there are many.
+fn subject(impact: &Impact) -> String {
+    match impact.changed.as_slice() {
+        [] => "No change".to_owned(),
+        [one] => format!("Impact of {}", one.name),
+        [first, others @ ..] => format!("Impact of {} and {} more", first.name, others.len()),
+    }
+}
+
+/// The tool, the project, and the time of the manifest that the page is made from.
+fn origin(graph: &Graph<'_>) -> String {
+    let metadata = &graph.sources.manifest.metadata;
+    let project = metadata.project_name.as_ref().map(|name| format!(" · dbt project {name}")).unwrap_or_default();
+    let time = metadata.generated_at.as_deref().and_then(|time| {
+        let (date, clock) = time.split_once('T')?;
+        Some(format!(" · manifest of {date} {} UTC", clock.get(..5)?))
+    });
+    format!("formulac impact{project}{}", time.unwrap_or_default())
 }
 
 /// The graph with what the changed nodes read, so that these stand in the middle.
@@ -191,7 +216,7 @@ fn table(impact: &Impact, out: &mut String) {
         };
         let _ = writeln!(
             out,
-            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td>{}</td><td><span class=\"grade {grade}\">{}</span> {}{}{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Grade\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
             text(&effect.name),
             text(&effect.kind),
             steps.join(" → "),

@@ -89,13 +89,13 @@
     into.append(made);
     return made;
   };
-  function select(at) {
+  function select(at, column = place[at].x - (graph.clientWidth - WIDTH) / 2) {
     const node = nodes[at];
     [...drawn, ...listed].forEach((button) => button.setAttribute("aria-pressed", "false"));
     [drawn[at], listed[at]].forEach((button) => button?.setAttribute("aria-pressed", "true"));
     lines.forEach((line, number) => line.classList.toggle("on", edges[number].includes(at)));
     // Only the graph moves, not the page.
-    graph.scrollTo(place[at].x - (graph.clientWidth - WIDTH) / 2, place[at].y - (graph.clientHeight - HEIGHT) / 2);
+    graph.scrollTo(column, place[at].y - (graph.clientHeight - HEIGHT) / 2);
     detail.replaceChildren();
     const [name, kind] = node.label.split("\n");
     element("h3", name, detail);
@@ -119,7 +119,8 @@
     }
     if (node.file) element("p", node.file, detail).className = "said";
   }
-  if (nodes.length) select(0);
+  // At first the left side is shown, with what the change reads.
+  if (nodes.length) select(0, 0);
 
   // Rows and nodes that hold all words; only where there are so many that one would look for some.
   const rows = [...document.querySelectorAll("tbody tr")];

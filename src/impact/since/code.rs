@@ -2,6 +2,7 @@
 
 use super::{Difference, difference};
 use crate::impact::graph::{Graph, SpecModel};
+use crate::impact::raw_code::sql_of;
 use crate::impact::spread::Start;
 use crate::lineage::{self, Change, Known, SqlLineage};
 
@@ -127,7 +128,7 @@ fn of_lineages(name: &str, old: &SqlLineage, new: &SqlLineage, start: &mut Start
     start.redefined |= !is_layout;
 }
 
-/// Two states of a model's file: its `ref`s and `source`s stand for tables; other Jinja cannot be followed.
+/// Two states of a model's file, with plain names for its `ref`s and `source`s.
 pub(super) fn of_models(
     graph: &Graph<'_>,
     name: &str,
@@ -136,17 +137,21 @@ pub(super) fn of_models(
     start: &mut Start,
     found: &mut Vec<Difference>,
 ) {
-    match (without_jinja(old), without_jinja(new)) {
-        (Some(was), Some(now)) => {
+    let names = |call: &str| {
+        let name = crate::dbt::From::read(call).map_or("this".to_owned(), |from| from.name().to_owned());
+        Some(name.replace(|c: char| !c.is_alphanumeric() && c != '_', "_"))
+    };
+    match (sql_of(old, names), sql_of(new, names)) {
+        (Ok(was), Ok(now)) => {
             if !found.iter().any(|d| d.name == name) {
                 found.push(difference(name, "sql", "", ""));
             }
             of_sql(graph, name, &was, &now, start, found);
         }
-        _ => {
+        (Err(jinja), _) | (_, Err(jinja)) => {
             start.rows = true;
             start.redefined = true;
-            let whole = Some("its Jinja cannot be followed without dbt".to_owned());
+            let whole = Some(format!("only dbt can run its Jinja: {jinja}"));
             found.push(Difference { whole, ..difference(name, "sql", "", "") });
         }
     }
@@ -157,55 +162,4 @@ pub(super) fn refs(text: &str) -> Vec<String> {
     let calls = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
     let reads = calls.filter_map(|(call, _)| crate::dbt::From::read(call.trim().trim_matches('-').trim()));
     reads.filter(|from| matches!(from, crate::dbt::From::Ref { .. })).map(|from| from.name().to_owned()).collect()
-}
-
-/// SQL with names in place of `{{ ref(…) }}` and `{{ source(…) }}`, and nothing in place of comments and `config`; none
-/// where other Jinja stands in it.
-fn without_jinja(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        out.push_str(rest.get(..at)?);
-        rest = rest.get(at..)?;
-        let (end, is_expression) = match rest.get(..2)? {
-            "{{" => ("}}", true),
-            "{#" => ("#}", false),
-            "{%" => return None,
-            _ => {
-                out.push('{');
-                rest = rest.get(1..)?;
-                continue;
-            }
-        };
-        let close = rest.find(end)?;
-        let inside = rest.get(2..close)?.trim().trim_matches('-').trim();
-        rest = rest.get(close + 2..)?;
-        if !is_expression || inside.starts_with("config(") {
-            continue;
-        }
-        let from =
-            crate::dbt::From::read(inside).filter(|_| inside.starts_with("ref(") || inside.starts_with("source("))?;
-        out.push_str(&from.name().replace(|c: char| !c.is_alphanumeric() && c != '_', "_"));
-    }
-    out.push_str(rest);
-    Some(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_jinja;
-
-    #[test]
-    fn refs_stand_for_tables() {
-        for (text, expected) in [
-            ("select 1", Some("select 1")),
-            ("{{ config(materialized='table') }}select * from {{ ref('a') }}", Some("select * from a")),
-            ("{# c #}select '{' from {{ source('raw', 'b c') }}", Some("select '{' from b_c")),
-            ("select {{ x }}", None),
-            ("{% if x %}select 1{% endif %}", None),
-            ("select {{ ref('a'", None),
-        ] {
-            assert_eq!(without_jinja(text).as_deref(), expected, "{text}");
-        }
-    }
 }

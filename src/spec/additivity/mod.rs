@@ -175,6 +175,16 @@ pub(super) struct StepColumns {
     lost: Option<Lost>,
 }
 
+impl StepColumns {
+    /// The unit of the calendar that a column is cut to.
+    pub(super) fn unit(&self, column: &str) -> Option<&'static str> {
+        match self.columns.get(&column.to_lowercase())? {
+            Additivity::Dimension { unit } => *unit,
+            _ => None,
+        }
+    }
+}
+
 impl Run<'_> {
     /// Notes how the columns of a step behave; `text` is that of its formulas.
     pub(super) fn note_additivity(

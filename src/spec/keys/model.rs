@@ -53,7 +53,7 @@ pub(crate) static MODEL: Keys = Keys {
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year; 0 when not said.",
+            "Months from January to the first month of the fiscal year: 3 if it begins in April. `fiscal_quarter` and `fiscal_year` need it.",
         ),
     ],
 };

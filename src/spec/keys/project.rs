@@ -16,7 +16,7 @@ pub(crate) static PROJECT: Keys = Keys {
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year; 0 when not said.",
+            "Months from January to the first month of the fiscal year: 3 if it begins in April. `fiscal_quarter` and `fiscal_year` need it.",
         ),
         Key::new(
             "lint",
@@ -26,7 +26,11 @@ pub(crate) static PROJECT: Keys = Keys {
         Key::new("models", Shape::Text, "The folder of the generated models, such as `models/formulac/`."),
         Key::new("tests", Shape::Text, "The folder of the generated tests, such as `tests/formulac/`."),
         Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
-        Key::new("omni", Shape::Text, "The folder of Omni's model files."),
+        Key::new(
+            "omni",
+            Shape::Either(&Shape::Text, &Shape::Keys(&OMNI)),
+            "The folder of Omni's model files: in the project, or `{path: ../omni-model}`, the root of another git repository.",
+        ),
         Key::new("pull", Shape::Keys(&PULL), "What `pull` writes beside views and joins."),
         Key::new("environments", Shape::Each(&Shape::Keys(&ENVIRONMENT)), "The environments, by name."),
         Key::new("inherit", Shape::Texts, "Tags that every column made from a tagged column keeps."),
@@ -55,6 +59,14 @@ static APPROVALS: Keys = Keys {
     ],
 };
 
+static OMNI: Keys = Keys {
+    title: "omni repository",
+    doc: "Where Omni's model files are in a git repository of their own.",
+    open: false,
+    keys: &[Key::new("path", Shape::Text, "The root of that repository's work tree, seen from the project's folder.")
+        .required("the root of the repository of Omni's model files")],
+};
+
 static PULL: Keys = Keys {
     title: "pull",
     doc: "What `pull` writes beside views and joins.",
@@ -75,9 +87,12 @@ static PULL: Keys = Keys {
 
 /// What one person may have otherwise than the project says.
 const CONNECTION: Key = Key::new("connection", Shape::Text, "An output of the dbt profile.");
-const SCHEMA: Key =
-    Key::new("schema", Shape::Text, "The schema that models are built in; `${user}` stands for who uses it.");
-const VARS: Key = Key::new("vars", Shape::Mapping, "Variables for dbt; `${user}` in them stands for who uses them.");
+const SCHEMA: Key = Key::new(
+    "schema",
+    Shape::Text,
+    "The schema that models are built in. `${user}`, `${branch}` and `${env.NAME}` stand for who uses it, for git's branch and for a variable, each cleaned to an identifier.",
+);
+const VARS: Key = Key::new("vars", Shape::Mapping, "Variables for dbt, with the same placeholders as `schema`.");
 const PREVIEWS: Key = Key::new("dialect", Shape::Dialect, "The dialect of previews.");
 const ARTIFACTS: Key = Key::new(
     "artifacts",

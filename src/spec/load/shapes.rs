@@ -3,7 +3,7 @@
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::spec::keys::{Key, Keys, Shape, WEEKDAYS};
+use crate::spec::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
@@ -64,8 +64,18 @@ impl Loader<'_, '_> {
         } else {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
-        self.report(match suggest::nearest(text, known.clone().map(|k| k.name)) {
+        let names = || known.clone().map(|k| k.name);
+        // Of a key that a step could have somewhere else in a spec no other key is meant.
+        let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
+        self.report(match suggest::nearest(text, names()) {
             _ if text == "<<" => diagnostic.with_help("write the keys out where they belong"),
+            _ if text == "from" && in_step() => diagnostic.with_help(
+                "only the first step reads `from`, which is a key of the model; a later step reads the step before it, and \
+                 others with `joins`",
+            ),
+            _ if MODEL.get(text).is_some() && in_step() => {
+                diagnostic.with_help(format!("`{text}` is a key of the model: move it to the top of the spec"))
+            }
             Some(near) => diagnostic.with_help(suggest::similar(near)),
             None => {
                 let named = known.filter(|k| k.same_as.is_none());

@@ -152,7 +152,6 @@ impl Run<'_> {
         };
         let test = SingularTest {
             name: self.name_of_test(&format!("matches_{other}")),
-            formulas: Vec::new(),
             config: TestConfig { group: self.group_of_test(other_known), ..TestConfig::default() },
             about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),

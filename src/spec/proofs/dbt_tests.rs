@@ -19,7 +19,7 @@ pub(super) enum ColumnTest {
 }
 
 /// What `dbt_utils` calls its test of a range.
-pub(super) const RANGE: &str = "dbt_utils.accepted_range";
+pub(crate) const RANGE: &str = "dbt_utils.accepted_range";
 
 impl ColumnTest {
     pub fn name(&self) -> &'static str {

@@ -1,5 +1,5 @@
-//! The test that no two rows have the same key. `unique` of dbt passes over NULLs, so that it does for a column that has
-//! none; any other key is grouped by, where a NULL counts as a value and no type matters.
+//! The test that no two rows have the same key: `unique` of dbt for one column. Several columns are grouped by, where a
+//! NULL counts as a value and no type matters.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -17,18 +17,17 @@ use crate::sql::{Item, Query, Select, Source, SqlId};
 use crate::yaml::{self, Node};
 
 /// What `dbt_utils` calls its test of several columns.
-const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
+pub(crate) const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
 impl Run<'_> {
     pub(super) fn test_grain(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
         let nullable_keys = self.nullable_keys(&unsure);
-        let is_sure = unsure.is_empty();
         self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
-            // The column has `unique` and `not_null`.
-            [_] if is_sure => self.proofs.unique_column = true,
+            // A single column has `unique`. The step has one group for NULL, which dbt's test passes over.
+            [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain if self.compiler.options.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
                 let names = Value::List(grain.iter().map(Value::text).collect());
@@ -125,7 +124,6 @@ impl Run<'_> {
         let model = self.spec.model.text;
         SingularTest {
             name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
-            formulas: Vec::new(),
             config: TestConfig { group: self.group_of_test(None), ..TestConfig::default() },
             about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
@@ -157,7 +155,7 @@ impl Run<'_> {
 
 fn nullable_key(key: &str, grouped: Option<&Text<'_>>, said: &FxHashSet<String>, span: Span) -> Diagnostic {
     let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
-    let message = format!("`{key}` tells the rows apart, and nothing says that it is never empty");
+    let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
     let test = "data_tests: [not_null]";
     let add = if said.contains(&key.to_lowercase()) {
         format!("add `{test}` to `{key}` below `columns`")
@@ -166,6 +164,6 @@ fn nullable_key(key: &str, grouped: Option<&Text<'_>>, said: &FxHashSet<String>,
     } else {
         format!("add `{key}: {{{test}}}` below `columns`")
     };
-    let help = format!("{add}, which tests it, or leave such rows out, `where: NOT(ISBLANK({of}))`");
+    let help = format!("{add}, or leave such rows out with `where: NOT(ISBLANK({of}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }

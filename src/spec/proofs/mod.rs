@@ -9,6 +9,9 @@ mod unit_tests;
 
 use rustc_hash::FxHashSet;
 
+#[cfg(feature = "cli")]
+pub(crate) use {dbt_tests::RANGE, grain::COMBINATION};
+
 use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::{Rule, Text};
@@ -61,8 +64,6 @@ pub(super) struct ColumnProof {
 pub(super) struct SingularTest {
     /// What the file is called.
     pub name: String,
-    /// What is tested, for the header: names and formulas.
-    pub formulas: Vec<(String, String)>,
     pub config: TestConfig,
     /// What a row means, for those who read the query.
     pub about: String,
@@ -73,8 +74,7 @@ pub(super) struct SingularTest {
 impl SingularTest {
     /// The text of its file.
     pub fn text(&self, spec: &str) -> String {
-        let body = format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql);
-        dbt::sealed_sql(&body, spec, self.formulas.iter().map(|(name, formula)| (name.as_str(), formula.as_str())))
+        dbt::sealed_sql(&format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql), spec)
     }
 }
 
@@ -205,6 +205,7 @@ impl Run<'_> {
             today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
             sheet: None,
+            given_types: &options.given_types,
         };
         check::check(ast, &formulas.text, &scope, check, program, found);
         for diagnostic in found.iter_mut() {

@@ -33,7 +33,7 @@ impl Run<'_> {
         let asked = found_in.field.map_or(name, |field| field.text);
         let relation = self.known(&found_in.to);
         let theirs = relation.and_then(|relation| relation.column(asked));
-        if let (Some(relation), None) = (relation, theirs) {
+        if let (Some(relation), None) = (relation.filter(|relation| !relation.is_partial()), theirs) {
             return Err(self.no_field(found_in, asked, relation));
         }
         let types = [ours, theirs].map(|column| column.map_or(Type::Unknown, Column::ty));

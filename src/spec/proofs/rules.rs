@@ -205,10 +205,8 @@ impl Run<'_> {
             Query { ctes: output.ctes, body }
         };
         let sql = self.test_sql(&sources, &emit.tree, &query);
-        let filter = rule.filter.map_or_else(String::new, |filter| format!(", where {}", filter.text));
         Some(SingularTest {
             name: self.name_of_test(rule.name.text),
-            formulas: vec![(rule.name.text.to_owned(), format!("{}{filter}", rule.check.text))],
             config: TestConfig { only_warns: rule.only_warns, group: self.group_of_test(None) },
             about: rule.message.unwrap_or_default().to_owned(),
             sql,

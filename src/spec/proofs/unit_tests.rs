@@ -6,7 +6,7 @@ use super::super::compile::Run;
 use super::super::load::Example;
 use super::super::sources::ReadSource;
 use super::Tested;
-use crate::check::is_iso_date;
+use crate::check::{is_iso_date, no_column};
 use crate::dbt::{From, Value};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
@@ -217,10 +217,8 @@ fn row_of<'y>(
             // A name is wrong once, not in every row; those of expected rows are the model's own.
             (Some(relation), None) if which == Rows::Given && !reported.contains(&name) => {
                 reported.push(name);
-                let message = format!("`{}` has no column `{name}`", relation.name());
-                let near = suggest::nearest(name, relation.columns().iter().map(Column::name));
-                let help = near.map_or_else(|| "correct the name, or leave it out".to_owned(), suggest::similar);
-                diagnostics.push(Diagnostic::new(Code::UnknownName, key.span, message).with_help(help));
+                let help = || "correct the name, or leave it out".to_owned();
+                diagnostics.push(no_column(relation, name, key.span, help));
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! SQL with Jinja in it as tokens: any text has some, and all bytes but blanks and comments are in one.
+//! Tokens of SQL with Jinja: the parts of a text that count. Layout, comments and trailing commas are between the tokens.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A keyword or a bare name.
     Word,
     /// A name in quotes.
@@ -17,11 +17,13 @@ pub(super) enum Kind {
     Sign,
     /// `{{ … }}` or `{% … %}`.
     Jinja,
+    /// A comment that changes the query: an optimizer hint, or a comment with Jinja, which dbt renders.
+    Hint,
 }
 
 /// A token and its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub(crate) struct Token {
     pub kind: Kind,
     pub start: usize,
     pub end: usize,
@@ -76,14 +78,44 @@ fn without_blanks(jinja: &str) -> String {
 const SIGNS: [&str; 17] =
     ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
 
-/// The tokens of a text.
-pub(super) fn tokens(source: &str, dialect: Dialect) -> Vec<Token> {
+/// Returns the tokens of a text. A comma after the last item of a list is not a token.
+pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<Token> {
     let mut lexer = Lexer { source, at: 0, dialect };
-    let mut tokens = Vec::with_capacity(source.len() / 5);
+    let mut tokens: Vec<Token> = Vec::with_capacity(source.len() / 5);
+    let is_comma = |token: &mut Token| token.kind == Kind::Sign && token.text(source) == ",";
     while let Some(token) = lexer.next() {
+        if ends_list(token, source) {
+            tokens.pop_if(is_comma);
+        }
         tokens.push(token);
     }
+    tokens.pop_if(is_comma);
     tokens
+}
+
+/// Whether a list ends before a token.
+fn ends_list(token: Token, source: &str) -> bool {
+    let text = token.text(source);
+    match token.kind {
+        Kind::Sign => matches!(text, ")" | "]"),
+        Kind::Word => text.eq_ignore_ascii_case("from") || text.eq_ignore_ascii_case("select"),
+        _ => false,
+    }
+}
+
+/// Returns a text that is equal for two texts with the same tokens.
+///
+/// Dialects disagree about backslashes in quotes, so a text with a backslash is read as each dialect reads it.
+pub(crate) fn canonical(source: &str) -> String {
+    let readings = if source.contains('\\') { usize::MAX } else { 1 };
+    let mut out = String::with_capacity(source.len());
+    for dialect in Dialect::all().take(readings) {
+        for token in tokens(source, dialect) {
+            out.push_str(&token.key(source));
+            out.push('\0');
+        }
+    }
+    out
 }
 
 struct Lexer<'s> {
@@ -101,8 +133,14 @@ impl<'s> Lexer<'s> {
         loop {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();
-            if !self.skip_comment() {
-                break;
+            match self.comment() {
+                None => break,
+                Some(length) if self.is_hint(length) => {
+                    let start = self.at;
+                    self.at += length;
+                    return Some(Token { kind: Kind::Hint, start, end: self.at });
+                }
+                Some(length) => self.at += length,
             }
         }
         let rest = self.rest();
@@ -134,21 +172,26 @@ impl<'s> Lexer<'s> {
         Some(Token { kind, start, end: self.at })
     }
 
-    /// Over a comment of SQL or Jinja, if one stands here.
-    fn skip_comment(&mut self) -> bool {
+    /// Length of the comment of SQL or Jinja that begins here.
+    fn comment(&self) -> Option<usize> {
         let rest = self.rest();
         let to = |end: &str| rest.get(2..).and_then(|r| r.find(end)).map_or(rest.len(), |at| at + 2 + end.len());
-        let length = if rest.starts_with("--") {
-            rest.find('\n').unwrap_or(rest.len())
+        if rest.starts_with("--") {
+            Some(rest.find('\n').unwrap_or(rest.len()))
         } else if rest.starts_with("{#") {
-            to("#}")
+            Some(to("#}"))
         } else if rest.starts_with("/*") {
-            to("*/")
+            Some(to("*/"))
         } else {
-            return false;
-        };
-        self.at += length;
-        true
+            None
+        }
+    }
+
+    /// Whether the comment of this length is an optimizer hint or holds Jinja. A Jinja comment is neither.
+    fn is_hint(&self, length: usize) -> bool {
+        let comment = self.rest().get(..length).unwrap_or_default();
+        let has_jinja = || ["{{", "{%", "{#"].iter().any(|marker| comment.contains(marker));
+        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja())
     }
 
     /// A word, and the text that may stand right behind it, `r'\d'`.
@@ -227,7 +270,8 @@ fn number_length(text: &str) -> usize {
 }
 
 /// The value of a text's or a name's token, without its quotes; `None` for one that does not end.
-pub(super) fn value(token: &str, dialect: Dialect) -> Option<String> {
+#[cfg(feature = "sync")]
+pub(crate) fn value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();
     let quote = token.get(open..)?.chars().next()?;
@@ -266,9 +310,9 @@ pub(super) fn value(token: &str, dialect: Dialect) -> Option<String> {
     Some(out)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sync"))]
 mod tests {
-    use super::{tokens, value};
+    use super::{canonical, tokens, value};
     use crate::dialect::Dialect;
 
     fn keys(sql: &str, dialect: &str) -> Vec<String> {
@@ -282,6 +326,29 @@ mod tests {
         let other = keys("SELECT A,'X'||\"B\" /* no */ FROM {{ref( \"t\" )}}{# end #}", "postgres");
         assert_eq!(one, other);
         assert_eq!(one, ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]);
+    }
+
+    #[test]
+    fn hints_and_jinja_in_comments_are_code() {
+        assert_eq!(keys("select /*+ x */ a", "snowflake"), ["select", "/*+ x */", "a"]);
+        assert_eq!(keys("a -- {{ x }}\n/* {% if y %} */ -- {# z #}", "duckdb").len(), 4);
+        assert_eq!(keys("a {# {{ x }} #}", "duckdb"), ["a"]);
+    }
+
+    #[test]
+    fn trailing_commas_do_not_count() {
+        let one = keys("with a as (select b, c from d), e as (select f(1)) select g", "bigquery");
+        let other = keys("with a as (select b, c, from d,), e as (select f(1,)), select g,", "bigquery");
+        assert_eq!(one, other);
+        assert_ne!(keys("select a, from_date from t", "duckdb"), keys("select a from_date from t", "duckdb"));
+    }
+
+    #[test]
+    fn texts_with_backslashes_are_read_as_each_dialect_reads_them() {
+        assert_eq!(canonical("SELECT 'A'"), canonical("select   'A'"));
+        // The text ends before the comma on Postgres and behind it on Snowflake.
+        assert_ne!(canonical(r"select '\', 'A'"), canonical(r"select '\', 'a'"));
+        assert_ne!(canonical(r"select '\', A, ' b'"), canonical(r"select '\', a, ' b'"));
     }
 
     #[test]

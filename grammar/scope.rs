@@ -1,0 +1,96 @@
+//! Names that a template introduces: aliases of a subquery and parameters of a lambda.
+//!
+//! An argument inside their scope may be a column of the user. A column of the same name would read the template's
+//! value, so these names end in `_`, which column names do not.
+
+use super::Token;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Bracket,
+    Subquery,
+    Lambda,
+}
+
+struct Scope {
+    kind: Kind,
+    names: Vec<String>,
+    /// The first item of `from` sees no alias of its own subquery.
+    in_first_item: bool,
+    has_argument: bool,
+}
+
+impl Scope {
+    fn new(kind: Kind, names: Vec<String>) -> Self {
+        Self { kind, names, in_first_item: false, has_argument: false }
+    }
+
+    fn close(self) -> Result<(), String> {
+        match self.names.into_iter().find(|name| self.has_argument && !name.ends_with('_')) {
+            Some(name) => {
+                Err(format!("an argument inside the scope of `{name}` may be a column of that name; `{name}_`"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reports the first name that may capture a column of an argument.
+pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
+    let mut scopes: Vec<Scope> = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let word_at = |place: usize| match tokens.get(place) {
+            Some(Token::Word(word)) => Some(word.as_str()),
+            _ => None,
+        };
+        let ends_lambda = matches!(token, Token::Symbol("," | ")" | "]"));
+        if let Some(lambda) = scopes.pop_if(|scope| ends_lambda && scope.kind == Kind::Lambda) {
+            lambda.close()?;
+        }
+        let subquery = scopes.last_mut().filter(|scope| scope.kind == Kind::Subquery);
+        match (token, subquery) {
+            (Token::Symbol("(" | "["), _) => {
+                let is_subquery = word_at(at + 1) == Some("select");
+                scopes.push(Scope::new(if is_subquery { Kind::Subquery } else { Kind::Bracket }, Vec::new()));
+            }
+            (Token::Symbol(")" | "]"), _) => scopes.pop().map_or(Ok(()), Scope::close)?,
+            (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, words_before(tokens, at))),
+            (Token::Word(word), _) if word == "lambda" => {
+                scopes.push(Scope::new(Kind::Lambda, word_at(at + 1).into_iter().map(str::to_owned).collect()));
+            }
+            (Token::Word(word), Some(scope)) if word == "as" => {
+                scope.in_first_item = false;
+                scope.names.extend(words_after(tokens, at));
+            }
+            (Token::Word(word), Some(scope)) if word == "from" => scope.in_first_item = scope.names.is_empty(),
+            (Token::Word(_) | Token::Symbol(","), Some(scope)) => scope.in_first_item &= word_at(at) == Some("unnest"),
+            (Token::Slot(_), _) => {
+                let inside = scopes.iter_mut().filter(|scope| !scope.in_first_item);
+                inside.for_each(|scope| scope.has_argument = true);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The alias after `as`, and the columns that it lists.
+fn words_after(tokens: &[Token], at: usize) -> Vec<String> {
+    let list = matches!(tokens.get(at + 2), Some(Token::Symbol("(")));
+    let end = |token: &&Token| !matches!(token, Token::Symbol(")"));
+    tokens[at + 1..].iter().take(if list { usize::MAX } else { 1 }).take_while(end).filter_map(word).collect()
+}
+
+/// The parameters before `->`.
+fn words_before(tokens: &[Token], at: usize) -> Vec<String> {
+    let list = matches!(tokens.get(at.wrapping_sub(1)), Some(Token::Symbol(")")));
+    let start = |token: &&Token| !matches!(token, Token::Symbol("("));
+    tokens[..at].iter().rev().take(if list { usize::MAX } else { 1 }).take_while(start).filter_map(word).collect()
+}
+
+fn word(token: &Token) -> Option<String> {
+    match token {
+        Token::Word(word) => Some(word.clone()),
+        _ => None,
+    }
+}

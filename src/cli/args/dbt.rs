@@ -1,0 +1,46 @@
+//! Options that are passed on to dbt, and the choice of models in dbt's syntax.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+const DBT: &str = "Options passed on to dbt";
+const SELECTION: &str = "Selection of models, in dbt's syntax";
+
+/// Options of dbt, passed on wherever dbt is started.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DbtArgs {
+    /// Output of the dbt profile [default: `connection` of the environment]
+    #[arg(long, help_heading = DBT, value_name = "OUTPUT")]
+    pub target: Option<String>,
+    /// Folder of profiles.yml [default: `DBT_PROFILES_DIR`, else where dbt looks]
+    #[arg(long, help_heading = DBT, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub profiles_dir: Option<PathBuf>,
+    /// Variables as a YAML mapping [default: `vars` of the environment]
+    #[arg(long, help_heading = DBT, value_name = "YAML", allow_hyphen_values = true)]
+    pub vars: Option<String>,
+    /// Number of threads
+    #[arg(long, help_heading = DBT, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub threads: Option<u32>,
+}
+
+/// Which models a command is about.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Selection {
+    /// Only these models: `revenue+`, `tag:finance`, `path:metrics/sales`, `state:modified`
+    #[arg(long, help_heading = SELECTION, short, value_name = "SELECTION", num_args = 1..)]
+    pub select: Vec<String>,
+    /// All models but these
+    #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
+    pub exclude: Vec<String>,
+    /// Folder with the earlier manifest.json that `state:` compares with
+    #[arg(long, help_heading = SELECTION, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+}
+
+impl Selection {
+    /// Whether all models are chosen.
+    pub fn is_everything(&self) -> bool {
+        self.select.is_empty() && self.exclude.is_empty()
+    }
+}

@@ -1,0 +1,111 @@
+//! The parser of the command line, with the commands of the help in groups.
+
+use std::fmt::Write as _;
+
+use clap::builder::StyledStr;
+use clap::builder::styling::Styles;
+use clap::{CommandFactory, FromArgMatches};
+
+use super::Cli;
+
+/// Commands by what they are for.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("Write", &["init", "check", "explain", "functions", "preview"]),
+    ("Build", &["compile", "query", "model", "generate", "verify"]),
+    ("Sync", &["status", "plan", "push", "adopt", "resolve", "log", "rollback"]),
+    ("Omni", &["pull", "promote"]),
+    ("Team", &["env", "change", "authorize", "release"]),
+    ("Understand", &["impact", "lineage", "schema"]),
+];
+
+/// Reads the arguments of the process.
+pub fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|fault| fault.format(&mut command))
+}
+
+/// Returns the parser, whose help lists the commands in groups.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    let template = template(&command);
+    command.help_template(template)
+}
+
+fn template(command: &clap::Command) -> StyledStr {
+    let styles = Styles::styled();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let mut text = String::from("{about-with-newline}\n{usage-heading} {usage}\n");
+    for (group, names) in GROUPS {
+        let _ = write!(text, "\n{header}{group}:{header:#}\n");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(text, "  {literal}{name:<11}{literal:#}{about}");
+        }
+    }
+    let _ = write!(text, "\n{header}Options:{header:#}\n{{options}}{{after-help}}");
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let command = command();
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(listed, own);
+        listed.sort_unstable();
+        listed.dedup();
+        assert_eq!(listed.len(), own.len());
+    }
+
+    #[test]
+    fn the_docs_have_the_same_groups() {
+        let docs = include_str!("../../../docs/commands.md");
+        for (group, names) in GROUPS {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let row = format!("| {group} | {} |", names.join(", "));
+            assert!(docs.contains(&row), "{row}");
+        }
+    }
+
+    /// Splits a line as a shell does, with single quotes.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (number, part) in line.split('\'').enumerate() {
+            match number % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        let mut commands = vec![("formulac".to_owned(), command())];
+        let mut count = 0;
+        while let Some((name, of)) = commands.pop() {
+            commands.extend(of.get_subcommands().map(|it| (format!("{name} {}", it.get_name()), it.clone())));
+            if name == "formulac" {
+                continue;
+            }
+            let help = of.get_after_long_help().unwrap_or_else(|| panic!("`{name}` has no examples")).to_string();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("`{name}` has no examples"));
+            let calls = examples.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            let calls: Vec<&str> = calls.map(|line| line.split(" > ").next().unwrap()).collect();
+            assert!(calls.iter().any(|call| call.starts_with(&name)), "{name}: {calls:?}");
+            for call in calls {
+                if let Err(fault) = command().try_get_matches_from(words(call)) {
+                    panic!("{call}\n{fault}");
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 60, "{count} examples");
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a command may write. Every write and removal of a file goes through [`Bounds::locate`], so that no path, key or
+//! link leads out of the project.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::exit::{Exit, Failure};
+
+/// The folders in which a command may write.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// The folders themselves, links followed.
+    folders: Vec<PathBuf>,
+    /// The project's folder as it was named, without links followed.
+    root: Option<PathBuf>,
+}
+
+impl Bounds {
+    /// The project in this folder.
+    pub fn of_project(root: &Path) -> Result<Self, Failure> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
+        Ok(Self { folders: vec![whole], root: Some(absolute(root)) })
+    }
+
+    /// No project: only what a person names.
+    pub fn none() -> Self {
+        Self { folders: Vec::new(), root: None }
+    }
+
+    /// And a file or folder that a person named on the command line. A path inside the project adds nothing: a link there may
+    /// be of somebody else.
+    pub fn and_named(mut self, path: &Path) -> Self {
+        let whole = absolute(path);
+        let is_inside = self.root.iter().chain(&self.folders).any(|folder| whole.starts_with(folder));
+        if !is_inside {
+            self.folders.extend(real(path));
+        }
+        self
+    }
+
+    /// And a folder that is not part of the project.
+    pub fn and_folder(mut self, folder: &Path) -> Self {
+        self.folders.extend(fs::canonicalize(folder));
+        self
+    }
+
+    /// The place of a path, links followed. An error if that is somewhere else than these folders, or belongs to git.
+    pub fn locate(&self, path: &Path) -> Result<PathBuf, Failure> {
+        let place = real(path);
+        let inner = |place: &PathBuf| {
+            let inner = self.folders.iter().find_map(|folder| place.strip_prefix(folder).ok())?;
+            Some(inner.components().all(|part| !part.as_os_str().eq_ignore_ascii_case(".git")))
+        };
+        let shown = path.display();
+        match place.as_ref().and_then(inner) {
+            Some(true) => Ok(place.unwrap_or_default()),
+            Some(false) => Err(Failure::new(Exit::Failed, format!("`{shown}` is in a folder of git"))
+                .with_help("name another folder in formulac.yml")),
+            None => Err(Failure::new(Exit::Failed, format!("`{shown}` leads out of the project"))
+                .with_help("replace the link by a file or folder, or name another folder in formulac.yml")),
+        }
+    }
+
+    /// The place of a path as seen from the first folder, with `/` between folders; else the whole place.
+    pub fn inside(&self, path: &Path) -> Result<String, Failure> {
+        let place = self.locate(path)?;
+        let inner = self.folders.first().and_then(|folder| place.strip_prefix(folder).ok()).unwrap_or(&place);
+        Ok(inner.to_string_lossy().replace('\\', "/"))
+    }
+}
+
+/// The place of a path that may not be there yet, links followed. `None` if a link leads nowhere.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let whole = std::path::absolute(path).ok()?;
+    let there = whole.ancestors().find(|it| fs::symlink_metadata(it).is_ok())?;
+    let rest = whole.strip_prefix(there).ok()?;
+    if rest.components().any(|part| !matches!(part, Component::Normal(_))) {
+        return None;
+    }
+    let real = fs::canonicalize(there).ok()?;
+    Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+}
+
+/// A path from the root of the disk, without `.` and `..`.
+pub fn absolute(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let mut normal = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            Component::ParentDir => drop(normal.pop()),
+            Component::CurDir => {}
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn paths_and_links_stay_in_the_folders() {
+        let home = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(home.path()).unwrap();
+        for folder in ["project/models/a", "project/.git/hooks", "other", "omni"] {
+            fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        fs::write(home.join("other/file"), "").unwrap();
+        let project = home.join("project");
+        for (to, link) in [
+            ("models/a", "inner"),
+            ("../other", "outer"),
+            ("../other/new", "dangling"),
+            ("../other/file", "file"),
+            ("../project/models", "round"),
+        ] {
+            symlink(to, project.join(link)).unwrap();
+        }
+        symlink(home.join("other"), home.join("elsewhere")).unwrap();
+        let bounds =
+            Bounds::of_project(&project).unwrap().and_folder(&home.join("omni")).and_named(&home.join("named/x"));
+        for (path, expected) in [
+            ("project/models/a/b/c.sql", Some("project/models/a/b/c.sql")),
+            ("project/inner/c.sql", Some("project/models/a/c.sql")),
+            ("project/round/c.sql", Some("project/models/c.sql")),
+            ("project/models/../seeds/x", Some("project/seeds/x")),
+            ("omni/views/x", Some("omni/views/x")),
+            ("named/x/y", Some("named/x/y")),
+            ("named/y", None),
+            ("project/models/../../other/x", None),
+            ("project/nothing/../../../x", None),
+            ("project/outer/x", None),
+            ("project/dangling", None),
+            ("project/file", None),
+            ("project", Some("project")),
+            ("other/x", None),
+            ("projects/x", None),
+            ("project/.git/hooks/x", None),
+            ("project/models/.GIT/config", None),
+        ] {
+            let found = bounds.locate(&home.join(path)).ok();
+            assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
+        }
+        // A person may name a folder by a link elsewhere, but not through a link of the project.
+        let named = |path: &str| Bounds::of_project(&project).unwrap().and_named(&home.join(path));
+        assert!(named("elsewhere").locate(&home.join("elsewhere/x")).is_ok());
+        assert!(named("project/outer").locate(&project.join("outer/x")).is_err());
+        fs::remove_dir_all(home).unwrap();
+    }
+}

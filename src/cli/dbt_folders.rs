@@ -1,0 +1,193 @@
+//! Whether dbt looks for files in the folders that generated files go to.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
+use formulac::sync::Plan;
+
+use super::bounds::absolute;
+use super::dbt_project::{self, DbtProject};
+use super::exit::{Failure, Found};
+use super::place::Place;
+use super::session::Session;
+use super::words::count;
+use super::{left_over, project};
+
+/// Folders of `test-paths` in which dbt looks for other things than tests of their own.
+const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];
+
+/// Files that are named before the others are counted.
+const NAMED: usize = 5;
+
+/// A kind of generated files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Models,
+    Tests,
+    Docs,
+}
+
+impl Kind {
+    fn told(self) -> &'static str {
+        match self {
+            Self::Models => "models",
+            Self::Tests => "tests",
+            Self::Docs => "docs blocks",
+        }
+    }
+
+    /// The key of formulac.yml that names the folder.
+    fn key(self) -> &'static str {
+        if self == Self::Tests { "tests" } else { "models" }
+    }
+
+    /// The key of dbt_project.yml, and the folders that it names. `None` if dbt looks in all folders.
+    fn paths(self, dbt: &DbtProject) -> Option<(&'static str, &[String])> {
+        match self {
+            Self::Models => Some(("model-paths", &dbt.model_paths)),
+            Self::Tests => Some(("test-paths", &dbt.test_paths)),
+            Self::Docs => dbt.docs_paths.as_deref().map(|paths| ("docs-paths", paths)),
+        }
+    }
+}
+
+impl Place {
+    /// Refuses folders of the project file that lead out of the project, and those in which dbt would never look for
+    /// generated models and tests.
+    pub fn check_folders(&self) -> Result<(), Failure> {
+        let bounds = self.bounds()?;
+        let (models, tests) = self.folders();
+        for folder in [&models, &tests] {
+            bounds.locate(&self.root.join(folder))?;
+        }
+        self.refuse(&[(Kind::Models, &models), (Kind::Tests, &tests)])
+    }
+
+    /// Warns of generated files in other folders, but for those that a plan changes, and of generated models that dbt
+    /// leaves out.
+    pub fn warn_of_folders(&self, session: &Session, plan: Option<&Plan>) {
+        let changed = plan.into_iter().flat_map(|plan| &plan.models).flat_map(|model| &model.files);
+        let changed: BTreeSet<&str> = changed.map(|change| change.path.as_str()).collect();
+        let left = left_over::elsewhere(self).into_iter().map(|path| self.inside(&path));
+        let left: Vec<String> = left.filter(|path| !changed.contains(path.as_str())).collect();
+        if !left.is_empty() {
+            let mut named: Vec<String> = left.iter().take(NAMED).cloned().collect();
+            named.extend(left.len().checked_sub(NAMED + 1).map(|more| format!("{} more", more + 1)));
+            let files = count(left.len(), "generated file is", "generated files are");
+            session.warn(&format!(
+                "warning: {files} outside of the folders `models:` and `tests:` of formulac.yml: {}; remove or move what no push \
+                 takes away",
+                named.join(", ")
+            ));
+        }
+        let Some(dbt) = &self.dbt else { return };
+        let models = absolute(&self.root.join(self.folders().0));
+        let inner = dbt.model_paths.iter().find_map(|path| models.strip_prefix(absolute(&dbt.folder.join(path))).ok());
+        if inner.is_some_and(|inner| !dbt.is_enabled("models", inner)) {
+            session.warn(
+                "warning: dbt_project.yml disables the models of the folder `models:`, so dbt builds none of them",
+            );
+        }
+    }
+
+    /// Refuses docs blocks next to the models if dbt would never look for them there.
+    pub fn check_docs_folder(&self) -> Result<(), Failure> {
+        self.refuse(&[(Kind::Docs, &self.folders().0)])
+    }
+
+    fn refuse(&self, folders: &[(Kind, &String)]) -> Result<(), Failure> {
+        let Some(dbt) = &self.dbt else { return Ok(()) };
+        let path = self.root.join(project::FILE);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let fault = |(kind, folder): &(Kind, &String)| {
+            let (message, help) = fault(dbt, *kind, &self.root, folder)?;
+            Some(Diagnostic::new(Code::FolderNotRead, value_of(&text, kind.key()), message).with_help(help))
+        };
+        let diagnostics: Vec<Diagnostic> = folders.iter().filter_map(fault).collect();
+        if diagnostics.is_empty() {
+            return Ok(());
+        }
+        let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
+        Err(Failure::Found(vec![Found { file, text, diagnostics }]))
+    }
+}
+
+/// Refuses a folder for models that a person named, if it is in a dbt project that does not look there.
+pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
+    let (root, whole) = (absolute(&dbt.folder), absolute(folder));
+    let Ok(inner) = whole.strip_prefix(&root) else { return Ok(()) };
+    let Some((message, help)) = fault(dbt, Kind::Models, &root, &inner.to_string_lossy()) else { return Ok(()) };
+    let path = dbt.folder.join(dbt_project::FILE);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let diagnostics =
+        vec![Diagnostic::new(Code::FolderNotRead, value_of(&text, "model-paths"), message).with_help(help)];
+    let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
+    Err(Failure::Found(vec![Found { file, text, diagnostics }]))
+}
+
+/// Why dbt does not find files of a kind in a folder, and what to do. `None` if dbt does, or if nobody can tell.
+fn fault(dbt: &DbtProject, kind: Kind, root: &Path, folder: &str) -> Option<(String, String)> {
+    let (key, paths) = kind.paths(dbt)?;
+    let whole = absolute(&root.join(folder));
+    let mut reason = None;
+    for path in paths {
+        let top = absolute(&dbt.folder.join(path));
+        let Ok(inner) = whole.strip_prefix(&top) else { continue };
+        let mut below = inner.components().scan(top, |at, part| {
+            at.push(part);
+            Some(at.clone())
+        });
+        if below.any(|at| fs::symlink_metadata(at).is_ok_and(|data| data.is_symlink())) {
+            let help = format!("write the folder that it leads to behind `{}:` in formulac.yml", kind.key());
+            reason =
+                Some((format!("dbt does not follow the link `{folder}`, so it finds no {} there", kind.told()), help));
+            continue;
+        }
+        let first = inner.components().next();
+        let is_other = |name: &&str| first.is_some_and(|first| first.as_os_str() == *name);
+        let other = OTHER_TESTS.iter().find(|name| kind == Kind::Tests && is_other(name))?;
+        let message =
+            format!("dbt does not look for tests of their own in `{folder}`: `{other}` is a folder of another kind");
+        reason = Some((message, format!("write `tests: {}/formulac/` in formulac.yml", clean(path))));
+    }
+    if reason.is_none() && dbt.unresolved.iter().any(|(unresolved, _)| unresolved == key) {
+        return None;
+    }
+    reason.or_else(|| {
+        let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+        let named = if named.is_empty() { "empty".to_owned() } else { named.join(", ") };
+        let help = match (kind, paths.first()) {
+            (Kind::Docs, _) => {
+                format!("`{key}` of dbt_project.yml is {named}: add `{}`", folder.split('/').next().unwrap_or(folder))
+            }
+            (_, Some(first)) => format!(
+                "`{key}` of dbt_project.yml is {named}: write `{}: {}/formulac/` in formulac.yml",
+                kind.key(),
+                clean(first)
+            ),
+            (_, None) => format!("`{key}` of dbt_project.yml is empty: name a folder there"),
+        };
+        Some((format!("dbt does not look for {} in `{folder}`", kind.told()), help))
+    })
+}
+
+fn clean(path: &str) -> &str {
+    path.trim_start_matches("./").trim_end_matches('/')
+}
+
+/// The value behind a key at the begin of a line; the begin of the text if there is none.
+fn value_of(text: &str, key: &str) -> Span {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(value) = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) {
+            let from = start + line.len() - value.trim_start().len();
+            let value = value.trim().split(" #").next().unwrap_or_default().trim_end();
+            return Span::new(from as u32, (from + value.len()) as u32);
+        }
+        start += line.len();
+    }
+    Span::default()
+}

@@ -1,0 +1,75 @@
+//! Values of dbt's YAML files, which may hold Jinja.
+
+/// A value without Jinja, or with `{{ env_var('NAME', 'default') }}` and `{{ var('name', 'default') }}` replaced by what dbt
+/// reads there. `None` if the value holds other Jinja, or a variable that has no value.
+pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if value.contains("{%") || value.contains("{#") {
+        return None;
+    }
+    let mut text = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (call, behind) = after.split_once("}}")?;
+        text.push_str(before);
+        text.push_str(&called(call.trim(), &var)?);
+        rest = behind;
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+/// What a call of `env_var` or `var` gives; its default may be another call.
+fn called(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    loop {
+        let (function, arguments) = call.strip_suffix(')')?.split_once('(')?;
+        let (name, default) = arguments.split_once(',').map_or((arguments, None), |(name, rest)| (name, Some(rest)));
+        let name = quoted(name)?;
+        let value = match function.trim() {
+            "env_var" => std::env::var(name).ok(),
+            "var" => var(name),
+            _ => return None,
+        };
+        let default = default.map(str::trim);
+        let is_bare = |text: &&str| ["true", "false"].contains(&text.to_ascii_lowercase().as_str());
+        let told = || default.and_then(quoted).or(default.filter(is_bare)).map(str::to_owned);
+        if let Some(value) = value.or_else(told) {
+            return Some(value);
+        }
+        call = default?;
+    }
+}
+
+/// A text in quotes, which holds no other quotes.
+fn quoted(argument: &str) -> Option<&str> {
+    let argument = argument.trim();
+    let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    argument.strip_prefix(quote)?.strip_suffix(quote).filter(|inner| !inner.contains(quote))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rendered;
+
+    #[test]
+    fn calls_of_env_var_and_var_are_replaced() {
+        let var = |name: &str| (name == "folder").then(|| "marts".to_owned());
+        for (text, expected) in [
+            ("dev", Some("dev")),
+            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'dev') }}", Some("dev")),
+            ("{{env_var(\"FORMULAC_NO_SUCH_VARIABLE\")}}", None),
+            ("{{ target.name }}", None),
+            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'a') ~ 'b' }}", None),
+            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'a') | upper }}", None),
+            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', default) }}", None),
+            ("a/{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'b, c') }}/{{ var('folder') }}", Some("a/b, c/marts")),
+            ("{{ var('other', 'x') }}", Some("x")),
+            ("{{ var('other') }}", None),
+            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', var('other', var('folder'))) }}", Some("marts")),
+            ("{{ var('other', false) }}", Some("false")),
+            ("{{ env_var('X', 'b')", None),
+            ("{% if true %}a{% endif %}", None),
+        ] {
+            assert_eq!(rendered(text, var).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Warnings of many files in a few lines: one line per kind, with a count and the files.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::project;
+use formulac::diag::render::{Report, visible};
+use formulac::diag::{Code, Diagnostic, Severity};
+
+/// Files of one kind that are named before the others are counted.
+const NAMED: usize = 2;
+
+/// The warnings of one kind, each with the name of its file.
+struct Group<'a> {
+    code: Code,
+    warnings: Vec<(&'a str, &'a Diagnostic)>,
+}
+
+/// Returns one line per kind of warning, in the order of codes, and a line that says how to see all of them.
+pub fn text(reports: &[Report<'_>]) -> String {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for report in reports {
+        for diagnostic in report.diagnostics.iter().filter(|d| d.severity() == Severity::Warning) {
+            let code = diagnostic.kind();
+            let at = groups.binary_search_by_key(&code.code(), |group| group.code.code()).unwrap_or_else(|at| {
+                groups.insert(at, Group { code, warnings: Vec::new() });
+                at
+            });
+            groups[at].warnings.push((report.file, diagnostic));
+        }
+    }
+    let mut out = String::new();
+    for group in &groups {
+        let _ = writeln!(out, "{}", visible(&group.line()));
+    }
+    if !groups.is_empty() {
+        out.push_str("`--verbose` shows each warning with its place\n");
+    }
+    out
+}
+
+impl Group<'_> {
+    /// `warning[W0610]: 13 models have a key that may be NULL (a, b, … 11 more): add a not_null test to the key columns`.
+    fn line(&self) -> String {
+        let mut files: Vec<&str> = self.warnings.iter().map(|(file, _)| *file).collect();
+        files.dedup();
+        let are_specs = files.iter().all(|file| {
+            let path = Path::new(file);
+            project::is_yaml(path) && !project::is_project_file(path)
+        });
+        let named: Vec<String> = files.iter().take(NAMED).map(|file| name(file, are_specs)).collect();
+        let more = match files.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(", … {more} more"),
+        };
+        let place = format!("({}{more})", named.join(", "));
+        let code = self.code.code();
+        let first = self.warnings.first().map(|(_, warning)| *warning);
+        let advice = first.and_then(Diagnostic::help).map_or_else(String::new, |help| format!(": {help}"));
+        let is_same = |one: &Diagnostic| first.is_some_and(|first| first.message() == one.message());
+        match (first, self.code.grouped()) {
+            (Some(first), _) if self.warnings.iter().all(|(_, one)| is_same(one)) => {
+                format!("warning[{code}]: {} {place}{advice}", first.message())
+            }
+            (_, Some((fact, advice))) => {
+                let subject = match (files.len(), are_specs) {
+                    (1, _) => return self.of_one_file(&place, fact, advice),
+                    (count, true) => format!("{count} models"),
+                    (count, false) => format!("{count} files"),
+                };
+                format!("warning[{code}]: {subject} {fact} {place}: {advice}")
+            }
+            (Some(first), None) => {
+                let others = self.warnings.len() - 1;
+                format!("warning[{code}]: {}, and {others} more like it {place}{advice}", first.message())
+            }
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Several warnings of one kind in one file, where `fact` has no subject in the plural.
+    fn of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
+        format!("warning[{}]: {} places {fact} {place}: {advice}", self.code.code(), self.warnings.len())
+    }
+}
+
+/// The name of a model where the file is its spec, otherwise the path.
+fn name(file: &str, is_spec: bool) -> String {
+    let stem = Path::new(file).file_stem().filter(|_| is_spec);
+    stem.map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}

@@ -1,0 +1,186 @@
+//! The JSON of commands: its version, and the JSON Schema of each command.
+//!
+//! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an array's
+//! items, the type of items, or the list of all values. `key?` may be missing, `*` is any key, `#name` is a shape that
+//! several commands share, and `...` takes in all keys of one.
+
+use std::collections::BTreeSet;
+
+use formulac::diag::{render, suggest};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::exit::{Exit, Failure};
+
+const SHAPES: &str = include_str!("shapes.json");
+
+/// The version of the shapes. A new key does not change it.
+const VERSION: u32 = 1;
+
+/// A command's object with its version in front.
+#[derive(Serialize)]
+pub struct Versioned<'v, T: Serialize> {
+    version: u32,
+    #[serde(flatten)]
+    object: &'v T,
+}
+
+impl<'v, T: Serialize> Versioned<'v, T> {
+    pub fn of(object: &'v T) -> Self {
+        Self { version: VERSION, object }
+    }
+}
+
+/// Returns the text of a command's object.
+pub fn text(object: &impl Serialize) -> String {
+    render::json_text(&Versioned::of(object))
+}
+
+/// Returns the JSON Schema of what a command prints with `--json`.
+pub fn schema(command: &str) -> Result<String, Failure> {
+    let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap_or_default();
+    let Some(shape) = shapes.get(command).filter(|_| !command.starts_with('#')) else {
+        let commands = shapes.keys().map(String::as_str).filter(|name| !name.starts_with('#'));
+        let near = suggest::nearest(command, commands.clone()).map(suggest::similar);
+        let help = near.unwrap_or_else(|| format!("there are {}", commands.collect::<Vec<_>>().join(", ")));
+        return Err(Failure::new(Exit::Usage, format!("no command `{command}` prints JSON")).with_help(help));
+    };
+    let mut expansion = Expansion { shapes: &shapes, used: BTreeSet::new() };
+    let mut object = expansion.object(shape);
+    let version = json!({"const": VERSION, "description": "Version of this shape. New keys do not change it."});
+    if let Some(keys) = object["properties"].as_object_mut() {
+        keys.shift_insert(0, "version".to_owned(), version);
+    }
+    if let Some(required) = object["required"].as_array_mut() {
+        required.insert(0, json!("version"));
+    }
+    // A shared shape may use others.
+    let mut defined: Map<String, Value> = Map::new();
+    while let Some(name) = expansion.used.iter().find(|name| !defined.contains_key(**name)).copied() {
+        let shape = shapes.get(&format!("#{name}")).unwrap_or(&Value::Null);
+        let definition = expansion.object(shape);
+        defined.insert(name.to_owned(), definition);
+    }
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("formulac {command} --json"),
+    });
+    if let (Some(schema), Value::Object(object)) = (schema.as_object_mut(), object) {
+        schema.extend(object);
+        if !defined.is_empty() {
+            schema.insert("$defs".to_owned(), Value::Object(defined));
+        }
+    }
+    Ok(render::json_text(&schema))
+}
+
+/// Shapes as they become JSON Schema.
+struct Expansion<'s> {
+    shapes: &'s Map<String, Value>,
+    /// Shared shapes that are referred to.
+    used: BTreeSet<&'s str>,
+}
+
+impl<'s> Expansion<'s> {
+    /// The schema of an object with these keys, or of a shared shape.
+    fn object(&mut self, shape: &'s Value) -> Value {
+        let mut schema = Map::from_iter([("type".to_owned(), json!("object"))]);
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        let mut waiting: Vec<(&String, &Value)> = self.keys(shape);
+        waiting.reverse();
+        while let Some((key, value)) = waiting.pop() {
+            match key.as_str() {
+                "..." => waiting.extend(self.keys(value).into_iter().rev()),
+                "*" => {
+                    let of = value.as_str().unwrap_or_default();
+                    schema.insert("additionalProperties".to_owned(), self.typed(of, None));
+                }
+                key => {
+                    let name = key.trim_end_matches('?');
+                    if name == key {
+                        required.push(json!(name));
+                    }
+                    properties.insert(name.to_owned(), self.property(value));
+                }
+            }
+        }
+        if !properties.is_empty() {
+            schema.insert("properties".to_owned(), Value::Object(properties));
+            schema.insert("required".to_owned(), Value::Array(required));
+        }
+        Value::Object(schema)
+    }
+
+    /// The keys of a shape, or of the shared shape that it names.
+    fn keys(&self, shape: &'s Value) -> Vec<(&'s String, &'s Value)> {
+        let shape = shape.as_str().and_then(|name| self.shapes.get(name)).unwrap_or(shape);
+        shape.as_object().into_iter().flatten().collect()
+    }
+
+    fn property(&mut self, value: &'s Value) -> Value {
+        let mut schema = self.typed(value[0].as_str().unwrap_or_default(), value.get(2));
+        if let Some(fields) = schema.as_object_mut() {
+            fields.shift_insert(0, "description".to_owned(), value[1].clone());
+        }
+        schema
+    }
+
+    /// The schema of `string|null`, of `#shape`, or of an object or array with what it holds.
+    fn typed(&mut self, types: &'s str, inner: Option<&'s Value>) -> Value {
+        let mut names: Vec<&str> = types.split('|').collect();
+        if let Some(name) = names.first().and_then(|first| first.strip_prefix('#')) {
+            self.used.insert(name);
+            let reference = json!({"$ref": format!("#/$defs/{name}")});
+            return if names.len() > 1 { json!({"anyOf": [reference, {"type": "null"}]}) } else { reference };
+        }
+        let mut schema = Map::new();
+        match inner {
+            Some(Value::Array(values)) => {
+                let null = names.contains(&"null").then_some(Value::Null);
+                schema.insert("enum".to_owned(), values.iter().cloned().chain(null).collect());
+            }
+            Some(Value::String(of)) => {
+                schema.insert("items".to_owned(), self.typed(of, None));
+            }
+            Some(of) if names.contains(&"array") => {
+                schema.insert("items".to_owned(), self.object(of));
+            }
+            Some(of) => {
+                if let Value::Object(object) = self.object(of) {
+                    schema.extend(object);
+                }
+            }
+            None => {}
+        }
+        let only = if names.len() == 1 { names.pop() } else { None };
+        schema.insert("type".to_owned(), only.map_or_else(|| json!(names), |only| json!(only)));
+        Value::Object(schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args;
+
+    #[test]
+    fn every_command_that_prints_json_has_a_schema() {
+        let (mut open, mut names) = (vec![(String::new(), args::command())], Vec::new());
+        while let Some((name, command)) = open.pop() {
+            let inner = command.get_subcommands().map(|it| (format!("{name} {}", it.get_name()), it.clone()));
+            open.extend(inner);
+            if command.get_arguments().any(|arg| arg.get_long() == Some("json")) {
+                names.push(name.trim().to_owned());
+            }
+        }
+        names.sort();
+        let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap();
+        let mut described: Vec<&String> = shapes.keys().filter(|name| !name.starts_with('#')).collect();
+        described.sort();
+        assert_eq!(described, names.iter().collect::<Vec<_>>());
+        for name in names {
+            let schema: Value = serde_json::from_str(&schema(&name).unwrap()).unwrap();
+            assert_eq!(schema["properties"]["version"]["const"], VERSION, "{name}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Phrases of the catalogue, `the sum of {value}`, filled with the words of arguments.
+//!
+//! `{name}` is an argument, `{name:mode}` the argument in another form. `[…]` is left out if an argument in it is absent.
+//! `<…>` is repeated for groups of arguments, of which the one left over is `{otherwise}`. ` | ` separates alternatives: the
+//! first alternative whose arguments are all present is used.
+
+use formulac::ast::{BinaryOp, Expr, ExprId};
+use formulac::catalog::Function;
+
+use super::sentence::Speaker;
+
+/// Returns the phrase of a function for these arguments. `None` if an argument is missing.
+pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
+    // Of several with as many parameters, the first one: its names are those of the documentation.
+    let longest = function.overloads.iter().rev().max_by_key(|overload| overload.params.len())?;
+    let names: Vec<&str> = longest.params.iter().map(|param| param.name).collect();
+    let is_variadic = function.arity().1.is_none();
+    function.phrase.split(" | ").find_map(|template| {
+        let (head, repeated, tail) = match template.split_once('<').zip(template.rsplit_once('>')) {
+            Some(((head, _), (body, tail))) => (head, body.split_once('<').map_or("", |(_, group)| group), tail),
+            None => (template, "", ""),
+        };
+        let in_group = places(repeated, &names);
+        let mut filling = Filling { speaker, names: &names, args, all_from: None, otherwise: None };
+        let Some(first) = in_group.first().copied() else {
+            filling.all_from = places(template, &names).last().copied().filter(|_| is_variadic);
+            return filling.fill(head);
+        };
+        let rest = args.get(first..)?;
+        let size = in_group.len();
+        filling.args = args.get(..first)?;
+        filling.otherwise =
+            rest.chunks(size).last().filter(|left| left.len() < size).and_then(|left| left.first().copied());
+        let group_names: Vec<&str> = in_group.iter().filter_map(|at| names.get(*at).copied()).collect();
+        let groups = rest
+            .chunks_exact(size)
+            .map(|args| Filling { speaker, names: &group_names, args, all_from: None, otherwise: None }.fill(repeated));
+        let groups: Vec<String> = groups.collect::<Option<_>>()?;
+        let between = if repeated.contains(":is}") { " and " } else { "; " };
+        Some(format!("{}{}{}", filling.fill(head)?, groups.join(between), filling.fill(tail)?))
+    })
+}
+
+/// The places of the parameters that a template names, in order.
+fn places(template: &str, names: &[&str]) -> Vec<usize> {
+    let named: Vec<&str> = template.split('{').skip(1).filter_map(|rest| rest.split(['}', ':']).next()).collect();
+    (0..names.len()).filter(|at| named.contains(&names[*at])).collect()
+}
+
+/// A template with its arguments.
+struct Filling<'a> {
+    speaker: &'a Speaker<'a>,
+    names: &'a [&'a str],
+    args: &'a [ExprId],
+    /// The place of the parameter that takes all arguments from there on.
+    all_from: Option<usize>,
+    otherwise: Option<ExprId>,
+}
+
+impl Filling<'_> {
+    fn fill(&self, template: &str) -> Option<String> {
+        let mut out = String::new();
+        let mut rest = template;
+        while let Some(at) = rest.find(['{', '[']) {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            let (inner, after) = from.get(1..)?.split_once(if from.starts_with('{') { '}' } else { ']' })?;
+            if from.starts_with('{') {
+                out.push_str(&self.placeholder(inner)?);
+            } else {
+                out.push_str(&self.fill(inner).unwrap_or_default());
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+
+    fn placeholder(&self, inner: &str) -> Option<String> {
+        let (name, mode) = inner.split_once(':').unwrap_or((inner, ""));
+        let values = self.values(name)?;
+        let first = *values.first()?;
+        let words = |id: &ExprId| self.speaker.words(*id);
+        Some(match mode.split_once(' ').unwrap_or((mode, "")) {
+            ("if", _) => values.iter().map(|id| words(id).condition()).collect::<Vec<_>>().join(", "),
+            ("and" | "or", _) => {
+                let is_mixed = |clause: &String| clause.contains(" and ") || clause.contains(" or ");
+                let clauses = values.iter().map(|id| words(id).condition());
+                let clauses = clauses.map(|clause| if is_mixed(&clause) { format!("({clause})") } else { clause });
+                clauses.collect::<Vec<_>>().join(&format!(" {mode} "))
+            }
+            ("is", _) => criterion(self.speaker, first),
+            ("shift", noun) => {
+                let unit = self.values(noun).and_then(|unit| self.unit(*unit.first()?));
+                shift(self.speaker, first, unit.as_deref().unwrap_or(noun))?
+            }
+            ("unit", _) => match self.unit(first) {
+                Some(unit) => format!("{unit}s"),
+                None => format!("units of {}", words(&first).inside()),
+            },
+            ("ordinal", _) => ordinal(&words(&first).inside()),
+            _ => list(values.iter().map(|id| words(id).inside()).collect()),
+        })
+    }
+
+    /// The arguments that a name stands for.
+    fn values(&self, name: &str) -> Option<&[ExprId]> {
+        if name == "otherwise" {
+            return self.otherwise.as_ref().map(std::slice::from_ref);
+        }
+        let at = self.names.iter().position(|one| *one == name)?;
+        let end = if self.all_from == Some(at) { self.args.len() } else { at + 1 };
+        self.args.get(at..end).filter(|values| !values.is_empty())
+    }
+
+    /// A unit of time in the singular, from a text such as "M" or "months".
+    fn unit(&self, id: ExprId) -> Option<String> {
+        let text = text_of(self.speaker, id)?.to_lowercase();
+        Some(match text.as_str() {
+            "d" => "day".to_owned(),
+            "m" => "month".to_owned(),
+            "y" => "year".to_owned(),
+            _ if text.len() < 3 => return None,
+            _ => text.trim_end_matches('s').to_owned(),
+        })
+    }
+}
+
+/// The value of a text literal.
+fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
+    let text = speaker.ast.span(id).text(speaker.source);
+    matches!(speaker.ast.expr(id), Expr::Text).then(|| text.strip_prefix('"')?.strip_suffix('"')).flatten()
+}
+
+/// `3 months after`, `1 row before`.
+pub fn shift(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String> {
+    let words = speaker.words(count);
+    let noun = words.inside();
+    let (number, direction) = match noun.strip_prefix('-') {
+        Some(number) => (number.to_owned(), "before"),
+        None => (noun, "after"),
+    };
+    let plural = if number == "1" { "" } else { "s" };
+    Some(format!("{number} {unit}{plural} {direction}"))
+}
+
+/// What a criterion asks of a value: `is greater than 5`.
+fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
+    // `">" & x` compares with x.
+    if let Expr::Binary { op: BinaryOp::Concat, left, right } = speaker.ast.expr(id)
+        && let Some((words, "")) = text_of(speaker, left).and_then(compared)
+    {
+        return format!("{words} {}", speaker.words(right).inside());
+    }
+    match text_of(speaker, id) {
+        Some(text) => match compared(text) {
+            Some(("is", "")) => "is empty".to_owned(),
+            Some(("is not", "")) => "is not empty".to_owned(),
+            Some((words, value)) if value.parse::<f64>().is_ok() => format!("{words} {value}"),
+            Some((words, value)) => format!("{words} \"{value}\""),
+            None if text.contains(['*', '?']) => format!("matches \"{text}\""),
+            None => format!("is \"{text}\""),
+        },
+        None => format!("is {}", speaker.words(id).inside()),
+    }
+}
+
+/// The words for the operator that a criterion begins with, and what follows the operator.
+fn compared(text: &str) -> Option<(&'static str, &str)> {
+    let operators = [
+        (">=", "is at least"),
+        ("<=", "is at most"),
+        ("<>", "is not"),
+        (">", "is greater than"),
+        ("<", "is less than"),
+        ("=", "is"),
+    ];
+    operators.into_iter().find_map(|(sign, words)| Some((words, text.strip_prefix(sign)?)))
+}
+
+/// `2nd`.
+fn ordinal(number: &str) -> String {
+    let end = match number.as_bytes() {
+        [.., b'1', _] => "th",
+        [.., b'1'] => "st",
+        [.., b'2'] => "nd",
+        [.., b'3'] => "rd",
+        _ => "th",
+    };
+    if number.bytes().all(|b| b.is_ascii_digit()) { format!("{number}{end}") } else { format!("{number}-th") }
+}
+
+/// `a, b and c`.
+fn list(mut words: Vec<String>) -> String {
+    match words.pop() {
+        Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
+        last => last.unwrap_or_default(),
+    }
+}

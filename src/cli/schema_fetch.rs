@@ -1,0 +1,117 @@
+//! `formulac schema fetch`: asks the warehouse, through dbt, for the columns of the relations that specs read.
+
+use formulac::artifacts::{Manifest, Node, ResourceType};
+use formulac::dbt::From as Read;
+use serde_json::{Map, Value, json};
+
+use super::args::{EngineArgs, SchemaFetchArgs};
+use super::dbt_run::Call;
+use super::engine::Engine;
+use super::exit::{Exit, Failure};
+use super::place::{FETCHED, Place};
+use super::progress::Waiting;
+use super::session::Session;
+use super::words::count;
+use super::write::{Planned, write_all};
+use super::{environment, spec};
+
+pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
+    let place = with_manifest(session, args)?;
+    let relations = relations(&place)?;
+    if relations.is_empty() {
+        session.note("the specs read no relation of dbt");
+        return Ok(Exit::Done);
+    }
+    let engine = EngineArgs { engine: Some("dbt".to_owned()), dbt: args.dbt.clone(), ..EngineArgs::default() };
+    let engine = Engine::chosen(session, &engine, &place.project)?;
+    let looked = engine.looked_for(&relations)?;
+    let nothing = Manifest::default();
+    let manifest = place.manifest()?.unwrap_or(&nothing);
+    let mut tables: [Map<String, Value>; 2] = Default::default();
+    let mut is_whole = true;
+    for (read, looked) in relations.iter().zip(looked) {
+        let node = node(manifest, read);
+        match (looked, node) {
+            (Ok(Some(columns)), Some(node)) => {
+                let is_source = node.resource_type == ResourceType::Source;
+                tables[usize::from(is_source)].insert(node.unique_id.to_string(), table(node, &columns));
+            }
+            (Ok(Some(_)), None) => session.warn(&format!("warning: dbt's manifest has no `{}`", read.spelled())),
+            (Ok(None), _) => {
+                is_whole = false;
+                session.warn(&format!("warning: `{}` is not built; `dbt build` makes it", read.spelled()));
+            }
+            (Err(why), _) => {
+                is_whole = false;
+                session.warn(&format!("warning: {why}"));
+            }
+        }
+    }
+    let found = tables.iter().map(Map::len).sum();
+    let [nodes, sources] = tables;
+    let schema = "https://schemas.getdbt.com/dbt/catalog/v1.json";
+    let catalog = json!({"metadata": {"dbt_schema_version": schema}, "nodes": nodes, "sources": sources});
+    write_all(&place.bounds()?, &[Planned { path: place.root.join(FETCHED), text: format!("{catalog}\n") }])?;
+    session.note(&format!("fetched the columns of {}", count(found, "relation", "relations")));
+    session.note("`formulac generate` takes them into .formulac/state/known.yml");
+    Ok(if is_whole { Exit::Done } else { Exit::Failed })
+}
+
+/// The project with a manifest: dbt is asked for one if there is none.
+fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Place, Failure> {
+    let place = Place::find(session)?;
+    let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else { return Ok(place) };
+    let environment = environment::chosen(&session.global, &place.project)?;
+    let ran = Call::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
+        .run(&Waiting::new(session), "asking dbt to parse the project")?;
+    if !ran.succeeded {
+        return Err(Failure::new(Exit::Failed, format!("`dbt parse` failed: {}", ran.message())));
+    }
+    Place::find(session)
+}
+
+/// The relations that specs read and that no spec makes.
+fn relations(place: &Place) -> Result<Vec<Read>, Failure> {
+    let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
+    let is_made =
+        |name: &str| specs.iter().any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)));
+    let mut relations: Vec<Read> = Vec::new();
+    for read in specs.iter().flat_map(|spec| &spec.reads) {
+        if !read.own_model().is_some_and(is_made) && !relations.contains(read) {
+            relations.push(read.clone());
+        }
+    }
+    Ok(relations)
+}
+
+/// The node of the manifest that a spec reads.
+fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m Node> {
+    match read {
+        Read::Source { group, table } => manifest.of_type(ResourceType::Source).find(|node| {
+            &*node.name == table.as_str() && node.source().is_some_and(|source| *source.source_name == **group)
+        }),
+        Read::Ref { package, version, .. } => {
+            let is_meant = |node: &&Node| match version {
+                Some(version) => node.version.as_ref().is_some_and(|own| own.to_string() == *version),
+                None => node.is_latest(),
+            };
+            let in_package = |node: &&Node| package.as_ref().is_none_or(|package| *node.package == **package);
+            named(manifest, read).filter(is_meant).find(in_package)
+        }
+        _ => named(manifest, read).find(|node| node.is_latest()),
+    }
+}
+
+fn named<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m Node> {
+    let name = read.name().to_owned();
+    manifest.nodes.iter().filter(move |node| node.resource_type.is_referred() && *node.name == *name)
+}
+
+/// A table as dbt's catalog has it.
+fn table(node: &Node, columns: &[(String, String)]) -> Value {
+    let column = |(index, (name, ty)): (usize, &(String, String))| {
+        (name.clone(), json!({"type": ty, "index": index + 1, "name": name}))
+    };
+    let columns: Map<String, Value> = columns.iter().enumerate().map(column).collect();
+    json!({"metadata": {"type": "", "schema": node.schema.as_deref().unwrap_or_default(), "name": *node.name}, "columns": columns})
+}

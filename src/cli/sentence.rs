@@ -1,0 +1,348 @@
+//! What a formula computes, as one sentence of plain English: made of the tree, of the types of its parts, and of the
+//! phrase that the catalogue has for each function.
+
+use std::collections::HashMap;
+
+use formulac::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
+use formulac::catalog::{self, Function};
+use formulac::span::Span;
+use formulac::{Type, parse};
+
+use super::parts::Part;
+use super::phrase;
+
+/// Characters of a part that is written out; a longer one is quoted from the formula.
+const LONGEST: usize = 300;
+/// Characters of a quoted part.
+const QUOTED: usize = 60;
+
+/// A sentence about one definition.
+#[derive(Debug)]
+pub struct Sentence {
+    /// The defined name; `None` for a bare formula.
+    pub name: Option<String>,
+    pub span: Span,
+    pub text: String,
+}
+
+/// A node in words.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// `the sum of x`.
+    pub noun: String,
+    /// The same as a condition, for what is true or false: `x is greater than 1`.
+    clause: Option<String>,
+    /// The noun is an operation on two values, so that it needs brackets inside another one.
+    is_open: bool,
+    /// Something in it could not be read.
+    is_faulty: bool,
+}
+
+impl Words {
+    /// The words inside other words.
+    pub fn inside(&self) -> String {
+        if self.is_open || self.noun.contains(", ") { format!("({})", self.noun) } else { self.noun.clone() }
+    }
+
+    /// The words as a condition.
+    pub fn condition(&self) -> String {
+        self.clause.clone().unwrap_or_else(|| format!("{} is true", self.inside()))
+    }
+}
+
+/// Returns a sentence for each definition that can be read, in the order of the text.
+pub fn sentences(source: &str, parts: &[Part]) -> Vec<Sentence> {
+    let (parsed, _) = parse::parse(source);
+    let ast = parsed.ast();
+    let types = parts.iter().filter_map(|part| Some((part.id, part.made.as_ref()?.ty()))).collect();
+    let mut speaker = Speaker { ast, source, types, words: Vec::with_capacity(ast.len()) };
+    // Children come before their parents.
+    for id in ast.ids() {
+        let words = speaker.node(id);
+        speaker.words.push(words);
+    }
+    let mut found = Vec::new();
+    for definition in &ast.definitions {
+        let text = speaker.sentence(definition.body);
+        let name = definition.name.map(|name| name.text(source).to_owned());
+        found.extend(text.map(|text| Sentence { name, span: definition.span, text }));
+    }
+    found
+}
+
+/// The tree with the words of the nodes so far.
+pub struct Speaker<'a> {
+    pub ast: &'a Ast,
+    pub source: &'a str,
+    types: HashMap<ExprId, Type>,
+    words: Vec<Words>,
+}
+
+impl Speaker<'_> {
+    pub fn words(&self, id: ExprId) -> Words {
+        self.words.get(id.index()).cloned().unwrap_or_default()
+    }
+
+    fn is_date(&self, id: ExprId) -> bool {
+        self.types.get(&id).is_some_and(|ty| ty.is_temporal())
+    }
+
+    fn is_number(&self, id: ExprId) -> bool {
+        self.types.get(&id).is_some_and(|ty| ty.is_number())
+    }
+
+    /// A capital, a verb and a full stop. `None` if part of the formula could not be read.
+    fn sentence(&self, body: ExprId) -> Option<String> {
+        let words = self.words(body);
+        if words.is_faulty || words.noun.is_empty() {
+            return None;
+        }
+        let text = match self.ast.expr(body) {
+            Expr::Binary { op, left, right } if words.is_open => {
+                let (left, right) = (self.words(left).inside(), self.words(right).inside());
+                match op {
+                    BinaryOp::Divide => format!("Divides {left} by {right}"),
+                    BinaryOp::Multiply => format!("Multiplies {left} by {right}"),
+                    BinaryOp::Add => format!("Adds {left} and {right}"),
+                    BinaryOp::Subtract => format!("Subtracts {right} from {left}"),
+                    BinaryOp::Power => format!("Raises {left} to the power of {right}"),
+                    BinaryOp::Concat => format!("Joins {left} and {right} as text"),
+                    _ => format!("Tests {}", words.noun),
+                }
+            }
+            _ if words.noun.starts_with("whether ") => format!("Tests {}", words.noun),
+            _ => format!("Returns {}", words.noun),
+        };
+        Some(format!("{}.", text.split_whitespace().collect::<Vec<_>>().join(" ")))
+    }
+
+    fn node(&self, id: ExprId) -> Words {
+        let is_faulty =
+            matches!(self.ast.expr(id), Expr::Error) || self.ast.children(id).any(|child| self.words(child).is_faulty);
+        let mut words = Words { is_faulty, ..self.of(id) };
+        if words.noun.chars().count() > LONGEST {
+            words = Words { noun: self.quoted(id), is_faulty, ..Words::default() };
+        }
+        words
+    }
+
+    /// The text of the formula at a node, in backticks.
+    fn quoted(&self, id: ExprId) -> String {
+        let text = self.ast.span(id).text(self.source).split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut short: String = text.chars().take(QUOTED).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        format!("`{}`", short.replace('`', "'"))
+    }
+
+    fn of(&self, id: ExprId) -> Words {
+        let text = self.ast.span(id).text(self.source);
+        let noun = |noun: String| Words { noun, ..Words::default() };
+        match self.ast.expr(id) {
+            Expr::Number => noun(text.to_owned()),
+            Expr::Text if text.chars().count() <= QUOTED => noun(text.to_owned()),
+            Expr::Bool(value) => noun(if value { "TRUE" } else { "FALSE" }.to_owned()),
+            Expr::Model => {
+                let name = text.trim_start_matches("${").trim_end_matches('}');
+                noun(format!("`{name}`"))
+            }
+            Expr::Timeframe { base, frame } => {
+                let frame = self.ast.names.get(frame as usize).map_or("", |span| span.text(self.source));
+                noun(format!("the {} of {}", frame.to_lowercase().replace('_', " "), self.words(base).inside()))
+            }
+            Expr::Range { from, to } => noun(self.range(from, to).unwrap_or_else(|| self.quoted(id))),
+            Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
+                (Sign::Plus, _) => self.words(operand),
+                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.words(operand).noun)),
+                (Sign::Minus, _) => noun(format!("minus {}", self.words(operand).inside())),
+            },
+            Expr::Percent(operand) => match self.ast.expr(operand) {
+                Expr::Number => noun(format!("{}%", self.words(operand).noun)),
+                _ => noun(format!("{} percent", self.words(operand).inside())),
+            },
+            Expr::Binary { op, left, right } => self.binary(op, left, right),
+            Expr::Call(index) => {
+                let call = self.ast.call(index);
+                let function = catalog::lookup(call.name.text(self.source));
+                match function.and_then(|function| self.call(function, self.ast.arguments(call))) {
+                    Some(words) => words,
+                    None => noun(self.quoted(id)),
+                }
+            }
+            _ => noun(self.quoted(id)),
+        }
+    }
+
+    fn call(&self, function: &'static Function, args: &[ExprId]) -> Option<Words> {
+        // The number of distinct values is that of values that are not NULL.
+        let noun = phrase::filled(self, function, args)?.replace("non-NULL distinct", "distinct");
+        let clause = noun.strip_prefix("whether ").map(str::to_owned);
+        Some(Words { noun, clause, ..Words::default() })
+    }
+
+    /// `x` in the rows between two ends.
+    fn range(&self, from: ExprId, to: ExprId) -> Option<String> {
+        let end = |id: ExprId| -> Option<(ExprId, String)> {
+            match self.ast.expr(id) {
+                Expr::Name | Expr::Field | Expr::Model => Some((id, "this row".to_owned())),
+                Expr::Call(index) => {
+                    let call = self.ast.call(index);
+                    let args = self.ast.arguments(call);
+                    let place = match call.name.text(self.source).to_ascii_uppercase().as_str() {
+                        "FIRST" => "the first row".to_owned(),
+                        "LAST" => "the last row".to_owned(),
+                        "OFFSET" => format!("the row {} this row", phrase::shift(self, *args.get(1)?, "row")?),
+                        _ => return None,
+                    };
+                    Some((*args.first()?, place))
+                }
+                _ => None,
+            }
+        };
+        let ((value, first), (_, last)) = (end(from)?, end(to)?);
+        let value = self.words(value).noun;
+        Some(match (first.as_str(), last.as_str()) {
+            ("this row", "this row") => format!("{value} in all rows"),
+            _ => format!("{value} from {first} to {last}"),
+        })
+    }
+
+    fn binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> Words {
+        let (a, b) = (self.words(left).inside(), self.words(right).inside());
+        let dates = self.is_date(left) || self.is_date(right);
+        let word = match op {
+            BinaryOp::Add if self.is_date(left) && self.is_number(right) => return days(&b, "after", &a),
+            BinaryOp::Subtract if self.is_date(left) && self.is_number(right) => return days(&b, "before", &a),
+            BinaryOp::Subtract if self.is_date(left) && self.is_date(right) => {
+                return Words { noun: format!("the days from {b} to {a}"), ..Words::default() };
+            }
+            BinaryOp::Add => "plus",
+            BinaryOp::Subtract => "minus",
+            BinaryOp::Multiply => "times",
+            BinaryOp::Divide => "divided by",
+            BinaryOp::Power => "to the power of",
+            BinaryOp::Concat => "joined with",
+            BinaryOp::Equal => "is",
+            BinaryOp::NotEqual => "is not",
+            BinaryOp::Less if dates => "is before",
+            BinaryOp::LessEqual if dates => "is on or before",
+            BinaryOp::Greater if dates => "is after",
+            BinaryOp::GreaterEqual if dates => "is on or after",
+            BinaryOp::Less => "is less than",
+            BinaryOp::LessEqual => "is at most",
+            BinaryOp::Greater => "is greater than",
+            BinaryOp::GreaterEqual => "is at least",
+        };
+        let text = format!("{a} {word} {b}");
+        if word.starts_with("is") {
+            return Words { noun: format!("whether {text}"), clause: Some(text), is_open: true, is_faulty: false };
+        }
+        Words { noun: text, is_open: true, ..Words::default() }
+    }
+}
+
+fn days(count: &str, direction: &str, date: &str) -> Words {
+    let unit = if count == "1" { "day" } else { "days" };
+    Words { noun: format!("{count} {unit} {direction} {date}"), ..Words::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use formulac::{Column, Compiler, Context, Relation, Schema};
+
+    use super::super::parts::parts;
+    use super::*;
+
+    fn said(formula: &str) -> String {
+        let relation = Relation::new("t")
+            .with(Column::new("last_activity", Type::Date))
+            .with(Column::new("customer_id", Type::Integer))
+            .with(Column::new("status", Type::Text))
+            .with(Column::new("amount", Type::Decimal))
+            .with(Column::new("paid", Type::Boolean));
+        let compiler = Compiler::builder().schema(Schema::new().with(relation)).context(Context::Measure).build();
+        let found = sentences(formula, &parts(&compiler, formula));
+        found.into_iter().map(|sentence| sentence.text).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn formulas_in_words() {
+        for (formula, expected) in [
+            (
+                "COUNT(IF(last_activity < TODAY() - 30, customer_id)) / COUNT(DISTINCT(customer_id))",
+                "Divides the number of non-NULL `customer_id` where `last_activity` is before 30 days before the current \
+                 date by the number of distinct `customer_id`.",
+            ),
+            ("SUM(amount)", "Returns the sum of `amount`."),
+            ("COUNT()", "Returns the number of rows."),
+            ("SUM(amount * 2) - 1", "Subtracts 1 from the sum of (`amount` times 2)."),
+            (
+                "SUMIFS(amount, status, \"open\", amount, \">=\" & customer_id)",
+                "Returns the sum of `amount` over the rows where `status` is \"open\" and `amount` is at least \
+                 `customer_id`.",
+            ),
+            ("COUNTIF(status, \"<>\")", "Returns the number of rows where `status` is not empty."),
+            (
+                "COUNTIF(AND(paid, OR(amount > 1, NOT(ISBLANK(status)))))",
+                "Returns the number of rows where `paid` is true and (`amount` is greater than 1 or it is false that \
+                 `status` is NULL).",
+            ),
+            ("IF(amount > 1, \"a\", \"b\")", "Returns \"a\" where `amount` is greater than 1, otherwise \"b\"."),
+            (
+                "SWITCH(status, \"a\", 1, \"b\", 2, 3)",
+                "Returns by the value of `status`: 1 for \"a\"; 2 for \"b\", otherwise 3.",
+            ),
+            ("PERIODOFFSET(amount, -1, \"month\")", "Returns the value of `amount` 1 month before this period."),
+            (
+                "AVERAGE(OFFSET(amount, -2):amount)",
+                "Returns the average of `amount` from the row 2 rows before this row to this row.",
+            ),
+            ("EDATE(last_activity, 3)", "Returns the date 3 months after `last_activity`."),
+            ("${t.amount} > 1", "Tests whether `t.amount` is greater than 1."),
+            ("last_activity[day_of_week_name]", "Returns the day of week name of `last_activity`."),
+            ("SUMM(amount)", "Returns `SUMM(amount)`."),
+            ("SUM(amount", "Returns the sum of `amount`."),
+            ("SUM(amount) /", ""),
+        ] {
+            assert_eq!(said(formula), expected, "{formula}");
+        }
+    }
+
+    /// Every function has words: a sentence without anything of its template.
+    #[test]
+    fn every_example_has_a_sentence() {
+        let (mut seen, mut faults) = (0, Vec::new());
+        for function in catalog::functions() {
+            let of_parameters = function.overloads.iter().flat_map(|overload| {
+                let names: Vec<&str> = overload.params.iter().map(|param| param.name).collect();
+                let needed = overload.params.iter().filter(|param| !param.optional).count();
+                (needed..=names.len()).map(move |count| format!("{}({})", function.name, names[..count].join(", ")))
+            });
+            let examples =
+                function.examples.iter().filter_map(|e| e.rsplit_once(" = ")).map(|(call, _)| call.to_owned());
+            for formula in examples.chain(of_parameters) {
+                let text = said(&format!("={formula}"));
+                let own = |c: char| formula.contains(c);
+                let is_sentence = text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase());
+                let has_template = ['{', '}', '[', ']', '<', '>', '|'].iter().any(|c| text.contains(*c) && !own(*c));
+                let has_gaps = text.contains(" ,") || text.contains("``") || text.contains(" .");
+                let is_quoted = text.contains(&format!("`{}(", function.name));
+                if !is_sentence || has_template || has_gaps || is_quoted {
+                    faults.push(format!("{formula}: {text}"));
+                }
+                seen += 1;
+            }
+        }
+        assert!(faults.is_empty() && seen > 400, "{seen}:\n{}", faults.join("\n"));
+    }
+
+    /// The cost is linear, and the sentence stays short.
+    #[test]
+    fn long_formulas_are_quoted() {
+        let deep = format!("{}amount{}", "(1 + ".repeat(900), ")".repeat(900));
+        assert!(said(&deep).len() < 1000);
+        let wide = vec!["amount"; 5000].join(" + ");
+        assert!(said(&wide).len() < 1000);
+    }
+}

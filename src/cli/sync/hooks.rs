@@ -1,0 +1,92 @@
+//! Git's hooks: which one a call of git failed in. Git itself says nothing of that, but for its trace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A hook that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedHook {
+    /// Its name: `pre-commit`.
+    pub name: String,
+    /// Its program, as git calls it.
+    pub program: String,
+    pub status: i64,
+}
+
+/// The file that git writes its trace to, removed when this is dropped.
+pub struct Trace(PathBuf);
+
+/// The variable that makes git write the trace.
+pub const TRACE: &str = "GIT_TRACE2_EVENT";
+
+impl Trace {
+    /// A trace in this folder.
+    pub fn new(folder: &Path) -> Self {
+        let path = folder.join(format!("hooks-{}", std::process::id()));
+        // Git takes a relative path for an error.
+        Self(std::path::absolute(&path).unwrap_or(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The last hook that failed in the calls so far.
+    pub fn failed(&self) -> Option<FailedHook> {
+        failed(&fs::read_to_string(&self.0).ok()?)
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn failed(trace: &str) -> Option<FailedHook> {
+    let mut hooks: Vec<(Value, FailedHook)> = Vec::new();
+    let mut last = None;
+    for line in trace.lines() {
+        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        let child = Value::from(vec![event["sid"].clone(), event["child_id"].clone()]);
+        match event["event"].as_str() {
+            Some("child_start") if event["child_class"] == "hook" => {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let hook = FailedHook { name: text(&event["hook_name"]), program: text(&event["argv"][0]), status: 0 };
+                hooks.push((child, hook));
+            }
+            Some("child_exit") => {
+                let status = event["code"].as_i64().unwrap_or_default();
+                if let Some((_, hook)) = hooks.iter().find(|(started, _)| status != 0 && *started == child) {
+                    last = Some(FailedHook { status, ..hook.clone() });
+                }
+            }
+            _ => {}
+        }
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed;
+
+    #[test]
+    fn the_hook_that_failed_is_found() {
+        let trace = r#"
+{"event":"child_start","sid":"1","child_id":0,"child_class":"hook","hook_name":"pre-commit","argv":[".git/hooks/pre-commit"]}
+{"event":"child_start","sid":"1/2","child_id":0,"child_class":"?","argv":["grep"]}
+{"event":"child_exit","sid":"1/2","child_id":0,"pid":3,"code":1}
+{"event":"child_exit","sid":"1","child_id":0,"pid":2,"code":0}
+"#;
+        assert_eq!(failed(trace), None);
+        let hook = failed(&trace.replace("\"code\":0", "\"code\":7")).unwrap();
+        assert_eq!(
+            (hook.name.as_str(), hook.program.as_str(), hook.status),
+            ("pre-commit", ".git/hooks/pre-commit", 7)
+        );
+        assert_eq!(failed("no trace\n{}"), None);
+    }
+}

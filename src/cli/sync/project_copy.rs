@@ -1,0 +1,268 @@
+//! A copy of the dbt project as a plan would leave it. dbt does not follow links to folders, so the folders in which dbt
+//! looks for files are real in the copy, and their files are links to those of the project.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use saphyr::{LoadableYamlNode, Yaml};
+use tempfile::TempDir;
+
+use crate::cli::bounds::absolute;
+use crate::cli::dbt_project::DbtProject;
+
+/// Folders at the top of a project that dbt and git write and that are no part of it.
+const WRITTEN: [&str; 4] = ["target", "logs", ".git", ".formulac"];
+const PACKAGE_FILES: [&str; 2] = ["packages.yml", "dependencies.yml"];
+
+/// A copy of a project. The copy is removed when it is dropped; what its links lead to is not.
+pub struct ProjectCopy {
+    folder: TempDir,
+    /// The folder of the project in it.
+    pub root: PathBuf,
+}
+
+/// Texts by path, seen from the project's folder; `None` if the file is removed.
+pub type Changes<'c> = BTreeMap<PathBuf, Option<&'c str>>;
+
+impl ProjectCopy {
+    /// A copy of the project in `root` with these changes.
+    pub fn of(root: &Path, dbt: &DbtProject, changes: &Changes<'_>) -> io::Result<Self> {
+        let root = fs::canonicalize(if root.as_os_str().is_empty() { Path::new(".") } else { root })?;
+        let (inside, mut outside) = split(&root, dbt.all_paths.iter().map(PathBuf::from));
+        let packages = local_packages(&root).into_iter().chain([PathBuf::from(&dbt.packages_path)]);
+        outside.extend(split(&root, packages).1);
+        let folder = tempfile::Builder::new().prefix("formulac-").tempdir()?;
+        // Paths such as `../macros` lead to the same place as in the project if the folders above have the same names.
+        let above = outside.iter().map(|path| path.up).max().unwrap_or_default();
+        let names: Vec<&OsStr> = root.iter().collect();
+        let names = names.get(names.len().saturating_sub(above + 1)..).unwrap_or_default();
+        let copy = Self { root: names.iter().fold(folder.path().to_owned(), |path, name| path.join(name)), folder };
+        fs::create_dir_all(&copy.root)?;
+        let changed = changes.keys().flat_map(|path| path.ancestors().skip(1)).collect();
+        Tree { root: &root, copy: &copy.root, inside: &inside, changes, changed }.write()?;
+        for path in outside {
+            let goal = path
+                .below
+                .iter()
+                .fold(copy.root.ancestors().nth(path.up).unwrap_or(&copy.root).to_owned(), |goal, name| {
+                    goal.join(name)
+                });
+            if goal.starts_with(copy.folder.path()) && fs::symlink_metadata(&goal).is_err() && path.whole.exists() {
+                fs::create_dir_all(goal.parent().unwrap_or(&goal))?;
+                link(&path.whole, &goal)?;
+            }
+        }
+        Ok(copy)
+    }
+
+    /// Keeps the copy, for a person to look at.
+    pub fn keep(self) -> PathBuf {
+        let _ = self.folder.keep();
+        self.root
+    }
+}
+
+/// A path that leads out of the project: how many folders up, what follows, and the whole path.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Outside {
+    /// Outer folders come first, because what is in them is there with them.
+    depth: usize,
+    up: usize,
+    below: PathBuf,
+    whole: PathBuf,
+}
+
+/// The paths that lead to folders of the project, seen from its folder, and those that lead out of it.
+fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<Outside>) {
+    let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
+    for path in named {
+        let whole = absolute(&root.join(&path));
+        match whole.strip_prefix(root) {
+            Ok(path) => {
+                inside.insert(path.to_owned());
+                // A link to another folder of the project.
+                let real = fs::canonicalize(&whole).ok();
+                inside.extend(real.and_then(|real| real.strip_prefix(root).ok().map(Path::to_owned)));
+            }
+            Err(_) if path.is_absolute() => {}
+            Err(_) => {
+                let up = root.ancestors().position(|above| whole.starts_with(above)).unwrap_or_default();
+                let below = root.ancestors().nth(up).and_then(|above| whole.strip_prefix(above).ok());
+                let below = below.unwrap_or(Path::new("")).to_owned();
+                outside.insert(Outside { depth: whole.components().count(), up, below, whole });
+            }
+        }
+    }
+    (inside, outside)
+}
+
+/// Folders of packages that are not downloaded: `local:` in the package files.
+fn local_packages(root: &Path) -> Vec<PathBuf> {
+    let of = |file: &str| -> Vec<PathBuf> {
+        let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+        let documents = Yaml::load_from_str(&text).unwrap_or_default();
+        let packages = documents.first().and_then(|root| root.as_mapping_get("packages")?.as_vec());
+        let local = packages.into_iter().flatten().filter_map(|package| package.as_mapping_get("local")?.as_str());
+        local.map(PathBuf::from).collect()
+    };
+    PACKAGE_FILES.iter().flat_map(|file| of(file)).collect()
+}
+
+/// What is copied where.
+struct Tree<'t> {
+    root: &'t Path,
+    copy: &'t Path,
+    /// The folders in which dbt looks for files.
+    inside: &'t BTreeSet<PathBuf>,
+    changes: &'t Changes<'t>,
+    /// The folders in which something changes.
+    changed: BTreeSet<&'t Path>,
+}
+
+impl Tree<'_> {
+    fn write(&self) -> io::Result<()> {
+        let mut folders = vec![PathBuf::new()];
+        while let Some(folder) = folders.pop() {
+            fs::create_dir_all(self.copy.join(&folder))?;
+            // A change may make a folder that is not there yet.
+            let Ok(entries) = fs::read_dir(self.root.join(&folder)) else { continue };
+            for entry in entries {
+                let entry = entry?;
+                let path = folder.join(entry.file_name());
+                let is_written = folder.as_os_str().is_empty() && WRITTEN.iter().any(|it| entry.file_name() == *it);
+                if is_written || self.changes.contains_key(&path) {
+                    continue;
+                }
+                let kind = entry.file_type()?;
+                if kind.is_dir() && self.is_real(&path) {
+                    folders.push(path);
+                } else if kind.is_symlink() {
+                    self.link_again(&path)?;
+                } else {
+                    link(&self.root.join(&path), &self.copy.join(&path))?;
+                }
+            }
+        }
+        for (path, text) in self.changes {
+            let (Some(text), path) = (text, self.copy.join(path)) else { continue };
+            fs::create_dir_all(path.parent().unwrap_or(self.copy))?;
+            fs::write(path, text)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a folder is not a link in the copy: dbt walks through it, or something in it changes.
+    fn is_real(&self, folder: &Path) -> bool {
+        let is_walked = self.inside.iter().any(|path| path.starts_with(folder) || folder.starts_with(path));
+        is_walked || self.changed.contains(folder)
+    }
+
+    /// A link of the project leads to the same place of the copy, or out of both.
+    fn link_again(&self, path: &Path) -> io::Result<()> {
+        let whole = self.root.join(path);
+        let goal = fs::canonicalize(&whole).unwrap_or(whole);
+        let goal = goal.strip_prefix(self.root).map_or_else(|_| goal.clone(), |inner| self.copy.join(inner));
+        link(&goal, &self.copy.join(path))
+    }
+}
+
+#[cfg(unix)]
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(from, to)
+}
+
+#[cfg(not(unix))]
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(|_| ());
+    }
+    let mut folders = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = folders.pop() {
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(&from)? {
+            let path = entry?.path();
+            let goal = to.join(path.file_name().unwrap_or_default());
+            if path.is_dir() { folders.push((path, goal)) } else { fs::copy(&path, goal).map(|_| ())? }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_into_the_project_or_out_of_it() {
+        let root = Path::new("/data/repository/transform");
+        let named = ["models/", "./more//models", "../macros", "../../shared/macros", "../transform/seeds", "/other"];
+        let (inside, outside) = split(root, named.map(PathBuf::from));
+        let inside: Vec<&str> = inside.iter().filter_map(|path| path.to_str()).collect();
+        assert_eq!(inside, ["models", "more/models", "seeds"]);
+        let outside: Vec<(usize, &str)> =
+            outside.iter().filter_map(|path| Some((path.up, path.below.to_str()?))).collect();
+        assert_eq!(outside, [(1, "macros"), (2, "shared/macros")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_that_dbt_walks_through_are_real() {
+        use std::os::unix::fs::symlink;
+
+        let home = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(home.path()).unwrap();
+        let root = home.join("repository/transform");
+        let put = |path: &str, text: &str| {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        };
+        put("dbt_project.yml", "macro-paths: [macros, ../macros]\nseed-paths: [data/seeds]\n");
+        put("packages.yml", "packages: [{local: ../../package}, {package: a/b}]\n");
+        for file in [
+            "models/a/b/c.sql",
+            "models/a/old.sql",
+            "data/seeds/x/y.csv",
+            "data/raw/z.csv",
+            "target/t",
+            "tests/deep/t.sql",
+        ] {
+            put(file, file);
+        }
+        put("../macros/deep/m.sql", "macro");
+        put("../../package/dbt_project.yml", "package");
+        symlink("models/a", root.join("queries")).unwrap();
+        symlink("b/c.sql", root.join("models/a/c_again.sql")).unwrap();
+        symlink("/nowhere", root.join("nowhere")).unwrap();
+        let dbt = crate::cli::dbt_project::find(Some(&root)).unwrap().unwrap();
+        let changes: Changes<'_> = [
+            ("models/a/b/c.sql", Some("new")),
+            ("models/new/er/d.sql", Some("new")),
+            ("models/a/old.sql", None),
+            ("notes/n.md", Some("new")),
+        ]
+        .into_iter()
+        .map(|(path, text)| (PathBuf::from(path), text))
+        .collect();
+        let copy = ProjectCopy::of(&root, &dbt, &changes).unwrap();
+        let read = |path: &str| fs::read_to_string(copy.root.join(path)).ok();
+        let is_link = |path: &str| fs::symlink_metadata(copy.root.join(path)).unwrap().is_symlink();
+        for path in ["models/a/b/c.sql", "models/new/er/d.sql", "notes/n.md", "models/a/c_again.sql", "queries/b/c.sql"]
+        {
+            assert_eq!(read(path).as_deref(), Some("new"), "{path}");
+        }
+        assert_eq!(read("models/a/old.sql"), None);
+        assert_eq!(read("target/t"), None);
+        assert_eq!(read("tests/deep/t.sql").as_deref(), Some("tests/deep/t.sql"));
+        assert_eq!(read("../macros/deep/m.sql").as_deref(), Some("macro"));
+        assert_eq!(read("../../package/dbt_project.yml").as_deref(), Some("package"));
+        assert!(["models", "models/a", "data", "data/seeds/x", "tests/deep"].iter().all(|path| !is_link(path)));
+        assert!(["data/raw", "queries", "data/seeds/x/y.csv", "nowhere"].iter().all(|path| is_link(path)));
+        let root = copy.root.clone();
+        drop(copy);
+        assert!(!root.exists());
+        fs::remove_dir_all(home).unwrap();
+    }
+}

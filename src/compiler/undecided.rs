@@ -1,0 +1,98 @@
+//! Columns of unknown type whose type decides the SQL.
+
+use std::sync::Arc;
+
+use super::{Compiled, Compiler, Options};
+use crate::ir::ColumnUse;
+use crate::spec::CompiledSpec;
+use crate::types::Type;
+
+/// Columns that are tried in one text; each is one more compilation.
+const TRIED: usize = 20;
+
+/// A column whose type is not known, in a text whose SQL would be another if the column had another type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UndecidedType {
+    /// The column, after its relation where one is known.
+    pub column: String,
+    /// The type that was inferred from its use; `Unknown` if nothing in the text asks for a type.
+    pub assumed: Type,
+    /// A type that gives other SQL.
+    pub other: Type,
+}
+
+impl Compiler {
+    /// Lists the columns of unknown type whose type decides the SQL of a text.
+    ///
+    /// ```
+    /// use formulac::{Compiler, Type};
+    /// let compiler = Compiler::default();
+    /// let undecided = |text| compiler.undecided_types(text, &compiler.compile(text));
+    /// let days = undecided("DATEDIF(signed_up, left_on, \"D\")");
+    /// assert_eq!((days[0].column.as_str(), days[0].assumed, days[0].other), ("signed_up", Type::Date, Type::Timestamp));
+    /// assert!(undecided("SUM(amount)").is_empty());
+    /// ```
+    #[must_use]
+    pub fn undecided_types(&self, text: &str, compiled: &Compiled) -> Vec<UndecidedType> {
+        let sql = |compiled: &Compiled| -> Option<Vec<String>> {
+            let is_sound = compiled.diagnostics().iter().all(|diagnostic| !diagnostic.is_error());
+            is_sound.then(|| compiled.definitions().iter().map(|it| it.sql().to_owned()).collect())
+        };
+        let mut columns: Vec<(String, String, Type)> = Vec::new();
+        for column in compiled.definitions().iter().flat_map(|definition| definition.columns()) {
+            let Some(ty) = column.assumed() else { continue };
+            if !columns.iter().any(|(path, ..)| *path == column.path()) {
+                columns.push((column.path(), column.name().to_owned(), ty));
+            }
+        }
+        let Some(before) = sql(compiled) else { return Vec::new() };
+        self.undecided(columns, |compiler| sql(&compiler.compile(text)).is_some_and(|sql| sql != before))
+    }
+
+    /// The same for a spec.
+    pub(crate) fn undecided_types_of_spec(&self, text: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
+        let mut columns: Vec<(String, String, Type)> = Vec::new();
+        for column in compiled.columns_read.iter().filter(|column| column.assumed) {
+            let path = path(column);
+            if !columns.iter().any(|(known, ..)| *known == path) {
+                columns.push((path, column.name.to_string(), column.ty));
+            }
+        }
+        let Some(before) = compiled.query() else { return Vec::new() };
+        self.undecided(columns, |compiler| compiler.compile_spec(text).query().is_some_and(|sql| sql != before))
+    }
+
+    /// `differs` compiles the text once more and compares.
+    fn undecided(&self, columns: Vec<(String, String, Type)>, differs: impl Fn(&Self) -> bool) -> Vec<UndecidedType> {
+        let mut options = Options { probe_types: false, ..(*self.options).clone() };
+        let mut found = Vec::new();
+        for (path, name, assumed) in columns.into_iter().take(TRIED) {
+            let other = others(assumed).iter().copied().find(|other| {
+                options.given_types = vec![(name.to_ascii_lowercase(), *other)];
+                differs(&Self { options: Arc::new(options.clone()), pool: Arc::clone(&self.pool) })
+            });
+            found.extend(other.map(|other| UndecidedType { column: path, assumed, other }));
+        }
+        found
+    }
+}
+
+fn path(column: &ColumnUse) -> String {
+    match &column.relation {
+        Some(relation) => format!("{relation}.{}", column.name),
+        None => column.name.to_string(),
+    }
+}
+
+/// Types that a column may have in place of the one that its use asks for. SQL for a number of unknown kind is right for
+/// each kind.
+fn others(assumed: Type) -> &'static [Type] {
+    match assumed {
+        Type::Date => &[Type::Timestamp],
+        Type::Timestamp | Type::Timestamptz => &[Type::Date],
+        Type::Integer | Type::Decimal | Type::Float | Type::Number => &[Type::Timestamp],
+        Type::Text | Type::Unknown => &[Type::Integer, Type::Timestamp],
+        _ => &[],
+    }
+}

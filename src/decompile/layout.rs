@@ -1,0 +1,421 @@
+//! SQL that a spec makes now, in the layout of the file: CTEs, columns and clauses whose tokens do not change keep their
+//! bytes, and what people changed there stays.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use super::edits::described;
+use super::file::{File, Part, Place, What};
+use super::separated::{Entry, Separated};
+use crate::dbt::with_header_of;
+use crate::dialect::Dialect;
+
+/// Brings three texts of one model together: the last one that formulac wrote (`base`), the one it makes now, and the file.
+/// `None` if the spec and a person changed the same part.
+pub(crate) fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
+    let [b, o, f] = [base, ours, found].map(|text| File::read(text, dialect));
+    let all = |file: &File<'_>| 0..file.tokens.len();
+    let merged = if f.same(&all(&f), &o, &all(&o)) && !misses_comment(&o, &f) {
+        found.to_owned()
+    } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
+        one_sided(&Sides { b: (&b, all(&b)), o: (&o, all(&o)), f: (&f, all(&f)) })?.to_owned()
+    } else {
+        let mut out = head(&b, &o, &f)?;
+        query(&b, &o, &f, &mut out)?;
+        out
+    };
+    let merged = with_header_of(&merged, ours);
+    is_of_both(&File::read(&merged, dialect), &b, &o, &f).then_some(merged)
+}
+
+/// A part of a query that a spec and a person changed in different ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clash {
+    /// The part, in words.
+    pub what: String,
+    /// The line in the file, from 1.
+    pub line: usize,
+    /// The part as formulac wrote it last; empty if it was not there.
+    pub base: String,
+    /// The part as the spec makes it now; empty if it is gone.
+    pub ours: String,
+    /// The part in the file; empty if it is gone.
+    pub theirs: String,
+}
+
+impl Clash {
+    pub(crate) fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
+        Self { what: what.into(), line, base, ours, theirs }
+    }
+}
+
+/// The parts that stop [`merge`].
+pub(crate) fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
+    let [b, o, f] = [base, ours, found].map(|text| File::read(text, dialect));
+    let by_place = |file: &File<'_>| -> HashMap<Place, Range<usize>> {
+        file.parts.iter().map(|part| (part.place.clone(), part.tokens.clone())).collect()
+    };
+    let (in_b, in_o, in_f) = (by_place(&b), by_place(&o), by_place(&f));
+    let same =
+        |one: (&File<'_>, Option<&Range<usize>>), other: (&File<'_>, Option<&Range<usize>>)| match (one.1, other.1) {
+            (Some(tokens), Some(others)) => one.0.same(tokens, other.0, others),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+    let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
+    let mut clashes = Vec::new();
+    for (part, line) in f.parts.iter().map(|part| (part, f.line(part.tokens.start))).chain(gone.map(|part| (part, 1))) {
+        let sides = [(&b, in_b.get(&part.place)), (&o, in_o.get(&part.place)), (&f, in_f.get(&part.place))];
+        let [was, now, there] = sides;
+        if same(was, now) || same(was, there) || same(now, there) {
+            continue;
+        }
+        let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
+        clashes.push(Clash::new(described(&part.place), line, texts));
+    }
+    clashes
+}
+
+/// Whether each part of a text is as the spec makes it or as a person wrote it.
+fn is_of_both(merged: &File<'_>, b: &File<'_>, o: &File<'_>, f: &File<'_>) -> bool {
+    let all = |file: &File<'_>| 0..file.tokens.len();
+    if f.same(&all(f), b, &all(b)) {
+        return merged.same(&all(merged), o, &all(o));
+    }
+    let [ours, theirs] = [o, f].map(|file| {
+        let parts = file.parts.iter().map(|part| (&part.place, &part.tokens));
+        (file, parts.collect::<HashMap<_, _>>())
+    });
+    merged.parts.iter().all(|part| {
+        let is_in = |(file, parts): &(&File<'_>, HashMap<_, &Range<usize>>)| {
+            parts.get(&part.place).is_some_and(|tokens| merged.same(&part.tokens, file, tokens))
+        };
+        is_in(&ours) || is_in(&theirs) || matches!(part.place.what, What::Config | What::Unnamed | What::Other)
+    })
+}
+
+/// Tokens of the three texts that stand for the same.
+struct Sides<'a, 's> {
+    b: (&'a File<'s>, Range<usize>),
+    o: (&'a File<'s>, Range<usize>),
+    f: (&'a File<'s>, Range<usize>),
+}
+
+/// The text of the file where only people changed it, else the text of the spec where only the spec did.
+fn one_sided<'s>(sides: &Sides<'_, 's>) -> Option<&'s str> {
+    let Sides { b, o, f } = sides;
+    if f.0.same(&f.1, o.0, &o.1) || b.0.same(&b.1, o.0, &o.1) {
+        Some(f.0.text(&f.1))
+    } else {
+        b.0.same(&b.1, f.0, &f.1).then(|| o.0.text(&o.1))
+    }
+}
+
+/// The tokens before the query: configuration and hints.
+fn head_tokens(file: &File<'_>) -> Range<usize> {
+    let first = file.cte_tokens.first().map_or(file.last.start, |cte| cte.start.saturating_sub(1));
+    0..first
+}
+
+fn head_text<'s>(file: &File<'s>) -> &'s str {
+    let end = file.bytes(&(head_tokens(file).end..file.tokens.len())).start;
+    file.source.get(..end).unwrap_or_default()
+}
+
+/// Everything before the query. What people added to the configuration stays, also where the spec changes the rest of it.
+fn head(b: &File<'_>, o: &File<'_>, f: &File<'_>) -> Option<String> {
+    let [base, ours, found] = [b, o, f].map(head_tokens);
+    let is_edited = !b.same(&base, f, &found);
+    if b.same(&base, o, &ours) || f.same(&found, o, &ours) {
+        let takes_comment = misses_comment(o, f) && !misses_comment(b, f);
+        return Some(if takes_comment && !is_edited { head_text(o) } else { head_text(f) }.to_owned());
+    }
+    let mut out = head_text(o).to_owned();
+    if !is_edited {
+        return Some(out);
+    }
+    let keys = |file: &File<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
+    let (before, now) = (keys(b, &base), keys(f, &found));
+    if before.iter().any(|key| !now.contains(key)) {
+        return None;
+    }
+    for at in found.filter(|at| !before.contains(&f.key(*at))) {
+        out.push_str(f.text(&(at..at + 1)));
+        out.push_str("\n\n");
+    }
+    Some(out)
+}
+
+/// Whether a comment that formulac writes above a query is not above the other query.
+fn misses_comment(of: &File<'_>, file: &File<'_>) -> bool {
+    let there = head_text(file);
+    head_text(of).lines().any(|line| line.starts_with("--") && !there.lines().any(|other| other == line))
+}
+
+/// The CTEs and the last select.
+fn query(b: &File<'_>, o: &File<'_>, f: &File<'_>, out: &mut String) -> Option<()> {
+    if f.ctes.is_empty() != o.ctes.is_empty() {
+        let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
+        out.push_str(one_sided(&Sides { b, o, f })?);
+        out.push('\n');
+        return Some(());
+    }
+    if !f.ctes.is_empty() {
+        let items = |file: &File<'_>| -> Vec<Item> {
+            let ctes = file.ctes.iter().zip(&file.cte_tokens);
+            ctes.map(|(name, tokens)| Item { key: name.clone(), tokens: tokens.clone() }).collect()
+        };
+        let (base, ours, found) = (items(b), items(o), items(f));
+        let with = head_tokens(f).end;
+        let start = f.bytes(&(with..with + 1)).end;
+        out.push_str(f.text(&(with..with + 1)));
+        let ranges: Vec<Range<usize>> = found.iter().map(|item| item.tokens.clone()).collect();
+        let list = Separated::read(f, &ranges, start, f.bytes(&f.last).start, true);
+        let picked = pick((b, &base), (o, &ours), (f, &found), true)?;
+        let mut entries = Vec::new();
+        for one in picked {
+            let mut entry = one.entry(o, &ours, &list);
+            if let Picked::Both { base: was, ours: now, found: there } = one {
+                let of = |items: &[Item], at: usize| items.get(at).map(|item| item.tokens.clone()).unwrap_or_default();
+                let sides = Sides { b: (b, of(&base, was)), o: (o, of(&ours, now)), f: (f, of(&found, there)) };
+                entry.text = cte(&sides)?;
+            }
+            entries.push(entry);
+        }
+        list.write(out, &entries);
+    }
+    let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
+    out.push_str(&select(&Sides { b, o, f: last })?);
+    out.push_str(f.source.get(f.bytes(&f.last).end..).unwrap_or_default());
+    Some(())
+}
+
+/// A CTE that is in all three texts.
+fn cte(sides: &Sides<'_, '_>) -> Option<String> {
+    let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
+    let Sides { b, o, f } = sides;
+    let inner = Sides { b: (b.0, inside(b)), o: (o.0, inside(o)), f: (f.0, inside(f)) };
+    let text = select(&inner)?;
+    let (whole, part) = (f.0.bytes(&f.1), f.0.bytes(&inner.f.1));
+    Some([f.0.source.get(whole.start..part.start)?, &text, f.0.source.get(part.end..whole.end)?].concat())
+}
+
+/// A column, a clause or a CTE.
+#[derive(Clone, Debug)]
+struct Item {
+    key: String,
+    tokens: Range<usize>,
+}
+
+/// A select in parts.
+struct Select {
+    /// `select`, or `select distinct`.
+    words: Range<usize>,
+    columns: Vec<Item>,
+    clauses: Vec<Item>,
+}
+
+impl Select {
+    /// `None` if it is made of several selects, or cannot be read.
+    fn read(file: &File<'_>, tokens: &Range<usize>) -> Option<Self> {
+        let mut read = Self { words: tokens.start..tokens.start + 1, columns: Vec::new(), clauses: Vec::new() };
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        let first = file.parts.partition_point(|part| part.tokens.start < tokens.start);
+        let inside = |part: &&Part| part.tokens.start < tokens.end;
+        for part in file.parts.get(first..)?.iter().take_while(inside).filter(|part| !part.tokens.is_empty()) {
+            let Range { start, end } = part.tokens;
+            let (key, tokens, list) = match &part.place.what {
+                _ if part.place.branch > 0 => return None,
+                What::Column(name) => {
+                    let named = if file.key(end) == "as" { end + 2 } else { end };
+                    (format!("column {name}"), start..named, &mut read.columns)
+                }
+                What::Unnamed => (file.text(&part.tokens).to_ascii_lowercase(), start..end, &mut read.columns),
+                What::Clause(clause) if clause == "distinct" => {
+                    read.words.end = end;
+                    continue;
+                }
+                What::Clause(clause) => (clause.clone(), start - clause.split(' ').count()..end, &mut read.clauses),
+                What::Config | What::Other => return None,
+            };
+            let count = counts.entry(key.clone()).or_default();
+            *count += 1;
+            list.push(Item { key: format!("{key} {count}"), tokens });
+        }
+        (!read.columns.is_empty()).then_some(read)
+    }
+}
+
+fn select(sides: &Sides<'_, '_>) -> Option<String> {
+    let Sides { b, o, f } = sides;
+    if b.0.same(&b.1, o.0, &o.1) || f.0.same(&f.1, o.0, &o.1) {
+        return Some(f.0.text(&f.1).to_owned());
+    }
+    let read = |side: &(&File<'_>, Range<usize>)| Select::read(side.0, &side.1);
+    let (Some(b), Some(o), Some(f)) = (read(&sides.b), read(&sides.o), read(&sides.f)) else {
+        return one_sided(sides).map(str::to_owned);
+    };
+    let (base, ours, found) = (sides.b.0, sides.o.0, sides.f.0);
+    let words = Sides { b: (base, b.words), o: (ours, o.words), f: (found, f.words.clone()) };
+    let mut out = one_sided(&words)?.to_owned();
+    let tokens = |items: &[Item]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
+    let end = found.bytes(&sides.f.1).end;
+    let from = f.clauses.first().map_or(end, |clause| found.bytes(&clause.tokens).start);
+    let lists = [
+        (&b.columns, &o.columns, &f.columns, found.bytes(&f.words).end, from, true),
+        (&b.clauses, &o.clauses, &f.clauses, from, end, false),
+    ];
+    for (before, now, there, start, end, has_commas) in lists {
+        let picked = pick((base, before), (ours, now), (found, there), false)?;
+        let list = Separated::read(found, &tokens(there), start, end, has_commas);
+        let entries: Vec<Entry> = picked
+            .iter()
+            .map(|one| {
+                let mut entry = one.entry(ours, now, &list);
+                // A new clause begins a line.
+                if !has_commas
+                    && entry.lead.is_empty()
+                    && !matches!(one, Picked::Found(0) | Picked::Both { found: 0, .. })
+                {
+                    entry.lead = lead_of(ours, one, now);
+                }
+                entry
+            })
+            .collect();
+        list.write(&mut out, &entries);
+    }
+    Some(out)
+}
+
+/// The line break and the blanks before an item that the spec makes.
+fn lead_of(ours: &File<'_>, one: &Picked, items: &[Item]) -> String {
+    let at = match one {
+        Picked::New(at) | Picked::Ours { ours: at, .. } => *at,
+        _ => return "\n".to_owned(),
+    };
+    let start = items.get(at).map_or(0, |item| ours.bytes(&item.tokens).start);
+    let before = ours.source.get(..start).unwrap_or_default();
+    before.get(before.trim_end().len()..).unwrap_or("\n").to_owned()
+}
+
+/// What becomes of an item of a list; the numbers are those of the items.
+#[derive(Clone, Copy, Debug)]
+enum Picked {
+    /// As it is found.
+    Found(usize),
+    /// As the spec makes it, in the place of one that is found.
+    Ours {
+        ours: usize,
+        found: usize,
+    },
+    /// To be brought together part by part.
+    Both {
+        base: usize,
+        ours: usize,
+        found: usize,
+    },
+    New(usize),
+}
+
+impl Picked {
+    fn entry(self, file: &File<'_>, ours: &[Item], list: &Separated) -> Entry {
+        let text = |at: usize| ours.get(at).map(|item| file.text(&item.tokens).to_owned()).unwrap_or_default();
+        let there = |at: usize| list.entries.get(at).cloned().unwrap_or_default();
+        match self {
+            Self::Found(found) | Self::Both { found, .. } => there(found),
+            Self::Ours { ours, found } => Entry { text: text(ours), ..there(found) },
+            Self::New(ours) => Entry { text: text(ours), ..Entry::default() },
+        }
+    }
+
+    fn found(self) -> Option<usize> {
+        match self {
+            Self::Found(found) | Self::Ours { found, .. } | Self::Both { found, .. } => Some(found),
+            Self::New(_) => None,
+        }
+    }
+}
+
+/// Brings the items of a list together. `None` if both sides changed an item, unless the items have parts.
+fn pick(
+    (base, b): (&File<'_>, &[Item]),
+    (ours, o): (&File<'_>, &[Item]),
+    (found, f): (&File<'_>, &[Item]),
+    have_parts: bool,
+) -> Option<Vec<Picked>> {
+    fn by_key(items: &[Item]) -> HashMap<&str, usize> {
+        items.iter().enumerate().map(|(at, item)| (item.key.as_str(), at)).collect()
+    }
+    let (in_b, in_o, in_f) = (by_key(b), by_key(o), by_key(f));
+    let of_base = |key: &str| in_b.get(key).and_then(|at| b.get(*at));
+    let mut picked = Vec::new();
+    for (at, item) in f.iter().enumerate() {
+        let was = of_base(&item.key);
+        let as_base = was.is_some_and(|was| base.same(&was.tokens, found, &item.tokens));
+        let Some(now) = in_o.get(item.key.as_str()).copied() else {
+            match was {
+                None => picked.push(Picked::Found(at)),
+                Some(_) if as_base => {}
+                Some(_) => return None,
+            }
+            continue;
+        };
+        let new = &o.get(now)?.tokens;
+        let is_unchanged = was.is_some_and(|was| base.same(&was.tokens, ours, new));
+        picked.push(if found.same(&item.tokens, ours, new) || is_unchanged {
+            Picked::Found(at)
+        } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
+            Picked::Both { base, ours: now, found: at }
+        } else if as_base {
+            Picked::Ours { ours: now, found: at }
+        } else {
+            return None;
+        });
+    }
+    // What the spec makes and the file does not have: new, or removed by a person.
+    let mut new: Vec<usize> = Vec::new();
+    for (at, item) in o.iter().enumerate().filter(|(_, item)| !in_f.contains_key(item.key.as_str())) {
+        match of_base(&item.key) {
+            None => new.push(at),
+            Some(was) if base.same(&was.tokens, ours, &item.tokens) => {}
+            Some(_) => return None,
+        }
+    }
+    let order = |items: &[Item]| -> Vec<String> {
+        let common = |item: &&Item| [&in_b, &in_o, &in_f].iter().all(|all| all.contains_key(item.key.as_str()));
+        items.iter().filter(common).map(|item| item.key.clone()).collect()
+    };
+    let key_of = |one: &Picked| one.found().and_then(|at| f.get(at)).map(|item| item.key.as_str());
+    // The spec puts items into another order, and nobody else did.
+    if order(b) == order(f) && order(b) != order(o) {
+        let rank = |one: &Picked| key_of(one).and_then(|key| in_o.get(key).copied());
+        let mut last = 0;
+        let mut ranked: Vec<(usize, Picked)> = Vec::new();
+        for one in picked {
+            last = rank(&one).unwrap_or(last);
+            ranked.push((last, one));
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        picked = ranked.into_iter().map(|(_, one)| one).collect();
+    }
+    if new.is_empty() {
+        return Some(picked);
+    }
+    // A new item comes after the one that is before it in the spec.
+    let there: HashSet<String> = picked.iter().filter_map(|one| key_of(one).map(str::to_owned)).collect();
+    let mut behind: HashMap<Option<&str>, Vec<Picked>> = HashMap::new();
+    let (mut last, mut new) = (None, new.into_iter().peekable());
+    for (at, item) in o.iter().enumerate() {
+        if new.next_if_eq(&at).is_some() {
+            behind.entry(last).or_default().push(Picked::New(at));
+        } else if there.contains(&item.key) {
+            last = Some(item.key.as_str());
+        }
+    }
+    let mut out = behind.remove(&None).unwrap_or_default();
+    for one in picked {
+        out.push(one);
+        out.extend(key_of(&one).and_then(|key| behind.remove(&Some(key))).unwrap_or_default());
+    }
+    Some(out)
+}

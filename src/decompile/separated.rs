@@ -1,0 +1,154 @@
+//! Lists of SQL with the layout around their items: line breaks, comments, and commas before or after the items.
+
+use std::ops::Range;
+
+use super::file::File;
+
+/// An item with what is around it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    /// Layout and comments on the lines before the item; empty for a new item.
+    pub lead: String,
+    pub text: String,
+    /// The comment after the item on its line.
+    pub tail: String,
+}
+
+/// Where the commas of a list are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commas {
+    None,
+    After,
+    /// At the beginning of lines, with the blanks after them.
+    Before,
+}
+
+/// A list as it is found in a file.
+#[derive(Debug)]
+pub(super) struct Separated {
+    /// Layout between what begins the list and its first item.
+    opening: String,
+    pub entries: Vec<Entry>,
+    /// Layout after the last item.
+    closing: String,
+    has_last_comma: bool,
+    commas: Commas,
+    after_comma: String,
+}
+
+impl Separated {
+    /// Reads the items of a list, which are tokens of a file. The list is from byte `start` to byte `end`.
+    pub fn read(file: &File<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
+        let bytes = |item: &Range<usize>| file.bytes(item);
+        let firsts: Vec<usize> = items.iter().map(|item| bytes(item).start).chain([end]).collect();
+        let gap = |at: usize| -> &str {
+            let from = items.get(at).map_or(start, |item| bytes(item).end);
+            firsts.get(at + 1).and_then(|to| file.source.get(from..*to)).unwrap_or_default()
+        };
+        let is_before = |gap: &str| comma_in(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line));
+        let inner = items.len().saturating_sub(1);
+        let commas = match has_commas {
+            false => Commas::None,
+            true if (0..inner).any(|at| is_before(gap(at))) => Commas::Before,
+            true => Commas::After,
+        };
+        let mut list = Self {
+            opening: firsts.first().and_then(|first| file.source.get(start..*first)).unwrap_or_default().to_owned(),
+            entries: Vec::new(),
+            closing: String::new(),
+            has_last_comma: false,
+            commas,
+            after_comma: " ".to_owned(),
+        };
+        let mut lead = String::new();
+        for (at, item) in items.iter().enumerate() {
+            let gap = gap(at);
+            let comma = if has_commas { comma_in(gap) } else { None };
+            let (before, after) = match comma {
+                Some(comma) => (gap.get(..comma).unwrap_or_default(), gap.get(comma + 1..).unwrap_or_default()),
+                None => (gap, ""),
+            };
+            let plain = match commas {
+                // The blanks after a comma that begins a line are written with the comma.
+                Commas::Before if at < inner && is_before(gap) && after.trim().is_empty() => {
+                    list.after_comma = after.to_owned();
+                    before.to_owned()
+                }
+                _ => format!("{before}{after}"),
+            };
+            let (tail, rest) = plain.split_at(plain.find('\n').unwrap_or(0));
+            let tail = if tail.trim().is_empty() { "" } else { tail };
+            let text = file.text(item).to_owned();
+            list.entries.push(Entry { lead: std::mem::take(&mut lead), text, tail: tail.to_owned() });
+            if at < inner {
+                lead = rest.to_owned();
+            } else {
+                list.has_last_comma = comma.is_some();
+                list.closing = rest.to_owned();
+            }
+        }
+        list
+    }
+
+    /// Writes other entries in the layout of this list.
+    pub fn write(&self, out: &mut String, entries: &[Entry]) {
+        let usual = self.usual_lead();
+        let mut is_open = false;
+        for (at, entry) in entries.iter().enumerate() {
+            let lead = match at {
+                0 if entry.lead.trim().is_empty() => &self.opening,
+                _ if entry.lead.is_empty() => &usual,
+                _ => &entry.lead,
+            };
+            // A comment of SQL ends with its line.
+            if is_open && !lead.starts_with('\n') {
+                out.push('\n');
+            }
+            out.push_str(lead);
+            if at > 0 && self.commas == Commas::Before {
+                out.push(',');
+                out.push_str(&self.after_comma);
+            }
+            out.push_str(&entry.text);
+            let is_last = at + 1 == entries.len();
+            if self.commas == Commas::After && (!is_last || self.has_last_comma) {
+                out.push(',');
+            }
+            out.push_str(&entry.tail);
+            is_open = entry.tail.contains("--");
+        }
+        if is_open && !self.closing.starts_with('\n') && !self.closing.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&self.closing);
+    }
+
+    /// Layout before a new item: as before the other items, without their comments.
+    fn usual_lead(&self) -> String {
+        let leads = || self.entries.iter().skip(1).map(|entry| entry.lead.as_str());
+        let plain = leads().find(|lead| lead.trim().is_empty());
+        let lead = plain.or(leads().next()).unwrap_or(&self.opening);
+        let blanks = lead.get(lead.trim_end().len()..).unwrap_or_default();
+        if blanks.is_empty() { " ".to_owned() } else { blanks.to_owned() }
+    }
+}
+
+fn has_line(text: &str) -> bool {
+    text.contains('\n')
+}
+
+/// The comma between two tokens, outside of comments.
+fn comma_in(gap: &str) -> Option<usize> {
+    let mut at = 0;
+    while let Some(rest) = gap.get(at..) {
+        let step = |end: &str| rest.find(end).map_or(rest.len(), |found| found + end.len());
+        at += match rest.chars().next()? {
+            ',' => return Some(at),
+            '-' if rest.starts_with("--") => step("\n"),
+            '/' if rest.starts_with("/*") => step("*/"),
+            '{' if rest.starts_with("{#") => step("#}"),
+            other => other.len_utf8(),
+        };
+    }
+    None
+}

@@ -1,0 +1,180 @@
+//! Code of dbt as it is written, read as SQL without dbt. Plain calls of Jinja have a known result. Other Jinja could return
+//! any SQL, so code with it is not read.
+
+use crate::dbt::From;
+
+/// Returns the SQL of a model's code. `name` returns the SQL name of what `ref(…)`, `source(…)` or `this` reads.
+///
+/// # Errors
+///
+/// The first Jinja that only dbt can run.
+pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
+    let mut out = String::with_capacity(code.len());
+    let mut place = Place::Code;
+    let mut rest = code;
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        place = place.behind(before);
+        out.push_str(before);
+        rest = from.get(1..).unwrap_or_default();
+        let kind = rest.chars().next().filter(|kind| matches!(kind, '{' | '%' | '#'));
+        let Some(kind) = kind else {
+            out.push('{');
+            continue;
+        };
+        let inside = rest.get(1..).unwrap_or_default();
+        let open = || format!("`{{{kind}` is not closed");
+        if kind == '#' {
+            rest = inside.split_once("#}").ok_or_else(open)?.1;
+            continue;
+        }
+        let end = end(inside, if kind == '{' { '}' } else { '%' }).ok_or_else(open)?;
+        let (inside, behind) = inside.split_at(end);
+        rest = behind.get(2..).unwrap_or_default();
+        let inside = inside.trim_matches(['-', '+']).trim();
+        // A comment holds no SQL.
+        if matches!(place, Place::Comment | Place::Block) && kind == '{' {
+            continue;
+        }
+        match value(inside, place).filter(|_| kind == '{') {
+            Some(value) => out.push_str(value),
+            None => {
+                let reads =
+                    inside == "this" || matches!(From::read(inside), Some(From::Ref { .. } | From::Source { .. }));
+                let named = if reads && kind == '{' { name(inside) } else { None };
+                out.push_str(&named.ok_or_else(|| shown(inside, kind))?);
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Returns the SQL of a call that reads no relation.
+fn value(inside: &str, place: Place) -> Option<&str> {
+    if call(inside, "config").is_some() {
+        return Some("");
+    }
+    let arguments = call(inside, "var")?;
+    if place == Place::Text {
+        // A text is a constant, whatever it says.
+        return Some("");
+    }
+    // The project may set another number, but a text could be any SQL.
+    let (_, default) = arguments.split_once(',')?;
+    Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
+}
+
+/// Returns the arguments of a call of this name. `None` if there is anything beside the call.
+fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
+    let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
+    let length = end(arguments, ')')?;
+    arguments.get(length + 1..)?.trim().is_empty().then(|| arguments.get(..length))?
+}
+
+/// Returns the place of the closing bracket: `)`, or the first character of `}}` or `%}`. Texts and brackets inside are
+/// skipped.
+fn end(text: &str, close: char) -> Option<usize> {
+    let mut quote = None;
+    let mut depth = 0usize;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => {
+                chars.next();
+            }
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, c) if c == close && depth == 0 => {
+                if close == ')' || chars.peek().is_some_and(|(_, next)| *next == '}') {
+                    return Some(at);
+                }
+            }
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+/// Jinja as messages show it.
+fn shown(inside: &str, kind: char) -> String {
+    let words = inside.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = words.chars().take(40).collect();
+    let more = if short.len() < words.len() { "…" } else { "" };
+    let close = if kind == '{' { '}' } else { kind };
+    format!("`{{{kind} {short}{more} {close}}}`")
+}
+
+/// Where in SQL a character is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Code,
+    /// In single quotes.
+    Text,
+    /// In double quotes or backticks.
+    Name(char),
+    /// Behind `--`.
+    Comment,
+    /// Between `/*` and `*/`.
+    Block,
+}
+
+impl Place {
+    fn behind(mut self, text: &str) -> Self {
+        let mut before = ' ';
+        for c in text.chars() {
+            self = match (self, before, c) {
+                (Self::Code, _, '\'') => Self::Text,
+                (Self::Code, _, quote @ ('"' | '`')) => Self::Name(quote),
+                (Self::Name(open), _, quote) if open == quote => Self::Code,
+                (Self::Text, _, '\'') | (Self::Comment, _, '\n') | (Self::Block, '*', '/') => Self::Code,
+                (Self::Code, '-', '-') => Self::Comment,
+                (Self::Code, '/', '*') => Self::Block,
+                (same, ..) => same,
+            };
+            before = c;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_calls_are_read_and_others_named() {
+        let name = |call: &str| (!call.contains("unknown")).then(|| call.replace(|c: char| !c.is_alphanumeric(), "_"));
+        for (code, expected) in [
+            ("select 1", Ok("select 1")),
+            (
+                "{{ config(materialized='table', meta={'a': {'b': \"}}\"}}) }}select * from {{ ref('a') }}",
+                Ok("select * from ref__a__"),
+            ),
+            (
+                "{# {{ x }} #}select '{' from {{- source('raw', 'b c') -}} where {a}",
+                Ok("select '{' from source__raw____b_c__ where {a}"),
+            ),
+            ("select * from {{ ref('p', 'a', v=2) }}, {{this}}", Ok("select * from ref__p____a___v_2_, this")),
+            ("select -- {{ x }} don't\n 1, '{{ var('start') }}' as s", Ok("select --  don't\n 1, '' as s")),
+            ("select {{ var('limit', 10) }} /* it's */ as l", Ok("select 10 /* it's */ as l")),
+            ("select \"it's\" /* {{ x }} */, {{ var('x') }}", Err("`{{ var('x') }}`")),
+            ("select {{ var('column', 'a') }}", Err("`{{ var('column', 'a') }}`")),
+            ("select {{ var('column') }}", Err("`{{ var('column') }}`")),
+            ("select {{ cents('a') }}", Err("`{{ cents('a') }}`")),
+            ("{%- if is_incremental() -%}select 1{% endif %}", Err("`{% if is_incremental() %}`")),
+            ("select * from {{ ref('unknown') }}", Err("`{{ ref('unknown') }}`")),
+            ("select * from {{ ref('a') if x else ref('b') }}", Err("`{{ ref('a') if x else ref('b') }}`")),
+            ("select * from {{ ref(name) }}", Err("`{{ ref(name) }}`")),
+            ("select {{ config(a=1) ~ x }}", Err("`{{ config(a=1) ~ x }}`")),
+            ("select {{ ref('a'", Err("`{{` is not closed")),
+            ("select {% if", Err("`{%` is not closed")),
+            ("select {", Ok("select {")),
+        ] {
+            assert_eq!(sql_of(code, name).as_deref().map_err(String::as_str), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The parser's dialects, for lineage and for `promote`: sqlparser's own, corrected where the warehouse differs.
+
+use std::any::TypeId;
+
+use sqlparser::ast::{Expr, Ident};
+use sqlparser::dialect::{
+    BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, PostgreSqlDialect, SnowflakeDialect,
+};
+
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+
+use crate::dialect::Dialect;
+
+/// DuckDB's dialect in sqlparser, with one difference. DuckDB names an argument by `name := value` or `name => value`.
+/// sqlparser's dialect also takes `name = value` for a named argument, but in a call that is a comparison.
+#[derive(Debug)]
+struct DuckDb;
+
+/// Methods that answer as a dialect of sqlparser does: all that differ there from the default.
+macro_rules! as_in {
+    ($dialect:ident: $($method:ident)*) => {
+        fn dialect(&self) -> TypeId {
+            TypeId::of::<$dialect>()
+        }
+
+        fn is_identifier_start(&self, ch: char) -> bool {
+            $dialect.is_identifier_start(ch)
+        }
+
+        fn is_identifier_part(&self, ch: char) -> bool {
+            $dialect.is_identifier_part(ch)
+        }
+
+        fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+            $dialect.identifier_quote_style(identifier)
+        }
+
+        $(fn $method(&self) -> bool { $dialect.$method() })*
+    };
+}
+
+impl SqlDialect for DuckDb {
+    as_in! {
+        DuckDbDialect:
+        supports_trailing_commas
+        supports_filter_during_aggregation
+        supports_group_by_expr
+        supports_bitwise_shift_operators
+        supports_named_fn_args_with_assignment_operator
+        supports_dictionary_syntax
+        support_map_literal_syntax
+        supports_lambda_functions
+        allow_extract_single_quotes
+        supports_explain_with_utility_options
+        supports_load_extension
+        supports_array_typedef_with_brackets
+        supports_from_first_select
+        supports_order_by_all
+        supports_select_wildcard_exclude
+        supports_notnull_operator
+        supports_install
+        supports_detach
+        supports_select_wildcard_replace
+        supports_comma_separated_trim
+        supports_numeric_literal_underscores
+    }
+
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+}
+
+/// Reads the joins that only DuckDB has as joins that sqlparser knows: `asof join … on` as a join, and `positional join` as
+/// a cross join. Returns the words that were replaced, since these joins have other rows.
+pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
+    let mut replaced = Vec::new();
+    if !Facts::of(dialect).has_asof_on {
+        return replaced;
+    }
+    let mut next = Keyword::NoKeyword;
+    // From the end, so that the word behind is known.
+    for token in tokens.iter_mut().rev() {
+        let Token::Word(word) = &mut token.token else { continue };
+        if matches!(next, Keyword::JOIN | Keyword::LEFT | Keyword::INNER) && word.quote_style.is_none() {
+            if word.keyword == Keyword::ASOF {
+                replaced.push("asof");
+                token.token = Token::Whitespace(Whitespace::Space);
+                continue;
+            }
+            if word.value.eq_ignore_ascii_case("positional") {
+                replaced.push("positional");
+                word.keyword = Keyword::CROSS;
+            }
+        }
+        next = word.keyword;
+    }
+    replaced
+}
+
+/// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and `safe.` before functions that
+/// have a syntax of their own, such as `substr`.
+#[derive(Debug)]
+struct BigQuery;
+
+impl SqlDialect for BigQuery {
+    as_in! {
+        BigQueryDialect:
+        supports_projection_trailing_commas
+        supports_column_definition_trailing_commas
+        supports_triple_quoted_string
+        supports_window_function_null_treatment_arg
+        supports_string_literal_backslash_escape
+        supports_window_clause_named_window_reference
+        supports_parenthesized_set_variables
+        supports_select_wildcard_except
+        require_interval_qualifier
+        supports_struct_literal
+        supports_select_expr_star
+        supports_from_first_select
+        supports_execute_immediate
+        supports_table_versioning
+        supports_group_by_expr
+        supports_pipe_operator
+        supports_create_table_multi_schema_info_sources
+        supports_select_wildcard_replace
+        supports_comma_separated_trim
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        BigQueryDialect.is_delimited_identifier_start(ch)
+    }
+
+    fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser) -> bool {
+        BigQueryDialect.is_column_alias(keyword, parser)
+    }
+
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let is_safe = match parser.peek_tokens_ref::<4>().map(|token| &token.token) {
+            [Token::Word(word), Token::Period, Token::Word(_), Token::LParen] => {
+                word.quote_style.is_none() && word.value.eq_ignore_ascii_case("safe")
+            }
+            _ => false,
+        };
+        if !is_safe {
+            return None;
+        }
+        parser.advance_token();
+        parser.advance_token();
+        let value = parser.parse_prefix().map(Box::new);
+        Some(value.map(|value| Expr::Prefixed { prefix: Ident::new("safe"), value }))
+    }
+}
+
+/// Returns the parser's dialect for a dialect of formulac, and the most tolerant one for `None`.
+pub(crate) fn of_parser(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
+    match dialect.map(Dialect::name) {
+        Some("bigquery") => Box::new(BigQuery),
+        Some("snowflake") => Box::new(SnowflakeDialect),
+        Some("postgres") => Box::new(PostgreSqlDialect {}),
+        Some("duckdb") => Box::new(DuckDb),
+        _ => Box::new(GenericDialect {}),
+    }
+}
+
+/// What a reader of SQL has to know of its dialect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// Whether `name = value` names an argument of a function in `from`.
+    pub names_by_equals: bool,
+    /// Whether `list.filter(…)` calls a function on a column.
+    pub chains_calls: bool,
+    /// Whether `asof join` has a condition behind `on`.
+    pub has_asof_on: bool,
+    /// Whether `columns(…)` gives an expression for each of several columns.
+    pub has_columns: bool,
+}
+
+impl Facts {
+    pub fn of(dialect: Option<Dialect>) -> Self {
+        let is_duckdb = dialect.is_some_and(|dialect| dialect.name() == "duckdb");
+        Self { names_by_equals: is_duckdb, chains_calls: is_duckdb, has_asof_on: is_duckdb, has_columns: is_duckdb }
+    }
+}

@@ -1,0 +1,39 @@
+//! Keys of groups that are computed in a select of their own, so that GROUP BY names them.
+
+use super::cuts::Cuts;
+use super::times::cut_time;
+use crate::dialect::{Cell, Dialect};
+use crate::ir::{Ir, IrId, Program};
+
+/// Calls and operators that GROUP BY may repeat from the select list; a timeframe counts as none.
+const MOST_REPEATED: usize = 2;
+
+/// Whether a key is too long to be written twice, in the select list and in GROUP BY.
+pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &Cuts, key: IrId) -> bool {
+    let mut open = vec![cut_time(program, key).0];
+    let mut count = 0;
+    while let Some(id) = open.pop() {
+        if cuts.contains(id) && id != key {
+            continue;
+        }
+        count += match program.node(id) {
+            Ir::Definition(used) => {
+                open.push(program.definitions[used as usize].root);
+                0
+            }
+            Ir::Apply { overload, .. } => match dialect.cell(overload) {
+                Cell::Template(template) => template.operations(),
+                _ => 1,
+            },
+            Ir::Case(_) | Ir::Switch { .. } => MOST_REPEATED + 1,
+            Ir::And(all) | Ir::Or(all) => program.args(all).len(),
+            Ir::Not(_) | Ir::IsNull { .. } | Ir::Coalesce(_) => 1,
+            _ => 0,
+        };
+        if count > MOST_REPEATED {
+            return true;
+        }
+        open.extend(program.operands(id));
+    }
+    false
+}

@@ -1,0 +1,69 @@
+//! How long a verification took, and when. It differs with each run, so it is kept apart from the evidence and not
+//! committed.
+
+use crate::dbt::{Value, write_value};
+use crate::yaml::{self, Node};
+
+/// The folder of timings, seen from the project's; git ignores it.
+const TIMINGS: &str = ".formulac/local/timings";
+
+/// Times of one verification of a model.
+///
+/// ```
+/// use formulac::sync::Timing;
+///
+/// let mut timing = Timing::default();
+/// (timing.engine, timing.formula_seconds) = ("DuckDB 1.5".to_owned(), Some(0.1234));
+/// assert_eq!(Timing::read(&timing.text()).unwrap().formula_seconds, Some(0.123));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// The environment; empty where the project has none.
+    pub environment: String,
+    /// What compared, with its version.
+    pub engine: String,
+    /// When, as `2026-11-20T10:00:00Z`.
+    pub at: String,
+    /// How long the formula's query took.
+    pub formula_seconds: Option<f64>,
+    /// How long dbt took to build the model.
+    pub build_seconds: Option<f64>,
+}
+
+impl Timing {
+    /// The path of a model's file, seen from the project's folder.
+    #[must_use]
+    pub fn path(model: &str) -> String {
+        format!("{TIMINGS}/{model}.yml")
+    }
+
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let words = [("environment", &self.environment), ("engine", &self.engine), ("at", &self.at)];
+        let words = words.into_iter().map(|(key, text)| (key, Value::Dbt(text.clone())));
+        let seconds = [("formula_seconds", self.formula_seconds), ("build_seconds", self.build_seconds)];
+        let seconds = seconds.into_iter().filter_map(|(key, seconds)| {
+            let rounded = (seconds? * 1000.0).round() / 1000.0;
+            Some((key, Value::Bare(rounded.to_string())))
+        });
+        let pairs = words.chain(seconds).map(|(key, value)| (key.to_owned(), value));
+        write_value(&Value::Map(pairs.collect()))
+    }
+
+    /// Reads the text of its file. `None` if the text is something else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let word = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+        let seconds = |key: &str| word(key).and_then(|text| text.parse().ok());
+        Some(Self {
+            environment: word("environment")?,
+            engine: word("engine")?,
+            at: word("at")?,
+            formula_seconds: seconds("formula_seconds"),
+            build_seconds: seconds("build_seconds"),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Options that are passed on to dbt, and the line that says that dbt is being waited for.
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use crate::repository::{begin, commit};
+use crate::run::{Place, Run, finish};
+
+/// A dbt that notes how it is called, and where it looks for profiles, once the test lets it.
+const DBT: &str = r#"#!/bin/sh
+while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
+printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"
+for side in 1 2; do
+echo '{"info":{"name":"JinjaLogInfo"},"data":{"msg":"formulac [true, [[\"country\",\"text\"],[\"revenue\",\"integer\"]]]"}}'
+done
+echo '{"info":{"name":"ShowNode"},"data":{"preview":"[{\"country\": \"at\", \"revenue\": 3}]"}}'
+"#;
+const PROJECT: &str = "\
+dialect: duckdb
+specs: metrics/
+environments:
+  development: {connection: dev, vars: {day: 1}}
+  production: {connection: prod, branch: main, protected: true}
+";
+
+/// Commands that start dbt.
+const STARTS: [&[&str]; 5] = [
+    &["preview", "metrics/revenue.yml"],
+    &["verify"],
+    &["generate", "--validate"],
+    &["push", "--yes"],
+    &["env", "diff", "production", "--rows"],
+];
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", PROJECT).write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
+    place
+        .write("metrics/revenue.yml", spec)
+        .write(".gitignore", "/target/\n/dbt\n/asked.txt\n/let\n.formulac/local/\n");
+    let node = r#""model.shop.revenue": {"resource_type": "model", "name": "revenue", "package_name": "shop", "relation_name": "\"db\".\"prod\".\"revenue\""}"#;
+    let metadata = r#""metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
+    place.write("target/production/manifest.json", format!("{{{metadata}, \"nodes\": {{{node}}}}}"));
+    place.program("dbt", DBT);
+    place.run(&["generate"]);
+    begin(&place);
+    place
+}
+
+fn command(place: &Place, args: &[&str]) -> std::process::Command {
+    let mut command = place.command(args);
+    command.env("FORMULAC_DBT", place.path("dbt")).env("ASKED", place.path("asked.txt"));
+    command.env_remove("DBT_PROFILES_DIR");
+    command
+}
+
+fn asked(place: &Place, args: &[&str]) -> (Run, String) {
+    let _ = std::fs::remove_file(place.path("asked.txt"));
+    let run = finish(command(place, args));
+    assert!(place.path("asked.txt").exists(), "{args:?} starts no dbt: {}{}", run.out, run.err);
+    (run, place.read("asked.txt"))
+}
+
+/// A push has something to push.
+fn change(place: &Place, args: &[&str], number: usize) {
+    if args[0] == "push" {
+        let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";
+        place.write("metrics/revenue.yml", format!("{spec} + {number}\n"));
+        commit(place, "another formula");
+    }
+}
+
+#[test]
+fn options_reach_every_call_of_dbt() {
+    let place = place("dbt_options");
+    place.write("ci/profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb}, ci: {type: duckdb}}}\n");
+    for (number, args) in STARTS.into_iter().enumerate() {
+        change(&place, args, number + 1);
+        let options = ["--target", "ci", "--profiles-dir", "ci", "--vars", "{day: 2}", "--threads", "3"];
+        let (_, asked) = asked(&place, &[args, &options].concat());
+        let profiles = place.path("ci").canonicalize().unwrap();
+        for line in asked.lines() {
+            let said = format!("--target ci --vars {{day: 2}} --threads 3 --profiles-dir {}", profiles.display());
+            assert!(line.contains(&said), "{args:?}: {line}");
+            assert!(!line.contains("--target dev") && !line.contains("day: 1"), "{args:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn without_options_the_environment_says_them() {
+    let place = place("dbt_environment");
+    place.write("ci/profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb}}}\n");
+    let mut call = command(&place, &["preview", "metrics/revenue.yml"]);
+    call.env("DBT_PROFILES_DIR", "ci");
+    finish(call);
+    let asked = place.read("asked.txt").split_whitespace().collect::<Vec<_>>().join(" ");
+    let profiles = place.path("ci").canonicalize().unwrap();
+    assert!(asked.contains("--target dev --vars {day: 1}") && !asked.contains("--profiles-dir"), "{asked}");
+    assert!(asked.contains(&format!("| {}", profiles.display())), "{asked}");
+}
+
+/// dbt goes on only when the line was read, so a line that comes after dbt never comes.
+#[test]
+fn a_line_says_that_dbt_is_being_waited_for() {
+    for (number, args) in STARTS.into_iter().enumerate() {
+        let place = place(&format!("dbt_waiting_{number}"));
+        change(&place, args, 1);
+        let mut call = command(&place, args);
+        call.env("WAIT_FOR", place.path("let")).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = call.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let is_line = |line: &String| line.contains("dbt") && line.ends_with(" …");
+        let line = lines.by_ref().map(Result::unwrap).find(is_line);
+        assert!(line.is_some(), "{args:?}");
+        place.write("let", "");
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
+        // A line is printed once for all calls that ask for the same.
+        assert!(!rest.contains(line.as_ref().unwrap()), "{args:?}: {rest:?}");
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_said_of_waiting_where_nobody_reads_it() {
+    let place = place("dbt_quiet");
+    let (run, _) = asked(&place, &["preview", "metrics/revenue.yml"]);
+    assert!(run.err.starts_with("asking dbt for the rows of revenue …\n"), "{}", run.err);
+    for option in [&["--quiet"][..], &["--output-format", "json"], &["--output-format", "github"]] {
+        let (run, _) = asked(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
+        assert!(!run.err.contains(" …"), "{}", run.err);
+    }
+}

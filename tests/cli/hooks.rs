@@ -1,0 +1,120 @@
+//! A push in a repository with hooks: formatters that rewrite what is committed, and hooks that fail.
+
+#![cfg(unix)]
+
+use crate::repository::{begin, commit, edit, git};
+use crate::run::{Place, Run};
+
+const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n";
+/// Formats SQL, as sqlfluff might.
+const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/*.sql\n";
+
+/// A project that was pushed once, with a file that is staged, one that is changed and one that git does not know.
+fn place(name: &str) -> Place {
+    let place = Place::new(&format!("hooks/{name}"));
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", SPEC);
+    place.write("notes.md", "notes\n");
+    begin(&place);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "amount - tax", "amount - tax - fees");
+    place.write("metrics/lines.yml", "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n");
+    place.write("staged.txt", "staged").write("notes.md", "more notes\n").write("README.md", "unknown to git");
+    git(&place, &["add", "staged.txt"]);
+    place
+}
+
+fn hook(place: &Place, name: &str, text: &str) {
+    place.program(&format!(".git/hooks/{name}"), &format!("#!/bin/sh\n{text}"));
+}
+
+fn push(place: &Place) -> Run {
+    place.run(&["push", "--yes", "--quiet"])
+}
+
+fn status(place: &Place) -> String {
+    git(place, &["status", "--porcelain", "--untracked-files=all"])
+}
+
+/// What people had under way beside the push is as it was.
+const OTHERS: &str = " M notes.md\nA  staged.txt\n?? README.md\n";
+
+#[test]
+fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
+    for (name, text) in [
+        ("stages", format!("{FORMAT}git add models\n")),
+        ("leaves", FORMAT.to_owned()),
+        // As the framework pre-commit does: it fails when it changed something.
+        (
+            "refuses",
+            format!(
+                "cat models/formulac/*.sql > .git/before\n{FORMAT}cat models/formulac/*.sql | cmp -s - .git/before\n"
+            ),
+        ),
+    ] {
+        let place = place(name);
+        hook(&place, "pre-commit", &text);
+        let run = push(&place);
+        assert_eq!(run.exit, 0, "{name}: {}", run.err);
+        assert_eq!(status(&place), OTHERS, "{name}");
+        for model in ["lines", "revenue"] {
+            let path = format!("models/formulac/{model}.sql");
+            let committed = git(&place, &["show", &format!("HEAD:{path}")]);
+            assert!(committed.contains("SELECT") && committed == place.read(&path), "{name}: {committed}");
+        }
+        assert_eq!(git(&place, &["rev-list", "--count", "HEAD"]), "3\n", "{name}: it is one commit");
+        assert!(git(&place, &["log", "-1", "--format=%B"]).contains("Formulac-Entry: "), "{name}");
+    }
+}
+
+#[test]
+fn files_that_a_hook_adds_are_in_step() {
+    let place = place("adds");
+    hook(&place, "pre-commit", &format!("{FORMAT}git add --all\n"));
+    assert_eq!(push(&place).exit, 0);
+    // What the hook wanted committed is, all of it.
+    assert_eq!(status(&place), "");
+    assert_eq!(git(&place, &["show", "HEAD:README.md"]), "unknown to git");
+}
+
+#[test]
+fn a_hook_that_fails_is_named_and_nothing_is_changed() {
+    for (hook_name, text, status_code, printed) in [
+        ("pre-commit", "exit 3\n", 3, " and printed nothing"),
+        ("commit-msg", "exit 1\n", 1, " and printed nothing"),
+        ("commit-msg", "echo no ticket is named >&2\nexit 1\n", 1, ":\n  no ticket is named"),
+        // It changes files, and has more against them.
+        ("pre-commit", "sed -i 's/select/SELECT/' models/formulac/*.sql\necho never\nexit 1\n", 1, ":\n  never"),
+    ] {
+        let place = place("fails");
+        hook(&place, hook_name, text);
+        let before = (status(&place), place.read("models/formulac/revenue.sql"), git(&place, &["rev-parse", "HEAD"]));
+        let run = push(&place);
+        let expected = format!(
+            "the git hook `{hook_name}` (.git/hooks/{hook_name}) failed with exit status {status_code}{printed}\n"
+        );
+        assert!(run.exit == 5 && run.err.contains(&expected), "{expected}\n{}", run.err);
+        let after = (status(&place), place.read("models/formulac/revenue.sql"), git(&place, &["rev-parse", "HEAD"]));
+        assert_eq!(after, before, "{text}");
+        assert!(!place.path(".formulac/local/journal").exists());
+        assert_eq!(place.files(".formulac/local"), [".gitignore", "lock"], "no trace is left");
+        std::fs::remove_file(place.path(&format!(".git/hooks/{hook_name}"))).unwrap();
+        assert_eq!(push(&place).exit, 0);
+    }
+}
+
+/// The hooks of a folder that `core.hooksPath` names, and what fails without a hook.
+#[test]
+fn what_failed_is_what_is_named() {
+    let place = place("paths");
+    place.program("hooks/pre-commit", "#!/bin/sh\nexit 1\n");
+    commit(&place, "hooks");
+    git(&place, &["config", "core.hooksPath", "hooks"]);
+    edit(&place, "metrics/revenue.yml", "- fees", "- fees * 2");
+    let run = push(&place);
+    assert!(run.err.contains("hook `pre-commit` (hooks/pre-commit) failed"), "{}", run.err);
+    git(&place, &["config", "core.hooksPath", "nowhere"]);
+    git(&place, &["config", "commit.gpgsign", "true"]);
+    git(&place, &["config", "gpg.program", "false"]);
+    let run = push(&place);
+    assert!(run.exit == 5 && run.err.contains("`git commit` failed: ") && !run.err.contains("hook"), "{}", run.err);
+}

@@ -1,0 +1,169 @@
+//! What commands know of the data in a project: all the same, from the same places.
+
+use serde_json::{Value, json};
+
+use crate::run::Place;
+
+const DAYS: &str = "model: second_order\nfrom: ref('orders')\ngroup_by: customer_id\n\
+                    definitions: days = MAX(ordered_at) - MIN(ordered_at)\n";
+
+/// A node of a manifest with the columns that its properties describe.
+fn node(name: &str, columns: &[&str]) -> (String, Value) {
+    let columns: serde_json::Map<String, Value> =
+        columns.iter().map(|name| ((*name).to_owned(), json!({"name": name}))).collect();
+    let id = format!("model.shop.{name}");
+    let node = json!({"name": name, "resource_type": "model", "package_name": "shop", "unique_id": id, "columns": columns,
+                      "schema": "main", "relation_name": format!("\"db\".\"main\".\"{name}\"")});
+    (id, node)
+}
+
+fn test_of(name: &str, kind: &str, column: &str) -> (String, Value) {
+    let id = format!("test.shop.{kind}_{name}_{column}");
+    let node = json!({"name": id, "resource_type": "test", "package_name": "shop", "unique_id": id,
+                      "attached_node": format!("model.shop.{name}"), "column_name": column,
+                      "test_metadata": {"name": kind, "kwargs": {"column_name": column}}});
+    (id, node)
+}
+
+fn manifest(nodes: impl IntoIterator<Item = (String, Value)>) -> String {
+    let nodes: serde_json::Map<String, Value> = nodes.into_iter().collect();
+    let schema = "https://schemas.getdbt.com/dbt/manifest/v12.json";
+    let metadata = json!({"dbt_schema_version": schema, "dbt_version": "1.12.6", "adapter_type": "duckdb",
+                          "project_name": "shop"});
+    json!({"metadata": metadata, "nodes": nodes}).to_string()
+}
+
+fn catalog(tables: &[(&str, &[(&str, &str)])]) -> String {
+    let table = |(name, columns): &(&str, &[(&str, &str)])| {
+        let columns: serde_json::Map<String, Value> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, (name, ty))| ((*name).to_owned(), json!({"name": name, "type": ty, "index": at + 1})))
+            .collect();
+        (format!("model.shop.{name}"), json!({"metadata": {"name": name}, "columns": columns}))
+    };
+    let nodes: serde_json::Map<String, Value> = tables.iter().map(table).collect();
+    json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}, "nodes": nodes})
+        .to_string()
+}
+
+const ORDERS: (&str, &[(&str, &str)]) = (
+    "orders",
+    &[("order_id", "INTEGER"), ("customer_id", "INTEGER"), ("ordered_at", "TIMESTAMP"), ("amount", "DECIMAL(12,2)")],
+);
+
+/// A project of which dbt knows `orders`, with all columns.
+fn project(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("formulac.yml", "specs: metrics/\n");
+    place.write("metrics/second_order.yml", DAYS);
+    let nodes = [
+        node("orders", &["order_id"]),
+        test_of("orders", "not_null", "order_id"),
+        test_of("orders", "unique", "order_id"),
+    ];
+    place.write("target/manifest.json", manifest(nodes)).write("target/catalog.json", catalog(&[ORDERS]));
+    place
+}
+
+/// SQL without line breaks.
+fn in_one_line(sql: &str) -> String {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    words.join(" ").replace("( ", "(").replace(" )", ")")
+}
+
+#[test]
+fn every_command_knows_the_types_of_the_project() {
+    let place = project("knowledge_types");
+    let formula = "MAX(ordered_at) - MIN(ordered_at)";
+    let expected = "date_diff('microsecond', min(ordered_at), max(ordered_at)) / 86400000000";
+    let of = |args: &[&str]| {
+        let run = place.run(args);
+        assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
+        run.out
+    };
+    assert_eq!(of(&["compile", formula]).trim(), expected);
+    let spec = "metrics/second_order.yml";
+    for args in [&["explain", formula][..], &["query", spec], &["model", spec]] {
+        assert!(in_one_line(&of(args)).contains(expected), "{args:?}");
+    }
+    of(&["generate"]);
+    assert!(in_one_line(&place.read("models/formulac/second_order.sql")).contains(expected));
+    assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
+    // `--no-project` knows nothing, and says what that means for the SQL.
+    let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
+    assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
+    assert!(bare.err.contains("types that are not known: `ordered_at`"), "{}", bare.err);
+}
+
+#[test]
+fn the_sql_is_a_function_of_the_commit() {
+    let mut place = project("knowledge_commit");
+    place.write(
+        "metrics/wide.yml",
+        "model: wide\nfrom: orders\nkeep: all\nwhere: amount > 5\ndefinitions: tax = amount * 0.2\n",
+    );
+    place.show(&["generate"]);
+    let known = place.read(".formulac/state/known.yml");
+    insta::assert_snapshot!(known);
+    let sql = place.read("models/formulac/second_order.sql");
+    std::fs::remove_dir_all(place.path("target")).unwrap();
+    place.show(&["generate", "--check"]).show(&["generate"]);
+    insta::assert_snapshot!(place.transcript());
+    assert_eq!(place.read("models/formulac/second_order.sql"), sql);
+    assert_eq!(place.read(".formulac/state/known.yml"), known);
+    assert!(in_one_line(&place.run(&["query", "metrics/second_order.yml"]).out).contains("date_diff('microsecond'"));
+}
+
+#[test]
+fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
+    let mut place = project("knowledge_renewed");
+    place.run(&["generate"]);
+    let dates = [("orders", &[("order_id", "INTEGER"), ("customer_id", "BIGINT"), ("ordered_at", "DATE")][..])];
+    place.write("target/catalog.json", catalog(&dates));
+    place.show(&["check"]).show(&["generate", "--check"]).show(&["generate"]).show(&["check"]);
+    insta::assert_snapshot!(place.transcript());
+    assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
+}
+
+#[test]
+fn a_column_that_nobody_describes_is_a_warning() {
+    let mut place = project("knowledge_partial");
+    std::fs::remove_file(place.path("target/catalog.json")).unwrap();
+    place.write("metrics/second_order.yml", "model: m\nfrom: orders\ngroup_by: status\ndefinitions: |\n  total = SUM(amount)\n  mean = total / COUNT(order_id)\n");
+    place.show(&["check"]).show(&["query", "metrics/second_order.yml"]);
+    assert_eq!(place.run(&["check", "--deny", "warnings"]).exit, 1);
+    // A slip of the pen is an error, and so is a name that several relations may have.
+    place.write("metrics/second_order.yml", "model: m\nfrom: orders\ndefinitions: n = COUNT(ordre_id)\n");
+    place.show(&["check"]);
+    place.write("target/manifest.json", manifest([node("orders", &["order_id"]), node("customers", &["id"])]));
+    place.write(
+        "metrics/second_order.yml",
+        "model: m\nfrom: orders\njoins: [{to: customers, on: orders.customer_id = customers.id}]\ndefinitions: n = COUNT(region)\n",
+    );
+    place.show(&["check"]);
+    insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_bare_formula_reads_the_one_relation_that_has_its_names() {
+    let mut place = project("knowledge_bare");
+    place.write(
+        "metrics/by_day.yml",
+        "model: by_day\nfrom: orders\ngroup_by: ordered_at[day]\ndefinitions: revenue = SUM(amount)\n",
+    );
+    place.show(&["compile", "SUM(amount)"]).show(&["compile", "MAX(revenue)"]).show(&["compile", "SUM(nowhere)"]);
+    let nodes = [node("orders", &["order_id"]), node("refunds", &["amount"])];
+    place.write("target/manifest.json", manifest(nodes));
+    place.show(&["compile", "SUM(amount)"]).show(&["compile", "SUM(amount)", "--from", "orders"]);
+    insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_spec_knows_the_models_of_other_specs() {
+    let place = project("knowledge_models");
+    place.write("metrics/long.yml", "model: long\nfrom: second_order\nkeep: all\ndefinitions: weeks = days / 7\n");
+    let sql = place.run(&["query", "metrics/long.yml"]);
+    assert_eq!(sql.exit, 0, "{}", sql.err);
+    assert!(sql.out.contains("    customer_id,\n    days,\n    days / 7 as weeks\n"), "{}", sql.out);
+}

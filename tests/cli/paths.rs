@@ -1,0 +1,368 @@
+//! Paths and links that lead out of the project, beside every command that writes: nothing outside ever changes, and a command
+//! that would write there ends with exit status 5 before it has written anything. And folders in which dbt would never look.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::repository::{begin, commit, edit, git, git_may_fail};
+use crate::run::{Place, finish};
+
+const PROJECT: &str = "dialect: duckdb\nenvironments: {dev: {}, prod: {branch: main, protected: true}}\n";
+const REVENUE: &str = "\
+model: revenue
+from: orders
+group_by: country
+definitions: |
+  /// Before tax.
+  revenue = SUM(amount)
+  counted = COUNTIF(amount, \">1\")
+rules:
+  - small: revenue < 100 + counted
+columns:
+  country: {data_tests: [not_null]}
+";
+
+fn manifest() -> String {
+    let columns = |names: [&str; 3]| -> serde_json::Value {
+        names.iter().map(|name| ((*name).to_owned(), json!({"name": name, "data_type": "integer"}))).collect()
+    };
+    let node = |name: &str, names: [&str; 3]| {
+        json!({
+            "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
+            "path": format!("{name}.sql"), "original_file_path": format!("models/{name}.sql"), "fqn": ["shop", name],
+            "database": "db", "schema": "main", "alias": name, "relation_name": format!("db.main.{name}"),
+            "columns": columns(names), "config": {"materialized": "table"}, "depends_on": {"nodes": []},
+        })
+    };
+    json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": {
+            "model.shop.orders": node("orders", ["country", "amount", "id"]),
+            "model.shop.own": node("own", ["country", "amount", "id"]),
+        },
+        "sources": {},
+    })
+    .to_string()
+}
+
+/// A project in a subfolder of its repository, pushed once; spec and generated files have changed since.
+fn template() -> &'static Place {
+    static PLACE: std::sync::OnceLock<Place> = std::sync::OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Place::new("paths/template");
+        place.write("outside/kept.sql", "select 1\n").write("outside/kept.yaml", "schema: main\n");
+        place.write("project/dbt_project.yml", "name: shop\nprofile: shop\n");
+        place.write("project/formulac.yml", PROJECT).write("project/metrics/revenue.yml", REVENUE);
+        place.write("project/models/orders.sql", "select 1 as country, 2 as amount, 3 as id\n");
+        place.write("project/.gitignore", "target/\n.formulac/local/\nformulac.local.yml\n");
+        place.write("project/target/manifest.json", manifest());
+        let own = "schema: main\ntable_name: own\ndimensions: {amount: {}, country: {}}\nmeasures:\n  total: {aggregate_type: sum, sql: '${amount}'}\n";
+        place.write("project/omni/own.view.yaml", own);
+        begin(&place);
+        let run = |args: &[&str]| {
+            let run = finish(in_project(&place, args));
+            assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+        };
+        run(&["push", "--yes"]);
+        run(&["pull"]);
+        commit(&place, "pulled");
+        git(&place, &["switch", "--quiet", "--create", "work"]);
+        edit(&place, "project/metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(id)");
+        commit(&place, "changed");
+        fs::remove_dir_all(place.path(".git/hooks")).unwrap();
+        place
+    })
+}
+
+fn in_project(place: &Place, args: &[&str]) -> Command {
+    let mut command = place.command(args);
+    command.current_dir(place.path("project"));
+    command
+}
+
+fn copied(name: &str) -> Place {
+    let place = Place::new(&format!("paths/{name}"));
+    let copied = Command::new("cp").arg("-R").arg(template().path(".")).arg(place.path("")).status().unwrap();
+    assert!(copied.success());
+    place
+}
+
+/// Every file of a folder with its text, links as what they lead to.
+fn files(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().display().to_string();
+            if name == ".git" || name.contains(".formulac/local") {
+                continue;
+            }
+            match fs::symlink_metadata(&path).unwrap() {
+                data if data.is_symlink() => found.push((name, fs::read_link(&path).unwrap().display().to_string())),
+                data if data.is_dir() => folders.push(path),
+                _ => found.push((name, fs::read_to_string(&path).unwrap())),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Puts a link in the place of what is there.
+fn link(place: &Place, to: &str, at: &str) {
+    let at = place.path(&format!("project/{at}"));
+    if at.is_dir() {
+        fs::remove_dir_all(&at).unwrap();
+    } else {
+        let _ = fs::remove_file(&at);
+    }
+    symlink(place.path(to), at).unwrap();
+}
+
+fn settings(place: &Place, more: &str) {
+    place.write("project/formulac.yml", format!("{PROJECT}{more}"));
+}
+
+const COMMANDS: [&[&str]; 16] = [
+    &["generate"],
+    &["push", "--yes"],
+    &["--env", "prod", "push", "--yes"],
+    &["adopt"],
+    &["resolve", "revenue", "--theirs"],
+    &["rollback", "1", "--yes"],
+    &["pull"],
+    &["promote", "omni/own.view.yaml:total", "--grain", "country", "--name", "promoted"],
+    &["model", "metrics/revenue.yml", "--out", "models/formulac"],
+    &["check", "--fix"],
+    &["init"],
+    &["env", "use", "dev"],
+    &["change", "propose", "More"],
+    &["authorize", "--codeowners", "project/CODEOWNERS"],
+    &["plan", "-o", "plans/kept.json"],
+    &["impact", "orders", "--out", "plans/impact.txt"],
+];
+
+/// How the project is made to lead out, and which of the commands (by their first words) would write there.
+#[test]
+fn nothing_outside_the_project_is_written() {
+    type Setup = fn(&Place);
+    let into_models: &[&str] = &["generate", "push", "model"];
+    let cases: &[(&str, Setup, &[&str])] = &[
+        (
+            "absolute_models",
+            |it| settings(it, &format!("models: {}\n", it.path("outside").display())),
+            &["generate", "push", "adopt"],
+        ),
+        ("models_above", |it| settings(it, "models: ../outside\n"), &["generate", "push", "adopt"]),
+        ("models_around", |it| settings(it, "models: models/../../outside/\n"), &["generate", "push", "adopt"]),
+        ("tests_above", |it| settings(it, "tests: ../outside\n"), &["generate", "push", "model"]),
+        ("models_of_git", |it| settings(it, "models: .git/hooks\n"), &["generate", "push"]),
+        ("omni_above", |it| settings(it, "omni: ../outside\n"), &["pull"]),
+        ("omni_no_repository", |it| settings(it, "omni: {path: ../outside}\n"), &["pull"]),
+        ("omni_own_repository", |it| settings(it, "omni: {path: ..}\n"), &["pull"]),
+        ("models_link", |it| link(it, "outside", "models/formulac"), into_models),
+        ("models_parent_link", |it| link(it, "outside", "models"), into_models),
+        ("tests_link", |it| link(it, "outside", "tests"), into_models),
+        (
+            "file_link",
+            |it| {
+                it.write("outside/revenue.sql", it.read("project/models/formulac/revenue.sql"));
+                link(it, "outside/revenue.sql", "models/formulac/revenue.sql");
+            },
+            into_models,
+        ),
+        ("dangling_link", |it| link(it, "outside/new.sql", "models/formulac/revenue.sql"), into_models),
+        (
+            "specs_link",
+            |it| {
+                let spec = it.read("project/metrics/revenue.yml");
+                it.write("outside/revenue.yml", spec);
+                link(it, "outside", "metrics");
+            },
+            &["promote"],
+        ),
+        (
+            "spec_link",
+            |it| {
+                it.write("outside/revenue.yml", it.read("project/metrics/revenue.yml").replace(", \">1\"", "; \">1\""));
+                link(it, "outside/revenue.yml", "metrics/revenue.yml");
+            },
+            &["check"],
+        ),
+        ("omni_link", |it| link(it, "outside", "omni"), &["pull"]),
+        (
+            "formulac_link",
+            |it| link(it, "outside", ".formulac"),
+            &["push", "adopt", "rollback", "pull", "env", "change"],
+        ),
+        (
+            "local_link",
+            |it| {
+                fs::remove_dir_all(it.path("project/.formulac/local")).unwrap();
+                link(it, "outside", ".formulac/local");
+            },
+            &["push", "adopt", "resolve", "rollback", "env"],
+        ),
+        ("log_link", |it| link(it, "outside", ".formulac/log"), &["push"]),
+        ("plans_link", |it| link(it, "outside", "plans"), &["impact"]),
+        ("gitignore_link", |it| link(it, "outside/ignored", ".gitignore"), &["init"]),
+        ("codeowners_link", |it| link(it, "outside/owners", "CODEOWNERS"), &[]),
+        ("model_name", |it| edit(it, "project/metrics/revenue.yml", "model: revenue", "model: ../outside/kept"), &[]),
+        ("model_folder", |it| edit(it, "project/metrics/revenue.yml", "model: revenue", "model: /outside"), &[]),
+    ];
+    let mut faults = Vec::new();
+    for (name, setup, refused) in cases {
+        let begun = |is_edited: bool| {
+            let place = copied(name);
+            fs::remove_dir_all(place.path("project/.formulac/state/omni")).unwrap();
+            if is_edited {
+                edit(&place, "project/models/formulac/revenue.yml", "Before tax.", "Before all tax.");
+            }
+            setup(&place);
+            place
+        };
+        let is_refused = |args: &[&str]| refused.contains(&args[0]);
+        let place = begun(false);
+        let outside = files(&place.path("outside"));
+        let run = |place: &Place, args: &[&str]| {
+            let run = finish(in_project(place, args));
+            let told = format!("{name}: {args:?} ends with {}:\n{}{}", run.exit, run.out, run.err);
+            assert_eq!(files(&place.path("outside")), outside, "{told}");
+            (run, told)
+        };
+        // What is refused leaves the project as it is, so that the next command meets the same.
+        for args in COMMANDS.into_iter().filter(|args| is_refused(args)) {
+            let edited = ["adopt", "resolve"].contains(&args[0]).then(|| begun(true));
+            let place = edited.as_ref().unwrap_or(&place);
+            let before = files(&place.path("project"));
+            let (run, told) = run(place, args);
+            let said = ["leads out of the project", "is in a folder of git", "another git work tree"];
+            if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {
+                faults.push(told.clone());
+            }
+            assert_eq!(files(&place.path("project")), before, "{told}");
+        }
+        for args in COMMANDS.into_iter().filter(|args| !is_refused(args)) {
+            run(&place, args);
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Links from one place of the project to another are followed, and so is what a person names outside of it.
+#[test]
+fn links_inside_the_project_and_named_folders_are_written() {
+    let place = copied("inside");
+    link(&place, "project/kept_metrics", "metrics");
+    place.write("project/kept_metrics/revenue.yml", REVENUE.replace("SUM(amount)", "SUM(amount) * 2"));
+    fs::rename(place.path("project/models"), place.path("project/real_models")).unwrap();
+    link(&place, "project/real_models", "models");
+    let run = |args: &[&str]| {
+        let run = finish(in_project(&place, args));
+        assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+    };
+    run(&["generate"]);
+    assert!(place.read("project/real_models/formulac/revenue.sql").contains("* 2"));
+    run(&["model", "metrics/revenue.yml", "--out", "../made"]);
+    assert_eq!(place.files("made"), ["revenue.sql", "revenue.yml"]);
+    run(&["plan", "-o", "../made/plan.json"]);
+    assert_eq!(place.files("made"), ["plan.json", "revenue.sql", "revenue.yml"]);
+    // Omni's files may be in a repository of their own.
+    fs::create_dir_all(place.path("omni_model")).unwrap();
+    assert_eq!(git_may_fail(&place, &["init", "--quiet", "omni_model"]).exit, 0);
+    settings(&place, "omni: {path: ../omni_model}\n");
+    fs::remove_dir_all(place.path("project/.formulac/state/omni")).unwrap();
+    run(&["pull"]);
+    assert!(place.path("omni_model/main/orders.view.yaml").is_file());
+}
+
+#[test]
+fn folders_in_which_dbt_never_looks_are_refused() {
+    let mut place = Place::new("paths_unread");
+    place.write("formulac.yml", "dialect: duckdb\nmodels: models/formulac/\ntests: tests/formulac/ # of ours\n");
+    place.write("metrics/revenue.yml", REVENUE);
+    place.write("dbt_project.yml", "name: shop\nmodel-paths: [dbt_models]\ntest-paths: ['./data-tests/']\n");
+    begin(&place);
+    place.show(&["generate"]).show(&["check"]).show(&["plan"]).show(&["status"]);
+    place.show(&["model", "metrics/revenue.yml", "--out", "models"]);
+    assert!(place.files("models").is_empty() && place.files("tests").is_empty());
+    let generate = |text: &str| {
+        place.write("dbt_project.yml", text);
+        let run = place.run(&["generate", "--output-format", "concise"]);
+        (run.exit, run.err)
+    };
+    // Jinja that is resolved, and Jinja that is not.
+    let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ env_var('NO_SUCH_VARIABLE', 'models') }}\"]\n");
+    assert_eq!((exit, err.contains("F0830")), (0, false), "{err}");
+    let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n");
+    assert!(
+        exit == 0 && err.contains("`model-paths: {{ folder_of('models') }}` in dbt_project.yml is more Jinja"),
+        "{err}"
+    );
+    // Older spellings, generic tests, links, docs, and models that are disabled.
+    let (exit, err) = generate("name: shop\nsource-paths: [sql]\n");
+    assert!(exit == 1 && err.contains("dbt does not look for models in `models/formulac`"), "{err}");
+    place.write("formulac.yml", "dialect: duckdb\ntests: tests/generic/formulac\n");
+    let (exit, err) = generate("name: shop\n");
+    assert!(exit == 1 && err.contains("`generic` is a folder of another kind"), "{err}");
+    place.write("formulac.yml", "dialect: duckdb\n");
+    let long = REVENUE.replace("Before tax.", &"A long description, with many words in it. ".repeat(8));
+    place.write("metrics/revenue.yml", long);
+    let (exit, err) = generate("name: shop\ndocs-paths: [docs]\n");
+    assert!(exit == 1 && err.contains("dbt does not look for docs blocks in `models/formulac`"), "{err}");
+    let (exit, err) = generate("name: shop\nmodels: {shop: {+enabled: false}}\n");
+    assert!(exit == 0 && err.contains("dbt_project.yml disables the models"), "{err}");
+    fs::remove_dir_all(place.path("models/formulac")).unwrap();
+    place.write("models/real/x", "");
+    symlink("real", place.path("models/formulac")).unwrap();
+    let (exit, err) = generate("name: shop\n");
+    assert!(exit == 1 && err.contains("dbt does not follow the link `models/formulac`"), "{err}");
+    crate::repository::snapshot(&place, "paths__unread");
+}
+
+/// Generated files in folders that the project file named before are named, until somebody removes them.
+#[test]
+fn files_in_former_folders_are_named() {
+    let place = Place::new("paths_former");
+    place.write("formulac.yml", "dialect: duckdb\n").write("metrics/revenue.yml", REVENUE);
+    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models, more]\ntest-paths: [tests, data-tests]\n");
+    assert_eq!(place.run(&["generate"]).exit, 0);
+    place.write("formulac.yml", "dialect: duckdb\nmodels: more/formulac\ntests: data-tests/formulac\n");
+    for command in ["generate", "check", "status"] {
+        let run = place.run(&[command]);
+        let said = "warning: 3 generated files are outside of the folders `models:` and `tests:` of formulac.yml";
+        assert!(run.err.contains(said) && run.err.contains("models/formulac/revenue.sql"), "{command}: {}", run.err);
+        assert!(run.err.contains("tests/formulac/assert_revenue_small.sql"), "{command}: {}", run.err);
+    }
+    fs::remove_dir_all(place.path("models")).unwrap();
+    fs::remove_dir_all(place.path("tests")).unwrap();
+    assert!(!place.run(&["generate"]).err.contains("outside of the folders"));
+}
+
+/// dbt's target folder is where `DBT_TARGET_PATH` says, else `target-path`.
+#[test]
+fn the_target_folder_is_where_dbt_has_it() {
+    let place = Place::new("paths_target");
+    place.write("formulac.yml", "dialect: duckdb\n").write("metrics/revenue.yml", REVENUE);
+    place.write("dbt_project.yml", "name: shop\ntarget-path: \"{{ env_var('NO_SUCH_VARIABLE', 'build') }}/dbt\"\n");
+    place.write("build/dbt/manifest.json", manifest()).write("elsewhere/manifest.json", manifest());
+    let known = |variable: Option<&str>| {
+        let mut command = place.command(&["status"]);
+        command.env_remove("DBT_TARGET_PATH");
+        command.envs(variable.map(|folder| ("DBT_TARGET_PATH", folder)));
+        !finish(command).out.contains("there is no")
+    };
+    assert!(known(None) && known(Some("elsewhere")) && !known(Some("nowhere")));
+    fs::remove_dir_all(place.path("build")).unwrap();
+    assert!(!known(None));
+}

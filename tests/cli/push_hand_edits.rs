@@ -1,0 +1,82 @@
+//! Hand edits of generated files on real git repositories: moved files, formatted files, and conflicts that can be read.
+
+use std::fs;
+
+use crate::repository::{begin, commit, edit, git};
+use crate::run::Place;
+
+const SPEC: &str = "\
+model: revenue
+from: orders
+where: status <> \"test\"
+group_by: country
+definitions: |
+  revenue = SUM(amount)
+  customers = COUNT(DISTINCT(customer_id))
+columns:
+  country: {data_tests: [not_null]}
+";
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", SPEC);
+    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    begin(&place);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    place
+}
+
+#[test]
+fn a_moved_file_stays_moved() {
+    let place = place("push_moved");
+    fs::create_dir_all(place.path("models/marts")).unwrap();
+    git(&place, &["mv", "models/formulac/revenue.sql", "models/marts/revenue.sql"]);
+    git(&place, &["mv", "models/formulac/revenue.yml", "models/marts/revenue.yml"]);
+    // What was edited there goes into the spec as ever.
+    edit(&place, "models/marts/revenue.sql", "coalesce(sum(amount), 0)", "max(amount)");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(place.read("metrics/revenue.yml").contains("revenue = MAX(amount)"));
+    edit(&place, "metrics/revenue.yml", "MAX(amount)", "MIN(amount)");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(place.read("models/marts/revenue.sql").contains("min(amount)"));
+    let left: Vec<String> = place.files("models/formulac");
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    let run = place.run(&["generate"]);
+    assert_eq!((run.exit, place.files("models/formulac")), (0, Vec::new()), "{}", run.err);
+}
+
+#[test]
+fn a_conflict_shows_what_differs() {
+    let mut place = place("push_clash");
+    edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
+    commit(&place, "No gifts");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "status <> \"test\"", "status = \"paid\"");
+    place.show(&["plan"]);
+    let shown = place.transcript();
+    assert!(!shown.contains("formulac: edit"), "{shown}");
+    crate::repository::snapshot(&place, "push_hand_edits__a_conflict_shows_what_differs");
+}
+
+#[test]
+fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
+    let place = place("push_generate");
+    let path = "models/formulac/revenue.sql";
+    let text = place.read(path);
+    let formatted = text.replace("select", "SELECT").replace("as customers\n", "as customers -- people\n");
+    place.write(path, formatted.replacen("#}\n", "#}\n{{ config(tags=['daily']) }}\n", 1));
+    assert_eq!(place.run(&["generate", "--check"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    assert_eq!(place.run(&["generate"]).exit, 0);
+    let now = place.read(path);
+    for kept in ["SELECT", "-- people", "config(tags=['daily'])", "sum(amount - tax)"] {
+        assert!(now.contains(kept), "{kept}: {now}");
+    }
+    place.write(path, now.replace("customer_id", "account_id"));
+    edit(&place, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
+    assert_eq!(place.run(&["generate"]).exit, 3);
+    assert!(place.read(path).contains("account_id"));
+}

@@ -1,0 +1,148 @@
+//! `--select`, `--exclude` and `--state`, of every command about specs.
+
+use serde_json::{Value, json};
+
+use crate::repository::{be, begin, commit};
+use crate::run::Place;
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.write(
+        "metrics/revenue.yml",
+        "model: revenue\nfrom: ref('orders')\ntags: [finance]\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n",
+    );
+    place.write(
+        "metrics/share.yml",
+        "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n",
+    );
+    place.write("metrics/counts.yml", "model: counts\nfrom: ref('orders')\nconfig: {materialized: table}\ngroup_by: country\ndefinitions: orders = COUNT()\n");
+    place.write("metrics/broken.yml", "model: broken\nfrom: ref('orders')\ndefinitions: x = SUMM(amount)\n");
+    place.write(".gitignore", "/state/\n.formulac/local/\n");
+    place.write("data/orders.csv", "country,amount\nat,3\nde,4\n");
+    begin(&place);
+    be(&place, "eve");
+    place
+}
+
+/// The names of the models in a command's JSON.
+fn models(place: &Place, args: &[&str]) -> Vec<String> {
+    let run = place.run(&[args, &["--json"]].concat());
+    assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
+    let value = run.json();
+    let name = |model: &Value| model["model"].as_str().or(model["name"].as_str()).unwrap().to_owned();
+    value["models"].as_array().unwrap().iter().map(name).collect()
+}
+
+#[test]
+fn every_command_about_specs_takes_a_selection() {
+    let place = place("select_commands");
+    for (select, expected) in [
+        (&["--select", "revenue+"][..], &["revenue", "share"][..]),
+        (&["--select", "tag:finance", "counts"], &["counts", "revenue"]),
+        (&["-s", "+share,path:metrics", "--exclude", "share"], &["revenue"]),
+        (&["--exclude", "broken", "config.materialized:table"], &["revenue", "share"]),
+        (&["--select", "fqn:shop.*.counts"], &["counts"]),
+    ] {
+        for command in ["plan", "model", "generate"] {
+            let mut found = models(&place, &[&[command], select].concat());
+            found.sort();
+            if command == "generate" {
+                // What is made and what that reads are told.
+                assert!(expected.iter().all(|name| found.contains(&(*name).to_owned())), "{select:?}: {found:?}");
+                continue;
+            }
+            assert_eq!(found, expected, "{command} {select:?}");
+        }
+    }
+    // The broken spec stops only those who choose it.
+    assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
+    assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
+    assert_eq!(place.run(&["check"]).exit, 1);
+    assert_eq!(place.run(&["plan", "--select", "revenue"]).exit, 0);
+    assert_eq!(place.run(&["plan", "--select", "broken"]).exit, 1);
+    let status = |selection: &str| place.run(&["status", "--select", selection]).out;
+    assert!(status("broken").contains("has errors") && !status("revenue").contains("has errors"));
+    // Rows are of one spec.
+    let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
+    let of_counts = preview(&["counts"]);
+    assert!(of_counts.out.contains("orders") || of_counts.err.contains("no program `duckdb`"), "{}", of_counts.err);
+    assert!(preview(&["counts", "revenue"]).err.contains("chooses 2 specs, and `preview` runs one"));
+    assert_eq!(preview(&["nothing"]).exit, 2);
+    assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
+}
+
+#[test]
+fn what_is_not_known_is_refused_by_name() {
+    let mut place = place("select_unknown");
+    place.show(&["plan", "--select", "selector:nightly"]).show(&["check", "--select", "state:modified"]);
+    place.show(&["generate", "--check", "--select", "state:modified.macros"]);
+    place.show(&["model", "--select", "revenu"]).show(&["plan", "--select", "state:new", "--state", "nowhere"]);
+    insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_push_of_some_leaves_the_others() {
+    let place = place("select_push");
+    let run = place.run(&["push", "--yes", "--select", "revenue"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(place.files("models/formulac"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(place.files(".formulac/state"), ["revenue.yml"]);
+    // A plan that is kept says what it is of.
+    assert_eq!(place.run(&["plan", "--select", "counts", "-o", "plan.json"]).exit, 0);
+    let run = place.run(&["push", "plan.json", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(place.files(".formulac/state"), ["counts.yml", "revenue.yml"]);
+    // A spec that is gone is no part of it.
+    std::fs::remove_file(place.path("metrics/counts.yml")).unwrap();
+    assert_eq!(models(&place, &["plan", "--select", "revenue", "share"]), ["share"]);
+}
+
+/// The manifest of an earlier state is that of dbt, which keeps the code of models without blanks around it.
+#[test]
+fn states_are_compared_with_an_earlier_manifest() {
+    let place = place("select_state");
+    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
+    commit(&place, "sound");
+    let run = place.run(&["model", "metrics/revenue.yml", "metrics/share.yml", "metrics/counts.yml", "--json"]).json();
+    let node = |name: &str| {
+        let models = run["models"].as_array().unwrap();
+        let sql = models.iter().find(|model| model["name"] == name).unwrap()["sql"].as_str().unwrap();
+        let materialized = if name == "counts" { "table" } else { "view" };
+        json!({
+            "resource_type": "model", "name": name, "package_name": "shop", "raw_code": sql.trim(), "access": "protected",
+            "config": {"materialized": materialized, "tags": ["finance"]}, "tags": ["finance"],
+        })
+    };
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop"},
+        "nodes": {"model.shop.revenue": node("revenue"), "model.shop.counts": node("counts")},
+    });
+    place.write("state/manifest.json", manifest.to_string());
+    let chosen = |selection: &str| {
+        let mut found = models(&place, &["model", "--state", "state", "--select", selection]);
+        found.sort();
+        found.join(" ")
+    };
+    assert_eq!((chosen("state:new"), chosen("state:modified")), ("share".to_owned(), "share".to_owned()));
+    assert_eq!(
+        (chosen("state:old"), chosen("state:unmodified")),
+        ("counts revenue".to_owned(), "counts revenue".to_owned())
+    );
+    // Another formula, another setting.
+    let edit = |file: &str, from: &str, to: &str| place.write(file, place.read(file).replace(from, to));
+    edit("metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
+    assert_eq!(
+        (chosen("state:modified.body"), chosen("1+state:new")),
+        ("revenue share".to_owned(), "revenue share".to_owned())
+    );
+    edit("metrics/counts.yml", "table", "view");
+    assert_eq!(chosen("state:modified.configs"), "counts share");
+    assert_eq!(chosen("state:modified,tag:finance"), "revenue");
+    assert_eq!(
+        place.run(&["check", "--select", "state:modified+", "--state", "state"]).err,
+        "3 files checked: 3 warnings\n"
+    );
+}

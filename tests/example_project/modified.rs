@@ -1,0 +1,78 @@
+//! dbt's selector `state:modified` after the spec of a model changed: it names the model where SQL, configuration, contract
+//! or tests changed, and is quiet else.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::tools::{run, scratch, tool, write};
+use crate::{dbt_settings, formulac};
+
+const SPEC: &str = "\
+model: revenue
+description: Revenue by country.
+from: ref('orders')
+group_by: country
+definitions: |
+  /// All that was paid.
+  revenue = SUM(amount)
+columns:
+  country: {data_tests: [not_null]}
+";
+
+/// What changes in the spec, and whether that modifies the model for dbt.
+const CHANGES: [(&str, &str, bool); 8] = [
+    ("model: revenue", "# looked through\nmodel: revenue", false),
+    ("All that was paid.", "All that was paid, in euros.", false),
+    ("Revenue by country.", "Revenue by country, in euros.", false),
+    ("revenue = SUM(amount)", "revenue = SUM( amount ) // net", false),
+    ("{data_tests: [not_null]}", "{data_tests: [not_null], meta: {owner: sales}}", false),
+    ("model: revenue", "model: revenue\nconfig: {materialized: table}", true),
+    ("from: ref", "meta: {owner: sales}\nfrom: ref", true),
+    ("SUM(amount)", "SUM(amount - tax)", true),
+];
+
+#[test]
+fn what_does_not_change_the_model_is_not_modified_for_dbt() {
+    let Some(dbt) = tool("FORMULAC_DBT") else { return };
+    let place = scratch("modified");
+    for folder in ["models", "metrics"] {
+        fs::create_dir_all(place.join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    }
+    write(&place.join("dbt_project.yml"), "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\n");
+    write(
+        &place.join("profiles.yml"),
+        "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb}\n",
+    );
+    write(&place.join("formulac.yml"), "dialect: duckdb\nspecs: metrics/\n");
+    write(&place.join("models/orders.sql"), "select 'at' as country, 1.0 as amount, 0.1 as tax\n");
+    let columns = "country, data_type: varchar}, {name: amount, data_type: double}, {name: tax, data_type: double";
+    write(
+        &place.join("models/orders.yml"),
+        &format!("models:\n  - {{name: orders, columns: [{{name: {columns}}}]}}\n"),
+    );
+    let modified = |spec: &str| {
+        write(&place.join("metrics/revenue.yml"), spec);
+        formulac(&place, &["generate", "--quiet"]);
+        let list = ["--quiet", "ls", "--resource-type", "model", "--select", "state:modified", "--state", "state"];
+        dbt_says(&dbt, &place, &list)
+    };
+    write(&place.join("metrics/revenue.yml"), SPEC);
+    formulac(&place, &["generate", "--quiet"]);
+    dbt_says(&dbt, &place, &["--quiet", "parse"]);
+    fs::create_dir_all(place.join("state")).expect("a folder");
+    fs::copy(place.join("target/manifest.json"), place.join("state/manifest.json")).expect("dbt left a manifest");
+    assert_eq!(modified(SPEC).trim(), "");
+    for (from, to, is_modified) in CHANGES {
+        let spec = SPEC.replacen(from, to, 1);
+        assert_ne!(spec, SPEC);
+        let expected = if is_modified { "shop.formulac.revenue" } else { "" };
+        assert_eq!(modified(&spec).trim(), expected, "{to}");
+    }
+}
+
+fn dbt_says(dbt: &Path, place: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(dbt);
+    let output = run(dbt_settings(command.args(args), place));
+    String::from_utf8(output.stdout).expect("dbt writes text")
+}

@@ -1,0 +1,1 @@
+select * from {{ ref('customers') }} where first_open_day is null

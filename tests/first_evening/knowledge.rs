@@ -1,0 +1,289 @@
+//! One knowledge: the commands of a project write the same SQL for a spec, and so does a machine on which dbt never ran.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::project;
+use crate::tools::{copy, dbt_settings, files_below, run, scratch, tool, write};
+
+/// A dbt that keeps the query it is asked to show, and then fails.
+const KEEPS_THE_QUERY: &str = "#!/bin/sh\nfor last; do :; done\nprintf %s \"$last\" > \"$QUERY_FILE\"\nexit 1\n";
+
+struct Knowledge {
+    project: PathBuf,
+    scratch: PathBuf,
+    problems: Vec<String>,
+}
+
+/// Checks the specs of a project that dbt has built; what is wrong comes back. The specs of `more` are added to its own.
+pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
+    if let Some(more) = more {
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/first_evening/specs").join(more),
+            &project.join("metrics"),
+        );
+    }
+    let name = more.map_or_else(|| project.file_name().expect("a name").to_string_lossy().into_owned(), str::to_owned);
+    let scratch = scratch(&format!("knowledge_of_{name}"));
+    let mut knowledge = Knowledge { project: project.to_owned(), scratch, problems: Vec::new() };
+    // Files with hand edits that no spec says are written again.
+    for folder in ["models/formulac", "dbt/models/formulac"].map(|folder| project.join(folder)) {
+        if folder.is_dir() {
+            fs::remove_dir_all(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        }
+    }
+    let generated = knowledge.formulac(&["generate"]);
+    if !generated.status.success() {
+        let message = format!("generate in {name}: {}", String::from_utf8_lossy(&generated.stderr));
+        return vec![message];
+    }
+    let mut said = BTreeMap::new();
+    for spec in specs(project) {
+        said.insert(spec.clone(), knowledge.said_of(&spec));
+    }
+    knowledge.is_the_same_elsewhere(&said);
+    knowledge.problems
+}
+
+/// The paths of the specs, as seen from the project.
+fn specs(project: &Path) -> Vec<String> {
+    let files = files_below(&project.join("metrics"));
+    files.into_keys().filter(|name| name.ends_with(".yml")).map(|name| format!("metrics/{name}")).collect()
+}
+
+impl Knowledge {
+    fn formulac(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+        dbt_settings(command.args(args), &self.project).env_remove("FORMULAC_ENV").env("NO_COLOR", "1");
+        command.output().expect("formulac runs")
+    }
+
+    /// What a command prints that has to succeed.
+    fn prints(&mut self, args: &[&str]) -> String {
+        let output = self.formulac(args);
+        if !output.status.success() {
+            let message = String::from_utf8_lossy(&output.stderr);
+            self.problems.push(format!("{}: {}\n{message}", args.join(" "), output.status));
+        }
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Compares what the commands write for a spec; its plain query.
+    fn said_of(&mut self, spec: &str) -> String {
+        let name = Path::new(spec).file_stem().expect("a name").to_string_lossy().into_owned();
+        let query = self.prints(&["query", spec, "--quiet"]);
+        let mut model = self.modelled(spec, &name);
+        let is_it = |path: &str| Path::new(path).file_name().is_some_and(|file| *file == *format!("{name}.sql"));
+        let files = files_below(&self.project);
+        let generated = files.iter().find(|(path, _)| is_it(path) && !path.starts_with("build/"));
+        let generated = generated.map(|(_, text)| text.trim_end().to_owned()).unwrap_or_default();
+        self.is_same(&format!("{name}: `model` and `generate`"), &model, &generated);
+        // The casts of a contract are of the model alone.
+        let text = project::read(&self.project.join(spec));
+        if text.contains("\ncontract: {enforced: true}\n") {
+            let loose = self.scratch.join(format!("{name}.yml"));
+            write(&loose, &text.replace("enforced: true", "enforced: false"));
+            model = self.modelled(&loose.to_string_lossy(), &name);
+        }
+        self.is_same(&format!("{name}: `query` and `model`"), &core(&query), &core(&model));
+        let preview = self.previewed(spec);
+        self.is_same(&format!("{name}: `preview` and `model`"), &core(&preview), &core(&model));
+        self.explains(spec);
+        query
+    }
+
+    /// The SQL of a model as `model` prints it.
+    fn modelled(&mut self, spec: &str, name: &str) -> String {
+        let printed = self.prints(&["model", spec, "--quiet"]);
+        let sql = printed.split_once(&format!("-- {name}.sql\n")).map_or("", |(_, sql)| sql);
+        sql.split(&format!("\n# {name}.yml\n")).next().unwrap_or_default().trim_end().to_owned()
+    }
+
+    fn is_same(&mut self, what: &str, one: &str, other: &str) {
+        if one != other || one.is_empty() {
+            self.problems.push(format!("{what}:\n{one}\n-- and\n{other}"));
+        }
+    }
+
+    /// The query that a preview sends to dbt.
+    fn previewed(&self, spec: &str) -> String {
+        let [dbt, query] = ["dbt", "query.sql"].map(|name| self.scratch.join(name));
+        write(&dbt, KEEPS_THE_QUERY);
+        fs::set_permissions(&dbt, fs::Permissions::from_mode(0o755)).expect("a program");
+        write(&query, "");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+        dbt_settings(command.args(["preview", spec, "--quiet"]), &self.project).env_remove("FORMULAC_ENV");
+        command.env("FORMULAC_DBT", &dbt).env("QUERY_FILE", &query).output().expect("formulac runs");
+        project::read(&query)
+    }
+
+    /// Checks that `explain` and `compile` say the same of the definitions of a spec of one step, and assume nothing.
+    fn explains(&mut self, spec: &str) {
+        let file = project::yaml(&self.project.join(spec));
+        let (Some(from), Some(definitions)) = (relation(&file), file["definitions"].as_str()) else { return };
+        let has = |key: &str| !file[key].is_null();
+        if has("steps") || has("joins") || has("columns") && file["columns"].is_array() || has("partition_by") {
+            return;
+        }
+        let list = |key: &str| match &file[key] {
+            Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+            other => other.as_str().unwrap_or_default().to_owned(),
+        };
+        let (group_by, order_by) = (list("group_by"), list("order_by"));
+        let call = |command: &'static str| {
+            let mut args = vec![command, definitions, "--json", "--quiet", "--from", &from];
+            if !group_by.is_empty() {
+                args.extend(["--group-by", &group_by]);
+            }
+            if !order_by.is_empty() {
+                args.extend(["--order-by", &order_by]);
+            }
+            args.into_iter().map(str::to_owned).collect::<Vec<String>>()
+        };
+        let [compiled, explained] = ["compile", "explain"].map(|command| {
+            let args = call(command);
+            let printed = self.formulac(&args.iter().map(String::as_str).collect::<Vec<_>>()).stdout;
+            serde_json::from_slice::<Value>(&printed).unwrap_or_default()
+        });
+        let dialect = compiled["dialect"].as_str().unwrap_or_default().to_owned();
+        let of = |of: &Value| -> Vec<String> {
+            let all = of["definitions"].as_array().cloned().unwrap_or_default();
+            // `explain` has the SQL of each dialect.
+            let sql = |one: &Value| one["sql"].get(&dialect).unwrap_or(&one["sql"]).clone();
+            all.iter().map(|one| format!("{} {} {}", one["name"], one["type"], sql(one))).collect()
+        };
+        self.is_same(
+            &format!("{spec}: `compile` and `explain`"),
+            &of(&compiled).join("\n"),
+            &of(&explained).join("\n"),
+        );
+        let empty = serde_json::Map::new();
+        for one in compiled["definitions"].as_array().into_iter().flatten() {
+            let assumed = one["assumed"].as_object().unwrap_or(&empty);
+            if !assumed.is_empty() {
+                self.problems.push(format!("{spec}: `compile` assumes {}", one["assumed"]));
+            }
+        }
+    }
+
+    /// Checks that a copy without dbt's artifacts has the same SQL, and that nothing is to be generated there.
+    fn is_the_same_elsewhere(&mut self, said: &BTreeMap<String, String>) {
+        let elsewhere = self.scratch.join("elsewhere");
+        copy(&self.project, &elsewhere);
+        for left in ["target", "build"] {
+            let _ = fs::remove_dir_all(elsewhere.join(left));
+        }
+        let before = files_below(&elsewhere);
+        let here = std::mem::replace(&mut self.project, elsewhere);
+        self.prints(&["generate", "--check"]);
+        self.prints(&["generate"]);
+        let after = files_below(&self.project);
+        // Locks and what is kept of a manifest are of this machine.
+        for (path, text) in after.iter().filter(|(path, _)| !path.starts_with(".formulac/local/")) {
+            self.is_same(&format!("{path} on another machine"), text, before.get(path).map_or("", String::as_str));
+        }
+        for (spec, query) in said {
+            let there = self.prints(&["query", spec, "--quiet"]);
+            self.is_same(&format!("the query of {spec} on another machine"), &there, query);
+        }
+        self.project = here;
+    }
+}
+
+/// The relation that a spec reads, where formulas can name it.
+fn relation(file: &Value) -> Option<String> {
+    let from = file["from"].as_str()?;
+    let inside = from.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
+    inside.or(Some(from)).filter(|name| !name.contains(['(', '\''])).map(str::to_owned)
+}
+
+/// SQL without what only one command writes: the header, configuration, import CTEs and incremental condition of a model, and
+/// the order of a query's rows. Whitespace does not count.
+fn core(sql: &str) -> String {
+    let end = sql.rfind("\norder by ").filter(|end| !sql.get(*end..).is_some_and(|rest| rest.contains("\nlimit ")));
+    let mut text = sql.get(..end.unwrap_or(sql.len())).unwrap_or_default().trim_start();
+    while let Some(rest) = text.strip_prefix("{#").and_then(|rest| rest.split_once("#}")).map(|(_, rest)| rest) {
+        text = rest.trim_start();
+    }
+    if let Some((_, rest)) = text.strip_prefix("{{").and_then(|rest| rest.split_once("}}")) {
+        text = rest.trim_start();
+    }
+    // Which rows an incremental run reads is a condition of the model alone; the rest of it stays beside another one.
+    let mut text = text.to_owned();
+    while let Some((before, after)) = text.split_once("{% if is_incremental() %}") {
+        text = format!("{before}{}", after.split_once("{% endif %}").map_or("", |(_, after)| after));
+    }
+    // A plain query has the default of a variable.
+    while let Some((before, after)) = text.split_once("cast('{{ var(\"") {
+        let (call, after) = after.split_once("\") }}' as date)").unwrap_or_default();
+        text = format!("{before}date '{}'{after}", call.rsplit('"').next().unwrap_or_default());
+    }
+    let blocks: Vec<&str> = text.split("\n\n").collect();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while let Some(block) = blocks.get(at) {
+        let imported = blocks.get(at + 1).map_or("", |next| next.trim());
+        let is_import =
+            block.ends_with(" as (") && imported.starts_with("select * from {{") && !imported.contains('\n');
+        // The bracket behind it begins the next block.
+        if is_import {
+            at += 2;
+            let rest =
+                blocks.get(at).map_or("", |rest| rest.trim_start_matches("),").trim_start_matches(')').trim_start());
+            kept.push(rest);
+        } else {
+            kept.push(block);
+        }
+        at += 1;
+    }
+    let words: Vec<&str> =
+        kept.iter().flat_map(|block| block.split_whitespace()).filter(|word| *word != "with").collect();
+    words.join(" ")
+}
+
+#[test]
+fn what_models_alone_have_does_not_count() {
+    let query =
+        "with a_by_b as (\n\n    select b\n    from a\n    group by b\n\n)\n\nselect b\nfrom a_by_b\norder by b\n";
+    let model = "{# formulac: edit it #}\nwith a as (\n\n    select * from {{ ref('a') }}\n\n),\n\na_by_b as (\n\n    select b\n    \
+                 from a\n    group by b\n\n)\n\nselect b\nfrom a_by_b\n";
+    assert_eq!(core(query), core(model));
+    assert_eq!(core(query), "a_by_b as ( select b from a group by b ) select b from a_by_b");
+    assert_ne!(core(query), core(&model.replace("group by b", "group by c")));
+}
+
+/// A project that dbt builds before formulac reads it.
+fn built(name: &str, prepare: impl FnOnce(&Path)) -> Option<PathBuf> {
+    let dbt = tool("FORMULAC_DBT")?;
+    let project = scratch(name);
+    prepare(&project);
+    for args in [&["build", "--exclude-resource-type", "test", "unit_test"][..], &["docs", "generate", "--no-compile"]]
+    {
+        run(dbt_settings(Command::new(&dbt).arg("--no-use-colors").args(args), &project));
+    }
+    Some(project)
+}
+
+#[test]
+fn every_command_knows_the_same_of_the_shop() {
+    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/shop/project");
+    let prepare = |project: &Path| {
+        copy(&shop, project);
+        copy(&project.join("local_packages"), &project.join("dbt_packages"));
+    };
+    let Some(project) = built("shop", prepare) else { return };
+    let problems = differences(&project, None);
+    assert!(problems.is_empty(), "{} problems\n\n{}", problems.len(), problems.join("\n\n"));
+}
+
+#[test]
+fn every_command_knows_the_same_of_the_example() {
+    let Some(project) = built("example", |project| copy(&project::folder(), project)) else { return };
+    let problems = differences(&project, None);
+    assert!(problems.is_empty(), "{} problems\n\n{}", problems.len(), problems.join("\n\n"));
+}

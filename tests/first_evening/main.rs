@@ -1,0 +1,22 @@
+//! The first evening with formulac in two dbt projects of usual shapes: `projects/coffee_shop` has folders of models, tests in
+//! `data-tests`, a package and semantic models; `projects/lending` has its folders elsewhere, stands in a subfolder of its
+//! repository, and has groups, private, versioned, ephemeral, incremental and disabled models. Each walk runs the commands
+//! of an evening, checks files and rows, and ends in a transcript in `snapshots`.
+//!
+//! Tools come by environment variables, as in `tests/example_project`.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../example_project/project.rs"]
+#[allow(dead_code, reason = "the seeds of the example are read by its own tests")]
+mod project;
+#[path = "../example_project/shell.rs"]
+mod shell;
+#[path = "../example_project/tools.rs"]
+#[allow(dead_code, reason = "a Postgres server is started by the tests of the example")]
+mod tools;
+
+mod coffee_shop;
+mod evening;
+mod knowledge;
+mod lending;

@@ -1,0 +1,1 @@
+select borrower_id, country from {{ ref('stg_core__borrowers') }}

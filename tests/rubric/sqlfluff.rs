@@ -1,0 +1,43 @@
+//! The models of all specs, as sqlfluff sees them with the rules that the example project ships.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::corpus::written;
+
+/// Specs whose findings are the user's, or misreadings: quoted names, a text longer than a line, `not (…)` taken for a
+/// call.
+const LEFT_OUT: [&str; 3] = ["quoted_names", "long_text", "logic_values"];
+
+#[test]
+fn sqlfluff_finds_nothing() {
+    let program = std::env::var_os("FORMULAC_SQLFLUFF").filter(|program| !program.is_empty());
+    let Some(program) = program else {
+        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_SQLFLUFF is not set");
+        eprintln!("SKIPPED rubric::sqlfluff: FORMULAC_SQLFLUFF is not set");
+        return;
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rubric_style");
+    let _ = std::fs::remove_dir_all(&folder);
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business/.sqlfluff");
+    for dialect in ["bigquery", "duckdb"] {
+        let models = folder.join(dialect);
+        std::fs::create_dir_all(&models).unwrap();
+        std::fs::copy(&rules, folder.join(".sqlfluff")).unwrap();
+        // sqlfluff reads `week(sunday)` of BigQuery as a keyword before a bracket.
+        let is_left_out = |name: &str| LEFT_OUT.contains(&name) || dialect == "bigquery" && name == "periods_of_groups";
+        for model in written().iter().filter(|w| w.dialect.to_string() == dialect && !is_left_out(&w.name)) {
+            std::fs::write(models.join(format!("{}.sql", model.name)), &model.model).unwrap();
+        }
+        let mut command = Command::new(&program);
+        command.current_dir(&folder).args(["lint", "--nocolor", "--disable-progress-bar", "--processes", "2"]);
+        // RF04: names that are keywords are the spec's own.
+        command.args(["--exclude-rules", "ST06,RF04", "--dialect", dialect, dialect]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        // The header is one line, however long the path of the spec is.
+        let is_header = |line: &str| line.starts_with("L:   1 | P:   1 | LT05 ");
+        let findings: Vec<&str> = said.lines().filter(|line| line.starts_with("L:") && !is_header(line)).collect();
+        assert!(findings.is_empty() && said.contains("sqlfluff") | said.contains("=="), "{said}");
+    }
+}

@@ -1,0 +1,71 @@
+//! sqlfluff formats generated SQL by several sets of rules; the next change of the spec goes into the formatted file.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::hand_edits::{CHANGES, MODEL};
+use crate::world::{SPEC, SQL, World, compiler};
+
+const RULES: [(&str, &str); 6] = [
+    ("as it comes", ""),
+    (
+        "upper case",
+        "[sqlfluff:rules:capitalisation.keywords]\ncapitalisation_policy = upper\n[sqlfluff:rules:capitalisation.functions]\nextended_capitalisation_policy = upper\n",
+    ),
+    ("leading commas", "[sqlfluff:layout:type:comma]\nline_position = leading\n"),
+    ("two blanks", "[sqlfluff:indentation]\ntab_space_size = 2\n"),
+    (
+        "narrow lines",
+        "[sqlfluff:indentation]\ntab_space_size = 2\n[sqlfluff:layout:type:comma]\nline_position = leading\n[sqlfluff:rules:capitalisation.keywords]\ncapitalisation_policy = upper\n",
+    ),
+    ("trailing commas", "[sqlfluff:rules:convention.select_trailing_comma]\nselect_clause_trailing_comma = require\n"),
+];
+
+fn formatted(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("formatters").join(name.replace(' ', "_"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let width = if name == "narrow lines" { 50 } else { 80 };
+    let config = format!(
+        "[sqlfluff]\ndialect = duckdb\ntemplater = jinja\nmax_line_length = {width}\n{rules}\n[sqlfluff:templater:jinja]\napply_dbt_builtins = true\n"
+    );
+    std::fs::write(folder.join(".sqlfluff"), config).unwrap();
+    let mut command = Command::new(program);
+    command.args(["fix", "--quiet", "-"]).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn formatted_files_take_the_next_change_of_the_spec() {
+    let Some(program) = std::env::var_os("FORMULAC_SQLFLUFF").filter(|value| !value.is_empty()) else {
+        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_SQLFLUFF is not set");
+        eprintln!("SKIPPED sync::formatters: FORMULAC_SQLFLUFF is not set");
+        return;
+    };
+    let compiler = compiler();
+    for (name, rules) in RULES {
+        let mut world = World::of(MODEL).pushed(&compiler);
+        let text = formatted(&program, world.text(SQL), name, rules);
+        assert_ne!(text, world.text(SQL), "{name}");
+        world.set(SQL, text.clone());
+        let quiet = world.plan(&compiler);
+        assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
+        for (from, to) in CHANGES {
+            let mut world = world.clone();
+            world.set(SPEC, world.spec().replacen(from, to, 1));
+            let plan = world.plan(&compiler);
+            assert_eq!(plan.conflicts(), 0, "{name}: {:#}", plan.json());
+            let after = world.after(&plan);
+            // All lines but those of the column that changed are as the formatter left them.
+            let others = |text: &str| -> Vec<String> {
+                let lines = text.lines().filter(|line| !line.contains("largest") && !line.contains("smallest"));
+                let lines = lines.filter(|line| !line.contains("formulac: edit") && !line.contains("orders"));
+                lines.map(str::to_owned).collect()
+            };
+            assert_eq!(others(&text), others(after.text(SQL)), "{name}: {from}\n{}", after.text(SQL));
+            let again = after.plan(&compiler);
+            assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Forty hand edits of generated files, each followed by a change of the spec elsewhere in the model.
+
+use formulac::Compiler;
+
+use crate::world::{SPEC, SQL, World, YML, compiler};
+
+pub const MODEL: &str = "\
+model: m
+description: Orders by country and month.
+from: orders
+where: AND(status <> \"test\", quantity > 0)
+group_by: country, ordered_at[month]
+having: orders > 1
+definitions: |
+  kind = IF(revenue > 100, \"large\", \"small\")
+  /// All that was paid.
+  revenue = SUM(amount)
+  orders = COUNT(order_id)
+  largest = MAX(amount)
+  share = revenue / SUM(revenue:revenue)
+columns:
+  country: {data_tests: [not_null]}
+  revenue: {data_tests: [not_null]}
+";
+
+/// The changes of the spec that follow: a formula, a new definition, one that goes.
+pub const CHANGES: [(&str, &str); 3] = [
+    ("largest = MAX(amount)", "largest = MAX(amount - refund)"),
+    ("  share =", "  smallest = MIN(amount)\n  share ="),
+    ("  largest = MAX(amount)\n", ""),
+];
+
+/// What becomes of a hand edit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    /// It is no edit, and its bytes are in the file after the change.
+    Bytes,
+    /// It is in the file after the change, or in the spec.
+    Merged,
+    /// It is shown as a conflict by this name.
+    Conflict(&'static str),
+}
+use Outcome::{Bytes, Conflict, Merged};
+
+type Edit = (&'static str, fn(&str) -> String, &'static str, Outcome);
+
+fn sub(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from}\n{text}");
+    text.replacen(from, to, 1)
+}
+
+/// Keywords in upper case, as a formatter writes them.
+fn upper(text: &str) -> String {
+    let words =
+        ["with", "as", "select", "from", "where", "group by", "having", "and", "case", "when", "then", "else", "end"];
+    let mut out = format!(" {}", text.replace('\n', "\n "));
+    for word in words {
+        for (before, after) in [(" ", " "), (" ", "\n"), ("(", " ")] {
+            out = out.replace(&format!("{before}{word}{after}"), &format!("{before}{}{after}", word.to_uppercase()));
+        }
+    }
+    out.replace("\n ", "\n").trim_start().to_owned()
+}
+
+const SQL_EDITS: [Edit; 30] = [
+    ("keywords in upper case", |s| upper(s), "SELECT * FROM {{ ref('orders') }}", Bytes),
+    ("two blanks for four", |s| s.replace("    ", "  "), "\n    count(order_id) as orders", Bytes),
+    ("leading commas", |s| s.replace(",\n        ", "\n        , "), "\n        , count(order_id) as orders", Bytes),
+    ("a comment behind a column", |s| sub(s, "as orders,", "as orders, -- paid ones"), "-- paid ones\n", Bytes),
+    (
+        "a comment above a column",
+        |s| sub(s, "        count(", "        -- paid ones\n        count("),
+        "-- paid ones\n        count(",
+        Bytes,
+    ),
+    ("a comment above a CTE", |s| sub(s, "with orders", "with /* raw */ orders"), "with /* raw */ orders", Bytes),
+    ("a comment at the end", |s| format!("{s}-- the end\n"), "-- the end\n", Bytes),
+    ("a Jinja comment", |s| sub(s, "with orders", "{# {{ why }} #}\nwith orders"), "{# {{ why }} #}\nwith", Bytes),
+    ("a trailing comma", |s| sub(s, "as share\n", "as share,\n"), "as share,\n", Bytes),
+    ("blank lines", |s| sub(s, "    group by", "\n\n    group by"), "\n\n    group by", Bytes),
+    ("no line break at the end", |s| s.trim_end().to_owned(), "select", Bytes),
+    ("Windows line ends", |s| s.replace('\n', "\r\n"), "with orders as (\r\n", Bytes),
+    (
+        "a condition on lines of its own",
+        |s| sub(s, "'test' and", "'test'\n      and"),
+        "'test'\n      and quantity",
+        Bytes,
+    ),
+    (
+        "a `config` line",
+        |s| sub(s, "#}\n", "#}\n{{ config(tags=['daily']) }}\n"),
+        "{{ config(tags=['daily']) }}\n",
+        Merged,
+    ),
+    (
+        "a `config` line above the header",
+        |s| format!("{{{{ config(materialized='table') }}}}\n{s}"),
+        "{{ config(materialized='table') }}\n{#",
+        Merged,
+    ),
+    (
+        "columns moved",
+        |s| {
+            sub(
+                &sub(s, "        count(order_id) as orders,\n", ""),
+                "        coalesce(sum",
+                "        count(order_id) as orders,\n        coalesce(sum",
+            )
+        },
+        "count(order_id) as orders",
+        Merged,
+    ),
+    ("another filter", |s| sub(s, "quantity > 0", "quantity > 0 and not is_gift"), "and not is_gift", Merged),
+    ("another number in a filter", |s| sub(s, "quantity > 0", "quantity > 1"), "quantity > 1", Merged),
+    ("another text", |s| sub(s, "'large'", "'big'"), "'big'", Merged),
+    ("another threshold", |s| sub(s, "> 100", "> 200"), "> 200", Merged),
+    ("another function", |s| sub(s, "sum(amount)", "sum(amount - tax)"), "sum(amount - tax)", Merged),
+    (
+        "a function that no formula has",
+        |s| sub(s, "count(order_id)", "approx_count_distinct(order_id)"),
+        "approx_count_distinct(order_id)",
+        Merged,
+    ),
+    (
+        "a column more",
+        |s| {
+            sub(
+                s,
+                "        count(order_id) as orders,\n",
+                "        count(order_id) as orders,\n        sum(tax) as taxes,\n",
+            )
+        },
+        "sum(tax) as taxes",
+        Merged,
+    ),
+    (
+        "a column more at the end",
+        |s| sub(s, "        max(amount) as largest\n", "        max(amount) as largest,\n        sum(tax) as taxes\n"),
+        "sum(tax) as taxes",
+        Merged,
+    ),
+    ("a column less", |s| sub(s, "        count(order_id) as orders,\n", ""), "as revenue", Merged),
+    (
+        "an optimizer hint",
+        |s| sub(s, "select\n        country", "select /*+ hint */\n        country"),
+        "/*+ hint */",
+        Merged,
+    ),
+    (
+        "Jinja in a comment",
+        |s| sub(s, "with orders", "-- {{ run_started_at }}\nwith orders"),
+        "-- {{ run_started_at }}",
+        Merged,
+    ),
+    (
+        "Jinja in the filter",
+        |s| sub(s, "quantity > 0", "quantity > 0 {% if target.name == 'dev' %} and amount < 9 {% endif %}"),
+        "{% if target.name == 'dev' %}",
+        Merged,
+    ),
+    (
+        "a CTE more",
+        |s| sub(s, "with orders as (", "with extra as (\n    select 1 as one\n),\n\norders as ("),
+        "select 1 as one",
+        Merged,
+    ),
+    (
+        "group by numbers",
+        |s| {
+            let at = s.find("group by").unwrap();
+            let end = s.find("\n\n)\n\nselect").unwrap();
+            format!("{}group by 1, 2{}", &s[..at], &s[end..])
+        },
+        "group by 1, 2",
+        Merged,
+    ),
+];
+
+const YML_EDITS: [Edit; 10] = [
+    ("another description", |s| sub(s, "All that was paid.", "All that was paid, in euros."), "in euros", Merged),
+    (
+        "another description of the model",
+        |s| sub(s, "Orders by country and month.", "Orders, by country."),
+        "Orders, by country.",
+        Merged,
+    ),
+    ("a comment", |s| sub(s, "    columns:", "    # looked through\n    columns:"), "# looked through", Bytes),
+    ("texts in quotes", |s| sub(s, "name: revenue", "name: \"revenue\""), "name: \"revenue\"", Bytes),
+    (
+        "other indentation",
+        |s| s.replace("\n          - not_null", "\n        - not_null"),
+        "\n        - not_null",
+        Bytes,
+    ),
+    (
+        "keys in another order",
+        |s| {
+            sub(
+                s,
+                "      - name: revenue\n        description: All that was paid.\n",
+                "      - description: All that was paid.\n        name: revenue\n",
+            )
+        },
+        "- description: All that was paid.\n        name: revenue",
+        Bytes,
+    ),
+    (
+        "a list in one line",
+        |s| sub(s, "data_tests:\n          - not_null", "data_tests: [not_null]"),
+        "data_tests: [not_null]",
+        Bytes,
+    ),
+    (
+        "a test more",
+        |s| sub(s, "      - name: orders\n", "      - name: orders\n        data_tests: [not_null]\n"),
+        "data_tests: [not_null]",
+        Merged,
+    ),
+    (
+        "a test less",
+        |s| {
+            let at = s.find("name: revenue").unwrap();
+            let (a, b) = s.split_at(at);
+            format!("{a}{}", sub(b, "        data_tests:\n          - not_null\n", ""))
+        },
+        "revenue",
+        Merged,
+    ),
+    ("tags", |s| sub(s, "    config:\n", "    config:\n      tags: [daily]\n"), "daily", Merged),
+];
+
+/// The outcome of an edit of a file, and the file after the change of the spec.
+fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, World) {
+    let (name, change, expected, _) = edit;
+    let mut world = World::of(MODEL).pushed(compiler);
+    let edited = change(world.text(file));
+    assert_ne!(edited, world.text(file), "{name}");
+    world.set(file, edited.clone());
+    // What is no edit changes nothing, whoever asks.
+    let quiet = world.plan(compiler);
+    assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
+    let is_layout = quiet.models.is_empty();
+    if is_layout {
+        assert!(formulac::dbt::is_as_written(&edited), "{name}: {edited}");
+    }
+    if !is_layout {
+        world = world.after(&quiet);
+    }
+    let spec = world.spec().replacen(from, to, 1);
+    assert_ne!(spec, world.spec(), "{name}");
+    world.set(SPEC, spec);
+    let plan = world.plan(compiler);
+    if plan.conflicts() > 0 {
+        return (Conflict(if file == SQL { "sql" } else { "yml" }), world);
+    }
+    let after = world.after(&plan);
+    let made = crate::world::ours(compiler, after.spec()).unwrap();
+    let text = after.text(file);
+    // A column that the spec does not make any more takes what was written at it along.
+    let is_there = text.contains(expected) || made.files[file].contains(expected);
+    assert!(is_there, "{name}: {expected}\n{text}");
+    let again = after.plan(compiler);
+    assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
+    (if is_layout && text.contains(expected) { Bytes } else { Merged }, after)
+}
+
+#[test]
+fn forty_hand_edits_survive_the_next_change_of_the_spec() {
+    let compiler = compiler();
+    let mut table = String::new();
+    for (file, edits) in [(SQL, &SQL_EDITS[..]), (YML, &YML_EDITS[..])] {
+        for edit in edits {
+            let got: Vec<Outcome> = CHANGES.iter().map(|change| outcome(&compiler, file, edit, *change).0).collect();
+            let (name, .., wanted) = edit;
+            let mark = if got.iter().all(|one| one == wanted) { "  " } else { "! " };
+            table.push_str(&format!("{mark}{name}: {got:?}\n"));
+        }
+    }
+    insta::assert_snapshot!(table);
+}
