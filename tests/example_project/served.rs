@@ -40,17 +40,22 @@ fn a_served_dbt_says_what_dbt_itself_says() {
     }
 }
 
-/// Whether another process has the database open.
+/// Whether another process has the database open: it holds a lock. To ask for the lock is not to take it, so the one
+/// that is about to open the database is not refused.
 fn is_open(python: &Path, database: &Path) -> bool {
+    const ASK: &str = "import fcntl, struct, sys
+layout = 'hhqqi4x'
+asked = struct.pack(layout, fcntl.F_WRLCK, 0, 0, 0, 0)
+held = struct.unpack(layout, fcntl.fcntl(open(sys.argv[1], 'rb+'), fcntl.F_GETLK, asked))
+sys.exit(10 if held[0] != fcntl.F_UNLCK else 0)";
     let mut command = Command::new(python);
-    command.args(["-c", "import duckdb, sys; duckdb.connect(sys.argv[1])"]).arg(database);
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() || text.contains("lock"), "{text}");
-    !output.status.success()
+    command.args(["-c", ASK]).arg(database);
+    let status = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(status.success() || status.code() == Some(10), "{command:?}: {status}");
+    !status.success()
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(120), "{what}: not so");
@@ -69,7 +74,10 @@ fn a_signal_ends_a_served_dbt_and_its_query() {
         command.args(["show", "--inline", endless]).stdout(Stdio::null());
         let mut child = dbt_settings(&mut command, &project).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let database = project.join(DATABASE);
-        wait_until("the query runs", || database.is_file() && is_open(&python, &database));
+        wait_until("the query runs", || {
+            assert_eq!(child.try_wait().expect("it can be asked"), None, "dbt ended before the query ran");
+            database.is_file() && is_open(&python, &database)
+        });
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
         assert!(child.wait().expect("it ends").to_string().starts_with(status), "{status}");
