@@ -45,11 +45,12 @@ impl Signature {
     }
 }
 
-const TYPES: [(&str, &str); 13] = [
+const TYPES: [(&str, &str); 14] = [
     ("boolean", "Is(Type::Boolean)"),
     ("integer", "Is(Type::Integer)"),
     ("decimal", "Is(Type::Decimal)"),
     ("float", "Is(Type::Float)"),
+    ("time", "Is(Type::Time)"),
     ("text", "Is(Type::Text)"),
     ("date", "Is(Type::Date)"),
     ("timestamp", "Is(Type::Timestamp)"),

@@ -37,16 +37,26 @@ pub enum Type {
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "float"))]
     Point,
+    /// A time of day as a fraction of a day, which makes a date a timestamp; shown as float.
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(rename = "float"))]
+    Time,
 }
 
 impl Type {
     /// How many there are, those that are shown as others included.
-    pub(crate) const COUNT: usize = Self::Point as usize + 1;
+    pub(crate) const COUNT: usize = Self::Time as usize + 1;
 
     /// Whether it is a number of any kind.
     #[must_use]
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Integer | Self::Decimal | Self::Float | Self::Number | Self::Point)
+        matches!(self, Self::Integer | Self::Decimal | Self::Float | Self::Number | Self::Point | Self::Time)
+    }
+
+    /// The type that SQL knows it by: a time is a float there.
+    #[must_use]
+    pub(crate) fn in_sql(self) -> Self {
+        if self == Self::Time { Self::Float } else { self }
     }
 
     /// Whether it is a date, a timestamp or an instant.
@@ -62,7 +72,7 @@ impl Type {
             Self::Boolean => "boolean",
             Self::Integer => "integer",
             Self::Decimal | Self::Number => "decimal",
-            Self::Float | Self::Point => "float",
+            Self::Float | Self::Point | Self::Time => "float",
             Self::Text => "text",
             Self::Date => "date",
             Self::Timestamp => "timestamp",
@@ -79,7 +89,7 @@ impl Type {
             Self::Boolean => "a boolean",
             Self::Integer => "an integer",
             Self::Decimal => "a decimal",
-            Self::Float | Self::Point => "a float",
+            Self::Float | Self::Point | Self::Time => "a float",
             Self::Number => "a number",
             Self::Text => "text",
             Self::Date => "a date",

@@ -262,9 +262,10 @@ impl Lower<'_> {
             ParamType::Temporal | ParamType::Any | ParamType::Same => true,
             _ => false,
         });
-        let beside_date = args.iter().any(|a| self.program.meta(*a).ty.is_temporal());
-        if takes_date && beside_date && matches!(self.program.node(*arg), Ir::Text(_)) {
-            self.date_literal(*arg);
+        if let Some(timed) = self.timed(args).filter(|_| takes_date)
+            && matches!(self.program.node(*arg), Ir::Text(_))
+        {
+            self.date_literal(*arg, timed);
             return;
         }
         let mut wanted: Vec<&str> = Vec::new();

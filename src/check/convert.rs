@@ -107,24 +107,41 @@ impl Lower<'_> {
         self.apply(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    /// A text literal beside a date: read as a date when it is one, else reported.
-    pub(super) fn date_literal(&mut self, id: IrId) -> IrId {
+    /// A text literal beside a date, or beside a timestamp: read as such when it is one, else reported.
+    pub(super) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
         let Ir::Text(slice) = self.program.node(id) else { return id };
         let text = self.program.text(slice);
         if super::dates::is_iso_date(text) {
             return self.program.add(Ir::Date(slice), Self::constant(Type::Date, meta.span));
         }
-        let shown = text.to_owned();
-        self.report(
-            Diagnostic::new(
-                Code::BadDateText,
-                meta.span,
-                format!("`\"{shown}\"` is not a date in the form YYYY-MM-DD"),
-            )
-            .with_help("write it as `\"2024-01-31\"` or `DATE(2024, 1, 31)`"),
-        );
+        let moment = super::dates::iso_moment(text);
+        if let Some(moment) = moment.as_ref().filter(|_| timed) {
+            let slice = self.program.add_text(moment);
+            return self.program.add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span));
+        }
+        let (message, help) = match moment {
+            Some(moment) => (
+                format!("`\"{text}\"` has a time of day, and the value beside it is a date"),
+                format!("leave the time out, `\"{}\"`", &moment[..10]),
+            ),
+            None if timed => (
+                format!("`\"{text}\"` is not a date in the form YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"),
+                "write it as `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
+            ),
+            None => (
+                format!("`\"{text}\"` is not a date in the form YYYY-MM-DD"),
+                "write it as `\"2024-01-31\"` or `DATE(2024, 1, 31)`".to_owned(),
+            ),
+        };
+        self.report(Diagnostic::new(Code::BadDateText, meta.span, message).with_help(help));
         self.error(meta.span)
+    }
+
+    /// Whether some of these values have a time of day; none where none is a date or a timestamp.
+    pub(super) fn timed(&self, ids: &[IrId]) -> Option<bool> {
+        let types = ids.iter().map(|id| self.program.meta(*id).ty);
+        types.filter(|ty| ty.is_temporal()).map(|ty| ty != Type::Date).reduce(|a, b| a || b)
     }
 
     /// The node as this type; for what fits only.
@@ -135,9 +152,9 @@ impl Lower<'_> {
             (from, to) if from == to => id,
             (Type::Unknown, _) if !text => id,
             (ty, Type::Boolean) if ty.is_number() => self.condition(id),
-            (Type::Text, Type::Date) if text => self.date_literal(id),
+            (Type::Text, Type::Date) if text => self.date_literal(id, false),
             (Type::Text, Type::Timestamp) if text => {
-                let date = self.date_literal(id);
+                let date = self.date_literal(id, true);
                 self.converted(date, Type::Timestamp)
             }
             (Type::Date, Type::Timestamp) => match self.program.node(id) {
@@ -150,7 +167,9 @@ impl Lower<'_> {
                 self.call_internal(internal::TO_DATE, clock)
             }
             (Type::Timestamp, Type::Date) => self.call_internal(internal::TO_DATE, id),
-            (Type::Decimal | Type::Float | Type::Point, Type::Integer) => self.call_internal(internal::TO_INTEGER, id),
+            (Type::Decimal | Type::Float | Type::Point | Type::Time, Type::Integer) => {
+                self.call_internal(internal::TO_INTEGER, id)
+            }
             _ => id,
         }
     }
@@ -164,14 +183,14 @@ impl Lower<'_> {
 
     /// The type that two values share, or none.
     pub(super) fn unified(a: Type, b: Type) -> Option<Type> {
-        use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Timestamp, Timestamptz, Unknown};
+        use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
         Some(match (a, b) {
             (a, b) if a == b => a,
             (Unknown, other) | (other, Unknown) => other,
             (Number, x) | (x, Number) if x.is_number() => Number,
             (Point, Integer) | (Integer, Point) => Float,
             (Point, Decimal) | (Decimal, Point) => Decimal,
-            (Float, x) | (x, Float) if x.is_number() => Float,
+            (Float | Time, x) | (x, Float | Time) if x.is_number() => Float,
             (Integer, Decimal) | (Decimal, Integer) => Decimal,
             (Date, Timestamp) | (Timestamp, Date) => Timestamp,
             (Timestamptz, Date | Timestamp) | (Date | Timestamp, Timestamptz) => Timestamp,
@@ -191,10 +210,10 @@ impl Lower<'_> {
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
     /// A mismatch is reported at the first value that does not fit.
     pub(super) fn unify(&mut self, ids: &mut [IrId], what: What<'_>, compare: bool) -> Option<Type> {
-        if ids.iter().any(|id| self.program.meta(*id).ty.is_temporal()) {
+        if let Some(timed) = self.timed(ids) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {
-                    *id = self.date_literal(*id);
+                    *id = self.date_literal(*id, timed);
                 }
             }
         }

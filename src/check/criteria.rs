@@ -54,6 +54,8 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
         Some(Type::Number)
     } else if super::dates::is_iso_date(value.trim()) {
         Some(Type::Date)
+    } else if super::dates::iso_moment(value.trim()).is_some() {
+        Some(Type::Timestamp)
     } else if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
         Some(Type::Boolean)
     } else {
@@ -551,7 +553,7 @@ impl Lower<'_> {
             ty if ty.is_temporal() => {
                 let text = self.program.add_text(trimmed);
                 let text = self.program.add(Ir::Text(text), constant);
-                self.date_literal(text)
+                self.date_literal(text, meta.ty != Type::Date)
             }
             Type::Boolean if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
                 let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));

@@ -16,6 +16,22 @@ pub(crate) fn is_iso_date(text: &str) -> bool {
     }
 }
 
+/// `2024-02-29 12:30`, with seconds or without, or with a T, as SQL writes it: `2024-02-29 12:30:00`.
+pub(crate) fn iso_moment(text: &str) -> Option<String> {
+    let (date, time) = text.split_once([' ', 'T'])?;
+    let parts: Vec<&str> = time.split(':').collect();
+    let below = |part: &str, limit: u8| {
+        part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < limit)
+    };
+    let (hour, minute, second) = match parts.as_slice() {
+        [hour, minute] => (hour, minute, "00"),
+        [hour, minute, second] => (hour, minute, *second),
+        _ => return None,
+    };
+    (is_iso_date(date) && below(hour, 24) && below(minute, 60) && below(second, 60))
+        .then(|| format!("{date} {hour}:{minute}:{second}"))
+}
+
 fn month_length(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -101,5 +117,20 @@ mod tests {
                 && !is_iso_date("2024-2-9")
                 && !is_iso_date("é024-02-29")
         );
+    }
+
+    #[test]
+    fn knows_moments() {
+        for (text, expected) in [
+            ("2024-02-29 12:30", Some("2024-02-29 12:30:00")),
+            ("2024-02-29T23:59:59", Some("2024-02-29 23:59:59")),
+            ("2024-02-29 24:00", None),
+            ("2024-02-29 1:30", None),
+            ("2023-02-29 12:30", None),
+            ("2024-02-29", None),
+            ("2024-02-29 12:30:00.5", None),
+        ] {
+            assert_eq!(iso_moment(text).as_deref(), expected, "{text}");
+        }
     }
 }

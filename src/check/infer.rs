@@ -315,7 +315,8 @@ impl Infer<'_> {
 
     /// A text that reads as a date says little of what stands beside it.
     fn evidence(&mut self, var: Term, known: Term, from: ExprId, to: ExprId) {
-        let iso = text_value(self.ast, self.source, from).is_some_and(|t| super::dates::is_iso_date(&t));
+        let iso = text_value(self.ast, self.source, from)
+            .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::iso_moment(&t).is_some());
         match (var, known) {
             (Term::Var(v), Term::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
             _ => self.bind(var, known, to),

@@ -130,7 +130,22 @@ impl Lower<'_> {
             self.program.folded = true;
             return self.integer(&value.to_string(), span);
         }
-        self.apply_to(function_of(op), &[a, b], operands, op.symbol())
+        let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.some(Type::Time as u32);
+        if sum && operands.some(Type::Date as u32) {
+            // A time moves the midnight of a date.
+            a = self.timestamp_of_date(a);
+            b = self.timestamp_of_date(b);
+            operands = self.operands(&[a, b], span);
+        }
+        let id = self.apply_to(function_of(op), &[a, b], operands, op.symbol());
+        if sum && [a, b].iter().all(|x| self.program.meta(*x).ty == Type::Time) && !self.is_error(id) {
+            self.program.meta_mut(id).ty = Type::Time;
+        }
+        id
+    }
+
+    fn timestamp_of_date(&mut self, id: IrId) -> IrId {
+        if self.program.meta(id).ty == Type::Date { self.converted(id, Type::Timestamp) } else { id }
     }
 
     /// The value of constant arithmetic on integer literals where it is past 32 bits: engines read short literals as such

@@ -12,6 +12,7 @@ use crate::types::Type;
 const EXACT: u8 = 0;
 const WIDENS: u8 = 1;
 const CONVERTS: u8 = 2;
+const LOSES: u8 = 3;
 
 /// The overload that was found, its arguments and what it makes of them.
 #[derive(Clone, Copy, Debug)]
@@ -191,7 +192,8 @@ impl Lower<'_> {
                 (EXACT, false) => 2,
                 (WIDENS, true) => 4,
                 (WIDENS, false) => 6,
-                _ => 8,
+                (CONVERTS, _) => 8,
+                _ => 10,
             } + u8::from(overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same));
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
                 best = Some((rank, index));
@@ -209,7 +211,7 @@ impl Lower<'_> {
         }
         let compares = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Boolean));
         let others: Vec<Type> = args.iter().map(|a| self.program.meta(*a).ty).filter(|t| *t != Type::Point).collect();
-        let ty = if compares || others.iter().any(|t| matches!(t, Type::Float | Type::Number)) {
+        let ty = if compares || others.iter().any(|t| matches!(t.in_sql(), Type::Float | Type::Number)) {
             return;
         } else if others.contains(&Type::Decimal) {
             Type::Decimal
@@ -265,7 +267,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn fit_one(&self, param: ParamType, arg: IrId) -> Option<u8> {
-        let ty = self.program.meta(arg).ty;
+        let ty = self.program.meta(arg).ty.in_sql();
         use Type::{Boolean, Date, Decimal, Float, Integer, Number, Point, Text, Timestamp, Timestamptz, Unknown};
         match param {
             ParamType::Any | ParamType::Same => Some(EXACT),
@@ -288,7 +290,8 @@ impl Lower<'_> {
                 (Number, Float) | (Point, Decimal | Float) => Some(EXACT),
                 (Number, Integer | Decimal) => Some(WIDENS),
                 (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
-                (Timestamp | Timestamptz, Date) | (Decimal | Float | Point, Integer) => Some(CONVERTS),
+                (Timestamp | Timestamptz, Date) => Some(LOSES),
+                (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
                 _ => self.is_null(arg).then_some(CONVERTS),
@@ -311,7 +314,7 @@ impl Lower<'_> {
                     if matches!(ty, Type::Timestamptz) {
                         *arg = self.converted(*arg, Type::Timestamp);
                     } else if ty == Type::Text {
-                        *arg = self.converted(*arg, Type::Date);
+                        *arg = self.date_literal(*arg, true);
                     }
                 }
                 ParamType::Same => same += 1,

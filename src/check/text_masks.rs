@@ -82,7 +82,7 @@ impl Lower<'_> {
             ty if ty.is_number() && (!of_dates || self.is_null(value)) => Some(value),
             ty if ty.is_temporal() && of_dates => Some(value),
             Type::Text if of_dates && self.literal_text(value).is_some() => {
-                let date = self.date_literal(value);
+                let date = self.date_literal(value, true);
                 (!self.is_error(date)).then_some(date)
             }
             ty => {

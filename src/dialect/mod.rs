@@ -191,7 +191,7 @@ impl Dialect {
             Type::Boolean => 0,
             Type::Integer => 1,
             Type::Decimal | Type::Number => 2,
-            Type::Float | Type::Point => 3,
+            Type::Float | Type::Point | Type::Time => 3,
             Type::Date => 5,
             Type::Timestamp => 6,
             Type::Timestamptz => 7,

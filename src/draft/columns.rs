@@ -171,7 +171,7 @@ fn slot(
             named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(of(n))));
             AMOUNTS.into_iter().for_each(|n| add(of(n)));
         }
-        Type::Float => {
+        Type::Float | Type::Time => {
             named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Number(n))));
             AMOUNTS.into_iter().for_each(|n| add(Value::Number(n)));
         }

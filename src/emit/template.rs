@@ -443,7 +443,7 @@ impl Emitter<'_> {
         };
         let fits = |ty: ParamType| match ty {
             ParamType::Literal(low, high) => literal.is_some_and(|n| (low..=high).contains(&n)),
-            ParamType::Is(ty) => ty == meta.ty || (meta.ty == Type::Point && ty == Type::Float),
+            ParamType::Is(ty) => ty == meta.ty.in_sql() || (meta.ty == Type::Point && ty == Type::Float),
             ParamType::Number => meta.ty.is_number(),
             ParamType::Positive => false,
             ParamType::Temporal => meta.ty.is_temporal(),

@@ -35,7 +35,7 @@ impl Emitter<'_> {
     /// What divides the rows of windows, as the dialect takes a value of its type there.
     pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
         let meta = self.program.meta(id);
-        if meta.ty != Type::Float {
+        if meta.ty.in_sql() != Type::Float {
             return written;
         }
         self.set(id, written);

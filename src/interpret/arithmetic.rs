@@ -143,10 +143,10 @@ fn beside(value: &Value, other: &Value) -> Option<Value> {
     }
 }
 
-/// `2024-02-29`, `2024-02-29 12:30:00`; no fraction of a second that is not 0.
+/// `2024-02-29`, `2024-02-29 12:30`, `2024-02-29T12:30:00`; no fraction of a second that is not 0.
 pub fn moment(text: &str) -> Option<Value> {
     let parts = |text: &str, sign: char| text.split(sign).map(|part| part.parse().ok()).collect::<Option<Vec<i64>>>();
-    let (date, time) = text.split_once(' ').map_or((text, None), |(date, time)| (date, Some(time)));
+    let (date, time) = text.split_once([' ', 'T']).map_or((text, None), |(date, time)| (date, Some(time)));
     let fields = parts(date, '-')?;
     let &[year @ 1..=9999, month @ 1..=12, day @ 1..=31] = fields.as_slice() else { return None };
     let date = days(year, month, day);
@@ -155,7 +155,8 @@ pub fn moment(text: &str) -> Option<Value> {
     }
     let Some(time) = time else { return Some(Value::Date(date)) };
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let fields = parts(time, ':')?;
+    let mut fields = parts(time, ':')?;
+    fields.resize(fields.len().max(3), 0);
     let &[hour @ 0..=23, minute @ 0..=59, second @ 0..=59] = fields.as_slice() else { return None };
     (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
 }

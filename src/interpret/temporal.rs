@@ -11,6 +11,8 @@ use crate::interpret::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Other,
+    /// A fraction of a day that TIME made: it moves a date to a moment.
+    Clock,
     Date,
     Time,
 }
@@ -56,6 +58,12 @@ pub fn settle(spec: &mut Spec, of_relation: &dyn Fn(&str) -> Vec<(String, Kind)>
         known.insert(step.name.clone(), outputs.into_iter().collect());
         read.clone_from(&step.name);
     }
+}
+
+/// Says so in one formula over these columns.
+pub fn settle_formula(x: &mut Expr, columns: &[(String, Kind)]) {
+    let columns = columns.iter().cloned().collect();
+    settle_in(x, &Scope { names: &Names::new(), input: &columns, own: None });
 }
 
 /// What each definition is, whatever order they are written in.
@@ -111,13 +119,27 @@ fn kind(x: &Expr, scope: &Scope<'_>) -> Kind {
             "hour" | "minute" | "second" | "millisecond" => Kind::Time,
             _ => Kind::Other,
         },
-        Expr::Binary(Op::Later | Op::Earlier, a, _) => of(a),
-        Expr::Binary(Op::Add, a, b) => of(a).max(of(b)),
-        Expr::Binary(Op::Subtract, a, b) if of(b) == Kind::Other => of(a),
+        Expr::Binary(Op::Later | Op::Earlier | Op::Add, a, b) => match (of(a), of(b)) {
+            (Kind::Date, Kind::Clock) | (Kind::Clock, Kind::Date) => Kind::Time,
+            (Kind::Clock, Kind::Other) | (Kind::Other, Kind::Clock) => Kind::Other,
+            (a, b) => a.max(b),
+        },
+        Expr::Binary(Op::Subtract, a, b) => match (of(a), of(b)) {
+            (Kind::Date, Kind::Clock) => Kind::Time,
+            (Kind::Clock, Kind::Clock) => Kind::Clock,
+            (Kind::Clock, _) | (_, Kind::Date | Kind::Time) => Kind::Other,
+            (a, _) => a,
+        },
+        Expr::Call("TIME", _) => Kind::Clock,
         Expr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => Kind::Date,
         Expr::Call(name, args) => {
             let places = choices(name, args.len()).unwrap_or_default();
-            places.into_iter().filter_map(|at| args.get(at)).map(of).max().unwrap_or(Kind::Other)
+            let chosen = places.into_iter().filter_map(|at| args.get(at));
+            let kinds = chosen.filter(|x| !matches!(x, Expr::Literal(Value::Null))).map(of);
+            // A time of day beside another number is a number.
+            kinds
+                .reduce(|a, b| if a.min(b) == Kind::Other && a.max(b) == Kind::Clock { Kind::Other } else { a.max(b) })
+                .unwrap_or(Kind::Other)
         }
         Expr::Aggregate("MIN" | "MAX" | "MINIFS" | "MAXIFS" | "LARGE" | "SMALL" | "MODE", args) => {
             args.first().map_or(Kind::Other, of)
@@ -128,12 +150,23 @@ fn kind(x: &Expr, scope: &Scope<'_>) -> Kind {
     }
 }
 
+/// Makes the expression of a date that of its midnight.
+fn midnight(date: &mut Expr) {
+    let of = std::mem::replace(date, Expr::Literal(Value::Null));
+    *date = Expr::Part(Box::new(of), "second".to_owned());
+}
+
 fn settle_in(x: &mut Expr, scope: &Scope<'_>) {
     let own = kind(x, scope);
     match x {
         Expr::Binary(op @ (Op::Add | Op::Subtract), a, b) => {
-            let is_moment = |x: &Expr| kind(x, scope) != Kind::Other;
-            match (*op, is_moment(a), is_moment(b)) {
+            let (of_a, of_b) = (kind(a, scope), kind(b, scope));
+            match (of_a, of_b) {
+                (Kind::Date, Kind::Clock) => midnight(a),
+                (Kind::Clock, Kind::Date) if *op == Op::Add => midnight(b),
+                _ => {}
+            }
+            match (*op, of_a >= Kind::Date, of_b >= Kind::Date) {
                 (Op::Add, true, _) => *op = Op::Later,
                 (Op::Add, false, true) => {
                     *op = Op::Later;
@@ -146,10 +179,8 @@ fn settle_in(x: &mut Expr, scope: &Scope<'_>) {
         }
         Expr::Call(name, args) if own == Kind::Time => {
             for at in choices(name, args.len()).unwrap_or_default() {
-                // Its midnight.
                 if let Some(arg) = args.get_mut(at).filter(|arg| kind(arg, scope) == Kind::Date) {
-                    let date = std::mem::replace(arg, Expr::Literal(Value::Null));
-                    *arg = Expr::Part(Box::new(date), "second".to_owned());
+                    midnight(arg);
                 }
             }
         }

@@ -215,7 +215,7 @@ impl Comparison {
         let ty = column.ty();
         match &self.tolerance {
             Some(tolerance) if may_lie_apart(ty, column.is_named) => Agreement::Within(tolerance),
-            None if ty == Type::Float => Agreement::Close,
+            None if ty.in_sql() == Type::Float => Agreement::Close,
             _ => Agreement::Exact,
         }
     }
@@ -266,7 +266,7 @@ pub(crate) fn may_lie_apart(ty: Type, is_named: bool) -> bool {
 impl BothHave {
     /// The type that decides when values agree: where one side has floats, both are compared as such.
     fn ty(&self) -> Type {
-        let is_float = |ty: &Type| matches!(ty, Type::Float | Type::Point);
+        let is_float = |ty: &Type| matches!(ty.in_sql(), Type::Float | Type::Point);
         if self.types.iter().any(is_float) && self.types.iter().all(|ty| ty.is_number() || *ty == Type::Unknown) {
             return Type::Float;
         }

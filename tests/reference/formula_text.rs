@@ -2,6 +2,7 @@
 
 use formulac::Type;
 use formulac::interpret::read::{self, Reading, Unread, folded};
+use formulac::interpret::temporal::{Kind, settle_formula};
 use formulac::interpret::walk::{Row, Sees, row_value};
 use formulac::parse::Parsed;
 use serde_json::Value as Json;
@@ -38,7 +39,14 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
 pub fn value(parsed: &Parsed, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
     let [definition] = parsed.ast().definitions.as_slice() else { return Err("not one sound formula".to_owned()) };
     let reading = Reading { plain_calendar: true, ..Reading::default() };
-    let formula = read::formula(parsed.ast(), parsed.source(), definition, reading)?;
+    let mut formula = read::formula(parsed.ast(), parsed.source(), definition, reading)?;
+    let kind = |ty: Type| match ty {
+        Type::Date => Kind::Date,
+        Type::Timestamp | Type::Timestamptz => Kind::Time,
+        _ => Kind::Other,
+    };
+    let kinds: Vec<(String, Kind)> = columns.iter().map(|(name, ty)| (folded(name), kind(*ty))).collect();
+    settle_formula(&mut formula, &kinds);
     let is_of = |name: &str, ty: Type| columns.iter().any(|(column, of)| folded(column) == name && *of == ty);
     if adds_decimals_to_compare(&formula, &|name| is_of(name, Type::Decimal)) {
         return Err("a sum of decimals compared, which floats miss by a bit".to_owned());

@@ -97,9 +97,9 @@ impl<'a> Traps<'a> {
             Ir::Text(text) => Some(Literal::Text(program.text(text))),
             Ir::Number(digits) => program.text(digits).parse().ok().map(Literal::Number),
             Ir::Date(iso) => {
-                // No calendar is needed to order days.
-                let digits = program.text(iso).replace('-', "");
-                digits.parse().ok().map(Literal::Number)
+                // No calendar is needed to order days and moments; a day is its midnight.
+                let digits: String = program.text(iso).chars().filter(char::is_ascii_digit).collect();
+                format!("{digits:0<14}").parse().ok().map(Literal::Number)
             }
             _ => None,
         }

@@ -64,7 +64,7 @@ impl Traps<'_> {
     /// knows.
     fn day(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
-            Ir::Date(_) => Some(id),
+            Ir::Date(iso) => super::super::dates::is_iso_date(self.program.text(iso)).then_some(id),
             Ir::Apply { overload, args } if catalog::owner(overload) == internal::TO_TIMESTAMP => {
                 let [x] = *self.program.args(args) else { return None };
                 let moved = matches!(self.program.node(x), Ir::Apply { overload, .. }

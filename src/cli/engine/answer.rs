@@ -89,7 +89,7 @@ fn value(text: Option<&str>, ty: Type) -> Value {
             _ => None,
         },
         Type::Integer => text.parse::<i64>().ok().map(|n| json!(n)),
-        Type::Float => text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| json!(n)),
+        Type::Float | Type::Time => text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| json!(n)),
         _ => None,
     };
     exact.unwrap_or_else(|| json!(text))

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::interpret::calendar::days;
+use crate::interpret::arithmetic::moment;
 use crate::interpret::doubt;
 use crate::interpret::functions::math::number;
 use crate::interpret::functions::patterns::is_like;
-use crate::interpret::value::{DAY, Value};
+use crate::interpret::value::Value;
 
 /// Whether a value meets a criterion; a condition beside a column that has other values than conditions is the criterion
 /// itself.
@@ -37,7 +37,7 @@ fn meets_text(value: &Value, criterion: &str) -> bool {
         Value::Text(text) => text.to_lowercase().cmp(&operand.to_lowercase()),
         Value::Bool(b) => b.cmp(&operand.eq_ignore_ascii_case("true")),
         Value::Date(_) | Value::Time(_) => {
-            let Some((seconds, wanted)) = value.seconds().zip(date(operand)) else {
+            let Some((seconds, wanted)) = value.seconds().zip(moment(operand).and_then(|of| of.seconds())) else {
                 return unreadable(criterion, value);
             };
             seconds.cmp(&wanted)
@@ -70,13 +70,4 @@ fn split(criterion: &str) -> (&str, &str) {
 fn unreadable(criterion: &str, value: &Value) -> bool {
     doubt::unknown(|| format!("the criterion `{criterion}` for {}", value.text()));
     false
-}
-
-/// The seconds of a date.
-fn date(text: &str) -> Option<i64> {
-    let parts: Vec<i64> = text.split('-').filter_map(|part| part.parse().ok()).collect();
-    match parts.as_slice() {
-        [year @ 1..=9999, month @ 1..=12, day @ 1..=31] => Some(days(*year, *month, *day) * DAY),
-        _ => None,
-    }
 }
