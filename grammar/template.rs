@@ -398,8 +398,11 @@ impl Reader<'_> {
         };
         loop {
             if self.eat("[") {
-                let index = self.item()?;
-                self.want("]")?;
+                let items = self.list("]")?;
+                let index = match items.as_slice() {
+                    [one] if !matches!(self.nodes[*one as usize], Node::ArgList { .. }) => *one,
+                    _ => self.add(Node::List(items)),
+                };
                 node = self.add(Node::Subscript { x: node, index });
             } else if self.eat(".") {
                 let Some(Token::Word(field)) = self.tokens.get(self.at).cloned() else {
@@ -497,7 +500,7 @@ impl Reader<'_> {
             "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "r"
         ) && matches!(
             self.tokens.get(self.at),
-            Some(Token::Text(_) | Token::Slot(_) | Token::Number(_) | Token::Symbol("(" | "["))
+            Some(Token::Text(_) | Token::Slot(_) | Token::Number(_) | Token::Symbol("("))
         ) {
             let first = self.add(Node::Word(word.clone()));
             let second = self.primary()?;

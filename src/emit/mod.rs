@@ -13,6 +13,7 @@ pub(crate) use windows::Windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::catalog::{self, internal};
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
 use crate::dialect::{Cell, Dialect, Form, Template};
@@ -461,6 +462,19 @@ impl<'p> Emitter<'p> {
     pub fn name(&mut self, name: &str, span: Span) -> SqlId {
         let dialect = self.dialect;
         self.work.tree.text(span, |out| dialect.push_name(out, name, true))
+    }
+
+    /// Equality of two keys of a join, where a NULL equals a NULL.
+    pub fn same_key(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
+        let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
+        let Cell::Template(template) = self.dialect.cell(overload) else { return self.unwritten(Span::default()) };
+        // The operands are of no program: they have places behind its nodes meanwhile.
+        let end = self.work.sql.len();
+        self.work.sql.extend([left, right]);
+        let operands = [IrId(end as u32), IrId(end as u32 + 1)];
+        let same = self.instantiate(template, &operands, false, Span::default());
+        self.work.sql.truncate(end);
+        same
     }
 
     /// A key of `order by`, with NULLs last in either direction.

@@ -356,8 +356,7 @@ impl Planner<'_> {
         let mut both = None;
         for ((name, quoted), id) in self.parted(tab, stage) {
             let (left, right) = (self.emitter.field(from, &name, quoted), self.emitter.field(alias, &name, quoted));
-            let op = if self.step.program.meta(id).nullable { Op::NotDistinct } else { Op::Equal };
-            let same = self.emitter.tree().binary(op, left, right, Span::default());
+            let same = self.emitter.same_key(left, right, self.step.program.meta(id).nullable);
             both = Some(self.and(both, same));
         }
         both

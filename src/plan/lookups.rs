@@ -204,8 +204,7 @@ impl Planner<'_> {
                     None => self.emitter.field(from, &told.name, told.quoted),
                 };
                 let right = self.there(told, &alias, unique, stage);
-                let op = if told.nullable { Op::NotDistinct } else { Op::Equal };
-                conditions.push(self.emitter.tree().binary(op, left, right, Span::default()));
+                conditions.push(self.emitter.same_key(left, right, told.nullable));
             }
             self.here(id, stage);
             let moved = self.moved(id, period);
@@ -364,7 +363,14 @@ impl Planner<'_> {
             taken.insert(told.name.to_lowercase());
             let alias = told.computed.map(|_| self.emitter.made_name_text(&told.name));
             select.items.push(Item { expr, alias });
-            select.group_by.push(expr);
+            // GROUP BY may take the relation's name for the output of that name.
+            select.group_by.push(match shadows {
+                true => {
+                    let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
+                    self.emitter.tree().written(&name)
+                }
+                false => expr,
+            });
         }
         for at in 0..self.lookups.found.len() {
             let Ir::Lookup { value, .. } = program.node(self.lookups.found[at].0) else { continue };

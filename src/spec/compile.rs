@@ -335,7 +335,7 @@ impl<'r> Run<'r> {
             if every && !failed(diagnostics) {
                 cells = {
                     let totals = sheet.as_ref().and_then(|sheet| sheet.totals.as_deref()).unwrap_or_default();
-                    self.cells(step, input, program, (&values, totals), &mut emit.tree, diagnostics)
+                    self.cells(step, input, program, (&values, totals), emit, diagnostics)
                 };
             }
         }

@@ -118,10 +118,12 @@ impl Run<'_> {
         input: &StepInput<'_>,
         program: &Program,
         (values, totals): (&[Value], &[Total]),
-        tree: &mut Tree,
+        work: &mut Buffers,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Cells> {
         let dialect = self.compiler.options.dialect;
+        let mut emitter = Emitter::new(program, dialect, &self.compiler.options.limits, work);
+        let tree = emitter.tree();
         let written = Written { dialect, relation: input.relation };
         let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
         let before = diagnostics.len();
@@ -195,6 +197,7 @@ impl Run<'_> {
                 _ if is_of(&keys, name) => of_columns.as_str(),
                 _ => alias,
             };
+            let tree = emitter.tree();
             let mut expr = tree.field_of(side, &column);
             if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
                 // A cell that no row is in has the totals of its row and of its column all the same.
@@ -212,12 +215,14 @@ impl Run<'_> {
                 continue;
             }
             if side != alias {
-                let (left, right) = (tree.field_of(side, &column), tree.field_of(alias, &column));
-                let op = if written.is_nullable(name) { Op::NotDistinct } else { Op::Equal };
-                conditions.push(tree.binary(op, left, right, Span::default()));
+                let right = tree.field_of(alias, &column);
+                // No listed value is NULL.
+                let nullable = written.is_nullable(name) && !(is_wide && is_of(&keys, name));
+                conditions.push(emitter.same_key(expr, right, nullable));
             }
             items.push(Item { expr, alias: None });
         }
+        let tree = emitter.tree();
         if let Some(place) = &place {
             items.push(Item { expr: tree.field_of(&of_columns, &dialect.name_text(place, true)), alias: None });
         }

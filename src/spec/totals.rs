@@ -8,6 +8,7 @@ use super::written::Written;
 use crate::check::{Total, TotalKind, TotalUse, totals_in};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
+use crate::emit::Emitter;
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{StepInput, key_name};
@@ -163,14 +164,15 @@ impl Run<'_> {
         let sheet = dialect.name_text(input.name, true);
         let (here, there) =
             (Written { dialect, relation: input.relation }, Written { dialect, relation: Some(&output.relation) });
-        let tree = &mut memory.emit.tree;
+        let limits = &self.compiler.options.limits;
+        let mut emitter = Emitter::new(&memory.program, dialect, limits, &mut memory.emit);
         let same = keys.iter().map(|key| {
             let name = here.column(key);
-            let (left, right) = (tree.field_of(&sheet, &name), tree.field_of(&cte, &name));
-            let op = if here.is_nullable(key) { Op::NotDistinct } else { Op::Equal };
-            tree.binary(op, left, right, Span::default())
+            let (left, right) = (emitter.tree().field_of(&sheet, &name), emitter.tree().field_of(&cte, &name));
+            emitter.same_key(left, right, here.is_nullable(key))
         });
         let same: Vec<_> = same.collect();
+        let tree = emitter.tree();
         let on = same.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
         let (mut items, mut columns) = (Vec::new(), Vec::new());
         for measure in measures {

@@ -30,6 +30,9 @@ def check(sql):
     if re.search(r"\bnulls\s+(first|last)\b", bare, re.I):
         for ordered in sqlglot.parse_one(sql, dialect="bigquery").find_all(exp.Ordered):
             check_order(ordered)
+    if re.search(r"\b(left|right|full)\s+(outer\s+)?join\b", bare, re.I):
+        for join in sqlglot.parse_one(sql, dialect="bigquery").find_all(exp.Join):
+            check_join(join)
     if re.search(r"\(\s*select\b", bare, re.I):
         for select in sqlglot.parse_one(sql, dialect="bigquery").find_all(exp.Select):
             check_subquery(select)
@@ -73,6 +76,40 @@ def check_frame(window):
     is_range = frame is None or (frame.args.get("kind") or "").upper() == "RANGE"
     if is_range and not isinstance(call, NO_FRAME):
         raise Refused("NULLS LAST not supported with ascending sort order in RANGE clauses of analytic functions")
+
+
+def check_join(join):
+    """An outer join needs a condition that can be hashed: `a = b`, or of two columns `a = b or (a is null and b is null)`."""
+    side, on = join.side.upper(), join.args.get("on")
+    if not side or join.args.get("using") or (on is not None and any(can_hash(part) for part in parts_of(on, exp.And))):
+        return
+    raise Refused(f"{side} OUTER JOIN cannot be used without a condition that is an equality of fields from both sides of the join")
+
+
+def can_hash(condition):
+    either = parts_of(condition, exp.Or)
+    equal = either[0].unnest()
+    if not isinstance(equal, exp.EQ):
+        return False
+    sides = [equal.this.unnest(), equal.expression.unnest()]
+    if not all(relations(side) for side in sides) or relations(sides[0]) & relations(sides[1]):
+        return False
+    if len(either) == 1:
+        return True
+    if len(either) > 2 or not all(isinstance(side, exp.Column) for side in sides):
+        return False
+    nulls = [part for part in parts_of(either[1], exp.And) if isinstance(part, exp.Is) and isinstance(part.expression, exp.Null)]
+    return len(nulls) == 2 and {part.this.sql() for part in nulls} == {side.sql() for side in sides}
+
+
+def relations(side):
+    """The relations of which a side has columns; one that names none is of the only one."""
+    return {column.table.lower() for column in side.find_all(exp.Column)}
+
+
+def parts_of(condition, kind):
+    condition = condition.unnest()
+    return [part.unnest() for part in condition.flatten()] if isinstance(condition, kind) else [condition]
 
 
 def check_subquery(select):

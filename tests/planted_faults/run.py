@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Plants each fault of faults.toml in a copy of the repository and wants random drawing to find it.
+"""Plants each fault of faults.toml in a copy of the repository and wants a test to find it.
 
-Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`.
+Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, or `cases` of the conformance suite.
 
   tests/setup.sh && tests/planted_faults/run.py [TEXT]     only faults found by TEXT, or whose name holds it
   tests/setup.sh && tests/planted_faults/run.py --some     one fault of each kind, others for each commit; all are checked
@@ -35,12 +35,16 @@ def copy():
             target.write_bytes(content)
 
 
-# By what is drawn: the test that draws it, which variable says how many, and few and many of them.
-# Most faults are found by few on the engine that is fast to start; what is not is looked for among many on both.
-DRAWN = {
-    "specs": ("reference", "random_specs_give_what_the_interpreter_says", "FORMULAC_RANDOM_SPECS", 400, 2000),
-    "formulas": ("reference", "random_formulas_give_what_the_interpreter_says", "FORMULAC_FORMULAS", 3000, 10000),
-    "sheets": ("sheets", "random_sheets_give_what_the_interpreter_says", "FORMULAC_RANDOM_SHEETS", 400, 2000),
+# The test that finds a fault, the variable that says what it runs, and for each try its value and the engines.
+# Most faults are found by few drawn on the engine that is fast to start; the others by many on both. `cases` always run on all.
+FINDS = {
+    "specs": ("reference", "random_specs_give_what_the_interpreter_says", "FORMULAC_RANDOM_SPECS",
+              [("400", "duckdb"), ("2000", "duckdb,postgres")]),
+    "formulas": ("reference", "random_formulas_give_what_the_interpreter_says", "FORMULAC_FORMULAS",
+                 [("3000", "duckdb"), ("10000", "duckdb,postgres")]),
+    "sheets": ("sheets", "random_sheets_give_what_the_interpreter_says", "FORMULAC_RANDOM_SHEETS",
+               [("400", "duckdb"), ("2000", "duckdb,postgres")]),
+    "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all")]),
 }
 
 
@@ -57,16 +61,16 @@ def cargo(*arguments, **drawn):
 
 def state(by, only_few=False):
     """`right`, how it was found, or `broken` with what was said."""
-    target, test, variable, few, many = DRAWN[by]
+    target, test, variable, tries = FINDS[by]
     built = cargo("--test", target, "--no-run")
     if built.returncode:
         return "broken", built.stdout[-3000:]
-    for count, engines in [(few, "duckdb"), (many, "duckdb,postgres")][: 1 if only_few else 2]:
-        drawn = {variable: str(count), "FORMULAC_ENGINES": engines}
+    for value, engines in tries[:1] if only_few else tries:
+        drawn = {variable: value, "FORMULAC_ENGINES": engines}
         run = cargo("--test", target, "--", "--exact", test, **drawn)
         for line in run.stdout.splitlines():
-            if "answers differ" in line or "must compile" in line:
-                return "found", f"{line.strip()[:160]} (of {count} {by})"
+            if any(sign in line for sign in ("answers differ", "must compile", "the engine fails")):
+                return "found", f"{line.strip()[:160]} (of {value} {by})"
         if run.returncode or "1 passed" not in run.stdout:
             return "broken", run.stdout[-3000:]
     return "right", ""
@@ -76,7 +80,7 @@ def some(faults):
     """One fault of each kind, chosen by the commit: its run can be repeated, and all have their turn."""
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     number = int(head or "0", 16)
-    kinds = [[fault for fault in faults if fault["by"] == by] for by in DRAWN]
+    kinds = [[fault for fault in faults if fault["by"] == by] for by in FINDS]
     return [kind[number % len(kind)] for kind in kinds if kind]
 
 

@@ -30,6 +30,12 @@ fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     compares(before) || compares(after)
 }
 
+/// `a or (b and c)`: right without brackets, and no reader is sure of it.
+fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>)], after: Option<&Token>) -> bool {
+    let is = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Word(w)) if w.value == word);
+    (is(before, "or") || is(after, "or")) && inside.iter().any(|(token, _)| is(Some(token), "and"))
+}
+
 #[test]
 fn none_is_needless() {
     each(|w, sql| {
@@ -44,7 +50,8 @@ fn none_is_needless() {
                     let Some(start) = open.pop() else { continue };
                     let before = start.checked_sub(1).map(|i| &all[i].0);
                     let after = all.get(index + 1).map(|t| &t.0);
-                    if !groups(before, all.get(start + 1).map(|t| &t.0)) || is_compared(before, after) {
+                    let kept = is_compared(before, after) || is_and_in_or(before, &all[start + 1..index], after);
+                    if kept || !groups(before, all.get(start + 1).map(|t| &t.0)) {
                         continue;
                     }
                     let (l, r) = (all[start].1.clone(), all[index].1.clone());
