@@ -87,15 +87,15 @@ impl Place {
         dialect: Dialect,
         first: First,
     ) -> Result<Compiler, Failure> {
-        let known = self.facts(session, target, dialect, first)?;
+        let known = self.facts(given(session, target, dialect)?, first, dialect)?;
         let is_small = || self.specs().is_ok_and(|specs| specs.len() <= PROBED);
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
-    /// What `--schema` gives, and what the project knows.
-    pub fn facts(&self, session: &Session, target: &Target, dialect: Dialect, first: First) -> Result<Known, Failure> {
+    /// Facts of `--schema`, then those of the project.
+    pub fn facts(&self, given: Option<Known>, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let known = self.known(first, dialect)?;
-        Ok(match given(session, target.schema.as_deref(), dialect)? {
+        Ok(match given {
             Some(given) => given.or(&known),
             None => known,
         })
@@ -158,9 +158,9 @@ pub fn committed(root: &Path) -> Result<Known, Failure> {
     Ok(known)
 }
 
-/// What `--schema` gives.
-pub fn given(session: &Session, path: Option<&Path>, dialect: Dialect) -> Result<Option<Known>, Failure> {
-    path.map(|path| schema::read(session, path)?.known(dialect)).transpose()
+/// Facts of `--schema`.
+pub fn given(session: &Session, target: &Target, dialect: Dialect) -> Result<Option<Known>, Failure> {
+    target.schema.as_deref().map(|path| schema::read(session, path)?.known(dialect)).transpose()
 }
 
 /// A compiler of a project that knows these facts.
@@ -226,14 +226,18 @@ impl Knowledge {
         // Formulas can be compiled though dbt's adapter is not known.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
-        let given = given(session, target.schema.as_deref(), dialect)?;
+        let given = given(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
-        let of_place = match &place {
-            Some(place) => place.known(First::Committed, dialect)?,
-            None => Known::default(),
+        let known = match &place {
+            Some(place) => place.facts(given, First::Committed, dialect)?,
+            None => given.unwrap_or_default(),
         };
-        let known = given.map_or(of_place.clone(), |given| given.or(&of_place));
         Ok(Self { place, project, dialect, given: schema, known })
+    }
+
+    /// The project, if it has a `formulac.yml`.
+    pub fn set_up(&self) -> Option<&Place> {
+        self.place.as_ref().filter(|place| place.is_set_up())
     }
 
     /// A compiler of it all, still to be specified further.
@@ -273,11 +277,18 @@ impl Knowledge {
         }
         let unknowing = settings.said(with_known(&self.project, self.dialect, Known::default()))?.build();
         let names = names_of(&unknowing, settings, text);
-        let compiler = if names.is_empty() { None } else { Some(self.with_models(&builder.clone().build())?) };
-        let Some(compiler) = compiler.filter(Compiler::knows_relations) else { return Ok(formulas(unknowing)) };
+        if names.is_empty() {
+            return Ok(formulas(unknowing));
+        }
+        let compiler = builder.clone().build();
+        let models = self.models(&compiler)?;
+        let compiler = compiler.knowing(&models);
+        if !compiler.knows_relations() {
+            return Ok(formulas(unknowing));
+        }
         let candidates = compiler.relations_with(&names);
         if let [one] = candidates.as_slice() {
-            return self.with_models(&builder.from(one).build()).map(formulas);
+            return Ok(formulas(builder.from(one).build().knowing(&models)));
         }
         note_candidates(session, &names, &candidates);
         Ok(Formulas { compiler: unknowing, is_noted: true })
@@ -322,10 +333,15 @@ impl Knowledge {
 
     /// A compiler that also knows the models of the project's specs.
     pub fn with_models(&self, compiler: &Compiler) -> Result<Compiler, Failure> {
-        let others = self.others(&[])?;
+        Ok(compiler.knowing(&self.models(compiler)?))
+    }
+
+    /// The project's specs, compiled.
+    fn models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
+        let sources = self.others(&[])?;
         let texts: Vec<SpecText<'_>> =
-            others.iter().map(|(source, path)| SpecText { text: &source.text, path: path.as_deref() }).collect();
-        Ok(if texts.is_empty() { compiler.clone() } else { compiler.knowing(&compiler.compile_specs(&texts)) })
+            sources.iter().map(|(source, path)| SpecText { text: &source.text, path: path.as_deref() }).collect();
+        Ok(compiler.compile_specs(&texts))
     }
 }
 

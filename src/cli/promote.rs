@@ -6,37 +6,29 @@ use std::path::{Path, PathBuf};
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::promote::{Gap, Model, Promotion, Repoint, Request, promote, repoint};
 use formulac::span::Span;
-use formulac::{Compiler, Known, Project, SpecText};
+use formulac::{Project, SpecText};
 use serde_json::{Value, json};
 
 use super::args::PromoteArgs;
-use super::artifacts::Artifacts;
 use super::bounds::Bounds;
-use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure, Found};
+use super::knowledge::Knowledge;
+use super::place::Place;
 use super::session::{Session, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{folder, knowledge, project};
-
-/// The project as far as it is there.
-struct Place {
-    project: Project,
-    /// Where it stands; none outside of one.
-    root: Option<PathBuf>,
-    dbt: Option<DbtProject>,
-}
+use super::{folder, project};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
-    let (file, fields) = place.file(&args.file)?;
+    let knowledge = Knowledge::of(session, &args.target)?;
+    let (file, fields) = find_file(&knowledge, &args.file)?;
     let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
-    let files = place.omni_files(&file)?;
+    let files = omni_files(&knowledge, &file)?;
     let path = shown(&file);
     if args.repoint {
-        back(session, args, &place, &files, &path, &fields)
+        back(session, args, &knowledge, &files, &path, &fields)
     } else {
-        forth(session, args, &place, &files, &path, fields)
+        forth(session, args, &knowledge, &files, &path, fields)
     }
 }
 
@@ -44,17 +36,17 @@ pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
 fn forth(
     session: &Session,
     args: &PromoteArgs,
-    place: &Place,
+    knowledge: &Knowledge,
     files: &[(String, String)],
     path: &str,
     fields: Vec<String>,
 ) -> Result<Exit, Failure> {
-    let compiler = place.compiler(session, args)?;
+    let compiler = knowledge.compiler();
     let mut request = Request::of(path);
     request.fields = fields;
     request.grain = args.grain.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     request.name.clone_from(&args.name);
-    request.sources = place.sources()?;
+    request.sources = sources(knowledge)?;
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
         Err((number, fault)) => {
@@ -63,11 +55,7 @@ fn forth(
             return told(session, args, None, None, &found, &[]);
         }
     };
-    let folder = match (&args.out, &place.root) {
-        (Some(out), _) => Some(out.clone()),
-        (None, Some(root)) => Some(root.join(place.project.specs().unwrap_or(project::SPECS))),
-        (None, None) => None,
-    };
+    let folder = args.out.clone().or_else(|| knowledge.set_up().map(|place| place.root.join(place.specs_folder())));
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
     let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), shown);
     let mut found =
@@ -82,7 +70,7 @@ fn forth(
                 found.push(in_the_way(target));
                 exit = Exit::of_all(&found);
             } else {
-                let bounds = place.bounds(args.out.as_deref())?;
+                let bounds = bounds(knowledge, args.out.as_deref())?;
                 write_all(&bounds, &[Planned { path: target.clone(), text: promotion.spec.clone() }])?;
                 notes.push(format!("wrote {}", shown(target)));
             }
@@ -192,7 +180,7 @@ fn in_the_way(path: &Path) -> Found {
 fn back(
     session: &Session,
     args: &PromoteArgs,
-    place: &Place,
+    knowledge: &Knowledge,
     files: &[(String, String)],
     path: &str,
     fields: &[String],
@@ -200,28 +188,27 @@ fn back(
     let ([] | [_]) = fields else {
         return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
     };
-    let Some(root) = &place.root else {
+    let Some(place) = knowledge.set_up() else {
         return Err(Failure::new(
             Exit::Usage,
             "`--repoint` looks at the project's specs, and there is no formulac.yml",
         )
         .with_help("begin with `formulac init` in the dbt project"));
     };
-    let specs = read_specs(&root.join(place.project.specs().unwrap_or(project::SPECS)))?;
+    let specs = read_specs(&place.root.join(place.specs_folder()))?;
     let what = Repoint::of(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = Model::find(&specs, files, &what)?;
-        let known = place.artifacts().map_err(|_| "dbt's manifest cannot be read".to_owned())?;
-        let is_built = known.is_some_and(|it| it.manifest.nodes.iter().any(|node| *node.name == *model.name));
+        let manifest = place.manifest().map_err(|_| "dbt's manifest cannot be read".to_owned())?;
+        let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
             return Err(format!(
                 "dbt's manifest has no model `{}` yet: `formulac generate` or a push brings it there, then `dbt build`",
                 model.name
             ));
         }
-        let compiler = place.compiler(session, args).map_err(|_| "what dbt knows cannot be read".to_owned())?;
         let texts: Vec<SpecText<'_>> = specs.iter().map(|(_, text)| SpecText { text, path: None }).collect();
-        let compiled = compiler.compile_specs(&texts);
+        let compiled = knowledge.compiler().compile_specs(&texts);
         let compiled = compiled.get(model.spec).filter(|compiled| !compiled.has_errors());
         let compiled = compiled.ok_or_else(|| format!("the spec of `{}` has errors", model.name))?;
         repoint(files, &what, &model, compiled)
@@ -240,7 +227,7 @@ fn back(
     if let Some(repointed) = &repointed {
         if !args.dry_run {
             let path = PathBuf::from(&repointed.file);
-            write_all(&place.bounds(Some(&path))?, &[Planned { path, text: repointed.text.clone() }])?;
+            write_all(&bounds(knowledge, Some(&path))?, &[Planned { path, text: repointed.text.clone() }])?;
             notes.push(format!("changed {}: {}", repointed.file, repointed.what));
         } else if !args.json {
             session.data(&repointed.text)?;
@@ -282,105 +269,67 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-impl Place {
-    fn find(session: &Session) -> Result<Self, Failure> {
-        let given = session.global.project_dir.as_deref();
-        let (project, root) = match project::read_with_place(given)? {
-            Some((project, root)) => (project, Some(root)),
-            None => (Project::default(), None),
-        };
-        let folder = root.as_deref().or(given).filter(|root| !root.as_os_str().is_empty());
-        let dbt = dbt_project::find(folder)?;
-        Ok(Self { project, root, dbt })
-    }
+/// The project, Omni's folder, and the path that a person named.
+fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
+    let bounds = knowledge.set_up().map_or_else(|| Ok(Bounds::none()), Place::bounds)?;
+    Ok(named.into_iter().fold(bounds, Bounds::and_named))
+}
 
-    /// The project, Omni's folder, and what a person named.
-    fn bounds(&self, named: Option<&Path>) -> Result<Bounds, Failure> {
-        let bounds = match &self.root {
-            Some(root) => super::place::bounds(&self.project, root)?,
-            None => Bounds::none(),
-        };
-        Ok(named.into_iter().fold(bounds, Bounds::and_named))
-    }
+fn omni_folder(knowledge: &Knowledge) -> Option<PathBuf> {
+    knowledge.set_up().map(|place| place.root.join(place.omni_folder()))
+}
 
-    fn omni(&self) -> Option<PathBuf> {
-        Some(self.root.as_ref()?.join(self.project.omni().unwrap_or(project::OMNI)))
+/// The file of an argument, and the fields after it. Paths are relative to the current folder or to that of the Omni model.
+fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
+    let find = |name: &str| {
+        let here = PathBuf::from(name);
+        let there = omni_folder(knowledge).map(|omni| omni.join(name));
+        [Some(here), there].into_iter().flatten().find(|path| path.is_file())
+    };
+    if let Some(path) = find(argument) {
+        return Ok((path, Vec::new()));
     }
-
-    /// The file of an argument, and the fields behind it: seen from here, else from the folder of the Omni model.
-    fn file(&self, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
-        let find = |name: &str| {
-            let here = PathBuf::from(name);
-            let there = self.omni().map(|omni| omni.join(name));
-            [Some(here), there].into_iter().flatten().find(|path| path.is_file())
-        };
-        if let Some(path) = find(argument) {
-            return Ok((path, Vec::new()));
+    let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(at, _)| at);
+    for at in colons {
+        let (file, rest) = argument.split_at_checked(at).unwrap_or((argument, ""));
+        if let Some(path) = find(file) {
+            let names = rest.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
+            return Ok((path, names.map(str::to_owned).collect()));
         }
-        let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(at, _)| at);
-        for at in colons {
-            let (file, rest) = argument.split_at_checked(at).unwrap_or((argument, ""));
-            if let Some(path) = find(file) {
-                let names = rest.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
-                return Ok((path, names.map(str::to_owned).collect()));
-            }
-        }
-        let file = argument.split_once(':').map_or(argument, |(file, _)| file);
-        Err(Failure::of(Source::file(Path::new(file))))
     }
+    let file = argument.split_once(':').map_or(argument, |(file, _)| file);
+    Err(Failure::of(Source::file(Path::new(file))))
+}
 
-    /// Every file of the Omni model: those of the project's folder, or of the one that the file is in.
-    fn omni_files(&self, file: &Path) -> Result<Vec<(String, String)>, Failure> {
-        let own = fs::canonicalize(file).ok();
-        let of_project = self.omni().filter(|omni| {
-            let omni = fs::canonicalize(omni).ok();
-            matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
-        });
-        let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
-        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-        let mut paths = omni_paths(&folder);
-        // The one that is named is read by the name that it was given.
-        paths.retain(|path| fs::canonicalize(path).ok() != own);
-        paths.insert(0, file.to_owned());
-        read_all(&paths)
-    }
+/// Every file of the Omni model: those of the project's folder, or of the one that the file is in.
+fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let own = fs::canonicalize(file).ok();
+    let of_project = omni_folder(knowledge).filter(|omni| {
+        let omni = fs::canonicalize(omni).ok();
+        matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
+    });
+    let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
+    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+    let mut paths = omni_paths(&folder);
+    // The named file keeps the path of the argument.
+    paths.retain(|path| fs::canonicalize(path).ok() != own);
+    paths.insert(0, file.to_owned());
+    read_all(&paths)
+}
 
-    fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
-        Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
-    }
-
-    /// A compiler that knows what dbt knows.
-    fn compiler(&self, session: &Session, args: &PromoteArgs) -> Result<Compiler, Failure> {
-        let artifacts = self.artifacts()?;
-        let dialect = match args.target.dialect.or(self.project.dialect()) {
-            Some(dialect) => dialect,
-            None => self.dbt.as_ref().and_then(|dbt| dbt.dialect(None).ok()).unwrap_or_default(),
-        };
-        let known = match &self.root {
-            Some(root) => knowledge::committed(root)?,
-            None => Known::default(),
-        };
-        let found = artifacts.map(|artifacts| artifacts.known(dialect, None)).transpose()?.unwrap_or_default();
-        let known = known.or(&found);
-        let given = knowledge::given(session, args.target.schema.as_deref(), dialect)?;
-        let known = given.map_or(known.clone(), |given| given.or(&known));
-        Ok(knowledge::with_known(&self.project, dialect, known).build())
-    }
-
-    /// The tables that are sources of dbt and no models.
-    fn sources(&self) -> Result<Vec<(String, String, String)>, Failure> {
-        let Some(artifacts) = self.artifacts()? else { return Ok(Vec::new()) };
-        let manifest = &artifacts.manifest;
-        let is_model = |name: &str| {
-            manifest.nodes.iter().any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
-        };
-        let sources = manifest.of_type(formulac::artifacts::ResourceType::Source);
-        let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
-            let group = node.source()?.source_name.to_string();
-            Some((node.schema.as_deref().unwrap_or_default().to_owned(), node.name.to_string(), group))
-        });
-        Ok(sources.collect())
-    }
+/// The tables that are dbt sources and not models.
+fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failure> {
+    let Some(place) = &knowledge.place else { return Ok(Vec::new()) };
+    let Some(manifest) = place.manifest()? else { return Ok(Vec::new()) };
+    let is_model = |name: &str| {
+        manifest.nodes.iter().any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
+    };
+    let sources = manifest.of_type(formulac::artifacts::ResourceType::Source);
+    let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
+        let group = node.source()?.source_name.to_string();
+        Some((node.schema.as_deref().unwrap_or_default().to_owned(), node.name.to_string(), group))
+    });
+    Ok(sources.collect())
 }
 
 /// The files of a folder that an Omni model is made of.

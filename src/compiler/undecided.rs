@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::{Compiled, Compiler, Options};
 use crate::ir::ColumnUse;
 use crate::spec::CompiledSpec;
@@ -39,35 +41,30 @@ impl Compiler {
             let is_sound = compiled.diagnostics().iter().all(|diagnostic| !diagnostic.is_error());
             is_sound.then(|| compiled.definitions().iter().map(|it| it.sql().to_owned()).collect())
         };
-        let mut columns: Vec<(String, String, Type)> = Vec::new();
-        for column in compiled.definitions().iter().flat_map(|definition| definition.columns()) {
-            let Some(ty) = column.assumed() else { continue };
-            if !columns.iter().any(|(path, ..)| *path == column.path()) {
-                columns.push((column.path(), column.name().to_owned(), ty));
-            }
-        }
         let Some(before) = sql(compiled) else { return Vec::new() };
+        let columns = compiled.definitions().iter().flat_map(|definition| definition.columns());
+        let columns = columns.filter_map(|column| Some((column.path(), column.name(), column.assumed()?)));
         self.undecided(columns, |compiler| sql(&compiler.compile(text)).is_some_and(|sql| sql != before))
     }
 
     /// The same for a spec.
     pub(crate) fn undecided_types_of_spec(&self, text: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
-        let mut columns: Vec<(String, String, Type)> = Vec::new();
-        for column in compiled.columns_read.iter().filter(|column| column.assumed) {
-            let path = path(column);
-            if !columns.iter().any(|(known, ..)| *known == path) {
-                columns.push((path, column.name.to_string(), column.ty));
-            }
-        }
         let Some(before) = compiled.query() else { return Vec::new() };
+        let columns = compiled.columns_read.iter().filter(|column| column.assumed);
+        let columns = columns.map(|column| (path(column), &*column.name, column.ty));
         self.undecided(columns, |compiler| compiler.compile_spec(text).query().is_some_and(|sql| sql != before))
     }
 
-    /// `differs` compiles the text once more and compares.
-    fn undecided(&self, columns: Vec<(String, String, Type)>, differs: impl Fn(&Self) -> bool) -> Vec<UndecidedType> {
+    /// `columns` are paths, names and assumed types. `differs` compiles the text once more and compares.
+    fn undecided<'c>(
+        &self,
+        columns: impl Iterator<Item = (String, &'c str, Type)>,
+        differs: impl Fn(&Self) -> bool,
+    ) -> Vec<UndecidedType> {
         let mut options = Options { probe_types: false, ..(*self.options).clone() };
         let mut found = Vec::new();
-        for (path, name, assumed) in columns.into_iter().take(TRIED) {
+        let mut seen = FxHashSet::default();
+        for (path, name, assumed) in columns.filter(|(path, ..)| seen.insert(path.clone())).take(TRIED) {
             let other = others(assumed).iter().copied().find(|other| {
                 options.given_types = vec![(name.to_ascii_lowercase(), *other)];
                 differs(&Self { options: Arc::new(options.clone()), pool: Arc::clone(&self.pool) })

@@ -24,7 +24,7 @@ use super::engine::{Engine, Presence};
 use super::environment;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
-use super::knowledge::{First, OfData};
+use super::knowledge::{self, First, OfData};
 use super::place::Place;
 use super::session::Session;
 use super::source::Source;
@@ -89,7 +89,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
     let target = Target { dialect: Some(dialect), ..target };
-    let known = place.facts(session, &target, dialect, First::Committed)?;
+    let known = place.facts(knowledge::given(session, &target, dialect)?, First::Committed, dialect)?;
     // A schema that is given says what the files hold.
     let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
     let OfData { compiler, typed } = OfData::new(place.builder(dialect, known.clone()), &known, shown);
