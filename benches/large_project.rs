@@ -42,7 +42,7 @@ fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
     fs::write(folder.join("formulac.yml"), "dialect: snowflake\n").expect("the file must be written");
     for number in 0..SPECS {
         let spec = format!(
-            "metric: metric_{number}\nfrom: model_{number}\ngroup_by: [column_1, column_2]\n\ndefinitions:\n  \
+            "model: metric_{number}\nfrom: ref('model_{number}')\ngroup_by: [column_1, column_2]\n\ndefinitions:\n  \
              total: SUM(column_0)\n  mean: AVERAGE(column_3)\n  ratio: total / COUNT(column_4)\n"
         );
         fs::write(folder.join(format!("metrics/metric_{number}.yml")), spec).expect("the file must be written");
@@ -50,7 +50,8 @@ fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
     let best = |command| (0..CALLS).map(|_| call(&folder, &[command]).0).fold(f64::INFINITY, f64::min);
     let without = COMMANDS.map(best);
     fs::write(folder.join("target/manifest.json"), manifest).expect("the file must be written");
-    fs::write(folder.join("target/catalog.json"), manifest::catalog(manifest::MODELS)).expect("the file must be written");
+    fs::write(folder.join("target/catalog.json"), manifest::catalog(manifest::MODELS))
+        .expect("the file must be written");
     let with = COMMANDS.map(best);
     (0..COMMANDS.len()).map(|at| (COMMANDS[at], without[at], with[at])).collect()
 }

@@ -1,7 +1,9 @@
 //! What dbt left in its target folder: the manifest, how old it is, and whether models are newer.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::SystemTime;
 
 use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest, RunResults, SourceResults};
@@ -27,11 +29,15 @@ const OLD: i64 = 86_400;
 /// Bytes of one file; a manifest of a large project has some hundred millions.
 pub const LIMIT: usize = 1 << 30;
 
-/// A manifest with the place where it stands.
+/// Bytes of a catalog that is read while the manifest is.
+const LARGE: u64 = 1 << 20;
+
+/// A manifest with its path, and the catalog next to it.
 #[derive(Debug)]
 pub struct Artifacts {
     pub path: PathBuf,
     pub manifest: Manifest,
+    catalog: OnceCell<Result<Option<Catalog>, Found>>,
 }
 
 /// The artifact in a file, by its reader; none where there is no file.
@@ -62,10 +68,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
     fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// What dbt left beside the manifest, as far as it did.
+/// Results of dbt's runs, as far as they are there.
 #[derive(Debug, Default)]
 pub struct Beside {
-    pub catalog: Option<Catalog>,
     pub runs: Vec<RunResults>,
     pub freshness: Option<SourceResults>,
 }
@@ -75,7 +80,6 @@ impl Beside {
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: Found| Failure::Found(vec![found]);
         Ok(Self {
-            catalog: catalog(&folder.join("catalog.json"))?,
             runs: read(&folder.join("run_results.json"), RunResults::from_text).map_err(failed)?.into_iter().collect(),
             freshness: read(&folder.join("sources.json"), SourceResults::from_text).map_err(failed)?,
         })
@@ -83,6 +87,10 @@ impl Beside {
 }
 
 impl Artifacts {
+    pub fn new(path: PathBuf, manifest: Manifest) -> Self {
+        Self { path, manifest, catalog: OnceCell::new() }
+    }
+
     /// Reads the manifest at a path. `None` if there is no such file.
     pub fn read(path: PathBuf) -> Result<Option<Self>, Found> {
         Self::read_with(path, Keep::default())
@@ -91,20 +99,35 @@ impl Artifacts {
     /// Reads the manifest at a path, with what is to be kept of it.
     pub fn read_with(path: PathBuf, keep: Keep) -> Result<Option<Self>, Found> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
-        Ok(manifest.map(|manifest| Self { path, manifest }))
+        Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
     /// The same with code, from what is kept of a large manifest for the project in `folder`.
     pub fn read_kept(path: PathBuf, keep: Keep, folder: &Path) -> Result<Option<Self>, Found> {
-        let manifest = kept::read(&path, keep, folder, |outline, before| {
-            read(&path, |text| Manifest::updated(text, keep, outline, before))
+        let beside = path.with_file_name("catalog.json");
+        let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= LARGE);
+        let (manifest, catalog) = thread::scope(|scope| {
+            let read_catalog = || read(&beside, Catalog::from_text);
+            let thread = is_large.then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok()).flatten();
+            let manifest = kept::read(&path, keep, folder, |outline, before| {
+                read(&path, |text| Manifest::updated(text, keep, outline, before))
+            });
+            (manifest, thread.and_then(|thread| thread.join().ok()))
         });
-        Ok(manifest?.map(|manifest| Self { path, manifest }))
+        let catalog = catalog.map_or_else(OnceCell::new, OnceCell::from);
+        Ok(manifest?.map(|manifest| Self { path, manifest, catalog }))
     }
 
-    /// The catalog beside the manifest.
-    pub fn catalog(&self) -> Result<Option<Catalog>, Failure> {
-        catalog(&self.path.with_file_name("catalog.json"))
+    /// The catalog in the manifest's folder.
+    pub fn catalog(&self) -> Result<Option<&Catalog>, Failure> {
+        let path = self.path.with_file_name("catalog.json");
+        // A manifest of another name may be the catalog's neighbour by chance.
+        let is_named = self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"));
+        if !is_named || path == self.path {
+            return Ok(None);
+        }
+        let read = self.catalog.get_or_init(|| read(&path, Catalog::from_text));
+        read.as_ref().map(Option::as_ref).map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
     /// The results of the last run beside the manifest.
@@ -115,21 +138,12 @@ impl Artifacts {
 
     /// What the manifest and the catalog beside it know. `fetched` holds the columns that `schema fetch` wrote.
     pub fn known(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
-        let is_named = self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"));
-        let beside = Some(self.path.with_file_name("catalog.json")).filter(|path| is_named && *path != self.path);
-        let catalog = beside.map(|path| catalog(&path)).transpose()?.flatten();
-        let mut known = self.known_beside(catalog.as_ref(), dialect);
+        let mut known = self.dbt();
+        known.schema = Schema::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
             known.schema = Schema::from_dbt(&self.manifest, Some(fetched), dialect).filled_by(known.schema);
         }
         Ok(known)
-    }
-
-    /// What the manifest and this catalog know.
-    pub fn known_beside(&self, catalog: Option<&Catalog>, dialect: Dialect) -> Known {
-        let mut known = self.dbt();
-        known.schema = Schema::from_dbt(&self.manifest, catalog, dialect);
-        known
     }
 
     /// The dbt that the manifest is of.

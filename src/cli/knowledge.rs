@@ -45,26 +45,38 @@ impl Place {
     /// What the project knows.
     pub fn known(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed()?;
-        let found = match self.artifacts()? {
-            Some(artifacts) => artifacts.known(dialect, self.fetched()?.as_ref())?,
-            None => return Ok(committed),
-        };
+        let Some(found) = self.found(dialect)? else { return Ok(committed) };
         Ok(match first {
             First::Committed => committed.or(&found),
             First::Artifacts => found.renewing(&committed),
         })
     }
 
+    /// Facts of dbt's artifacts, and of `schema fetch`. `None` without a manifest.
+    fn found(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
+        let Some(artifacts) = self.artifacts()? else { return Ok(None) };
+        if let Some((_, known)) = self.found.get().filter(|(of, _)| *of == dialect) {
+            return Ok(Some(known.clone()));
+        }
+        let known = artifacts.known(dialect, self.fetched()?.as_ref())?;
+        let _ = self.found.set((dialect, known.clone()));
+        Ok(Some(known))
+    }
+
+    /// Facts in `known.yml` that dbt's artifacts contradict, one line per fact.
+    pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
+        let Some(found) = self.found(dialect)? else { return Ok(Vec::new()) };
+        Ok(found.contradicting(&self.committed()?))
+    }
+
     /// Warns of facts in `known.yml` of which artifacts say otherwise.
     pub fn warn_of_contradictions(&self, session: &Session, dialect: Dialect) -> Result<(), Failure> {
-        let Some(artifacts) = self.artifacts()? else { return Ok(()) };
-        let lines = artifacts.known(dialect, self.fetched()?.as_ref())?.contradicting(&self.committed()?);
+        let lines = self.contradictions(dialect)?;
         if let Some(first) = lines.first() {
             let more = lines.len() - 1;
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            session.warn(&format!(
-                "warning: dbt knows otherwise than {KNOWN}: {first}{more}; `formulac generate` renews it"
-            ));
+            session
+                .warn(&format!("warning: dbt contradicts {KNOWN}: {first}{more}; `formulac generate` renews the file"));
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! The project and the dbt project that it is in: where files stand, and what a compiler knows there.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Catalog, Manifest};
-use formulac::{Dialect, Project};
+use formulac::{Dialect, Known, Project};
 
 use super::args::Target;
 use super::artifacts::{self, Artifacts};
@@ -25,6 +26,8 @@ pub struct Place {
     /// The project's folder, as seen from here.
     pub root: PathBuf,
     pub dbt: Option<DbtProject>,
+    /// Facts of dbt's artifacts, with the dialect that reads their types.
+    pub(super) found: OnceCell<(Dialect, Known)>,
 }
 
 impl Place {
@@ -43,7 +46,7 @@ impl Place {
         let Some((project, root)) = found else { return Ok(None) };
         let dbt = dbt_project::find(Some(&root))?;
         dbt.iter().for_each(|dbt| dbt.tell_unresolved(session));
-        Ok(Some(Self { project, root, dbt }))
+        Ok(Some(Self { project, root, dbt, found: OnceCell::new() }))
     }
 
     /// Whether there is a `formulac.yml`.
@@ -61,7 +64,10 @@ impl Place {
         }
         // What is wrong with a dbt project that formulac is not set up in is for dbt to report.
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
-        Ok(dbt.map(|dbt| Self { project: Project::default(), root: dbt.folder.clone(), dbt: Some(dbt) }))
+        Ok(dbt.map(|dbt| {
+            let root = dbt.folder.clone();
+            Self { project: Project::default(), root, dbt: Some(dbt), found: OnceCell::new() }
+        }))
     }
 
     /// Where commands write.

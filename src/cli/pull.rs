@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use formulac::Project;
-use formulac::artifacts::{Keep, Manifest};
+use formulac::artifacts::Keep;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, Record, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
@@ -95,7 +95,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     read.tell(session, Some(&folders.dbt));
-    let (model, pull) = planned(&read.manifest, &beside, folders, args.strip_status, args.prune);
+    let (model, pull) = planned(&read, &beside, folders, args.strip_status, args.prune)?;
     let found: Vec<Found> =
         pull.refused.iter().map(|(file, refusal)| refused(&folders.places.omni, file, refusal)).collect();
     let mut exit = Exit::of_all(&found);
@@ -117,7 +117,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
     let report = if args.markdown { pull_report::markdown } else { pull_report::table };
     session.shown(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
-    for note in pull_report::notes(&model, &pull, beside.catalog.is_some()) {
+    for note in pull_report::notes(&model, &pull, read.catalog()?.is_some()) {
         session.note(&note);
     }
     if found.is_empty() {
@@ -129,14 +129,15 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
 
 /// What a pull would do.
 fn planned(
-    manifest: &Manifest,
+    read: &artifacts::Artifacts,
     beside: &Beside,
     folders: &Folders,
     strip_status: bool,
     prune: bool,
-) -> (OmniModel, Pull) {
+) -> Result<(OmniModel, Pull), Failure> {
+    let manifest = &read.manifest;
     let mut artifacts = Artifacts::of(manifest);
-    artifacts.catalog = beside.catalog.as_ref();
+    artifacts.catalog = read.catalog()?;
     artifacts.runs = &beside.runs;
     artifacts.freshness = beside.freshness.as_ref();
     let dialect = manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
@@ -144,31 +145,28 @@ fn planned(
         Wanted::of(dialect).strip_status(strip_status).topics(folders.topics).access_grants(folders.access_grants);
     let model = OmniModel::of(artifacts, &wanted, folders.places.omni(STATUS_FILE).as_deref());
     let pull = Pull::plan(&model, &folders.places, Ways::default().prune(prune));
-    (model, pull)
+    Ok((model, pull))
 }
 
-/// How the Omni model stands to what dbt left.
-pub struct Standing {
-    /// The project of dbt.
-    pub dbt: DbtProject,
-    /// None where dbt left nothing.
-    pub known: Option<(artifacts::Artifacts, Beside, OmniModel, Pull)>,
+/// What a pull would do to the Omni model.
+pub struct Pending {
+    pub pull: Pull,
     /// Whether anything was ever pulled.
     pub was_pulled: bool,
 }
 
-/// The same, and what a pull would do; nothing is told, nothing written.
-pub fn standing(session: &Session) -> Result<Standing, Failure> {
+/// What a pull would do, without reports and without writing. `None` if the project has no Omni model.
+pub fn pending(session: &Session, read: &artifacts::Artifacts, beside: &Beside) -> Result<Option<Pending>, Failure> {
     let folders = Folders::find(session, None)?;
     let was_pulled = !folders.places.records().is_empty();
-    let known = match folders.read()? {
-        Some((read, beside)) => {
-            let (model, pull) = planned(&read.manifest, &beside, &folders, false, false);
-            Some((read, beside, model, pull))
-        }
-        None => None,
-    };
-    Ok(Standing { dbt: folders.dbt, known, was_pulled })
+    let has_omni = was_pulled
+        || folders.places.omni.is_dir()
+        || folders.places.project.as_ref().is_some_and(|project| project.omni().is_some());
+    if !has_omni {
+        return Ok(None);
+    }
+    let (_, pull) = planned(read, beside, &folders, false, false)?;
+    Ok(Some(Pending { pull, was_pulled }))
 }
 
 /// What the last pull of the project in a folder knew of views and topics.

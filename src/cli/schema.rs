@@ -40,7 +40,7 @@ fn given(path: &Path) -> Result<Given, Failure> {
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, Keep::default())
     {
-        return Ok(Given::Dbt(Box::new(Artifacts { path: path.to_owned(), manifest })));
+        return Ok(Given::Dbt(Box::new(Artifacts::new(path.to_owned(), manifest))));
     }
     Ok(Given::Texts(sources))
 }

@@ -349,7 +349,7 @@ impl Relation {
             }
         }
         (merged.partial, merged.open) = (self.may_have_more() && other.may_have_more(), false);
-        merged.open = merged.partial && merged.columns.is_empty();
+        merged.open = merged.partial && merged.columns().is_empty();
         merged.primary_key.clone_from(&self.primary_key);
         (merged.access, merged.group) = (self.access, self.group.clone());
         merged.gone.clone_from(if self.gone.is_empty() { &other.gone } else { &self.gone });
@@ -358,7 +358,7 @@ impl Relation {
 
     /// The names and types of its columns, without what tests prove and properties say.
     fn types_alone(&self) -> Self {
-        let columns = self.columns.iter().map(|column| Column {
+        let columns = self.columns().iter().map(|column| Column {
             nullable: true,
             description: None,
             values: None,

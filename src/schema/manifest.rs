@@ -11,6 +11,7 @@ use crate::artifacts::{
 };
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
+use crate::parallel;
 use crate::span::Span;
 
 impl Schema {
@@ -101,31 +102,29 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let adapter = manifest.metadata.adapter_type.as_deref();
     let dialect = adapter.and_then(|name| name.parse().ok()).unwrap_or(dialect);
     let tests = manifest.tests_by_node();
-    let facts = |node: &Node| {
-        let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
-        facts(node, table, tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default(), dialect)
-    };
     // The project's own relations have the first right to a name; packages' and sources' come behind.
     let project = manifest.metadata.project_name.as_deref();
     let is_own = |node: &Node| project.is_some_and(|project| project == &*node.package);
-    let mut relations: Vec<&Node> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
-    relations.sort_by_key(|node| (!is_own(node), !node.is_latest()));
-    for node in relations {
-        let longer = || match &node.version {
-            Some(version) => format!("{}_v{version}", node.name),
-            None => format!("{}.{}", node.package, node.name),
+    let mut nodes: Vec<&Node> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
+    nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
+    nodes.extend(manifest.of_type(ResourceType::Source));
+    let relations = parallel::each(nodes.len(), |number| {
+        let node = nodes[number];
+        let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
+        let tests = tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
+        facts(node, table, tests, dialect).relation(dialect)
+    });
+    for (node, relation) in nodes.into_iter().zip(relations) {
+        let longer = || match (&node.version, node.source()) {
+            (_, Some(source)) => format!("{}.{}", source.source_name, node.name),
+            (Some(version), None) => format!("{}_v{version}", node.name),
+            (None, None) => format!("{}.{}", node.package, node.name),
         };
-        let facts = facts(node);
         if node.is_latest() {
-            schema.add(facts.relation(dialect), longer);
+            schema.add(relation, longer);
         } else {
-            let id = || node.unique_id.to_string();
-            schema.add(RelationFacts { name: longer(), ..facts }.relation(dialect), id);
+            schema.add(relation.renamed(longer()), || node.unique_id.to_string());
         }
-    }
-    for node in manifest.of_type(ResourceType::Source) {
-        let longer = || format!("{}.{}", node.source().map_or("", |source| &source.source_name), node.name);
-        schema.add(facts(node).relation(dialect), longer);
     }
 }
 

@@ -215,10 +215,8 @@ pub(crate) enum Made {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
     name: Arc<str>,
-    columns: Vec<Column>,
-    by_name: NameIndex,
-    /// The places of columns whose names differ by case only, by their spelling.
-    twins: BTreeMap<Arc<str>, usize>,
+    /// Shared by copies of the relation, because what a large project knows is merged and passed on.
+    columns: Arc<Columns>,
     primary_key: Vec<String>,
     /// No column is known.
     open: bool,
@@ -228,6 +226,14 @@ pub struct Relation {
     group: Option<Arc<str>>,
     /// Columns that it had once.
     gone: Vec<Arc<str>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Columns {
+    list: Vec<Column>,
+    by_name: NameIndex,
+    /// The places of columns whose names differ by case only, by their spelling.
+    twins: BTreeMap<Arc<str>, usize>,
 }
 
 /// Which models of dbt may read a model, the fewest first.
@@ -317,31 +323,37 @@ impl Relation {
 
     /// With columns that may all be NULL: rows of a join that have no match.
     pub(crate) fn all_nullable(&mut self) {
-        self.columns.iter_mut().for_each(|column| column.nullable = true);
+        Arc::make_mut(&mut self.columns).list.iter_mut().for_each(|column| column.nullable = true);
     }
 
     /// Notes what a column is made of.
     pub(crate) fn note_made(&mut self, name: &str, made: Made) {
-        if let Some(column) = self.position(name).and_then(|at| self.columns.get_mut(at)) {
+        if let Some(column) = self.column_mut(name) {
             column.made = made;
         }
     }
 
     /// Notes what values a column can have.
     pub(crate) fn note_values(&mut self, name: &str, values: Vec<String>) {
-        if let Some(column) = self.position(name).and_then(|at| self.columns.get_mut(at)) {
+        if let Some(column) = self.column_mut(name) {
             column.values = Some(values.into());
         }
     }
 
     pub(crate) fn push(&mut self, column: Column) {
-        let (index, columns) = (self.columns.len(), &self.columns);
-        let first = self.by_name.add((&*column.name).into(), index, |i| columns[i].name().as_bytes());
-        if let Some(other) = columns.get(first) {
-            self.twins.entry(other.shared_name()).or_insert(first);
-            self.twins.entry(column.shared_name()).or_insert(index);
+        let Columns { list, by_name, twins } = Arc::make_mut(&mut self.columns);
+        let index = list.len();
+        let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
+        if let Some(other) = list.get(first) {
+            twins.entry(other.shared_name()).or_insert(first);
+            twins.entry(column.shared_name()).or_insert(index);
         }
-        self.columns.push(column);
+        list.push(column);
+    }
+
+    fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
+        let place = self.position(name)?;
+        Arc::make_mut(&mut self.columns).list.get_mut(place)
     }
 
     /// With a primary key; its columns are then never NULL.
@@ -349,8 +361,8 @@ impl Relation {
     pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.primary_key = columns.into_iter().map(Into::into).collect();
         for name in self.primary_key.clone() {
-            if let Some(index) = self.position(name.as_str()) {
-                self.columns[index].nullable = false;
+            if let Some(column) = self.column_mut(&name) {
+                column.nullable = false;
             }
         }
         self
@@ -367,7 +379,7 @@ impl Relation {
         let Some(names) = names else { return self.clone() };
         let is_key = |column: &Column| self.primary_key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let is_read = |column: &&Column| names.contains(&column.name().to_ascii_lowercase()) || is_key(column);
-        let columns = self.columns.iter().filter(is_read).cloned();
+        let columns = self.columns().iter().filter(is_read).cloned();
         let mut relation = columns.fold(Self::new(self.name()), Self::with).known_in_part();
         relation.primary_key.clone_from(&self.primary_key);
         (relation.access, relation.group) = (self.access, self.group.clone());
@@ -441,7 +453,7 @@ impl Relation {
     /// Its columns, in order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.columns.list
     }
 
     /// The columns of its primary key.
@@ -453,18 +465,18 @@ impl Relation {
     /// The column of this name, in any case.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.position(name).map(|i| &self.columns[i])
+        self.position(name).map(|i| &self.columns.list[i])
     }
 
     pub(crate) fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
-        let name = name.into();
-        let first = self.by_name.find(name, |i| self.columns[i].name().as_bytes())?;
-        Some(if self.twins.is_empty() { first } else { self.twins.get(name.name).copied().unwrap_or(first) })
+        let (name, Columns { list, by_name, twins }) = (name.into(), &*self.columns);
+        let first = by_name.find(name, |i| list[i].name().as_bytes())?;
+        Some(if twins.is_empty() { first } else { twins.get(name.name).copied().unwrap_or(first) })
     }
 
     /// Whether it has columns whose names differ by case only.
     pub(crate) fn has_twins(&self) -> bool {
-        !self.twins.is_empty()
+        !self.columns.twins.is_empty()
     }
 }
 

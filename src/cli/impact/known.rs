@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
-use formulac::artifacts::{Catalog, Keep, Manifest, last_results};
+use formulac::artifacts::{Keep, Manifest, last_results};
 use formulac::impact::{Graph, Lineages, OmniFields, Sources, SpecModel};
 use formulac::{Compiler, Dialect, Project, SpecText};
 
@@ -27,7 +27,6 @@ pub struct Known {
     pub dbt: Option<DbtProject>,
     artifacts: Option<Artifacts>,
     nothing: Manifest,
-    catalog: Option<Catalog>,
     /// What `known.yml` says.
     committed: formulac::Known,
     pub specs: Vec<SpecModel>,
@@ -74,7 +73,8 @@ impl Known {
             None => session
                 .warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
         }
-        let catalog = artifacts.as_ref().map(Artifacts::catalog).transpose()?.flatten();
+        // A catalog that cannot be read is an error at once.
+        artifacts.as_ref().map(Artifacts::catalog).transpose()?;
         let results = artifacts.as_ref().map(Artifacts::run_results).transpose()?.flatten();
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
             let rows = last.result.failures.filter(|rows| *rows > 0);
@@ -89,7 +89,7 @@ impl Known {
         };
         let compiler = OnceCell::new();
         let committed = knowledge::committed(&root)?;
-        let facts = (&project, &committed, artifacts.as_ref(), catalog.as_ref(), dialect);
+        let facts = (&project, &committed, artifacts.as_ref(), dialect);
         let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session
@@ -102,7 +102,6 @@ impl Known {
             dbt,
             artifacts,
             nothing: Manifest::default(),
-            catalog,
             committed,
             specs,
             texts,
@@ -128,7 +127,7 @@ impl Known {
     fn sources(&self) -> Sources<'_> {
         Sources {
             manifest: self.artifacts.as_ref().map_or(&self.nothing, |artifacts| &artifacts.manifest),
-            catalog: self.catalog.as_ref(),
+            catalog: self.artifacts.as_ref().and_then(|artifacts| artifacts.catalog().ok().flatten()),
             specs: &self.specs,
             omni: &self.omni,
             dialect: self.dialect,
@@ -137,7 +136,7 @@ impl Known {
 
     /// The models of other states of the specs.
     pub fn compiled(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
-        let facts = (&self.project, &self.committed, self.artifacts.as_ref(), self.catalog.as_ref(), self.dialect);
+        let facts = (&self.project, &self.committed, self.artifacts.as_ref(), self.dialect);
         compiled(|| self.compiler.get_or_init(|| make(facts)), texts, &self.root)
     }
 
@@ -148,11 +147,11 @@ impl Known {
 }
 
 /// What a compiler of specs is made of.
-type Facts<'f> = (&'f Project, &'f formulac::Known, Option<&'f Artifacts>, Option<&'f Catalog>, Option<Dialect>);
+type Facts<'f> = (&'f Project, &'f formulac::Known, Option<&'f Artifacts>, Option<Dialect>);
 
-fn make((project, committed, artifacts, catalog, dialect): Facts<'_>) -> Compiler {
+fn make((project, committed, artifacts, dialect): Facts<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
-    let found = artifacts.map(|artifacts| artifacts.known_beside(catalog, dialect)).unwrap_or_default();
+    let found = artifacts.and_then(|artifacts| artifacts.known(dialect, None).ok()).unwrap_or_default();
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 

@@ -12,7 +12,7 @@ use super::super::environment;
 use super::super::exit::{Exit, Failure};
 use super::super::last_run;
 use super::super::place::Place;
-use super::super::pull;
+use super::super::pull::{self, Pending};
 use super::super::session::Session;
 use super::super::sync::{Made, Repository};
 use super::super::words::count;
@@ -43,7 +43,7 @@ pub fn of(
     let mut found = Vec::new();
     found.extend(step(made));
     if place.dbt.is_some() {
-        found.extend(omni(session)?);
+        found.extend(omni(session, place)?);
         found.extend(tests(place, environment)?);
     }
     found.extend(approvals(session, place, repository, last)?);
@@ -67,9 +67,10 @@ fn step(made: &Made) -> Option<Obstacle> {
 }
 
 /// Omni's files, where they are pulled at all.
-fn omni(session: &Session) -> Result<Option<Obstacle>, Failure> {
-    let standing = pull::standing(session)?;
-    let Some((_, _, _, pull)) = standing.known.filter(|_| standing.was_pulled) else { return Ok(None) };
+fn omni(session: &Session, place: &Place) -> Result<Option<Obstacle>, Failure> {
+    let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else { return Ok(None) };
+    let pending = pull::pending(session, read, &Beside::read(&dbt.target())?)?;
+    let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else { return Ok(None) };
     let places = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes);
     let files: Vec<String> = places
         .filter_map(|place| match place {

@@ -5,13 +5,15 @@ mod specs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, Status, last_results};
-use formulac::omni::{Place as FilePlace, Pull};
+use formulac::omni::Place as FilePlace;
 use serde_json::json;
 
 use super::args::StatusArgs;
+use super::artifacts::Beside;
 use super::exit::{Exit, Failure};
+use super::last_run;
 use super::place::Place;
-use super::pull;
+use super::pull::{self, Pending};
 use super::session::Session;
 use super::words::count;
 
@@ -29,10 +31,14 @@ struct Part {
 }
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
-    let standing = pull::standing(session)?;
+    let place = Place::around(session)?;
+    let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
+        return Err(Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+            .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"));
+    };
     let mut parts = Vec::new();
     let mut exit = Exit::Done;
-    if let Some(place) = Place::find_any(session)? {
+    if place.is_set_up() {
         match place.check_folders() {
             Err(Failure::Found(found)) => {
                 session.report(&found);
@@ -41,10 +47,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             other => other?,
         }
         place.warn_of_folders(session, None);
-        parts.extend(specs::parts(session, &place, &args.selection)?);
+        parts.extend(specs::parts(session, place, &args.selection)?);
     }
-    let Some((read, beside, _, pull)) = &standing.known else {
-        let found = vec![format!("there is no {}", standing.dbt.manifest_path().display())];
+    let Some(read) = place.artifacts()? else {
+        let found = vec![format!("there is no {}", dbt.manifest_path().display())];
         parts.push(Part {
             name: "dbt artifacts",
             found,
@@ -54,18 +60,20 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         return Ok(show(session, args, &parts)?.worse(exit));
     };
     let age = read.age().map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
-    let newer = read.newer_than(&standing.dbt, &[]);
+    let newer = read.newer_than(dbt, &[]);
     let mut found = Vec::new();
     if !newer.is_empty() {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
     parts.push(Part { name: "dbt artifacts", found, well: age, mend: "dbt parse".to_owned() });
-    if beside.catalog.is_none() {
+    if read.catalog()?.is_none() {
         let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
         let mend = "dbt docs generate, or formulac schema fetch".to_owned();
         parts.push(Part { name: "dbt catalog", found, well: String::new(), mend });
     }
-    parts.push(omni(pull, standing.was_pulled));
+    let beside = Beside::read(&dbt.target())?;
+    last_run::keep(&place.root, &dbt.target(), &beside);
+    parts.extend(pull::pending(session, read, &beside)?.as_ref().map(omni));
     parts.push(tests(&beside.runs));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
@@ -83,14 +91,14 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
 }
 
 /// The files of Omni beside what dbt left.
-fn omni(pull: &Pull, was_pulled: bool) -> Part {
+fn omni(Pending { pull, was_pulled }: &Pending) -> Part {
     let files = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes).filter_map(|place| match place {
         FilePlace::Omni(path) => Some(path.clone()),
         _ => None,
     });
     let files: Vec<String> = files.collect();
     let mut found = Vec::new();
-    if !was_pulled {
+    if !*was_pulled {
         found.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
         let what = count(files.len(), "file is", "files are");

@@ -29,7 +29,7 @@ pub fn parts(session: &Session, place: &Place, selection: &Selection) -> Result<
     Ok(parts)
 }
 
-/// What is not known of the relations that specs read, and what dbt knows otherwise than `known.yml`.
+/// Columns and types that specs read and nobody knows, and facts of `known.yml` that dbt contradicts.
 fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
     let target = Target::default();
     let dialect = place.dialect(&target)?;
@@ -37,10 +37,7 @@ fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> 
     let warnings = specs.iter().flat_map(|spec| &spec.found.diagnostics).filter(|it| it.kind() == Code::UnlistedColumn);
     let unlisted: BTreeSet<String> = warnings.map(|it| it.message().to_owned()).collect();
     let untyped: BTreeSet<String> = specs.iter().flat_map(Spec::undecided).map(|it| it.column.clone()).collect();
-    let otherwise = match place.artifacts()? {
-        Some(artifacts) => artifacts.known(dialect, place.fetched()?.as_ref())?.contradicting(&place.committed()?),
-        None => Vec::new(),
-    };
+    let otherwise = place.contradictions(dialect)?;
     let mut found = Vec::new();
     let of = |all: &BTreeSet<String>| named(&all.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
@@ -58,7 +55,7 @@ fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> 
         true => "formulac generate",
     };
     if !otherwise.is_empty() {
-        found.push(format!("dbt knows otherwise than known.yml: {}", named(&otherwise)));
+        found.push(format!("dbt contradicts known.yml: {}", named(&otherwise)));
     }
     let fix = fix.to_owned();
     Ok((!found.is_empty()).then(|| Part { name: "columns", found, well: String::new(), mend: fix }))
