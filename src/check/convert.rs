@@ -152,6 +152,7 @@ impl Lower<'_> {
             (from, to) if from == to => id,
             (Type::Unknown, _) if !text => id,
             (ty, Type::Boolean) if ty.is_number() => self.condition(id),
+            (Type::Integer, Type::Text) => self.text_of(id),
             (Type::Text, Type::Date) if text => self.date_literal(id, false),
             (Type::Text, Type::Timestamp) if text => {
                 let date = self.date_literal(id, true);

@@ -294,6 +294,8 @@ impl Lower<'_> {
                 (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
+                // As `&` takes it: codes and order numbers are often integers.
+                (Integer, Text) => Some(WIDENS),
                 _ => self.is_null(arg).then_some(CONVERTS),
             },
             _ => None,

@@ -6,7 +6,7 @@ use super::lower::Lower;
 use super::regex::{self, Pattern};
 use super::wildcards::{wildcards, without_tildes};
 use crate::ast::ExprId;
-use crate::catalog::{Function, FunctionId, internal};
+use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
@@ -72,6 +72,11 @@ impl Lower<'_> {
     /// A literal that spells a date is that date.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
         let text = self.value(arg);
+        // The one function of texts that no digits alone have a value for.
+        if self.program.meta(text).ty == Type::Integer {
+            self.mismatched(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
+            return self.error(span);
+        }
         let is_date = self.literal_text(text).map(|text| super::dates::is_iso_date(text.trim()));
         if is_date == Some(false) {
             let shown = self.source_text(span);
@@ -89,6 +94,7 @@ impl Lower<'_> {
     /// Without regard to case; a literal may have wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut values) = self.values(args) else { return self.error(span) };
+        values[0] = self.converted(values[0], Type::Text);
         let needle = values[0];
         let wild = self.literal_text(needle).and_then(|text| wildcards(text.trim_end_matches('*')));
         let ends_wild = self.literal_text(needle).is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));

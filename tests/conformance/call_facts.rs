@@ -152,6 +152,7 @@ fn fit_one(param: ParamType, arg: &Arg) -> Option<u8> {
             (Type::Timestamp | Type::Timestamptz, Type::Date) | (Type::Decimal | Type::Float, Type::Integer) => Some(2),
             (Type::Text, Type::Date | Type::Timestamp) => literal_date(arg).then_some(2),
             (ty, Type::Boolean) if ty.is_number() => Some(2),
+            (Type::Integer, Type::Text) => Some(1),
             _ => None,
         },
         _ => Some(0),

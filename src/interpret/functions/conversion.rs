@@ -1,5 +1,7 @@
 //! From one type to another, and what type a value is of.
 
+use std::borrow::Cow;
+
 use crate::interpret::calendar::{civil, days};
 use crate::interpret::doubt;
 use crate::interpret::functions::Args;
@@ -24,7 +26,7 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
             number => Some(number.clone()),
         },
         "NUMBERVALUE" => number_value,
-        "DATEVALUE" => |args: Args<'_>| date(text(&args[0])),
+        "DATEVALUE" => |args: Args<'_>| date(&text(&args[0])),
         _ => return None,
     };
     Some(strict(args, of))
@@ -95,8 +97,8 @@ fn number(text: &str) -> Option<Value> {
 
 /// The separators of groups go, and that of the fraction is a point.
 fn number_value(args: Args<'_>) -> Option<Value> {
-    let [decimal, group] = separators(args);
-    let whole = text(&args[0]);
+    let ([decimal, group], whole) = (separators(args), text(&args[0]));
+    let (decimal, group): (&str, &str) = (&decimal, &group);
     if decimal.is_empty() {
         return None;
     }
@@ -105,15 +107,15 @@ fn number_value(args: Args<'_>) -> Option<Value> {
     if !group.is_empty() && is_behind(group) {
         return None;
     }
-    let joined = if group.is_empty() { whole.to_owned() } else { whole.replace(group, "") };
+    let joined = if group.is_empty() { whole.into_owned() } else { whole.replace(group, "") };
     // A point that separates nothing is no part of a number.
     if decimal != "." && joined.contains('.') { None } else { plain_number(&joined.replace(decimal, ".")) }
 }
 
-fn separators<'a>(args: Args<'a>) -> [&'a str; 2] {
-    let decimal = args.0.get(1).map_or(".", text);
+fn separators(args: Args<'_>) -> [Cow<'_, str>; 2] {
+    let decimal = args.0.get(1).map_or(".".into(), text);
     // A comma that separates the fraction sets nothing apart.
-    let group = args.0.get(2).map_or(if decimal == "," { "" } else { "," }, text);
+    let group = args.0.get(2).map_or(if decimal == "," { "" } else { "," }.into(), text);
     [decimal, group]
 }
 

@@ -13,7 +13,7 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
 }
 
 fn masked(args: Args<'_>) -> Option<Value> {
-    let forms = forms(text(&args[1]));
+    let forms = forms(&text(&args[1]));
     let parts = parts(forms.first().map_or("", String::as_str));
     if parts.iter().any(|part| matches!(part, Part::Letters(_) | Part::Clock12)) {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));

@@ -23,12 +23,12 @@ pub fn spelled(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
 
 pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     let of = match name {
-        "SEARCH" => |args: Args<'_>| search(&wildcards(text(&args[0])), args),
-        SEARCH_AS_IS => |args: Args<'_>| search(&as_it_is(text(&args[0])), args),
-        "REGEXMATCH" => |args: Args<'_>| Some(Value::Bool(expression(text(&args[1]))?.is_match(text(&args[0])))),
+        "SEARCH" => |args: Args<'_>| search(&wildcards(&text(&args[0])), args),
+        SEARCH_AS_IS => |args: Args<'_>| search(&as_it_is(&text(&args[0])), args),
+        "REGEXMATCH" => |args: Args<'_>| Some(Value::Bool(expression(&text(&args[1]))?.is_match(&text(&args[0])))),
         "REGEXEXTRACT" => extract,
-        "REGEXREPLACE" => |args: Args<'_>| replaced(args, &groups(text(&args[2]))),
-        REGEXREPLACE_AS_IS => |args: Args<'_>| replaced(args, &[New::Text(text(&args[2]).to_owned())]),
+        "REGEXREPLACE" => |args: Args<'_>| replaced(args, &groups(&text(&args[2]))),
+        REGEXREPLACE_AS_IS => |args: Args<'_>| replaced(args, &[New::Text(text(&args[2]).into_owned())]),
         _ => return None,
     };
     Some(strict(args, of))
@@ -105,7 +105,8 @@ fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
 }
 
 fn extract(args: Args<'_>) -> Option<Value> {
-    let found = expression(text(&args[1]))?.captures(text(&args[0]))?;
+    let of = text(&args[0]);
+    let found = expression(&text(&args[1]))?.captures(&of)?;
     let part = found.get(usize::from(found.len() > 1))?;
     Some(Value::Text(part.as_str().to_owned()))
 }
@@ -141,7 +142,7 @@ fn replaced(args: Args<'_>, new: &[New]) -> Option<Value> {
         };
         new.iter().map(part).collect::<String>()
     };
-    Some(Value::Text(expression(text(&args[1]))?.replace_all(text(&args[0]), put).into_owned()))
+    Some(Value::Text(expression(&text(&args[1]))?.replace_all(&text(&args[0]), put).into_owned()))
 }
 
 /// The expression as this engine spells it: letters, digits and blanks are those of ASCII, and in brackets only `]`, `\`,

@@ -1,5 +1,7 @@
 //! Texts. Lengths and positions count characters, and a fraction of a count or a position is cut off.
 
+use std::borrow::Cow;
+
 use crate::interpret::doubt;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::math::number;
@@ -44,12 +46,14 @@ pub fn strict(args: Args<'_>, of: fn(Args<'_>) -> Option<Value>) -> Value {
     if args.iter().any(Value::is_null) { Value::Null } else { of(args).unwrap_or(Value::Null) }
 }
 
-pub fn text(value: &Value) -> &str {
+/// An integer is the text that `&` makes of it.
+pub fn text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::Text(text) => text,
+        Value::Text(text) => text.into(),
+        Value::Int(number) => number.to_string().into(),
         other => {
             doubt::unknown(|| format!("{} as a text", other.text()));
-            ""
+            "".into()
         }
     }
 }
@@ -92,23 +96,24 @@ fn len(args: Args<'_>) -> Option<Value> {
 }
 
 fn left(args: Args<'_>) -> Option<Value> {
-    let (all, count) = (characters(text(&args[0])), place_or(args, 1, 1));
+    let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, 0, count)) }
 }
 
 fn right(args: Args<'_>) -> Option<Value> {
-    let (all, count) = (characters(text(&args[0])), place_or(args, 1, 1));
+    let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64)) }
 }
 
 fn mid(args: Args<'_>) -> Option<Value> {
-    let (all, start, count) = (characters(text(&args[0])), place(args, 1), place(args, 2));
+    let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
     if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
 }
 
 /// Only the space itself is taken away.
 fn trim(args: Args<'_>) -> Option<Value> {
-    let words: Vec<&str> = text(&args[0]).split(' ').filter(|word| !word.is_empty()).collect();
+    let all = text(&args[0]);
+    let words: Vec<&str> = all.split(' ').filter(|word| !word.is_empty()).collect();
     is(words.join(" "))
 }
 
@@ -117,7 +122,7 @@ fn exact(args: Args<'_>) -> Option<Value> {
 }
 
 fn find(args: Args<'_>) -> Option<Value> {
-    let (needle, all) = (characters(text(&args[0])), characters(text(&args[1])));
+    let (needle, all) = (characters(&text(&args[0])), characters(&text(&args[1])));
     first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
@@ -131,38 +136,39 @@ pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -
 }
 
 fn contains(args: Args<'_>) -> Option<Value> {
-    Some(Value::Bool(text(&args[0]).contains(text(&args[1]))))
+    Some(Value::Bool(text(&args[0]).contains(&*text(&args[1]))))
 }
 
 fn replace(args: Args<'_>) -> Option<Value> {
-    let (all, start, count) = (characters(text(&args[0])), place(args, 1), place(args, 2));
+    let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
     if start < 1 || count < 0 {
         return None;
     }
     let behind = (start - 1).saturating_add(count);
-    is(slice(&all, 0, start - 1) + text(&args[3]) + &slice(&all, behind, all.len() as i64))
+    is(slice(&all, 0, start - 1) + &text(&args[3]) + &slice(&all, behind, all.len() as i64))
 }
 
 /// Everywhere, or at the place that a fourth argument counts.
 fn substitute(args: Args<'_>) -> Option<Value> {
     let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
+    let (old, new): (&str, &str) = (&old, &new);
     let which = args.get(3).map(|_| place(args, 3));
     match which {
         Some(which) if which < 1 => None,
-        _ if old.is_empty() => Some(args[0].clone()),
+        _ if old.is_empty() => is(all),
         None => is(all.replace(old, new)),
         Some(which) => match all.match_indices(old).nth(which as usize - 1) {
             Some((at, _)) => {
-                let (before, behind) = all.split_at_checked(at).unwrap_or((all, ""));
+                let (before, behind) = all.split_at_checked(at).unwrap_or((&all, ""));
                 is([before, new, behind.strip_prefix(old).unwrap_or_default()].concat())
             }
-            None => Some(args[0].clone()),
+            None => is(all),
         },
     }
 }
 
 fn rept(args: Args<'_>) -> Option<Value> {
-    let (text, times) = (text(&args[0]), usize::try_from(place(args, 1)).ok()?);
+    let (text, times) = (&text(&args[0]), usize::try_from(place(args, 1)).ok()?);
     // A text of no characters is counted as one of one.
     let length = text.chars().count().max(1).checked_mul(times)?;
     if length > LONGEST { None } else { is(text.repeat(times)) }
