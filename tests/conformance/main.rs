@@ -21,6 +21,7 @@ mod files;
 mod formula;
 mod function_cases;
 mod generated;
+mod generated_statements;
 mod harness_checks;
 mod hostile_text;
 mod join_tests;
@@ -28,6 +29,7 @@ mod matrix;
 mod model_cases;
 mod reference;
 mod report;
+mod rule_pass;
 mod scoreboard;
 mod sheet;
 mod sheet_case;
@@ -110,4 +112,14 @@ fn hostile_text_survives() {
 #[test]
 fn comparisons_find_what_differs() {
     comparisons::run();
+}
+
+#[test]
+fn statements_keep_the_rules_of_the_warehouses() {
+    generated_statements::run();
+}
+
+#[test]
+fn each_rule_reports_its_example() {
+    generated_statements::each_rule_reports_its_example();
 }

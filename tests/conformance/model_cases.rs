@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Dialect, Relation, Schema};
+use formulac::{Compiler, Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
 use crate::engine::{Answer, Run, announce_missing, run_all, say};
 use crate::files;
 use crate::report::{Failure, fail_on};
+use crate::rule_pass::without_constraints;
 use crate::scoreboard::{Mark, Scoreboard};
 use crate::yaml;
 
@@ -140,11 +141,7 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
 /// Most dbt projects declare no keys and nothing about NULLs, and keys that may be NULL are joined by other conditions.
 /// Which rows come out can depend on the key. `None` if the spec needs one.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
-    let mut schema = Schema::new();
-    for relation in case.schema().relations() {
-        let columns = relation.columns().iter().map(|column| column.clone().nullable(true));
-        schema = schema.with(columns.fold(Relation::new(relation.name()), Relation::with));
-    }
+    let schema = without_constraints(&case.schema());
     let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(&case.spec());
     let failed = compiled.diagnostics().iter().any(formulac::Diagnostic::is_error);
     let query = compiled.query().filter(|_| !failed)?.to_owned();

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Plants each fault of faults.toml in a copy of the repository and wants a test to find it.
 
-Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, or `cases` of the conformance suite.
+Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, `cases` of the conformance suite, the
+`relations` that hold for every formula, the `rules` of the warehouses, or the `build`.
 
   tests/setup.sh && tests/planted_faults/run.py [TEXT]     only faults found by TEXT, or whose name holds it
   tests/setup.sh && tests/planted_faults/run.py --some     one fault of each kind, others for each commit; all are checked
@@ -45,7 +46,15 @@ FINDS = {
     "sheets": ("sheets", "random_sheets_give_what_the_interpreter_says", "FORMULAC_RANDOM_SHEETS",
                [("400", "duckdb"), ("2000", "duckdb,postgres")]),
     "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all")]),
+    "relations": ("reference", "random_formulas_give_the_same_sql_however_they_are_written", "FORMULAC_METAMORPHIC",
+                  [("2000", "all"), ("10000", "all")]),
+    "rules": ("conformance", "statements_keep_the_rules_of_the_warehouses", "FORMULAC_CASES", [("", "all")]),
+    # The build itself refuses the fault.
+    "build": ("levels", "", "", []),
 }
+# What the output says if a test, or the build, found the fault.
+FOUND = ("answers differ", "must compile", "the engine fails", " differ:", "some break rules")
+REFUSED = "inside the scope of"
 
 
 def cargo(*arguments, **drawn):
@@ -63,13 +72,16 @@ def state(by, only_few=False):
     """`right`, how it was found, or `broken` with what was said."""
     target, test, variable, tries = FINDS[by]
     built = cargo("--test", target, "--no-run")
+    refused = [line for line in built.stdout.splitlines() if REFUSED in line]
+    if by == "build" and refused:
+        return "found", refused[0].strip()[:160]
     if built.returncode:
         return "broken", built.stdout[-3000:]
     for value, engines in tries[:1] if only_few else tries:
         drawn = {variable: value, "FORMULAC_ENGINES": engines}
         run = cargo("--test", target, "--", "--exact", test, **drawn)
         for line in run.stdout.splitlines():
-            if any(sign in line for sign in ("answers differ", "must compile", "the engine fails")):
+            if any(sign in line for sign in FOUND):
                 return "found", f"{line.strip()[:160]} (of {value} {by})"
         if run.returncode or "1 passed" not in run.stdout:
             return "broken", run.stdout[-3000:]

@@ -36,12 +36,13 @@ const TOGETHER: usize = 32;
 const TRIES: usize = 12;
 const SHOWN: usize = 6;
 
-struct Formula {
-    name: String,
-    function: &'static str,
-    expr: Expr,
+#[derive(Clone)]
+pub struct Formula {
+    pub name: String,
+    pub function: &'static str,
+    pub expr: Expr,
     /// By row; none where the last bits decide.
-    expected: Vec<Option<Value>>,
+    pub expected: Vec<Option<Value>>,
 }
 
 impl Formula {
@@ -66,14 +67,20 @@ impl Formula {
 }
 
 /// Formulas of one level over one table.
-struct Sheet {
-    database: Database,
-    level: Level,
-    formulas: Vec<Formula>,
+#[derive(Clone)]
+pub struct Sheet {
+    pub database: Database,
+    pub level: Level,
+    pub formulas: Vec<Formula>,
 }
 
 impl Sheet {
-    fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> Spec {
+    /// The spec of all formulas.
+    pub fn text(&self) -> String {
+        yaml(&self.spec(&self.formulas))
+    }
+
+    pub fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> Spec {
         let definitions = formulas.into_iter().map(|f| (f.name.clone(), f.expr.clone())).collect();
         spec(&self.database, self.level, definitions)
     }
@@ -148,7 +155,7 @@ fn levels(form: &Form) -> Vec<Level> {
     }
 }
 
-fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
+pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let only = env::var("FORMULAC_FUNCTION").ok();
     let mut functions: Vec<&'static str> = known.forms.iter().map(|f| f.function.name).collect();
     functions.dedup();
@@ -227,13 +234,13 @@ struct Asked<'a> {
     place: usize,
 }
 
-enum Refusal {
+pub enum Refusal {
     /// The dialect has no such function, as the matrix says.
     Unsupported,
     Fault(String),
 }
 
-fn compiled(database: &Database, spec: &Spec, dialect: Dialect) -> Result<String, Refusal> {
+pub fn compiled(database: &Database, spec: &Spec, dialect: Dialect) -> Result<String, Refusal> {
     drawn::compiled(&yaml(spec), database.schema(), dialect).map_err(|errors| {
         if errors.iter().all(|(code, _)| code == "F0501") {
             Refusal::Unsupported
@@ -354,7 +361,7 @@ fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
 }
 
 /// The share of the formulas that an engine is asked, which is slower than others.
-fn share(dialect: Dialect, sheets: usize) -> usize {
+pub fn share(dialect: Dialect, sheets: usize) -> usize {
     match dialect.name() {
         "duckdb" | "postgres" => sheets,
         _ => sheets.div_ceil(3),
@@ -426,12 +433,12 @@ fn calls(x: &Expr, of: &[String], inside: &[String], is_inside: bool) -> bool {
 
 impl Known {
     /// Why the stand-in cannot be asked.
-    fn gap(&self, dialect: Dialect, formula: &Formula) -> Option<&str> {
+    pub fn gap(&self, dialect: Dialect, formula: &Formula) -> Option<&str> {
         let holds = |gap: &&Gap| calls(&formula.expr, &gap.of, &gap.inside, gap.inside.is_empty());
         Some(&self.gaps.get(dialect.name())?.iter().find(holds)?.why)
     }
 
-    fn tolerance(&self, formula: &Formula) -> f64 {
+    pub fn tolerance(&self, formula: &Formula) -> f64 {
         let of = |name: &str| self.tolerances.get(name).map_or(1e-9, |(relative, _)| *relative);
         formula.functions().into_iter().map(of).fold(1e-9, f64::max)
     }
@@ -498,7 +505,7 @@ fn verdict<'a>(
 }
 
 /// Where a column of the answer is not what is expected.
-fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
+pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
     let Some(at) = table.columns.iter().position(|name| name.eq_ignore_ascii_case(&formula.name)) else {
         return Some(format!("no column {} in {:?}", formula.name, table.columns));
     };

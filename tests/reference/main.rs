@@ -23,6 +23,9 @@ mod expect;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
+#[path = "../conformance/rule_pass.rs"]
+#[allow(dead_code, reason = "the examples of the rules are judged by the conformance tests")]
+mod rule_pass;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
 #[path = "../conformance/yaml.rs"]
@@ -48,10 +51,14 @@ mod functions_cases;
 mod grid;
 mod json;
 mod kind;
+mod metamorphic;
+mod metamorphic_values;
 mod quiet;
 mod random;
+mod rewritten;
 mod run;
 mod shrink;
+mod statements;
 mod written;
 
 #[test]
@@ -67,4 +74,19 @@ fn random_formulas_give_what_the_interpreter_says() {
 #[test]
 fn drafted_examples_hold_on_the_engines() {
     drafts::run();
+}
+
+#[test]
+fn random_statements_keep_the_rules_of_the_warehouses() {
+    statements::run();
+}
+
+#[test]
+fn random_formulas_give_the_same_sql_however_they_are_written() {
+    metamorphic::run();
+}
+
+#[test]
+fn random_formulas_give_the_same_values_however_they_are_written() {
+    metamorphic_values::run();
 }

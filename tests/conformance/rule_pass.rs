@@ -1,0 +1,81 @@
+//! Judges generated statements by the rules of the warehouses (`tests/oracle/rules.toml`), all in one process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use formulac::{Column, Dialect, Relation, Schema, Type};
+use serde_json::{Value as Json, json};
+
+use crate::engine::{NOT_INSTALLED, python, require};
+use crate::files::output_folder;
+
+/// How many violations of a rule are shown.
+const SHOWN: usize = 3;
+
+/// The statements of a suite, each once.
+#[derive(Default)]
+pub struct Statements {
+    lines: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl Statements {
+    /// Adds a statement over the tables of a schema. `outputs` are its columns with the types that the compiler states.
+    pub fn add(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema, outputs: &[(&str, Type)]) {
+        let column = |c: &Column| json!({"name": c.name(), "type": c.ty().name(), "quoted": c.is_quoted(), "nullable": c.is_nullable()});
+        let table = |relation: &Relation| json!({"name": relation.name(), "columns": relation.columns().iter().map(column).collect::<Vec<_>>()});
+        let tables: Vec<Json> = schema.relations().iter().map(table).collect();
+        let outputs: Vec<Json> = outputs.iter().map(|(name, ty)| json!([name, ty.name()])).collect();
+        let asked = json!({"dialect": dialect.name(), "sql": sql, "tables": tables, "outputs": outputs});
+        if self.known.insert(asked.to_string()) {
+            let mut line = asked;
+            line["from"] = from.into();
+            self.lines.push(line.to_string());
+        }
+    }
+
+    /// Fails if a statement breaks a rule.
+    pub fn judge(&self, suite: &str) {
+        let file = output_folder().join(format!("{suite}-statements.jsonl"));
+        fs::write(&file, self.lines.join("\n") + "\n").expect("the statements can be written");
+        let file = file.to_str().expect("the path is text");
+        let Some(found) = rules(&["--statements", file]) else { return };
+        let mut by_rule: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in found.lines() {
+            let violation: Json = serde_json::from_str(line).expect("the rules write JSON lines");
+            let text = |key: &str| violation[key].as_str().unwrap_or_default().to_owned();
+            let shown = format!("{}: {}\n{}", text("from"), text("what"), text("sql"));
+            by_rule.entry(format!("{} ({})", text("rule"), text("dialect"))).or_default().push(shown);
+        }
+        let shown: Vec<String> = by_rule
+            .iter()
+            .map(|(rule, all)| {
+                format!("{rule}, {} statements:\n{}", all.len(), all[..all.len().min(SHOWN)].join("\n\n"))
+            })
+            .collect();
+        assert!(shown.is_empty(), "of {} statements some break rules:\n{}", self.lines.len(), shown.join("\n\n"));
+    }
+}
+
+/// The schema without keys, and with NULL allowed in each column.
+pub fn without_constraints(schema: &Schema) -> Schema {
+    let free = |relation: &Relation| {
+        let columns = relation.columns().iter().map(|c| c.clone().nullable(true));
+        columns.fold(Relation::new(relation.name()), Relation::with)
+    };
+    schema.relations().iter().map(free).fold(Schema::new(), Schema::with)
+}
+
+/// What `rules.py` prints; `None` if its environment is not installed.
+pub fn rules(arguments: &[&str]) -> Option<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/rules.py");
+    let run = python().map(|python| Command::new(python).arg(script).args(arguments).output().expect("Python starts"));
+    let Some(run) = run.filter(|run| run.status.code() != Some(NOT_INSTALLED)) else {
+        require("SKIPPED rules: no Python environment; run tests/setup.sh");
+        return None;
+    };
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    Some(String::from_utf8(run.stdout).expect("the rules print UTF-8"))
+}

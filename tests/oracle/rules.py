@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""Reports generated statements that a real warehouse refuses, or answers otherwise, and its stand-in does not.
+
+  rules.py --statements in.jsonl     prints a JSON line per violation: rule, dialect, from, what, sql
+  rules.py --examples                prints the examples of rules.toml that are judged wrongly
+
+A line of in.jsonl: {"dialect": ..., "from": ..., "sql": ..., "tables": [{"name": ..., "columns": [{"name": ...,
+"type": ..., "quoted": ...}]}], "outputs": [[name, type], ...]}. The rules are data (rules.toml), with the reason and
+the source of each; here is how each finds its violations. Exit status 3 if sqlglot is not installed.
+"""
+import json
+import logging
+import pathlib
+import re
+import sys
+import tomllib
+
+from missing import EXIT_STATUS
+
+try:
+    import sqlglot.parsers.snowflake
+    from sqlglot import exp
+except ModuleNotFoundError:
+    sys.exit(EXIT_STATUS)
+
+import bigquery_refusals
+import snowflake_refusals
+from literals import PLAIN_NAME
+from rule_types import Number, kinds_of
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+# The parser would add the frame that Snowflake has by default, so that nobody could tell if it was written.
+sqlglot.parsers.snowflake.RANKING_WINDOW_FUNCTIONS_WITH_FRAME = ()
+
+
+def _parse_ordered(self, *arguments, _parse=sqlglot.parsers.snowflake.SnowflakeParser._parse_ordered):
+    """The parser does not keep if NULLS FIRST or NULLS LAST is written."""
+    ordered = _parse(self, *arguments)
+    if ordered:
+        ordered.meta["nulls_written"] = self._tokens[self._index - 2].text.upper() == "NULLS"
+    return ordered
+
+
+sqlglot.parsers.snowflake.SnowflakeParser._parse_ordered = _parse_ordered
+HERE = pathlib.Path(__file__).parent
+DATA = tomllib.loads((HERE / "rules.toml").read_text(encoding="utf-8"))
+RULES = {}
+for _rule in DATA["rule"]:
+    RULES.setdefault(_rule["dialect"], []).append(_rule)
+
+
+class Statement:
+    """A parsed statement, its nodes by class, and the kind of value of each expression."""
+
+    def __init__(self, line):
+        self.sql, self.dialect = line["sql"], line["dialect"]
+        self.tables, self.outputs = line["tables"], line["outputs"]
+        self.tree = sqlglot.parse_one(self.sql, read=self.dialect)
+        self.nodes = {}
+        for node in self.tree.walk():
+            self.nodes.setdefault(type(node), []).append(node)
+        self.inferred = None
+
+    def all(self, *classes):
+        return (node for wanted in classes for node in self.nodes.get(wanted, ()))
+
+    def infer(self):
+        if self.inferred is None:
+            self.inferred = kinds_of(self.tree, self.tables)
+        return self.inferred
+
+    def kind(self, node):
+        return self.infer()[0][id(node)]
+
+    def outputs_inferred(self):
+        return self.infer()[1]
+
+    def may_be_null(self, node):
+        return id(node) in self.infer()[2]
+
+
+def names_of(call):
+    """The names by which a function can be called, in upper case."""
+    if isinstance(call, exp.Anonymous):
+        return {call.name.upper()}
+    return set(call.sql_names()) if isinstance(call, exp.Func) else set()
+
+
+def windows(statement, *names):
+    """The windows over one of these functions: the window, its function, its order and its frame."""
+    for window in statement.all(exp.Window):
+        call = window.this
+        while isinstance(call, (exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
+            call = call.this
+        if call is not None and (not names or names_of(call) & set(names)):
+            yield window, call, window.args.get("order"), window.args.get("spec")
+
+
+# ---- BigQuery ----
+
+def outer_join_equality(statement):
+    for join in statement.all(exp.Join):
+        try:
+            bigquery_refusals.check_join(join)
+        except bigquery_refusals.Refused:
+            yield join.sql("bigquery")
+
+
+# ---- Snowflake: windows ----
+
+WHOLE = {
+    "MEDIAN", "MODE", "PERCENTILE_CONT", "PERCENTILE_DISC", "LISTAGG", "ARRAY_AGG", "OBJECT_AGG", "CORR", "COVAR_POP",
+    "COVAR_SAMP", "REGR_AVGX", "REGR_AVGY", "REGR_COUNT", "REGR_INTERCEPT", "REGR_R2", "REGR_SLOPE", "REGR_SXX",
+    "REGR_SXY", "REGR_SYY", "BOOLAND_AGG", "BOOLOR_AGG", "BOOLXOR_AGG", "BITAND_AGG", "BITOR_AGG", "BITXOR_AGG",
+    "ANY_VALUE", "MIN_BY", "MAX_BY", "KURTOSIS", "SKEW", "HASH_AGG", "APPROX_COUNT_DISTINCT", "APPROX_PERCENTILE",
+}
+ORDERED = ("FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "LAG", "LEAD", "ROW_NUMBER", "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST", "NTILE")
+
+
+def whole_partition(statement):
+    for window, call, order, frame in windows(statement):
+        whole = names_of(call) & WHOLE or isinstance(call.this, exp.Distinct)
+        if whole and (order or frame):
+            yield window.sql("snowflake")
+
+
+def constant_frame(statement):
+    for frame in statement.all(exp.WindowSpec):
+        for bound in (frame.args.get("start"), frame.args.get("end")):
+            if isinstance(bound, exp.Expression) and not isinstance(bound.unnest(), (exp.Literal, exp.Interval)):
+                yield frame.sql("snowflake")
+
+
+def nth_value_limit(statement):
+    for _, call, _, _ in windows(statement, "NTH_VALUE"):
+        place = call.args.get("offset")
+        if not (isinstance(place, exp.Literal) and 1 <= int(place.name) <= 1000):
+            yield call.sql("snowflake")
+
+
+def ordered_window(statement):
+    return (window.sql("snowflake") for window, _, order, _ in windows(statement, *ORDERED) if not order)
+
+
+def written_frame(statement):
+    found = windows(statement, "LAST_VALUE", "NTH_VALUE")
+    return (window.sql("snowflake") for window, _, _, frame in found if not frame)
+
+
+# ---- Snowflake: arguments ----
+
+def try_cast_text(statement):
+    for cast in statement.all(exp.TryCast):
+        kind = statement.kind(cast.this)
+        if kind not in ("text", "null"):
+            yield f"{cast.sql('snowflake')} of {kind}"
+
+
+def nulls_written(statement):
+    for ordered in statement.all(exp.Ordered):
+        ignores_nulls = isinstance(ordered.parent.parent, exp.WithinGroup)
+        if not ignores_nulls and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
+            yield ordered.this.sql("snowflake")
+
+
+def coalesce_two(statement):
+    return (call.sql("snowflake") for call in statement.all(exp.Coalesce) if not call.expressions)
+
+
+def sum_of_booleans(statement):
+    for call in statement.all(exp.Sum, exp.Avg):
+        if statement.kind(call.this) == "boolean":
+            yield call.sql("snowflake")
+
+
+def session_weeks(statement):
+    plain = re.sub(r"'(?:[^'\\]|''|\\.)*'", lambda found: found[0] if len(found[0]) < 12 else "''", statement.sql)
+    for found in re.finditer(
+        r"\b(?:dayofweek|week|weekofyear|yearofweek)\s*\(|\b(?:date_trunc|date_part|last_day|datediff|dateadd)\s*\([^()]*'?\bweek\b"
+        r"|\bextract\s*\(\s*(?:week|dayofweek|dow)\b", plain, re.I
+    ):
+        if not re.match(r"date(diff|add)\s*\(\s*'?week", found[0], re.I) or "diff" in found[0].lower():
+            yield found[0]
+
+
+def session_formats(statement):
+    for cast in statement.all(exp.Cast, exp.TryCast):
+        if cast.to.is_type(*exp.DataType.TEMPORAL_TYPES, exp.DataType.Type.TIME) and not isinstance(cast.this, exp.Literal):
+            if statement.kind(cast.this) == "text":
+                yield cast.sql("snowflake")
+    for call in statement.all(exp.TsOrDsToDate, exp.TsOrDsToTime, exp.TsOrDsToTimestamp):
+        if not call.args.get("format") and statement.kind(call.this) == "text":
+            yield call.sql("snowflake")
+
+
+def plain_pattern(statement):
+    for call in statement.all(
+        exp.RegexpReplace, exp.RegexpExtract, exp.RegexpInstr, exp.RegexpCount, exp.RegexpLike, exp.RegexpFullMatch
+    ):
+        pattern = call.args.get("expression")
+        if isinstance(pattern, exp.Literal):
+            bare = re.sub(r"\[\^?\]?[^]]*\]", "[]", re.sub(r"\\.", "x", pattern.name))
+            if re.search(r"\(\?|[+*?}]\?", bare):
+                yield pattern.sql("snowflake")
+
+
+# ---- Snowflake: names and numbers ----
+
+def name_in_its_case(statement):
+    stored, known = set(), {table["name"].lower() for table in statement.tables}
+    made = {table.alias.lower() for table in statement.all(exp.CTE)}
+    read = {".".join(part.name for part in table.parts).lower() for table in statement.all(exp.Table) if table.name}
+    if read - known - made:
+        return
+    for table in statement.tables:
+        for column in table["columns"]:
+            bare = PLAIN_NAME.match(column["name"]) and not column.get("quoted")
+            stored.add(column["name"].upper() if bare else column["name"])
+    for alias in statement.all(exp.Alias, exp.TableAlias, exp.Lambda):
+        made = [alias.args.get("alias"), alias.this, *(alias.args.get("columns") or ()), *alias.expressions]
+        stored.update(spelled(name) for name in made if isinstance(name, exp.Identifier))
+    for column in statement.all(exp.Column):
+        if isinstance(column.this, exp.Identifier) and spelled(column.this) not in stored:
+            yield column.sql("snowflake")
+
+
+def spelled(identifier):
+    return identifier.name if identifier.args.get("quoted") else identifier.name.upper()
+
+
+def number_scale(statement):
+    outputs = dict(statement.outputs)
+    for name, kind in statement.outputs_inferred().items():
+        wanted = outputs.get(name) or outputs.get(name.lower())
+        if kind is None and wanted in ("float", "integer"):
+            yield f"nobody knows the type of `{name}`: teach rule_types.py"
+        elif wanted == "float" and isinstance(kind, Number):
+            yield f"`{name}` is a float, and NUMBER with {kind.scale} digits after the point"
+        elif wanted == "integer" and kind not in (Number(0), "null", "any"):
+            yield f"`{name}` is an integer, and {kind}"
+
+
+# What sqlglot cannot read, and the evaluator of the tests can.
+UNREAD = "INTERVAL expression expected but got"
+
+
+def violations(line):
+    try:
+        statement = Statement(line)
+    except sqlglot.errors.SqlglotError as error:
+        if UNREAD not in str(error):
+            yield "parses", str(error).splitlines()[0]
+        return
+    try:
+        if statement.dialect == "bigquery":
+            bigquery_refusals.check(statement.sql)
+        elif statement.dialect == "snowflake":
+            snowflake_refusals.check(statement.sql, statement.tree)
+    except ValueError as error:
+        yield "refusals", str(error)
+    for rule in RULES[statement.dialect]:
+        for what in dict.fromkeys(globals()[rule["name"]](statement)):
+            yield rule["name"], what
+
+
+def judge(path):
+    why = {rule["name"]: rule["why"] for rule in DATA["rule"]}
+    with open(path, encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            if line["dialect"] not in RULES:
+                continue
+            for name, what in violations(line):
+                found = {"rule": name, "dialect": line["dialect"], "from": line["from"], "sql": line["sql"],
+                         "what": f"{why.get(name, '')}: {what}"}
+                print(json.dumps(found, ensure_ascii=False))
+
+
+def examples():
+    tables = [
+        {"name": table["name"],
+         "columns": [{"name": n, "type": t, "nullable": n != "n"} for n, t in table["columns"].items()]}
+        for table in DATA["table"]
+    ]
+    for rule in DATA["rule"]:
+        if not (rule["wrong"] and rule["right"] and rule["why"] and rule["source"].startswith("https://")):
+            print(f"{rule['name']} needs wrong and right examples, a reason and a source")
+        for expected in ("wrong", "right"):
+            for sql in rule[expected]:
+                outputs = list(rule.get("outputs", {}).items())
+                line = {"dialect": rule["dialect"], "sql": sql, "tables": tables, "outputs": outputs}
+                found = {name for name, _ in violations(line)}
+                # The refusals of the stand-in may know it too.
+                if found - {"refusals"} != ({rule["name"]} if expected == "wrong" else set()):
+                    print(f"{rule['name']}, {expected}: {sql}: reported by {sorted(found)}")
+
+
+if __name__ == "__main__":
+    examples() if sys.argv[1] == "--examples" else judge(sys.argv[2])

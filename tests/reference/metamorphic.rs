@@ -1,0 +1,263 @@
+//! Relations that hold for every formula, over the whole catalogue: what is written in another way, or beside other
+//! definitions, gives the same SQL. Those that give the same values are in `metamorphic_values.rs`.
+//!
+//! `FORMULAC_METAMORPHIC=100000` takes so many formulas, `FORMULAC_SEED=7` others, `FORMULAC_FUNCTION=MOD` those of one
+//! function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use formulac::{Compiler, Dialect, Level};
+
+use crate::agreement::{self, Formula, Sheet};
+use crate::drawn::number;
+use crate::engine::say;
+use crate::expr::{Expr, is_plain};
+use crate::forms::{Known, known};
+use crate::formula_tables::{GROUP, KEY};
+use crate::random::Random;
+use crate::rewritten::{Names, in_other_layout, renamed, rewritten};
+
+const COUNT: u64 = 5000;
+const SHOWN: u64 = 5;
+
+/// The formulas that are drawn, once for all tests, and what is known of them.
+pub fn sheets() -> &'static (Known, Vec<Sheet>) {
+    static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
+    SHEETS.get_or_init(|| {
+        let known = known();
+        let sheets = agreement::draw(&known, number("FORMULAC_METAMORPHIC", COUNT), number("FORMULAC_SEED", 3));
+        (known, sheets)
+    })
+}
+
+/// Names that a template uses itself: every word of the SQL in the dialects' files, and one letter.
+fn words() -> &'static [&'static str] {
+    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let mut words: BTreeSet<String> = ('a'..='z').map(String::from).collect();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialects");
+        for folder in [root.clone(), root.join("functions")] {
+            for file in fs::read_dir(folder).expect("the dialects are there").flatten().map(|entry| entry.path()) {
+                let text =
+                    if file.extension().is_some_and(|e| e == "toml") { crate::files::read(&file) } else { continue };
+                let sql = text.lines().filter_map(|line| line.split_once(" = ")).map(|(_, sql)| sql);
+                words.extend(
+                    sql.flat_map(|sql| sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).map(str::to_owned),
+                );
+            }
+        }
+        let is_name = |word: &String| {
+            word.starts_with(|c: char| c.is_ascii_lowercase())
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                && is_plain(word)
+                && !["true", "false", KEY, GROUP].contains(&word.as_str())
+                && !NOT_ON_STAND_INS.contains(&word.as_str())
+        };
+        words.into_iter().filter(is_name).map(|word| &*word.leak()).collect()
+    })
+}
+
+/// Words that the stand-in of Snowflake reserves and Snowflake does not.
+const NOT_ON_STAND_INS: &[&str] = &[
+    "anti",
+    "array",
+    "at",
+    "both",
+    "collate",
+    "default",
+    "describe",
+    "end",
+    "fetch",
+    "lambda",
+    "leading",
+    "offset",
+    "only",
+    "pivot",
+    "semi",
+    "show",
+    "summarize",
+    "trailing",
+    "unpivot",
+    "window",
+];
+
+/// Another name for each column but the key and the group, some of one letter.
+pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
+    let mut taken = BTreeSet::new();
+    let mut name = || loop {
+        let words = words();
+        let word =
+            if random.percent(40) { words[random.below(words.len())] } else { *random.pick(&words_of_a_letter()) };
+        if taken.insert(word) {
+            return word;
+        }
+    };
+    let columns = sheet.database.tables.iter().flat_map(|table| &table.columns).map(|column| column.name);
+    columns.filter(|old| ![KEY, GROUP].contains(old)).map(|old| (old, name())).collect()
+}
+
+fn words_of_a_letter() -> Vec<&'static str> {
+    words().iter().copied().filter(|word| word.len() == 1).collect()
+}
+
+pub fn compiler(sheet: &Sheet, dialect: Dialect) -> Compiler {
+    let table = &sheet.database.tables[0];
+    let builder = Compiler::builder().dialect(dialect).schema(sheet.database.schema()).from(table.name.as_str());
+    if sheet.level == Level::Window { builder.order_by([KEY]).build() } else { builder.build() }
+}
+
+/// The SQL of each definition by its name; of one with an error its code.
+fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
+    let compiled = compiler.compile(&lines.join("\n"));
+    let named = compiled.definitions().iter().map(|d| (d.name().unwrap_or_default().to_owned(), d.sql().to_owned()));
+    named.collect()
+}
+
+/// Definitions give the same SQL alone, in any order and in any layout; other column names change names only, and a part
+/// that has a name of its own changes nothing.
+pub fn run() {
+    let mut random = Random::new(number("FORMULAC_SEED", 3));
+    let (mut faults, mut compared) = (Vec::new(), 0);
+    for sheet in &sheets().1 {
+        let names = names(sheet, &mut random);
+        let other = renamed(sheet, &names);
+        let line = |f: &Formula| format!("{} = {}", f.name, f.expr);
+        let lines: Vec<String> = sheet.formulas.iter().map(line).collect();
+        let laid: Vec<String> = sheet
+            .formulas
+            .iter()
+            .map(|f| format!("{} = {}", f.name, in_other_layout(&f.expr.to_string(), &mut random)))
+            .collect();
+        let mut mixed = lines.clone();
+        random.shuffle(&mut mixed);
+        let parted: Vec<Option<[String; 2]>> = sheet.formulas.iter().map(|f| parted(f, &mut random)).collect();
+        for dialect in Dialect::all() {
+            let make = || compiler(sheet, dialect);
+            let right: BTreeMap<String, String> =
+                lines.iter().flat_map(|line| sql(&make(), std::slice::from_ref(line))).collect();
+            compared += right.len();
+            let mut equal = |what: &str, got: &BTreeMap<String, String>, same: &dyn Fn(&str, &str) -> bool| {
+                for (formula, (name, sql)) in
+                    sheet.formulas.iter().filter_map(|f| Some((f, right.get_key_value(&f.name)?)))
+                {
+                    let got = got.get(name).map_or("", String::as_str);
+                    if !same(sql, got) {
+                        faults.push(format!("{} {what}: {}\n  {sql}\n  {got}", dialect.name(), formula.expr));
+                    }
+                }
+            };
+            equal("beside others", &sql(&make(), &lines), &|a, b| a == b);
+            equal("in another order", &sql(&make(), &mixed), &|a, b| a == b);
+            equal("in another layout", &sql(&make(), &laid), &|a, b| a == b);
+            let lines: Vec<String> = other.formulas.iter().map(line).collect();
+            equal("with other names", &sql(&compiler(&other, dialect), &lines), &|a, b| {
+                same_but_names(a, b, &names, dialect)
+            });
+            let mut named = right.clone();
+            for pair in parted.iter().flatten() {
+                named.extend(sql(&make(), pair));
+            }
+            equal("with a named part", &named, &|a, b| a == b);
+        }
+    }
+    say(&format!("metamorphic: the SQL of {compared} definitions compared"));
+    fail_on(&faults);
+}
+
+pub fn fail_on(faults: &[String]) {
+    let shown = faults.get(..number("FORMULAC_SHOWN", SHOWN) as usize).unwrap_or(faults);
+    assert!(faults.is_empty(), "{} differ:\n{}", faults.len(), shown.join("\n\n"));
+}
+
+/// The formula in two definitions: a part of it, and the whole that names the part.
+fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
+    let (part, whole) = with_named_part(&formula.expr, random)?;
+    // NOT turns the sign of a comparison that is written inside it, and `not name` stays.
+    if calls_of_part(&whole).is_some_and(|name| name == "NOT") {
+        return None;
+    }
+    Some([
+        format!("{PART}{} = {part}", formula.name),
+        format!("{} = {}", formula.name, renamed_part(&whole, &formula.name)),
+    ])
+}
+
+pub const PART: &str = "part_of_";
+
+/// The function whose argument the part is.
+fn calls_of_part(x: &Expr) -> Option<&'static str> {
+    match x {
+        Expr::Call(name, args) if args.contains(&Expr::name(PART)) => Some(name),
+        _ => x.children().into_iter().find_map(calls_of_part),
+    }
+}
+
+pub fn renamed_part(whole: &Expr, name: &str) -> Expr {
+    rewritten(whole, &mut |x| (*x == Expr::name(PART)).then(|| Expr::Name(format!("{PART}{name}"))))
+}
+
+/// A part that can have a name, which a literal, a column and a range cannot, and the whole with `PART` in its place.
+pub fn with_named_part(x: &Expr, random: &mut Random) -> Option<(Expr, Expr)> {
+    let mut parts: Vec<&Expr> = Vec::new();
+    let mut left: Vec<&Expr> = x.children();
+    while let Some(x) = left.pop() {
+        left.extend(x.children());
+        if matches!(x, Expr::Binary(..) | Expr::Call(..) | Expr::Aggregate(..) | Expr::Window(_)) && reads_a_column(x) {
+            parts.push(x);
+        }
+    }
+    let part = (!parts.is_empty()).then(|| (*random.pick(&parts)).clone())?;
+    let mut done = false;
+    let whole = rewritten(x, &mut |x| (!done && *x == part).then(|| (done = true, Expr::name(PART)).1));
+    Some((part, whole))
+}
+
+fn reads_a_column(x: &Expr) -> bool {
+    let mut names = Vec::new();
+    x.names(&mut names);
+    !names.is_empty()
+}
+
+/// Whether two statements differ in the names of columns only.
+fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
+    let escapes = matches!(dialect.name(), "bigquery" | "snowflake");
+    let (a, b) = (tokens(a, escapes), tokens(b, escapes));
+    let same = |(a, b): (&String, &String)| {
+        a == b || names.get(a.to_lowercase().as_str()).is_some_and(|new| new.eq_ignore_ascii_case(b))
+    };
+    a.len() == b.len() && a.iter().zip(&b).all(same)
+}
+
+/// Words, literals, in which a backslash may escape, and signs; a name in quotes is its word.
+fn tokens(sql: &str, escapes: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let taken = match first {
+            '\'' | '"' | '`' => {
+                let mut escaped = false;
+                let end = rest[1..].char_indices().find(|(_, c)| {
+                    let ends = *c == first && !escaped;
+                    escaped = escapes && *c == '\\' && !escaped;
+                    ends
+                });
+                end.map_or(rest.len(), |(at, _)| at + 2)
+            }
+            c if c.is_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        let (word, after) = rest.split_at(taken);
+        if matches!(first, '"' | '`') {
+            found.push(word.trim_matches(first).to_owned());
+        } else if !first.is_whitespace() {
+            found.push(word.to_owned());
+        }
+        rest = after;
+    }
+    found
+}

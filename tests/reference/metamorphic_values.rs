@@ -1,0 +1,249 @@
+//! Relations between the values of a formula and those of the same formula written in another way.
+//!
+//! Each sheet of formulas takes one of the ways in turn. `FORMULAC_WAY=renamed` takes this one for all of them; what
+//! chooses the formulas is in `metamorphic.rs`.
+
+use std::env;
+
+use formulac::{Dialect, Level, Schema, Type};
+use serde_json::Value as Json;
+
+use crate::agreement::{self, Formula, Sheet, differs, share};
+use crate::batch::Batch;
+use crate::drawn::{self, number};
+use crate::engine::{Run, announce_missing, run_all, say};
+use crate::expr::Expr;
+use crate::forms::Known;
+use crate::formula_tables::{GROUP, KEY};
+use crate::metamorphic::{PART, compiler, fail_on, names, renamed_part, sheets, with_named_part};
+use crate::random::Random;
+use crate::rewritten::{renamed, rewritten};
+use crate::rule_pass::without_constraints;
+use crate::value::Value;
+use crate::written::yaml;
+
+/// A sheet in another way: its query and its tables, and the formulas with the values that must come of them.
+struct Other {
+    query: String,
+    tables: Vec<Json>,
+    formulas: Vec<Formula>,
+}
+
+/// The sheet in another way, or why it cannot be written so.
+type Way = fn(&Sheet, Dialect, &mut Random) -> Result<Other, String>;
+
+const WAYS: [(&str, Way); 5] = [
+    ("renamed", with_other_names),
+    ("parts", with_parts),
+    ("literals", with_literals),
+    ("compiled", by_compile),
+    ("unknown", with_nothing_known),
+];
+
+fn other(sheet: &Sheet, schema: Schema, text: &str, dialect: Dialect) -> Result<Other, String> {
+    let query = drawn::compiled(text, schema, dialect).map_err(|errors| drawn::messages(&errors))?;
+    Ok(Other { query, tables: sheet.database.json(), formulas: sheet.formulas.clone() })
+}
+
+fn with_other_names(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
+    let sheet = renamed(sheet, &names(sheet, random));
+    other(&sheet, sheet.database.schema(), &sheet.text(), dialect)
+}
+
+/// A part of each formula has a definition of its own.
+fn with_parts(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
+    let mut spec = sheet.spec(&sheet.formulas);
+    let definitions = std::mem::take(&mut spec.steps[0].definitions);
+    spec.steps[0].definitions = definitions
+        .into_iter()
+        .flat_map(|(name, x)| match with_named_part(&x, random) {
+            Some((part, whole)) => {
+                let whole = renamed_part(&whole, &name);
+                vec![(format!("{PART}{name}"), part), (name, whole)]
+            }
+            None => vec![(name, x)],
+        })
+        .collect();
+    other(sheet, sheet.database.schema(), &yaml(&spec), dialect)
+}
+
+/// A table of one of the rows, whose values are literals of the formulas.
+fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
+    let rows = sheet.database.tables[0].rows.len();
+    if sheet.level != Level::Row || rows == 0 {
+        return with_other_names(sheet, dialect, random);
+    }
+    let mut sheet = sheet.clone();
+    let at = random.below(rows);
+    // The expected values are in the order of the key.
+    let table = &mut sheet.database.tables[0];
+    table.rows.sort_by_key(|row| row[0].number().map(|n| n as i64));
+    table.rows = vec![table.rows.swap_remove(at)];
+    let value = |name: &str| {
+        let at = table.columns.iter().position(|column| column.name == name && column.name != KEY)?;
+        // NULL and a time have no literal, and a number with a point is no float.
+        let has_literal =
+            table.columns[at].ty != Type::Float && !matches!(table.rows[0][at], Value::Null | Value::Time(_));
+        has_literal.then(|| table.rows[0][at].clone())
+    };
+    for formula in &mut sheet.formulas {
+        formula.expected = vec![formula.expected[at].clone()];
+        formula.expr = rewritten(&formula.expr, &mut |x| match x {
+            Expr::Name(name) => value(name).map(Expr::Literal),
+            _ => None,
+        });
+    }
+    other(&sheet, sheet.database.schema(), &sheet.text(), dialect)
+}
+
+/// A query of expressions that `compile` gives.
+fn by_compile(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, String> {
+    let lines: Vec<String> = sheet.formulas.iter().map(|f| format!("{} = {}", f.name, f.expr)).collect();
+    let compiled = compiler(sheet, dialect).compile(&lines.join("\n"));
+    if let Some(error) = compiled.diagnostics().iter().find(|d| d.is_error()) {
+        return Err(format!("{} {}", error.code(), error.message()));
+    }
+    let answer = |d: &formulac::Definition| format!("{} as {}", d.sql(), d.name().unwrap_or_default());
+    let answers: Vec<String> = compiled.definitions().iter().map(answer).collect();
+    let (key, group) = match sheet.level {
+        Level::Aggregate => (GROUP, format!("group by {GROUP}")),
+        _ => (KEY, String::new()),
+    };
+    let (answers, table) = (answers.join(", "), &sheet.database.tables[0].name);
+    let order = format!("order by case when {key} is null then 1 else 0 end, {key}");
+    let query = format!("select {key}, {answers} from {table} {group} {order}");
+    Ok(Other { query, tables: sheet.database.json(), formulas: sheet.formulas.clone() })
+}
+
+fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, String> {
+    other(sheet, without_constraints(&sheet.database.schema()), &sheet.text(), dialect)
+}
+
+/// The sheet with those of its formulas that the dialect has, and that its stand-in computes as the warehouse does.
+fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
+    let mut sheet = sheet.clone();
+    let has = |formulas: &[Formula], sheet: &Sheet| {
+        agreement::compiled(&sheet.database, &sheet.spec(formulas), dialect).is_ok()
+    };
+    sheet.formulas.retain(|formula| known.gap(dialect, formula).is_none());
+    if !has(&sheet.formulas, &sheet) {
+        let all = sheet.clone();
+        sheet.formulas.retain(|formula| has(std::slice::from_ref(formula), &all));
+    }
+    sheet
+}
+
+/// Each formula of a sheet by itself.
+fn alone(sheet: &Sheet) -> Vec<Sheet> {
+    let of = |formula: &Formula| Sheet { formulas: vec![formula.clone()], ..sheet.clone() };
+    sheet.formulas.iter().map(of).collect()
+}
+
+/// What a dialect's engine is asked: the number of a sheet, the sheet, how it is written, and the place of its answer.
+type Asked = (usize, Sheet, Other, usize);
+
+struct Asking {
+    dialect: Dialect,
+    ways: Vec<(&'static str, Way)>,
+    batch: Batch,
+    asked: Vec<Asked>,
+}
+
+impl Asking {
+    fn way(&self, at: usize) -> (&'static str, Way) {
+        self.ways[at % self.ways.len()]
+    }
+
+    fn ask(&mut self, at: usize, sheet: &Sheet) -> Result<(), String> {
+        let other = self.way(at).1(sheet, self.dialect, &mut Random::new(at as u64))?;
+        let place = self.batch.add(&other.query, &other.tables);
+        self.asked.push((at, sheet.clone(), other, place));
+        Ok(())
+    }
+}
+
+/// Formulas give the same values with other column names, with a named part, with literals in place of columns, by
+/// `compile` in place of a spec, and without knowledge of keys and NULLs.
+pub fn run() {
+    let (known, sheets) = sheets();
+    let chosen = env::var("FORMULAC_WAY").ok();
+    let ways = WAYS.into_iter().filter(|(name, _)| chosen.as_ref().is_none_or(|chosen| chosen == name));
+    let ways: Vec<(&str, Way)> = ways.collect();
+    let mut faults = Vec::new();
+    let mut failed: Vec<(Dialect, Sheet, String)> = Vec::new();
+    let mut askings = Vec::new();
+    for dialect in drawn::dialects() {
+        let mut asking = Asking { dialect, ways: ways.clone(), batch: Batch::default(), asked: Vec::new() };
+        let mut left_out = 0;
+        for (at, sheet) in sheets.iter().enumerate().take(share(dialect, sheets.len())) {
+            let sheet = answerable(sheet, dialect, known);
+            if sheet.formulas.is_empty() || asking.ask(at, &sheet).is_ok() {
+                continue;
+            }
+            // Some cannot be written so, such as a literal where a function needs a column.
+            for sheet in alone(&sheet) {
+                let Err(why) = asking.ask(at, &sheet) else { continue };
+                left_out += 1;
+                if number("FORMULAC_SHOW", 0) != 0 {
+                    say(&format!("{} {}: {why}: {}", dialect.name(), asking.way(at).0, sheet.formulas[0].expr));
+                }
+            }
+        }
+        let all: usize = sheets.iter().map(|sheet| sheet.formulas.len()).sum();
+        assert!(left_out * 20 <= all, "{left_out} of {all} formulas cannot be written otherwise on {}", dialect.name());
+        askings.push(asking);
+    }
+    // Where one of many fails, each is asked by itself.
+    for round in ["", " alone"] {
+        let batches: Vec<(Dialect, Batch)> =
+            askings.iter_mut().map(|asking| (asking.dialect, std::mem::take(&mut asking.batch))).collect();
+        for (asking, run) in
+            askings.iter_mut().zip(run_all(&format!("metamorphic-{}", number("FORMULAC_SEED", 3)), &batches))
+        {
+            let asked = std::mem::take(&mut asking.asked);
+            let answers = match run {
+                Run::Missing(reason) => {
+                    announce_missing(asking.dialect, &reason, asked.len());
+                    continue;
+                }
+                Run::Done(answers) => answers,
+            };
+            let (name, mut agreed) = (asking.dialect.name(), 0);
+            for (at, sheet, other, place) in asked {
+                let way = asking.way(at).0;
+                let table = match &answers[place] {
+                    Ok(table) => table,
+                    Err(error) if sheet.formulas.len() == 1 => {
+                        let fault = format!("{name} {way}: {}\n{error}\n{}", sheet.formulas[0].expr, other.query);
+                        failed.push((asking.dialect, sheet, fault));
+                        continue;
+                    }
+                    Err(_) => {
+                        faults.extend(alone(&sheet).iter().filter_map(|sheet| asking.ask(at, sheet).err()));
+                        continue;
+                    }
+                };
+                for formula in &other.formulas {
+                    match differs(asking.dialect, known.tolerance(formula), formula, table) {
+                        None => agreed += 1,
+                        Some(told) => faults.push(format!("{name} {way}: {}\n{told}\n{}", formula.expr, other.query)),
+                    }
+                }
+            }
+            say(&format!("metamorphic {name}: {agreed} formulas have the same values{round}"));
+        }
+    }
+    faults.extend(
+        failed.into_iter().filter_map(|(dialect, sheet, fault)| runs_as_it_is(&sheet, dialect).then_some(fault)),
+    );
+    fail_on(&faults);
+}
+
+/// Whether the engine answers the sheet as it was drawn: where it does not, no other way is wrong.
+fn runs_as_it_is(sheet: &Sheet, dialect: Dialect) -> bool {
+    let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else { return false };
+    let mut batch = Batch::default();
+    batch.add(&as_it_is.query, &as_it_is.tables);
+    let runs = run_all(&format!("metamorphic-{}-as-it-is", number("FORMULAC_SEED", 3)), &[(dialect, batch)]);
+    matches!(runs.first(), Some(Run::Done(answers)) if answers.iter().all(Result::is_ok))
+}
