@@ -35,6 +35,7 @@ pub struct Function {
     pub gathered: Option<String>,
     pub of_list: Option<String>,
     pub caution: String,
+    pub arity_help: String,
     pub lower: Option<String>,
     pub overloads: Vec<Overload>,
 }
@@ -88,6 +89,7 @@ const KEYS: &[&str] = &[
     "gathered",
     "of_list",
     "caution",
+    "arity_help",
     "lower",
     "signature",
     "sql",
@@ -227,6 +229,7 @@ fn function(
         gathered: text("gathered", faults),
         of_list: text("of_list", faults),
         caution: text("caution", faults).unwrap_or_default(),
+        arity_help: text("arity_help", faults).unwrap_or_default(),
         lower,
         overloads,
     })
@@ -292,7 +295,7 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
             function.unverified,
             capital(&function.level),
@@ -300,6 +303,7 @@ pub fn write(functions: &[Function]) -> String {
             function.volatile,
             function.empty,
             function.caution,
+            function.arity_help,
             function.overloads.iter().map(|o| o.signature.needed()).min().unwrap_or(0),
             function.most(),
             function.overloads.iter().any(|o| o.signature.takes_literals()),

@@ -2,10 +2,10 @@
 
 use crate::yaml::{self, Node};
 
-/// What stands in the place of a secret.
+/// Text that replaces a secret.
 pub const MASK: &str = "***";
-/// Parts of names that secrets have.
-const PARTS: [&str; 12] = [
+/// Parts of the names of secrets.
+const PARTS: [&str; 16] = [
     "password",
     "passwd",
     "pwd",
@@ -18,30 +18,55 @@ const PARTS: [&str; 12] = [
     "credential",
     "auth",
     "access_key",
+    "account_key",
+    "connection_string",
+    "connstr",
+    "webhook",
 ];
+/// Short names of secrets, each a whole word, because `pat` is also in `path` and `sas` in `sasha`.
+const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
-/// Whether a variable of this name is likely to hold a secret.
+/// Returns whether a variable of this name is likely to hold a secret.
 ///
 /// ```
 /// use formulac::secrets::looks_secret;
 ///
-/// assert!(looks_secret("WAREHOUSE_PASSWORD") && looks_secret("apiKey"));
-/// assert!(!looks_secret("start_date") && !looks_secret("author"));
+/// assert!(looks_secret("WAREHOUSE_PASSWORD") && looks_secret("apiKey") && looks_secret("github_pat"));
+/// assert!(!looks_secret("start_date") && !looks_secret("author") && !looks_secret("path"));
 /// ```
 #[must_use]
 pub fn looks_secret(name: &str) -> bool {
-    let name = name.to_lowercase().replace('-', "_");
+    let name = snake_case(name);
     let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && name.contains("author"));
-    PARTS.iter().any(is_part)
+    PARTS.iter().any(is_part) || name.split('_').any(|word| WORDS.contains(&word))
 }
 
-/// Variables as YAML with what looks secret masked: values of such names, and passwords in addresses.
+/// `AccountKey` and `account-key` as `account_key`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    let mut was_lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && was_lower {
+            snake.push('_');
+        }
+        was_lower = c.is_lowercase() || c.is_ascii_digit();
+        match c.is_alphanumeric() {
+            true => snake.extend(c.to_lowercase()),
+            false => snake.push('_'),
+        }
+    }
+    snake
+}
+
+/// Returns variables as YAML with secrets masked: values of names that look secret, addresses with a password, and
+/// connection strings.
 ///
 /// ```
 /// use formulac::secrets::masked;
 ///
 /// assert_eq!(masked("{start: 2024, db: {password: x y}}"), "{start: 2024, db: {password: ***}}");
 /// assert_eq!(masked("url: postgres://me:pw@host/db"), "url: ***");
+/// assert_eq!(masked("warehouse: Server=x;Pwd=y"), "warehouse: ***");
 /// ```
 #[must_use]
 pub fn masked(vars: &str) -> String {
@@ -76,7 +101,7 @@ fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
             waits.extend(pairs.iter().map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))));
         } else if let Some(items) = node.items() {
             waits.extend(items.iter().map(|item| (item, is_secret)));
-        } else if let Some(text) = node.text().filter(|text| is_secret || has_password(text)) {
+        } else if let Some(text) = node.text().filter(|text| is_secret || has_password(text) || has_secret_pair(text)) {
             found.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
         }
     }
@@ -90,6 +115,12 @@ fn has_password(text: &str) -> bool {
     before.is_some_and(|(before, _)| before.contains(':'))
 }
 
+/// Returns whether the text has a `name=value` with a secret name, such as `Server=x;Pwd=y` and `https://x/?sig=y`.
+fn has_secret_pair(text: &str) -> bool {
+    let pairs = text.split(|c: char| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace());
+    pairs.filter_map(|pair| pair.split_once('=')).any(|(name, value)| !value.is_empty() && looks_secret(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +132,10 @@ mod tests {
             ("tokens: [a1, b2]\n", "tokens: [***, ***]\n"),
             ("\"API-Key\": \"x\\\"y\"\n", "\"API-Key\": ***\n"),
             ("author: me\nkeys: [id]\n", "author: me\nkeys: [id]\n"),
+            ("dsn: a\npat: b\nsas: c\npath: d\n", "dsn: ***\npat: ***\nsas: ***\npath: d\n"),
+            ("a: 'Server=x;Uid=me;Pwd=y'\nb: host=x password=y\n", "a: ***\nb: ***\n"),
+            ("a: https://x/y?se=1&sig=z\nb: AccountName=x;AccountKey=y==\n", "a: ***\nb: ***\n"),
+            ("where: a = 1; b\nopen: sig=\n", "where: a = 1; b\nopen: sig=\n"),
             ("- no\n- mapping\n", "- no\n- mapping\n"),
             ("a: [", "a: ["),
         ] {

@@ -159,6 +159,8 @@ pub struct Function {
     pub(crate) of_list: Option<FunctionId>,
     /// What its callers are warned of; empty for most.
     pub caution: &'static str,
+    /// Help for a call with another number of arguments. Empty if the signature says enough.
+    pub(crate) arity_help: &'static str,
     pub(crate) lower: Option<Lowering>,
     /// The least number of arguments over all forms.
     pub(crate) least: usize,

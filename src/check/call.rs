@@ -83,9 +83,13 @@ impl Lower<'_> {
             None => format!("at least {}", plural(least)),
         };
         let found = if count == 0 { "none".to_owned() } else { count.to_string() };
+        let help = match function.arity_help {
+            "" => format!("its signature is `{}`", function.signature()),
+            help => help.to_owned(),
+        };
         self.report(
             Diagnostic::new(Code::ArgumentCount, span, format!("`{}` takes {wanted}, found {found}", function.name))
-                .with_help(format!("its signature is `{}`", function.signature())),
+                .with_help(help),
         );
         false
     }
@@ -224,7 +228,8 @@ impl Lower<'_> {
 
     /// Division by a literal that is not zero is NULL only when its numerator is.
     fn never_null_division(&self, id: FunctionId, args: &[IrId]) -> bool {
-        id == internal::DIVIDE && matches!(args.get(1).map(|a| self.program.node(*a)), Some(Ir::Number(_)))
+        let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
+        id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }
 
     /// No overload takes these arguments: says which one is wrong, and what would be right.

@@ -332,8 +332,8 @@ impl Infer<'_> {
     fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> Term {
         match op {
             BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, at),
-            // A division by zero is how formulas write NULL, which goes with every type.
-            BinaryOp::Divide if self.is_zero(right) => {
+            // `1/0` is how formulas write NULL, which goes with every type.
+            BinaryOp::Divide if self.is_zero(right) && matches!(self.ast.expr(left), Expr::Number) => {
                 self.require(left, Term::Type(Type::Number));
                 Term::Any
             }

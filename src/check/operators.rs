@@ -103,15 +103,9 @@ impl Lower<'_> {
             b = self.text_of(b);
             operands = self.operands(&[a, b], span);
         }
-        if op == BinaryOp::Divide && self.is_zero(b) {
-            // The documented way to write an empty value.
-            let meta = self.program.meta(a);
-            let level = meta.level;
-            let id = self.null(Type::Float, span);
-            if level != Level::Const {
-                *self.program.meta_mut(id) = Meta { ty: Type::Float, nullable: true, span, ..meta };
-            }
-            return id;
+        if op == BinaryOp::Divide && self.is_zero(b) && self.program.meta(a).level == Level::Const {
+            // The documented way to write an empty value of any type. A column by zero is an empty number.
+            return self.null(Type::Float, span);
         }
         if self.scope.blank_zero {
             match op {

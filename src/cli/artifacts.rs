@@ -18,16 +18,13 @@ use super::exit::{Failure, Found};
 use super::folder;
 use super::kept;
 use super::session::Session;
-use super::source::Source;
+use super::source::{LIMIT, Source, read_text};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 3;
 
 /// Seconds after which the age of a manifest is reported: one day.
 const OLD: i64 = 86_400;
-
-/// Bytes of one file; a manifest of a large project has some hundred millions.
-pub const LIMIT: usize = 1 << 30;
 
 /// Bytes of a catalog that is read while the manifest is.
 const LARGE: u64 = 1 << 20;
@@ -229,7 +226,7 @@ fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let is_read = |path: &Path| {
         path.extension().is_some_and(|end| ["sql", "yml", "yaml", "csv", "py", "md"].iter().any(|known| end == *known))
     };
-    let is_own = |path: &Path| fs::read_to_string(path).is_ok_and(|text| spec_of(&text).is_some());
+    let is_own = |path: &Path| read_text(path).is_ok_and(|text| spec_of(&text).is_some());
     let folders = project.all_paths.iter().map(|path| project.folder.join(path));
     let files = folders.flat_map(|path| folder::files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
     let mut found: Vec<PathBuf> =

@@ -1,7 +1,6 @@
 //! `formulac authorize`: in CI, whether a branch's commits were allowed to their authors and carry the approvals they need.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Component, Path};
 
 use formulac::sync::Evidence;
@@ -14,6 +13,7 @@ use super::change::{self, UnderWay};
 use super::exit::{Exit, Failure};
 use super::place::Place;
 use super::session::Session;
+use super::source::read_text;
 use super::sync::{self, Repository};
 use super::words::count;
 use super::write::{Planned, Present, write_all};
@@ -142,12 +142,12 @@ fn write_owners(session: &Session, place: &Place, repository: &Repository, path:
     let prefix = repository.prefix()?;
     let specs = place.specs().unwrap_or_default();
     let named = specs.iter().filter_map(|path| {
-        let names = approvers(&fs::read_to_string(path).ok()?);
+        let names = approvers(&read_text(path).ok()?);
         (!names.is_empty()).then(|| (place.inside(path), names))
     });
     let named: Vec<(String, Vec<String>)> = named.collect();
     let whole = repository.top()?.join(path);
-    let before = fs::read_to_string(&whole).unwrap_or_default();
+    let before = read_text(&whole).unwrap_or_default();
     let (models, tests) = place.folders();
     let folders = [place.specs_folder(), models, tests, place.omni_folder()];
     let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);

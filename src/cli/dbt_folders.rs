@@ -13,6 +13,7 @@ use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
 use super::place::Place;
 use super::session::Session;
+use super::source::read_text;
 use super::words::count;
 use super::{left_over, project};
 
@@ -101,7 +102,7 @@ impl Place {
     fn refuse(&self, folders: &[(Kind, &String)]) -> Result<(), Failure> {
         let Some(dbt) = &self.dbt else { return Ok(()) };
         let path = self.root.join(project::FILE);
-        let text = fs::read_to_string(&path).unwrap_or_default();
+        let text = read_text(&path).unwrap_or_default();
         let fault = |(kind, folder): &(Kind, &String)| {
             let (message, help) = fault(dbt, *kind, &self.root, folder)?;
             Some(Diagnostic::new(Code::FolderNotRead, value_of(&text, kind.key()), message).with_help(help))
@@ -121,7 +122,7 @@ pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let Ok(inner) = whole.strip_prefix(&root) else { return Ok(()) };
     let Some((message, help)) = fault(dbt, Kind::Models, &root, &inner.to_string_lossy()) else { return Ok(()) };
     let path = dbt.folder.join(dbt_project::FILE);
-    let text = fs::read_to_string(&path).unwrap_or_default();
+    let text = read_text(&path).unwrap_or_default();
     let diagnostics =
         vec![Diagnostic::new(Code::FolderNotRead, value_of(&text, "model-paths"), message).with_help(help)];
     let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();

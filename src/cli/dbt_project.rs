@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
@@ -14,7 +13,7 @@ use super::dbt_run::PROFILES_DIR;
 use super::exit::{Failure, Found};
 use super::project;
 use super::session::Session;
-use super::source::Source;
+use super::source::{Source, read_text};
 use super::{dbt_defaults, dbt_jinja};
 
 pub const FILE: &str = "dbt_project.yml";
@@ -197,7 +196,7 @@ impl DbtProject {
         let name = dbt_jinja::rendered(name, |_| None)
             .ok_or_else(|| format!("`{name}` in dbt_project.yml is more than formulac reads"))?;
         let path = self.profiles().ok_or("there is no profiles.yml")?;
-        let source = fs::read_to_string(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
+        let source = read_text(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
         let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
         let profile = documents.first().and_then(|root| root.as_mapping_get(&name));
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;

@@ -1,6 +1,5 @@
 //! The environment of the project in which something is run.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use formulac::Environment;
@@ -10,6 +9,7 @@ use formulac::{Placeholder, Project, USER};
 use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::git::git;
+use super::source::read_text;
 use super::{identity, project};
 
 const VARIABLE: &str = "FORMULAC_ENV";
@@ -104,7 +104,7 @@ fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
     if let Some(name) = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
         return Some((name, Reason::Variable));
     }
-    let used = fs::read_to_string(root.join(USED)).ok()?.trim().to_owned();
+    let used = read_text(root.join(USED)).ok()?.trim().to_owned();
     Some((used, Reason::Used)).filter(|(used, _)| !used.is_empty())
 }
 

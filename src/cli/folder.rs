@@ -1,5 +1,6 @@
 //! The files of a folder.
 
+use super::source::read_bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,8 @@ pub fn inside(folder: &Path, path: &Path) -> String {
 
 /// The texts of the YAML files of a folder, each with its path as seen from there.
 pub fn records(root: &Path) -> Vec<(String, String)> {
-    let of = |path: PathBuf| Some((inside(root, &path), String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()));
+    let of =
+        |path: PathBuf| Some((inside(root, &path), String::from_utf8_lossy(&read_bytes(&path).ok()?).into_owned()));
     files(root, |path| path.extension().is_some_and(|end| end == "yml")).into_iter().filter_map(of).collect()
 }
 

@@ -1,7 +1,6 @@
 //! All specs of the project compiled, and what that makes of the files in the work tree.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::Manifest;
@@ -16,7 +15,7 @@ use super::models::{self, Model};
 use super::moved::Moved;
 use super::place::Place;
 use super::session::Session;
-use super::source::Source;
+use super::source::{Source, read_text};
 use super::write::Planned;
 use super::{folder, taken_names, time_spine};
 
@@ -143,7 +142,7 @@ impl<'p> Generation<'p> {
         let mut by_hand = Vec::new();
         for folder in BTreeSet::from([&models_folder, &tests_folder]) {
             for path in folder::files(folder, is_generated) {
-                let Ok(text) = fs::read_to_string(&path) else { continue };
+                let Ok(text) = read_text(&path) else { continue };
                 if !spec_of(&text).is_some_and(|spec| is_left(&path, spec)) {
                     continue;
                 }

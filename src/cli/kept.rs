@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::bounds::Bounds;
+use super::source::read_bytes;
 use formulac::artifacts::{Changes, Difference, Keep, Manifest, Outline};
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
@@ -59,7 +60,7 @@ pub fn read<E>(
             (other, _) => known = other,
         }
     }
-    let outline_known = fs::read(&outline).ok().and_then(|bytes| Outline::from_stored(&bytes)).unwrap_or_default();
+    let outline_known = read_bytes(&outline).ok().and_then(|bytes| Outline::from_stored(&bytes)).unwrap_or_default();
     let mut checksum = None;
     let done = read(&outline_known, &mut || {
         let base = known.take().or_else(&mut earlier)?;
@@ -89,7 +90,7 @@ struct Base {
 
 impl Base {
     fn read(file: &Path) -> Option<Self> {
-        let bytes = fs::read(file).ok()?;
+        let bytes = read_bytes(file).ok()?;
         Some(Self { checksum: checksum_of(&bytes)?, manifest: Manifest::from_stored(&bytes)? })
     }
 }
@@ -127,7 +128,7 @@ pub fn with_names() -> Keep {
 
 /// What is known of SQL from before: it says itself of which SQL it is.
 pub fn lineages(folder: &Path) -> Lineages {
-    let bytes = fs::read(folder.join(FOLDER).join(LINEAGE));
+    let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
     bytes.ok().and_then(|bytes| Lineages::from_stored(&bytes)).unwrap_or_default()
 }
 

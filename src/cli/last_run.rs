@@ -8,6 +8,7 @@ use formulac::sync::{content_hash, short};
 
 use super::artifacts::Beside;
 use super::bounds::Bounds;
+use super::source::{LIMIT, Source};
 use super::sync::make_local;
 use super::write::{Planned, write_all};
 
@@ -24,7 +25,7 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
     if changed(&path) >= changed(&source) {
         return;
     }
-    let Ok(text) = fs::read_to_string(source) else { return };
+    let Source { text, fault: None, .. } = Source::large_file(&source, LIMIT) else { return };
     let _ = Bounds::of_project(root).and_then(|bounds| {
         make_local(&bounds, root)?;
         write_all(&bounds, &[Planned { path, text }])
@@ -33,7 +34,7 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
 
 /// The results of the last run that was kept of a target folder.
 pub fn kept(root: &Path, folder: &Path) -> Option<RunResults> {
-    RunResults::from_text(&fs::read_to_string(path(root, folder)).ok()?).ok()
+    RunResults::from_text(&Source::large_file(&path(root, folder), LIMIT).text).ok()
 }
 
 fn path(root: &Path, folder: &Path) -> PathBuf {

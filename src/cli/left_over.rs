@@ -9,6 +9,7 @@ use formulac::dbt::{is_as_written, spec_of};
 
 use super::bounds::absolute;
 use super::place::Place;
+use super::source::read_text;
 use super::{folder, project};
 
 /// Bytes of a file in which its header is.
@@ -49,7 +50,7 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
         name.starts_with(&begin)
             && name.ends_with(".sql")
             && !made(path)
-            && fs::read_to_string(path).is_ok_and(|text| spec_of(&text) == Some(spec) && is_as_written(&text))
+            && read_text(path).is_ok_and(|text| spec_of(&text) == Some(spec) && is_as_written(&text))
     };
     let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
     left.sort();
@@ -59,6 +60,6 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
 /// The docs of a model from its spec, still as formulac wrote them.
 pub fn docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
     let path = folder.join(format!("{model}.md"));
-    let text = fs::read_to_string(&path).ok()?;
+    let text = read_text(&path).ok()?;
     (spec_of(&text) == Some(spec) && is_as_written(&text)).then_some(path)
 }

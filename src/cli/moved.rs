@@ -1,13 +1,13 @@
 //! Generated files that somebody moved to another folder. They stay there, and are found by their headers.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use formulac::dbt::spec_of;
 
 use super::folder;
 use super::models::{self, Model};
 use super::place::Place;
+use super::source::read_text;
 
 /// The paths of moved files, by the paths that the project's folders give them. All are seen from the project's folder.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ impl Moved {
         let named = |path: &std::path::Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
         for path in roots.flat_map(|root| folder::files(&root, |path| named(path).is_some())) {
             let Some((expected, spec)) = named(&path) else { continue };
-            if fs::read_to_string(&path).is_ok_and(|text| spec_of(&text) == Some(spec)) {
+            if read_text(&path).is_ok_and(|text| spec_of(&text) == Some(spec)) {
                 found.entry(expected.clone()).or_default().push(place.inside(&path));
             }
         }

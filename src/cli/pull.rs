@@ -20,6 +20,7 @@ use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure, Found};
 use super::pull_report::Done;
 use super::session::{Session, reports};
+use super::source::read_text;
 use super::write::{Planned, change_all};
 use super::{folder, last_run, project, pull_report};
 
@@ -172,7 +173,7 @@ pub fn pending(session: &Session, read: &artifacts::Artifacts, beside: &Beside) 
 /// What the last pull of the project in a folder knew of views and topics.
 pub fn recorded(root: &Path) -> impl Iterator<Item = Record> {
     let files = folder::files(&root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
-    files.into_iter().filter_map(|path| Record::read(&fs::read_to_string(path).ok()?))
+    files.into_iter().filter_map(|path| Record::read(&read_text(path).ok()?))
 }
 
 /// The columns that the last pull knew, by the names that dbt has of models and of sources' tables.
@@ -188,7 +189,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
 
 fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> Found {
     let path = omni.join(file);
-    let text = fs::read_to_string(&path).unwrap_or_default();
+    let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
     let at = (line as u32).min(text.len() as u32);
     let message = format!("this file cannot be changed in place: {}", refusal.reason());
@@ -270,11 +271,11 @@ impl Places {
 
 impl Files for Places {
     fn omni(&self, path: &str) -> Option<String> {
-        fs::read_to_string(self.omni.join(path)).ok()
+        read_text(self.omni.join(path)).ok()
     }
 
     fn record(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.records.join(format!("{name}.yml"))).ok()
+        read_text(self.records.join(format!("{name}.yml"))).ok()
     }
 
     fn records(&self) -> Vec<String> {

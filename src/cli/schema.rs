@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use formulac::artifacts::{Keep, Manifest};
 use formulac::{Dialect, Known, Schema};
 
-use super::artifacts::{Artifacts, LIMIT};
+use super::artifacts::Artifacts;
 use super::exit::{Failure, Found};
 use super::session::Session;
-use super::source::Source;
+use super::source::{LIMIT, Source};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 

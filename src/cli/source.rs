@@ -43,8 +43,8 @@ impl Source {
 
     /// A file that may be larger than a formula's source.
     pub fn large_file(path: &Path, limit: usize) -> Self {
-        match File::open(path).and_then(|file| read_file(file, limit)) {
-            Ok(bytes) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
+        match open(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
+            Ok((bytes, limit)) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
             Err(error) => Self::unreadable(path, &error),
         }
     }
@@ -111,6 +111,41 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
 
 /// Bytes of a file that is read in parts side by side: most of the time goes into memory for it.
 const LARGE: usize = 16 << 20;
+
+/// Bytes of one of dbt's artifacts, of which the manifest of a large project has some hundred millions: 1 GiB.
+pub const LIMIT: usize = 1 << 30;
+/// Bytes of a device or a pipe, which may never end: 64 MiB.
+const ENDLESS: usize = 64 << 20;
+/// Bytes of a file of a project other than dbt's artifacts: 64 MiB, as much as one compilation writes.
+const TEXT: usize = 64 << 20;
+
+/// Opens a file, with the number of its bytes to read at most.
+fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
+    let file = File::open(path)?;
+    let is_file = file.metadata()?.is_file();
+    Ok((file, if is_file { limit } else { limit.min(ENDLESS) }))
+}
+
+/// Reads a file of up to `limit` bytes; reports a larger one as an error.
+fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let (file, limit) = open(path, limit)?;
+    let bytes = read_file(file, limit)?;
+    match bytes.len() > limit {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is more than {} MiB long", limit >> 20))),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a file that formulac writes or copies.
+pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    read_bounded(path.as_ref(), LIMIT)
+}
+
+/// Reads a text of a project: generated files, code of dbt, records.
+pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
+    let bytes = read_bounded(path.as_ref(), TEXT)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
 
 /// All of a file, or one byte more than the limit.
 fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {

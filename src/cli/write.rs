@@ -9,6 +9,7 @@ use std::thread;
 
 use super::bounds::Bounds;
 use super::exit::Failure;
+use super::source::read_bytes;
 
 /// Files that are written at once: they wait for the disk, not for the processor.
 const AT_ONCE: usize = 32;
@@ -33,7 +34,7 @@ pub enum Present {
 impl Planned {
     /// Looks at what stands there now.
     pub fn present(&self) -> Result<Present, Failure> {
-        match fs::read(&self.path) {
+        match read_bytes(&self.path) {
             Ok(bytes) if lines(&bytes).eq(lines(self.text.as_bytes())) => Ok(Present::Same),
             Ok(bytes) => Ok(Present::Other(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Present::Nothing),
@@ -125,7 +126,7 @@ fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut Change
     }
     write_beside(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
-        let before = fs::read(&staged.place).ok();
+        let before = read_bytes(&staged.place).ok();
         fs::rename(&staged.beside, &staged.place).map_err(|error| failed("write", &file.path, &error))?;
         staged.before = Some(before);
     }
@@ -167,7 +168,7 @@ fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
 
 fn take_away(remove: &[PathBuf], changed: &mut Changed) -> Result<(), Failure> {
     for path in remove {
-        let before = fs::read(path).map_err(|error| failed("read", path, &error))?;
+        let before = read_bytes(path).map_err(|error| failed("read", path, &error))?;
         fs::remove_file(path).map_err(|error| failed("remove", path, &error))?;
         changed.removed.push((path.clone(), before));
     }

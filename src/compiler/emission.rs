@@ -27,6 +27,7 @@ impl Compiler {
         let mut budget = options.limits.output;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
+        emitter.only_relation = options.from.as_deref().filter(|_| options.dialect.facts().relation_shadows_column);
         self.windows(program, ast, roles, text, &mut emitter);
         for index in &program.order {
             let at = *index as usize;

@@ -1,6 +1,7 @@
 //! YAML for dbt, written from a tree: what formulac says, and what the analyst passes on.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::jinja::raw;
 
@@ -252,19 +253,25 @@ fn write_key(out: &mut String, key: &str) {
     if is_plain(&clean) { out.push_str(&clean) } else { write_quoted(out, &clean) }
 }
 
-/// What PyYAML, which reads it for dbt, takes for no text, or for the end of a line.
+/// Removes carriage returns, since lines end alike in generated files, and the character NUL.
 fn clean(value: &str) -> Cow<'_, str> {
-    // Most are so, and there are many of them: without a branch for each byte.
+    match value.contains(['\r', '\0']) {
+        true => Cow::Owned(value.replace(['\r', '\0'], "")),
+        false => Cow::Borrowed(value),
+    }
+}
+
+/// Whether PyYAML, which reads it for dbt, takes a character for no text or for the end of a line.
+fn is_special(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn has_special(value: &str) -> bool {
+    // Most texts have none, and there are many of them: without a branch for each byte.
     let is_usual = |byte: &u8| matches!(byte, b' '..=b'~') | (*byte == b'\n') | (*byte == b'\t');
-    if value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte))) {
-        return Cow::Borrowed(value);
-    }
-    let is_kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    let is_blank = |c: char| matches!(c, '\u{2028}' | '\u{2029}');
-    if value.chars().all(|c| is_kept(&c) && !is_blank(c)) {
-        return Cow::Borrowed(value);
-    }
-    Cow::Owned(value.chars().filter(is_kept).map(|c| if is_blank(c) { ' ' } else { c }).collect())
+    let all_usual = value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
+    !all_usual && value.contains(is_special)
 }
 
 /// A scalar: bare where that is safe, a literal block for several lines, else quoted.
@@ -283,6 +290,7 @@ fn write_scalar(out: &mut String, value: &str, indent: usize) {
     }
     let blanks_count = |line: &str| line.ends_with([' ', '\t']);
     let is_block = clean.contains('\n')
+        && !has_special(&clean)
         && !clean.starts_with([' ', '\t', '\n'])
         && !clean.ends_with('\n')
         && !clean.lines().any(blanks_count);
@@ -303,17 +311,19 @@ fn write_scalar(out: &mut String, value: &str, indent: usize) {
 fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
     let mut rest = clean;
-    while let Some(at) = rest.find(['\\', '"', '\t', '\n']) {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        out.push_str(match from.as_bytes().first() {
-            Some(b'\t') => "\\t",
-            Some(b'\n') => "\\n",
-            Some(b'"') => "\\\"",
-            _ => "\\\\",
-        });
-        // Each of them is one byte.
-        rest = from.get(1..).unwrap_or_default();
+    while let Some((at, escaped)) =
+        rest.char_indices().find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special(*c))
+    {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        match escaped {
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '"' | '\\' => out.extend(['\\', escaped]),
+            _ => {
+                let _ = write!(out, "\\u{:04X}", escaped as u32);
+            }
+        }
+        rest = rest.get(at + escaped.len_utf8()..).unwrap_or_default();
     }
     out.push_str(rest);
     out.push('"');
@@ -335,7 +345,7 @@ fn is_plain(value: &str) -> bool {
         b' ' => bytes.get(at + 1).is_some_and(|next| *next != b'#'),
         _ => true,
     };
-    starts_well && !is_word() && bytes.iter().enumerate().all(is_usual)
+    starts_well && !is_word() && bytes.iter().enumerate().all(is_usual) && !has_special(value)
 }
 
 #[cfg(test)]
@@ -366,6 +376,10 @@ mod tests {
             "*star",
             "@at",
             "tab\there",
+            "\u{85}",
+            "\u{2028}",
+            "one\u{2029}two\nlines\u{7f}",
+            "\u{feff}begins",
         ] {
             let text = format!("k: {}\n", scalar(value, 2));
             let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();

@@ -176,6 +176,7 @@ impl Dialect {
     /// let postgres = Dialect::default();
     /// assert_eq!(big.text_literal(r"it's \ "), r#""it's \\ ""#);
     /// assert_eq!(postgres.text_literal(r"it's \ "), r"'it''s \ '");
+    /// assert_eq!(postgres.text_literal("a\r\n\\"), r"E'a\r\n\\'");
     /// ```
     #[must_use]
     pub fn text_literal(self, value: &str) -> String {
@@ -193,6 +194,12 @@ impl Dialect {
             out.push('\'');
             return;
         }
+        // dbt reads files with `\n` for every line end, so a carriage return is written as an escape.
+        let escapes = !data.backslash && value.contains('\r');
+        if escapes {
+            out.push_str(data.facts.escaped_text);
+        }
+        let backslash = data.backslash || escapes;
         // Where both quotes hold texts, the one that the text does not hold reads better.
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
@@ -205,10 +212,10 @@ impl Dialect {
                     '\'' if doubled => out.push(c),
                     '\'' if data.text_backslash => out.push_str("\\'"),
                     '\'' => out.push_str("''"),
-                    '\\' if data.backslash => out.push_str("\\\\"),
+                    '\\' if backslash => out.push_str("\\\\"),
                     // A literal of these two may not span lines, or would read differently.
-                    '\n' if data.backslash => out.push_str("\\n"),
-                    '\r' if data.backslash => out.push_str("\\r"),
+                    '\n' if backslash => out.push_str("\\n"),
+                    '\r' if backslash => out.push_str("\\r"),
                     '\0' => {}
                     c => out.push(c),
                 }

@@ -89,6 +89,8 @@ pub(crate) struct Emitter<'p> {
     pub cased: FxHashSet<String>,
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
+    /// The one relation whose rows an expression alone is of.
+    pub only_relation: Option<&'p str>,
     pub windows: Windows,
     /// Nodes that are columns of what is read.
     read: FxHashSet<IrId>,
@@ -122,6 +124,7 @@ impl<'p> Emitter<'p> {
             renamed: FxHashMap::default(),
             cased: FxHashSet::default(),
             shadowed: false,
+            only_relation: None,
             read: FxHashSet::default(),
             windows: Windows::default(),
             work,
@@ -311,7 +314,9 @@ impl<'p> Emitter<'p> {
             Type::Float => &forms.float,
             _ => &Form::BARE,
         };
-        self.work.tree.text(span, |out| form.push(out, digits))
+        // Engines read a literal with an exponent as a float.
+        let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
+        self.work.tree.text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
     }
 
     #[inline(always)]
@@ -344,6 +349,11 @@ impl<'p> Emitter<'p> {
             // The text says the relation and no schema does: it is written as it was given.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
                 let qualifier = self.name(relation, span);
+                self.work.tree.add(Sql::Field { qualifier, name }, span)
+            }
+            // A bare name would be the whole row.
+            _ if self.only_relation.is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) => {
+                let qualifier = self.name(&column.name, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             _ => name,
@@ -477,6 +487,17 @@ impl<'p> Emitter<'p> {
         same
     }
 
+    /// Makes a constant a value of the group: `case when count(*) >= 0 then 1 end`.
+    pub fn of_group(&mut self, constant: SqlId) -> SqlId {
+        let tree = &mut self.work.tree;
+        let span = tree.meta(constant).span;
+        let star = tree.word("*", span);
+        let (rows, zero) = (tree.call("count", &[star], span), tree.word("0", span));
+        let always = tree.binary(Op::GreaterEqual, rows, zero, span);
+        let arms = tree.slice(&[always, constant]);
+        tree.add(Sql::Case { subject: None, arms }, span)
+    }
+
     /// A key of `order by`, with NULLs last in either direction.
     pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
@@ -497,6 +518,28 @@ impl<'p> Emitter<'p> {
     }
 }
 
+fn or_zero(digits: &str) -> &str {
+    if digits.is_empty() { "0" } else { digits }
+}
+
+/// Returns `1e3` as `1000.0`. `None` without an exponent, or with more digits than decimals have.
+fn without_exponent(number: &str) -> Option<String> {
+    const DIGITS: usize = 38;
+    let (mantissa, exponent) = number.split_once('e')?;
+    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (before, after) = ((-exponent).max(0) as usize, exponent.max(0) as usize);
+    let digits =
+        ["0".repeat(before).as_str(), whole, fraction, "0".repeat(after.saturating_sub(fraction.len())).as_str()]
+            .concat();
+    let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
+    let (whole, fraction) = digits.split_at_checked(point)?;
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let is_short = whole.len() + fraction.len() <= DIGITS;
+    is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
+}
+
 /// The template that a call or an aggregate is written with, where there is one.
 fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
     match node {
@@ -505,5 +548,27 @@ fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn exponents_are_written_out() {
+        for (number, expected) in [
+            ("1e3", Some("1000.0")),
+            ("1e-3", Some("0.001")),
+            ("-12.50e1", Some("-125.0")),
+            ("1.25e1", Some("12.5")),
+            ("1.2345e+2", Some("123.45")),
+            ("123.4e-2", Some("1.234")),
+            ("0e5", Some("0.0")),
+            ("1e-38", Some("0.00000000000000000000000000000000000001")),
+            ("12e37", None),
+            ("1e300", None),
+            ("1.5", None),
+        ] {
+            assert_eq!(super::without_exponent(number).as_deref(), expected, "{number}");
+        }
     }
 }

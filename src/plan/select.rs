@@ -232,6 +232,9 @@ impl Planner<'_> {
             let alias = (!self.is_named(expr, name)).then(|| self.emitter.made_name_text(name));
             select.items.push(Item { expr, alias });
         }
+        if grouping && keys.is_empty() {
+            self.keep_one_row(wanted, stage, &mut select);
+        }
         // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
         let before: Vec<IrId> =
             if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
@@ -244,6 +247,17 @@ impl Planner<'_> {
             self.times = self.times();
         }
         select
+    }
+
+    /// A group without keys is one row, although folding left no aggregate that says so.
+    fn keep_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
+        let roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
+        let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
+        if !self.computed_in(roots, stage).any(is_aggregate)
+            && let Some(item) = select.items.first_mut()
+        {
+            item.expr = self.emitter.of_group(item.expr);
+        }
     }
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.

@@ -12,8 +12,10 @@ use crate::span::Span;
 
 /// Sequences and mappings inside each other; no spec or dbt file comes near it.
 const NESTING: usize = 64;
-/// Nodes of one file, those that aliases repeat included.
+/// Nodes of one file.
 const NODES: usize = 2_000_000;
+/// Nodes and bytes of text that all aliases of one file repeat: 1 MiB.
+const REPEATED: usize = 1 << 20;
 
 enum Open {
     Sequence(Vec<Node>),
@@ -34,6 +36,7 @@ pub(crate) fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<
     let offset = |mark: &Marker| places.byte(mark.index()) as u32;
     let mut stack: Vec<(Open, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut repeated = 0usize;
     // Anchors before scalars, until an alias uses them.
     let mut unused: BTreeMap<usize, Span> = BTreeMap::new();
     let mut count = 0usize;
@@ -97,7 +100,14 @@ pub(crate) fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned();
                 let node = node.ok_or_else(|| invalid(source, span, "an alias to nothing"))?;
-                count += size(&node);
+                let (size, depth) = size(&node);
+                repeated += size;
+                if repeated > REPEATED {
+                    let message = "the aliases of this file repeat more than 1 MiB of values";
+                    return Err(Diagnostic::new(Code::InvalidYaml, span, message)
+                        .with_help("write an alias only where it repeats a short value, without aliases in it"));
+                }
+                check_depth(source, stack.len() + depth, span)?;
                 unused.remove(&anchor);
                 // A formula is shown where it is written; the alias is no text that it could be found in.
                 let is_text = matches!(node.kind, Kind::Scalar { .. });
@@ -159,15 +169,54 @@ fn after_blanks(source: &str, from: u32) -> u32 {
     from + (rest.len() - rest.trim_start().len()) as u32
 }
 
-fn size(node: &Node) -> usize {
-    // Depth is bounded by NESTING when the node is made.
+/// Returns the nodes of a value with the bytes of their texts, and how deep lists and mappings nest in it.
+fn size(node: &Node) -> (usize, usize) {
+    // Depth is bounded by NESTING when the node is made, that of an alias included.
+    let sum = |(size, depth): (usize, usize), node: &Node| {
+        let (more, inner) = self::size(node);
+        (size + more, depth.max(inner + 1))
+    };
     match &node.kind {
-        Kind::Scalar { .. } => 1,
-        Kind::Sequence(items) => items.iter().map(size).sum::<usize>() + 1,
-        Kind::Mapping(pairs) => pairs.iter().map(|(k, v)| size(k) + size(v)).sum::<usize>() + 1,
+        Kind::Scalar { value, .. } => (value.len() + 1, 0),
+        Kind::Sequence(items) => items.iter().fold((1, 1), sum),
+        Kind::Mapping(pairs) => pairs.iter().flat_map(|(k, v)| [k, v]).fold((1, 1), sum),
     }
 }
 
 fn check_depth(source: &str, depth: usize, span: Span) -> Result<(), Diagnostic> {
     if depth > NESTING { Err(invalid(source, span, "lists and mappings nest too deep")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists of ten aliases to the list before: few bytes, and ten times as many values for each level.
+    fn levels(count: usize) -> String {
+        let list =
+            |level: usize| format!("l{level}: &l{level} [{}]\n", vec![format!("*l{}", level - 1); 10].join(", "));
+        let first = "l0: &l0 [a, b, c]\n".to_owned();
+        first + &(1..=count).map(list).collect::<String>()
+    }
+
+    #[test]
+    fn aliases_repeat_little() {
+        let read = |text: &str| read(text, &mut Vec::new());
+        assert!(read(&levels(3)).is_ok());
+        assert!(read(&levels(6)).unwrap_err().message().contains("1 MiB"));
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20].join(", "));
+        assert!(read(&long).unwrap_err().message().contains("1 MiB"));
+    }
+
+    /// An alias inside a list is as deep as the list and the value that it repeats together.
+    #[test]
+    fn aliases_nest_no_deeper_than_lists() {
+        let nested = |level: usize| {
+            let inside = if level == 0 { "a".to_owned() } else { format!("*l{}", level - 1) };
+            format!("l{level}: &l{level} {}{inside}{}\n", "[".repeat(20), "]".repeat(20))
+        };
+        let text = |levels: usize| (0..levels).map(nested).collect::<String>();
+        assert!(read(&text(3), &mut Vec::new()).is_ok());
+        assert!(read(&text(4), &mut Vec::new()).unwrap_err().message().contains("too deep"));
+    }
 }

@@ -197,3 +197,16 @@ fn assumed_columns_of_one_name_are_both_listed() {
     assert_eq!(value["definitions"][0]["columns"], json!(["a.x", "b.x"]));
     assert_eq!(value["definitions"][0]["assumed"], json!({"x": "decimal", "b.x": "unknown"}));
 }
+
+/// In BigQuery a bare name is the row of a relation before it is a column.
+#[test]
+fn a_column_named_as_its_relation() {
+    let place = Place::new("named_as_relation");
+    place.write("schema.yml", "relations:\n  orders: {columns: {orders: integer, id: integer}}\n");
+    let sql = |dialect: &str| {
+        let args = ["compile", "--schema", "schema.yml", "--from", "orders", "--dialect", dialect, "SUM(orders - id)"];
+        place.run(&args).out.trim().to_owned()
+    };
+    assert_eq!(sql("bigquery"), "coalesce(sum(orders.orders - id), 0)");
+    assert_eq!(sql("duckdb"), "coalesce(sum(orders - id), 0)");
+}

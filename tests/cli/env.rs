@@ -143,7 +143,7 @@ fn models_are_compared_with_those_of_a_branch() {
 #[test]
 fn what_dbt_says_of_a_secret_is_masked() {
     let place = place("env_secrets");
-    let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db'}";
+    let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db', dsn: s3cret-dsn, odbc: Server=x;Pwd=s3cret-pwd}";
     edit(&place, "formulac.yml", "${user}\"}", &format!("${{user}}\", {vars}}}"));
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let says =

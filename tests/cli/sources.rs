@@ -120,3 +120,24 @@ fn standard_input_may_be_closed() {
     assert_eq!((run.exit, run.out.as_str()), (1, ""));
     assert!(run.err.contains("F0201"));
 }
+
+/// No file, such as a link to a device, is read without end.
+#[cfg(unix)]
+#[test]
+fn reading_ends() {
+    let run = Place::new("endless").run(&["compile", "x", "--schema", "/dev/zero", "--json"]);
+    assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
+    let mut folders = vec![std::path::PathBuf::from("src/cli")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let endless = ["fs::read(", "fs::read_to_string("].iter().any(|call| code.contains(call));
+            assert!(!endless, "{}: `source::read_bytes` and `source::read_text` have a limit", path.display());
+        }
+    }
+}

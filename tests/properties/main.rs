@@ -4,6 +4,7 @@
 mod cells;
 mod corpus;
 mod deep;
+mod foldings;
 mod formulas;
 mod fuzz;
 mod independence;

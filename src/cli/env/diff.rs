@@ -15,6 +15,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::source::read_text;
 use crate::cli::sync::Repository;
 use crate::cli::words::count;
 
@@ -119,7 +120,7 @@ fn models(place: &Place, repository: &Repository, commit: &str, only: &[String])
             continue;
         }
         let plain = |text: String| text.replace('\r', "");
-        let here = std::fs::read_to_string(place.root.join(path)).ok().map(plain);
+        let here = read_text(place.root.join(path)).ok().map(plain);
         let there = texts.get(path).cloned().flatten().map(plain);
         found.push(Model { name, here, there });
     }

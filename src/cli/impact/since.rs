@@ -1,6 +1,5 @@
 //! `--since`: what differs from a revision.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_of;
@@ -12,6 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::folder;
 use crate::cli::git::Revision;
 use crate::cli::project;
+use crate::cli::source::read_text;
 
 /// Files beside `dbt_project.yml` that say which packages there are.
 const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
@@ -32,7 +32,7 @@ pub fn compare(known: &Known, graph: &Graph<'_>, revision: &str) -> Result<(Vec<
             texts.extend(file.before.map(|text| (path, text)).filter(|(path, _)| project::is_yaml(path)));
             continue;
         }
-        let (was, now) = (file.before, fs::read_to_string(&path).ok());
+        let (was, now) = (file.before, read_text(&path).ok());
         // What is generated changes with its spec.
         if [&was, &now].into_iter().flatten().any(|text| spec_of(text).is_some()) {
             continue;
@@ -45,7 +45,7 @@ pub fn compare(known: &Known, graph: &Graph<'_>, revision: &str) -> Result<(Vec<
     let is_macro = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let of_macros = kinds.iter().filter(|(_, kind)| *kind == FileKind::Macro);
     let macros = of_macros.flat_map(|(path, _)| folder::files(&known.root.join(path), is_macro));
-    before.macros = macros.filter_map(|path| fs::read_to_string(path).ok()).collect();
+    before.macros = macros.filter_map(|path| read_text(path).ok()).collect();
     Ok(since(graph, &before))
 }
 

@@ -1,5 +1,6 @@
 //! The disk, as transactions use it.
 
+use crate::cli::source::read_bytes;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ impl Files {
 
 impl Disk for Files {
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.at(path)) {
+        match read_bytes(self.at(path)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -1,5 +1,6 @@
 //! Git's hooks: which one a call of git failed in. Git itself says nothing of that, but for its trace.
 
+use crate::cli::source::read_text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ impl Trace {
 
     /// The last hook that failed in the calls so far.
     pub fn failed(&self) -> Option<FailedHook> {
-        failed(&fs::read_to_string(&self.0).ok()?)
+        failed(&read_text(&self.0).ok()?)
     }
 }
 

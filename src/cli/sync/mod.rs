@@ -19,7 +19,6 @@ mod revisions;
 mod rollback;
 mod show;
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -30,6 +29,7 @@ use super::exit::{Exit, Failure};
 use super::json;
 use super::place::Place;
 use super::session::{Session, reports};
+use super::source::read_bytes;
 use super::write::{Planned, write_all};
 use formulac::diag::render;
 
@@ -106,5 +106,5 @@ pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 
 /// The text of a file below the project's folder; none where there is none.
 fn text_of(root: &Path, path: &str) -> Option<String> {
-    fs::read(root.join(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    read_bytes(root.join(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,6 +1,7 @@
 //! A copy of the dbt project as a plan would leave it. dbt does not follow links to folders, so the folders in which dbt
 //! looks for files are real in the copy, and their files are links to those of the project.
 
+use crate::cli::source::read_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -102,7 +103,7 @@ fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<Pat
 /// Folders of packages that are not downloaded: `local:` in the package files.
 fn local_packages(root: &Path) -> Vec<PathBuf> {
     let of = |file: &str| -> Vec<PathBuf> {
-        let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+        let text = read_text(root.join(file)).unwrap_or_default();
         let documents = Yaml::load_from_str(&text).unwrap_or_default();
         let packages = documents.first().and_then(|root| root.as_mapping_get("packages")?.as_vec());
         let local = packages.into_iter().flatten().filter_map(|package| package.as_mapping_get("local")?.as_str());

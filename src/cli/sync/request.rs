@@ -1,6 +1,5 @@
 //! The merge request's text of a plan: what was looked at, what it reaches, who approves it.
 
-use std::fs;
 use std::path::Path;
 
 use formulac::impact::{self, Change, Start, show};
@@ -13,6 +12,7 @@ use crate::cli::exit::{Failure, Found};
 use crate::cli::impact::Known;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::source::read_text;
 
 /// Where a push leaves it, seen from the project's folder.
 pub const FILE: &str = ".formulac/local/merge_request.md";
@@ -91,7 +91,7 @@ fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
 
 /// What is kept of exactly this text of a spec.
 fn evidence(place: &Place, model: &str, source: &str) -> Option<Evidence> {
-    let text = fs::read_to_string(place.root.join(Evidence::path(model))).ok()?;
+    let text = read_text(place.root.join(Evidence::path(model))).ok()?;
     let versions = Evidence::versions(&text).into_iter().filter(|it| it.is_of(source) && it.model == model);
     // Where two branches found different things, what does not agree is quoted.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)

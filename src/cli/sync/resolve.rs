@@ -16,6 +16,7 @@ use crate::cli::args::{ResolveArgs, Side};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::source::read_text;
 
 /// Where hand edits are kept that a person decided against and that no commit has.
 const UNDONE: &str = ".formulac/local/undone";
@@ -228,7 +229,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
     // An editor may be named with its options.
     let mut words = editor.split_whitespace();
     let status = Command::new(words.next().unwrap_or_default()).args(words).arg(&path).status();
-    let written = fs::read_to_string(&path);
+    let written = read_text(&path);
     if !status.is_ok_and(|status| status.success()) {
         return Err(Failure::new(Exit::Failed, format!("the editor `{editor}` failed")));
     }

@@ -27,7 +27,7 @@ use super::generation::Generation;
 use super::knowledge::{self, First, OfData};
 use super::place::Place;
 use super::session::Session;
-use super::source::Source;
+use super::source::{Source, read_text};
 use super::spec::{self, Spec};
 use super::sync::make_local;
 use super::write::{Planned, Present, write_all};
@@ -234,7 +234,7 @@ fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 
 /// How long the formula took last time in the same environment, by the same engine.
 fn last_seconds(place: &Place, evidence: &Evidence) -> Option<f64> {
-    let text = fs::read_to_string(place.root.join(Timing::path(&evidence.model))).ok()?;
+    let text = read_text(place.root.join(Timing::path(&evidence.model))).ok()?;
     let last = Timing::read(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
     last.formula_seconds.filter(|_| is_same)

@@ -1,0 +1,51 @@
+//! What folding leaves of a formula keeps the rows: a total stays one row, although nothing of its aggregate is left.
+
+use formulac::{Compiler, Dialect, Level};
+use proptest::prelude::*;
+
+use crate::fuzz::orders;
+
+/// A total, and constants around it that decide its value without it. `{}` is the formula inside.
+const TOTALS: [&str; 4] = ["SUM(amount)", "COUNT()", "MAX(id) - 1", "AVERAGE(amount)"];
+const FOLDINGS: [&str; 12] = [
+    "{} / 0",
+    "({}) + 1/0",
+    "1/0 * ({})",
+    "ROUND({}, 1/0)",
+    "IFERROR(({}) / 0, 0)",
+    "COALESCE(1, {})",
+    "CHOOSE(2, {}, 7)",
+    "CHOOSE(1, 1/0, {})",
+    "IF(({}) > 1, 1/0, 1/0)",
+    "IFS(TRUE, 7, ({}) > 1, 8)",
+    "SWITCH(1/0, {}, 1, 2)",
+    "N({} > 1/0)",
+];
+
+fn folded() -> impl Strategy<Value = String> {
+    let total = prop::sample::select(&TOTALS[..]);
+    let around = prop::collection::vec(prop::sample::select(&FOLDINGS[..]), 1..4);
+    (total, around).prop_map(|(total, around)| {
+        around.into_iter().fold(total.to_owned(), |formula, folding| folding.replace("{}", &formula))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn keep_a_total_one_row(formula in folded(), having in any::<bool>()) {
+        let having = if having { "having: COUNT() > 0\n" } else { "" };
+        let spec = format!("model: m\nfrom: orders\n{having}definitions: {{v: '{formula}'}}\n");
+        for dialect in Dialect::all() {
+            let compiler = Compiler::builder().dialect(dialect).schema(orders()).build();
+            let model = compiler.compile_spec(&spec);
+            let sql = model.query().unwrap_or_else(|| panic!("{spec}{:?}", model.diagnostics()));
+            let items = sql.split("\nfrom ").next().unwrap_or_default();
+            let has_aggregate = ["sum(", "count(", "max(", "avg("].iter().any(|call| items.contains(call));
+            prop_assert!(has_aggregate, "{spec}{sql}");
+            let compiled = compiler.compile(&formula);
+            prop_assert!(compiled.definitions().iter().all(|d| d.level() != Level::Row), "{formula}");
+        }
+    }
+}
