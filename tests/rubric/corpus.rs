@@ -13,6 +13,8 @@ pub struct Written {
     pub spec: String,
     pub query: String,
     pub model: String,
+    /// The relations that it reads.
+    pub tables: Vec<String>,
 }
 
 impl Written {
@@ -44,12 +46,17 @@ fn rates() -> Relation {
         .with(Column::new("since", Type::Date))
 }
 
+/// A relation that is called like the CTE in which values of `orders` are computed.
+fn orders_calculated() -> Relation {
+    Relation::new("orders_calculated").with(Column::new("id", Type::Integer)).primary_key(["id"])
+}
+
 /// Every spec with the schema that it is compiled against.
 pub fn specs() -> Vec<(String, String, Schema)> {
     let facts = std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap();
     let (founding, faults) = Schema::from_text(&facts, Dialect::default());
     assert!(faults.is_empty(), "{faults:?}");
-    let own = Schema::new().with(orders()).with(rates());
+    let own = Schema::new().with(orders()).with(rates()).with(orders_calculated());
     let mut all = Vec::new();
     for (name, text) in specs_in("examples/subscription_business/metrics") {
         all.push((format!("founding_{name}"), text, founding.clone()));
@@ -68,8 +75,8 @@ pub fn written() -> Vec<Written> {
         for dialect in Dialect::all() {
             let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
             if let (Some(query), Some(model)) = (compiled.query(), compiled.model_sql()) {
-                let (query, model) = (query.to_owned(), model.to_owned());
-                all.push(Written { name: name.clone(), dialect, spec: spec.clone(), query, model });
+                let (query, model, tables) = (query.to_owned(), model.to_owned(), compiled.tables().to_vec());
+                all.push(Written { name: name.clone(), dialect, spec: spec.clone(), query, model, tables });
             }
         }
     }

@@ -180,6 +180,10 @@ fn ctes_distinct_and_used() {
                 if !seen.insert(name.to_lowercase()) {
                     faults.push(format!("two CTEs are called {name}"));
                 }
+                // A model has a CTE for each relation that it reads.
+                if sql == w.query && w.tables.iter().any(|table| table.eq_ignore_ascii_case(name)) {
+                    faults.push(format!("the CTE {name} is called like a table that it reads"));
+                }
                 let reads = |line: &str| {
                     let (read, _) = line.trim_end_matches(';').trim().split_once(" as ").unwrap_or((line, ""));
                     ["from", "join"].iter().any(|word| read.trim().ends_with(&format!("{word} {name}")))
