@@ -8,7 +8,7 @@ use super::regex::{SPECIAL, members};
 const MOST_GROUPS: usize = 6;
 
 /// All but literals, each with its letters in a mask.
-const PARTS: [(DatePart, &str); 17] = [
+const PARTS: [(DatePart, &str); 19] = [
     (DatePart::Year4, "yyyy"),
     (DatePart::Year2, "yy"),
     (DatePart::MonthName, "mmmm"),
@@ -24,7 +24,9 @@ const PARTS: [(DatePart, &str); 17] = [
     (DatePart::Twelve2, "hh"),
     (DatePart::Twelve, "h"),
     (DatePart::Minute2, "mm"),
+    (DatePart::Minute, "m"),
     (DatePart::Second2, "ss"),
+    (DatePart::Second, "s"),
     (DatePart::AmPm, "AM/PM"),
 ];
 
@@ -122,7 +124,9 @@ pub(crate) fn date_part_of(texts: &[&str]) -> Option<String> {
 /// Whether a text is a pattern that takes away what of the digits the mask does not ask for.
 pub(crate) fn is_of_digits(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
-    matches!(text, SIGN | SIGN_AND_ZERO) || optional.is_some_and(|text| text.starts_with("0{1,"))
+    matches!(text, SIGN | SIGN_AND_ZERO)
+        || digits_in_groups(text).is_some()
+        || optional.is_some_and(|text| text.starts_with("0{1,"))
 }
 
 /// The digits of masks of numbers that texts of SQL may be the spelling of.
@@ -136,12 +140,38 @@ pub(crate) fn digits_of(spelled: &[&str]) -> Vec<String> {
                 let own =
                     [mask.to_char(), mask.printf(false), mask.printf(true), mask.braces(false), mask.braces(true)];
                 if own.iter().any(|own| spelled.contains(&own.as_str())) {
+                    if zeros > 1 && decimals == 0 {
+                        found.extend(codes(zeros, spelled));
+                    }
                     found.extend(letters(&mask, spelled));
                 }
             }
         }
     }
     found
+}
+
+/// The sizes of the groups that the pattern of a code takes, `3` of `([0-9]{3})$`.
+fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
+    let groups = pattern.strip_suffix('$')?.split_inclusive(')');
+    groups.map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok()).collect()
+}
+
+/// Codes of so many zeros, such as `0000-000`, with what is put before each of the last groups of digits.
+fn codes(zeros: u32, spelled: &[&str]) -> Vec<String> {
+    let read = |(sizes, new): (&[usize], &str)| {
+        let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
+        let (mut mask, mut rest) = ("0".repeat(first), new);
+        for (at, size) in sizes.iter().enumerate() {
+            let (between, more) = rest.split_once(&format!("\\{}", at + 1))?;
+            mask += &literal_of(&between.replace("\\\\", "\\"));
+            mask += &"0".repeat(*size);
+            rest = more;
+        }
+        (first > 0 && rest.is_empty()).then_some(mask)
+    };
+    let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digits_in_groups(text)).collect();
+    patterns.iter().flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new))).filter_map(read).collect()
 }
 
 /// The letters of its digits; with fewer that are written in any case where a pattern takes the others away.

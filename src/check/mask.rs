@@ -24,6 +24,10 @@ pub(super) struct NumberMask {
     pub decimal_zeros: u32,
     /// The most digits behind the point.
     pub decimals: u32,
+    /// Texts between the digits of a code, as in `000-000`, each with the number of digits before it.
+    pub breaks: Vec<(u32, String)>,
+    /// The value as `&` writes it, by `General` or `@`.
+    pub general: bool,
     /// Thousands are set apart.
     pub grouped: bool,
     /// How often it is multiplied by 100, and divided by 1000.
@@ -50,7 +54,9 @@ pub(super) enum DatePart {
     Twelve2,
     Twelve,
     Minute2,
+    Minute,
     Second2,
+    Second,
     AmPm,
     Literal(String),
 }
@@ -71,13 +77,34 @@ pub(super) fn is_bare(c: char) -> bool {
     " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
 
-/// What stands in quotes or behind a backslash, and where it ends; none when neither begins here.
+/// What brackets show: nothing of a colour, the sign of a currency, as in `[$€-407]`. `None` for conditions and elapsed times.
+fn bracketed(inner: &str) -> Option<String> {
+    const COLOURS: [&str; 8] = ["black", "blue", "cyan", "green", "magenta", "red", "white", "yellow"];
+    if let Some(currency) = inner.strip_prefix('$') {
+        return Some(currency.split_once('-').map_or(currency, |(sign, _)| sign).to_owned());
+    }
+    let lower = inner.to_ascii_lowercase();
+    let numbered = lower.strip_prefix("color").is_some_and(|number| number.trim().parse::<u8>().is_ok());
+    (numbered || COLOURS.contains(&lower.as_str())).then(String::new)
+}
+
+/// What stands in quotes, behind a backslash, in brackets or as a gap `_)`, and where it ends; none when none begins here.
 fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), Refused>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {
         return Some(match rest.split_once('"') {
             Some((inner, _)) => Ok((inner.to_owned(), at + inner.len() + 2)),
             None => refused(at..at + 1, "this quote is not closed"),
+        });
+    }
+    if let Some((inner, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return bracketed(inner).map(|shown| Ok((shown, at + inner.len() + 2)));
+    }
+    if let Some(rest) = rest.strip_prefix('_') {
+        return Some(match rest.chars().next() {
+            // As wide as that sign in a cell; in a text a blank.
+            Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
+            None => refused(at..at + 1, "a sign stands behind `_`, as in `_)`"),
         });
     }
     let rest = rest.strip_prefix('\\')?;
@@ -94,7 +121,7 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
         at = match quoted(mask, at) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
-            // Colours and conditions are refused, whatever letters they have.
+            // Conditions are refused, whatever letters they have.
             None if c == '[' => mask.get(at..).and_then(|rest| rest.find(']')).map_or(mask.len(), |end| at + end + 1),
             None if "ymdhsYMDHS".contains(c) => return true,
             None => at + c.len_utf8(),
@@ -103,7 +130,23 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
     false
 }
 
-/// The forms of a mask, each with the place where it begins: for numbers above 0, below it, and 0.
+/// Where a mask has an elapsed time, `[h]`, `[mm]` or `[ss]`.
+pub(super) fn elapsed(mask: &str) -> Option<Range<usize>> {
+    let mut at = 0;
+    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+        let inner = mask.get(at..)?.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
+        at = match (quoted(mask, at), inner) {
+            (Some(text), _) => text.ok()?.1,
+            (None, Some(inner)) if !inner.is_empty() && inner.bytes().all(|b| b"hmsHMS".contains(&b)) => {
+                return Some(at..at + inner.len() + 2);
+            }
+            _ => at + c.len_utf8(),
+        };
+    }
+    None
+}
+
+/// The forms of a mask, each with the place where it begins: for numbers above 0, below it, 0, and texts.
 pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, Refused> {
     let mut ends = Vec::new();
     let mut at = 0;
@@ -118,8 +161,9 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, Refused> {
             }
         };
     }
-    if let Some(fourth) = ends.get(2) {
-        return refused(*fourth..fourth + 1, "there are forms for numbers above 0, below it and for 0, and no fourth");
+    if let Some(fifth) = ends.get(3) {
+        let why = "there are forms for numbers above 0, below it, for 0 and for texts, and no fifth";
+        return refused(*fifth..fifth + 1, why);
     }
     ends.push(mask.len());
     let mut first = 0;
@@ -150,6 +194,9 @@ pub(super) fn words(section: &str) -> Option<String> {
     Some(out)
 }
 
+/// The form of a number as it is.
+const GENERAL: &str = "General";
+
 /// Where a number's mask is being read.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
@@ -161,9 +208,15 @@ enum Place {
 
 pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
     let mut out = NumberMask::default();
-    let (mut place, mut at, mut digits, mut commas) = (Place::Before, 0, 0u32, 0u32);
+    let (mut place, mut at, mut digits, mut commas, mut point) = (Place::Before, 0, 0u32, 0u32, false);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let here = at..at + c.len_utf8();
+        let general = mask.get(at..at + GENERAL.len()).is_some_and(|word| word.eq_ignore_ascii_case(GENERAL));
+        if place == Place::Before && (general || c == '@') {
+            (out.general, out.zeros, digits, place) = (true, 1, 1, Place::After);
+            at += if general { GENERAL.len() } else { c.len_utf8() };
+            continue;
+        }
         let literal = match quoted(mask, at) {
             Some(text) => {
                 let (text, next) = text?;
@@ -173,6 +226,13 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
             None => {
                 at = here.end;
                 match c {
+                    '0' | '#' if place == Place::After && !point && !out.general => {
+                        out.breaks.push((digits, std::mem::take(&mut out.suffix)));
+                        place = Place::Whole;
+                        // Read again, as a digit.
+                        at = here.start;
+                        continue;
+                    }
                     '0' | '#' | '.' if place == Place::After => {
                         return refused(here, "digits stand together, with nothing between them");
                     }
@@ -200,7 +260,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         continue;
                     }
                     '.' if place != Place::Decimals => {
-                        place = Place::Decimals;
+                        (place, point) = (Place::Decimals, true);
                         continue;
                     }
                     '%' => {
@@ -208,9 +268,13 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         "%".to_owned()
                     }
                     c if is_bare(c) => c.to_string(),
-                    'E' | 'e' => return refused(here, "exponents are not written"),
-                    '[' => return refused(here, "colours, conditions and elapsed times are not known"),
-                    '?' | '*' | '_' => return refused(here, "columns of a sheet are not known"),
+                    'E' | 'e' => {
+                        let why = "exponents are not written; choose the power of ten, `TEXT(x / 1000000, \"0.0\") & \"E+6\"`";
+                        return refused(here, why);
+                    }
+                    '[' => return refused(here, "conditions are not known; write `IF(x > 5, TEXT(x, …), …)`"),
+                    '?' => return refused(here, "digits are `0` or `#`, and fractions are not written"),
+                    '*' => return refused(here, "a text has no width to fill; leave out `*` and the sign behind it"),
                     c if c.is_alphabetic() => return refused(here, "letters stand in quotes"),
                     _ => return refused(here, "this is no sign of a number's mask; put it in quotes"),
                 }
@@ -230,6 +294,11 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
     }
     if out.grouped && out.zeros > 1 {
         return refused(0..mask.len(), "leading zeros and thousands do not go together");
+    }
+    let is_code = out.zeros == digits && !point && !out.grouped && out.thousands == 0 && out.percents == 0;
+    if !out.breaks.is_empty() && (!is_code || out.breaks.len() > 9) {
+        let why = "between digits signs stand only in codes of zeros, as `000-000`; thousands are set apart by `#,##0`";
+        return refused(0..mask.len(), why);
     }
     if out.percents > 2 || out.thousands > 4 {
         return refused(0..mask.len(), "it moves the point too far");
@@ -266,7 +335,7 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
             let here = at..at + c.len_utf8();
             return match c {
                 '0' | '#' => refused(here, "digits are of numbers; fractions of seconds are not written"),
-                '[' => refused(here, "colours, countries and elapsed times are not known"),
+                '[' => refused(here, "conditions are not known; write `IF(…)`"),
                 'q' | 'Q' => refused(here, "a quarter is written as `\"Q\" & QUARTER(date)`"),
                 c if c.is_alphabetic() => refused(here, "letters that are no part of a date stand in quotes"),
                 _ => refused(here, "this is no sign of a date's mask; put it in quotes"),
@@ -296,7 +365,7 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
                 ('y', 1 | 2) => DatePart::Year2,
                 ('y', 3 | 4) => DatePart::Year4,
                 ('m', 2) if timed(index) => DatePart::Minute2,
-                ('m', 1) if timed(index) => return refused(at.clone(), "minutes have two digits, `mm`"),
+                ('m', 1) if timed(index) => DatePart::Minute,
                 ('m', 1) => DatePart::Month,
                 ('m', 2) => DatePart::Month2,
                 ('m', 3) => DatePart::MonthShort,
@@ -310,7 +379,7 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
                 ('h', 1) => DatePart::Hour,
                 ('h', 2) => DatePart::Hour2,
                 ('s', 2) => DatePart::Second2,
-                ('s', 1) => return refused(at.clone(), "seconds have two digits, `ss`"),
+                ('s', 1) => DatePart::Second,
                 _ => return refused(at.clone(), "no part of a date has so many letters"),
             },
         };
@@ -359,6 +428,17 @@ impl NumberMask {
         if whole { format!("{{:{padded}{group}d}}") } else { format!("{{:{padded}{group}.{}f}}", self.decimals) }
     }
 
+    /// The last digits of a code as a pattern, and what takes their place: `([0-9]{3})$` and `-\1` of `0000-000`.
+    pub fn code(&self) -> Option<(String, String)> {
+        let ends = self.breaks.iter().skip(1).map(|(end, _)| *end).chain([self.zeros]);
+        let (mut pattern, mut new) = (String::new(), String::new());
+        for (group, ((start, between), end)) in self.breaks.iter().zip(ends).enumerate() {
+            pattern += &format!("([0-9]{{{}}})", end.saturating_sub(*start));
+            new += &format!("{}\\{}", between.replace('\\', "\\\\"), group + 1);
+        }
+        (!pattern.is_empty()).then(|| (pattern + "$", new))
+    }
+
     /// What is taken from the end, where digits behind the point may be left out.
     pub fn optional_decimals(&self) -> Option<String> {
         let optional = self.decimals.checked_sub(self.decimal_zeros).filter(|n| *n > 0)?;
@@ -370,8 +450,8 @@ impl NumberMask {
 impl DatePart {
     /// Of the time of day.
     pub fn is_of_clock(&self) -> bool {
-        use DatePart::{AmPm, Hour, Hour2, Minute2, Second2, Twelve, Twelve2};
-        matches!(self, Hour | Hour2 | Twelve | Twelve2 | Minute2 | Second2 | AmPm)
+        use DatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
+        matches!(self, Hour | Hour2 | Twelve | Twelve2 | Minute | Minute2 | Second | Second2 | AmPm)
     }
 
     /// As C's strftime.
@@ -392,7 +472,9 @@ impl DatePart {
             Self::Twelve2 => "%I",
             Self::Twelve => "%-I",
             Self::Minute2 => "%M",
+            Self::Minute => "%-M",
             Self::Second2 => "%S",
+            Self::Second => "%-S",
             Self::AmPm => "%p",
             Self::Literal(text) => {
                 out.push_str(&text.replace('%', "%%"));
@@ -412,6 +494,8 @@ impl DatePart {
             Self::Day => "FMDD",
             Self::Hour => "FMHH24",
             Self::Twelve => "FMHH12",
+            Self::Minute => "FMMI",
+            Self::Second => "FMSS",
             Self::Literal(text) => return push_literal(out, text, "\\\""),
             other => other.plain().unwrap_or_default(),
         });
@@ -519,8 +603,10 @@ pub(super) mod tests {
             "abc",
             "0;0",
             "0.0E+0",
-            "[Red]0",
-            "0-0",
+            "[>5]0",
+            "# ##0",
+            "0-0.0",
+            "General0",
             "_0",
             "*0",
             "0,000",
@@ -532,7 +618,7 @@ pub(super) mod tests {
         ] {
             assert!(number(mask).is_err(), "{mask}");
         }
-        for mask in ["mmmmm", "yyyyy", "q", "[h]", "s", "h:m", "ss.000", "T", "\"d", "-"] {
+        for mask in ["mmmmm", "yyyyy", "q", "[h]", "sss", "ss.000", "T", "\"d", "-"] {
             assert!(date(mask).is_err(), "{mask}");
         }
         assert!(is_of_dates("\\T yy") && !is_of_dates("\"dm\"0"));

@@ -27,6 +27,14 @@ impl Lower<'_> {
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
             return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
+        if let Some(at) = mask::elapsed(&text) {
+            let why = "elapsed time is not written; write hours as `INT(x * 24)` and minutes as \
+                       `TEXT(MOD(INT(x * 1440), 60), \"00\")`";
+            return self.bad_mask(mask, at, why);
+        }
+        if let Some(shown) = self.text_as_it_is(value, &text, span) {
+            return shown;
+        }
         let of_dates = mask::is_of_dates(&text);
         let Some(value) = self.masked(value, of_dates) else { return self.error(span) };
         if of_dates {
@@ -46,10 +54,35 @@ impl Lower<'_> {
         }
     }
 
+    /// A text by its form, the fourth or the only one, with `@` or `General`; `None` for other values and forms.
+    fn text_as_it_is(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
+        if self.program.meta(value).ty != Type::Text {
+            return None;
+        }
+        let sections = mask::sections(mask).ok()?;
+        let ([(_, section)] | [_, _, _, (_, section)]) = sections.as_slice() else { return None };
+        let form = mask::number(section).ok().filter(|form| form.general)?;
+        let mut text = value;
+        if !form.prefix.is_empty() {
+            let prefix = self.text_literal(&form.prefix, span);
+            text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
+        }
+        Some(self.with_suffix(text, &form, span))
+    }
+
+    fn with_suffix(&mut self, text: IrId, mask: &NumberMask, span: Span) -> IrId {
+        if mask.suffix.is_empty() {
+            return text;
+        }
+        let suffix = self.text_literal(&mask.suffix, span);
+        self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
+    }
+
     /// A form for numbers above 0, one for those below it, which writes the sign itself, and perhaps one for 0.
     fn text_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
         let mut texts = self.list();
-        for (place, (from, section)) in sections.iter().enumerate() {
+        // The fourth form is for texts.
+        for (place, (from, section)) in sections.iter().take(3).enumerate() {
             let text = match (mask::words(section), mask::number(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
@@ -113,8 +146,8 @@ impl Lower<'_> {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(
-                "numbers are written with `0 # , . %` and up to three forms with `;` between them, dates with \
-                 `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, other text in quotes",
+                "numbers are written with `0 # , . %` or `General` and up to three forms with `;` between them, dates with \
+                 `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`, other text in quotes",
             ),
         );
         self.error(span)
@@ -125,9 +158,9 @@ impl Lower<'_> {
     fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: Sign, span: Span) -> IrId {
         let places = i64::from(mask.decimals) + 2 * i64::from(mask.percents) - 3 * i64::from(mask.thousands);
         let whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
-        let is_text = whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1;
+        let is_text = mask.general || (whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1);
         let mut number = value;
-        if !whole {
+        if !whole && !mask.general {
             let places = self.integer(&places.to_string(), span);
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
@@ -156,6 +189,9 @@ impl Lower<'_> {
         if let Some(pattern) = mask.optional_decimals() {
             text = self.replaced_in(text, &pattern, "", span);
         }
+        if let Some((pattern, new)) = mask.code() {
+            text = self.replaced_in(text, &pattern, &new, span);
+        }
         if padded {
             let mut around = self.apply_checked(internal::SIGN_TEXT, &[rounded], span, "TEXT");
             if !mask.prefix.is_empty() {
@@ -174,11 +210,7 @@ impl Lower<'_> {
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replaced_in(text, pattern, &new, span);
         }
-        if !mask.suffix.is_empty() {
-            let suffix = self.text_literal(&mask.suffix, span);
-            text = self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT");
-        }
-        text
+        self.with_suffix(text, mask, span)
     }
 
     /// The text with the one match of a pattern replaced.
@@ -241,6 +273,8 @@ impl Lower<'_> {
                 }
                 DatePart::Month => internal::MONTH_NUM,
                 DatePart::Day => internal::DAY_OF_MONTH,
+                DatePart::Minute => internal::MINUTE,
+                DatePart::Second => internal::SECOND,
                 _ => internal::HOUR_OF_DAY,
             };
             let number = self.apply_checked(number, &[value], span, "TEXT");

@@ -5,7 +5,7 @@ use super::probes::{Arg, Probe, TYPES, column};
 
 /// Formats of numbers and dates that people write.
 fn masks() -> Vec<String> {
-    const DATES: [&str; 35] = [
+    const DATES: [&str; 37] = [
         "yyyy-mm-dd",
         "yyyy-mm",
         "yyyy",
@@ -41,6 +41,8 @@ fn masks() -> Vec<String> {
         "hh:mm",
         "hh:mm:ss",
         "h:mm AM/PM",
+        "h:m",
+        "h:m:s",
     ];
     let mut masks: Vec<String> =
         DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
@@ -53,7 +55,7 @@ fn masks() -> Vec<String> {
             }
         }
     }
-    masks.push("@".to_owned());
+    masks.push("General".to_owned());
     masks
 }
 

@@ -112,6 +112,9 @@ fn formats(
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
     for mask in numbers(trees, expression).into_iter().take(MASKS) {
         put(&NUMERIC, &mask);
+        if mask.contains("General") {
+            put(&[Type::Text], &mask);
+        }
     }
     let is_case = |part: &Id| *trees.label(*part) == Label::Case;
     for case in trees.below(expression).into_iter().filter(is_case).take(CASES) {
@@ -134,7 +137,9 @@ fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
     affixes.truncate(AFFIXES);
     affixes.push((None, String::new()));
     let thousands = thousands(trees, expression);
+    let is_bare = cores.is_empty();
     cores.extend(["0", "#"].map(str::to_owned));
+    cores.extend(is_bare.then(|| "General".to_owned()));
     let mut found: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {

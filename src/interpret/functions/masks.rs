@@ -15,6 +15,15 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
 fn masked(args: Args<'_>) -> Option<Value> {
     let forms = forms(&text(&args[1]));
     let parts = parts(forms.first().map_or("", String::as_str));
+    if let Value::Text(text) = &args[0] {
+        let form = forms.get(3).map_or(parts, |form| self::parts(form));
+        let shown = form.iter().map(|part| match part {
+            Part::Plain(plain) => plain.clone(),
+            Part::General => text.clone(),
+            _ => unread(text, "by a mask of numbers"),
+        });
+        return Some(Value::Text(shown.collect()));
+    }
     if parts.iter().any(|part| matches!(part, Part::Letters(_) | Part::Clock12)) {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
@@ -23,7 +32,7 @@ fn masked(args: Args<'_>) -> Option<Value> {
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
         (Some(positive), [_, below, ..]) if !is_zero => counted(positive, &self::parts(below)),
-        (_, [_, _, zero]) if is_zero => counted(&number, &self::parts(zero)),
+        (_, [_, _, zero, ..]) if is_zero => counted(&number, &self::parts(zero)),
         _ => counted(&number, &parts),
     }))
 }
@@ -56,6 +65,8 @@ enum Part {
     /// Digits with what stands between them: `#,##0.00`.
     Digits(String),
     Percent,
+    /// The value as it is.
+    General,
 }
 
 fn parts(mask: &str) -> Vec<Part> {
@@ -71,6 +82,15 @@ fn parts(mask: &str) -> Vec<Part> {
                 let quoted = run(at + 1, &|c| c != '"');
                 let length = quoted.chars().count() + 2;
                 (Part::Plain(quoted), length)
+            }
+            'G' | 'g' => (Part::General, "General".len()),
+            '@' => (Part::General, 1),
+            // A gap is a blank.
+            '_' => (Part::Plain(" ".to_owned()), 2),
+            '[' => {
+                let inner = run(at + 1, &|c| c != ']');
+                let sign = inner.strip_prefix('$').and_then(|currency| currency.split('-').next());
+                (Part::Plain(sign.unwrap_or_default().to_owned()), inner.chars().count() + 2)
             }
             '\\' => (Part::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
             'A' | 'a' => (Part::Clock12, "AM/PM".len()),
@@ -133,6 +153,7 @@ fn dated(value: &Value, parts: &[Part]) -> String {
             "h" => shown_hour.to_string(),
             "hh" => format!("{shown_hour:02}"),
             "ss" => format!("{second:02}"),
+            "s" => second.to_string(),
             other => return unread(other, "in a mask"),
         };
         seen += 1;
@@ -162,15 +183,23 @@ fn counted(number: &str, parts: &[Part]) -> String {
     let (negative, shown) = match digits.as_slice() {
         [digits] => digits_of(number, digits, parts),
         // A form may hold words alone.
-        [] => (false, String::new()),
-        _ => {
-            unread("several runs of digits", "in a mask of numbers");
-            (false, String::new())
-        }
+        [] => match number.strip_prefix('-') {
+            Some(positive) if parts.contains(&Part::General) => (true, positive.to_owned()),
+            _ => (false, number.to_owned()),
+        },
+        // A code: each run but the first has as many digits as it asks for.
+        runs => digits_of(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
     };
+    let mut left = digits.iter().map(|run| run.len()).sum::<usize>();
+    let mut from = 0;
     let text = parts.iter().map(|part| match part {
         Part::Plain(text) => text.as_str(),
-        Part::Digits(_) => &shown,
+        Part::Digits(run) if digits.len() > 1 => {
+            left -= run.len();
+            let until = shown.len() - left;
+            shown.get(std::mem::replace(&mut from, until)..until).unwrap_or_default()
+        }
+        Part::Digits(_) | Part::General => &shown,
         Part::Percent => "%",
         Part::Letters(letters) => letters,
         Part::Clock12 => "AM/PM",
