@@ -1,7 +1,9 @@
-//! `docs/reference/`: a page for each function, made of its entry in the catalogue and its case file.
+//! `docs/reference/`: a page for each function, made of its entry in the catalogue and its case file; `docs/SUMMARY.md` lists them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use formulac::catalog::{self, Function};
 use formulac::{Dialect, Type};
@@ -28,6 +30,7 @@ pub fn run() {
         let _ = writeln!(line, "- [{}]({name}){also}: {}", function.signature(), function.summary);
         pages.push((format!("reference/{name}"), page(function, file)));
     }
+    pages.push(("SUMMARY.md".to_owned(), summary(&pages)));
     let mut text = String::from(
         "# Functions\n\nGenerated from the catalogue (`dialects/functions`) and the cases (`tests/conformance/cases`).\n\
          What is known of each in each dialect: [matrix](../matrix.md).\n",
@@ -38,6 +41,21 @@ pub fn run() {
     pages.push(("reference/README.md".to_owned(), text));
     generated::check(&pages);
     generated::no_others("reference", &pages);
+}
+
+/// Returns the summary of the book with the pages of all functions below the line of their index.
+fn summary(pages: &[(String, String)]) -> String {
+    const INDEX: &str = "- [Functions](reference/README.md)\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SUMMARY.md");
+    let now = fs::read_to_string(path).expect("the book has a summary");
+    let (before, after) = now.split_once(INDEX).expect("the summary lists the functions");
+    let mut text = format!("{before}{INDEX}");
+    for (name, page) in pages {
+        let title = page.lines().next().unwrap_or_default().trim_start_matches("# ");
+        let _ = writeln!(text, "  - [{title}]({name})");
+    }
+    text.extend(after.split_inclusive('\n').skip_while(|line| line.starts_with("  - ")));
+    text
 }
 
 fn file_name(function: &str) -> String {

@@ -14,6 +14,7 @@ mod incremental;
 mod kinds;
 mod modified;
 mod nested;
+mod page;
 mod passed_on;
 mod project;
 mod proofs;

@@ -1,16 +1,14 @@
 //! The pages of `docs` that tell a story, run: their commands, in their order, on DuckDB and on Postgres. On DuckDB they
 //! print what the page says; `FORMULAC_WRITE=1` writes that anew.
 
-use std::env;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::page::{Run, Step, steps};
 use crate::project::read;
-use crate::shell::{Shell, alike};
+use crate::shell::Shell;
 use crate::tools::{Server, run, scratch, tool, write};
 
 const FROM_OMNI: &str = "docs/from_omni_to_dbt.md";
@@ -32,137 +30,35 @@ const ROWS: [(&str, f64, Option<f64>); 10] = [
     ("2024-07-01", 200.0, Some(-60.0)),
 ];
 
-/// A step of the page.
-enum Step {
-    /// A command with what it prints.
-    Run { command: String, printed: String },
-    /// A text that goes into a file, or to its end.
-    Put { file: String, is_added: bool, text: String },
-    /// What is only read.
-    Told(String),
-}
-
-fn steps(page: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        steps.push(Step::Told(line.to_owned()));
-        let info = line.trim_start_matches('`');
-        let (fence, _) = line.split_at(line.len() - info.len());
-        if fence.len() < 3 {
-            continue;
-        }
-        // What a command prints may have fences of its own.
-        let body: Vec<&str> = lines.by_ref().take_while(|line| *line != fence).collect();
-        if info == "console" {
-            for line in body {
-                match (line.strip_prefix("$ "), steps.last_mut()) {
-                    (Some(command), _) => {
-                        steps.push(Step::Run { command: command.to_owned(), printed: String::new() });
-                    }
-                    (None, Some(Step::Run { printed, .. })) => {
-                        printed.push_str(line);
-                        printed.push('\n');
-                    }
-                    _ => panic!("{line:?} stands before any command"),
-                }
-            }
-        } else {
-            let (_, place) = info.split_once(' ').expect("the block names its file");
-            let (sign, file) = place.split_once(' ').expect("the block says `>` or `>>`");
-            let text = body.iter().map(|line| format!("{line}\n")).collect();
-            steps.push(Step::Put { file: file.to_owned(), is_added: sign == ">>", text });
-        }
-        steps.push(Step::Told(fence.to_owned()));
-    }
-    steps
-}
-
-fn page(steps: &[Step]) -> String {
-    let one = |step: &Step| match step {
-        Step::Run { command, printed } => format!("$ {command}\n{printed}"),
-        Step::Put { text, .. } => text.clone(),
-        Step::Told(line) => format!("{line}\n"),
-    };
-    steps.iter().map(one).collect()
-}
-
-/// The page's commands, in a folder of their own.
-struct Run {
-    shell: Shell,
-    /// What stands otherwise in commands on another warehouse.
-    replaced: Vec<(&'static str, &'static str)>,
-}
-
-impl Run {
-    /// Runs a command. Returns what it prints, and its exit status if it is not 0.
-    fn command(&mut self, command: &str) -> String {
-        let command = self.replaced.iter().fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
-        let (status, mut printed) = self.shell.run(&command);
-        if status != 0 {
-            printed.push_str(&format!("[exit {status}]\n"));
-        }
-        printed
-    }
-
-    fn put(&self, file: &str, is_added: bool, text: &str) {
-        let path = self.shell.folder.join(file);
-        let text = self.replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-        if !is_added {
-            return write(&path, &text);
-        }
-        let mut open = OpenOptions::new().append(true).open(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
-        open.write_all(text.as_bytes()).unwrap_or_else(|e| panic!("{file}: {e}"));
-    }
-
-    /// The rows that the model has, as dbt shows them.
-    fn finds_the_rows(&mut self) {
-        self.command("dbt --quiet build --select mrr_growth");
-        let shown = self.command("dbt --quiet show --select mrr_growth --limit 100 --output json");
-        let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
-        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
-        let row = |row: &Value| {
-            let month = row["billing_month"].as_str().unwrap_or_default().get(..10).unwrap_or_default().to_owned();
-            let (revenue, prior) = (number(&row["monthly_recurring_revenue"]), number(&row["prior_quarter_mrr"]));
-            let growth = number(&row["quarterly_growth_rate"]);
-            let expected = prior.filter(|it| *it != 0.0).zip(revenue).map(|(prior, now)| (now - prior) / prior);
-            let is_right = match (growth, expected) {
-                (Some(growth), Some(expected)) => (growth - expected).abs() < 1e-6,
-                (None, None) => true,
-                _ => false,
-            };
-            assert!(is_right, "{row}");
-            json!([month, revenue, prior])
+/// The rows that the model has, as dbt shows them.
+fn finds_the_rows(story: &mut Run) {
+    story.command("dbt --quiet build --select mrr_growth");
+    let shown = story.command("dbt --quiet show --select mrr_growth --limit 100 --output json");
+    let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+    let row = |row: &Value| {
+        let month = row["billing_month"].as_str().unwrap_or_default().get(..10).unwrap_or_default().to_owned();
+        let (revenue, prior) = (number(&row["monthly_recurring_revenue"]), number(&row["prior_quarter_mrr"]));
+        let growth = number(&row["quarterly_growth_rate"]);
+        let expected = prior.filter(|it| *it != 0.0).zip(revenue).map(|(prior, now)| (now - prior) / prior);
+        let is_right = match (growth, expected) {
+            (Some(growth), Some(expected)) => (growth - expected).abs() < 1e-6,
+            (None, None) => true,
+            _ => false,
         };
-        let mut rows: Vec<Value> = shown["show"].as_array().expect("rows").iter().map(row).collect();
-        rows.sort_by_key(ToString::to_string);
-        assert_eq!(rows, ROWS.map(|(month, revenue, prior)| json!([month, revenue, prior])));
-    }
+        assert!(is_right, "{row}");
+        json!([month, revenue, prior])
+    };
+    let mut rows: Vec<Value> = shown["show"].as_array().expect("rows").iter().map(row).collect();
+    rows.sort_by_key(ToString::to_string);
+    assert_eq!(rows, ROWS.map(|(month, revenue, prior)| json!([month, revenue, prior])));
 }
 
 /// Runs a page on DuckDB and compares what its commands print, or writes that into the page.
 fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     let dbt = tool("FORMULAC_DBT")?;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path);
-    let mut told = steps(&read(&path));
     let mut story = Run { shell: Shell::begin(scratch(folder), dbt, Vec::new()), replaced: Vec::new() };
-    for step in &mut told {
-        match step {
-            Step::Run { command, printed } => {
-                let now = story.command(command);
-                if alike(&now) != alike(printed) {
-                    let is_written = env::var_os("FORMULAC_WRITE").is_some();
-                    assert!(is_written, "`{command}` prints\n{now}\nand {page_path} says\n{printed}");
-                    *printed = now;
-                }
-            }
-            Step::Put { file, is_added, text } => story.put(file, *is_added, text),
-            Step::Told(_) => {}
-        }
-    }
-    if env::var_os("FORMULAC_WRITE").is_some() {
-        write(&path, &page(&told));
-    }
+    story.told(page_path);
     Some(story)
 }
 
@@ -175,7 +71,7 @@ fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
     let mut story = Run { shell: Shell::begin(scratch(folder), dbt, environment), replaced: ON_POSTGRES.to_vec() };
     for step in &steps(&read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path))) {
         match step {
-            Step::Run { command, printed } => {
+            Step::Run { command, printed, .. } => {
                 let now = story.command(command);
                 let exit = |printed: &str| printed.lines().find(|line| line.starts_with("[exit ")).map(str::to_owned);
                 assert_eq!(exit(&now), exit(printed), "`{command}` prints\n{now}");
@@ -196,13 +92,13 @@ fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
 #[test]
 fn from_omni_to_dbt_on_duckdb() {
     let Some(mut story) = told_on_duckdb(FROM_OMNI, "story_duckdb") else { return };
-    story.finds_the_rows();
+    finds_the_rows(&mut story);
 }
 
 #[test]
 fn from_omni_to_dbt_on_postgres() {
     let Some((mut story, _server)) = done_on_postgres(FROM_OMNI, "story_postgres") else { return };
-    story.finds_the_rows();
+    finds_the_rows(&mut story);
 }
 
 /// The rows that production has of the page's model at last, as finance has them.

@@ -8,7 +8,7 @@ pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping f
 
 /// Whether dbt's semantic layer is told of a model, and in which YAML.
 pub(super) const SEMANTIC_MODEL: Shape = Shape::Either(&Shape::Boolean, &Shape::Choice(&["legacy", "latest"]));
-pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether a semantic model and metrics are written: `true` for the form that the project's dbt reads, `legacy` for that up to dbt 1.11, `latest` for that from 1.12 on.";
+pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model and metrics: `true` for the form of the project's dbt, `legacy` for dbt up to 1.11, `latest` from dbt 1.12 on.";
 
 /// Keys of dbt's `config` that shape the SQL of the model, and the statement that it becomes. They stand at the top of
 /// the `.sql`; all others describe the model, and stand in the properties file.
@@ -43,17 +43,17 @@ pub(crate) const SHAPES_SQL: &[&str] = &[
 
 pub(super) static COLUMN: Keys = Keys {
     title: "column",
-    doc: "What is said of a column of the model.",
+    doc: "Properties of a column of the model.",
     open: false,
     keys: &[
-        Key::new("description", Shape::Text, "What the column holds, for the readers of the model."),
-        Key::new("data_type", Shape::Text, "The column's type in the warehouse, which an enforced contract compares."),
+        Key::new("description", Shape::Text, "Description of the column, for the readers of the model."),
+        Key::new("data_type", Shape::Text, "Type of the column in the warehouse, which an enforced contract checks."),
         Key::new("constraints", Shape::List(&Shape::Keys(&CONSTRAINT)), "dbt's constraints of the column."),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
         Key::new("tags", Shape::Texts, "dbt's tags of the column."),
-        Key::new("meta", Shape::Mapping, "Facts about the column that dbt keeps beside it."),
-        Key::new("omni", Shape::Mapping, "What Omni shows of the column; kept as `meta.omni`."),
+        Key::new("meta", Shape::Mapping, "dbt's `meta` of the column."),
+        Key::new("omni", Shape::Mapping, "Properties of the column in Omni, written to `meta.omni`."),
     ],
 };
 
@@ -74,8 +74,8 @@ pub(super) static CONTRACT: Keys = Keys {
     doc: "dbt's contract of the model.",
     open: true,
     keys: &[
-        Key::new("enforced", Shape::Boolean, "Whether dbt compares the columns with what is written here."),
-        Key::new("alias_types", Shape::Boolean, "Whether dbt translates names of types for the warehouse."),
+        Key::new("enforced", Shape::Boolean, "Whether dbt enforces names and types of the columns."),
+        Key::new("alias_types", Shape::Boolean, "Whether dbt translates type names for the warehouse."),
     ],
 };
 

@@ -7,28 +7,32 @@ pub(super) static EXPOSURE: Keys = Keys {
     doc: "A dashboard, notebook or program that uses the model, for dbt's lineage.",
     open: false,
     keys: &[
-        Key::new("name", Shape::Text, "Its name for dbt: letters, digits and `_`.")
+        Key::new("name", Shape::Text, "Name of the exposure: letters, digits and `_`.")
             .required("the exposure's name, such as `name: weekly_revenue`"),
-        Key::new("label", Shape::Text, "Its name for people."),
-        Key::new("type", Shape::Choice(&["dashboard", "notebook", "analysis", "ml", "application"]), "What it is.")
-            .required("what it is, such as `type: dashboard`"),
-        Key::new("maturity", Shape::Choice(&["high", "medium", "low"]), "How far it can be relied on."),
-        Key::new("url", Shape::Text, "Where it is."),
-        Key::new("description", Shape::Text, "What it shows, for those who change what it is made of."),
-        Key::new("owner", Shape::Keys(&OWNER), "Who answers for it; the spec's `owner` when not said."),
+        Key::new("label", Shape::Text, "Name of the exposure, for people."),
+        Key::new(
+            "type",
+            Shape::Choice(&["dashboard", "notebook", "analysis", "ml", "application"]),
+            "Kind of the exposure.",
+        )
+        .required("what it is, such as `type: dashboard`"),
+        Key::new("maturity", Shape::Choice(&["high", "medium", "low"]), "Maturity of the exposure."),
+        Key::new("url", Shape::Text, "Address of the exposure."),
+        Key::new("description", Shape::Text, "Description of the exposure."),
+        Key::new("owner", Shape::Keys(&OWNER), "Owner of the exposure. Default: the spec's `owner`."),
         Key::new(
             "depends_on",
             Shape::Texts,
-            "What it uses besides this model: `orders`, `ref('orders')`, `source('raw', 'events')`.",
+            "Other models and sources that the exposure uses: `orders`, `ref('orders')`, `source('raw', 'events')`.",
         ),
         Key::new("tags", Shape::Texts, "dbt's tags of the exposure."),
-        Key::new("meta", Shape::Mapping, "Facts about it that dbt keeps beside it."),
+        Key::new("meta", Shape::Mapping, "dbt's `meta` of the exposure."),
     ],
 };
 
 static OWNER: Keys = Keys {
     title: "owner",
-    doc: "Who answers for it, by name, by e-mail address, or both.",
+    doc: "Owner of an exposure, by name, by e-mail address, or both.",
     open: false,
     keys: &[
         Key::new("name", Shape::Text, "The name of a person or a team."),

@@ -1,0 +1,80 @@
+//! `docs/keys.md`: the keys of specs and settings, made of the JSON Schemas that editors read.
+
+use std::env;
+use std::fmt::Write as _;
+use std::process::Command;
+
+use serde_json::{Map, Value};
+
+use crate::pages::root;
+use crate::project::read;
+use crate::tools::write;
+
+const PAGE: &str = "docs/keys.md";
+const HEAD: &str = "# Keys of specs and settings
+
+Generated from `formulac schema spec`, `schema project` and `schema local`. **Bold** keys are required.
+";
+
+fn schema(of: &str) -> Map<String, Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_formulac")).args(["schema", of]).output().expect("formulac runs");
+    let Ok(Value::Object(schema)) = serde_json::from_slice(&output.stdout) else { panic!("a JSON Schema of {of}") };
+    schema
+}
+
+fn object<'v>(of: &'v Map<String, Value>, key: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
+    of.get(key).and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Returns the texts that a key accepts, if it accepts no others.
+fn choices(key: &Value) -> Option<String> {
+    let words = key["enum"].as_array()?.iter().filter_map(Value::as_str);
+    // Days of the week are accepted in any case.
+    let words: Vec<String> =
+        words.filter(|word| !word.starts_with(char::is_uppercase)).map(|it| format!("`{it}`")).collect();
+    (words.len() > 1).then(|| format!(" One of {}.", words.join(", ")))
+}
+
+/// Returns the section of one kind of mapping. `others` are keys that have a section of their own.
+fn section(title: &str, note: &str, schema: &Map<String, Value>, others: &[&String]) -> String {
+    let doc = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let mut text = format!("\n## {title}\n\n{doc}{note}\n\n| key | meaning |\n|---|---|\n");
+    let required = schema.get("required").and_then(Value::as_array);
+    for (name, key) in object(schema, "properties").filter(|(name, _)| !others.contains(name)) {
+        let Some(doc) = key["description"].as_str() else { continue };
+        let is_required = required.is_some_and(|all| all.iter().any(|it| it == name));
+        let shown = if is_required { format!("**`{name}`**") } else { format!("`{name}`") };
+        let choices = choices(key).unwrap_or_default();
+        let _ = writeln!(text, "| {shown} | {}{choices} |", doc.replace('|', "\\|"));
+    }
+    text
+}
+
+fn page() -> String {
+    let mut text = HEAD.to_owned();
+    for (of, title) in [("spec", "Spec"), ("project", "formulac.yml"), ("local", "formulac.local.yml")] {
+        let schema = schema(of);
+        let step = object(&schema, "$defs").find(|(name, _)| *name == "step");
+        let of_step: Vec<&String> =
+            step.iter().filter_map(|(_, it)| it["properties"].as_object()).flatten().map(|it| it.0).collect();
+        let others: Vec<&String> = of_step.into_iter().filter(|name| *name != "columns").collect();
+        let note =
+            if of == "spec" { " A spec with one step may have the keys of the [step](#step) at its top." } else { "" };
+        text.push_str(&section(title, note, &schema, &others));
+        for (name, part) in object(&schema, "$defs") {
+            let part = part.as_object().expect("a mapping of keys");
+            text.push_str(&section(name, "", part, &[]));
+        }
+    }
+    text
+}
+
+#[test]
+fn every_key_is_documented() {
+    let (path, now) = (root().join(PAGE), page());
+    if env::var_os("FORMULAC_WRITE").is_some() {
+        return write(&path, &now);
+    }
+    let hint = "run `FORMULAC_WRITE=1 cargo test --all-features --test docs keys` and read the change";
+    assert!(read(&path) == now, "{PAGE} is out of date; {hint}");
+}

@@ -1,0 +1,19 @@
+//! The README and the manual in `docs/`: their examples are run, and what they name exists.
+//!
+//! `FORMULAC_WRITE=1 cargo test --all-features --test docs` writes outputs and `docs/keys.md` anew.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod examples;
+mod keys;
+mod names;
+#[path = "../example_project/page.rs"]
+mod page;
+mod pages;
+#[path = "../example_project/project.rs"]
+#[allow(dead_code, reason = "the example is read by its own tests")]
+mod project;
+#[path = "../example_project/shell.rs"]
+mod shell;
+#[path = "../example_project/tools.rs"]
+#[allow(dead_code, reason = "servers and answers are of the tests of the example")]
+mod tools;
