@@ -5,11 +5,14 @@ use super::names::Target;
 use super::sheet::{CellRange, Row};
 use super::sheet_columns::{SheetColumns, letters};
 use crate::ast::{Call, Expr};
-use crate::catalog::{Function, FunctionId, Lowering, internal};
+use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
 use crate::types::{Level, Type};
+
+/// The last row that NTH_VALUE reaches in every dialect: Snowflake takes no number above it.
+const MOST_NTH: i64 = 1000;
 
 /// The rows of a range: those that a window sees, of them those for which a condition holds, and others where another
 /// does.
@@ -87,6 +90,11 @@ impl Lower<'_> {
         let nullable = self.program.meta(value).nullable;
         if row == 1 {
             return self.row_of(internal::FIRST_VALUE, &[value], Over::Ordered, nullable, span);
+        }
+        if row > MOST_NTH {
+            let here = self.row_compared(internal::EQUAL, row, span);
+            let chosen = self.only_rows(value, Some(here), span);
+            return self.window_aggregate(internal::MAX, &[chosen], Over::Partition, catalog::get(internal::MAX), span);
         }
         let number = self.integer(&row.to_string(), span);
         let over = Over::Rows { from: Place::First, to: Place::Last };

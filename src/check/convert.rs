@@ -100,7 +100,7 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::SessionTimezone,
                 meta.span,
-                format!("`{text}` is an instant; its date is taken in the session's time zone"),
+                format!("`{text}` is an instant, and nothing sets the time zone in which its date is taken"),
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );

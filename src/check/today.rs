@@ -1,4 +1,4 @@
-//! `today:` of a spec: what stands in place of the current date.
+//! The current date: `today:` of a spec, the date in `timezone:`, or the session's.
 
 use super::lower::Lower;
 use crate::catalog::{FunctionId, internal};
@@ -16,13 +16,18 @@ pub(crate) enum Today {
 }
 
 impl Lower<'_> {
-    /// TODAY() and NOW() where the spec says which day it is: that day, and the midnight that begins it.
+    /// TODAY() and NOW() where the spec says which day it is: that day, and the midnight that begins it; else TODAY() in
+    /// the time zone that the spec or the project sets.
     pub(super) fn said_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
-        let today = self.scope.today?;
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {
             return None;
         }
+        let Some(today) = self.scope.today else {
+            self.scope.timezone.filter(|_| !midnight)?;
+            let now = self.apply(internal::NOW, &[], span);
+            return Some(self.converted(now, Type::Date));
+        };
         let (node, text) = match today {
             Today::Date(iso) => (Ir::Date as fn(_) -> Ir, iso),
             Today::Sql(sql) => (Ir::Today as fn(_) -> Ir, sql),

@@ -397,8 +397,8 @@ codes! {
     VolatileRepeated "F0505" "volatile-repeated" Error
         "A value that differs at each draw would be drawn more than once."
         Shown("a function that repeats RAND()") => Formula("a = 1");
-    SessionTimezone "W0506" "session-timezone" Warning("convert instants in the time zone of the session", "set `timezone`")
-        "An instant becomes a wall-clock date in the session's time zone, which differs between users. Set `timezone:`."
+    SessionTimezone "W0506" "session-timezone" Warning("convert instants without a set time zone", "set `timezone`")
+        "An instant becomes a wall-clock date in the session's time zone, which differs between users. On Snowflake a TIMESTAMP_TZ becomes one in the offset from UTC that each value has. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
         "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs. Nor can PERIODOFFSET, for which they join, but on Postgres and DuckDB in rows that the grouping names, or the relation's key, tell apart."

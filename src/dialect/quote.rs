@@ -1,5 +1,7 @@
 //! Names and texts as a dialect writes them: the only place where user text enters SQL.
 
+use std::borrow::Cow;
+
 use super::{Dialect, Fold};
 use crate::catalog::hash;
 
@@ -66,7 +68,8 @@ impl Dialect {
             && open.is_empty()
     }
 
-    /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else quoted as spelled.
+    /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else in quotes, where a name
+    /// that the source writes bare has the case that the dialect gives to bare names.
     ///
     /// ```
     /// use formulac::Dialect;
@@ -74,6 +77,8 @@ impl Dialect {
     /// assert_eq!(snow.name_text("revenue", true), "revenue");
     /// assert_eq!(snow.name_text("Net Revenue", true), "\"Net Revenue\"");
     /// assert_eq!(big.name_text("order", true), "`order`");
+    /// assert_eq!(snow.name_text("order", true), "\"ORDER\"");
+    /// assert_eq!(snow.name_text("order", false), "\"order\"");
     /// ```
     #[must_use]
     pub fn name_text(self, name: &str, unquoted_in_source: bool) -> String {
@@ -101,7 +106,17 @@ impl Dialect {
             }
             return;
         }
-        self.push_quoted(out, name);
+        self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
+    }
+
+    /// The name as it is spelled between quotes: one that the source writes bare, in the case that bare names get.
+    pub(crate) fn name_in_quotes<'n>(self, name: &'n str, unquoted_in_source: bool) -> Cow<'n, str> {
+        let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
+        match self.0.fold {
+            Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),
+            Fold::Lower if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_lowercase().into(),
+            _ => name.into(),
+        }
     }
 
     /// A name in quotes, exactly as it is spelled.
@@ -229,4 +244,33 @@ impl Dialect {
 fn is_plainly_raw(value: &str) -> bool {
     let escaped = |b: &u8| ESCAPED[*b as usize];
     !value.ends_with('\\') && value.contains('\\') && value.bytes().filter(escaped).all(|b| b == b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No engine of the tests minds the case of a name as Snowflake does.
+    #[test]
+    fn names_have_the_case_that_the_warehouse_looks_for() {
+        let dialects = ["snowflake", "postgres", "bigquery", "duckdb"].map(|name| name.parse::<Dialect>().unwrap());
+        let spelled = [
+            // The name, whether the source writes it in quotes, and what each dialect writes.
+            ("start", false, [r#""START""#, "start", "start", "start"]),
+            ("Order", false, [r#""ORDER""#, r#""order""#, "`Order`", r#""Order""#]),
+            ("ORDER", true, [r#""ORDER""#, r#""ORDER""#, "`ORDER`", r#""ORDER""#]),
+            ("order", true, [r#""order""#, r#""order""#, "`order`", r#""order""#]),
+            ("window", false, [r#""WINDOW""#, r#""window""#, "`window`", r#""window""#]),
+            ("graph_table", false, ["graph_table", "graph_table", "`graph_table`", "graph_table"]),
+            ("amount", true, [r#""amount""#, "amount", "amount", "amount"]),
+            ("AMOUNT", true, ["amount", r#""AMOUNT""#, "amount", "amount"]),
+            ("Amount", false, ["amount", "amount", "amount", "amount"]),
+            ("Net Revenue", false, [r#""Net Revenue""#, r#""Net Revenue""#, "`Net Revenue`", r#""Net Revenue""#]),
+            ("2024", false, [r#""2024""#, r#""2024""#, "`2024`", r#""2024""#]),
+        ];
+        for (name, quoted, wanted) in spelled {
+            let written = dialects.map(|dialect| dialect.name_text(name, !quoted));
+            assert_eq!(written.each_ref().map(String::as_str), wanted, "{name}");
+        }
+    }
 }

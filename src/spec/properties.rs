@@ -263,9 +263,15 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
     if !meta.is_empty() {
         config.push(("meta".to_owned(), Value::Map(meta)));
     }
+    let quoted = known.dialect.quotes(column.name(), !column.is_quoted());
+    // dbt puts the name in quotes as it stands here.
+    let name = match quoted {
+        true => known.dialect.name_in_quotes(column.name(), !column.is_quoted()).into_owned(),
+        false => column.name().to_owned(),
+    };
     ColumnDoc {
-        name: column.name().to_owned(),
-        quoted: known.dialect.quotes(column.name(), !column.is_quoted()),
+        name,
+        quoted,
         description: column.about().unwrap_or_default().to_owned(),
         data_type: match said.and_then(|s| s.data_type) {
             Some(node) => Some(value(node, Language::Dbt)),

@@ -127,6 +127,10 @@ impl Run<'_> {
         compiled: &mut CompiledSpec,
     ) {
         let options = &self.compiler.options;
+        if options.dialect.facts().joined_names_are_ambiguous {
+            let selects = self.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
+            selects.for_each(|select| work.tree.name_relations(select));
+        }
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
         sql::write_query(&work.tree, &query, &self.tables(), &mut plain);

@@ -1,5 +1,6 @@
 //! Conditions of joins and keys of `order by`, as a style guide has them.
 
+use super::query::Select;
 use super::tree::{Slice, Sql, SqlId, Tree};
 use crate::dialect::op::Op;
 use crate::span::Span;
@@ -25,6 +26,37 @@ impl Tree {
             parts.insert(1, self.word("asc", span));
             let parts = self.slice(&parts);
             *key = self.add(Sql::Spaced(parts), span);
+        }
+    }
+
+    /// Writes the relation before each key of `order by` that is a column of the select under its own name.
+    pub fn name_relations(&mut self, select: &mut Select) {
+        if select.joins.is_empty() {
+            return;
+        }
+        for key in &mut select.order_by {
+            let (bare, rest) = match *self.node(key.expr) {
+                Sql::Spaced(parts) => match self.args(parts).to_vec().as_slice() {
+                    [bare, rest @ ..] => (*bare, rest.to_vec()),
+                    [] => continue,
+                },
+                _ => (key.expr, Vec::new()),
+            };
+            let Sql::Text { first, len } = *self.node(bare) else { continue };
+            let is_it = |expr: SqlId| match *self.node(expr) {
+                Sql::Field { name, .. } => self.is_text(name, self.str(first, len)),
+                _ => false,
+            };
+            let item = select.items.iter().find(|item| item.alias.is_none() && is_it(item.expr));
+            let Some(field) = item.map(|item| item.expr) else { continue };
+            let parts: Vec<SqlId> = std::iter::once(field).chain(rest).collect();
+            key.expr = match parts.as_slice() {
+                [one] => *one,
+                parts => {
+                    let parts = self.slice(parts);
+                    self.add(Sql::Spaced(parts), Span::default())
+                }
+            };
         }
     }
 

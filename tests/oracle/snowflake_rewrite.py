@@ -98,6 +98,8 @@ def corrected(node):
     for place in WHOLE.get(type(node), ()):
         if arg(place) is not None:
             node.set(place, as_integer(arg(place)))
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "TRUNC" and len(node.expressions) == 2:
+        node.set("expressions", [node.expressions[0], as_integer(node.expressions[1])])
     if isinstance(node, exp.Chr):
         return call("_sf_chr", *[as_integer(code) for code in node.expressions])
     if isinstance(node, exp.Div):
