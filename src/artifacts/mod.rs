@@ -19,6 +19,7 @@ mod freshness;
 mod intern;
 mod later;
 mod lenient;
+mod log;
 mod manifest;
 mod metadata;
 mod node;

@@ -218,41 +218,12 @@ impl Lower<'_> {
                 return self.error(span);
             }
         };
-        let of_months = function == internal::DATEDIF_M && values[..2].iter().all(|date| self.is_month_start(*date));
+        let of_months =
+            function == internal::DATEDIF_M && values[..2].iter().all(|date| self.program.is_month_start(*date));
         let function = if of_months { internal::DATEDIF_MONTH_STARTS } else { function };
         let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
         self.give_back(values);
         node
-    }
-
-    /// Whether a date is known to be the first day of a month, also as the least, greatest, first or last of such days.
-    fn is_month_start(&self, date: IrId) -> bool {
-        const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
-        let mut date = self.program.behind_names(date);
-        loop {
-            date = match self.program.node(date) {
-                Ir::Date(iso) => return self.program.text(iso).ends_with("-01"),
-                Ir::Window { call, .. } => call,
-                Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
-                    let owner = catalog::owner(overload);
-                    if [internal::TRUNC_MONTH, internal::TRUNC_QUARTER, internal::TRUNC_YEAR].contains(&owner) {
-                        return true;
-                    }
-                    match self.program.args(args) {
-                        [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.program.behind_names(*of),
-                        [end, one] if owner == internal::ADD => {
-                            let is_end = |id: IrId| match self.program.node(id) {
-                                Ir::Apply { overload, .. } => catalog::get(catalog::owner(overload)).name == "EOMONTH",
-                                _ => false,
-                            };
-                            return is_end(self.program.behind_names(*end)) && self.literal_integer(*one) == Some(1);
-                        }
-                        _ => return false,
-                    }
-                }
-                _ => return false,
-            };
-        }
     }
 
     fn lower_year_frac(&mut self, args: &[ExprId], span: Span) -> IrId {

@@ -16,7 +16,7 @@ use super::{identity, project};
 /// What a command takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
-    /// Whoever has the files may read them.
+    /// Everybody who has the files may read them.
     Nothing,
     One(Right),
     /// It changes the environment that is chosen.
@@ -59,7 +59,7 @@ fn takes(command: &Command) -> Takes {
     }
 }
 
-/// Refuses a command that whoever runs it may not call. Outside a project, and where it has no roles, everything is let.
+/// Refuses a command that the user's role does not allow. Outside a project, or in one without roles, everything is allowed.
 pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     let takes = takes(command);
     if takes == Takes::Nothing {

@@ -100,7 +100,7 @@ fn by_hand(
 ) -> Result<Vec<ByHand>, Failure> {
     let is_generated =
         |it: &Differing| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
-    let is_made = |it: &&Differing| is_generated(it) || it.state_of().is_some();
+    let is_made = |it: &&Differing| is_generated(it) || it.state_of().is_some() || it.is_known();
     let made_by_specs: Vec<&Differing> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
@@ -116,13 +116,13 @@ fn by_hand(
         for file in made_by_specs {
             let made = made.remove(&file.path).map(|text| Planned { path: place.root.join(&file.path), text });
             let present = made.as_ref().map(Planned::present).transpose()?;
-            let why = match file.state_of() {
-                // A state that goes with its model is gone on both sides.
-                Some(_) if made.is_none() && file.now.is_none() => continue,
-                Some(_) => "it is not what a push of the specs records; `formulac push` writes it",
-                None => "it says that formulac made it, and the specs make something else",
+            // A state that goes with its model is gone on both sides.
+            let is_gone = made.is_none() && file.now.is_none();
+            let why = match is_generated(file) {
+                true => "it says that formulac made it, and the specs make something else",
+                false => "it is not what a push of the specs records; `formulac push` writes it",
             };
-            if present != Some(Present::Same) {
+            if !is_gone && present != Some(Present::Same) {
                 by_hand.push(ByHand { path: file.path.clone(), why });
             }
         }

@@ -25,9 +25,9 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
         return Err(Failure::new(Exit::Usage, "`--fix` changes files, and standard input is none"));
     }
-    let (found, mended) = match setup(session, args) {
+    let (found, fixed) = match setup(session, args) {
         Ok(setup) => {
-            let (mut found, mended) = setup.check(session, args)?;
+            let (mut found, fixed) = setup.check(session, args)?;
             if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.is_set_up()) {
                 beside_omni(place, &setup.files, &mut found);
                 if args.files.is_empty() {
@@ -35,20 +35,20 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
                     place.warn_of_folders(session, None);
                 }
             }
-            (found, mended)
+            (found, fixed)
         }
         Err(Failure::Found(found)) => (found, Vec::new()),
         Err(failure) => return Err(failure),
     };
-    write_all(&bounds(session, args)?, &mended)?;
+    write_all(&bounds(session, args)?, &fixed)?;
     let reports = reports(&found);
     if args.json {
         session.json(&render::json(&reports))?;
     } else {
         session.styled(&session.diagnostics(&reports, Stream::Data))?;
     }
-    for file in &mended {
-        session.note(&format!("mended {}", file.path.display()));
+    for file in &fixed {
+        session.note(&format!("fixed {}", file.path.display()));
     }
     summary(session, &found);
     let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
@@ -142,7 +142,7 @@ impl Setup {
         sources: Vec<Source>,
     ) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
         let mut found = Vec::new();
-        let mut mended = Vec::new();
+        let mut fixed = Vec::new();
         // Files are fixed all or none.
         let fix =
             args.fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
@@ -169,17 +169,17 @@ impl Setup {
                 }
                 None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
             };
-            if fix && mend(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
-                mended.push(Planned { path: path.clone(), text: it.text.clone() });
+            if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
+                fixed.push(Planned { path: path.clone(), text: it.text.clone() });
             }
             found.push(it);
         }
-        Ok((found, mended))
+        Ok((found, fixed))
     }
 }
 
-/// Applies fixes until there are none, or they mend nothing.
-fn mend(compiler: &Compiler, kind: Kind, found: &mut Found) -> bool {
+/// Applies fixes until there are none, or they change nothing.
+fn apply_fixes(compiler: &Compiler, kind: Kind, found: &mut Found) -> bool {
     let mut changed = false;
     for _ in 0..ROUNDS {
         let (text, count) = fix::apply(&found.text, &found.diagnostics);

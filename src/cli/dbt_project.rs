@@ -42,6 +42,7 @@ pub struct DbtProject {
     /// The folder of profiles.yml, where the command line names one.
     pub profiles_dir: Option<PathBuf>,
     target_path: String,
+    log_path: String,
     pub name: String,
     text: String,
     /// The manifest once it was read.
@@ -97,6 +98,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     }
     let text = |key: &str| root.and_then(|root| text(root, key));
     let target_path = text("target-path").map_or_else(|| "target".to_owned(), |value| path("target-path", &value));
+    let log_path = text("log-path").map_or_else(|| "logs".to_owned(), |value| path("log-path", &value));
     let packages_path = ["packages-install-path", "modules-path"].iter().find_map(|key| Some((key, text(key)?)));
     let packages_path = packages_path.map_or_else(|| "dbt_packages".to_owned(), |(key, value)| path(key, &value));
     for (key, older, default) in PATHS {
@@ -117,6 +119,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         packages_path,
         profile: text("profile"),
         target_path,
+        log_path,
         name: text("name").unwrap_or_default(),
         unresolved,
         profiles_dir: None,
@@ -153,6 +156,12 @@ impl DbtProject {
     pub fn target(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
         self.folder.join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
+    }
+
+    /// The folder of dbt's log: that of `DBT_LOG_PATH`, else of `log-path`.
+    pub fn log_path(&self) -> PathBuf {
+        let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
+        self.folder.join(told.map_or_else(|| PathBuf::from(&self.log_path), PathBuf::from))
     }
 
     /// Where dbt leaves its manifest.

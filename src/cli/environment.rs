@@ -108,7 +108,7 @@ fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
     Some((used, Reason::Used)).filter(|(used, _)| !used.is_empty())
 }
 
-/// An environment as it is for whoever runs the command. A placeholder without a value is an error: the schema would be
+/// An environment as it is for the user of the command. A placeholder without a value is an error: the schema would be
 /// that of others.
 fn filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
     let (filled, missing) = fill(project, root, environment);

@@ -18,7 +18,7 @@ pub enum Exit {
     Usage = 2,
     /// Somebody else's change is in the way.
     Conflict = 3,
-    /// The role of whoever runs it does not let it.
+    /// The user's role does not allow it.
     NotAllowed = 4,
     /// A file, an engine or dbt failed.
     Failed = 5,

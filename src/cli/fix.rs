@@ -1,4 +1,4 @@
-//! Edits of a source that mend what was found, as far as they do not touch each other.
+//! Edits of a source that fix its faults, unless they overlap.
 
 use formulac::diag::Fix;
 

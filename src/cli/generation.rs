@@ -1,6 +1,6 @@
 //! All specs of the project compiled, and what that makes of the files in the work tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::Manifest;
@@ -68,13 +68,30 @@ impl<'p> Generation<'p> {
 
     /// Returns the files of the specs that a selection chooses, as seen from here.
     pub fn chosen_specs(session: &Session, target: &Target, selection: &Selection) -> Result<Vec<PathBuf>, Failure> {
+        let chosen = Self::chosen(session, target, selection)?;
+        let files: BTreeMap<usize, PathBuf> = chosen.into_iter().map(|(spec, _, file)| (spec, file)).collect();
+        Ok(files.into_values().collect())
+    }
+
+    /// Returns the names of the models that a selection chooses.
+    pub fn chosen_models(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
+        let chosen = Self::chosen(session, &Target::default(), selection)?;
+        Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
+    }
+
+    /// Returns the chosen models: place and file of the spec, and name.
+    fn chosen(
+        session: &Session,
+        target: &Target,
+        selection: &Selection,
+    ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let place = Place::find(session)?;
         let compiler = place.compiler(session, target, place.dialect(target)?)?;
         let made = Generation::of(&place, &compiler, models::sources(&place.specs()?, Some(&place.root)), || {})?;
         let chosen = made.choose(session, selection)?;
-        let specs: BTreeSet<usize> =
-            made.models.iter().zip(&chosen.models).filter(|(_, it)| **it).map(|(model, _)| model.spec).collect();
-        Ok(specs.into_iter().filter_map(|spec| Some(PathBuf::from(&made.found.get(spec)?.file))).collect())
+        let models = made.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+        let file = |model: &Model| Some(PathBuf::from(&made.found.get(model.spec)?.file));
+        Ok(models.filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?))).collect())
     }
 
     /// Columns of unknown type that decide the SQL.

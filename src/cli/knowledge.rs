@@ -23,8 +23,7 @@ use super::words::count;
 use super::write::Planned;
 use super::{models, project};
 
-/// What was known when models were last generated, as seen from the project's folder.
-pub const KNOWN: &str = ".formulac/state/known.yml";
+pub use formulac::sync::KNOWN;
 
 /// Specs of a project in which types are tried out, so that `generate` stays fast.
 const PROBED: usize = 50;

@@ -1,13 +1,16 @@
-//! The results of dbt's last run of a target folder, kept because `dbt docs generate` writes its own over them.
+//! The results of dbt's last run of a target folder, also after `dbt docs generate` has overwritten them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::RunResults;
 use formulac::sync::{content_hash, short};
+use jiff::Timestamp;
 
 use super::artifacts::Beside;
 use super::bounds::Bounds;
+use super::dbt_project::DbtProject;
+use super::folder;
 use super::source::{LIMIT, Source};
 use super::sync::make_local;
 use super::write::{Planned, write_all};
@@ -32,8 +35,34 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
     });
 }
 
+/// The results of the last run, if another command has overwritten them: those in dbt's log, else those that were kept.
+pub fn overwritten(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
+    if beside.runs.iter().any(RunResults::is_of_run) {
+        return None;
+    }
+    logged(dbt, folder, beside).or_else(|| kept(root, folder))
+}
+
+/// The results in dbt's log, and in the one before it. The log has no dates. The last node of the run is the newest file in
+/// the folder `run`, but a copy of the folder has newer files than what dbt wrote afterwards.
+fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
+    let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
+    let ran = folder::files(&folder.join("run"), |_| true).iter().filter_map(changed).max()?;
+    let written = beside.runs.iter().filter_map(|run| run.metadata.generated()).min();
+    let read = |name: &str| Source::large_file(&dbt.log_path().join(name), LIMIT).text;
+    let log = read("dbt.log.1") + &read("dbt.log");
+    let is_here = |told: Option<&str>| {
+        let told = told.map_or_else(|| dbt.target(), |told| dbt.folder.join(told));
+        fs::canonicalize(told).ok().is_some_and(|told| fs::canonicalize(folder).is_ok_and(|folder| folder == told))
+    };
+    let mut results = RunResults::from_log(&log, is_here)?;
+    let at = written.map_or(ran, |written| written.min(ran));
+    results.metadata.generated_at = Timestamp::try_from(at).ok().map(|at| at.to_string());
+    Some(results)
+}
+
 /// The results of the last run that was kept of a target folder.
-pub fn kept(root: &Path, folder: &Path) -> Option<RunResults> {
+fn kept(root: &Path, folder: &Path) -> Option<RunResults> {
     RunResults::from_text(&Source::large_file(&path(root, folder), LIMIT).text).ok()
 }
 

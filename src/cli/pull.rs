@@ -194,7 +194,7 @@ fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> F
     let at = (line as u32).min(text.len() as u32);
     let message = format!("this file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
-        .with_help("mend it, or move it away; nothing is written until then");
+        .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
     Found { file: path.to_string_lossy().into_owned(), text, diagnostics: vec![fault] }
 }
 

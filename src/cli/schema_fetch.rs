@@ -1,26 +1,35 @@
 //! `formulac schema fetch`: asks the warehouse, through dbt, for the columns of the relations that specs read.
 
+use std::fs;
+use std::path::Path;
+
 use formulac::artifacts::{Manifest, Node, ResourceType};
 use formulac::dbt::From as Read;
 use serde_json::{Map, Value, json};
 
-use super::args::{EngineArgs, SchemaFetchArgs};
+use super::args::{EngineArgs, SchemaFetchArgs, Target};
 use super::dbt_run::Call;
 use super::engine::Engine;
+use super::environment;
 use super::exit::{Exit, Failure};
+use super::generation::Generation;
 use super::place::{FETCHED, Place};
 use super::progress::Waiting;
 use super::session::Session;
+use super::spec::{self, Spec};
 use super::words::count;
 use super::write::{Planned, write_all};
-use super::{environment, spec};
 
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
+    let chosen = chosen(session, args)?;
+    if chosen.as_ref().is_some_and(Vec::is_empty) {
+        return tell(session, args, &[], Exit::Done);
+    }
     let place = with_manifest(session, args)?;
-    let relations = relations(&place)?;
+    let relations = relations(&place, chosen.as_deref())?;
     if relations.is_empty() {
         session.note("the specs read no relation of dbt");
-        return Ok(Exit::Done);
+        return tell(session, args, &[], Exit::Done);
     }
     let engine = EngineArgs { engine: Some("dbt".to_owned()), dbt: args.dbt.clone(), ..EngineArgs::default() };
     let engine = Engine::chosen(session, &engine, &place.project)?;
@@ -28,33 +37,63 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let nothing = Manifest::default();
     let manifest = place.manifest()?.unwrap_or(&nothing);
     let mut tables: [Map<String, Value>; 2] = Default::default();
-    let mut is_whole = true;
+    let mut told = Vec::new();
     for (read, looked) in relations.iter().zip(looked) {
-        let node = node(manifest, read);
-        match (looked, node) {
+        let fault = match (looked, node(manifest, read)) {
             (Ok(Some(columns)), Some(node)) => {
                 let is_source = node.resource_type == ResourceType::Source;
                 tables[usize::from(is_source)].insert(node.unique_id.to_string(), table(node, &columns));
+                told.push(json!({"relation": read.spelled(), "columns": columns.len(), "fault": null}));
+                continue;
             }
-            (Ok(Some(_)), None) => session.warn(&format!("warning: dbt's manifest has no `{}`", read.spelled())),
-            (Ok(None), _) => {
-                is_whole = false;
-                session.warn(&format!("warning: `{}` is not built; `dbt build` makes it", read.spelled()));
-            }
-            (Err(why), _) => {
-                is_whole = false;
-                session.warn(&format!("warning: {why}"));
-            }
-        }
+            (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read.spelled()),
+            (Ok(None), _) => format!("`{}` is not built; `dbt build` makes it", read.spelled()),
+            (Err(why), _) => why,
+        };
+        session.warn(&format!("warning: {fault}"));
+        told.push(json!({"relation": read.spelled(), "columns": null, "fault": fault}));
     }
-    let found = tables.iter().map(Map::len).sum();
+    let found: usize = tables.iter().map(Map::len).sum();
+    if !args.selection.is_everything() {
+        keep_others(&place, &mut tables);
+    }
     let [nodes, sources] = tables;
     let schema = "https://schemas.getdbt.com/dbt/catalog/v1.json";
     let catalog = json!({"metadata": {"dbt_schema_version": schema}, "nodes": nodes, "sources": sources});
     write_all(&place.bounds()?, &[Planned { path: place.root.join(FETCHED), text: format!("{catalog}\n") }])?;
     session.note(&format!("fetched the columns of {}", count(found, "relation", "relations")));
     session.note("`formulac generate` takes them into .formulac/state/known.yml");
-    Ok(if is_whole { Exit::Done } else { Exit::Failed })
+    tell(session, args, &told, if found == told.len() { Exit::Done } else { Exit::Failed })
+}
+
+fn tell(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: Exit) -> Result<Exit, Failure> {
+    if args.json {
+        session.json(&json!({"file": FETCHED, "relations": relations}))?;
+    }
+    Ok(exit)
+}
+
+/// The chosen specs, seen from the project. `None` if all are chosen.
+fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String>>, Failure> {
+    if args.selection.is_everything() {
+        return Ok(None);
+    }
+    let place = Place::find(session)?;
+    let specs = Generation::chosen_specs(session, &Target::default(), &args.selection)?;
+    Ok(Some(specs.iter().map(|path| place.inside(path)).collect()))
+}
+
+/// Keeps what was fetched before of relations that are not chosen now.
+fn keep_others(place: &Place, tables: &mut [Map<String, Value>; 2]) {
+    let Ok(text) = fs::read_to_string(place.root.join(FETCHED)) else { return };
+    let before: Value = serde_json::from_str(&text).unwrap_or_default();
+    for (tables, key) in tables.iter_mut().zip(["nodes", "sources"]) {
+        for (id, table) in before[key].as_object().into_iter().flatten() {
+            if !tables.contains_key(id) {
+                tables.insert(id.clone(), table.clone());
+            }
+        }
+    }
 }
 
 /// The project with a manifest: dbt is asked for one if there is none.
@@ -70,13 +109,15 @@ fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Place, Fai
     Place::find(session)
 }
 
-/// The relations that specs read and that no spec makes.
-fn relations(place: &Place) -> Result<Vec<Read>, Failure> {
+/// The relations that specs read and that no spec makes; `chosen` are the paths of the specs that count.
+fn relations(place: &Place, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
     let is_made =
         |name: &str| specs.iter().any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)));
     let mut relations: Vec<Read> = Vec::new();
-    for read in specs.iter().flat_map(|spec| &spec.reads) {
+    let is_chosen =
+        |spec: &&Spec| chosen.is_none_or(|chosen| chosen.contains(&place.inside(Path::new(&spec.found.file))));
+    for read in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
         if !read.own_model().is_some_and(is_made) && !relations.contains(read) {
             relations.push(read.clone());
         }

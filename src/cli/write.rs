@@ -78,7 +78,7 @@ pub struct Changed {
 }
 
 impl Changed {
-    /// What was moved goes back, what was not is removed; a failure of this cannot be mended here.
+    /// What was moved goes back, what was not is removed; nothing can be done here if this fails.
     pub fn undo(self) {
         for (path, before) in self.removed {
             let _ = fs::write(path, before);

@@ -541,7 +541,7 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
-        "YAML took a part of a formula for a comment (` #`), a key (`: `), an anchor (`&`), a tag (`!`) or, inside `{…}`, another entry (`,`). The help shows the line, mended."
+        "YAML took a part of a formula for a comment (` #`), a key (`: `), an anchor (`&`), a tag (`!`) or, inside `{…}`, another entry (`,`). The help shows the corrected line."
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error
@@ -585,7 +585,7 @@ codes! {
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
     EngineFailed "F0823" "engine-failed" Error
         "The engine that was to run the SQL, or dbt, could not: what it says is shown, with the place in the SQL where it names one. The exit status is 5."
-        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the row mended");
+        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the corrected row");
     FolderNotRead "F0830" "folder-not-read" Error
         "Generated files would go to a folder in which dbt never looks for them, so dbt would not build the models or run the tests. dbt looks for models in the folders of `model-paths` of `dbt_project.yml` and for tests in those of `test-paths`, and it follows no links to folders below them. If there is `docs-paths`, dbt looks for docs blocks only there. `models:` and `tests:` of `formulac.yml` name the folders of generated files."
         Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");

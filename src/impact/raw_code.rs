@@ -3,19 +3,31 @@
 
 use crate::dbt::From;
 
-/// Returns the SQL of a model's code. `name` returns the SQL name of what `ref(…)`, `source(…)` or `this` reads.
+/// Returns the SQL of a model's code. `name` returns the SQL name of what `ref(…)`, `source(…)` or `this` reads. The SQL of an
+/// incremental model is the union of its first run and of the later ones, because its columns are made by both.
 ///
 /// # Errors
 ///
 /// The first Jinja that only dbt can run.
 pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
+    let first = branch(code, false, &mut name)?;
+    let later = branch(code, true, &mut name)?;
+    Ok(if first == later { first } else { format!("(\n{first}\n)\nunion all\n(\n{later}\n)") })
+}
+
+/// Returns the SQL of the first run of a model, or of a later one.
+fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
     let mut place = Place::Code;
+    // Whether the branch of each open `if` is taken.
+    let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
-        place = place.behind(before);
-        out.push_str(before);
+        if taken.iter().all(|taken| *taken) {
+            place = place.behind(before);
+            out.push_str(before);
+        }
         rest = from.get(1..).unwrap_or_default();
         let kind = rest.chars().next().filter(|kind| matches!(kind, '{' | '%' | '#'));
         let Some(kind) = kind else {
@@ -32,19 +44,35 @@ pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -
         let (inside, behind) = inside.split_at(end);
         rest = behind.get(2..).unwrap_or_default();
         let inside = inside.trim_matches(['-', '+']).trim();
-        // A comment holds no SQL.
-        if matches!(place, Place::Comment | Place::Block) && kind == '{' {
+        if kind == '%' {
+            match (inside.split_whitespace().collect::<Vec<_>>().as_slice(), taken.last_mut()) {
+                (["if", "is_incremental()"], _) => taken.push(is_incremental),
+                (["if", "not", "is_incremental()"], _) => taken.push(!is_incremental),
+                (["else"], Some(taken)) => *taken = !*taken,
+                (["endif"], Some(_)) => drop(taken.pop()),
+                _ => return Err(shown(inside, kind)),
+            }
             continue;
         }
-        match value(inside, place).filter(|_| kind == '{') {
+        if !taken.iter().all(|taken| *taken) {
+            continue;
+        }
+        // A comment holds no SQL.
+        if matches!(place, Place::Comment | Place::Block) {
+            continue;
+        }
+        match value(inside, place) {
             Some(value) => out.push_str(value),
             None => {
                 let reads =
                     inside == "this" || matches!(From::read(inside), Some(From::Ref { .. } | From::Source { .. }));
-                let named = if reads && kind == '{' { name(inside) } else { None };
+                let named = if reads { name(inside) } else { None };
                 out.push_str(&named.ok_or_else(|| shown(inside, kind))?);
             }
         }
+    }
+    if !taken.is_empty() {
+        return Err("`{% if` without `{% endif %}`".to_owned());
     }
     out.push_str(rest);
     Ok(out)
@@ -165,7 +193,19 @@ mod tests {
             ("select {{ var('column', 'a') }}", Err("`{{ var('column', 'a') }}`")),
             ("select {{ var('column') }}", Err("`{{ var('column') }}`")),
             ("select {{ cents('a') }}", Err("`{{ cents('a') }}`")),
-            ("{%- if is_incremental() -%}select 1{% endif %}", Err("`{% if is_incremental() %}`")),
+            ("select 1{%- if is_incremental() -%}{% endif %}", Ok("select 1")),
+            (
+                "select a from b {% if is_incremental() %}where a > (select max(a) from {{ this }}){% endif %}",
+                Ok("(\nselect a from b \n)\nunion all\n(\nselect a from b where a > (select max(a) from this)\n)"),
+            ),
+            (
+                "select {% if not is_incremental() %}1{# ' #}{% else %}{% if is_incremental() %}{{ ref('a') }}{% else %}3{% endif %}{% endif %}",
+                Ok("(\nselect 1\n)\nunion all\n(\nselect ref__a__\n)"),
+            ),
+            ("{% if x %}select 1{% endif %}", Err("`{% if x %}`")),
+            ("{% if is_incremental() %}select 1{% elif x %}2{% endif %}", Err("`{% elif x %}`")),
+            ("select 1 {% endif %}", Err("`{% endif %}`")),
+            ("{% if is_incremental() %}select 1", Err("`{% if` without `{% endif %}`")),
             ("select * from {{ ref('unknown') }}", Err("`{{ ref('unknown') }}`")),
             ("select * from {{ ref('a') if x else ref('b') }}", Err("`{{ ref('a') if x else ref('b') }}`")),
             ("select * from {{ ref(name) }}", Err("`{{ ref(name) }}`")),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::OverloadId;
+use crate::catalog::{self, OverloadId, internal};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
@@ -394,6 +394,8 @@ pub struct ColumnUse {
     pub nullable: bool,
     /// How large its numbers can be, as `emit::size` has it.
     pub size: u32,
+    /// Each value is the first day of a month.
+    pub month_start: bool,
     /// The type comes from use and not from a schema.
     pub assumed: bool,
     /// No known relation has it: the relation, where one is written, is only what the text says.
@@ -605,6 +607,42 @@ impl Program {
             id = self.definitions[used as usize].root;
         }
         id
+    }
+
+    /// Whether a date is known to be the first day of a month, also as the least, greatest, first or last of such days.
+    pub fn is_month_start(&self, date: IrId) -> bool {
+        const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
+        let mut date = self.behind_names(date);
+        loop {
+            date = match self.node(date) {
+                Ir::Column(column) => return self.columns.get(column as usize).is_some_and(|used| used.month_start),
+                Ir::Date(iso) => return self.text(iso).ends_with("-01"),
+                Ir::Window { call, .. } => call,
+                Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
+                    let owner = catalog::owner(overload);
+                    if [internal::TRUNC_MONTH, internal::TRUNC_QUARTER, internal::TRUNC_YEAR].contains(&owner) {
+                        return true;
+                    }
+                    match self.args(args) {
+                        [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.behind_names(*of),
+                        [end, one] if owner == internal::ADD => return self.is_month_end(*end) && self.is_one(*one),
+                        _ => return false,
+                    }
+                }
+                _ => return false,
+            };
+        }
+    }
+
+    fn is_month_end(&self, date: IrId) -> bool {
+        match self.node(self.behind_names(date)) {
+            Ir::Apply { overload, .. } => catalog::get(catalog::owner(overload)).name == "EOMONTH",
+            _ => false,
+        }
+    }
+
+    fn is_one(&self, id: IrId) -> bool {
+        matches!(self.node(id), Ir::Number(text) if self.meta(id).ty == Type::Integer && self.text(text) == "1")
     }
 
     /// The values of a case with these arms, without its conditions.

@@ -285,7 +285,9 @@ impl Planner<'_> {
             let nullable = meta.nullable;
             let size = self.emitter.size(output.root);
             let quoted = output.definition.is_some_and(|of| self.spec.quoted.get(of) == Some(&true));
-            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted));
+            let month_start = program.is_month_start(output.root);
+            let column = Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted);
+            relation.push(column.month_start(month_start));
         }
         if !self.spec.first.is_empty() {
             let mut columns = relation.columns().to_vec();

@@ -43,6 +43,8 @@ pub struct Column {
     digits: Option<u32>,
     scale: Option<u32>,
     made: Made,
+    /// Each value is the first day of a month: of a step's column, if its formula says so.
+    month_start: bool,
     description: Option<String>,
     /// All values that it has, where they are known.
     values: Option<Arc<[String]>>,
@@ -56,7 +58,8 @@ impl Column {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
         let (digits, scale, made, description, values, tags) = (None, None, Made::Other, None, None, None);
-        Self { name, ty, nullable: true, quoted: false, bare, size: 0, digits, scale, made, description, values, tags }
+        let (nullable, quoted, size, month_start) = (true, false, 0, false);
+        Self { name, ty, nullable, quoted, bare, size, digits, scale, made, month_start, description, values, tags }
     }
 
     /// Whether it may be NULL.
@@ -96,6 +99,15 @@ impl Column {
     #[cfg(feature = "drafts")]
     pub(crate) fn scale(&self) -> Option<u32> {
         self.scale
+    }
+
+    pub(crate) fn is_month_start(&self) -> bool {
+        self.month_start
+    }
+
+    pub(crate) fn month_start(mut self, month_start: bool) -> Self {
+        self.month_start = month_start;
+        self
     }
 
     pub(crate) fn made(&self) -> &Made {
@@ -331,6 +343,11 @@ impl Relation {
         if let Some(column) = self.column_mut(name) {
             column.made = made;
         }
+    }
+
+    /// Forgets which columns hold first days of months only.
+    pub(crate) fn forget_month_starts(&mut self) {
+        Arc::make_mut(&mut self.columns).list.iter_mut().for_each(|column| column.month_start = false);
     }
 
     /// Notes what values a column can have.

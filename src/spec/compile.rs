@@ -434,7 +434,10 @@ impl<'r> Run<'r> {
             let made = made.get(definition.root.index()).cloned().unwrap_or_default();
             output.relation.note_made(definition.name.as_deref().unwrap_or_default(), made);
         }
-        if !last {
+        if last {
+            // Other specs know of a model what dbt can tell them.
+            output.relation.forget_month_starts();
+        } else {
             note_values(&plan, read, &mut output.relation);
         }
         if self.incremental && self.only.is_none() {

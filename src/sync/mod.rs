@@ -29,7 +29,7 @@ pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, REFUSED, short};
-pub use plan::{Action, Change, KnownChange, ModelPlan, Plan, STATES, state_path};
+pub use plan::{Action, Change, KNOWN, KnownChange, ModelPlan, Plan, STATES, state_path};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
 pub use request::{MergeRequest, Promised, ToldValues};
 pub use resolve::{spoken, taken, without};

@@ -15,6 +15,9 @@ use crate::dbt::are_of_one_text;
 /// The folder of the bases, seen from the project's.
 pub const STATES: &str = ".formulac/state";
 
+/// The file of what was known of the data when models were last generated, seen from the project's folder.
+pub const KNOWN: &str = ".formulac/state/known.yml";
+
 /// The path of a model's base, seen from the project's folder.
 #[must_use]
 pub fn state_path(model: &str) -> String {

@@ -1,7 +1,7 @@
 //! What a change holds: the files that people wrote and the evidence beside them, so that an approval is of exactly these.
 
 use crate::dbt::is_as_written;
-use crate::sync::{EVIDENCE, STATES, State, content_hash};
+use crate::sync::{EVIDENCE, KNOWN, STATES, State, content_hash};
 
 /// A file that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,10 +22,16 @@ impl Differing {
         Self { path: path.to_owned(), now, text }
     }
 
-    /// Whether people wrote it: it is neither formulac's own record nor exactly what formulac makes of specs.
+    /// Whether people answer for it: it is neither formulac's own record nor exactly what formulac makes of specs.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
+        self.is_known() || !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
+    }
+
+    /// Whether it is `known.yml`. It decides the SQL as specs do, and no spec can make its facts again.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.path == KNOWN
     }
 
     /// Whether it is the evidence of a verification. No spec can make it again, so an approval covers it.
@@ -42,7 +48,7 @@ impl Differing {
     }
 }
 
-/// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone
+/// The files of a change that an approval covers: those that people wrote, `known.yml`, and the evidence beside them. Evidence alone
 /// needs no approval.
 pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
     let is_written = files.iter().any(Differing::is_written_by_people);
@@ -61,6 +67,8 @@ pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
 /// let evidence = Differing::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
 /// assert_ne!(content(&[spec.clone(), evidence.clone()]), content(&[spec]));
 /// assert_eq!(content(&[evidence]), None);
+/// let known = Differing::new(".formulac/state/known.yml", Some("100644 0a1b".to_owned()), None);
+/// assert!(content(&[known]).is_some());
 /// ```
 #[must_use]
 pub fn content(files: &[Differing]) -> Option<String> {

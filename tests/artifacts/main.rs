@@ -1,6 +1,7 @@
 //! What is read of dbt's artifacts, as several versions of dbt write them.
 
 mod listed;
+mod log;
 mod mutated;
 
 use std::time::{Duration, SystemTime};

@@ -213,6 +213,52 @@ fn what_formulac_records_is_judged() {
     assert_eq!(authorized(&place).0, 4);
 }
 
+/// `known.yml` decides the SQL and cannot be made again from specs: it is approved with them, and holds what they read.
+#[test]
+fn what_was_known_of_the_data_is_approved_and_judged() {
+    let place = place("change_known");
+    let known = |ty: &str| {
+        let head =
+            "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
+        format!("{head}relations:\n  orders:\n    columns:\n      amount: {ty}\n      tax: {ty}\n")
+    };
+    let path = ".formulac/state/known.yml";
+    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
+    be(&place, "ann");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    place.write(path, known("float"));
+    commit(&place, "after tax");
+    assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    for name in ["dan", "fay"] {
+        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+    }
+    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    assert_eq!(place.read(path), known("float"));
+    let (exit, told) = authorized(&place);
+    assert_eq!(exit, 0, "a push that learns nothing keeps approvals: {told}");
+    let head = git(&place, &["rev-parse", "HEAD"]);
+    let refused = |text: &str, expected: &[&str]| {
+        place.write(path, text);
+        assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
+        place.write(path, text);
+        commit(&place, "other facts");
+        let run = place.run(&["authorize", "--base", "main"]);
+        assert!(run.exit == 4 && expected.iter().all(|part| run.out.contains(part)), "{}", run.out);
+        git(&place, &["reset", "--quiet", "--hard", head.trim()]);
+    };
+    let void = "not counted: the approval of Dan <dan@example.com>, it was changed since";
+    refused(&known("integer"), &[void]);
+    let not_pushed = "not allowed: .formulac/state/known.yml: it is not what a push of the specs records";
+    refused(&format!("{}      other: integer\n", known("float")), &[void, not_pushed]);
+    refused(&format!("{}# looked at by hand\n", known("float")), &[void, not_pushed]);
+    // Alone, on another branch, it needs approvals as a spec does.
+    git(&place, &["switch", "--quiet", "-c", "alone", "main"]);
+    place.write(path, known("float").replace("      tax: float\n", ""));
+    commit(&place, "facts");
+    let (exit, told) = authorized(&place);
+    assert!(exit == 4 && told["generated_by_hand"] == serde_json::json!([]), "{told}");
+}
+
 /// An admin may approve, as somebody without another role: it is no approval by business or by an engineer.
 #[test]
 fn an_admin_does_not_count_as_business() {

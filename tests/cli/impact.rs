@@ -156,6 +156,51 @@ fn before_dbt_compile() {
     );
 }
 
+/// Both runs of an incremental model are read before `dbt compile`. DuckDB's list comprehensions and `pivot … on` cannot be
+/// read: such a model is known as a whole, and the report says why.
+#[test]
+fn incremental_models_and_sql_that_cannot_be_read() {
+    let place = Place::new("impact_incremental");
+    let node = |name: &str, code: &str, columns: &[&str]| {
+        let id = format!("model.shop.{name}");
+        let columns: serde_json::Map<String, Value> =
+            columns.iter().map(|column| ((*column).to_owned(), json!({"name": column}))).collect();
+        let parents: &[&str] = if name == "orders" { &[] } else { &["model.shop.orders"] };
+        let node = json!({
+            "name": name, "resource_type": "model", "package_name": "shop", "unique_id": id, "columns": columns,
+            "original_file_path": format!("models/{name}.sql"), "raw_code": code, "schema": "main",
+            "relation_name": format!("\"db\".\"main\".\"{name}\""), "depends_on": {"nodes": parents},
+        });
+        (id, node)
+    };
+    let nodes: serde_json::Map<String, Value> = [
+        node("orders", "select 1 as id, 2 as amount, 'a' as kind, date '2024-01-01' as day", &["id", "amount", "kind", "day"]),
+        node("lists", "select [x + amount for x in list_value(id)] as l from {{ ref('orders') }}", &["l"]),
+        node("pivoted", "pivot {{ ref('orders') }} on day using sum(amount) group by kind", &["kind"]),
+        node(
+            "daily",
+            "select day, {% if is_incremental() %}sum(amount){% else %}sum(id){% endif %} as total from {{ ref('orders') }}\n\
+             {% if is_incremental() %}where kind <> (select max(kind) from {{ this }}){% endif %}\ngroup by day",
+            &["day", "total"],
+        ),
+    ]
+    .into_iter()
+    .collect();
+    let metadata = json!({"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+                          "adapter_type": "duckdb", "project_name": "shop"});
+    place.write("target/manifest.json", json!({"metadata": metadata, "nodes": nodes}).to_string());
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("formulac.yml", "dialect: duckdb\n");
+    insta::assert_snapshot!(all(
+        &place,
+        &[
+            &["lineage", "daily.total", "--up"],
+            &["impact", "orders.kind"],
+            &["impact", "orders.id"],
+            &["impact", "orders.amount"],
+        ]
+    ));
+}
+
 /// The model of a spec that dbt has parsed and not compiled is known by its spec.
 #[test]
 fn a_spec_without_faults_before_dbt_compile() {

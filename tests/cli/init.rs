@@ -47,6 +47,13 @@ fn what_is_written() {
     assert_snapshot!(dry.out);
     assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 
+    let json = run(&place, "shop", &["init", "--dry-run", "--json"]);
+    crate::json_output::check(&["init", "--json"], &json.out);
+    let (told, paths) = (json.json(), ["formulac.yml", "metrics/orders_by_month.yml", ".gitignore"]);
+    assert_eq!(told["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect::<Vec<_>>(), paths);
+    assert_eq!(told["written"], false);
+    assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+
     let done = run(&place, "shop", &["init"]);
     assert_eq!((done.exit, done.out.as_str()), (0, ""));
     let next = "next:\n  dbt docs generate    # tells formulac all columns and their types\n  edit metrics/orders_by_month.yml\n  formulac check\n  formulac preview metrics/orders_by_month.yml\n  formulac generate\n  dbt build\n";

@@ -141,6 +141,7 @@ fn a_validator_accepts_what_commands_print() {
         &["env", "diff", "production"],
         &["change", "list"],
         &["generate", "--check"],
+        &["env", "use", "development"],
     ] {
         let run = place.run(&[args, &["--json"]].concat());
         assert!(!run.out.is_empty(), "{args:?}: {}", run.err);

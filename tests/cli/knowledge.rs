@@ -126,6 +126,28 @@ fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
     assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
 }
 
+/// `plan` lists what changes in `known.yml`; only `generate` and `push` write it.
+#[test]
+fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
+    let place = project("knowledge_plan");
+    place.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&place);
+    let known = ".formulac/state/known.yml";
+    for args in [&["plan"][..], &["plan", "--json"], &["plan", "--markdown"], &["plan", "-o", "../plan.json"]] {
+        let run = place.run(args);
+        assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+        assert!(args.len() > 1 || run.out.contains("3 columns of 1 relation"), "{}", run.out);
+        assert!(!place.path(known).exists(), "{args:?}");
+    }
+    assert_eq!(place.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
+    let before = place.read(known);
+    place.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
+    let run = place.run(&["plan"]);
+    assert!(run.out.contains("orders.ordered_at: timestamp → date"), "{}{}", run.out, run.err);
+    assert_eq!(place.read(known), before);
+    assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
+}
+
 #[test]
 fn a_column_that_nobody_describes_is_a_warning() {
     let mut place = project("knowledge_partial");

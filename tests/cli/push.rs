@@ -412,6 +412,13 @@ fn conflicts_are_decided() {
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(revenue(&place).contains("revenue = MIN(amount)"), "{}", revenue(&place));
     assert_eq!(place.run(&["plan"]).exit, 0);
+    both(&place);
+    let resolved = place.run(&["resolve", "revenue.revenue:description", "--theirs", "--json"]).json();
+    let conflict = serde_json::json!({"model": "revenue", "definition": "revenue", "property": "description"});
+    assert_eq!(
+        (&resolved["resolved"], &resolved["files"]),
+        (&serde_json::json!([conflict]), &serde_json::json!(["metrics/revenue.yml"]))
+    );
     snapshot(&place, "conflicts_are_decided");
 }
 

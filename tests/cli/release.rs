@@ -162,3 +162,47 @@ fn results_that_docs_generate_has_overwritten_are_told() {
     }
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }
+
+/// `release` finds the results of a build in dbt's log, so nobody has to read them before `dbt docs generate`.
+#[test]
+fn results_that_docs_generate_has_overwritten_are_in_the_log() {
+    let place = Place::new("release_log");
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\nlogs/\n");
+    place.write("metrics/a.yml", "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    crate::repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let metadata = |kind: &str| {
+        format!(
+            r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
+        )
+    };
+    place.write("target/manifest.json", format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")));
+    let results = r#""args": {"which": "generate"}, "results": [{"unique_id": "test.shop.t.1", "status": "success"}]"#;
+    place.write("target/run_results.json", format!("{{{}, {results}}}", metadata("run-results/v6")));
+    place.write("target/run/shop/models/t.sql", "select 1");
+    let left_by = |target: &str, told: &str| {
+        let entries = [
+            ("MainThread", "Running with dbt=1.12.6".to_owned()),
+            ("MainThread", format!("running dbt with arguments {{'target_path': '{target}'}}")),
+            ("Thread-1 (", format!("1 of 1 {told} t ......... [{told} in 0.90s]")),
+            ("Thread-1 (", "Finished running node test.shop.t.1".to_owned()),
+            ("MainThread", "Command `dbt build` succeeded at 16:36:34.742795 after 28.11 seconds".to_owned()),
+        ];
+        let log: String =
+            entries.iter().map(|(thread, told)| format!("16:36:33.656652 [info ] [{thread}]: {told}\n")).collect();
+        place.write("logs/dbt.log", log);
+        place.run(&["release", "--dry-run"])
+    };
+    let run = left_by("None", "PASS");
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    let run = left_by("None", "FAIL 3");
+    assert!(run.exit == 1 && run.out.contains("1 failed in dbt's last run: t"), "{}{}", run.out, run.err);
+    let run = left_by("target/other", "PASS");
+    assert!(run.exit == 1 && run.out.contains("nothing is known of tests"), "{}{}", run.out, run.err);
+    // What changed after the build was not tested.
+    place.write("models/other.sql", "select 1");
+    crate::repository::commit(&place, "another model");
+    let run = left_by("None", "PASS");
+    assert!(run.out.contains("1 file is newer than dbt's last run: models/other.sql"), "{}{}", run.out, run.err);
+}

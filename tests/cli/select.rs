@@ -74,6 +74,46 @@ fn every_command_about_specs_takes_a_selection() {
     assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
 }
 
+/// Commands that take names of models take a selection, too.
+#[test]
+fn commands_of_models_take_a_selection() {
+    let place = place("select_models");
+    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let changed = |args: &[&str]| {
+        let run = place.run(&[args, &["--json"]].concat());
+        assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
+        let mut names: Vec<String> = run.json()["changed"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{}", run.out))
+            .iter()
+            .map(|start| start["name"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(changed(&["impact", "--select", "tag:finance", "counts"]), ["counts", "revenue"]);
+    assert_eq!(changed(&["impact", "share", "--exclude", "share", "counts"]), ["revenue", "share"]);
+    assert_eq!(place.run(&["impact", "--select", "revenue", "--since", "main"]).exit, 2);
+    // Hand edits of two models, of which one is chosen.
+    for model in ["revenue", "counts"] {
+        let path = format!("models/formulac/{model}.sql");
+        place.write(&path, place.read(&path).replace("group by country", "where country <> 'x'\n    group by country"));
+    }
+    let adopted = |args: &[&str]| {
+        let run = place.run(&[&["adopt", "--dry-run", "--json"], args].concat());
+        let found = [&run.json()["adopted"], &run.json()["kept"]].map(|it| it.as_array().unwrap().clone()).concat();
+        found.iter().map(|edit| edit["model"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(adopted(&[]).len(), 2);
+    assert_eq!(adopted(&["--select", "+share"]).into_iter().collect::<Vec<_>>(), ["revenue"]);
+    let project = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  production: {branch: main}\n";
+    place.write("formulac.yml", project);
+    let models = models(&place, &["env", "diff", "production", "--exclude", "revenue"]);
+    assert_eq!(models, ["counts"]);
+    assert_eq!(place.run(&["schema", "fetch", "--select", "nothing", "--json"]).json()["relations"], json!([]));
+}
+
 #[test]
 fn what_is_not_known_is_refused_by_name() {
     let mut place = place("select_unknown");

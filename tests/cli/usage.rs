@@ -62,7 +62,7 @@ fn wrong_usage() {
         &["model", "m.yml", "--select", "m"],
         &["check", "m.yml", "--exclude", "m"],
         &["schema", "json", "plann"],
-        &["schema", "json", "init"],
+        &["schema", "json", "schema"],
     ] {
         place.show(args);
         let run = place.run(args);

@@ -155,7 +155,7 @@ fn the_first_evening_in_the_coffee_shop() {
     evening.runs("git status --short", 0, &[]);
 
     evening.part("Build, verify, release");
-    evening.runs("dbt --quiet build --exclude-resource-type seed && dbt --quiet docs generate --no-compile", 0, &[]);
+    evening.runs("dbt --quiet build --exclude-resource-type seed && dbt --quiet docs generate", 0, &[]);
     evening.equals_by_hand("dev_ann.guest_returns", RETURNS_COLUMNS, &returns_sql(50));
     evening.runs("formulac verify", 0, &["guest_returns", "takings_by_month"]);
     evening.runs("git add --all && git commit --quiet --message Evidence", 0, &[]);

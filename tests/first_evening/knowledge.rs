@@ -14,10 +14,21 @@ use crate::tools::{copy, dbt_settings, files_below, run, scratch, tool, write};
 /// A dbt that keeps the query it is asked to show, and then fails.
 const KEEPS_THE_QUERY: &str = "#!/bin/sh\nfor last; do :; done\nprintf %s \"$last\" > \"$QUERY_FILE\"\nexit 1\n";
 
+/// A dbt that keeps each query and then runs it.
+const KEEPS_ALL_QUERIES: &str =
+    "#!/bin/sh\nfor last; do :; done\nprintf '%s\\n\\n' \"$last\" >> \"$QUERY_FILE\"\nexec \"$REAL_DBT\" \"$@\"\n";
+
 struct Knowledge {
     project: PathBuf,
     scratch: PathBuf,
     problems: Vec<String>,
+}
+
+/// What the commands write for a spec.
+struct Said {
+    query: String,
+    /// The SQL of the generated model, with the casts of its contract, without what only one command writes.
+    formula: String,
 }
 
 /// Checks the specs of a project that dbt has built; what is wrong comes back. The specs of `more` are added to its own.
@@ -46,6 +57,7 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     for spec in specs(project) {
         said.insert(spec.clone(), knowledge.said_of(&spec));
     }
+    knowledge.verifies(&said);
     knowledge.is_the_same_elsewhere(&said);
     knowledge.problems
 }
@@ -73,8 +85,8 @@ impl Knowledge {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Compares what the commands write for a spec; its plain query.
-    fn said_of(&mut self, spec: &str) -> String {
+    /// Compares what the commands write for a spec.
+    fn said_of(&mut self, spec: &str) -> Said {
         let name = Path::new(spec).file_stem().expect("a name").to_string_lossy().into_owned();
         let query = self.prints(&["query", spec, "--quiet"]);
         let mut model = self.modelled(spec, &name);
@@ -94,7 +106,7 @@ impl Knowledge {
         let preview = self.previewed(spec);
         self.is_same(&format!("{name}: `preview` and `model`"), &core(&preview), &core(&model));
         self.explains(spec);
-        query
+        Said { query, formula: core(&generated) }
     }
 
     /// The SQL of a model as `model` prints it.
@@ -112,14 +124,39 @@ impl Knowledge {
 
     /// The query that a preview sends to dbt.
     fn previewed(&self, spec: &str) -> String {
+        self.sent(KEEPS_THE_QUERY, &["preview", spec, "--quiet"])
+    }
+
+    /// What a command sends to a dbt that this script stands in for.
+    fn sent(&self, script: &str, args: &[&str]) -> String {
         let [dbt, query] = ["dbt", "query.sql"].map(|name| self.scratch.join(name));
-        write(&dbt, KEEPS_THE_QUERY);
+        write(&dbt, script);
         fs::set_permissions(&dbt, fs::Permissions::from_mode(0o755)).expect("a program");
         write(&query, "");
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-        dbt_settings(command.args(["preview", spec, "--quiet"]), &self.project).env_remove("FORMULAC_ENV");
+        dbt_settings(command.args(args), &self.project).env_remove("FORMULAC_ENV");
+        command.env("REAL_DBT", tool("FORMULAC_DBT").expect("a dbt"));
         command.env("FORMULAC_DBT", &dbt).env("QUERY_FILE", &query).output().expect("formulac runs");
         project::read(&query)
+    }
+
+    /// Checks that `verify` compares built models with the SQL that the other commands write.
+    fn verifies(&mut self, said: &BTreeMap<String, Said>) {
+        let mut built = Command::new(tool("FORMULAC_DBT").expect("a dbt"));
+        built.args(["--no-use-colors", "run", "--select"]);
+        built.args(said.keys().filter_map(|spec| Path::new(spec).file_stem()));
+        let built = dbt_settings(&mut built, &self.project).output().expect("dbt runs");
+        if !built.status.success() {
+            return self.problems.push(format!("dbt run: {}", String::from_utf8_lossy(&built.stdout)));
+        }
+        let sent = words(&without_jinja(&self.sent(KEEPS_ALL_QUERIES, &["verify", "--quiet"])));
+        let missing = said.iter().filter(|(_, said)| !sent.contains(&said.formula));
+        let problems: Vec<String> =
+            missing.map(|(spec, said)| format!("{spec}: `verify` does not send\n{}", said.formula)).collect();
+        if !problems.is_empty() {
+            self.problems.extend(problems);
+            self.problems.push(format!("`verify` sends\n{sent}"));
+        }
     }
 
     /// Checks that `explain` and `compile` say the same of the definitions of a spec of one step, and assume nothing.
@@ -172,7 +209,7 @@ impl Knowledge {
     }
 
     /// Checks that a copy without dbt's artifacts has the same SQL, and that nothing is to be generated there.
-    fn is_the_same_elsewhere(&mut self, said: &BTreeMap<String, String>) {
+    fn is_the_same_elsewhere(&mut self, said: &BTreeMap<String, Said>) {
         let elsewhere = self.scratch.join("elsewhere");
         copy(&self.project, &elsewhere);
         for left in ["target", "build"] {
@@ -187,7 +224,7 @@ impl Knowledge {
         for (path, text) in after.iter().filter(|(path, _)| !path.starts_with(".formulac/local/")) {
             self.is_same(&format!("{path} on another machine"), text, before.get(path).map_or("", String::as_str));
         }
-        for (spec, query) in said {
+        for (spec, Said { query, .. }) in said {
             let there = self.prints(&["query", spec, "--quiet"]);
             self.is_same(&format!("the query of {spec} on another machine"), &there, query);
         }
@@ -213,16 +250,7 @@ fn core(sql: &str) -> String {
     if let Some((_, rest)) = text.strip_prefix("{{").and_then(|rest| rest.split_once("}}")) {
         text = rest.trim_start();
     }
-    // Which rows an incremental run reads is a condition of the model alone; the rest of it stays beside another one.
-    let mut text = text.to_owned();
-    while let Some((before, after)) = text.split_once("{% if is_incremental() %}") {
-        text = format!("{before}{}", after.split_once("{% endif %}").map_or("", |(_, after)| after));
-    }
-    // A plain query has the default of a variable.
-    while let Some((before, after)) = text.split_once("cast('{{ var(\"") {
-        let (call, after) = after.split_once("\") }}' as date)").unwrap_or_default();
-        text = format!("{before}date '{}'{after}", call.rsplit('"').next().unwrap_or_default());
-    }
+    let text = without_jinja(text);
     let blocks: Vec<&str> = text.split("\n\n").collect();
     let mut kept = Vec::new();
     let mut at = 0;
@@ -241,8 +269,27 @@ fn core(sql: &str) -> String {
         }
         at += 1;
     }
-    let words: Vec<&str> =
-        kept.iter().flat_map(|block| block.split_whitespace()).filter(|word| *word != "with").collect();
+    words(&kept.join(" "))
+}
+
+/// SQL as dbt writes it for a first run, but for the relations.
+fn without_jinja(text: &str) -> String {
+    let mut text = text.to_owned();
+    // Which rows an incremental run reads is a condition of the model alone; the rest of it stays beside another one.
+    while let Some((before, after)) = text.split_once("{% if is_incremental() %}") {
+        text = format!("{before}{}", after.split_once("{% endif %}").map_or("", |(_, after)| after));
+    }
+    // A plain query has the default of a variable.
+    while let Some((before, after)) = text.split_once("cast('{{ var(\"") {
+        let (call, after) = after.split_once("\") }}' as date)").unwrap_or_default();
+        text = format!("{before}date '{}'{after}", call.rsplit('"').next().unwrap_or_default());
+    }
+    text
+}
+
+/// The words of a text without `with`, which begins a query or stands before its imports.
+fn words(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "with").collect();
     words.join(" ")
 }
 

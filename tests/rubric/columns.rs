@@ -1,6 +1,6 @@
 //! The columns that the library states are those of the SQL, in order.
 
-use formulac::{Compiler, Dialect};
+use formulac::{Compiler, Dialect, Schema};
 
 use crate::corpus::specs;
 use crate::sql_parser::parse;
@@ -84,4 +84,25 @@ fn definitions_of_a_spec() {
             "two before = OFFSET(total, -1): decimal window true `before: OFFSET(total, -1)` -",
         ]
     );
+}
+
+/// Months between first days of months need no comparison of days, also where an earlier step gives these days.
+#[test]
+fn months_between_first_days() {
+    let sql = |first: &str, last: &str| {
+        let spec = format!(
+            "model: m\nfrom: orders\nsteps:\n  - name: one\n    group_by: [customer_id, \"ordered_at[month]\"]\n    definitions: |\n      \
+             first_month = {first}\n      last_month = {last}\n  - name: two\n    keep: [ordered_at_month, first_month, last_month]\n    \
+             definitions: n = 1\n  - name: three\n    keep: [first_month]\n    definitions: |\n      \
+             age = DATEDIF(first_month, last_month, \"M\")\n      of_row = DATEDIF(first_month, ordered_at_month, \"M\")\n"
+        );
+        let facts = "relations: {orders: {columns: {customer_id: integer, ordered_at: date}}}";
+        let (schema, _) = Schema::from_text(facts, "duckdb".parse().unwrap());
+        let compiler = Compiler::builder().dialect("duckdb".parse().unwrap()).schema(schema).build();
+        compiler.compile_spec(&spec).query().unwrap().to_owned()
+    };
+    let short = sql("MIN(ordered_at[month])", "MAX(ordered_at[quarter])");
+    assert!(short.contains("date_diff('month', first_month, last_month)") && !short.contains("day("), "{short}");
+    let long = sql("MIN(ordered_at)", "MAX(ordered_at[month])");
+    assert!(long.contains("day("), "{long}");
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::hand_edits::{CHANGES, MODEL};
-use crate::world::{SPEC, SQL, World, compiler};
+use crate::world::{SPEC, SQL, World, YML, compiler};
 
 const RULES: [(&str, &str); 6] = [
     ("as it comes", ""),
@@ -64,6 +64,66 @@ fn formatted_files_take_the_next_change_of_the_spec() {
                 lines.map(str::to_owned).collect()
             };
             assert_eq!(others(&text), others(after.text(SQL)), "{name}: {from}\n{}", after.text(SQL));
+            let again = after.plan(&compiler);
+            assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
+        }
+    }
+}
+
+/// Each line with another indentation, by its own and the number of lists around it.
+fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
+    let mut lists: Vec<usize> = Vec::new();
+    let mut out = String::new();
+    for line in yml.lines() {
+        let text = line.trim_start();
+        let (indent, is_item) = (line.len() - text.len(), text.starts_with("- "));
+        lists.retain(|list| *list < indent || (*list == indent && is_item));
+        if is_item && lists.last() != Some(&indent) {
+            lists.push(indent);
+        }
+        out.push_str(&" ".repeat(if text.is_empty() { 0 } else { indentation(indent, lists.len()) }));
+        out.push_str(text);
+        out.push('\n');
+    }
+    out
+}
+
+/// Lists that are indented by four, as prettier with `tabWidth: 4`.
+fn wide(yml: &str) -> String {
+    indented(yml, |indent, lists| indent + 2 * lists)
+}
+
+/// Lists that are not indented, as yamlfmt with `indentless_arrays`.
+fn indentless(yml: &str) -> String {
+    indented(yml, |indent, lists| indent - 2 * lists)
+}
+
+#[test]
+fn formatted_properties_take_the_next_change_of_the_spec() {
+    let compiler = compiler();
+    let styles: [(&str, fn(&str) -> String); 2] = [("wide", wide), ("indentless", indentless)];
+    for (name, style) in styles {
+        let mut world = World::of(MODEL).pushed(&compiler);
+        let text = style(world.text(YML));
+        assert_ne!(text, world.text(YML), "{name}");
+        world.set(YML, text.clone());
+        let quiet = world.plan(&compiler);
+        assert!(quiet.is_empty() && quiet.conflicts() == 0, "{name}: {text}\n{:#}", quiet.json());
+        for (from, to) in CHANGES {
+            let mut world = world.clone();
+            world.set(SPEC, world.spec().replacen(from, to, 1));
+            let plan = world.plan(&compiler);
+            assert_eq!(plan.conflicts(), 0, "{name}: {:#}", plan.json());
+            assert!(plan.models.iter().all(|model| model.kept.is_empty()), "{name}: {:#}", plan.json());
+            let after = world.after(&plan);
+            // The lines of other columns are as the formatter left them.
+            let others = |text: &str| -> Vec<String> {
+                let words = ["largest", "smallest", "hash"];
+                text.lines().filter(|line| !words.iter().any(|word| line.contains(word))).map(str::to_owned).collect()
+            };
+            let (before, now) = (others(&text), others(after.text(YML)));
+            let kept = before.iter().filter(|line| now.contains(line)).count();
+            assert!(kept + 1 >= before.len(), "{name}: {from}\n{}", after.text(YML));
             let again = after.plan(&compiler);
             assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
         }

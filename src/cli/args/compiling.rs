@@ -30,6 +30,9 @@ pub struct InitArgs {
     /// Show the files without writing them
     #[arg(long)]
     pub dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -219,7 +222,7 @@ pub struct FunctionsArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "Examples:\n  formulac schema spec\n  formulac schema json plan")]
+#[command(after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema spec\n  formulac schema json plan")]
 pub struct SchemaArgs {
     #[command(subcommand)]
     pub of: SchemaOf,
@@ -238,7 +241,9 @@ pub enum SchemaOf {
     #[command(after_long_help = "Examples:\n  formulac schema local")]
     Local,
     /// Fetch the columns of the relations that specs read from the warehouse, through dbt
-    #[command(after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema fetch --target prod")]
+    #[command(
+        after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema fetch --select tag:finance --target prod"
+    )]
     Fetch(SchemaFetchArgs),
     /// Print the JSON Schema of what a command prints with `--json`
     #[command(after_long_help = "Examples:\n  formulac schema json plan\n  formulac schema json env diff")]
@@ -248,7 +253,12 @@ pub enum SchemaOf {
 #[derive(Clone, Debug, Args)]
 pub struct SchemaFetchArgs {
     #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
     pub dbt: DbtArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

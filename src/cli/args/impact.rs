@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::dbt::Selection;
+
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Columns are followed through specs and through the SQL that dbt compiled (`dbt compile`; `dbt docs generate` for their \
@@ -13,6 +15,9 @@ Examples:
   # A column that will be removed
   formulac impact orders.amount --removed
 
+  # All models with a tag
+  formulac impact --select tag:finance
+
   # The changes of this branch, as a page
   formulac impact --since main -o impact.html
 
@@ -20,16 +25,18 @@ Examples:
   formulac impact --since origin/main --fail-on breaking")]
 pub struct ImpactArgs {
     /// Column, model, source or definition: `orders.amount`, `orders`, `raw.orders`, or a unique id
-    #[arg(value_name = "NAME", required_unless_present = "since")]
+    #[arg(value_name = "NAME", required_unless_present_any = ["since", "select", "exclude"])]
     pub names: Vec<String>,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Start from the specs and dbt files that changed since this git revision
-    #[arg(long, value_name = "REV", conflicts_with = "names", allow_hyphen_values = true)]
+    #[arg(long, value_name = "REV", conflicts_with_all = ["names", "select", "exclude"], allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Assume that NAME is removed or renamed [default: its values change]
-    #[arg(long, visible_alias = "renamed", requires = "names")]
+    #[arg(long, visible_alias = "renamed", conflicts_with = "since")]
     pub removed: bool,
     /// Assume that NAME changes its type
-    #[arg(long, requires = "names", conflicts_with = "removed")]
+    #[arg(long, conflicts_with_all = ["removed", "since"])]
     pub type_changed: bool,
     /// Exit with 1 if the impact has this grade or a worse one
     #[arg(long, value_name = "GRADE")]

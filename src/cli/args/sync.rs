@@ -146,6 +146,9 @@ pub struct ResolveArgs {
     /// Keep neither: restore the state of the last push
     #[arg(long, group = "side")]
     pub base: bool,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The side of a conflict that is kept.
@@ -181,6 +184,8 @@ pub struct AdoptArgs {
     /// Models, specs or generated files [default: all with hand edits]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Show the changes without writing them
     #[arg(long)]
     pub dry_run: bool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::dbt::DbtArgs;
+use super::dbt::{DbtArgs, Selection};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  formulac env list\n  formulac env diff production")]
@@ -54,6 +54,9 @@ pub struct EnvUseArgs {
     /// Environment
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -71,8 +74,10 @@ pub struct EnvDiffArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Only these models
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", conflicts_with_all = ["select", "exclude"])]
     pub models: Vec<String>,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Compare the built tables, too: rows, sums of columns, a sample of the differences
     #[arg(long)]
     pub rows: bool,

@@ -13,6 +13,7 @@ use crate::cli::change::revision;
 use crate::cli::environment::{self, Reason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
+use crate::cli::generation::Generation;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
@@ -58,7 +59,11 @@ pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit,
     };
     let repository = Repository::find(&place.root)?;
     let commit = revision(&repository, &branch)?;
-    let all = models(place, &repository, &commit, &args.models)?;
+    let only = match args.selection.is_everything() {
+        true => Some(args.models.clone()).filter(|models| !models.is_empty()),
+        false => Some(Generation::chosen_models(session, &args.selection)?),
+    };
+    let all = models(place, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {
         true => {
             let both = all.iter().filter(|it| it.here.is_some() && it.there.is_some());
@@ -103,7 +108,12 @@ pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit,
 }
 
 /// The generated models of the work tree and of a commit.
-fn models(place: &Place, repository: &Repository, commit: &str, only: &[String]) -> Result<Vec<Model>, Failure> {
+fn models(
+    place: &Place,
+    repository: &Repository,
+    commit: &str,
+    only: Option<&[String]>,
+) -> Result<Vec<Model>, Failure> {
     let (folder, _) = place.folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let here: BTreeSet<String> =
@@ -116,7 +126,7 @@ fn models(place: &Place, repository: &Repository, commit: &str, only: &[String])
     let mut found = Vec::new();
     for path in paths {
         let name = Path::new(path).file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !only.is_empty() && !only.contains(&name) {
+        if only.is_some_and(|only| !only.contains(&name)) {
             continue;
         }
         let plain = |text: String| text.replace('\r', "");
@@ -124,7 +134,7 @@ fn models(place: &Place, repository: &Repository, commit: &str, only: &[String])
         let there = texts.get(path).cloned().flatten().map(plain);
         found.push(Model { name, here, there });
     }
-    match only.iter().find(|name| found.iter().all(|model| model.name != **name)) {
+    match only.into_iter().flatten().find(|name| found.iter().all(|model| model.name != **name)) {
         Some(name) => Err(Failure::new(Exit::Usage, format!("no generated model is named `{name}`, here or there"))),
         None => Ok(found),
     }

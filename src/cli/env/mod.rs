@@ -5,6 +5,8 @@ mod diff;
 mod rows;
 mod show;
 
+use serde_json::json;
+
 use super::args::{EnvArgs, EnvCommand, EnvUseArgs};
 use super::environment::{self, Reason, USED};
 use super::exit::{Exit, Failure};
@@ -30,7 +32,12 @@ fn choose(session: &Session, place: &Place, args: &EnvUseArgs) -> Result<Exit, F
     let _lock = Lock::take(session, place)?;
     write_all(&place.bounds()?, &[Planned { path: place.root.join(USED), text: format!("{}\n", chosen.name) }])?;
     session.note(&format!("using {} in this work tree", chosen.name));
-    if let Some((now, reason)) = environment::chosen_as_written(&session.global, &place.project)?
+    let now = environment::chosen_as_written(&session.global, &place.project)?;
+    if args.json {
+        let in_use = now.as_ref().map_or(&chosen.name, |(now, _)| &now.name);
+        session.json(&json!({"chosen": chosen.name, "in_use": in_use, "protected": chosen.protected}))?;
+    }
+    if let Some((now, reason)) = now
         && now.name != chosen.name
     {
         session.warn(&format!("warning: {} says `{}`, and goes first", reason.told(), now.name));

@@ -11,6 +11,7 @@ use formulac::impact::{Change, Difference, Grade, Graph, Impact, NameFault, Star
 use super::args::{FailOn, GraphFormat, ImpactArgs};
 use super::bounds::Bounds;
 use super::exit::{Exit, Failure};
+use super::generation::Generation;
 use super::json;
 use super::project;
 use super::session::Session;
@@ -32,7 +33,13 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     };
     let (starts, differences) = match &args.since {
         Some(revision) => since::compare(&known, &graph, revision)?,
-        None => (starts(&graph, &args.names, change)?, Vec::new()),
+        None => {
+            let mut names = args.names.clone();
+            if !args.selection.is_everything() {
+                names.extend(Generation::chosen_models(session, &args.selection)?);
+            }
+            (starts(&graph, &names, change)?, Vec::new())
+        }
     };
     let impact = ManuallyDrop::new(formulac::impact::impact(&graph, &starts, &known.status));
     known.keep(&graph);

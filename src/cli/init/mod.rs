@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::{Dialect, Project};
+use serde_json::{Value, json};
 
 use super::args::InitArgs;
 use super::bounds::Bounds;
@@ -39,7 +40,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     for kept in &plan.kept {
         session.note(&format!("kept {kept}"));
     }
-    if args.dry_run {
+    if args.dry_run && !args.json {
         let texts: Vec<String> =
             plan.files.iter().map(|file| format!("==> {} <==\n{}", shown(&file.path), file.text)).collect();
         session.data(&texts.join("\n"))?;
@@ -50,6 +51,14 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         Some(folder) if args.example => Bounds::none().and_named(folder),
         _ => Bounds::of_project(&dbt(session, args)?.folder)?,
     };
+    if args.json {
+        let file = |file: &Planned| json!({"path": shown(&file.path), "text": file.text});
+        let files: Vec<Value> = plan.files.iter().map(file).collect();
+        session.json(&json!({"files": files, "kept": plan.kept, "written": !args.dry_run}))?;
+    }
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
     write_all(&bounds, &plan.files)?;
     for file in &plan.files {
         session.note(&format!("wrote {}", shown(&file.path)));

@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.shown(&text)?;
         for it in &found {
-            session.shown(&format!("error: {}\n  fix it with: {}\n", it.what, it.mend))?;
+            session.shown(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
         }
     }
     let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;
@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         session.note("nothing is released");
     }
     if args.json {
-        let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "mend": it.mend})).collect();
+        let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "fix": it.fix})).collect();
         session.json(&json!({
             "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
             "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,

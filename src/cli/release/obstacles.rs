@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use formulac::Environment;
-use formulac::artifacts::{RunResults, Status, last_results};
+use formulac::artifacts::{Status, last_results};
 use formulac::omni::Place as OmniPlace;
 
 use super::super::artifacts::{Artifacts, Beside};
@@ -21,15 +21,15 @@ use super::tags::Release;
 /// Names that are listed.
 const NAMED: usize = 5;
 
-/// What stands against it, and the command that mends that.
+/// What stands against it, and the command that fixes it.
 pub struct Obstacle {
     pub exit: Exit,
     pub what: String,
-    pub mend: String,
+    pub fix: String,
 }
 
-fn obstacle(exit: Exit, what: impl Into<String>, mend: &str) -> Obstacle {
-    Obstacle { exit, what: what.into(), mend: mend.to_owned() }
+fn obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
+    Obstacle { exit, what: what.into(), fix: fix.to_owned() }
 }
 
 pub fn of(
@@ -95,9 +95,7 @@ fn tests(place: &Place, environment: Option<&Environment>) -> Result<Vec<Obstacl
     let read = Artifacts::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let mut beside = Beside::read(&folder)?;
     last_run::keep(&place.root, &folder, &beside);
-    if !beside.runs.iter().any(RunResults::is_of_run) {
-        beside.runs.extend(last_run::kept(&place.root, &folder));
-    }
+    beside.runs.extend(last_run::overwritten(&place.root, dbt, &folder, &beside));
     let last = last_results(&beside.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
         let other = beside.runs.iter().find(|run| !run.is_of_run()).and_then(|run| run.which.as_deref());
@@ -139,12 +137,12 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let what = format!(
         "nothing is known of tests: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
     );
-    let mend = match other {
+    let fix = match other {
         // Without compiling it writes no results.
         "docs generate" => format!("{build} && {}", build.replace("dbt build", "dbt docs generate --no-compile")),
         _ => format!("{build}, after `dbt {other}`"),
     };
-    obstacle(Exit::Faulty, what, &mend)
+    obstacle(Exit::Faulty, what, &fix)
 }
 
 /// Each commit of the branch since the last release, by the rules that were in force before it.

@@ -1,4 +1,4 @@
-//! `formulac status`: what is out of step, what is stale, what failed last, and the command that mends each.
+//! `formulac status`: what is out of step, what is stale, what failed last, and the command that fixes each.
 
 mod specs;
 
@@ -27,7 +27,7 @@ struct Part {
     found: Vec<String>,
     /// What stands there where nothing is the matter.
     well: String,
-    mend: String,
+    fix: String,
 }
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             name: "dbt artifacts",
             found,
             well: String::new(),
-            mend: "dbt build, then dbt docs generate".to_owned(),
+            fix: "dbt build, then dbt docs generate".to_owned(),
         });
         return Ok(show(session, args, &parts)?.worse(exit));
     };
@@ -65,15 +65,16 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     if !newer.is_empty() {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
-    parts.push(Part { name: "dbt artifacts", found, well: age, mend: "dbt parse".to_owned() });
+    parts.push(Part { name: "dbt artifacts", found, well: age, fix: "dbt parse".to_owned() });
     if read.catalog()?.is_none() {
         let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
-        let mend = "dbt docs generate, or formulac schema fetch".to_owned();
-        parts.push(Part { name: "dbt catalog", found, well: String::new(), mend });
+        let fix = "dbt docs generate, or formulac schema fetch".to_owned();
+        parts.push(Part { name: "dbt catalog", found, well: String::new(), fix });
     }
-    let beside = Beside::read(&dbt.target())?;
+    let mut beside = Beside::read(&dbt.target())?;
     last_run::keep(&place.root, &dbt.target(), &beside);
     parts.extend(pull::pending(session, read, &beside)?.as_ref().map(omni));
+    beside.runs.extend(last_run::overwritten(&place.root, dbt, &dbt.target(), &beside));
     parts.push(tests(&beside.runs));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
@@ -85,7 +86,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             vec![format!("{}: {}", count(stale.len(), "is stale", "are stale"), named(&stale))]
         };
         let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
-        parts.push(Part { name: "sources", found, well, mend: "load them, then dbt source freshness".to_owned() });
+        parts.push(Part { name: "sources", found, well, fix: "load them, then dbt source freshness".to_owned() });
     }
     Ok(show(session, args, &parts)?.worse(exit))
 }
@@ -112,7 +113,7 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> Part {
             named(&refused)
         ));
     }
-    Part { name: "dbt and Omni", found, well: "in step".to_owned(), mend: "formulac pull".to_owned() }
+    Part { name: "dbt and Omni", found, well: "in step".to_owned(), fix: "formulac pull".to_owned() }
 }
 
 /// What failed when it ran last.
@@ -131,14 +132,14 @@ fn tests(runs: &[RunResults]) -> Part {
         _ => vec![format!("{} last: {}", count(failed.len(), "node failed", "nodes failed"), named(&failed))],
     };
     let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
-    Part { name: "last run of dbt", found, well, mend: "dbt build".to_owned() }
+    Part { name: "last run of dbt", found, well, fix: "dbt build".to_owned() }
 }
 
 fn show(session: &Session, args: &StatusArgs, parts: &[Part]) -> Result<Exit, Failure> {
     if args.json {
         let part = |part: &Part| {
-            let mend = (!part.found.is_empty()).then_some(&part.mend);
-            json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "mend": mend})
+            let fix = (!part.found.is_empty()).then_some(&part.fix);
+            json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
         };
         session.json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
         return Ok(Exit::Done);
@@ -154,7 +155,7 @@ fn show(session: &Session, args: &StatusArgs, parts: &[Part]) -> Result<Exit, Fa
             let name = if number == 0 { format!("✗ {:width$}", part.name) } else { " ".repeat(width + 2) };
             out.push_str(&format!("{name}  {line}\n"));
         }
-        out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.mend));
+        out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));
     }
     session.shown(&out)?;
     Ok(Exit::Done)

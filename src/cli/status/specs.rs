@@ -58,7 +58,7 @@ fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> 
         found.push(format!("dbt contradicts known.yml: {}", named(&otherwise)));
     }
     let fix = fix.to_owned();
-    Ok((!found.is_empty()).then(|| Part { name: "columns", found, well: String::new(), mend: fix }))
+    Ok((!found.is_empty()).then(|| Part { name: "columns", found, well: String::new(), fix }))
 }
 
 /// What a push would do.
@@ -97,11 +97,11 @@ fn pushed(session: &Session, place: &Place, selection: &Selection) -> Result<Par
         0 => "as pushed".to_owned(),
         kept => format!("as pushed, with {}", count(kept, "hand edit", "hand edits")),
     };
-    let mend = match conflicts.first() {
+    let fix = match conflicts.first() {
         Some(model) => format!("formulac plan shows them; formulac resolve {} --ours|--theirs|--edit", model.model),
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(part(found, well, &mend))
+    Ok(part(found, well, &fix))
 }
 
 /// What `generate` would do, where nothing was ever pushed.
@@ -126,7 +126,7 @@ fn generated(session: &Session, place: &Place, selection: &Selection) -> Result<
     found.extend(of_files(updated, "file differs from its spec", "files differ from their specs"));
     found.extend(of_files(delivery.by_hand.clone(), "file was edited by hand", "files were edited by hand"));
     found.extend(of_files(delivery.removed.clone(), "file is left over", "files are left over"));
-    let mend = match (faulty.is_none(), delivery.by_hand.is_empty()) {
+    let fix = match (faulty.is_none(), delivery.by_hand.is_empty()) {
         (false, _) => "formulac check, then formulac generate",
         (true, false) => "formulac adopt takes the edits into the specs, then formulac generate",
         (true, true) => "formulac generate",
@@ -135,11 +135,11 @@ fn generated(session: &Session, place: &Place, selection: &Selection) -> Result<
         0 => "there are no specs".to_owned(),
         files => format!("{} as the specs make them", count(files, "file is", "files are")),
     };
-    Ok(part(found, well, mend))
+    Ok(part(found, well, fix))
 }
 
-fn part(found: Vec<String>, well: String, mend: &str) -> Part {
-    Part { name: "specs and dbt", found, well, mend: mend.to_owned() }
+fn part(found: Vec<String>, well: String, fix: &str) -> Part {
+    Part { name: "specs and dbt", found, well, fix: fix.to_owned() }
 }
 
 fn faulty(found: &[Found]) -> Option<String> {
@@ -161,6 +161,6 @@ fn twice(place: &Place) -> Result<Option<Part>, Failure> {
     let told = faults.iter().filter(|(_, fault)| !place.project.silenced().contains(&fault.kind()));
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
     let found: Vec<String> = told.map(|(number, fault)| format!("{}: {}", spec(*number), fault.message())).collect();
-    let mend = "formulac promote FILE --repoint makes the fields of Omni read the columns".to_owned();
-    Ok((!found.is_empty()).then(|| Part { name: "specs and Omni", found, well: String::new(), mend }))
+    let fix = "formulac promote FILE --repoint makes the fields of Omni read the columns".to_owned();
+    Ok((!found.is_empty()).then(|| Part { name: "specs and Omni", found, well: String::new(), fix }))
 }

@@ -15,7 +15,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
-    let made = planned::make(session, &place)?;
+    let made = planned::make_of(session, &place, &args.selection)?;
     if !made.is_sound() {
         session.report(&made.found);
         return Ok(made.exit());

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, HandEdit, KnownChange, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, TextChange, Tools,
+    Action, HandEdit, KNOWN, KnownChange, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, TextChange, Tools,
     reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::First;
-use crate::cli::models::Model;
+use crate::cli::models::{self, Model};
 use crate::cli::moved::Moved;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
@@ -190,7 +190,7 @@ pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Resul
     Ok(made)
 }
 
-/// What a push of the specs leaves, whatever the files hold: the texts of generated files and of states, by path.
+/// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.
 pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, String>, Failure> {
     let target = Target::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
@@ -203,6 +203,9 @@ pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, St
         left.insert(state_path(&model), State::of_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
+    // The facts are the committed ones, because artifacts may be of another day. Which of them there are, specs decide.
+    let read = models::built(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
+    left.insert(KNOWN.to_owned(), place.committed()?.of_relations(read).text());
     Ok(left)
 }
 

@@ -310,7 +310,7 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
     let changes = carried_out::placed(place, changes)?;
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
-        return Err(Failure::new(Exit::Failed, format!("git is told to ignore `{path}`, which belongs to the push"))
+        return Err(Failure::new(Exit::Failed, format!("git ignores `{path}`, which belongs to the push"))
             .with_help("take it out of .gitignore"));
     }
     let hash = entry.hash();

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use formulac::diag::render;
 use formulac::sync::{
     Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, spoken, taken, without,
 };
+use serde_json::json;
 
 use super::conflict::target;
 use super::lock::Lock;
@@ -15,7 +17,7 @@ use super::{carried_out, omni, text_of};
 use crate::cli::args::{ResolveArgs, Side};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, reports};
 use crate::cli::source::read_text;
 
 /// Where hand edits are kept that a person decided against and that no commit has.
@@ -27,7 +29,12 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let _lock = Lock::take(session, &place)?;
     let made = planned::make(session, &place)?;
     if !made.is_sound() {
-        session.report(&made.found);
+        match args.json {
+            true => session.json(&json!({
+                "resolved": [], "files": [], "diagnostics": render::filed_objects(&reports(&made.found)),
+            }))?,
+            false => session.report(&made.found),
+        }
         return Ok(made.exit());
     }
     let all: Vec<(&ModelPlan, &Conflict)> =
@@ -44,10 +51,18 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
     let mut work = Work { place: &place, made: &made, texts: BTreeMap::new(), of_people: BTreeSet::new() };
+    let mut resolved = Vec::new();
     for (model, conflict) in meant {
         work.decide(model, conflict, args.side())?;
+        resolved.push(json!({
+            "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
+        }));
     }
-    work.write(session, args.side())?;
+    let files = work.write(session, args.side())?;
+    if args.json {
+        let diagnostics = render::filed_objects(&reports(&made.found));
+        session.json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -170,8 +185,9 @@ impl Work<'_> {
         self.texts.insert(path.to_owned(), (before, text));
     }
 
-    fn write(self, session: &Session, side: Side) -> Result<(), Failure> {
-        let mut changes = Vec::new();
+    /// Writes the files, and returns their paths.
+    fn write(self, session: &Session, side: Side) -> Result<Vec<String>, Failure> {
+        let (mut changes, mut written) = (Vec::new(), Vec::new());
         let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
         for (path, (before, after)) in self.texts {
             let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
@@ -180,6 +196,7 @@ impl Work<'_> {
                 continue;
             }
             session.note(&format!("wrote {path}"));
+            written.push(path.clone());
             // What a person wrote and decided against may be in no commit.
             if let (Some(before), Side::Ours | Side::Base | Side::Edit) = (&before, side)
                 && path.starts_with(&self.place.folders().0)
@@ -200,7 +217,7 @@ impl Work<'_> {
         } else {
             "run `formulac push` to finish"
         });
-        Ok(())
+        Ok(written)
     }
 }
 

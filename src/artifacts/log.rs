@@ -1,0 +1,87 @@
+//! `dbt.log`: how the nodes of the last build or test ended. `dbt docs generate` overwrites `run_results.json`, but adds to the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::run_results::{RunResult, RunResults, Status};
+
+/// The first word of a result, as in `3 of 7 PASS not_null_a_id`, and the status that it means.
+const WORDS: [(&str, Status); 9] = [
+    ("OK", Status::Success),
+    ("PARTIAL", Status::PartialSuccess),
+    ("PASS", Status::Pass),
+    ("WARN", Status::Warn),
+    ("FAIL", Status::Fail),
+    ("ERROR", Status::Error),
+    ("SKIP", Status::Skipped),
+    ("SKIPPED", Status::Skipped),
+    ("NO-OP", Status::NoOp),
+];
+
+/// The entries of one command.
+#[derive(Default)]
+struct Section {
+    results: RunResults,
+    is_here: bool,
+    /// The last status that each thread has reported.
+    statuses: HashMap<String, Status>,
+}
+
+impl RunResults {
+    /// Reads the results of the last command that ran nodes from dbt's log. `is_here` decides by the target folder that
+    /// the command was given, if any. The log has no dates, so `metadata` is empty.
+    #[must_use]
+    pub fn from_log(log: &str, is_here: impl Fn(Option<&str>) -> bool) -> Option<Self> {
+        let mut last = None;
+        let mut section = Section::default();
+        for line in log.lines() {
+            let json: Option<Value> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
+            let text = |key: &str| json.as_ref().and_then(|json| json["info"][key].as_str());
+            let found = text("thread").zip(text("msg")).or_else(|| thread_and_message(line));
+            let Some((thread, message)) = found else { continue };
+            if message.starts_with("Running with dbt=") {
+                section = Section::default();
+            } else if message.starts_with("running dbt with arguments") {
+                section.is_here = is_here(target_path(message));
+            } else if let Some(command) = message.strip_prefix("Command `") {
+                let command = command.split('`').next().and_then(|command| command.split(' ').next_back());
+                section.results.which = command.map(str::to_owned);
+                let ended = std::mem::take(&mut section);
+                if ended.is_here && ended.results.is_of_run() {
+                    last = Some(ended.results);
+                }
+            } else if let Some(node) = message.strip_prefix("Finished running node ") {
+                if let Some(status) = section.statuses.remove(thread) {
+                    let unique_id = Arc::from(node.trim_end());
+                    section.results.results.push(RunResult { unique_id, status, ..RunResult::default() });
+                }
+            } else if let Some(status) = status(message) {
+                section.statuses.insert(thread.to_owned(), status);
+            }
+        }
+        last
+    }
+}
+
+/// Splits `16:36:33.620702 [error] [Thread-2 (]: MESSAGE`.
+fn thread_and_message(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.split_once("] [")?;
+    rest.split_once("]: ")
+}
+
+/// The value of `'target_path': 'target/prod'`; `'None'` if the command was given none.
+fn target_path(message: &str) -> Option<&str> {
+    let (_, value) = message.split_once("'target_path': '")?;
+    value.split('\'').next().filter(|path| *path != "None")
+}
+
+fn status(message: &str) -> Option<Status> {
+    let mut words = message.split(' ');
+    words.next()?.parse::<u32>().ok()?;
+    words.next().filter(|word| *word == "of")?;
+    words.next()?.parse::<u32>().ok()?;
+    let word = words.next()?;
+    WORDS.iter().find(|(known, _)| *known == word).map(|(_, status)| status.clone())
+}

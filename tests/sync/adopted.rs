@@ -1,0 +1,36 @@
+//! How formulas are spelled that hand edits of SQL become.
+
+use crate::world::{SQL, World, compiler};
+
+/// The spec after a push that finds the edited SQL.
+fn adopted(spec: &str, from: &str, to: &str) -> String {
+    let compiler = compiler();
+    let mut world = World::of(spec).pushed(&compiler);
+    let sql = world.text(SQL).to_owned();
+    assert!(sql.contains(from), "{sql}");
+    world.set(SQL, sql.replace(from, to));
+    let plan = world.plan(&compiler);
+    assert!(plan.conflicts() == 0 && plan.models.iter().all(|model| model.kept.is_empty()), "{:#}", plan.json());
+    world.after(&plan).spec().to_owned()
+}
+
+/// A spreadsheet has no default in IFS but a condition that always holds.
+#[test]
+fn ifs_keeps_its_true() {
+    let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: |\n  \
+                size = IFS(amount < 10, \"small\", amount < 100, \"middle\", TRUE, \"large\")\n";
+    let more = adopted(spec, "then 'middle'", "then 'middle' when amount < 500 then 'upper'");
+    assert!(more.contains("amount < 500, \"upper\", TRUE, \"large\")"), "{more}");
+    let less = adopted(spec, "else 'large'", "else 'huge'");
+    assert!(less.contains("amount < 100, \"middle\", TRUE, \"huge\")"), "{less}");
+}
+
+/// Calendar and fiscal timeframes have the same SQL in some years; nothing here asks for a fiscal one.
+#[test]
+fn the_calendar_comes_before_the_fiscal_year() {
+    let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: period = ordered_at[month]\n";
+    for frame in ["quarter", "year"] {
+        let text = adopted(spec, "date_trunc('month'", &format!("date_trunc('{frame}'"));
+        assert!(text.contains(&format!("period = ordered_at[{frame}]")), "{text}");
+    }
+}
