@@ -1,6 +1,5 @@
 //! `formulac schema fetch`: asks the warehouse, through dbt, for the columns of the relations that specs read.
 
-use std::fs;
 use std::path::Path;
 
 use formulac::artifacts::{Manifest, Node, ResourceType};
@@ -16,6 +15,7 @@ use super::generation::Generation;
 use super::place::{FETCHED, Place};
 use super::progress::Waiting;
 use super::session::Session;
+use super::source::read_text;
 use super::spec::{self, Spec};
 use super::words::count;
 use super::write::{Planned, write_all};
@@ -85,7 +85,7 @@ fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String
 
 /// Keeps what was fetched before of relations that are not chosen now.
 fn keep_others(place: &Place, tables: &mut [Map<String, Value>; 2]) {
-    let Ok(text) = fs::read_to_string(place.root.join(FETCHED)) else { return };
+    let Ok(text) = read_text(place.root.join(FETCHED)) else { return };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();
     for (tables, key) in tables.iter_mut().zip(["nodes", "sources"]) {
         for (id, table) in before[key].as_object().into_iter().flatten() {

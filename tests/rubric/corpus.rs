@@ -48,7 +48,10 @@ fn rates() -> Relation {
 
 /// A relation that is called like the CTE in which values of `orders` are computed.
 fn orders_calculated() -> Relation {
-    Relation::new("orders_calculated").with(Column::new("id", Type::Integer)).primary_key(["id"])
+    Relation::new("orders_calculated")
+        .with(Column::new("id", Type::Integer))
+        .with(Column::new("grade", Type::Text))
+        .primary_key(["id"])
 }
 
 /// Every spec with the schema that it is compiled against.
