@@ -26,7 +26,7 @@ use super::{models, project};
 pub use formulac::sync::KNOWN;
 
 /// Specs of a project in which types are tried out, so that `generate` stays fast.
-const PROBED: usize = 50;
+const PROBED: usize = 500;
 
 /// Columns that a note names before it counts the others.
 const NAMED: usize = 6;
