@@ -158,8 +158,10 @@ def try_cast_text(statement):
 
 def nulls_written(statement):
     for ordered in statement.all(exp.Ordered):
-        ignores_nulls = isinstance(ordered.parent.parent, exp.WithinGroup)
-        if not ignores_nulls and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
+        of = ordered.parent.parent
+        # A window may keep the rows where the key is NULL apart.
+        apart = isinstance(of, exp.Window) and exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
+        if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
 
 
