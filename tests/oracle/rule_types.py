@@ -117,6 +117,11 @@ class Inference:
                         each = each.args.get("on")
                     if isinstance(each, exp.Expression):
                         self.kind(each, scope)
+        order = node.args.get("order")
+        for key in [ordered.this for ordered in order.expressions] if order else ():
+            # In ORDER BY an output comes before a column of its name.
+            if isinstance(key, exp.Column) and not key.table and key.name.lower() in columns:
+                (self.may_be_null.add if key.name.lower() in nullable else self.may_be_null.discard)(id(key))
         self.nullable[id(columns)] = nullable
         return columns
 
