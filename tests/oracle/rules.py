@@ -157,10 +157,18 @@ def try_cast_text(statement):
 
 
 def nulls_written(statement):
+    # A filter or a join may leave out the rows where the column is NULL.
+    conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
+    filtered = {column.name for condition in conditions for column in condition.find_all(exp.Column)}
     for ordered in statement.all(exp.Ordered):
         of = ordered.parent.parent
-        # A window may keep the rows where the key is NULL apart.
-        apart = isinstance(of, exp.Window) and exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
+        if filtered & {column.name for column in ordered.find_all(exp.Column)}:
+            continue
+        # A window may keep the rows where the key is NULL apart, or sum nothing of them.
+        apart = isinstance(of, exp.Window) and (
+            exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
+            or isinstance(of.this, (exp.Count, exp.Sum)) and not of.args.get("spec")
+        )
         if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
 
