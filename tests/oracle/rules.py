@@ -156,6 +156,9 @@ def try_cast_text(statement):
             yield f"{cast.sql('snowflake')} of {kind}"
 
 
+OF_PLACES = (exp.FirstValue, exp.LastValue, exp.NthValue, exp.Lag, exp.Lead)
+
+
 def nulls_written(statement):
     # A filter or a join may leave out the rows where the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
@@ -167,7 +170,7 @@ def nulls_written(statement):
         # A window may keep the rows where the key is NULL apart, or sum nothing of them.
         apart = isinstance(of, exp.Window) and (
             exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
-            or isinstance(of.this, (exp.Count, exp.Sum)) and not of.args.get("spec")
+            or isinstance(of.this, exp.AggFunc) and not isinstance(of.this, OF_PLACES) and not of.args.get("spec")
         )
         if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
