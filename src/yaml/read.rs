@@ -81,12 +81,12 @@ pub(crate) fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<
             }
             Event::SequenceStart(anchor, _) => {
                 stack.push((Open::Sequence(Vec::new()), start, anchor));
-                check_depth(source, stack.len(), span)?;
+                check_depth(stack.len(), span)?;
                 continue;
             }
             Event::MappingStart(anchor, _) => {
                 stack.push((Open::Mapping(Vec::new(), HashMap::new(), None), start, anchor));
-                check_depth(source, stack.len(), span)?;
+                check_depth(stack.len(), span)?;
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -107,7 +107,7 @@ pub(crate) fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<
                     return Err(Diagnostic::new(Code::InvalidYaml, span, message)
                         .with_help("write an alias only where it repeats a short value, without aliases in it"));
                 }
-                check_depth(source, stack.len() + depth, span)?;
+                check_depth(stack.len() + depth, span)?;
                 unused.remove(&anchor);
                 // A formula is shown where it is written; the alias is no text that it could be found in.
                 let is_text = matches!(node.kind, Kind::Scalar { .. });
@@ -183,8 +183,12 @@ fn size(node: &Node) -> (usize, usize) {
     }
 }
 
-fn check_depth(source: &str, depth: usize, span: Span) -> Result<(), Diagnostic> {
-    if depth > NESTING { Err(invalid(source, span, "lists and mappings nest too deep")) } else { Ok(()) }
+fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
+    if depth <= NESTING {
+        return Ok(());
+    }
+    let message = format!("lists and mappings nest more than {NESTING} levels deep");
+    Err(Diagnostic::new(Code::InvalidYaml, span, message).with_help("remove brackets that are not needed"))
 }
 
 #[cfg(test)]
@@ -217,6 +221,7 @@ mod tests {
         };
         let text = |levels: usize| (0..levels).map(nested).collect::<String>();
         assert!(read(&text(3), &mut Vec::new()).is_ok());
-        assert!(read(&text(4), &mut Vec::new()).unwrap_err().message().contains("too deep"));
+        let fault = read(&text(4), &mut Vec::new()).unwrap_err();
+        assert!(fault.message().contains("levels deep"), "{fault:?}");
     }
 }
