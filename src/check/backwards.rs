@@ -153,7 +153,7 @@ pub(crate) fn digits_of(spelled: &[&str]) -> Vec<String> {
 
 /// The sizes of the groups that the pattern of a code takes, `3` of `([0-9]{3})$`.
 fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
-    let groups = pattern.strip_suffix('$')?.split_inclusive(')');
+    let groups = pattern.strip_suffix('$').filter(|groups| !groups.is_empty())?.split_inclusive(')');
     groups.map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok()).collect()
 }
 

@@ -8,6 +8,8 @@ use crate::spec::outline::SheetOutline;
 
 /// So many columns are looked for and given.
 const COLUMNS: usize = 4;
+/// A row near enough to the first for NTH_VALUE, which later rows are not.
+const ROW: &str = "997";
 /// So many columns of a sheet have totals that are looked at.
 const TOTALS: usize = 12;
 
@@ -16,7 +18,9 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: Shape::words(words), args });
     for letter in letters(sheet) {
-        put(&format!("{letter}${{0}}"), vec![Arg::Number(NUMBERS[0])]);
+        for row in [ROW, NUMBERS[0]] {
+            put(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
+        }
     }
     if !sheet.is_pivoted {
         return all;

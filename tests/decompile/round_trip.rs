@@ -19,6 +19,15 @@ enum Outcome {
 /// Formulas that the definition is taken for: the first that compiles and gives other SQL.
 const OTHERS: [&str; 6] = ["1", "COUNT()", "TODAY()", "\"x\"", "1.5", "TRUE"];
 
+/// Cells that do not come back yet: the dialect, the formula, and a part of the spec. A cell that comes back must not be
+/// listed.
+const LOST: [(&str, &str, &str); 2] = [
+    // The key is in no output of its own.
+    ("postgres", "sold_on[week] + 1", "order_by: later\ndefinitions"),
+    // Two counts of different values share a helper column.
+    ("postgres", "COUNT(DISTINCT(kind:kind))", ""),
+];
+
 /// None where the dialect refuses the spec, or where there is no SQL that differs.
 fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Outcome> {
     let compiler = Compiler::builder().dialect(dialect).schema(cell.schema.clone()).build();
@@ -63,8 +72,13 @@ fn check(cells: &[Cell], dialect: Dialect) {
         let is_picked = filter.as_ref().map_or(at % 4 == turn, |filter| name.contains(filter.as_str()));
         let Some(outcome) = is_picked.then(|| outcome(cell, dialect, decompiler)).flatten() else { continue };
         count += 1;
-        if let Outcome::Lost(reason) = outcome {
-            lost.push(format!("{name}\t{reason}"));
+        let is_listed = LOST
+            .iter()
+            .any(|(of, formula, part)| *of == dialect.name() && *formula == cell.formula && cell.spec.contains(part));
+        match outcome {
+            Outcome::Lost(reason) if !is_listed => lost.push(format!("{name}\t{reason}")),
+            Outcome::Back if is_listed => lost.push(format!("{name}\tcomes back, and is listed as lost")),
+            _ => {}
         }
     }
     println!("{dialect}: {} of {count} come back", count - lost.len());
