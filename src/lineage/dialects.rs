@@ -13,7 +13,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use crate::dialect::Dialect;
 
-/// DuckDB's dialect in sqlparser, with one difference. DuckDB names an argument by `name := value` or `name => value`.
+/// DuckDB's dialect in sqlparser, with two differences. DuckDB has escapes as in `E'\n'`, and it names an argument by `name := value` or `name => value`.
 /// sqlparser's dialect also takes `name = value` for a named argument, but in a call that is a comparison.
 #[derive(Debug)]
 struct DuckDb;
@@ -68,6 +68,10 @@ impl SqlDialect for DuckDb {
     }
 
     fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
+    fn supports_string_escape_constant(&self) -> bool {
         true
     }
 }

@@ -28,7 +28,7 @@ fn check(text: &str, context: Context) -> Result<(), TestCaseError> {
 
 /// The texts of a SQL text as its dialect reads them.
 fn literals(dialect: Dialect, sql: &str) -> Vec<String> {
-    let parser_dialect = parser_of(dialect);
+    let parser_dialect = parser_of(dialect, sql);
     let tokens = Tokenizer::new(&*parser_dialect, sql).tokenize().unwrap_or_default();
     let text = |token: Token| match token {
         Token::SingleQuotedString(t)

@@ -5,8 +5,10 @@ use sqlparser::ast::Statement;
 use sqlparser::dialect::{BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, PostgreSqlDialect, SnowflakeDialect};
 use sqlparser::parser::Parser;
 
-pub fn parser_of(dialect: Dialect) -> Box<dyn SqlDialect> {
+pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
     match dialect.name() {
+        // DuckDB has the escapes of Postgres, and sqlparser's DuckDB has not.
+        "duckdb" if sql.contains("E'") => Box::new(PostgreSqlDialect {}),
         "bigquery" => Box::new(BigQueryDialect {}),
         "snowflake" => Box::new(SnowflakeDialect {}),
         "duckdb" => Box::new(DuckDbDialect {}),
@@ -16,7 +18,7 @@ pub fn parser_of(dialect: Dialect) -> Box<dyn SqlDialect> {
 
 /// The statements of a text.
 pub fn parse(dialect: Dialect, sql: &str) -> Result<Vec<Statement>, String> {
-    let parser_dialect = parser_of(dialect);
+    let parser_dialect = parser_of(dialect, sql);
     Parser::new(&*parser_dialect)
         .with_recursion_limit(500)
         .try_with_sql(sql)

@@ -7,7 +7,7 @@ use crate::sql_parser::{parse, parser_of};
 
 /// The tokens of a text with the bytes that each covers, white space left out.
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {
-    let parser_dialect = parser_of(dialect);
+    let parser_dialect = parser_of(dialect, sql);
     let found = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();
     let starts: Vec<usize> = std::iter::once(0).chain(sql.match_indices('\n').map(|(i, _)| i + 1)).collect();
     let offset = |at: Location| {

@@ -140,8 +140,10 @@ fn contains(args: Args<'_>) -> Option<Value> {
 }
 
 fn replace(args: Args<'_>) -> Option<Value> {
+    // No text of a warehouse is longer.
+    const MOST: i64 = 1_073_741_823;
     let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
-    if start < 1 || count < 0 {
+    if !(1..=MOST).contains(&start) || !(0..=MOST).contains(&count) {
         return None;
     }
     let behind = (start - 1).saturating_add(count);
