@@ -8,6 +8,7 @@
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench that cannot run should stop")]
 
+#[allow(dead_code, reason = "another bench reads the catalog")]
 mod manifest;
 #[allow(dead_code, reason = "shared with the other benches")]
 mod measure;

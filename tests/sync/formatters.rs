@@ -88,6 +88,9 @@ fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
     out
 }
 
+/// The text of a properties file in another layout.
+type Style = fn(&str) -> String;
+
 /// Lists that are indented by four, as prettier with `tabWidth: 4`.
 fn wide(yml: &str) -> String {
     indented(yml, |indent, lists| indent + 2 * lists)
@@ -101,7 +104,7 @@ fn indentless(yml: &str) -> String {
 #[test]
 fn formatted_properties_take_the_next_change_of_the_spec() {
     let compiler = compiler();
-    let styles: [(&str, fn(&str) -> String); 2] = [("wide", wide), ("indentless", indentless)];
+    let styles: [(&str, Style); 2] = [("wide", wide), ("indentless", indentless)];
     for (name, style) in styles {
         let mut world = World::of(MODEL).pushed(&compiler);
         let text = style(world.text(YML));
