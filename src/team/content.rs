@@ -22,10 +22,10 @@ impl Differing {
         Self { path: path.to_owned(), now, text }
     }
 
-    /// Whether people answer for it: it is neither formulac's own record nor exactly what formulac makes of specs.
+    /// Whether people wrote it: it is neither formulac's own record nor exactly what formulac makes of specs.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        self.is_known() || !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
+        !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
     }
 
     /// Whether it is `known.yml`. It decides the SQL as specs do, and no spec can make its facts again.
@@ -48,7 +48,7 @@ impl Differing {
     }
 }
 
-/// The files of a change that an approval covers: those that people wrote, `known.yml`, and the evidence beside them. Evidence alone
+/// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone
 /// needs no approval.
 pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
     let is_written = files.iter().any(Differing::is_written_by_people);
@@ -67,8 +67,6 @@ pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
 /// let evidence = Differing::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
 /// assert_ne!(content(&[spec.clone(), evidence.clone()]), content(&[spec]));
 /// assert_eq!(content(&[evidence]), None);
-/// let known = Differing::new(".formulac/state/known.yml", Some("100644 0a1b".to_owned()), None);
-/// assert!(content(&[known]).is_some());
 /// ```
 #[must_use]
 pub fn content(files: &[Differing]) -> Option<String> {
