@@ -112,12 +112,9 @@ impl Dialect {
     /// The name as it is spelled between quotes: one that the source writes bare, in the case that bare names get.
     pub(crate) fn name_in_quotes<'n>(self, name: &'n str, unquoted_in_source: bool) -> Cow<'n, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
-        // Capitals inside a name were chosen: such a name was made in quotes.
-        let is_mixed = name.bytes().any(|b| b.is_ascii_uppercase()) && name.bytes().any(|b| b.is_ascii_lowercase());
-        let folds = unquoted_in_source && !is_mixed && name.bytes().all(stands_bare);
         match self.0.fold {
-            Fold::Upper if folds => name.to_ascii_uppercase().into(),
-            Fold::Lower if folds => name.to_ascii_lowercase().into(),
+            Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),
+            Fold::Lower if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_lowercase().into(),
             _ => name.into(),
         }
     }
@@ -260,7 +257,7 @@ mod tests {
         let spelled = [
             // The name, whether the source writes it in quotes, and what each dialect writes.
             ("start", false, [r#""START""#, "start", "start", "start"]),
-            ("Order", false, [r#""Order""#, r#""Order""#, "`Order`", r#""Order""#]),
+            ("Order", false, [r#""ORDER""#, r#""order""#, "`Order`", r#""Order""#]),
             ("ORDER", true, [r#""ORDER""#, r#""ORDER""#, "`ORDER`", r#""ORDER""#]),
             ("order", true, [r#""order""#, r#""order""#, "`order`", r#""order""#]),
             ("window", false, [r#""WINDOW""#, r#""window""#, "`window`", r#""window""#]),

@@ -139,7 +139,8 @@ impl Planner<'_> {
             _ if self.step.grouped || self.outputs.iter().any(|o| is(&o.name)) => None,
             KeepColumns::Nothing => None,
             KeepColumns::Joined(kept) => kept.iter().find(|column| is(&column.name)).cloned(),
-            KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn { of: Vec::new(), name: name.to_owned() }),
+            // Of joined relations the first one's columns are kept.
+            KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn { of: vec![0], name: name.to_owned() }),
         };
         match kept {
             Some(column) => {
@@ -204,6 +205,7 @@ impl Planner<'_> {
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::Some(kept), _) => outputs.extend(kept.iter().map(|name| name.to_ascii_lowercase())),
+                (KeepColumns::Joined(kept), _) => outputs.extend(kept.iter().map(|c| c.name.to_ascii_lowercase())),
                 (KeepColumns::All, Some(input)) => {
                     outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
                 }

@@ -16,7 +16,7 @@ use super::times::TimeColumn;
 use crate::check::Role;
 use crate::dialect::Dialect;
 use crate::emit::{self, Emitter};
-use crate::ir::{IrId, Program};
+use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::sql::NamedWindow;
@@ -120,6 +120,14 @@ pub(crate) fn plan_step<'p>(
     let mut emitter = Emitter::new(program, dialect, limits, work);
     let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
     emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
+    // A key that is a column keeps the spelling of that column, as other nodes of the column have it.
+    let of_column = |o: &&Output| match program.node(program.behind_names(o.root)) {
+        Ir::Column(column) => {
+            program.columns.get(column as usize).is_some_and(|column| column.quoted && *column.name == *o.name)
+        }
+        _ => false,
+    };
+    emitter.cased.extend(outputs.iter().filter(|o| o.key).filter(of_column).map(|o| o.name.clone()));
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {
         step,
@@ -284,7 +292,7 @@ impl Planner<'_> {
             let meta = program.meta(output.root);
             let nullable = meta.nullable;
             let size = self.emitter.size(output.root);
-            let quoted = output.definition.is_some_and(|of| self.spec.quoted.get(of) == Some(&true));
+            let quoted = self.emitter.cased.contains(&output.name);
             let month_start = program.is_month_start(output.root);
             let column = Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted);
             relation.push(column.month_start(month_start));
