@@ -46,7 +46,7 @@ def as_text(expression):
 # arguments that take any number, and whole ones in the stand-in
 WHOLE = {
     exp.Left: ("expression",), exp.Right: ("expression",), exp.Repeat: ("times",),
-    exp.Substring: ("start", "length"), exp.StrPosition: ("position",),
+    exp.Substring: ("start", "length"), exp.StrPosition: ("position",), exp.DateAdd: ("expression",),
 }
 
 
@@ -54,6 +54,11 @@ def as_integer(expression):
     if isinstance(expression, (exp.Cast, exp.Literal)):
         return expression
     return exp.Cast(this=expression, to=exp.DataType.build("INT"))
+
+
+def is_in_order(node):
+    """The stand-in orders windows by nothing that can fail, as `ERROR` does."""
+    return node.find_ancestor(exp.Order) is not None
 
 
 def fails_when(condition, message, otherwise):
@@ -104,7 +109,7 @@ def corrected(node):
         return call("_sf_chr", *[as_integer(code) for code in node.expressions])
     if isinstance(node, exp.Div):
         return division(node)
-    if isinstance(node, (exp.Sqrt, exp.Ln)) and not node.meta.get("guarded"):
+    if isinstance(node, (exp.Sqrt, exp.Ln)) and not node.meta.get("guarded") and not is_in_order(node):
         node.meta["guarded"] = True
         outside = exp.LT if isinstance(node, exp.Sqrt) else exp.LTE
         value = node.this.copy()
@@ -145,7 +150,7 @@ def division(node):
     literal = isinstance(divisor, exp.Literal)
     zero = literal and not divisor.is_string and float(divisor.name) == 0
     safe = isinstance(divisor, (exp.Literal, exp.Nullif)) and not zero
-    if not safe and not node.meta.get("guarded"):
+    if not safe and not node.meta.get("guarded") and not is_in_order(node):
         node.meta["guarded"] = True
         copy = exp.Paren(this=divisor.copy())
         condition = exp.EQ(this=copy, expression=number(0))
