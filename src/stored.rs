@@ -33,7 +33,7 @@ pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     out
 }
 
-/// The value in such bytes; none where they are cut, damaged or of another shape.
+/// The value in such bytes; `None` if they are cut, damaged or of another shape.
 pub(crate) fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
     if print(all) != u64::from_le_bytes(*checksum) {

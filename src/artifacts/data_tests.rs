@@ -32,7 +32,7 @@ pub enum Check<'m> {
     AcceptedValues(&'m [Value]),
     /// Each value of the column stands in a column of another table.
     Relationships {
-        /// The id of the other table's node; none where it is not in the manifest.
+        /// The id of the other table's node; `None` if it is not in the manifest.
         to: Option<&'m str>,
         /// The column there, without quotes.
         field: Cow<'m, str>,

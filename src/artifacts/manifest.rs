@@ -157,7 +157,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest of these pieces, and which nodes were read; none where something is wrong with one.
+    /// The manifest of these pieces, and which nodes were read; `None` if something is wrong with one.
     fn of_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, Changes)> {
         enum Part {
             Rest(Option<Box<Manifest>>),

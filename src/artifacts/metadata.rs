@@ -75,7 +75,7 @@ impl Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// The version of its format; none where it does not say.
+    /// The version of its format; `None` if it does not say.
     pub version: Option<u32>,
     /// The dbt that wrote it.
     pub dbt_version: Option<String>,

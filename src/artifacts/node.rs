@@ -122,7 +122,7 @@ pub struct Node {
     pub schema: Option<Arc<str>>,
     /// The name of its table, of a source the identifier.
     pub alias: Option<Arc<str>>,
-    /// The table as the adapter quotes it; none where there is no table, as of an ephemeral model.
+    /// The table as the adapter quotes it; `None` if there is no table, as of an ephemeral model.
     pub relation_name: Option<Arc<str>>,
     /// What it is, docs blocks rendered.
     pub description: Arc<str>,

@@ -1,5 +1,5 @@
 //! A manifest's text in pieces, found by passing over what stands in them: nodes can be read side by side, and those
-//! that are as they were need not be read at all.
+//! that did not change need not be read at all.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Manifest {
 }
 
 impl<'t> Pieces<'t> {
-    /// The pieces of a text; none where it is no mapping of mappings, which a reader of JSON says better. It has to read
+    /// The pieces of a text; `None` if it is no mapping of mappings, which a reader of JSON says better. It has to read
     /// the pieces too: what stands inside is not looked at. What the outline knows is passed over in one go.
     pub fn of(text: &'t str, outline: &Outline) -> Option<Self> {
         let mut walk = Walk { text, at: 0 };

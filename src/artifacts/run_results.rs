@@ -38,7 +38,7 @@ pub struct RunResult {
     pub unique_id: Arc<str>,
     /// How it ended.
     pub status: Status,
-    /// The rows that a test found; none where it did not run.
+    /// The rows that a test found; `None` if it did not run.
     pub failures: Option<u64>,
     /// What dbt or the warehouse says.
     pub message: Option<Arc<str>>,

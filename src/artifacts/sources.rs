@@ -34,7 +34,7 @@ pub struct SourceResult {
     pub unique_id: Arc<str>,
     /// What was found then.
     pub status: Status,
-    /// The time of its newest row; none where it could not be found out.
+    /// The time of its newest row; `None` if it could not be found out.
     pub max_loaded_at: Option<SystemTime>,
     /// When it was looked at.
     pub snapshotted_at: Option<SystemTime>,

@@ -25,7 +25,7 @@ impl Manifest {
         stored::bytes(self, SHAPE)
     }
 
-    /// The manifest in such a form; none where it is cut, damaged or of another build.
+    /// The manifest in such a form; `None` if it is cut, damaged or of another build.
     ///
     /// ```
     /// use formulac::artifacts::{Keep, Manifest};
@@ -50,7 +50,7 @@ impl Difference {
         stored::bytes(self, SHAPE)
     }
 
-    /// The difference in such a form; none where it is cut, damaged or of another build.
+    /// The difference in such a form; `None` if it is cut, damaged or of another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         stored::read(bytes, SHAPE)
@@ -67,7 +67,7 @@ impl Outline {
         stored::bytes(&lines, SHAPE)
     }
 
-    /// The outline in such a form; none where it is cut, damaged or of another build.
+    /// The outline in such a form; `None` if it is cut, damaged or of another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let lines: Vec<(Arc<str>, Print)> = stored::read(bytes, SHAPE)?;

@@ -164,7 +164,7 @@ pub struct Function {
     pub(crate) lower: Option<Lowering>,
     /// The least number of arguments over all forms.
     pub(crate) least: usize,
-    /// The greatest; none when there is no end, as for an aggregate that also goes across the row.
+    /// The greatest; `None` if there is no end, as for an aggregate that also goes across the row.
     pub(crate) most: Option<usize>,
     /// Some overload takes only certain literal numbers, so that types alone do not tell which one is meant.
     pub(crate) literals: bool,

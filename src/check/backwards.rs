@@ -41,7 +41,7 @@ pub(crate) fn dates_of(spelled: &str) -> Vec<String> {
     found
 }
 
-/// The mask of a text in one spelling; none where it has no part of a date.
+/// The mask of a text in one spelling; `None` if it has no part of a date.
 fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     let spelling = |part: &DatePart| {
         let mut out = String::new();

@@ -32,7 +32,7 @@ impl Lower<'_> {
         Some((op, right))
     }
 
-    /// What an operator before this row's value chooses; none where no order says that.
+    /// What an operator before this row's value chooses; `None` if no order says that.
     pub(super) fn compared(&self, op: BinaryOp, key: IrId) -> Option<Compared> {
         let ty = self.program.meta(key).ty;
         let (descending, own) = match op {

@@ -138,7 +138,7 @@ impl Lower<'_> {
         self.error(meta.span)
     }
 
-    /// Whether some of these values have a time of day; none where none is a date or a timestamp.
+    /// Whether some of these values have a time of day; `None` if none is a date or a timestamp.
     pub(super) fn timed(&self, ids: &[IrId]) -> Option<bool> {
         let types = ids.iter().map(|id| self.program.meta(*id).ty);
         types.filter(|ty| ty.is_temporal()).map(|ty| ty != Type::Date).reduce(|a, b| a || b)

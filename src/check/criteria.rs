@@ -45,7 +45,7 @@ pub(super) fn is_number(text: &str) -> bool {
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// What a column must hold for a criterion text to mean something; none when the text says nothing of it.
+/// What a column must hold for a criterion text to mean something; `None` if the text says nothing of it.
 pub(super) fn value_type(text: &str) -> Option<Type> {
     let value = criterion(text).value;
     if value.is_empty() {

@@ -88,7 +88,7 @@ fn bracketed(inner: &str) -> Option<String> {
     (numbered || COLOURS.contains(&lower.as_str())).then(String::new)
 }
 
-/// What stands in quotes, behind a backslash, in brackets or as a gap `_)`, and where it ends; none when none begins here.
+/// What stands in quotes, behind a backslash, in brackets or as a gap `_)`, and where it ends; `None` if none begins here.
 fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), Refused>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {
@@ -174,7 +174,7 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, Refused> {
     Ok(ends.into_iter().map(section).collect())
 }
 
-/// A form that is a text and no number; none when it has digits, or what is no sign of a mask.
+/// A form that is a text and no number; `None` if it has digits, or what is no sign of a mask.
 pub(super) fn words(section: &str) -> Option<String> {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {

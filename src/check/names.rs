@@ -288,7 +288,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// What the name means; none when it is not known.
+    /// What the name means; `None` if it is not known.
     #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let name = Hashed::from(span.text(self.source));

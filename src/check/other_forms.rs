@@ -27,7 +27,7 @@ struct Known {
 }
 
 impl Lower<'_> {
-    /// What computes an aggregate in dialects that lack it; none where every dialect has it.
+    /// What computes an aggregate in dialects that lack it; `None` if every dialect has it.
     pub(super) fn other_aggregate(
         &mut self,
         function: &'static Function,

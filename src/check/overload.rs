@@ -66,7 +66,7 @@ impl Choices {
 }
 
 impl Lower<'_> {
-    /// The overload that serves these arguments; none where it is reported that none does.
+    /// The overload that serves these arguments; `None` if it is reported that none does.
     #[inline(always)]
     pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], operands: &Operands, shown: &str) -> Option<Chosen> {
         let call = Self::call_of(id, args, operands);
@@ -140,7 +140,7 @@ impl Lower<'_> {
     }
 
     /// What tells which overload is meant: the function and the kinds of its arguments, and the value of a short literal
-    /// where that does too; none where more does.
+    /// where that does too; `None` if more does.
     fn decided_by(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
         // A text may be a date; beside texts it is not. A literal NULL is of any type, and so is what is typed as a
         // literal with a point and is none. The sign of a literal with a point decides where a parameter is `positive`.

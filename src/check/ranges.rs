@@ -120,7 +120,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
     }
 }
 
-/// What the end of a range says; none when it is none of a name's.
+/// What the end of a range says; `None` if it is none of a name's.
 pub(super) fn end_of(ast: &Ast, names: &Names, id: ExprId) -> Option<End> {
     let is_name = |id: ExprId| {
         matches!(names.targets[id.index()], Target::Column(_) | Target::Definition(_))

@@ -485,7 +485,7 @@ fn prefers_otherwise(first: &Branch, later: &Branch) -> bool {
     }
 }
 
-/// The text of a replacement, with `$1` as SQL writes it for engines that number the groups as given; none when it names
+/// The text of a replacement, with `$1` as SQL writes it for engines that number the groups as given; an error if it names
 /// a group that there is not.
 pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), Refused> {
     let (mut plain, mut renumbered) = (String::new(), String::new());

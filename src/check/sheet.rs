@@ -21,7 +21,7 @@ pub(crate) struct Sheet {
     pub row: i64,
     /// It is pivoted.
     pub pivot: Option<Pivot>,
-    /// The totals that what it reads has; none where a single expression is made.
+    /// The totals that what it reads has; `None` if a single expression is made.
     pub totals: Option<Vec<super::Total>>,
     /// Other sheets, by name.
     pub tabs: Vec<super::Tab>,
@@ -91,7 +91,7 @@ pub(super) enum Known {
 /// The most columns that all ranges of a text hold together: each is a value of its own.
 const MOST_COLUMNS: usize = 1 << 20;
 
-/// Reads the text of a cell; none when it is none.
+/// Reads the text of a cell; `None` if it is none.
 pub(super) fn written(text: &str) -> Option<Written> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
@@ -112,7 +112,7 @@ pub(super) fn written(text: &str) -> Option<Written> {
 }
 
 impl Resolver<'_> {
-    /// What a name or `C$1` is as a cell of the sheet; none when it is none.
+    /// What a name or `C$1` is as a cell of the sheet; `None` if it is none.
     pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<Target> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);

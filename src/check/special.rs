@@ -79,7 +79,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The values of all, in a list to be given back; none when one has an error.
+    /// The values of all, in a list to be given back; `None` if one has an error.
     pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.list();
         let mut error = false;

@@ -107,7 +107,7 @@ impl Lower<'_> {
         node
     }
 
-    /// The value as its mask wants it; none when it is reported that it is of another kind.
+    /// The value as its mask wants it; `None` if it is reported that it is of another kind.
     fn masked(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
         let meta = self.program.meta(value);
         match meta.ty {

@@ -202,7 +202,7 @@ impl Lower<'_> {
         self.apply_checked(entry, &given, span, function.name)
     }
 
-    /// A pattern that all engines read alike; none when it is reported that they do not.
+    /// A pattern that all engines read alike; `None` if it is reported that they do not.
     fn pattern(&mut self, id: IrId, function: &'static str) -> Option<Pattern> {
         let Some(text) = self.literal_text(id) else {
             self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));

@@ -90,7 +90,7 @@ pub(crate) fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<Tota
 }
 
 impl Resolver<'_> {
-    /// `B_TOTAL` and its like; none when it is no such name.
+    /// `B_TOTAL` and its like; `None` if it is no such name.
     pub(super) fn total_by_letter(&mut self, span: Span) -> Option<Target> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);

@@ -37,7 +37,7 @@ pub struct Artifacts {
     catalog: OnceCell<Result<Option<Catalog>, Found>>,
 }
 
-/// The artifact in a file, by its reader; none where there is no file.
+/// The artifact in a file, by its reader; `None` if there is no file.
 fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, Found> {
     if !path.is_file() {
         return Ok(None);
@@ -49,7 +49,7 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
     reader(&source.text).map(Some).map_err(|error| refused(source, &error))
 }
 
-/// The catalog in a file; none where there is no file.
+/// The catalog in a file; `None` if there is no file.
 pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
     read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
 }

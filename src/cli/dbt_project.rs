@@ -234,7 +234,7 @@ impl DbtProject {
 #[derive(Debug)]
 pub struct Profile {
     name: String,
-    /// The output that is used when none is named; none where it is not known.
+    /// The output that is used when none is named; `None` if it is not known.
     pub target: Option<String>,
     pub outputs: Vec<Output>,
 }

@@ -99,7 +99,7 @@ impl<'p> Generation<'p> {
         models::built(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
     }
 
-    /// `known.yml` as it should be, and what changes in it; none if there is nothing to write down.
+    /// `known.yml` as it should be, and what changes in it; `None` if there is nothing to write down.
     pub fn known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
         let is_whole = self.models.iter().all(|model| model.built.is_some()) && Exit::of_all(&self.found) == Exit::Done;
         self.place.renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)

@@ -20,7 +20,7 @@ pub struct Revision {
 pub struct Differing {
     /// Its path, seen from the folder.
     pub path: PathBuf,
-    /// Its text then; none where it was not there.
+    /// Its text then; `None` if it was not there.
     pub before: Option<String>,
 }
 

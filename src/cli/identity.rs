@@ -6,7 +6,7 @@ use super::git::git;
 
 const VARIABLE: &str = "FORMULAC_USER";
 
-/// Who runs the command, as `Name <address>`; none where nobody is known.
+/// Who runs the command, as `Name <address>`; `None` if nobody is known.
 pub fn of(folder: &Path) -> Option<String> {
     told().or_else(|| author(folder))
 }

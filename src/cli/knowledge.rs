@@ -122,7 +122,7 @@ impl Place {
         self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }
 
-    /// `known.yml` as it should be, and what changes in it; none if there is nothing to write down. `is_whole` says that
+    /// `known.yml` as it should be, and what changes in it; `None` if there is nothing to write down. `is_whole` says that
     /// these are all specs of the project; else what others read stays.
     pub fn renewed<'s>(
         &self,
@@ -218,7 +218,7 @@ pub struct OfData {
 }
 
 impl OfData {
-    /// `shown` is what the files show; none if the engine reads relations of its own.
+    /// `shown` is what the files show; `None` if the engine reads relations of its own.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
             // A relation without a file is missing, whatever the project knows of it.
@@ -305,7 +305,7 @@ impl Knowledge {
         Ok(Formulas { compiler: unknowing, is_noted: true })
     }
 
-    /// The texts of the project's specs but these; none where there is no folder of them.
+    /// The texts of the project's specs but these; `None` if there is no folder of them.
     fn others(&self, sources: &[(Source, Option<String>)]) -> Result<Vec<(Source, Option<String>)>, Failure> {
         let Some(place) = &self.place else { return Ok(Vec::new()) };
         let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();

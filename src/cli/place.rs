@@ -134,7 +134,7 @@ impl Place {
         clean(self.project.specs().unwrap_or(project::SPECS))
     }
 
-    /// The texts of the specs, each with its path as seen from the project; none where there is no folder of them.
+    /// The texts of the specs, each with its path as seen from the project; `None` if there is no folder of them.
     pub fn sources(&self) -> Result<Vec<(Source, Option<String>)>, Failure> {
         if !self.root.join(self.specs_folder()).is_dir() {
             return Ok(Vec::new());

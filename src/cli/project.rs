@@ -25,7 +25,7 @@ pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
     Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
 }
 
-/// The same with the project's folder; none where there is no project.
+/// The same with the project's folder; `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = Source::file(&path);
@@ -58,7 +58,7 @@ fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> 
     Ok(project)
 }
 
-/// The project's folder, as seen from here; none where there is no project.
+/// The project's folder, as seen from here; `None` if there is no project.
 pub fn folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     Ok(find(given)?.map(|path| path.parent().map(Path::to_owned).unwrap_or_default()))
 }

@@ -223,7 +223,7 @@ impl Folders {
         Ok(Self { root, places, target, dbt, topics, access_grants })
     }
 
-    /// What dbt left, with what stands beside the manifest; none where it left none.
+    /// What dbt left, with what stands beside the manifest; `None` if it left none.
     fn read(&self) -> Result<Option<(artifacts::Artifacts, Beside)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (read, beside) = thread::scope(|scope| {

@@ -158,7 +158,7 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
     read(file, limit)
 }
 
-/// A file of this size; none where it is of another by now, or cannot be read so.
+/// A file of this size; `None` if it is of another by now, or cannot be read so.
 #[cfg(unix)]
 fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
     use std::os::unix::fs::FileExt;

@@ -42,7 +42,7 @@ pub struct Spec {
     /// Its tests that are files of their own: name and text.
     pub tests: Vec<(String, String)>,
     pub found: Found,
-    /// All of it; none where there was no text.
+    /// All of it; `None` if there was no text.
     pub compiled: Option<CompiledSpec>,
 }
 

@@ -438,7 +438,7 @@ impl Compiler {
         })
     }
 
-    /// The text with the keys that options name behind it, each a part of its own; none when there are no keys.
+    /// The text with the keys that options name behind it, each a part of its own; `None` if there are no keys.
     fn keys(&self, source: &str) -> Option<Keys> {
         let options = &*self.options;
         let keys = [

@@ -55,7 +55,7 @@ impl DocsBlocks {
         self.blocks.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The text of the file; none where no description is long.
+    /// The text of the file; `None` if no description is long.
     pub fn text(&self) -> Option<String> {
         let block = |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text));
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();

@@ -71,7 +71,7 @@ impl Relation {
     }
 }
 
-/// The parts of a relation's name as an adapter quotes it, in small letters; none where it is no such name.
+/// The parts of a relation's name as an adapter quotes it, in small letters; empty if it is no such name.
 ///
 /// ```
 /// assert_eq!(formulac::dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
@@ -81,7 +81,7 @@ pub fn relation_parts(name: &str) -> Vec<String> {
     parts(name).unwrap_or_default().into_iter().map(|part| part.name.to_lowercase()).collect()
 }
 
-/// The parts of a name; none where a quote is not closed.
+/// The parts of a name; `None` if a quote is not closed.
 fn parts(text: &str) -> Option<Vec<Part>> {
     let mut parts = vec![Part::default()];
     let mut quote = None;

@@ -179,7 +179,7 @@ impl<'a, 's> Case<'a, 's> {
     }
 
     /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
-    /// in it; none where it does not give the expression, or differs in more.
+    /// in it; `None` if it does not give the expression, or differs in more.
     fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
         let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
         let file = File::read(&sql, self.found.dialect);

@@ -165,7 +165,7 @@ impl<'f, 's> Columns<'f, 's> {
         None
     }
 
-    /// Where the column is computed that a site only names; none where it is computed there.
+    /// Where the column is computed that a site only names; `None` if it is computed there.
     fn passed_on(&self, site: &Site, column: &str) -> Option<Site> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {

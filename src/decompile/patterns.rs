@@ -226,7 +226,7 @@ fn learned_of<'b>(
     found
 }
 
-/// The pattern of a probe's SQL; none where that does not say all arguments.
+/// The pattern of a probe's SQL; `None` if that does not say all arguments.
 fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
@@ -366,7 +366,7 @@ impl Pattern {
         (name == "coalesce" && is_blank).then(|| Self { root: inner.clone(), ..self.clone() })
     }
 
-    /// How many functions of SQL it calls; none where one is not among these.
+    /// How many functions of SQL it calls; `None` if one is not among these.
     fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
@@ -383,7 +383,7 @@ impl Pattern {
         Some(called.len())
     }
 
-    /// What stands at the places of the arguments; none where the node is another.
+    /// What stands at the places of the arguments; `None` if the node is another.
     pub fn matched(&self, trees: &Trees, id: Id) -> Option<Vec<Option<Bound>>> {
         let mut bound = vec![None; self.args.len()];
         fits(&self.root, trees, id, &mut bound).then_some(bound)

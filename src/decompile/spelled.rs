@@ -156,7 +156,7 @@ fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
     found.into_iter().map(|(_, mask)| mask).collect()
 }
 
-/// The format of a date that is written in parts, `extract(day …) || '.' || …`; none where a part is none of a date.
+/// The format of a date that is written in parts, `extract(day …) || '.' || …`; `None` if a part is none of a date.
 fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: Id) -> Option<String> {
     let is_join = |id: Id| matches!(trees.label(id), Label::Op(op) if op == "||");
     let mut parts = Vec::new();

@@ -473,7 +473,7 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: n = COUNT()\nhaving: n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
-        "Whoever may read a model sees what it is made of. So a model that reads a private one is private too. A protected or public parent narrows nothing."
+        "Whoever can read a model can see the data that it reads. So a model that reads a private one is private too. A protected or public parent does not restrict it."
         Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
     PrivateParent "F0641" "private-parent" Error
         "dbt lets only models of the same group read a private one. A spec that names no group joins that of the private model which it reads."

@@ -38,7 +38,7 @@ pub fn similar(name: &str) -> String {
     format!("`{name}` has a similar name")
 }
 
-/// Edits between two words, a swap of neighbours counting as one; none when there are more than `limit`.
+/// Edits between two words, a swap of neighbours counting as one; `None` if there are more than `limit`.
 fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();
     if word.len().abs_diff(other.len()) > limit || (limit == 0 && word != other) {

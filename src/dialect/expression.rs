@@ -1,6 +1,6 @@
 //! SQL that an analyst wrote as SQL: taken in only where it cannot be anything but one value.
 
-/// Why a text is not one SQL expression that can stand inside of a cast; none where it is.
+/// Why a text is not one SQL expression that can stand inside of a cast; `None` if it is.
 pub(crate) fn fault(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");

@@ -35,7 +35,7 @@ pub struct Sources<'a> {
     pub specs: &'a [SpecModel],
     /// The Omni model.
     pub omni: &'a OmniFields,
-    /// The dialect of the SQL; none where it is one that formulac does not write.
+    /// The dialect of the SQL; `None` if it is one that formulac does not write.
     pub dialect: Option<Dialect>,
 }
 
@@ -220,7 +220,7 @@ impl<'a> Graph<'a> {
         Self { kept, ..self }
     }
 
-    /// What is known of queries by now, for [`Lineages::from_stored`]; none where fewer than so many were read.
+    /// What is known of queries by now, for [`Lineages::from_stored`]; `None` if fewer than so many were read.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
         let is_read = |of: &&OnceLock<Of>| matches!(of.get(), Some(Of::Read(read)) if read.is_ok());

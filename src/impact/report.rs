@@ -26,7 +26,7 @@ pub struct Changed {
     pub what: String,
     /// How bad that is for itself.
     pub grade: Grade,
-    /// Why; none where it is what follows.
+    /// Why; `None` if it is what follows.
     pub reason: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct Effect {
     pub id: String,
     /// dbt's word for it; `omni dimension`, `omni topic`, … .
     pub kind: String,
-    /// The columns that change, where they are known; none where all do.
+    /// The columns that change, where they are known; empty if all do.
     pub columns: Vec<String>,
     /// How it is reached, from the change on.
     pub path: Vec<Arc<str>>,

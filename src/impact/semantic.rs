@@ -6,7 +6,7 @@ use crate::artifacts::{Detail, Metric, SemanticModel, Value};
 use crate::dialect::Dialect;
 use crate::lineage::{self, Change};
 
-/// The elements of a semantic model, each with the columns that it reads; none where its SQL cannot be followed.
+/// The elements of a semantic model, each with the columns that it reads; `None` if its SQL cannot be followed.
 fn elements(model: &SemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
         None => Some(vec![name.to_lowercase()]),

@@ -110,7 +110,7 @@ impl State {
     }
 }
 
-/// What happens to each node, by its place; none where nothing does.
+/// What happens to each node, by its place; `None` if nothing does.
 #[derive(Debug, Default)]
 pub(super) struct States(Vec<Option<Box<State>>>);
 

@@ -17,7 +17,7 @@ struct Relations<'a> {
     merged: Vec<(&'a str, Vec<usize>)>,
 }
 
-/// One row of each relation, as far as they are joined; none where nothing was found.
+/// One row of each relation, as far as they are joined; `None` if nothing was found.
 type Parts<'a> = Vec<Option<&'a Row>>;
 
 /// The rows, in which `relation.column` is a column's name, and `column` too where one relation has it.
@@ -79,7 +79,7 @@ impl<'a> Relations<'a> {
         self.of(at).columns.iter().any(|c| c == column)
     }
 
-    /// What a name means; none where two relations have it, or none has.
+    /// What a name means; `None` if two relations have it, or none has.
     fn value(&self, parts: &[Option<&Row>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();

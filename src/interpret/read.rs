@@ -20,7 +20,7 @@ const DEPTH: u32 = 100;
 pub struct Reading<'a> {
     /// The one relation that is read: its name before a column says nothing more.
     pub relation: Option<&'a str>,
-    /// Days since 1970-01-01; none where that is not known.
+    /// Days since 1970-01-01; `None` if that is not known.
     pub today: Option<i64>,
     /// Weeks begin on Mondays, and fiscal years in January.
     pub plain_calendar: bool,

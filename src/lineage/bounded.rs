@@ -14,7 +14,7 @@ const LEVELS: usize = 6_000;
 /// Bytes of stack. They are only used as far as the tree is deep.
 pub(super) const STACK: usize = 256 << 20;
 
-/// Does work in a thread whose stack has room for the deepest tree that is taken; none where there is no thread.
+/// Does work in a thread whose stack has room for the deepest tree that is taken; `None` if there is no thread.
 pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
         let named = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);

@@ -102,7 +102,7 @@ pub(crate) fn read(
     query::Reader::new(known, dialects::Facts::of(dialect)).read(&query, &joins)
 }
 
-/// The columns that a SQL expression reads, by the last part of their names, in small letters; none where it cannot be
+/// The columns that a SQL expression reads, by the last part of their names, in small letters; `None` if it cannot be
 /// followed.
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {

@@ -45,7 +45,7 @@ impl Known {
 }
 
 impl Lineages {
-    /// Those in a stored form; none where it is cut, damaged or of another build.
+    /// Those in a stored form; `None` if it is cut, damaged or of another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let entries: Vec<Entry> = stored::read(bytes, SHAPE)?;
@@ -89,7 +89,7 @@ impl Lineages {
 }
 
 impl SqlLineage {
-    /// The same without values that stand between its columns and those of its relations; none where that is larger.
+    /// The same without values that stand between its columns and those of its relations; `None` if that is larger.
     fn flattened(&self) -> Option<Self> {
         let Self { values, tables, output, index, passed, rest, rows, gaps } = self;
         let mut roots: Vec<At> = output.iter().flat_map(|(_, of, by)| [Some(*of), *by]).flatten().collect();

@@ -83,7 +83,7 @@ impl<'a> Grants<'a> {
         pairs
     }
 
-    /// The text of the model file; none where there are no grants.
+    /// The text of the model file; `None` if there are no grants.
     pub fn text(&self) -> Option<String> {
         let grant = |(group, name): (&&str, &String)| {
             let keys = vec![

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::table::Table;
 
-/// An expression with the table's columns as references, `${amount} * 2`; none where dbt would render it first.
+/// An expression with the table's columns as references, `${amount} * 2`; `None` if dbt would render it first.
 pub(super) fn in_omni(expr: &str, table: &Table<'_>) -> Option<String> {
     let expr = expr.trim();
     if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {

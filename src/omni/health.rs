@@ -57,7 +57,7 @@ pub struct StaleSource {
     pub source: String,
     /// What dbt said: `warn`, `error`, `runtime error`.
     pub status: String,
-    /// The time of its newest row; none where dbt could not find out.
+    /// The time of its newest row; `None` if dbt could not find out.
     pub loaded_at: Option<SystemTime>,
     /// When dbt looked.
     pub checked_at: Option<SystemTime>,
@@ -67,7 +67,7 @@ pub struct StaleSource {
     pub reached: usize,
 }
 
-/// The last run beside the median of those before it; none where these are few or took no time.
+/// The last run beside the median of those before it; `None` if these are few or took no time.
 pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     let (last, before) = times.split_last().filter(|(_, before)| before.len() >= FEWEST)?;
     let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();

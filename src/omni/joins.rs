@@ -200,7 +200,7 @@ fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<Found<'a>>) {
     }
 }
 
-/// The join with its fields; none where a table lacks the column.
+/// The join with its fields; `None` if a table lacks the column.
 fn settled(found: &Found<'_>, tables: &[Table<'_>], tests: &Tests<'_>) -> Option<Join> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;

@@ -117,15 +117,15 @@ pub struct OmniModel {
     pub views: Vec<View>,
     /// The topics that are asked for, by their files.
     pub topics: Vec<Topic>,
-    /// What the model file says of access grants; none where nothing needs one.
+    /// What the model file says of access grants; `None` if nothing needs one.
     pub model: Option<String>,
-    /// The text of the relationships file; none where nothing is joined.
+    /// The text of the relationships file; `None` if nothing is joined.
     pub relationships: Option<String>,
     /// The joins, those that are not certain too.
     pub joins: Vec<Join>,
     /// What of the semantic layer has no like in Omni, and why.
     pub gaps: Vec<Gap>,
-    /// What changes by the run, as JSON; none where nothing ran.
+    /// What changes by the run, as JSON; `None` if nothing ran.
     pub status: Option<String>,
     /// How the tables stand by that.
     pub health: Health,

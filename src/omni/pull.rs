@@ -13,7 +13,7 @@ use crate::yaml_edit::{Edit, Kept, Mark, Path, Refusal, Rules, Value, edit, merg
 
 /// The files as they are. Paths are seen from the folder of the Omni model, and have `/` between folders.
 pub trait Files {
-    /// The text of a file of the Omni model; none where there is none.
+    /// The text of a file of the Omni model; `None` if there is none.
     fn omni(&self, path: &str) -> Option<String>;
 
     /// The text of what was recorded under a name.

@@ -72,7 +72,7 @@ impl Record {
         Facts { node, path, gone: *gone, columns, tests, key, view, vanished }.text()
     }
 
-    /// Reads the text of its file; none where it is no record.
+    /// Reads the text of its file; `None` if it is no record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::read(text, &mut Vec::new()).ok()??;

@@ -97,7 +97,7 @@ pub(super) fn of<'a>(
     }
 }
 
-/// The fields of the key; none where a column of it is not there.
+/// The fields of the key; empty if a column of it is not there.
 fn key_fields(table: &Table<'_>) -> Vec<String> {
     let columns = table.key.iter().flat_map(|key| &key.columns);
     columns.map(|name| Some(table.field(name)?.name.clone())).collect::<Option<_>>().unwrap_or_default()

@@ -446,7 +446,7 @@ impl Inner<'_> {
         }
     }
 
-    /// What a window tells of its rows, in a word; none where it gives a value.
+    /// The word by which a group column names the window; `None` for a window that gives a value.
     fn kind(&self, value: IrId) -> Option<&'static str> {
         match self.program.node(value) {
             Ir::Window { over, .. } => match self.program.over(over) {

@@ -207,7 +207,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The name of the output that an ordering key is; none where it is something else.
+    /// The name of the output that an ordering key is; `None` if it is something else.
     pub(super) fn output_of(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {

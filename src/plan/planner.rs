@@ -233,7 +233,7 @@ impl Planner<'_> {
         helper
     }
 
-    /// The column that a node is in this stratum; none when it is computed here.
+    /// The column that a node is in this stratum; `None` if it is computed here.
     pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
         let made = |(made, _): &&(u32, String)| *made < stage;
         let of_helper = || self.columns.get(&self.helper(id)?).filter(made);

@@ -204,7 +204,7 @@ fn column_beside(program: &Program, value: IrId, text: &str) -> Option<String> {
     name_of_text(&name).filter(|_| !said)
 }
 
-/// `SUM(amount)` is called `sum_amount`; none when the text is too long to be a name.
+/// `SUM(amount)` is called `sum_amount`; `None` if the text is too long to be a name.
 fn name_of_text(text: &str) -> Option<String> {
     let name = snake_case(text);
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)

@@ -84,7 +84,7 @@ pub(crate) struct JoinInput {
 /// A column of a joined input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InputColumn {
-    /// The places of its relations: several where it is the first of theirs that is there; none where no schema says.
+    /// The places of its relations: several where it is the first of theirs that is there; empty if no schema says.
     pub of: Vec<usize>,
     pub name: String,
 }
@@ -156,7 +156,7 @@ pub(crate) struct StepOutput {
     pub single: bool,
     /// The times of the rows that are read, as the first select can test them, where that was asked for.
     pub times: Vec<TimeColumn>,
-    /// The place of that select among `ctes`; none where it is `body`.
+    /// The place of that select among `ctes`; `None` if it is `body`.
     pub first_select: Option<usize>,
     /// A column for which `*` would have to leave one out, where no schema says which there are.
     pub in_the_way: Option<String>,

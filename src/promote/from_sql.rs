@@ -536,7 +536,7 @@ impl Reader<'_> {
         Ok(if known.aggregates { term.aggregating() } else { term })
     }
 
-    /// Aggregates, with what SQL says of their rows; none where it is no aggregate that needs more than its name.
+    /// Aggregates, with what SQL says of their rows; `None` if it is no aggregate that needs more than its name.
     fn aggregate(
         &mut self,
         name: &str,

@@ -93,7 +93,7 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "count_if" &["snowflake", "duckdb"], 1..1 => "COUNTIF" INTEGER, true;
 };
 
-/// What a function is in formulas; none where that is not known, or not for so many arguments.
+/// What a function is in formulas; `None` if that is not known, or not for so many arguments.
 pub(super) fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
     let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
     FUNCTIONS.iter().filter(of_dialect).find(|it| it.name == name && it.arguments.contains(&arguments))

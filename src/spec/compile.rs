@@ -117,7 +117,7 @@ pub(super) struct Run<'r> {
     pub(super) incremental: bool,
     /// The times of each step, where that matters.
     pub(super) times: Vec<StepTimes>,
-    /// The times that the first select reads, and its place among `ctes`; none where it is the last.
+    /// The times that the first select reads, and its place among `ctes`; `None` if it is the last.
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
     pub(super) lineage: Lineage,
@@ -486,7 +486,7 @@ impl<'r> Run<'r> {
         (!failed(diagnostics)).then_some(output)
     }
 
-    /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.
+    /// The columns that a step may give, whatever is wrong in it; `None` if that cannot be said.
     fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>, memory: &mut Memory) -> Option<Relation> {
         let Memory { parse, ast, .. } = memory;
         let formulas = Formulas::of(step, self.source);

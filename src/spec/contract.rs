@@ -26,7 +26,7 @@ impl Compiler {
     }
 }
 
-/// The type that a contract declares for a column; none where it is not known.
+/// The type that a contract declares for a column; `None` if it is not known.
 pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<&'static str> {
     let of_decimals = dialect.facts().contract_decimal;
     match column.ty() {

@@ -96,7 +96,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
     order
 }
 
-/// The shortest circle through a spec, beginning with it; none where it is in none.
+/// The shortest circle through a spec, beginning with it; `None` if it is in none.
 fn circle_from(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;

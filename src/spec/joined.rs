@@ -31,7 +31,7 @@ pub(super) struct JoinedStep<'y> {
     pub merged: Vec<Merged>,
     /// The conditions that `using` stands for, by join.
     pub using: Vec<(u32, Vec<Spelled<'y>>)>,
-    /// The key of each joined relation; none where no schema says one.
+    /// The key of each joined relation; empty if no schema says one.
     pub keys: Vec<Vec<String>>,
     /// Which of them have one row at most.
     pub single: Vec<bool>,
@@ -260,7 +260,7 @@ impl<'y> JoinedStep<'y> {
         None
     }
 
-    /// The columns that `keep` names; none where it keeps all of a relation of which no schema says the columns.
+    /// The columns that `keep` names; `None` if it keeps all of a relation of which no schema says the columns.
     pub(super) fn kept(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
         let relations = &self.input.relations;
         let first = relations.first()?;

@@ -146,7 +146,7 @@ pub(crate) struct Model {
     pub under_contract: Option<String>,
     /// What `compare:` names.
     pub compared: Vec<Named>,
-    /// The rows in the query's order, without the limit and without configuration; none where they are the model's as
+    /// The rows in the query's order, without the limit and without configuration; `None` if they are the model's as
     /// they are.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
@@ -265,13 +265,13 @@ impl CompiledSpec {
         &self.undecided_types
     }
 
-    /// Plain SQL that reads the table itself; none when there is an error.
+    /// Plain SQL that reads the table itself; `None` if there is an error.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
-    /// The text of the dbt model's `.sql` file; none when there is an error.
+    /// The text of the dbt model's `.sql` file; `None` if there is an error.
     #[must_use]
     pub fn model_sql(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.sql.as_str())
@@ -291,19 +291,19 @@ impl CompiledSpec {
         self.model.as_ref().map(|m| m.ordered.as_deref().unwrap_or(&m.sql))
     }
 
-    /// How many rows its last step keeps; none when it keeps all, or when there is an error.
+    /// How many rows its last step keeps; `None` if it keeps all, or when there is an error.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
         self.model.as_ref()?.limit
     }
 
-    /// The text of the `.yml` beside it; none when there is an error.
+    /// The text of the `.yml` beside it; `None` if there is an error.
     #[must_use]
     pub fn model_yml(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.yml.as_str())
     }
 
-    /// The text of the `.md` beside it, which holds long descriptions as docs blocks; none when there is no such, or an
+    /// The text of the `.md` beside it, which holds long descriptions as docs blocks; `None` if there is no such, or an
     /// error.
     ///
     /// ```
@@ -324,7 +324,7 @@ impl CompiledSpec {
         self.model.as_ref().map_or(&[], |m| &m.declared)
     }
 
-    /// What dbt's semantic layer is told of the model; none where it is not asked for, or when there is an error.
+    /// What dbt's semantic layer is told of the model; `None` if it is not asked for, or when there is an error.
     #[must_use]
     pub fn semantic_model(&self) -> Option<&SemanticModel> {
         self.model.as_ref()?.semantic.as_ref()
@@ -344,7 +344,7 @@ impl CompiledSpec {
         &self.additivity
     }
 
-    /// The model's tests that are files of their own, for one of the project's `test-paths`; none when there is an
+    /// The model's tests that are files of their own, for one of the project's `test-paths`; empty if there is an
     /// error. There is one for each join that is said to find one row at most, and that no known key proves; for a key
     /// that dbt's own tests cannot test; for rules that say what no test of dbt says; and for comparisons.
     #[must_use]

@@ -68,7 +68,7 @@ pub(crate) struct Placed {
     pub has_comment: bool,
 }
 
-/// The outline of a spec; none where the text is none.
+/// The outline of a spec; `None` if the text is none.
 pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<Outline> {
     let spec = load::load(root, source, &mut Vec::new())?;
     let mut outline = Outline {

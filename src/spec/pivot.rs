@@ -110,7 +110,7 @@ impl Run<'_> {
         values
     }
 
-    /// The cells of a pivoted sheet as CTEs; none where what tells its rows apart is not known, which is reported where it
+    /// The cells of a pivoted sheet as CTEs; `None` if what tells its rows apart is not known, which is reported where it
     /// matters.
     pub(super) fn cells(
         &mut self,
@@ -504,7 +504,7 @@ fn listed(tree: &mut Tree, values: &[Value], key: &str, place: &str) -> Select {
     first
 }
 
-/// A value as the key has it; none where it cannot be one.
+/// A value as the key has it; `None` if it cannot be one.
 fn value_of(program: &mut Program, value: &Text<'_>, ty: Type) -> Option<IrId> {
     let text = value.text;
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)

@@ -85,7 +85,7 @@ impl Run<'_> {
         check_versions(dbt, diagnostics);
     }
 
-    /// The version that the spec makes; none where the model has no versions.
+    /// The version that the spec makes; `None` if the model has no versions.
     pub(super) fn own_version(&self) -> Option<String> {
         let is_word = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
         latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)

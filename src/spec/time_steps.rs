@@ -260,7 +260,7 @@ impl Times<'_> {
         columns
     }
 
-    /// The column that a definition or a key is, in small letters; none where it is none.
+    /// The column that a definition or a key is, in small letters; `None` if it is none.
     fn name_given(&self, index: usize) -> Option<String> {
         let program = self.program();
         let definition = program.definitions.get(index)?;

@@ -15,7 +15,7 @@ use crate::ir::{Ir, Program};
 use crate::plan::{TabSource, key_name};
 use crate::schema::Relation;
 
-/// The sheet that a step is; none when it is none.
+/// The sheet that a step is; `None` if it is none.
 pub(super) fn sheet_of(
     step: &Step<'_>,
     input: Option<&Relation>,

@@ -22,7 +22,7 @@ pub(crate) struct Cte {
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub expr: SqlId,
-    /// As written; none when the expression has that name already.
+    /// As written; `None` if the expression has that name already.
     pub alias: Option<String>,
 }
 

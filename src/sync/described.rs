@@ -116,7 +116,7 @@ fn place(view: &PulledView, said: &Said) -> String {
 }
 
 impl PulledView {
-    /// The text of the file with this description of a column, or of the table; none where it cannot be edited.
+    /// The text of the file with this description of a column, or of the table; `None` if it cannot be edited.
     #[must_use]
     pub fn described(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
         let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
@@ -141,7 +141,7 @@ impl PulledView {
     }
 }
 
-/// The text of a file of properties with this description of a node's column, or of the node; none where it does not
+/// The text of a file of properties with this description of a node's column, or of the node; `None` if it does not
 /// describe the node, or cannot be edited.
 #[must_use]
 pub fn described_in_properties(

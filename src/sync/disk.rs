@@ -4,7 +4,7 @@ use std::io;
 
 /// Files of a project, by paths seen from its folder, with `/` between their parts.
 pub trait Disk {
-    /// The bytes of a file; none where nothing is there.
+    /// The bytes of a file; `None` if nothing is there.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ pub trait Disk {
     /// It is still there.
     fn remove_folder(&mut self, path: &str) -> io::Result<()>;
 
-    /// The names of the files in a folder; none where it is not there.
+    /// The names of the files in a folder; empty if it is not there.
     ///
     /// # Errors
     ///

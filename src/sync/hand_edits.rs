@@ -49,7 +49,7 @@ impl fmt::Display for Property {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {
-    /// The column or definition; none where it is of the model as a whole.
+    /// The column or definition; `None` if it is of the model as a whole.
     pub definition: Option<String>,
     /// The CTE of the SQL in which it stands.
     pub cte: Option<String>,
@@ -61,9 +61,9 @@ pub struct HandEdit {
     pub file: String,
     /// The line in it, from 1.
     pub line: usize,
-    /// What formulac wrote; none where it wrote nothing.
+    /// What formulac wrote; `None` if it wrote nothing.
     pub before: Option<String>,
-    /// What stands there now; none where it is gone.
+    /// What stands there now; `None` if it is gone.
     pub after: Option<String>,
     /// Why no spec says it, where it stays in the file alone.
     pub why: Option<String>,

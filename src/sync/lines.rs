@@ -1,6 +1,6 @@
 //! Texts merged line by line.
 
-/// What two texts that came from one have in common and what each changed; none where both changed the same lines.
+/// What two texts that came from one have in common and what each changed; `None` if both changed the same lines.
 ///
 /// ```
 /// use formulac::sync::merge_lines;

@@ -31,7 +31,7 @@ pub struct Entry {
     pub environment: String,
     /// What became of each model and definition, a line each.
     pub changes: Vec<String>,
-    /// The files that were changed, with the hashes of what they hold since; none where they are gone.
+    /// The files that were changed, with the hashes of what they hold since; `None` if they are gone.
     pub files: Vec<(String, Option<String>)>,
 }
 
@@ -79,7 +79,7 @@ impl Entry {
         format!("{time}-{}.yml", short(&self.hash()))
     }
 
-    /// Reads the text of its file; none where it is none, or where its name shows that it was changed.
+    /// Reads the text of its file; `None` if it is none, or where its name shows that it was changed.
     #[must_use]
     pub fn read_as(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");

@@ -61,9 +61,9 @@ pub struct Change {
     pub definition: Option<String>,
     /// What of it.
     pub property: Property,
-    /// What it was; none where it is new.
+    /// What it was; `None` if it is new.
     pub before: Option<String>,
-    /// What it is to be; none where it goes.
+    /// What it is to be; `None` if it goes.
     pub after: Option<String>,
 }
 
@@ -307,7 +307,7 @@ fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<C
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The environment that it is for; none where the project has none.
+    /// The environment that it is for; `None` if the project has none.
     pub environment: Option<String>,
     /// The models, by name; those of which nothing is to be said are left out.
     pub models: Vec<ModelPlan>,

@@ -59,7 +59,7 @@ pub struct Sides<'a> {
     pub model: &'a str,
     /// The base: none before the first push, two where git could not merge them.
     pub bases: &'a [State],
-    /// The spec; none where there is none any more.
+    /// The spec; `None` if there is none any more.
     pub ours: Option<&'a Ours>,
     /// The files in the work tree, by their paths.
     pub found: &'a BTreeMap<String, String>,
@@ -69,7 +69,7 @@ pub struct Sides<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// The definition or column; none where it is of the whole model or of a file.
+    /// The definition or column; `None` if it is of the whole model or of a file.
     pub definition: Option<String>,
     /// The step that it stands in.
     pub step: Option<String>,
@@ -93,7 +93,7 @@ pub struct Conflict {
     pub file: String,
     /// The line in it.
     pub line: usize,
-    /// The edit of the file; none where a file as a whole is in the way.
+    /// The edit of the file; `None` if a file as a whole is in the way.
     pub edit: Option<HandEdit>,
     /// The parts that both changed, where it is of a file.
     pub clashes: Vec<Clash>,
@@ -111,7 +111,7 @@ impl Conflict {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Reconciled {
-    /// The spec with what was brought into it; none where nothing was.
+    /// The spec with what was brought into it; `None` if nothing was.
     pub source: Option<String>,
     /// What was brought into the spec, or says what it says already.
     pub carried: Vec<HandEdit>,
@@ -135,7 +135,7 @@ pub struct Tools<'t> {
 }
 
 impl Tools<'_> {
-    /// What a text of a spec makes; none where it makes no model.
+    /// What a text of a spec makes; `None` if it makes no model.
     #[must_use]
     pub fn compile(&self, spec: &str, text: &str) -> Option<Ours> {
         let compiled = self.compiler.compile_spec_at(text, Some(spec));
@@ -430,9 +430,9 @@ fn about(edit: &HandEdit) -> About {
 pub struct TextChange {
     /// Its path, seen from the project's folder.
     pub path: String,
-    /// What stands there; none where nothing does.
+    /// What stands there; `None` if nothing does.
     pub before: Option<String>,
-    /// What is to stand there; none where nothing is to.
+    /// What is to stand there; `None` if nothing is to.
     pub after: Option<String>,
 }
 

@@ -25,7 +25,7 @@ pub struct MergeRequest {
     pub not_run: Vec<String>,
     /// What is known of the values of each model that is made or changed.
     pub values: Vec<ToldValues>,
-    /// What it reaches, as Markdown; none where that is not known.
+    /// What it reaches, as Markdown; `None` if that is not known.
     pub reaches: Option<String>,
     /// Roles and how many of each approve it.
     pub needs: Vec<(String, usize)>,
@@ -38,7 +38,7 @@ pub struct MergeRequest {
 pub struct ToldValues {
     /// The model.
     pub model: String,
-    /// Where they were verified: `development, dbt 1.12.6 on duckdb`; none where they were not.
+    /// Where they were verified: `development, dbt 1.12.6 on duckdb`; `None` if they were not.
     pub place: Option<String>,
     /// What was found, as a sentence in which names stand between backticks.
     pub told: String,
@@ -83,7 +83,7 @@ impl Promised {
         Self { data: self.data + other.data, unit: self.unit + other.unit }
     }
 
-    /// `5 data tests and 1 unit test`; none where there is none.
+    /// `5 data tests and 1 unit test`; `None` if there is none.
     #[must_use]
     pub fn told(self) -> Option<String> {
         let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });

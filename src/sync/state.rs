@@ -40,7 +40,7 @@ impl State {
         if model.eq_ignore_ascii_case(TAKEN) { format!("{model}.model.yml") } else { format!("{model}.yml") }
     }
 
-    /// The model whose state a file holds; none if the file holds something else.
+    /// The model whose state a file holds; `None` if the file holds something else.
     ///
     /// ```
     /// use formulac::sync::State;

@@ -21,9 +21,9 @@ pub const JOURNAL: &str = ".formulac/local/journal";
 pub struct FileChange {
     /// Its path, seen from the project's folder.
     pub path: String,
-    /// What stands there; none where nothing does.
+    /// What stands there; `None` if nothing does.
     pub before: Option<Vec<u8>>,
-    /// What is to stand there; none where nothing is to.
+    /// What is to stand there; `None` if nothing is to.
     pub after: Option<Vec<u8>>,
 }
 
@@ -176,7 +176,7 @@ impl Journal {
         self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
-    /// Whether a file is neither as it was nor as the change makes it.
+    /// Whether somebody else changed a file: it has neither the old text nor the new one.
     ///
     /// # Errors
     ///

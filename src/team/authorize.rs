@@ -30,7 +30,7 @@ pub struct Touched {
     pub path: String,
     /// Whether it was there before.
     pub was_there: bool,
-    /// Its text since, of those in `.formulac/`; none where it is gone.
+    /// Its text since, of those in `.formulac/`; `None` if it is gone.
     pub text: Option<String>,
 }
 
@@ -77,7 +77,7 @@ pub struct NotAllowed {
     pub commit: String,
     /// Its author.
     pub author: String,
-    /// The file; none where it is of the whole commit.
+    /// The file; `None` if it is of the whole commit.
     pub path: Option<String>,
     /// What is the matter with it.
     pub why: String,

@@ -144,7 +144,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// How it was proposed first; none where that file is not there.
+    /// How it was proposed first; `None` if that file is not there.
     #[must_use]
     pub fn proposal(&self) -> Option<&Event> {
         self.events.iter().find(|event| event.said == Said::Proposed)

@@ -9,9 +9,9 @@ use crate::sync::{EVIDENCE, KNOWN, STATES, State, content_hash};
 pub struct Differing {
     /// Its path, seen from the project's folder.
     pub path: String,
-    /// What names its content now, and its mode; none where it is gone.
+    /// What names its content now, and its mode; `None` if it is gone.
     pub now: Option<String>,
-    /// The text now, else the one it had; none where nobody needs it.
+    /// The text now, else the one it had; `None` if nobody needs it.
     pub text: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
     files.iter().filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
 }
 
-/// The hash of what an approval covers; none where people wrote nothing.
+/// The hash of what an approval covers; `None` if people wrote nothing.
 ///
 /// ```
 /// use formulac::team::{Differing, content};

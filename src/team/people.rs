@@ -33,7 +33,7 @@ impl People {
     }
 
     /// The roles of somebody, `Name <address>` or an address alone: those of the address and of its groups, else the
-    /// default; none where there is no default either. Case does not matter.
+    /// default; empty if there is no default either. Case does not matter.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
         if !self.have_roles() {

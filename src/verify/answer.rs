@@ -44,7 +44,7 @@ pub struct DifferingRow {
     pub key: Vec<Option<String>>,
     /// How often each side has it.
     pub rows: [u64; 2],
-    /// The values that differ; none where the row stands on one side only, or several times.
+    /// The values that differ; empty if the row stands on one side only, or several times.
     pub values: Vec<DifferingValue>,
 }
 

@@ -140,7 +140,7 @@ pub struct Lacking {
 }
 
 impl Comparison {
-    /// The relation that the model is compared with; none where that is its own formula.
+    /// The relation that the model is compared with; `None` if that is its own formula.
     #[must_use]
     pub fn with(&self) -> Option<&From> {
         match &self.sides[1].rows {
@@ -149,7 +149,7 @@ impl Comparison {
         }
     }
 
-    /// The model's own relation; none where the rows of its formula stand for it.
+    /// The model's own relation; `None` if the rows of its formula stand for it.
     #[must_use]
     pub fn ours(&self) -> Option<&From> {
         match &self.sides[0].rows {
@@ -276,7 +276,7 @@ impl BothHave {
 }
 
 impl CompiledSpec {
-    /// The built model beside the rows that its formula gives now; none where the spec has an error, makes no model, or
+    /// The built model beside the rows that its formula gives now; `None` if the spec has an error, makes no model, or
     /// nobody knows its columns.
     #[must_use]
     pub fn beside_formula(&self) -> Option<Comparison> {
@@ -306,7 +306,7 @@ impl CompiledSpec {
         })
     }
 
-    /// The model beside each relation that `compare:` names, in the order written; none where the spec has an error.
+    /// The model beside each relation that `compare:` names, in the order written; empty if the spec has an error.
     ///
     /// ```
     /// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n\

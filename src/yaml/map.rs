@@ -117,7 +117,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The breaks of lines in the blanks that stand here, and where these end; none where no line breaks.
+    /// The breaks of lines in the blanks that stand here, and where these end; `None` if no line breaks.
     fn fold(&self) -> Option<(Vec<usize>, usize)> {
         let rest = self.rest();
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();

@@ -212,7 +212,7 @@ impl<'s> Line<'s> {
     }
 }
 
-/// What stands behind the first closing sign, but for a comment; none where nothing closes.
+/// What stands behind the first closing sign, but for a comment; `None` if nothing closes.
 fn rest_behind(value: &str, close: char) -> Option<&str> {
     let mut rest = value.get(1..)?;
     loop {

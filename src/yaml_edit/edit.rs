@@ -61,7 +61,7 @@ pub fn edit(text: &str, edits: &[Edit]) -> Result<String, Refusal> {
     splice::apply(&tree, &changes).map(|edited| format!("{mark}{edited}"))
 }
 
-/// The items of a list by what identifies them; none where several do.
+/// The items of a list by what identifies them; `None` if several do.
 type Items = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {

@@ -90,7 +90,7 @@ pub(super) fn quoted_end(source: &str, from: usize) -> usize {
     source.len()
 }
 
-/// Behind the colon of a key that ends here; none where the key is an explicit one (`? key`), or has no value.
+/// Behind the colon of a key that ends here; `None` if the key is an explicit one (`? key`), or has no value.
 pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     let rest = source.get(from..)?;
     let at = if in_line {

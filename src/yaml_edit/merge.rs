@@ -16,11 +16,11 @@ use super::{Refusal, blocks, lines, splice, without_mark};
 pub struct Kept {
     /// Where; of a block of comments its first line.
     pub path: Path,
-    /// What was generated last time; none where it was not there.
+    /// What was generated last time; `None` if it was not there.
     pub base: Option<Value>,
-    /// What the file has; none where people removed it.
+    /// What the file has; `None` if people removed it.
     pub file: Option<Value>,
-    /// What is generated now; none where it is gone.
+    /// What is generated now; `None` if it is gone.
     pub new: Option<Value>,
 }
 
@@ -145,7 +145,7 @@ enum Names<'r> {
     Scalars,
 }
 
-/// The children by their names; none where two have the same, or a scalar list holds something else.
+/// The children by their names; `None` if two have the same, or a scalar list holds something else.
 fn named<'t>(tree: &'t Tree<'_>, id: Option<Id>, names: Names<'_>) -> Option<Named<'t>> {
     let mut named = Named::none();
     let Some(id) = id else { return Some(named) };
@@ -218,7 +218,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// How the children of this node are told apart; none where it is taken as one value.
+    /// How the children of this node are told apart; `None` if it is taken as one value.
     fn names(&self, tree: &Tree<'_>, id: Id) -> Option<Names<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,

@@ -79,7 +79,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The value of a whole text; none where it is no YAML, or nothing.
+/// The value of a whole text; `None` if it is no YAML, or nothing.
 #[cfg(feature = "cli")]
 pub(crate) fn value(text: &str) -> Option<Value> {
     let tree = tree::read(without_mark(text).1).ok()?;

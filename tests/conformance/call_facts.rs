@@ -10,7 +10,7 @@ use crate::expect::TestTable;
 
 /// A call with its arguments.
 pub struct CallFacts {
-    /// The place of the form that serves it; none where it takes several arguments of a row.
+    /// The place of the form that serves it; `None` if it takes several arguments of a row.
     pub overload: Option<usize>,
     pub args: Vec<Arg>,
     /// The arguments as they are written.

@@ -5,7 +5,7 @@ use formulac::diag::Example;
 
 use crate::setting::Setting;
 
-/// The codes that the example gives; none where it is only shown.
+/// The codes that the example gives; `None` if it is only shown.
 fn codes(example: Example) -> Option<Vec<&'static str>> {
     let (words, text) = match example {
         Example::Formula(text) => ("measure", text),

@@ -87,12 +87,7 @@ const RETURNS_COLUMNS: &str = "guest_id, guest_kind, first_visit, round(days_to_
 fn the_first_evening_in_the_coffee_shop() {
     let Some(mut evening) = Evening::begin("coffee_shop", "", "coffee_shop.duckdb") else { return };
 
-    evening.part("The project builds, as it did before");
-    evening.runs("dbt --quiet deps", 0, &[]);
-    evening.runs("dbt --quiet seed && dbt --quiet build --exclude-resource-type seed", 0, &[]);
-
-    evening.part("Begin");
-    evening.runs("formulac init", 0, &["wrote formulac.yml", "wrote metrics/", "wrote .gitignore"]);
+    evening.first_command(&["dbt --quiet deps", "dbt --quiet seed && dbt --quiet build --exclude-resource-type seed"]);
     evening.holds("formulac.yml", &["models: models/formulac/", "tests: data-tests/formulac/", "dialect: duckdb"]);
     evening.runs("formulac check", 0, &["1 file checked"]);
 

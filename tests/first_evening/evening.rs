@@ -36,6 +36,16 @@ impl Evening {
         Some(Self { name, shell, python, project, database, transcript: String::new(), problems: Vec::new() })
     }
 
+    /// The project as somebody has it, and the first command of formulac in it.
+    pub fn first_command(&mut self, builds: &[&str]) {
+        self.part("The project builds, as it did before");
+        for build in builds {
+            self.runs(build, 0, &[]);
+        }
+        self.part("Begin");
+        self.runs("formulac init", 0, &["wrote formulac.yml", "wrote metrics/", "wrote .gitignore"]);
+    }
+
     /// A heading of the transcript.
     pub fn part(&mut self, title: &str) {
         self.transcript.push_str(&format!("\n## {title}\n\n"));

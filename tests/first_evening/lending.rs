@@ -96,11 +96,7 @@ const MODEL: &str = "dbt/models/formulac/repayments_by_month.sql";
 fn the_first_evening_at_the_lender() {
     let Some(mut evening) = Evening::begin("lending", "analytics", "lending.duckdb") else { return };
 
-    evening.part("The project builds, as it did before");
-    evening.runs("dbt --quiet seed && dbt --quiet build --exclude-resource-type seed > /dev/null", 0, &[]);
-
-    evening.part("Begin");
-    evening.runs("formulac init", 0, &["wrote formulac.yml", "wrote metrics/", "wrote .gitignore"]);
+    evening.first_command(&["dbt --quiet seed && dbt --quiet build --exclude-resource-type seed > /dev/null"]);
     let folders = ["models: dbt/models/formulac/", "tests: dbt/tests/formulac/", "dialect: duckdb", "protected: true"];
     evening.holds("formulac.yml", &folders);
     evening.runs("formulac check", 0, &["1 file checked"]);

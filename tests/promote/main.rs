@@ -74,7 +74,7 @@ fn shown(promotion: &Promotion) -> String {
     out
 }
 
-/// The rows of a query, each as its values, in no order; none where there is no engine.
+/// The rows of a query, each as its values, in no order; `None` if there is no engine.
 pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
     let Some(program) = std::env::var_os("FORMULAC_DUCKDB").filter(|path| !path.is_empty()) else {
         assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_DUCKDB is not set");

@@ -41,7 +41,7 @@ pub struct Formula {
     pub name: String,
     pub function: &'static str,
     pub expr: Expr,
-    /// By row; none where the last bits decide.
+    /// By row; `None` if the last bits decide.
     pub expected: Vec<Option<Value>>,
 }
 
@@ -99,7 +99,7 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, Expr)>) -> 
     Spec { from: database.tables[0].name.clone(), steps: vec![step] }
 }
 
-/// What each row gives, as far as it is certain; none where an engine may fail.
+/// What each row gives, as far as it is certain; `None` if an engine may fail.
 fn expected(database: &Database, level: Level, x: &Expr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);

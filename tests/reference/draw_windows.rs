@@ -80,7 +80,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A value that looks at other rows, and its kind; none where this one cannot be looked at so.
+    /// A value that looks at other rows, and its kind; `None` if this one cannot be looked at so.
     pub fn window(&mut self, inner: &Expr, kind: Kind, scope: &Scope) -> Option<(Expr, Kind)> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();

@@ -8,7 +8,7 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What this gives; none when it panics, as the interpreter does of what was cut down blindly and means nothing.
+/// What this gives; `None` if it panics, as the interpreter does of what was cut down blindly and means nothing.
 ///
 /// Only this thread keeps silent: other tests of the same run go on telling of their faults.
 pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {

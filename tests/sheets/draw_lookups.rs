@@ -6,7 +6,7 @@ use crate::lookup::{Form, Lookup, Mode};
 use crate::table::Kind;
 
 impl Draw<'_> {
-    /// A lookup that gives a value of this kind; none where there is nothing to look in.
+    /// A lookup that gives a value of this kind; `None` if there is nothing to look in.
     pub fn lookup(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         let tab = self.sheet.tab.as_ref()?;
         let in_tab = self.random.percent(55);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Ground, object};
 use crate::cli::exit::{Exit, Failure};
 
-/// How a change stands on this branch; none where nothing of it is under way here: it is merged, or of another branch.
+/// How a change stands on this branch; `None` if nothing of it is under way here: it is merged, or of another branch.
 fn standing(ground: &Ground<'_>, change: &Change) -> Option<(Standing, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
     let is_here = under_way.content.is_some() && under_way.is_of(change);

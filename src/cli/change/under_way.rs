@@ -20,7 +20,7 @@ pub struct UnderWay {
     pub environment: Option<Environment>,
     /// Its files that differ.
     pub files: Vec<Differing>,
-    /// The hash of what people wrote; none where that is nothing.
+    /// The hash of what people wrote; `None` if that is nothing.
     pub content: Option<String>,
     /// The commits.
     pub commits: Vec<Commit>,

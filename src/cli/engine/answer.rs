@@ -40,7 +40,7 @@ impl Answer {
         self
     }
 
-    /// The value of a column in a row, however the engine writes its name; none where it is NULL.
+    /// The value of a column in a row, however the engine writes its name; `None` if it is NULL.
     pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
         let place = self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
         row.get(place)?.clone()

@@ -126,7 +126,7 @@ pub fn show_all(all: &[Asked<'_>], run: &DbtRun, done: &impl Fn()) -> Result<Vec
     Ok(answers)
 }
 
-/// The answers of queries that are run in one call; none where dbt fails over one of them.
+/// The answers of queries that are run in one call; `None` if dbt fails over one of them.
 fn together(group: &[Asked<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> =
         group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();

@@ -208,7 +208,7 @@ impl Engine {
         }
     }
 
-    /// Whether each relation is built here, whatever is read of another environment in its place; none where nothing is.
+    /// Whether each relation is built here, whatever is read of another environment in its place; `None` if nothing is.
     pub fn built(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::built(relations, run).map(Some),

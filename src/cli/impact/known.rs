@@ -155,7 +155,7 @@ fn make((project, committed, artifacts, dialect): Facts<'_>) -> Compiler {
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 
-/// The texts of the project's specs; none where there is no folder of them.
+/// The texts of the project's specs; empty if there is no folder of them.
 fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
     let folder = root.join(project.specs().unwrap_or(project::SPECS));
     if !folder.is_dir() {

@@ -86,7 +86,7 @@ fn models_at(
     let mut found = BTreeMap::new();
     for (path, text) in paths.iter().zip(texts).filter(|(path, _)| project::is_yaml(path.as_ref())) {
         let Some(text) = text else { continue };
-        // Most specs are as they were.
+        // Most specs did not change.
         if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
             found.insert((*name).clone(), Some((*ours).clone()));
             continue;

@@ -104,7 +104,7 @@ pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     log(session, args)
 }
 
-/// The text of a file below the project's folder; none where there is none.
+/// The text of a file below the project's folder; `None` if there is none.
 fn text_of(root: &Path, path: &str) -> Option<String> {
     read_bytes(root.join(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -7,7 +7,7 @@ use crate::cli::exit::Failure;
 use crate::cli::place::Place;
 use crate::cli::pull::recorded;
 
-/// The view that a text of a file is, as seen from the project's folder; none where no pull wrote the file.
+/// The view that a text of a file is, as seen from the project's folder; `None` if no pull wrote the file.
 pub fn pulled_view(place: &Place, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&place.omni_folder())?.strip_prefix('/')?;
     let record = recorded(&place.root).find(|record| record.path == path)?;
@@ -20,7 +20,7 @@ pub fn described(place: &Place, is_spec: impl Fn(&str) -> bool) -> Result<Descri
     let views = recorded(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
         let text = text_of(&place.root, &file)?;
-        // Most are as they were pulled.
+        // Most did not change since the pull.
         (text != record.view).then(|| PulledView::new(record, &file, &text))
     });
     let views: Vec<PulledView> = views.collect();

@@ -33,7 +33,7 @@ pub struct Made {
     pub environment: Option<Environment>,
     /// What the specs make, by model.
     pub ours: BTreeMap<String, Ours>,
-    /// What reads SQL as formulas; none where there is no plan.
+    /// What reads SQL as formulas; `None` if there is no plan.
     pub tools: Option<Toolbox>,
 }
 

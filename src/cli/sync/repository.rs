@@ -202,7 +202,7 @@ impl Repository {
         Ok(output.lines().last().map(str::to_owned))
     }
 
-    /// Who changed a line last, and why; none where that is not committed.
+    /// Who changed a line last, and why; `None` if that is not committed.
     pub fn blame(&self, path: &str, line: usize) -> Option<String> {
         let range = format!("-L{line},{line}");
         let output = self.run(&["blame", "--porcelain", &range, "--", path]).ok().filter(|output| output.succeeded)?;
@@ -253,7 +253,7 @@ fn told(what: &str, output: Output) -> Result<String, Failure> {
     Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
 }
 
-/// The lines that a program printed; none if it printed nothing.
+/// The lines that a program printed; `None` if it printed nothing.
 fn said(output: &Output) -> Option<String> {
     let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
     (!said.is_empty()).then(|| said.join("\n  "))

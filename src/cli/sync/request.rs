@@ -111,7 +111,7 @@ fn warnings(found: &[Found]) -> String {
     }
 }
 
-/// What changed definitions reach, as Markdown; none where dbt left no manifest to tell it by.
+/// What changed definitions reach, as Markdown; `None` if dbt left no manifest to tell it by.
 fn reaches(session: &Session, place: &Place, plan: &Plan) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);

@@ -11,7 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 
 impl Repository {
-    /// The commit of a revision; none where there is none.
+    /// The commit of a revision; `None` if there is none.
     pub fn commit_of(&self, revision: &str) -> Result<Option<String>, Failure> {
         // It would be an option of git's.
         if revision.starts_with('-') || revision.is_empty() {

@@ -23,7 +23,7 @@ pub struct Known<'k> {
 /// How a model stands in an environment.
 #[derive(Debug, Default)]
 pub struct Standing {
-    /// Its name; none where the project has no environments.
+    /// Its name; `None` if the project has no environments.
     pub environment: Option<String>,
     /// When dbt built it last, and how that ended.
     pub built: Option<(SystemTime, String)>,
@@ -131,7 +131,7 @@ impl Standing {
         self.source.as_ref().is_some_and(|source| source.status == Status::Error)
     }
 
-    /// What is known, in words; none where nothing is.
+    /// What is known, in words; `None` if nothing is.
     pub fn told(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {

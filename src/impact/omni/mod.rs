@@ -76,7 +76,7 @@ pub(super) struct Reached {
     pub by: String,
     /// Whether that is a field.
     pub by_field: bool,
-    /// The column at the beginning; none where other rows come.
+    /// The column at the beginning; `None` if other rows come.
     pub column: Option<String>,
     /// Whether it reads the column itself, and in SQL.
     pub in_sql: bool,

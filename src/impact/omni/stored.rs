@@ -21,7 +21,7 @@ impl OmniFields {
         stored::bytes(self, SHAPE)
     }
 
-    /// What is in such a form; none where it is cut, damaged or of another build.
+    /// What is in such a form; `None` if it is cut, damaged or of another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut fields: Self = stored::read(bytes, SHAPE)?;

@@ -18,7 +18,7 @@ pub(super) struct User {
     pub fields: BTreeSet<String>,
 }
 
-/// A relationship; none where it does not say what it joins.
+/// A relationship; `None` if it does not say what it joins.
 pub(super) fn join(file: &str, join: &Node) -> Option<User> {
     let text = |key: &str| join.get(key).and_then(Node::text);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);

@@ -10,7 +10,7 @@ use super::{Field, Table, View, What, users, view_sql};
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
-/// The table of a view; none where it is of SQL or of a saved query.
+/// The table of a view; `None` if it is of SQL or of a saved query.
 pub(super) fn table(name: &str, root: &Node) -> Option<Table> {
     if root.get("sql").is_some() || root.get("query").is_some() {
         return None;

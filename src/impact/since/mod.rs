@@ -47,9 +47,9 @@ pub struct FileText {
     pub kind: FileKind,
     /// Its path, as seen from the project.
     pub path: String,
-    /// Its text at the other revision; none where it is new.
+    /// Its text at the other revision; `None` if it is new.
     pub before: Option<String>,
-    /// Its text now; none where it is gone.
+    /// Its text now; `None` if it is gone.
     pub now: Option<String>,
 }
 

@@ -95,7 +95,7 @@ impl<'n> Tested<'n> {
         self.settings.get(key).map_or(usual, String::as_str)
     }
 
-    /// What became of it; none where nothing did that matters.
+    /// What became of it; `None` if nothing did that matters.
     fn compared(&self, now: &Self) -> Option<Verdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {

@@ -3,7 +3,7 @@
 use crate::diag::Diagnostic;
 use crate::yaml::{self, Kind, Node};
 
-/// The root of a file; none where there is nothing, or no YAML.
+/// The root of a file; `None` if there is nothing, or no YAML.
 pub(super) fn root(text: Option<&str>) -> Option<Node> {
     let mut faults: Vec<Diagnostic> = Vec::new();
     yaml::read(text?, &mut faults).ok().flatten()

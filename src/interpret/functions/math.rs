@@ -148,7 +148,7 @@ fn padded(value: Value, places: i64) -> Value {
     }
 }
 
-/// A number that is whole, as an integer; none where it is too large for one.
+/// A number that is whole, as an integer; `None` if it is too large for one.
 fn integer(value: Value) -> Option<Value> {
     match value {
         Value::Decimal(exact) => integer(Value::Number(exact.number())),

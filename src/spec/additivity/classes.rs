@@ -21,7 +21,7 @@ pub(super) enum Value {
 #[derive(Clone)]
 pub(super) struct Total {
     pub kind: TotalKind,
-    /// How it is written over columns; none where a part of it is none, which is named.
+    /// How it is written over columns; an error naming the part that cannot be.
     pub written: Result<Written, Lost>,
 }
 

@@ -111,7 +111,7 @@ pub(crate) struct Spec<'y> {
     pub comparisons: Vec<Comparison<'y>>,
     pub examples: Vec<Example<'y>>,
     pub exposures: Vec<Exposure<'y>>,
-    /// What is said of a semantic model; none where the project says it.
+    /// What is said of a semantic model; `None` if the project says it.
     pub semantic: Option<SemanticModels>,
     pub timezone: Option<String>,
     pub blank_zero: bool,

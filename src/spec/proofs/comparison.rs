@@ -166,7 +166,7 @@ impl Run<'_> {
         Texts { dbt: self.model_on_its_day(&text, dbt::protect), plain: self.query_on_its_day(text) }
     }
 
-    /// The keys and the columns that are compared; none where one of them is not there.
+    /// The keys and the columns that are compared; `None` if one of them is not there.
     fn pairs<'c>(
         &'c self,
         comparison: &'c Comparison<'_>,

@@ -51,7 +51,7 @@ impl ColumnTest {
     }
 }
 
-/// The column and its tests that together say what a rule says; none where no tests of dbt do. `ranges` where the
+/// The column and its tests that together say what a rule says; `None` if no tests of dbt do. `ranges` where the
 /// project has the test of a range.
 pub(super) fn column_tests(
     program: &Program,
