@@ -104,7 +104,9 @@ impl Delivery {
 fn by_hand(path: &Path) -> Found {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` is not as formulac wrote it");
-    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
-        .with_help("`formulac adopt` takes the change into the spec; else remove the file, or write to another folder");
+    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
+        "`formulac adopt` takes the edit into the spec, and `formulac push` keeps an edit of a model that was pushed \
+         before; else remove the file, or write to another folder",
+    );
     Found { file, text: String::new(), diagnostics: vec![fault] }
 }

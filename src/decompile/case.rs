@@ -282,10 +282,13 @@ impl<'a, 's> Case<'a, 's> {
     }
 }
 
-/// The functions that a formula calls.
+/// The functions that a formula calls. Timeframes may have the names of functions, `[quarter]`.
 fn words_of(formula: &str) -> Vec<&str> {
-    let words = formula.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
-    words.filter(|word| crate::catalog::lookup(word).is_some()).collect()
+    let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let calls = formula
+        .match_indices('(')
+        .filter_map(|(at, _)| formula.get(..at)?.trim_end().rsplit(|c| !is_in_name(c)).next());
+    calls.filter(|word| crate::catalog::lookup(word).is_some()).collect()
 }
 
 /// The columns in an expression, as formulas write them.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::file::{File, Place, What};
+use super::order;
 use crate::dialect::Dialect;
 
 /// A column of a select whose expression differs.
@@ -33,7 +34,8 @@ pub struct RestEdit {
     pub line: usize,
 }
 
-/// All differences between two texts of a model; blanks, line breaks, comments and the case of words are none.
+/// All differences between two texts of a model; blanks, line breaks, comments, the case of words and the order of a
+/// select's columns are none.
 ///
 /// ```
 /// use formulac::Dialect;
@@ -73,8 +75,6 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
     let mut edits = Edits::default();
     let before: HashMap<&Place, usize> = written.parts.iter().enumerate().map(|(at, part)| (&part.place, at)).collect();
     let after: HashSet<&Place> = found.parts.iter().map(|part| &part.place).collect();
-    let mut last = None;
-    let mut is_moved = false;
     for part in &found.parts {
         let line = found.line(part.tokens.start);
         let now = found.text(&part.tokens).to_owned();
@@ -82,8 +82,6 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
             edits.rest.push(RestEdit { what: described(&part.place), before: String::new(), after: now, line });
             continue;
         };
-        is_moved |= last.is_some_and(|last| last > *at);
-        last = Some(*at);
         let Some(old) = written.parts.get(*at) else { continue };
         if written.same(&old.tokens, found, &part.tokens) {
             continue;
@@ -113,13 +111,21 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
             edits.rest.push(RestEdit { what: described(&part.place), before, after: String::new(), line });
         }
     }
+    let is_moved = |found: &File<'_>| {
+        let places: Vec<usize> = found.parts.iter().filter_map(|part| before.get(&part.place).copied()).collect();
+        !places.is_sorted()
+    };
+    let in_order = if is_moved(found) { order::of_files(found, written) } else { None };
+    let in_order = in_order.as_deref().map(|text| File::read(text, found.dialect));
+    let in_order = in_order.as_ref().unwrap_or(found);
+    let is_moved = is_moved(in_order);
     if is_moved {
         edits.rest.push(whole(written, found, "the order of its parts"));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // With the same parts, what holds them together is the same; else something is written that this does not know.
-    if has_same_parts && written.frame() != found.frame() {
+    if has_same_parts && written.frame() != in_order.frame() {
         edits.rest.push(whole(written, found, "how its parts are put together"));
     }
     edits

@@ -202,22 +202,22 @@ fn cte(sides: &Sides<'_, '_>) -> Option<String> {
 
 /// A column, a clause or a CTE.
 #[derive(Clone, Debug)]
-struct Item {
-    key: String,
-    tokens: Range<usize>,
+pub(super) struct Item {
+    pub key: String,
+    pub tokens: Range<usize>,
 }
 
 /// A select in parts.
-struct Select {
+pub(super) struct Select {
     /// `select`, or `select distinct`.
     words: Range<usize>,
-    columns: Vec<Item>,
+    pub columns: Vec<Item>,
     clauses: Vec<Item>,
 }
 
 impl Select {
     /// `None` if it is made of several selects, or cannot be read.
-    fn read(file: &File<'_>, tokens: &Range<usize>) -> Option<Self> {
+    pub fn read(file: &File<'_>, tokens: &Range<usize>) -> Option<Self> {
         let mut read = Self { words: tokens.start..tokens.start + 1, columns: Vec::new(), clauses: Vec::new() };
         let mut counts: HashMap<String, usize> = HashMap::new();
         let first = file.parts.partition_point(|part| part.tokens.start < tokens.start);

@@ -56,10 +56,13 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
     let name = path.rsplit('/').next().unwrap_or(path);
     let model = name.split_once('.').map_or(name, |(model, _)| model);
     let text = state::lines(found);
-    let merged = match as_written(&text) {
-        Some(was) => merged(path, model, dialect, [&was, &state::lines(made), &text])?,
+    let made = state::lines(made);
+    // A formatter moves columns and leaves the rest as it is.
+    let in_order = || as_written(&decompile::in_order_of(&text, &made, dialect)?);
+    let merged = match as_written(&text).or_else(in_order) {
+        Some(was) => merged(path, model, dialect, [&was, &made, &text])?,
         // Somebody may have made the same edit.
-        None if state::lines(made) == text => text,
+        None if made == text => text,
         None => return None,
     };
     Some(if found.contains("\r\n") { merged.replace('\n', "\r\n") } else { merged })

@@ -6,7 +6,7 @@ use std::fmt;
 use super::properties::{self, About, Said};
 use super::state::lines;
 use crate::dbt::{have_same_values, is_as_written, tokens::canonical};
-use crate::decompile::{Edits, ItemEdit, RestEdit};
+use crate::decompile::{Edits, ItemEdit, RestEdit, in_order_of};
 use crate::dialect::Dialect;
 use crate::yaml_edit::Value;
 
@@ -168,7 +168,7 @@ fn whole(path: &str, before: &str, after: &str, property: Property) -> HandEdit 
     }
 }
 
-/// The edits of a model's SQL: of columns and of other parts. Layout and comments are no edits.
+/// The edits of a model's SQL: of columns and of other parts. Layout, comments and the order of columns are no edits.
 fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::between(written, now, dialect);
     let begin = edits.len();
@@ -185,7 +185,9 @@ fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<H
         ..whole(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));
-    if edits.len() == begin && canonical(written) != canonical(now) {
+    let is_written = |now: &str| canonical(written) == canonical(now);
+    let is_moved = || in_order_of(now, written, dialect).is_some_and(|now| is_written(&now));
+    if edits.len() == begin && !is_written(now) && !is_moved() {
         edits.push(whole(path, written, now, Property::Text));
     }
 }

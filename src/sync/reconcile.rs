@@ -9,7 +9,7 @@ use super::properties::{self, About, Said};
 use super::state::{State, lines};
 use super::{beside, carry};
 use crate::dbt::is_as_written;
-use crate::decompile::{Clash, Decompiler, respelled, with_formula};
+use crate::decompile::{Clash, Decompiler, in_order_of, respelled, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -511,16 +511,17 @@ fn file(
         return Ok(ours.cloned());
     }
     let is_kept = kept.iter().any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
+    let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
+    let mut in_order = None;
     let was = match base {
         Some(base) if is_kept => base,
-        // The spec says all that people wrote there, so that only the layout is theirs.
-        Some(_) => &found,
+        // The spec says all that people wrote there, so that only the layout and the order of columns are theirs.
+        Some(base) => in_order.insert(in_order_of(&found, base, dialect).unwrap_or_else(|| found.clone())),
         None if is_as_written(&found) => &found,
         // Nobody but a person can have written it.
         None => return Err(Vec::new()),
     };
     let Some(ours) = ours else { return if is_as_written(&found) { Ok(None) } else { Err(Vec::new()) } };
-    let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
     let texts = [was.as_str(), ours, &found];
     let merged = beside::merged(path, sides.model, dialect, texts);
     // Where nothing is to be kept, a layout that cannot be kept is no reason to stop.

@@ -25,12 +25,19 @@ fn ifs_keeps_its_true() {
     assert!(less.contains("amount < 100, \"middle\", TRUE, \"huge\")"), "{less}");
 }
 
-/// Calendar and fiscal timeframes have the same SQL in some years; nothing here asks for a fiscal one.
+/// Where the fiscal year begins in January, calendar and fiscal timeframes have the same SQL; nothing here asks for a
+/// fiscal one.
 #[test]
 fn the_calendar_comes_before_the_fiscal_year() {
-    let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: period = ordered_at[month]\n";
-    for frame in ["quarter", "year"] {
-        let text = adopted(spec, "date_trunc('month'", &format!("date_trunc('{frame}'"));
-        assert!(text.contains(&format!("period = ordered_at[{frame}]")), "{text}");
+    let step = [
+        "keep: [id]\ndefinitions: period = ordered_at[month]\n",
+        "group_by: [period]\ndefinitions: |\n  period = ordered_at[month]\n  revenue = SUM(amount)\n",
+    ];
+    for (step, offset) in step.iter().flat_map(|step| ["", "fiscal_month_offset: 0\n"].map(|offset| (step, offset))) {
+        let spec = format!("model: m\nfrom: orders\n{offset}{step}");
+        for frame in ["quarter", "year"] {
+            let text = adopted(&spec, "date_trunc('month'", &format!("date_trunc('{frame}'"));
+            assert!(text.contains(&format!("period = ordered_at[{frame}]")), "{text}");
+        }
     }
 }

@@ -107,8 +107,8 @@ const SQL_EDITS: [Edit; 30] = [
                 "        count(order_id) as orders,\n        coalesce(sum",
             )
         },
-        "count(order_id) as orders",
-        Merged,
+        "count(order_id) as orders,\n        coalesce(sum",
+        Bytes,
     ),
     ("another filter", |s| sub(s, "quantity > 0", "quantity > 0 and not is_gift"), "and not is_gift", Merged),
     ("another number in a filter", |s| sub(s, "quantity > 0", "quantity > 1"), "quantity > 1", Merged),
@@ -240,7 +240,8 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     let quiet = world.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();
-    if is_layout {
+    // The hash is of the tokens in their order.
+    if is_layout && *name != "columns moved" {
         assert!(formulac::dbt::is_as_written(&edited), "{name}: {edited}");
     }
     if !is_layout {
