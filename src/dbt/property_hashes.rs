@@ -178,7 +178,10 @@ fn write(out: &mut String, value: &Node, of: &str) {
         Kind::Scalar { value: text, .. } => {
             let is_text = value.is_quoted() || yaml::other_reading(text).is_none();
             out.push(if is_text { 't' } else { 'b' });
-            out.push_str(text);
+            match yaml::truth(text).filter(|_| !is_text) {
+                Some(truth) => out.push_str(if truth { "true" } else { "false" }),
+                None => out.push_str(text),
+            }
             out.push('\u{1}');
         }
     }

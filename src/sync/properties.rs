@@ -180,6 +180,7 @@ fn value_of(node: &Node) -> Value {
 /// A value in one line, for people and for comparing: keys in their order.
 pub(super) fn shown(value: &Value) -> String {
     match value {
+        Value::Bare(text) if yaml::truth(text).is_some() => (yaml::truth(text) == Some(true)).to_string(),
         Value::Text(text) | Value::Bare(text) | Value::Verbatim(text) => text.trim_end_matches('\n').to_owned(),
         Value::List(items, _) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Value::Map(pairs, _) => {

@@ -8,7 +8,7 @@ mod words;
 
 pub(crate) use map::source_offsets;
 pub(crate) use read::read;
-pub(crate) use words::other_reading;
+pub(crate) use words::{other_reading, truth};
 
 use crate::span::Span;
 

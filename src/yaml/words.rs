@@ -5,7 +5,7 @@
 pub(crate) fn other_reading(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => return Some("nothing"),
-        "true" | "false" | "yes" | "no" | "on" | "off" => return Some("a truth value"),
+        _ if truth(plain).is_some() => return Some("a truth value"),
         _ => {}
     }
     if is_date(plain) {
@@ -16,6 +16,15 @@ pub(crate) fn other_reading(plain: &str) -> Option<&'static str> {
         && digits.contains(|c: char| c.is_ascii_digit())
         && (digits.replace('_', "").parse::<f64>().is_ok() || digits.starts_with("0x") || digits.starts_with("0o"));
     is_number.then_some("a number")
+}
+
+/// The truth value of a plain scalar. Formatters write `true` for `yes`.
+pub(crate) fn truth(plain: &str) -> Option<bool> {
+    match plain.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn is_date(plain: &str) -> bool {

@@ -108,12 +108,54 @@ fn indentless(yml: &str) -> String {
     indented(yml, |indent, lists| indent - 2 * lists)
 }
 
+/// Texts in quotes.
+fn quoted(yml: &str) -> String {
+    let quoted = |line: &str| {
+        let item = line.trim_start().strip_prefix("- ").filter(|item| !item.contains(": "));
+        let value = line.split_once(": ").map(|(_, value)| value).or(item);
+        match value.filter(|value| {
+            !value.contains('"') && !value.starts_with(['1', '[', '{', '|']) && *value != "2" && *value != "yes"
+        }) {
+            Some(value) if !line.starts_with('#') => format!("{}\"{value}\"", line.strip_suffix(value).unwrap()),
+            _ => line.to_owned(),
+        }
+    };
+    yml.lines().map(|line| quoted(line) + "\n").collect()
+}
+
+/// Quotes of the other kind.
+fn single(yml: &str) -> String {
+    let other = |line: &str| if line.contains('(') { line.to_owned() } else { line.replace('"', "'") };
+    quoted(yml).lines().map(|line| other(line) + "\n").collect()
+}
+
+/// Short lists in brackets, and `true` for `yes`.
+fn flow(yml: &str) -> String {
+    let lines: Vec<&str> = yml.lines().collect();
+    let item = |line: &&str| line.trim_start().strip_prefix("- ").filter(|it| !it.contains(':')).map(str::to_owned);
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let items: Vec<String> = lines[at + 1..].iter().map_while(item).collect();
+        at += 1;
+        out.push_str(&line.replace(": yes", ": true"));
+        if line.ends_with(':') && !items.is_empty() {
+            at += items.len();
+            out.push_str(&format!(" [{}]", items.join(", ")));
+        }
+        out.push('\n');
+    }
+    out
+}
+
 #[test]
 fn formatted_properties_take_the_next_change_of_the_spec() {
     let compiler = compiler();
-    let styles: [(&str, Style); 2] = [("wide", wide), ("indentless", indentless)];
+    let styles: [(&str, Style); 5] =
+        [("wide", wide), ("indentless", indentless), ("quoted", quoted), ("single", single), ("flow", flow)];
+    let more = "meta: {owner: sales, since: \"2024-01-01\", is_core: yes}\ntags: [daily, \"1.0\"]\n";
     for (name, style) in styles {
-        let mut world = World::of(MODEL).pushed(&compiler);
+        let mut world = World::of(&format!("{MODEL}{more}")).pushed(&compiler);
         let text = style(world.text(YML));
         assert_ne!(text, world.text(YML), "{name}");
         world.set(YML, text.clone());

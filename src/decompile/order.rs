@@ -1,0 +1,65 @@
+//! Columns that a formatter or a person moved within a select: sqlfluff puts plain columns before computed ones (ST06).
+
+use super::file::File;
+use super::layout::Select;
+use crate::dialect::Dialect;
+
+/// Returns a query with the columns of each select in the order that they have in another text of it. `None` if no
+/// column is elsewhere, or if columns count by their place, as in a `union`.
+pub(crate) fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
+    of_files(&File::read(text, dialect), &File::read(other, dialect))
+}
+
+pub(super) fn of_files(moved: &File<'_>, other: &File<'_>) -> Option<String> {
+    if [moved, other].iter().any(|file| file.parts.iter().any(|part| part.place.branch > 0)) {
+        return None;
+    }
+    let selects = |file: &File<'_>| {
+        let named = file.ctes.iter().map(|name| Some(name.to_ascii_lowercase()));
+        let inside = file.cte_tokens.iter().map(|cte| cte.start + 3..cte.end.saturating_sub(1));
+        let all: Vec<_> = named.zip(inside).chain([(None, file.last.clone())]).collect();
+        all
+    };
+    let (text, others) = (moved.source, selects(other));
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for (name, tokens) in selects(&moved) {
+        let there = others.iter().find(|(other, _)| *other == name);
+        let there = there.and_then(|(_, tokens)| Select::read(other, tokens));
+        let (Some(here), Some(there)) = (Select::read(moved, &tokens), there) else { continue };
+        let rank = |key: &str| there.columns.iter().position(|column| column.key == key);
+        let places: Vec<_> = here.columns.iter().filter(|column| rank(&column.key).is_some()).collect();
+        let mut columns = places.clone();
+        columns.sort_by_key(|column| rank(&column.key));
+        for (place, column) in places.into_iter().zip(columns) {
+            let bytes = moved.bytes(&place.tokens);
+            out.push_str(text.get(end..bytes.start)?);
+            out.push_str(moved.text(&column.tokens));
+            end = bytes.end;
+        }
+    }
+    out.push_str(text.get(end..)?);
+    (out != text).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_order_of;
+    use crate::dialect::Dialect;
+
+    #[test]
+    fn columns_go_back_to_their_places() {
+        let dialect = Dialect::default();
+        let written = "with a as (\n  select x, sum(y) as s, z\n  from t\n)\n\nselect s, x, z + 1 as w from a\n";
+        let moved = "with a as (\n  select x, z, SUM(y) as s\n  from t\n)\n\nselect x, s, -- all\n z + 1 as w from a\n";
+        let expected =
+            "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
+        assert_eq!(in_order_of(moved, written, dialect).as_deref(), Some(expected));
+        assert_eq!(in_order_of(written, written, dialect), None);
+        // Columns that only one of them has stay where they are.
+        let more = "select x, more, s from a";
+        assert_eq!(in_order_of(more, "select s, less, x from a", dialect).as_deref(), Some("select s, more, x from a"));
+        // In a union columns are matched by their places.
+        assert_eq!(in_order_of("select x, y from a union all select y, x from b", "select y, x from a", dialect), None);
+    }
+}
