@@ -91,6 +91,8 @@ pub enum Sign {
 pub enum Expr {
     /// Stands where an expression was expected; already reported.
     Error,
+    /// An argument left empty, as in `IF(x, , 1)`.
+    Blank,
     /// A number.
     Number,
     /// A text, with its quotes.
@@ -182,6 +184,8 @@ pub struct Ast {
     nodes: Vec<(Expr, Span)>,
     /// There is a range, or a reference to a tab.
     pub(crate) ranges: bool,
+    /// Some argument is empty.
+    pub(crate) blanks: bool,
     pub(crate) calls: Vec<Call>,
     pub(crate) args: Vec<ExprId>,
     /// Spans of timeframes and tabs.
@@ -192,9 +196,10 @@ pub struct Ast {
 
 impl Ast {
     pub(crate) fn clear(&mut self) {
-        let Self { nodes, ranges, calls, args, names, definitions } = self;
+        let Self { nodes, ranges, blanks, calls, args, names, definitions } = self;
         nodes.clear();
         *ranges = false;
+        *blanks = false;
         calls.clear();
         args.clear();
         names.clear();
@@ -204,6 +209,7 @@ impl Ast {
     #[inline]
     pub(crate) fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.ranges |= matches!(expr, Expr::Range { .. } | Expr::Tab { .. });
+        self.blanks |= expr == Expr::Blank;
         self.nodes.push((expr, span));
         ExprId(self.nodes.len() as u32 - 1)
     }

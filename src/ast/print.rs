@@ -67,6 +67,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
         }
         match expr {
             Expr::Error => out.push('?'),
+            Expr::Blank => {}
             Expr::Bool(value) => out.push_str(if value { "TRUE" } else { "FALSE" }),
             Expr::Number | Expr::Text | Expr::Name | Expr::Model | Expr::Cell => out.push_str(text),
             Expr::Field => out.extend(text.chars().filter(|c| !c.is_whitespace())),

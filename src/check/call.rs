@@ -5,7 +5,7 @@ use super::lower::Lower;
 use super::operands::Operands;
 use super::overload::Chosen;
 use super::ranges;
-use crate::ast::Call;
+use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta};
@@ -16,6 +16,7 @@ impl Lower<'_> {
     #[inline(never)]
     pub(super) fn call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let function = catalog::get(id);
+        let call = self.without_blank_range(function, call);
         if !self.check_count(function, call, span) {
             return self.error(span);
         }
@@ -54,6 +55,18 @@ impl Lower<'_> {
         node
     }
 
+    pub(super) fn is_blank(&self, id: ExprId) -> bool {
+        self.ast.expr(id) == Expr::Blank
+    }
+
+    /// The call without its last argument if that is an empty one in place of a range, which is then not given.
+    #[inline]
+    fn without_blank_range(&self, function: &Function, call: Call) -> Call {
+        let takes_range = matches!(function.lower, Some(Lowering::SumIf | Lowering::AverageIf)) && call.count == 3;
+        let is_blank = takes_range && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        Call { count: call.count - u32::from(is_blank), ..call }
+    }
+
     /// The name means another thing elsewhere.
     #[cold]
     fn caution(&mut self, function: &Function, span: Span) {
@@ -83,7 +96,10 @@ impl Lower<'_> {
             None => format!("at least {}", plural(least)),
         };
         let found = if count == 0 { "none".to_owned() } else { count.to_string() };
+        let left_empty = most.is_some_and(|most| count == most + 1)
+            && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
         let help = match function.arity_help {
+            _ if left_empty => "remove the last comma".to_owned(),
             "" => format!("its signature is `{}`", function.signature()),
             help => help.to_owned(),
         };

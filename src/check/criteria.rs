@@ -367,6 +367,12 @@ impl Lower<'_> {
         }
         let mut conditions = self.list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
+            if self.is_blank(exprs[1]) {
+                let help = "write `\"\"` for values that are NULL or empty, or `0`";
+                let at = self.program.meta(pair[0]).span;
+                conditions.push(self.bad_criterion(at, "the criterion after it is empty", help));
+                continue;
+            }
             if let Some(of_this_row) = of_this_row
                 && let Some(of_row) = self.criterion_of_row(pair[0], pair[1], exprs[1])
             {

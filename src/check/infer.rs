@@ -80,6 +80,17 @@ impl Buffers {
         }
     }
 
+    /// The type of an empty argument: of the parameter, or of the values beside it. Where any type serves it is a number,
+    /// and unknown beside a column of unknown type.
+    fn blank(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
+        match self.resolved(self.terms[id.index()]) {
+            Term::Type(ty) => ty,
+            Term::Temporal => Type::Date,
+            Term::Var(var) if of_columns.contains(&var) => Type::Unknown,
+            Term::Var(_) | Term::Any => Type::Number,
+        }
+    }
+
     fn reset(&mut self, ast: &Ast, columns: usize) {
         let Self { vars, terms, results, weak, waiting, conflicts, calendar } = self;
         *calendar = None;
@@ -148,6 +159,12 @@ pub(super) fn infer(
             column.ty = ty;
         }
     }
+    if ast.blanks {
+        let of_columns: FxHashSet<u32> = (0..program.columns.len() as u32).map(|column| work.root(column)).collect();
+        for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
+            names.targets[id.index()] = Target::Blank(work.blank(id, &of_columns));
+        }
+    }
     for (first, second, was, is) in work.conflicts.drain(..) {
         // What follows from it is silent.
         names.targets[second.index()] = Target::Error;
@@ -186,6 +203,7 @@ impl Infer<'_> {
             (_, Target::PartOfCells) => Term::Any,
             (_, Target::Bool(_)) | (Expr::Bool(_), _) => Term::Type(Type::Boolean),
             (Expr::Number, _) => Term::Type(Type::Number),
+            (Expr::Blank, _) => self.fresh(),
             (Expr::Text, _) => Term::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.names[frame as usize].text(self.source);

@@ -44,8 +44,9 @@ impl Infer<'_> {
             Some(Lowering::Text) => {
                 let mask = args.get(1).and_then(|mask| text_value(self.ast, self.source, *mask));
                 let of_dates = mask.as_deref().is_some_and(super::mask::is_of_dates);
-                if let Some(value) = args.first() {
+                if let [value, mask] = args {
                     self.require(*value, if of_dates { Term::Temporal } else { Term::Type(Type::Number) });
+                    self.require(*mask, Term::Type(Type::Text));
                 }
                 Term::Type(Type::Text)
             }
@@ -191,6 +192,11 @@ impl Infer<'_> {
                         _ => agreed = false,
                     },
                 }
+            }
+            // A function of texts joins an empty argument as empty text.
+            let gives_text = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Text));
+            if wanted == Some(Term::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
+                self.require(*arg, Term::Type(Type::Text));
             }
             if let (Some(wanted), true) = (wanted, agreed) {
                 if wanted == Term::Type(Type::Boolean) {

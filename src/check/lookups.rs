@@ -143,7 +143,9 @@ impl Lower<'_> {
         let sought = Sought { tab: lookup.tab, value, by: lookup.of.first().copied(), matching: matching? };
         let gives = result.of.first().copied()?;
         let found = self.find(sought, Some(gives), function, span)?;
-        let Some(missing) = args.get(3).map(|missing| self.value(*missing)) else { return Some(found) };
+        // Left empty it is not given, as in spreadsheets.
+        let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
+        let Some(missing) = missing.map(|missing| self.value(*missing)) else { return Some(found) };
         if self.is_error(missing) || !matches!(self.program.node(found), Ir::Find { .. }) {
             return Some(if self.is_error(missing) { missing } else { found });
         }

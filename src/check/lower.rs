@@ -273,6 +273,7 @@ impl Lower<'_> {
             (Target::TabRange(range), _) => self.columns_of_tab(range, span),
             (Target::PartOfCells, _) => self.part_of_cells(span),
             (Target::Bool(value), _) => self.boolean(value, span),
+            (Target::Blank(ty), _) => self.blank_argument(ty, span),
             (Target::Error | Target::Function(_) | Target::RangeEnd(_), _) => self.error(span),
         }
     }
@@ -298,12 +299,31 @@ impl Lower<'_> {
             Expr::Cell => self.needs_worksheet(span, "cell references need a worksheet"),
             Expr::Tab { .. } => self.needs_worksheet(span, "references to other tabs need a worksheet"),
             Expr::Range { from, to } => self.range(from, to, span),
-            Expr::Error | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.error(span),
+            Expr::Error | Expr::Blank | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.error(span),
         }
     }
 
     fn boolean(&mut self, value: bool, span: Span) -> IrId {
         self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
+    }
+
+    /// What an empty argument stands for: 0, empty text or FALSE, and NULL for a date, since day 0 of a sheet is none.
+    #[cold]
+    fn blank_argument(&mut self, ty: Type, span: Span) -> IrId {
+        match ty {
+            Type::Text => self.text("", span),
+            Type::Boolean => self.boolean(false, span),
+            ty if ty.is_number() => self.integer("0", span),
+            ty if ty.is_temporal() => self.null(ty, span),
+            _ => {
+                let message = "an empty argument is 0, empty text or FALSE, and nothing says the type of this one";
+                self.report(
+                    Diagnostic::new(Code::TypeMismatch, span, message)
+                        .with_help("write `0` or `\"\"`, or declare the type of the columns beside it in a schema"),
+                );
+                self.error(span)
+            }
+        }
     }
 
     pub(super) fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {

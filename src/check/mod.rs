@@ -222,7 +222,7 @@ pub(crate) fn check(
     let Buffers { tables, names, infer, lower } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order(ast, source, names, &mut program.order, diagnostics);
-    if program.columns.iter().any(|c| c.assumed) {
+    if ast.blanks || program.columns.iter().any(|c| c.assumed) {
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);

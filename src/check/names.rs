@@ -19,6 +19,7 @@ use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::types::Level;
+use crate::types::Type;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum Target {
     Definition(u32),
     Column(u32),
     Bool(bool),
+    /// An empty argument, with the type of the value that it stands for.
+    Blank(Type),
     /// A function that is called.
     Function(FunctionId),
     /// One that says where a range begins or ends.

@@ -131,7 +131,8 @@ impl Lower<'_> {
         let Some(values) = self.values(args) else { return self.error(span) };
         let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else { return self.error(span) };
         let ignores_empty = match self.program.node(ignores) {
-            Ir::Bool(ignores) => ignores,
+            // Left empty it is TRUE, as in spreadsheets.
+            Ir::Bool(ignores) => ignores || self.is_blank(args[1]),
             _ => return self.constant_expected(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
         };
         let mut texts = self.list();

@@ -69,7 +69,7 @@ pub fn parts(compiler: &Compiler, source: &str) -> Vec<Part> {
         let mut stack = vec![(definition.body, 0)];
         while let Some((id, depth)) = stack.pop() {
             let number = parts.len();
-            if number < MOST && !matches!(ast.expr(id), Expr::Error) {
+            if number < MOST && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
                 text.push_str(&format!("\n{PREFIX}{number} = {}", ast::print(ast, source, id)));
             }
             let name = definition.name.filter(|_| depth == 0).map(|name| format!("{} = ", name.text(source)));
@@ -93,6 +93,7 @@ fn label(ast: &Ast, source: &str, id: ExprId) -> String {
     let text = |span: Span| span.text(source).split_whitespace().collect::<Vec<_>>().join(" ");
     match ast.expr(id) {
         Expr::Error => "(fault)".to_owned(),
+        Expr::Blank => "(empty)".to_owned(),
         Expr::Binary { op, .. } => op.symbol().to_owned(),
         Expr::Sign { sign, .. } => if sign == ast::Sign::Minus { "-" } else { "+" }.to_owned(),
         Expr::Percent(_) => "%".to_owned(),

@@ -141,6 +141,7 @@ impl Speaker<'_> {
         let noun = |noun: String| Words { noun, ..Words::default() };
         match self.ast.expr(id) {
             Expr::Number => noun(text.to_owned()),
+            Expr::Blank => noun("an empty value".to_owned()),
             Expr::Text if text.chars().count() <= QUOTED => noun(text.to_owned()),
             Expr::Bool(value) => noun(if value { "TRUE" } else { "FALSE" }.to_owned()),
             Expr::Model => {

@@ -2,12 +2,12 @@
 //! or converted before.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
-use crate::catalog;
+use crate::catalog::{self, ParamType, ResultType};
 use crate::interpret::calendar::{Frame, Unit};
 use crate::interpret::expr::{Expr, Op, Place, Rows, Window};
 use crate::interpret::value::Value;
 use crate::parse::{reference, unquote};
-use crate::types::Level;
+use crate::types::{Level, Type};
 
 /// Why nobody here knows what a formula gives: what of it is not known.
 pub type Unread = String;
@@ -105,8 +105,18 @@ impl Reader<'_> {
             Node::Range { .. } => range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
             Node::Call(index) => {
                 let call = self.ast.call(index);
-                self.call(call.name.text(self.source), children.collect())?
+                let name = call.name.text(self.source);
+                let mut args: Vec<Expr> = children.collect();
+                for (at, arg) in self.ast.arguments(call).iter().enumerate() {
+                    if self.ast.expr(*arg) == Node::Blank {
+                        let blank = blank(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
+                        args[at] = Expr::Literal(blank);
+                    }
+                }
+                self.call(name, args)?
             }
+            // The call that it stands in says what it is.
+            Node::Blank => Expr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),
         })
@@ -164,6 +174,59 @@ impl Reader<'_> {
             _ if has_range => return Err(format!("ranges in {}", function.name)),
             _ => Expr::Call(function.name, args),
         })
+    }
+}
+
+/// The value of an empty argument: of the parameter's type, or of the type of the values beside it; none if neither is
+/// plain to see.
+fn blank(name: &str, at: usize, args: &[Expr]) -> Option<Value> {
+    let function = catalog::lookup(name)?;
+    let of_same_type = |other: &usize| match function.name {
+        "SWITCH" => *other > 0 && (other.is_multiple_of(2) || other + 1 == args.len()),
+        "IFS" => other % 2 == 1 || other + 1 == args.len(),
+        "IF" | "CHOOSE" => *other > 0,
+        _ => true,
+    };
+    if function.name == "TEXTJOIN" && at == 1 {
+        return Some(Value::Bool(true));
+    }
+    let across = function.across.filter(|_| args.len() > 1).map_or(function, catalog::get);
+    let gives_text = across.overloads.iter().all(|overload| overload.result == ResultType::Is(Type::Text));
+    let mut wanted = None;
+    for overload in across.overloads {
+        let param = overload.params.get(at).or_else(|| overload.params.last().filter(|_| overload.repeated))?;
+        let value = match param.ty {
+            ParamType::Same => None,
+            ParamType::Any if matches!(function.name, "IFS" | "SWITCH") => None,
+            ParamType::Is(Type::Text) => Some(Value::Text(String::new())),
+            ParamType::Any if gives_text => Some(Value::Text(String::new())),
+            ParamType::Is(Type::Boolean) => Some(Value::Bool(false)),
+            ParamType::Is(ty) if ty.is_temporal() => Some(Value::Null),
+            ParamType::Temporal => Some(Value::Null),
+            _ => Some(Value::Int(0)),
+        };
+        match wanted.replace(value.clone()) {
+            Some(before) if before != value => return None,
+            _ => {}
+        }
+    }
+    match wanted? {
+        Some(value) => Some(value),
+        None if of_same_type(&at) => {
+            (0..args.len()).filter(|other| *other != at && of_same_type(other)).find_map(|other| zero_of(&args[other]))
+        }
+        None => None,
+    }
+}
+
+/// The empty value of the type that an expression has, if the expression shows its type.
+fn zero_of(expr: &Expr) -> Option<Value> {
+    match expr {
+        Expr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
+        Expr::Literal(Value::Text(_)) | Expr::Binary(Op::Join, ..) => Some(Value::Text(String::new())),
+        Expr::Literal(Value::Bool(_)) => Some(Value::Bool(false)),
+        Expr::Binary(Op::Multiply | Op::Divide | Op::Power, ..) => Some(Value::Int(0)),
+        _ => None,
     }
 }
 

@@ -340,6 +340,11 @@ impl<'s> Builder<'s> {
         self.add(Expr::Cell, Span::new(l, r))
     }
 
+    /// An argument that is left empty, before the comma or bracket at `at`.
+    pub fn blank(&mut self, at: u32) -> ExprId {
+        self.add(Expr::Blank, Span::new(at, at))
+    }
+
     /// An operand that is reported already.
     pub fn fault(&mut self, l: u32, r: u32) -> ExprId {
         self.broken = true;

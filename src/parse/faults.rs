@@ -32,8 +32,7 @@ impl Builder<'_> {
             _ => {
                 let message = format!("expected an expression, found {}", self.shown(token, span));
                 let help = match token {
-                    Token::Comma | Token::Close if !span.is_empty() => "give an argument, or remove the comma",
-                    Token::End | Token::Close => {
+                    Token::End | Token::Close if span.is_empty() => {
                         "the formula ends too early: add what is missing or remove the operator"
                     }
                     _ => "write a name, a number, a text or a function call here",

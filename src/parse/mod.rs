@@ -195,6 +195,7 @@ mod tests {
             "a = -x ^ 2% + +(b - 3) * SUM(IF(c > 1, d, -e))\nb = \"te\"\"xt\" & view.field <> TODAY()",
             "${a.b c[month]:row_total} = 'a tab'!B2:$C$3",
             "x[month] >= A1:A3 / f(g(), (1), --2, TRUE)",
+            "IF(a, , -1) + f(,) + g(a, ) - h()",
             "1 != 2\n",
             "=a = b",
         ];

@@ -60,6 +60,11 @@ impl Level {
     fn takes_sign(&self) -> bool {
         !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Before::Colon(_))
     }
+
+    /// Nothing of the next argument is read yet, so that it may be empty.
+    fn awaits_argument(&self) -> bool {
+        matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Before::Nothing)
+    }
 }
 
 struct Reader<'p, 'b, 's> {
@@ -141,6 +146,7 @@ impl Reader<'_, '_, '_> {
     /// An operand of one or three tokens, or what opens a level.
     #[inline]
     fn operand(&mut self) -> Option<Option<ExprId>> {
+        let unread = self.tokens.clone();
         let (token, Span { start: l, end: r }) = self.next()?;
         Some(Some(match token {
             Token::Name => {
@@ -172,6 +178,10 @@ impl Reader<'_, '_, '_> {
                 self.take(Token::Bang)?;
                 self.open(Opener::Tab { l, m: r });
                 return Some(None);
+            }
+            Token::Comma | Token::Close if self.level.awaits_argument() => {
+                self.tokens = unread;
+                self.builder.blank(l)
             }
             _ => return None,
         }))

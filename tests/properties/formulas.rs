@@ -39,7 +39,8 @@ pub fn expression() -> impl Strategy<Value = String> {
             1 => inner.clone().prop_map(|x| format!("({x})[month]")),
             1 => (pick(NAMES), pick(REFERENCES)).prop_map(|(x, y)| format!("{x} : {y}")),
             1 => pick(NAMES).prop_map(|x| format!("'Targets 2'!{x}")),
-            4 => (pick(FUNCTIONS), gap(), prop::collection::vec(inner, 0..4), gap())
+            // Arguments may be empty.
+            4 => (pick(FUNCTIONS), gap(), prop::collection::vec(prop_oneof![8 => inner, 1 => gap()], 0..4), gap())
                 .prop_map(|(f, g, args, h)| format!("{f}({g}{}{h})", args.join(","))),
         ]
     })
@@ -53,6 +54,7 @@ fn number() -> impl Strategy<Value = String> + Clone {
             (x.clone(), pick(&["+", "-", "*", "/", "^"]), x.clone()).prop_map(|(l, o, r)| format!("({l} {o} {r})")),
             (x.clone(), x.clone(), x.clone()).prop_map(|(a, b, c)| format!("IF({a} > {b}, {c}, {b})")),
             x.clone().prop_map(|a| format!("ROUND({a}, 2)")),
+            (x.clone(), x.clone()).prop_map(|(a, b)| format!("IF({a} > {b}, , {b})")),
             x.clone().prop_map(|a| format!("-{a}%")),
             (x.clone(), x.clone()).prop_map(|(a, b)| format!("MOD({a}, {b})")),
             (x.clone(), x.clone()).prop_map(|(a, b)| format!("MAX({a}, {b})")),
