@@ -142,8 +142,14 @@ impl Resolver<'_> {
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
         let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
-        let help = match self.nearest(text, others) {
-            Some(near) => suggest::similar(near),
+        let help = match self.nearest(text, others.clone()) {
+            Some(near) => {
+                let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
+                let diagnostic = diagnostic.with_help(suggest::similar(near));
+                let is_sure = is_name && suggest::is_only(text, near, others);
+                self.diagnostics.push(if is_sure { diagnostic.with_fix(span, near) } else { diagnostic });
+                return Target::Error;
+            }
             None => {
                 let names =
                     scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);

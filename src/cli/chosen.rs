@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::artifacts::{Keep, Manifest, Node as Earlier, ResourceType};
-use formulac::dbt::selection::{self, Change, METHODS, Node, STATES, SelectionError};
+use formulac::dbt::selection::{self, Change, METHODS, Node, STATES, STATES_OF_DBT, SelectionError};
 use formulac::dbt::{From as Read, GraphNode};
 use formulac::diag::suggest;
 
@@ -81,6 +81,13 @@ fn refused(fault: &SelectionError) -> Failure {
     let listed =
         |names: &[&str], end: &str| names.iter().map(|it| format!("`{it}{end}`")).collect::<Vec<_>>().join(", ");
     let help = match fault {
+        SelectionError::UnknownState(state)
+            if let Some((_, what)) = STATES_OF_DBT.iter().find(|(it, _)| it == state) =>
+        {
+            format!(
+                "only dbt compares {what}: use `dbt ls --select state:{state} --state DIR` after `formulac generate`"
+            )
+        }
         SelectionError::UnknownState(_) => format!("write `state:` with {}", listed(STATES, "")),
         SelectionError::NoEarlierManifest => "name the folder of its manifest.json with `--state DIR`".to_owned(),
         _ => format!("there are {}", listed(METHODS, ":")),
@@ -116,26 +123,26 @@ fn own_earlier<'m>(earlier: &'m Manifest, node: &Node) -> Option<&'m Earlier> {
 fn change_of_model(model: &Model, node: &Node, earlier: Option<&Earlier>) -> Change {
     let Some(earlier) = earlier else { return Change { is_new: true, ..Change::default() } };
     let now = model.built.as_ref().map(|built| built.sql.trim());
-    let has_new_body = now.is_none() || now != earlier.raw_code.as_deref().map(str::trim);
-    Change { is_new: false, has_new_body, has_new_config: has_new_config(node, earlier) }
+    changed(node, earlier, now.is_none() || now != earlier.raw_code.as_deref().map(str::trim))
 }
 
 /// Compares any other node, by the checksum of its file.
 fn change(node: &Node, checksum: Option<&str>, earlier: Option<&Earlier>) -> Change {
     let Some(earlier) = earlier else { return Change { is_new: true, ..Change::default() } };
-    let has_new_body = checksum != earlier.checksum.as_deref();
-    Change { is_new: false, has_new_body, has_new_config: has_new_config(node, earlier) }
+    changed(node, earlier, checksum != earlier.checksum.as_deref())
 }
 
-/// Whether a setting differs. Settings of the earlier node alone may be dbt's defaults.
-fn has_new_config(node: &Node, earlier: &Earlier) -> bool {
-    let was = |key: &str| match key {
-        "access" => earlier.access.as_deref(),
-        "group" => earlier.group.as_deref(),
-        _ => earlier.config_text(key),
-    };
-    let has_new_tags = !node.tags.iter().all(|tag| earlier.tags.iter().any(|it| **it == **tag));
-    has_new_tags || node.config.iter().any(|(key, now)| was(key) != Some(now))
+/// Settings that name the relation.
+const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
+/// Settings that dbt leaves out when it compares configurations.
+const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
+
+/// Compares the settings of a node. Settings of the earlier node alone may be dbt's defaults.
+fn changed(node: &Node, earlier: &Earlier, has_new_body: bool) -> Change {
+    let differing = node.config.iter().filter(|(key, now)| earlier.config_text(key) != Some(now));
+    let (of_relation, others): (Vec<_>, Vec<_>) = differing.partition(|(key, _)| OF_RELATION.contains(&key.as_str()));
+    let has_new_config = others.iter().any(|(key, _)| !NOT_COMPARED.contains(&key.as_str()));
+    Change { is_new: false, has_new_body, has_new_config, has_new_relation: !of_relation.is_empty() }
 }
 
 /// Returns the models, then dbt's other nodes, and the id of each node.

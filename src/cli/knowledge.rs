@@ -138,17 +138,27 @@ impl Place {
         if is_new && now.schema.is_empty() {
             return Ok(None);
         }
-        let relations = now.schema.relations();
-        let columns = relations.iter().map(|relation| relation.columns().len()).sum();
-        let changes = match is_new {
-            true => vec![format!(
-                "{} of {}",
-                count(columns, "column", "columns"),
-                count(relations.len(), "relation", "relations")
-            )],
-            false => now.changes_since(&committed),
-        };
+        let changes = changes(&now, (!is_new).then_some(&committed));
         Ok(Some((Planned { path, text: now.text() }, changes)))
+    }
+}
+
+/// The facts in which a text of `known.yml` differs from the one before it, a line each.
+pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
+    let read = |text: &str| Known::from_text(text).0;
+    changes(&read(text), before.map(read).as_ref())
+}
+
+fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
+    let relations = now.schema.relations();
+    let columns = relations.iter().map(|relation| relation.columns().len()).sum();
+    match before {
+        Some(before) => now.changes_since(before),
+        None => vec![format!(
+            "{} of {}",
+            count(columns, "column", "columns"),
+            count(relations.len(), "relation", "relations")
+        )],
     }
 }
 

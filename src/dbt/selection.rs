@@ -40,6 +40,8 @@ pub struct Change {
     pub has_new_body: bool,
     /// Its configuration differs.
     pub has_new_config: bool,
+    /// Its configured database, schema or alias differs.
+    pub has_new_relation: bool,
 }
 
 /// A part of a selection that is not supported.
@@ -87,7 +89,15 @@ pub const METHODS: &[&str] = &[
 ];
 
 /// The supported values of the method `state`.
-pub const STATES: &[&str] = &["modified", "modified.body", "modified.configs", "new", "old", "unmodified"];
+pub const STATES: &[&str] =
+    &["modified", "modified.body", "modified.configs", "modified.relation", "new", "old", "unmodified"];
+
+/// Values of the method `state` that dbt alone can answer, each with what it compares.
+pub const STATES_OF_DBT: &[(&str, &str)] = &[
+    ("modified.contract", "the columns and constraints of contracts"),
+    ("modified.macros", "the code of macros"),
+    ("modified.persisted_descriptions", "descriptions that dbt writes to the warehouse"),
+];
 
 /// One part: what is matched, and how far around it is taken.
 #[derive(Debug, Default)]
@@ -257,7 +267,8 @@ impl Change {
             "old" => !self.is_new,
             "modified.body" => self.is_new || self.has_new_body,
             "modified.configs" => self.is_new || self.has_new_config,
-            "modified" => self.is_new || self.has_new_body || self.has_new_config,
+            "modified.relation" => self.is_new || self.has_new_relation,
+            "modified" => self.is_new || self.has_new_body || self.has_new_config || self.has_new_relation,
             _ => !self.is_in("modified"),
         }
     }
@@ -433,14 +444,24 @@ mod tests {
     #[test]
     fn changes_since_an_earlier_manifest() {
         let mut nodes = nodes();
-        let changes = [(false, false, false), (false, true, false), (false, false, true), (true, false, false)];
-        for (node, (is_new, has_new_body, has_new_config)) in nodes.iter_mut().zip(changes) {
-            node.change = Some(Change { is_new, has_new_body, has_new_config });
+        let change = |is_new, has_new_body, has_new_config, has_new_relation| {
+            Some(Change { is_new, has_new_body, has_new_config, has_new_relation })
+        };
+        let changes = [
+            change(false, false, false, false),
+            change(false, true, false, false),
+            change(false, false, true, false),
+            change(true, false, false, false),
+            change(false, false, false, true),
+        ];
+        for (node, change) in nodes.iter_mut().zip(changes) {
+            node.change = change;
         }
         for (chosen, expected) in [
             ("state:new", "3"),
-            ("state:old", "0 1 2"),
-            ("state:modified", "1 2 3"),
+            ("state:old", "0 1 2 4"),
+            ("state:modified", "1 2 3 4"),
+            ("state:modified.relation", "3 4"),
             ("state:modified.body", "1 3"),
             ("state:modified.configs", "2 3"),
             ("state:unmodified", "0"),

@@ -32,6 +32,12 @@ pub(crate) fn nearest_within<'c>(
     best.map(|(_, candidate)| candidate)
 }
 
+/// Whether no other candidate is as near as [`nearest`] asks for, so that the near name can be put in place.
+pub(crate) fn is_only<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
+    let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
+    !others.any(|other| nearest(word, [other]).is_some())
+}
+
 /// The advice that goes with the nearest name.
 #[must_use]
 pub fn similar(name: &str) -> String {

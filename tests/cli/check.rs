@@ -33,6 +33,24 @@ fn fix_makes_the_sure_changes() {
     assert_eq!(place.files("."), ["a.fx", "same.fx", "spec.yml"]);
 }
 
+/// A name that is near to exactly one other is put right, in formulas, keys and lists of columns.
+#[test]
+fn fix_puts_the_only_near_name_in_place() {
+    let place = Place::new("fix_near");
+    place.write(
+        "schema.yml",
+        "relations: {t: {columns: {country: text, amount: float, price_a: float, price_b: float}}}\n",
+    );
+    let spec = "model: m\nfrom: t\ngroup_by: contry\ndefintions: |\n  a = SUM(amuont)\n";
+    place.write("spec.yml", spec);
+    assert_eq!(place.run(&["check", "--fix", "--schema", "schema.yml", "spec.yml"]).exit, 0);
+    assert_eq!(place.read("spec.yml"), "model: m\nfrom: t\ngroup_by: country\ndefinitions: |\n  a = SUM(amount)\n");
+    // Of two near names none is chosen.
+    place.write("two.yml", spec.replace("contry", "country").replace("amuont", "price_c"));
+    assert_eq!(place.run(&["check", "--fix", "--schema", "schema.yml", "two.yml"]).exit, 1);
+    assert!(place.read("two.yml").contains("SUM(price_c)"), "{}", place.read("two.yml"));
+}
+
 /// A fix that would break the YAML around it is not made.
 #[test]
 fn fix_leaves_what_it_would_not_mend() {

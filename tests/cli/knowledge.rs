@@ -148,6 +148,25 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
 }
 
+/// What `generate` wrote belongs to the commit, also where no model changes.
+#[test]
+fn a_push_commits_the_facts_that_generate_renewed() {
+    let place = project("knowledge_generated");
+    place.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&place);
+    let status = || crate::repository::git(&place, &["status", "--porcelain"]);
+    let push = ["push", "--yes", "--quiet", "--no-parse"];
+    assert_eq!((place.run(&["generate"]).exit, place.run(&push).exit), (0, 0));
+    assert_eq!(status(), "");
+    place.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
+    assert_eq!(place.run(&["generate"]).exit, 0);
+    assert!(status().contains(".formulac/state/known.yml"), "{}", status());
+    let plan = place.run(&["plan"]);
+    assert!(plan.out.contains("orders.ordered_at: timestamp → date"), "{}", plan.out);
+    assert_eq!((place.run(&push).exit, status()), (0, String::new()));
+    assert!(place.run(&["plan"]).out.contains("Everything is in step."));
+}
+
 #[test]
 fn a_column_that_nobody_describes_is_a_warning() {
     let mut place = project("knowledge_partial");

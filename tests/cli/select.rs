@@ -119,6 +119,7 @@ fn what_is_not_known_is_refused_by_name() {
     let mut place = place("select_unknown");
     place.show(&["plan", "--select", "selector:nightly"]).show(&["check", "--select", "state:modified"]);
     place.show(&["generate", "--check", "--select", "state:modified.macros"]);
+    place.show(&["plan", "--select", "state:modified.contract"]);
     place.show(&["model", "--select", "revenu"]).show(&["plan", "--select", "state:new", "--state", "nowhere"]);
     insta::assert_snapshot!(place.transcript());
 }
@@ -181,6 +182,16 @@ fn states_are_compared_with_an_earlier_manifest() {
     edit("metrics/counts.yml", "table", "view");
     assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(chosen("state:modified,tag:finance"), "revenue");
+    // Another schema is another relation, and dbt compares no tags.
+    edit("metrics/revenue.yml", "SUM(amount) * 2", "SUM(amount)");
+    edit("metrics/revenue.yml", "tags: [finance]", "tags: [finance, daily]");
+    assert_eq!(chosen("state:modified"), "counts share");
+    edit("metrics/revenue.yml", "tags: [finance, daily]", "config: {schema: finance}");
+    assert_eq!(
+        (chosen("state:modified.relation"), chosen("state:modified")),
+        ("revenue share".into(), "counts revenue share".into())
+    );
+    assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(
         place.run(&["check", "--select", "state:modified+", "--state", "state"]).err,
         "3 files checked: 3 warnings\n"

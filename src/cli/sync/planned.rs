@@ -10,13 +10,14 @@ use formulac::sync::{
 };
 use formulac::{CompiledSpec, Compiler};
 
+use super::repository::Repository;
 use super::{omni, text_of};
 use crate::cli::args::{Selection, Target};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::First;
+use crate::cli::knowledge::{First, changed_facts};
 use crate::cli::models::{self, Model};
 use crate::cli::moved::Moved;
 use crate::cli::place::Place;
@@ -162,7 +163,13 @@ pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Resul
         let path = place.inside(&known.path);
         let before = text_of(&place.root, &path);
         let file = TextChange::new(&path, before, Some(known.text));
-        (file.before != file.after).then_some(KnownChange { file, facts })
+        if file.before != file.after {
+            return Some(KnownChange { file, facts });
+        }
+        // `generate` or `plan` wrote it, and a push commits it.
+        let committed = Repository::committed_otherwise(&place.root, &path)?;
+        let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
+        Some(KnownChange { file, facts })
     });
     made.models = generation.models;
     let plans = files.iter().filter(|(name, _)| is_chosen(name)).map(|(name, found)| {

@@ -269,7 +269,8 @@ fn write(
 ) -> Result<Pushed, Failure> {
     let lines = lines(plan);
     let known = plan.known.iter().map(|known| known.file.clone());
-    let changes = plan.models.iter().flat_map(|model| model.files.iter().cloned()).chain(known.clone());
+    let written = known.clone().filter(|file| file.before != file.after);
+    let changes = plan.models.iter().flat_map(|model| model.files.iter().cloned()).chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let paths: Vec<String> = paths.chain(known.map(|file| file.path)).collect();
     let title = message.map_or_else(|| title(plan), str::to_owned);

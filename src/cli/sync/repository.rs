@@ -50,6 +50,15 @@ impl Repository {
         Ok(found)
     }
 
+    /// The committed text of a file that is not as committed: `Some(None)` if it never was committed, `None` if it is as
+    /// committed or ignored, or if there is no repository.
+    pub fn committed_otherwise(folder: &Path, path: &str) -> Option<Option<String>> {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let of = |args: &[&str]| git(folder, args, "").ok().filter(|output| output.succeeded).map(|output| output.out);
+        let differs = of(&["status", "--porcelain", "--", path]).is_some_and(|out| !out.is_empty());
+        differs.then(|| of(&["show", &format!("HEAD:./{path}")]))
+    }
+
     /// The way from the repository's folder to the project's, with `/` at its end; empty where they are one.
     pub fn prefix(&self) -> Result<String, Failure> {
         Ok(self.told(&["rev-parse", "--show-prefix"])?.trim_end_matches('\n').to_owned())

@@ -76,7 +76,10 @@ impl Loader<'_, '_> {
             _ if MODEL.get(text).is_some() && in_step() => {
                 diagnostic.with_help(format!("`{text}` is a key of the model: move it to the top of the spec"))
             }
-            Some(near) => diagnostic.with_help(suggest::similar(near)),
+            Some(near) => {
+                let diagnostic = diagnostic.with_help(suggest::similar(near));
+                if suggest::is_only(text, near, names()) { diagnostic.with_fix(key.span, near) } else { diagnostic }
+            }
             None => {
                 let named = known.filter(|k| k.same_as.is_none());
                 let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
