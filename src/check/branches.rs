@@ -99,7 +99,7 @@ impl Lower<'_> {
             }
         }
         if conditions.is_empty() {
-            return branches[0];
+            return self.only_branch(branches[0]);
         }
         let node = self.case(&conditions, &mut branches, span, "IFS");
         [values, conditions, branches].into_iter().for_each(|list| self.give_back(list));
@@ -155,6 +155,12 @@ impl Lower<'_> {
         }
     }
 
+    /// The branch that is always taken, with the type that it has beside conditions.
+    pub(super) fn only_branch(&mut self, branch: IrId) -> IrId {
+        self.points_as(&[branch], Type::Float);
+        branch
+    }
+
     pub(super) fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let (mut cases, mut branches) = (self.list(), self.list());
@@ -173,7 +179,7 @@ impl Lower<'_> {
             // Nothing equals an empty value.
             self.program.folded = true;
             return match branches.len() >= cases.len() {
-                true => branches[branches.len() - 1],
+                true => self.only_branch(branches[branches.len() - 1]),
                 false => self.null(Type::Unknown, span),
             };
         }

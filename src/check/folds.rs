@@ -69,7 +69,7 @@ impl Lower<'_> {
                 }
                 return self.case(&[never], &mut branches[..1], span, "CHOOSE");
             };
-            return *chosen;
+            return self.only_branch(*chosen);
         }
         let index = self.whole_number(*index, span);
         if self.is_null(index) || self.is_error(index) {

@@ -30,6 +30,7 @@ fn takes(command: &Command) -> Takes {
         | Command::Query(_)
         | Command::Preview(_)
         | Command::Status(_)
+        | Command::Doctor(_)
         | Command::Plan(_)
         | Command::Log(_)
         | Command::Explain(_)

@@ -32,6 +32,33 @@ pub struct Ran {
     vars: String,
 }
 
+/// The version of dbt and of each adapter that it has, from `dbt --version`.
+pub fn versions() -> Result<Versions, Failure> {
+    let output = PROGRAM.run(PROGRAM.command().args(["--no-use-colors", "--version"]), "")?;
+    let mut versions = Versions { dbt: String::new(), adapters: Vec::new() };
+    // Lines such as `- installed: 1.12.6` and `- duckdb: 1.10.0 - Up to date!`, which some versions print as errors.
+    for line in output.out.lines().chain(output.err.lines()) {
+        let Some((name, rest)) = line.trim_start().strip_prefix("- ").and_then(|line| line.split_once(':')) else {
+            continue;
+        };
+        let version = rest.split_whitespace().next().unwrap_or_default();
+        match name.trim() {
+            "installed" => versions.dbt = version.to_owned(),
+            "latest" => {}
+            adapter => versions.adapters.push((adapter.to_owned(), version.to_owned())),
+        }
+    }
+    Ok(versions)
+}
+
+/// What `dbt --version` says.
+#[derive(Debug)]
+pub struct Versions {
+    /// Empty if its text has another form.
+    pub dbt: String,
+    pub adapters: Vec<(String, String)>,
+}
+
 /// Whether there is a dbt to be called.
 pub fn is_there() -> bool {
     PROGRAM.is_there()

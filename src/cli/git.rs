@@ -6,7 +6,8 @@ use std::process::Command;
 use super::exit::{Exit, Failure};
 use super::program::Program;
 
-const GIT: Program = Program { name: "git", variable: "FORMULAC_GIT", install: "install git" };
+/// The program `git`.
+pub const GIT: Program = Program { name: "git", variable: "FORMULAC_GIT", install: "install git" };
 
 /// A revision of the repository that a folder is in.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod dbt_jinja;
 mod dbt_project;
 mod dbt_run;
 mod deliver;
+mod doctor;
 mod engine;
 mod env;
 mod environment;
@@ -27,6 +28,7 @@ mod generate;
 mod generation;
 mod git;
 mod grouped;
+mod health;
 mod human;
 mod identity;
 mod impact;
@@ -100,6 +102,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Pull(args) => pull::run(session, args),
         Command::Promote(args) => promote::run(session, args),
         Command::Status(args) => status::run(session, args),
+        Command::Doctor(args) => doctor::run(session, args),
         Command::Plan(args) => sync::plan(session, args),
         Command::Push(args) => sync::push(session, args),
         Command::Resolve(args) => sync::resolve(session, args),

@@ -41,6 +41,14 @@ impl Program {
         })
     }
 
+    /// Its version, the first number with points that `--version` prints; `None` if it cannot be run.
+    pub fn version(&self) -> Option<String> {
+        let output = self.run(self.command().arg("--version"), "").ok().filter(|output| output.succeeded)?;
+        let words = output.out.split(|c: char| c.is_whitespace() || c == ',');
+        let is_version = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
+        words.map(|word| word.trim_start_matches('v')).find(is_version).map(str::to_owned)
+    }
+
     /// Begins a call. It stays in the process group of this command, so that Ctrl-C ends both.
     pub fn command(&self) -> Command {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());

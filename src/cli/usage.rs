@@ -27,6 +27,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         &["ls", "list"],
         "`formulac functions` lists functions, `formulac env list` environments, `formulac lineage` models",
     ),
+    (&["health", "debug", "diagnose"], "`formulac doctor` checks that dbt, engines, git and the project are ready"),
     (&["new", "start", "setup"], "`formulac init` sets up formulac in a dbt project"),
 ];
 

@@ -7,6 +7,7 @@ mod change;
 mod check;
 mod compile;
 mod dbt_options;
+mod doctor;
 mod env;
 mod explain;
 mod formats;

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Sync", &["status", "plan", "push", "adopt", "resolve", "log", "rollback"]),
     ("Omni", &["pull", "promote"]),
     ("Team", &["env", "change", "authorize", "release"]),
-    ("Understand", &["impact", "lineage", "schema"]),
+    ("Understand", &["impact", "lineage", "schema", "doctor"]),
 ];
 
 /// Reads the arguments of the process.

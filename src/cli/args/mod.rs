@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use compiling::{
-    CheckArgs, CompileArgs, ExplainArgs, FunctionsArgs, GenerateArgs, InitArgs, ModelArgs, QueryArgs, SchemaArgs,
-    SchemaFetchArgs, SchemaOf,
+    CheckArgs, CompileArgs, DoctorArgs, ExplainArgs, FunctionsArgs, GenerateArgs, InitArgs, ModelArgs, QueryArgs,
+    SchemaArgs, SchemaFetchArgs, SchemaOf,
 };
 pub use dbt::{DbtArgs, Selection};
 pub use engine::{EngineArgs, PreviewArgs, VerifyArgs};
@@ -168,6 +168,8 @@ pub enum Command {
     Lineage(LineageArgs),
     /// Print the JSON Schema of specs, project files or JSON output
     Schema(SchemaArgs),
+    /// Check that dbt, engines, git and the project are ready for formulac
+    Doctor(DoctorArgs),
 }
 
 impl Command {
@@ -207,6 +209,7 @@ impl Command {
             Self::Impact(_) => "impact",
             Self::Lineage(_) => "lineage",
             Self::Schema(_) => "schema",
+            Self::Doctor(_) => "doctor",
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::cli::exit::Failure;
 use crate::cli::program::{Output, Program};
 
 const ENGINE: &str = "DuckDB";
-const PROGRAM: Program = Program {
+/// The program `duckdb`.
+pub const PROGRAM: Program = Program {
     name: "duckdb",
     variable: "FORMULAC_DUCKDB",
     install: "get it with `pip install duckdb-cli` or `brew install duckdb`",

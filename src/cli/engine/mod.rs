@@ -21,7 +21,9 @@ pub use answer::{Answer, Column};
 use data::DataFile;
 use dbt::DbtRun;
 pub use dbt::Looked;
+pub use duckdb::PROGRAM as DUCKDB;
 use formulac::diag::suggest;
+pub use postgres::PROGRAM as PSQL;
 use postgres::Server;
 
 /// A query that is to be run.

@@ -14,7 +14,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::program::{Output, Program};
 
 const ENGINE: &str = "Postgres";
-const PROGRAM: Program = Program {
+/// The program `psql`.
+pub const PROGRAM: Program = Program {
     name: "psql",
     variable: "FORMULAC_PSQL",
     install: "get it with `apt-get install postgresql-client` or `brew install libpq`",

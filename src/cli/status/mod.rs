@@ -2,33 +2,22 @@
 
 mod specs;
 
+pub use specs::parts as of_specs;
+
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, Status, last_results};
 use formulac::omni::Place as FilePlace;
-use serde_json::json;
 
 use super::args::StatusArgs;
 use super::artifacts::Beside;
 use super::exit::{Exit, Failure};
+use super::health::{Part, named, show};
 use super::last_run;
 use super::place::Place;
 use super::pull::{self, Pending};
 use super::session::Session;
 use super::words::count;
-
-/// Things that are named before the others are counted.
-const NAMED: usize = 3;
-
-/// How one part of the project stands.
-struct Part {
-    name: &'static str,
-    /// What is the matter; empty where nothing is.
-    found: Vec<String>,
-    /// What stands there where nothing is the matter.
-    well: String,
-    fix: String,
-}
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let place = Place::around(session)?;
@@ -57,7 +46,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             well: String::new(),
             fix: "dbt build, then dbt docs generate".to_owned(),
         });
-        return Ok(show(session, args, &parts)?.worse(exit));
+        return Ok(show(session, args.json, &parts)?.worse(exit));
     };
     let age = read.age().map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
     let newer = read.newer_than(dbt, &[]);
@@ -88,7 +77,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
         parts.push(Part { name: "sources", found, well, fix: "load them, then dbt source freshness".to_owned() });
     }
-    Ok(show(session, args, &parts)?.worse(exit))
+    Ok(show(session, args.json, &parts)?.worse(exit))
 }
 
 /// The files of Omni beside what dbt left.
@@ -135,32 +124,6 @@ fn tests(runs: &[RunResults]) -> Part {
     Part { name: "last run of dbt", found, well, fix: "dbt build".to_owned() }
 }
 
-fn show(session: &Session, args: &StatusArgs, parts: &[Part]) -> Result<Exit, Failure> {
-    if args.json {
-        let part = |part: &Part| {
-            let fix = (!part.found.is_empty()).then_some(&part.fix);
-            json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
-        };
-        session.json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
-        return Ok(Exit::Done);
-    }
-    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
-    let mut out = String::new();
-    for part in parts {
-        if part.found.is_empty() {
-            out.push_str(&format!("✓ {:width$}  {}\n", part.name, part.well));
-            continue;
-        }
-        for (number, line) in part.found.iter().enumerate() {
-            let name = if number == 0 { format!("✗ {:width$}", part.name) } else { " ".repeat(width + 2) };
-            out.push_str(&format!("{name}  {line}\n"));
-        }
-        out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));
-    }
-    session.shown(&out)?;
-    Ok(Exit::Done)
-}
-
 fn paths(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string()).collect()
 }
@@ -171,10 +134,4 @@ fn last_part(id: &str) -> &str {
         Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,
         _ => rest,
     })
-}
-
-fn named(names: &[String]) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{listed} and {more} more") } else { listed }
 }

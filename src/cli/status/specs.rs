@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use formulac::diag::Code;
 use formulac::sync::{Action, ModelPlan};
 
-use super::{Part, named, paths};
+use super::paths;
 use crate::cli::args::{Selection, Target};
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::generation::Generation;
+use crate::cli::health::{Part, named};
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
@@ -30,7 +31,7 @@ pub fn parts(session: &Session, place: &Place, selection: &Selection) -> Result<
 }
 
 /// Columns and types that specs read and nobody knows, and facts of `known.yml` that dbt contradicts.
-fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
+pub fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
     let target = Target::default();
     let dialect = place.dialect(&target)?;
     let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});

@@ -1,0 +1,187 @@
+//! `formulac doctor`: whether dbt, the engines, git and the project are ready, and how to get what is missing.
+
+use std::path::Path;
+
+use formulac::Dialect;
+
+use super::args::{DoctorArgs, Selection, Target};
+use super::dbt_project::DbtProject;
+use super::engine::{DUCKDB, PSQL};
+use super::exit::{Exit, Failure};
+use super::git::{GIT, git};
+use super::health::{Part, show};
+use super::place::Place;
+use super::program::Program;
+use super::session::Session;
+use super::{dbt_run, status};
+
+/// The lowest versions that run what is generated; docs/warehouses.md gives the reasons, and a test compares them.
+const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
+
+pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
+    let place = Place::around(session)?;
+    let mut parts = vec![well("formulac", env!("CARGO_PKG_VERSION").to_owned())];
+    let mut exit = Exit::Done;
+    let mut add = |part: Part, fault: Exit| {
+        if !part.found.is_empty() {
+            exit = exit.worse(fault);
+        }
+        parts.push(part);
+    };
+    let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
+    let dialect = place.as_ref().and_then(|place| place.dialect(&Target::default()).ok());
+    add(dbt(dbt_project, dialect), Exit::Failed);
+    add(optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"), Exit::Failed);
+    add(optional(&PSQL, "psql", "`preview --engine postgres`"), Exit::Done);
+    add(repository(place.as_ref().map(|place| place.root.as_path())), Exit::Failed);
+    add(project(place.as_ref()), Exit::Done);
+    if let Some(place) = place.as_ref().filter(|place| place.is_set_up()) {
+        for part in status::of_specs(session, place, &Selection::default())? {
+            let fault = if part.fix.starts_with("formulac check") { Exit::Faulty } else { Exit::Done };
+            add(part, fault);
+        }
+    }
+    if let (Some(place), Some(dbt)) = (&place, dbt_project) {
+        add(artifacts(place, dbt)?, Exit::Done);
+    }
+    Ok(show(session, args.json, &parts)?.worse(exit))
+}
+
+fn well(name: &'static str, well: String) -> Part {
+    Part { name, found: Vec::new(), well, fix: String::new() }
+}
+
+fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> Part {
+    Part { name, found: vec![found], well: String::new(), fix: fix.into() }
+}
+
+/// dbt, and its adapter for the warehouse. Without a dbt project nobody needs them.
+fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> Part {
+    let adapter = dialect.map(Dialect::name);
+    let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
+    let Ok(versions) = dbt_run::versions() else {
+        return match project {
+            Some(_) => wrong("dbt", "there is no program `dbt`".to_owned(), install),
+            None => well("dbt", "not installed; it is only needed in a dbt project".to_owned()),
+        };
+    };
+    let adapters = versions.adapters.iter().map(|(name, version)| format!("{name} {version}"));
+    let adapters = adapters.collect::<Vec<_>>().join(", ");
+    if let Some(found) = too_old("dbt", &versions.dbt) {
+        return wrong("dbt", found, "pip install --upgrade dbt-core");
+    }
+    if let Some(missing) = adapter.filter(|it| project.is_some() && versions.adapters.iter().all(|(own, _)| own != it))
+    {
+        let has = if adapters.is_empty() { "none".to_owned() } else { adapters };
+        return wrong("dbt", format!("it has no adapter for {missing}; installed: {has}"), install);
+    }
+    let version = if versions.dbt.is_empty() { "of an unknown version" } else { &versions.dbt };
+    well("dbt", if adapters.is_empty() { version.to_owned() } else { format!("{version} with {adapters}") })
+}
+
+/// A program that only some commands run: missing is no fault, too old is one.
+fn optional(program: &Program, name: &'static str, needed_by: &str) -> Part {
+    match program.version() {
+        None => well(name, format!("not installed; only {needed_by} need it: {}", program.install)),
+        Some(version) => match too_old(name, &version) {
+            Some(found) => wrong(name, found, program.install),
+            None => well(name, version),
+        },
+    }
+}
+
+fn repository(root: Option<&Path>) -> Part {
+    let Some(version) = GIT.version() else {
+        return wrong("git", "there is no program `git`".to_owned(), GIT.install);
+    };
+    if let Some(found) = too_old("git", &version) {
+        return wrong("git", found, GIT.install);
+    }
+    let Some(root) = root else { return well("git", version) };
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let answers = |args: &[&str]| git(root, args, "").is_ok_and(|output| output.succeeded);
+    if !answers(&["rev-parse", "--git-dir"]) {
+        return wrong("git", "the project is in no repository, so `push` cannot commit".to_owned(), "git init");
+    }
+    if !answers(&["config", "user.email"]) {
+        let found = "it does not know who you are, so `push` cannot commit".to_owned();
+        return wrong("git", found, "git config user.email you@example.com");
+    }
+    well("git", version)
+}
+
+fn project(place: Option<&Place>) -> Part {
+    let fix = "formulac init";
+    match place {
+        None => wrong(
+            "project",
+            "there is no dbt_project.yml and no formulac.yml here or in a folder above".to_owned(),
+            fix,
+        ),
+        Some(place) if !place.is_set_up() => wrong("project", "there is no formulac.yml yet".to_owned(), fix),
+        Some(place) => {
+            let root = if place.root.as_os_str().is_empty() { Path::new(".") } else { &place.root };
+            match place.dialect(&Target::default()) {
+                Ok(dialect) => well("project", format!("{}, SQL for {}", root.display(), dialect.name())),
+                Err(_) => wrong(
+                    "project",
+                    "its dialect is not known".to_owned(),
+                    "`dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
+                ),
+            }
+        }
+    }
+}
+
+/// What dbt has written of its models and columns.
+fn artifacts(place: &Place, dbt: &DbtProject) -> Result<Part, Failure> {
+    let name = "dbt artifacts";
+    let Some(read) = place.artifacts()? else {
+        return Ok(wrong(
+            name,
+            format!("there is no {}", dbt.manifest_path().display()),
+            "dbt build, then dbt docs generate",
+        ));
+    };
+    if read.catalog()?.is_none() && place.fetched()?.is_none() {
+        let found = "no catalog: only columns that properties files describe are known".to_owned();
+        return Ok(wrong(name, found, "dbt docs generate, or formulac schema fetch"));
+    }
+    Ok(well(name, dbt.target().display().to_string()))
+}
+
+/// Says so where a version is below the lowest one. A version in another form is taken as new enough.
+fn too_old(name: &str, version: &str) -> Option<String> {
+    let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
+    let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };
+    let is_lower = numbers(version)? < numbers(lowest)?;
+    is_lower.then(|| format!("version {version} is too old: {lowest} or newer is needed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (name, version, old) in [
+            ("dbt", "1.7.19", true),
+            ("dbt", "1.8.0", false),
+            ("dbt", "1.12.6", false),
+            ("dbt", "2.0.0-preview.5", false),
+            ("DuckDB", "1.3.2", true),
+            ("DuckDB", "1.10.0", false),
+            ("git", "nothing", false),
+            ("psql", "9.1", false),
+        ] {
+            assert_eq!(too_old(name, version).is_some(), old, "{name} {version}");
+        }
+    }
+
+    #[test]
+    fn the_docs_name_the_same_versions() {
+        let docs = include_str!("../../docs/warehouses.md");
+        let [_, (name, version), _] = LOWEST;
+        assert!(docs.contains(&format!("| {name} | {version} |")));
+    }
+}

@@ -1,0 +1,54 @@
+//! Reports of `status` and `doctor`: a line for each part, with what is wrong and the command that fixes it.
+
+use serde_json::json;
+
+use super::exit::{Exit, Failure};
+use super::session::Session;
+
+/// How many names are listed before the others are counted.
+const NAMED: usize = 3;
+
+/// One line of a report on a project: what was looked at, and what is wrong with it.
+pub struct Part {
+    pub name: &'static str,
+    /// What is wrong; empty if nothing is.
+    pub found: Vec<String>,
+    /// What is shown if nothing is wrong.
+    pub well: String,
+    /// The command that fixes it.
+    pub fix: String,
+}
+
+/// Prints the parts, or one JSON object with them.
+pub fn show(session: &Session, as_json: bool, parts: &[Part]) -> Result<Exit, Failure> {
+    if as_json {
+        let part = |part: &Part| {
+            let fix = (!part.found.is_empty()).then_some(&part.fix);
+            json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
+        };
+        session.json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
+        return Ok(Exit::Done);
+    }
+    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    for part in parts {
+        if part.found.is_empty() {
+            out.push_str(&format!("✓ {:width$}  {}\n", part.name, part.well));
+            continue;
+        }
+        for (number, line) in part.found.iter().enumerate() {
+            let name = if number == 0 { format!("✗ {:width$}", part.name) } else { " ".repeat(width + 2) };
+            out.push_str(&format!("{name}  {line}\n"));
+        }
+        out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));
+    }
+    session.shown(&out)?;
+    Ok(Exit::Done)
+}
+
+/// The first names, and how many others there are.
+pub fn named(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
+}

@@ -1,0 +1,96 @@
+//! `formulac doctor` beside programs of every kind: there, too old, without the adapter, missing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::repository::begin;
+use crate::run::{Place, Run, finish};
+
+/// A program that prints this as its version.
+fn program(place: &Place, name: &str, version: &str) {
+    place.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
+    fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn place(name: &str, dbt: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.write("metrics/revenue.yml", "model: revenue\nfrom: orders\ndefinitions: revenue = SUM(amount)\n");
+    program(&place, "dbt", dbt);
+    program(&place, "duckdb", "v1.4.2 (Andium) 68d7555f68");
+    place
+}
+
+fn doctor(place: &Place, more: &[&str]) -> Run {
+    let mut command = place.command(&[&["doctor"], more].concat());
+    command.env("FORMULAC_DBT", place.path("dbt")).env("FORMULAC_DUCKDB", place.path("duckdb"));
+    command.env("FORMULAC_PSQL", place.path("no_psql"));
+    // The tests' folder is inside this repository.
+    let folder = place.path("formulac.yml");
+    command.env("GIT_CEILING_DIRECTORIES", folder.parent().and_then(Path::parent).unwrap());
+    finish(command)
+}
+
+const GOOD: &str = "Core:\n  - installed: 1.10.3\n  - latest:    1.12.6 - Update available!\n\nPlugins:\n  - bigquery: 1.10.1 - Up to date!";
+
+#[test]
+fn programs_are_named_with_their_versions() {
+    let place = place("doctor_good", GOOD);
+    begin(&place);
+    let run = doctor(&place, &[]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    for part in [
+        "✓ dbt            1.10.3 with bigquery 1.10.1\n",
+        "✓ DuckDB         1.4.2\n",
+        "✓ psql           not installed; only `preview --engine postgres` need it: get it with",
+        "SQL for bigquery\n",
+        "✗ dbt artifacts  there is no",
+        "→ dbt build, then dbt docs generate\n",
+    ] {
+        assert!(run.out.contains(part), "{part}\n{}", run.out);
+    }
+    let json: Value = serde_json::from_str(&doctor(&place, &["--json"]).out).unwrap();
+    let part = |name: &str| json["parts"].as_array().unwrap().iter().find(|it| it["part"] == name).unwrap().clone();
+    assert_eq!(part("dbt")["in_step"], true);
+    assert_eq!(part("dbt artifacts")["fix"], "dbt build, then dbt docs generate");
+}
+
+#[test]
+fn what_is_missing_or_too_old_is_named_with_its_fix() {
+    let rows = [
+        (
+            "Core:\n  - installed: 1.7.19\nPlugins:\n  - bigquery: 1.7.0",
+            "version 1.7.19 is too old: 1.8 or newer is needed",
+        ),
+        (
+            "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0",
+            "it has no adapter for bigquery; installed: duckdb 1.9.0",
+        ),
+    ];
+    for (number, (dbt, told)) in rows.into_iter().enumerate() {
+        let place = place(&format!("doctor_dbt_{number}"), dbt);
+        begin(&place);
+        let run = doctor(&place, &[]);
+        assert_eq!(run.exit, 5, "{}", run.out);
+        assert!(run.out.contains(told), "{}", run.out);
+    }
+    let place = place("doctor_missing", GOOD);
+    fs::remove_file(place.path("dbt")).unwrap();
+    program(&place, "duckdb", "v0.10.0 20b1486d11");
+    let run = doctor(&place, &[]);
+    assert_eq!(run.exit, 5, "{}", run.out);
+    for part in [
+        "there is no program `dbt`",
+        "→ pip install dbt-core dbt-bigquery",
+        "version 0.10.0 is too old: 1.4 or newer is needed",
+        "the project is in no repository, so `push` cannot commit",
+    ] {
+        assert!(run.out.contains(part), "{part}\n{}", run.out);
+    }
+    place.write("metrics/revenue.yml", "model: revenue\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n");
+    assert!(doctor(&place, &[]).out.contains("→ formulac check"));
+}
