@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod chosen;
 mod compile;
+mod complete;
 mod dbt_defaults;
 mod dbt_folders;
 mod dbt_jinja;
@@ -83,6 +84,7 @@ use session::Session;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    complete::answer_shell();
     let cli = match args::parse() {
         Ok(cli) => cli,
         Err(fault) => return usage::report(&fault).into(),

@@ -31,11 +31,26 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["new", "start", "setup"], "`formulac init` sets up formulac in a dbt project"),
 ];
 
+/// What `formulac` alone prints: the commands of a normal day.
+const EVERY_DAY: &str = "\
+formulac compiles spreadsheet-style formulas to SQL and dbt models.
+
+  formulac check            find errors in the specs of the project
+  formulac preview SPEC     run a spec and show its rows
+  formulac generate         write the dbt models, tests and docs
+  formulac plan             show what a push would change
+  formulac push             write the dbt files and commit them
+
+`formulac init` sets up a dbt project. `formulac --help` lists all commands, and `formulac doctor` checks this machine.
+";
+
 /// Prints help and version to standard output, everything else as a message.
 pub fn report(fault: &clap::Error) -> Exit {
-    let helping = matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let alone = std::env::args_os().len() <= 1;
+    let helping = alone || matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
     let text = match fault.get(ContextKind::InvalidSubcommand) {
+        _ if alone => EVERY_DAY.to_owned(),
         Some(ContextValue::String(name)) => unknown_command(fault, name).to_string(),
         _ => match misspelled_argument(fault) {
             Some(Failure::Message(message)) => message.to_string(),

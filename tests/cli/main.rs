@@ -6,6 +6,7 @@
 mod change;
 mod check;
 mod compile;
+mod complete;
 mod dbt_options;
 mod doctor;
 mod env;

@@ -7,7 +7,7 @@ use crate::run::Place;
 #[test]
 fn help() {
     let mut place = Place::new("help");
-    place.show(&["--help"]);
+    place.show(&[]).show(&["--help"]);
     for command in ["check", "preview", "generate", "push", "promote", "impact"] {
         place.show(&[command, "-h"]);
     }
@@ -24,8 +24,7 @@ fn wrong_usage() {
     let mut place = Place::new("wrong_usage");
     place.write("f.fx", "a = 1\n");
     for args in [
-        &[][..],
-        &["init", "--example"],
+        &["init", "--example"][..],
         &["init", "--example", "x", "--dialect", "duckdb"],
         &["compile"],
         &["compile", "a", "b"],
@@ -80,7 +79,7 @@ fn unknown_commands_name_a_command() {
         ("fmt", "`formulac check --fix`"),
         ("apply", "`formulac push`"),
         ("lsp", "`formulac --help`"),
-        ("doctor", "`formulac --help`"),
+        ("diagnose", "`formulac doctor`"),
         ("generat", "`generate` has a similar name"),
     ] {
         let run = place.run(&[name, "--any", "thing"]);

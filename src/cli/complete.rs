@@ -1,0 +1,77 @@
+//! Completion by shells, which also knows the specs and models of the project, and the functions.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
+use clap_complete::env::CompleteEnv;
+use formulac::catalog;
+
+use super::args::command;
+use super::project;
+use super::source::read_text;
+
+/// Answers the shell if it asks with `COMPLETE=bash` (or zsh, fish, powershell, elvish), and ends the process then.
+pub fn answer_shell() {
+    CompleteEnv::with_factory(with_values).complete();
+}
+
+/// The parser, with what each argument can be completed to.
+fn with_values() -> clap::Command {
+    fn of(command: clap::Command) -> clap::Command {
+        let is_function = command.get_name() == "functions";
+        let command = command.mut_args(|arg| match arg.get_id().as_str() {
+            "spec" | "specs" | "files" => arg.add(ArgValueCompleter::new(spec_files)),
+            "select" | "exclude" => arg.add(ArgValueCompleter::new(selections)),
+            "name" if is_function => arg.add(ArgValueCompleter::new(functions)),
+            "name" | "names" | "models" => arg.add(ArgValueCompleter::new(models)),
+            _ => arg,
+        });
+        command.mut_subcommands(of)
+    }
+    of(command())
+}
+
+fn functions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy().to_uppercase();
+    let known = catalog::functions().filter(|function| function.name.starts_with(&typed));
+    known.map(|function| CompletionCandidate::new(function.name).help(Some(function.summary.into()))).collect()
+}
+
+/// Spec files of the project; other paths while there is none that fits.
+fn spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let start = typed.to_string_lossy();
+    let files = specs().into_iter().map(|path| path.strip_prefix("./").map_or(path.clone(), PathBuf::from));
+    let found: Vec<CompletionCandidate> =
+        files.filter(|path| path.to_string_lossy().starts_with(&*start)).map(CompletionCandidate::new).collect();
+    if found.is_empty() { PathCompleter::file().complete(typed) } else { found }
+}
+
+/// Models by the specs that make them.
+fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let start = typed.to_string_lossy();
+    let names = specs().into_iter().filter_map(|path| {
+        let text = read_text(&path).ok()?;
+        let name = text.lines().find_map(|line| line.strip_prefix("model:"))?.trim().trim_matches(['"', '\'']);
+        (!name.is_empty() && name.starts_with(&*start)).then(|| name.to_owned())
+    });
+    names.map(CompletionCandidate::new).collect()
+}
+
+/// Models, and the words that begin other selections.
+fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let start = typed.to_string_lossy();
+    // `+` and `@` stand before a name and stay there.
+    let name = start.trim_start_matches(['+', '@']);
+    let before = &start[..start.len() - name.len()];
+    let methods = ["tag:", "path:", "state:modified"].map(CompletionCandidate::new);
+    let methods = methods.into_iter().filter(|word| word.get_value().to_string_lossy().starts_with(&*start));
+    let models = models(OsStr::new(name)).into_iter().map(|model| model.add_prefix(before));
+    models.chain(methods).collect()
+}
+
+/// The spec files of the project that the shell is in.
+fn specs() -> Vec<PathBuf> {
+    let Ok(Some((project, root))) = project::read_with_place(None) else { return Vec::new() };
+    project::specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()
+}

@@ -1,0 +1,42 @@
+//! What a shell completes: commands, the project's specs and models, and functions.
+
+use crate::run::{Place, finish};
+
+/// What is offered for the last word, by the protocol of the script that `COMPLETE=bash formulac` prints.
+fn offered(place: &Place, words: &[&str]) -> Vec<String> {
+    let mut command = place.command(&[&["--", "formulac"], words].concat());
+    command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9");
+    command.env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    run.out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn shells_complete_what_the_project_has() {
+    let place = Place::new("complete");
+    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    for model in ["revenue", "revenue_by_day", "churn"] {
+        let spec = format!("model: {model}\nfrom: orders\ndefinitions: n = COUNT()\n");
+        place.write(&format!("specs/{model}.yml"), spec);
+    }
+    for (words, expected) in [
+        (&["pre"][..], &["preview"][..]),
+        (&["preview", "specs/rev"], &["specs/revenue.yml", "specs/revenue_by_day.yml"]),
+        (&["preview", "form"], &["formulac.yml"]),
+        (&["generate", "--select", "rev"], &["revenue", "revenue_by_day"]),
+        (&["generate", "--select", "+ch"], &["+churn"]),
+        (&["plan", "--exclude", "t"], &["tag:"]),
+        (&["lineage", "chu"], &["churn"]),
+        (&["functions", "xl"], &["XLOOKUP"]),
+        (&["functions", "no_such"], &[]),
+    ] {
+        assert_eq!(offered(&place, words), expected, "{words:?}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let mut command = place.command(&[]);
+        command.env("COMPLETE", shell);
+        let run = finish(command);
+        assert!(run.exit == 0 && run.out.contains("formulac"), "{shell}: {}{}", run.out, run.err);
+    }
+}
