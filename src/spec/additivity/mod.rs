@@ -147,7 +147,7 @@ impl fmt::Display for Lost {
             ),
             Self::Distinct => f.write_str("who is counted in two rows would be counted twice"),
             Self::Aggregate(name) => write!(f, "{name} of all cannot be had from {name} of each group"),
-            Self::OtherRows => f.write_str("it looks at other rows, which are others when rows are taken together"),
+            Self::OtherRows => f.write_str("it depends on other rows, so its values cannot be aggregated"),
             Self::Condition => f.write_str("its condition is on values that change when rows are taken together"),
             Self::Function => f.write_str("its function of a total is not the total of the function"),
             Self::Part(part) => write!(f, "`{part}` in its formula is no column: give it a name of its own"),
