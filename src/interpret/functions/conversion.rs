@@ -109,7 +109,19 @@ fn number_value(args: Args<'_>) -> Option<Value> {
     }
     let joined = if group.is_empty() { whole.into_owned() } else { whole.replace(group, "") };
     // A point that separates nothing is no part of a number.
-    if decimal != "." && joined.contains('.') { None } else { plain_number(&joined.replace(decimal, ".")) }
+    if decimal != "." && joined.contains('.') {
+        return None;
+    }
+    let joined = joined.replace(decimal, ".");
+    let (mut digits, mut percents) = (joined.trim_end_matches(blank), 0);
+    while let Some(before) = digits.strip_suffix('%').filter(|_| percents < 2) {
+        (digits, percents) = (before.trim_end_matches(' '), percents + 1);
+    }
+    match percents {
+        0 => plain_number(&joined),
+        _ if digits.ends_with(blank) || digits.contains(['e', 'E']) => None,
+        _ => Some(Value::Number(plain_number(digits)?.number()? / 100_f64.powi(percents))),
+    }
 }
 
 fn separators(args: Args<'_>) -> [Cow<'_, str>; 2] {
