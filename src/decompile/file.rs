@@ -352,11 +352,16 @@ impl Splitter<'_, '_> {
     }
 }
 
-/// The name that a token is, as it is compared.
+/// The name that a token is, as it is compared: a bare name in small letters, also one that is quoted because it is reserved.
 pub(super) fn name_of(token: Token, file: &File<'_>) -> Option<String> {
     match token.kind {
         Kind::Word => Some(token.key(file.source).into_owned()),
-        Kind::Quoted => crate::dbt::tokens::value(token.text(file.source), file.dialect),
+        Kind::Quoted => {
+            let name = crate::dbt::tokens::value(token.text(file.source), file.dialect)?;
+            let bare = name.to_ascii_lowercase();
+            let is_bare = file.dialect.quotes(&bare, true) && file.dialect.name_in_quotes(&bare, true) == name;
+            Some(if is_bare { bare } else { name })
+        }
         _ => None,
     }
 }
