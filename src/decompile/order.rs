@@ -23,7 +23,7 @@ pub(super) fn of_files(moved: &File<'_>, other: &File<'_>) -> Option<String> {
     let (text, others) = (moved.source, selects(other));
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
-    for (name, tokens) in selects(&moved) {
+    for (name, tokens) in selects(moved) {
         let there = others.iter().find(|(other, _)| *other == name);
         let there = there.and_then(|(_, tokens)| Select::read(other, tokens));
         let (Some(here), Some(there)) = (Select::read(moved, &tokens), there) else { continue };
