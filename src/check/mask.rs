@@ -88,7 +88,8 @@ fn bracketed(inner: &str) -> Option<String> {
     (numbered || COLOURS.contains(&lower.as_str())).then(String::new)
 }
 
-/// What stands in quotes, behind a backslash, in brackets or as a gap `_)`, and where it ends; `None` if none begins here.
+/// Reads literal text: in quotes, after a backslash, in brackets or as a gap `_)`. Returns it with its end; `None` if the
+/// mask has no literal at this place.
 fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), Refused>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::exit::{Exit, Failure};
+use super::folder::or_here;
 
 /// The folders in which a command may write.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct Bounds {
 impl Bounds {
     /// The project in this folder.
     pub fn of_project(root: &Path) -> Result<Self, Failure> {
-        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let root = or_here(root);
         let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
         Ok(Self { folders: vec![whole], root: Some(absolute(root)) })
     }
@@ -72,7 +73,7 @@ impl Bounds {
 
 /// The place of a path that may not be there yet, links followed. `None` if a link leads nowhere.
 fn real(path: &Path) -> Option<PathBuf> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let path = or_here(path);
     let whole = std::path::absolute(path).ok()?;
     let there = whole.ancestors().find(|it| fs::symlink_metadata(it).is_ok())?;
     let rest = whole.strip_prefix(there).ok()?;
@@ -85,7 +86,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 
 /// A path from the root of the disk, without `.` and `..`.
 pub fn absolute(path: &Path) -> PathBuf {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let path = or_here(path);
     let mut normal = PathBuf::new();
     for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
         match part {

@@ -11,6 +11,9 @@ use super::args::command;
 use super::project;
 use super::source::read_text;
 
+/// Commands that take the names of models.
+const OF_MODELS: [&str; 5] = ["adopt", "impact", "lineage", "log", "resolve"];
+
 /// Answers the shell if it asks with `COMPLETE=bash` (or zsh, fish, powershell, elvish), and ends the process then.
 pub fn answer_shell() {
     CompleteEnv::with_factory(with_values).complete();
@@ -19,12 +22,12 @@ pub fn answer_shell() {
 /// The parser, with what each argument can be completed to.
 fn with_values() -> clap::Command {
     fn of(command: clap::Command) -> clap::Command {
-        let is_function = command.get_name() == "functions";
+        let name = command.get_name().to_owned();
         let command = command.mut_args(|arg| match arg.get_id().as_str() {
             "spec" | "specs" | "files" => arg.add(ArgValueCompleter::new(spec_files)),
             "select" | "exclude" => arg.add(ArgValueCompleter::new(selections)),
-            "name" if is_function => arg.add(ArgValueCompleter::new(functions)),
-            "name" | "names" | "models" => arg.add(ArgValueCompleter::new(models)),
+            "name" if name == "functions" => arg.add(ArgValueCompleter::new(functions)),
+            "name" | "names" if OF_MODELS.contains(&name.as_str()) => arg.add(ArgValueCompleter::new(models)),
             _ => arg,
         });
         command.mut_subcommands(of)

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::args::DbtArgs;
 use super::environment::Environment;
 use super::exit::Failure;
+use super::folder::or_here;
 use super::program::Program;
 use super::progress::Waiting;
 
@@ -77,7 +78,7 @@ impl Call {
     /// `{{ env_var('FORMULAC_SCHEMA') }}`.
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let folder = or_here(folder);
         // These are seen from where the command was called, and dbt would see them from the project's folder.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
             command.env("DBT_PROFILES_DIR", std::path::absolute(&profiles).unwrap_or_else(|_| profiles.into()));

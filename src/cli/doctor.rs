@@ -8,6 +8,7 @@ use super::args::{DoctorArgs, Selection, Target};
 use super::dbt_project::DbtProject;
 use super::engine::{DUCKDB, PSQL};
 use super::exit::{Exit, Failure};
+use super::folder::or_here;
 use super::git::{GIT, git};
 use super::health::{Part, show};
 use super::place::Place;
@@ -98,7 +99,7 @@ fn repository(root: Option<&Path>) -> Part {
         return wrong("git", found, GIT.install);
     }
     let Some(root) = root else { return well("git", version) };
-    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let root = or_here(root);
     let answers = |args: &[&str]| git(root, args, "").is_ok_and(|output| output.succeeded);
     if !answers(&["rev-parse", "--git-dir"]) {
         return wrong("git", "the project is in no repository, so `push` cannot commit".to_owned(), "git init");
@@ -120,7 +121,7 @@ fn project(place: Option<&Place>) -> Part {
         ),
         Some(place) if !place.is_set_up() => wrong("project", "there is no formulac.yml yet".to_owned(), fix),
         Some(place) => {
-            let root = if place.root.as_os_str().is_empty() { Path::new(".") } else { &place.root };
+            let root = or_here(&place.root);
             match place.dialect(&Target::default()) {
                 Ok(dialect) => well("project", format!("{}, SQL for {}", root.display(), dialect.name())),
                 Err(_) => wrong(

@@ -8,6 +8,7 @@ use formulac::{Placeholder, Project, USER};
 
 use super::args::Global;
 use super::exit::{Exit, Failure};
+use super::folder::or_here;
 use super::git::git;
 use super::source::read_text;
 use super::{identity, project};
@@ -145,7 +146,7 @@ fn variable(name: &str) -> Option<String> {
 
 /// The branch that git is on; the commit, `commit_ab12cd3`, where it is on none, as in CI.
 fn git_branch(root: &Path) -> Option<String> {
-    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let root = or_here(root);
     let told = |args: &[&str]| {
         let output = git(root, args, "").ok().filter(|output| output.succeeded)?;
         Some(output.out.trim().to_owned()).filter(|out| !out.is_empty())

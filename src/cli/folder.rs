@@ -4,6 +4,11 @@ use super::source::read_bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A folder as programs and the file system take it: the empty path is the working directory.
+pub fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
 /// A path as it is seen from a folder, with `/` between folders.
 pub fn inside(folder: &Path, path: &Path) -> String {
     let inside = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::exit::{Exit, Failure};
+use super::folder::or_here;
 use super::program::Program;
 
 /// The program `git`.
@@ -33,7 +34,7 @@ impl Revision {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is no revision"))
                 .with_help("name a commit, a branch or a tag"));
         }
-        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+        let folder = or_here(folder).to_owned();
         let output = git(&folder, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")], "")?;
         if output.succeeded {
             return Ok(Self { folder, id: output.out.trim().to_owned() });

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::folder::or_here;
 use super::git::git;
 
 const VARIABLE: &str = "FORMULAC_USER";
@@ -26,7 +27,7 @@ pub fn told() -> Option<String> {
 
 /// Whom git names as the author in a folder.
 fn author(folder: &Path) -> Option<String> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = or_here(folder);
     let output = git(folder, &["var", "GIT_AUTHOR_IDENT"], "").ok().filter(|output| output.succeeded)?;
     // A time stands behind it.
     output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)

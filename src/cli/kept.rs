@@ -214,7 +214,7 @@ fn of_system(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
-/// What stands in a file behind this text; `None` if it begins otherwise.
+/// The content of a file after this header; `None` if the file has another header.
 fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
     let mut said = vec![0; text.len()];

@@ -167,7 +167,7 @@ pub fn bounds_with_omni(project: &Project, root: &Path) -> Result<Bounds, Failur
 fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = project.omni().filter(|_| project.omni_is_repository()) else { return Ok(None) };
     let folder = root.join(path);
-    let own = std::fs::canonicalize(if root.as_os_str().is_empty() { Path::new(".") } else { root });
+    let own = std::fs::canonicalize(folder::or_here(root));
     let real = std::fs::canonicalize(&folder);
     let is_other = |own: &Path, real: &Path| !own.starts_with(real) && real.join(".git").exists();
     match (own, real) {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::args::PromoteArgs;
 use super::bounds::Bounds;
 use super::exit::{Exit, Failure, Found};
+use super::folder::or_here;
 use super::knowledge::Knowledge;
 use super::place::Place;
 use super::session::{Session, reports};
@@ -309,7 +310,7 @@ fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)
         matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
     let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
-    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+    let folder = or_here(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path of the argument.
     paths.retain(|path| fs::canonicalize(path).ok() != own);

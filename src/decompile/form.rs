@@ -91,7 +91,7 @@ impl Shape {
         Self::Infix(op.symbol(), op.strength())
     }
 
-    /// The formula with its arguments; `None` if one of them cannot stand there.
+    /// The formula with its arguments; `None` if one of them is not allowed.
     pub fn with(&self, args: &[Form]) -> Option<Form> {
         let range = args.iter().map(|arg| arg.range).max().unwrap_or(Range::None);
         let range = match self {

@@ -68,7 +68,7 @@ pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &st
     None
 }
 
-/// What stands there in the place of what; `None` if the texts differ in more than that.
+/// The replaced words, each with its replacement; `None` if the texts differ in more than that.
 fn pairs<'s>(written: &File<'s>, found: &File<'s>) -> Option<Vec<(Word<'s>, Word<'s>)>> {
     if written.tokens.len() != found.tokens.len() {
         return None;

@@ -115,7 +115,7 @@ impl Reader<'_> {
                 }
                 self.call(name, args)?
             }
-            // The call that it stands in says what it is.
+            // The call replaces it by the value of its parameter.
             Node::Blank => Expr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),

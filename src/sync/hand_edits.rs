@@ -63,7 +63,7 @@ pub struct HandEdit {
     pub line: usize,
     /// What formulac wrote; `None` if it wrote nothing.
     pub before: Option<String>,
-    /// What stands there now; `None` if it is gone.
+    /// The text now; `None` if it is gone.
     pub after: Option<String>,
     /// Why no spec says it, where it stays in the file alone.
     pub why: Option<String>,

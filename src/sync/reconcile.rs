@@ -430,9 +430,9 @@ fn about(edit: &HandEdit) -> About {
 pub struct TextChange {
     /// Its path, seen from the project's folder.
     pub path: String,
-    /// What stands there; `None` if nothing does.
+    /// The text of the file; `None` if there is no file.
     pub before: Option<String>,
-    /// What is to stand there; `None` if nothing is to.
+    /// The text to write; `None` to remove the file.
     pub after: Option<String>,
 }
 

@@ -21,9 +21,9 @@ pub const JOURNAL: &str = ".formulac/local/journal";
 pub struct FileChange {
     /// Its path, seen from the project's folder.
     pub path: String,
-    /// What stands there; `None` if nothing does.
+    /// The text of the file; `None` if there is no file.
     pub before: Option<Vec<u8>>,
-    /// What is to stand there; `None` if nothing is to.
+    /// The text to write; `None` to remove the file.
     pub after: Option<Vec<u8>>,
 }
 

@@ -28,6 +28,7 @@ fn shells_complete_what_the_project_has() {
         (&["generate", "--select", "+ch"], &["+churn"]),
         (&["plan", "--exclude", "t"], &["tag:"]),
         (&["lineage", "chu"], &["churn"]),
+        (&["env", "use", "chu"], &[]),
         (&["functions", "xl"], &["XLOOKUP"]),
         (&["functions", "no_such"], &[]),
     ] {

@@ -20,7 +20,7 @@ use super::super::session::Session;
 pub struct Left {
     pub folder: PathBuf,
     pub age: Option<String>,
-    /// Whether its models stand in the environment's schema; `None` if that cannot be told.
+    /// Whether its models are in the environment's schema; `None` if that is unknown.
     pub is_own: Option<bool>,
     /// A schema that its models stand in.
     pub schema: Option<String>,

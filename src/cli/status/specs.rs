@@ -31,7 +31,7 @@ pub fn parts(session: &Session, place: &Place, selection: &Selection) -> Result<
 }
 
 /// Columns and types that specs read and nobody knows, and facts of `known.yml` that dbt contradicts.
-pub fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
+fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
     let target = Target::default();
     let dialect = place.dialect(&target)?;
     let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});

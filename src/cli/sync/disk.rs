@@ -1,5 +1,6 @@
 //! The disk, as transactions use it.
 
+use crate::cli::folder::or_here;
 use crate::cli::source::read_bytes;
 use std::fs;
 use std::io::{self, Write};
@@ -21,7 +22,7 @@ pub struct Files {
 impl Files {
     pub fn of(place: &Place) -> Result<Self, Failure> {
         let root = &place.root;
-        let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() };
+        let root = or_here(root).to_owned();
         Ok(Self { root, bounds: place.bounds()? })
     }
 

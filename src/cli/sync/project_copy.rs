@@ -1,6 +1,7 @@
 //! A copy of the dbt project as a plan would leave it. dbt does not follow links to folders, so the folders in which dbt
 //! looks for files are real in the copy, and their files are links to those of the project.
 
+use crate::cli::folder::or_here;
 use crate::cli::source::read_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -31,7 +32,7 @@ pub type Changes<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 impl ProjectCopy {
     /// A copy of the project in `root` with these changes.
     pub fn of(root: &Path, dbt: &DbtProject, changes: &Changes<'_>) -> io::Result<Self> {
-        let root = fs::canonicalize(if root.as_os_str().is_empty() { Path::new(".") } else { root })?;
+        let root = fs::canonicalize(or_here(root))?;
         let (inside, mut outside) = split(&root, dbt.all_paths.iter().map(PathBuf::from));
         let packages = local_packages(&root).into_iter().chain([PathBuf::from(&dbt.packages_path)]);
         outside.extend(split(&root, packages).1);

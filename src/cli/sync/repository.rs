@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::hooks::{self, FailedHook, Trace};
 use super::lock::LOCAL;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder::or_here;
 use crate::cli::git::{git, git_bytes, git_traced};
 use crate::cli::identity;
 use crate::cli::program::Output;
@@ -32,7 +33,7 @@ const AT_ONCE: usize = 400;
 impl Repository {
     /// The repository that this folder is in.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
-        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+        let folder = or_here(folder).to_owned();
         let inside = git(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
         if !inside.succeeded || inside.out.trim() != "true" {
             return Err(Failure::new(Exit::Failed, "the project is in no git repository").with_help(
@@ -53,7 +54,7 @@ impl Repository {
     /// The committed text of a file that is not as committed: `Some(None)` if it never was committed, `None` if it is as
     /// committed or ignored, or if there is no repository.
     pub fn committed_otherwise(folder: &Path, path: &str) -> Option<Option<String>> {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let folder = or_here(folder);
         let of = |args: &[&str]| git(folder, args, "").ok().filter(|output| output.succeeded).map(|output| output.out);
         let differs = of(&["status", "--porcelain", "--", path]).is_some_and(|out| !out.is_empty());
         differs.then(|| of(&["show", &format!("HEAD:./{path}")]))
