@@ -85,6 +85,7 @@ begin dbt "$tests/oracle/dbt-requirements.txt"
 begin dbt-1.10 "$tests/oracle/dbt-1.10-requirements.txt"
 begin dbt-1.8 "$tests/oracle/dbt-1.8-requirements.txt"
 begin sqlfluff "$tests/oracle/sqlfluff-requirements.txt"
+begin python "$tests/oracle/python-requirements.txt"
 begin duckdb "$tests/oracle/duckdb-requirements.txt"
 for one in "${running[@]}"; do wait "$one"; done
 

@@ -41,6 +41,8 @@ mod knowledge;
 mod last_run;
 mod left_over;
 mod lineage;
+#[cfg(feature = "man")]
+mod man;
 mod model;
 mod models;
 mod moved;
@@ -85,6 +87,10 @@ use session::Session;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     complete::answer_shell();
+    #[cfg(feature = "man")]
+    if let Some(code) = man::write_pages() {
+        return code;
+    }
     let cli = match args::parse() {
         Ok(cli) => cli,
         Err(fault) => return usage::report(&fault).into(),

@@ -21,6 +21,8 @@ mod init;
 mod json_output;
 mod json_schema;
 mod knowledge;
+#[cfg(feature = "man")]
+mod man;
 mod model;
 mod paths;
 mod preview;

@@ -10,6 +10,7 @@ mod sync;
 mod team;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -32,7 +33,7 @@ pub use team::{
 
 /// Compiles spreadsheet-style formulas to SQL and dbt models
 #[derive(Debug, Parser)]
-#[command(name = "formulac", version, max_term_width = 100)]
+#[command(name = "formulac", version = version(), max_term_width = 100)]
 #[command(after_help = "`formulac COMMAND --help` shows the options of a command, with examples.\n\
                         Exit status: 0 done, 1 the input has errors, 2 wrong usage, 3 conflict, 4 not allowed, \
                         5 a file, engine or dbt failed.")]
@@ -41,6 +42,15 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Returns the version, with the commit in builds of a release.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let commit = option_env!("FORMULAC_COMMIT").map(|commit| format!(" ({commit})"));
+        format!("{}{}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_default())
+    });
+    &VERSION
 }
 
 /// Options of every command.

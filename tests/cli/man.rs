@@ -1,0 +1,32 @@
+//! Man pages.
+
+use std::fs;
+
+use crate::run::{Place, finish};
+
+#[test]
+fn each_command_has_a_page() {
+    let place = Place::new("man");
+    let mut command = place.command(&[]);
+    command.env("FORMULAC_MAN_PAGES", place.path("man1"));
+    assert_eq!(finish(command).exit, 0);
+    let page = |name: &str| fs::read_to_string(place.path("man1").join(name)).unwrap();
+    let whole = page("formulac.1");
+    for name in ["init", "check", "generate", "change", "doctor"] {
+        assert!(whole.contains(&format!("formulac\\-{name}(1)")), "{name}:\n{whole}");
+    }
+    let check = page("formulac-check.1");
+    assert!(check.contains("\\fB\\-\\-fix\\fR") && check.contains("formulac check metrics/revenue.yml"), "{check}");
+    assert!(page("formulac-change-propose.1").contains("formulac\\-change\\-propose"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error() {
+    let place = Place::new("man_unwritable");
+    place.write("file", "");
+    let mut command = place.command(&[]);
+    command.env("FORMULAC_MAN_PAGES", place.path("file"));
+    let run = finish(command);
+    assert_ne!(run.exit, 0);
+    assert!(run.err.contains("the man pages cannot be written to"), "{}", run.err);
+}
