@@ -35,6 +35,6 @@ pub(crate) use yaml::Value;
 #[cfg(feature = "sync")]
 pub(crate) use yaml::write_value;
 #[cfg(feature = "sync")]
-pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};
+pub(crate) use yaml::{in_flow as yaml_flow_text, is_plain, key_text as yaml_key, scalar as yaml_scalar};
 #[cfg(feature = "cli")]
 pub(crate) use yaml::{write_pairs, write_text};

@@ -330,7 +330,7 @@ fn write_quoted(out: &mut String, clean: &str) {
 }
 
 /// Whether a text means itself without quotes in any YAML reader.
-fn is_plain(value: &str) -> bool {
+pub(crate) fn is_plain(value: &str) -> bool {
     let bytes = value.as_bytes();
     let starts_well = match bytes.first() {
         Some(first) if first.is_ascii() => first.is_ascii_alphabetic() || *first == b'_',

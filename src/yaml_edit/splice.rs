@@ -8,6 +8,7 @@ use super::render::{Rendered, Style, flow, flow_pair, split};
 use super::tree::{Child, Id, Kind, Layout, Node, Tree};
 use super::value::{Form, Value};
 use super::{Refusal, blocks, lines};
+use crate::dbt::is_plain;
 use crate::yaml;
 
 /// Applies the changes, and reads the result again: it has to mean what was asked for, with every comment.
@@ -228,15 +229,19 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// A text in the quotes, or in the text block, in which the one before is.
+    /// A text in the quotes, or in the text block, in which the one before is. Quotes that only the text before needed go,
+    /// so that a file that is changed in place equals one that is written anew.
     fn like_before(&self, node: &Node, value: &Value) -> Option<Rendered> {
         let Value::Text(text) = value else { return None };
         let Kind::Scalar { style, value: before } = &node.kind else { return None };
         let text = text.trim_end_matches('\n');
         let is_line = !text.is_empty() && !text.contains(['\n', '\r', '\t']) && !text.chars().any(char::is_control);
+        let by_choice = is_plain(before);
         match style {
-            yaml::Style::Single if is_line => Some(split(&format!("'{}'", text.replace('\'', "''")))),
-            yaml::Style::Double if is_line => {
+            yaml::Style::Single if is_line && (by_choice || !is_plain(text)) => {
+                Some(split(&format!("'{}'", text.replace('\'', "''"))))
+            }
+            yaml::Style::Double if is_line && by_choice => {
                 Some(split(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))))
             }
             yaml::Style::Block if !before.trim().is_empty() => self.text_block(node, text),

@@ -140,7 +140,7 @@ fn links_lead_to_pages_and_headings() {
 
 #[test]
 fn paths_of_the_repository_exist() {
-    let folders = ["src/", "dialects/", "docs/", "examples/", "grammar/", "benches/", "tests/", ".ci/"];
+    let folders = ["src/", "dialects/", "docs/", "examples/", "grammar/", "benches/", "tests/", ".ci/", "bindings/", "integrations/", "packaging/"];
     let mut wrong = Vec::new();
     let mut count = 0;
     for name in manual().into_iter().chain(AT_THE_ROOT.map(str::to_owned)) {

@@ -167,3 +167,17 @@ fn time_is_linear() {
     println!("merged in {:?}", start.elapsed());
     assert!(merged.kept.len() < edits.len());
 }
+
+#[test]
+fn quotes_stay_if_somebody_chose_them() {
+    let edited = |before: &str, after: &str| {
+        let at = Path::root().key("a");
+        edit(&format!("a: {before}\n"), &[set(at, Value::text(after))]).unwrap().trim_start_matches("a: ").to_owned()
+    };
+    assert_eq!(edited("'chosen'", "new"), "'new'\n");
+    assert_eq!(edited("\"chosen\"", "new"), "\"new\"\n");
+    // `17c3…` needs quotes and `fa29…` does not: written anew, it would have none.
+    assert_eq!(edited("\"17c35d90f432276f\"", "fa29e59cecf37534"), "fa29e59cecf37534\n");
+    assert_eq!(edited("fa29e59cecf37534", "17c35d90f432276f"), "\"17c35d90f432276f\"\n");
+    assert_eq!(edited("'12:30'", "10:45"), "'10:45'\n");
+}

@@ -1,0 +1,57 @@
+"""The changelog by fragments."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(folder, *words):
+    return subprocess.run([sys.executable, folder / "packaging/changelog.py", *words], capture_output=True, text=True)
+
+
+def copied(folder):
+    """Copies the changelog and its program, without fragments."""
+    (folder / "packaging/changes").mkdir(parents=True)
+    shutil.copy(ROOT / "packaging/changelog.py", folder / "packaging")
+    shutil.copy(ROOT / "CHANGELOG.md", folder)
+    return folder
+
+
+def test_fragments_have_no_errors():
+    assert run(ROOT, "check").returncode == 0
+
+
+def test_fragments_are_merged(tmp_path):
+    changes = copied(tmp_path) / "packaging/changes"
+    (changes / "README.md").write_text("How to\n")
+    (changes / "a.md").write_text("### Fixed\n\n- A fault\n  of two lines.\n")
+    (changes / "b.md").write_text("### Added\n\n- A function.\n")
+    (changes / "c.md").write_text("### Fixed\n\n- Another.\n")
+    before = (tmp_path / "CHANGELOG.md").read_text()
+    assert run(tmp_path, "merge", "9.1.0").returncode == 0
+    assert [path.name for path in changes.iterdir()] == ["README.md"]
+    notes = run(tmp_path, "notes", "9.1.0").stdout
+    assert notes == "### Added\n\n- A function.\n\n### Fixed\n\n- A fault\n  of two lines.\n- Another.\n\n"
+    after = (tmp_path / "CHANGELOG.md").read_text()
+    assert re.search(r"^## \[9\.1\.0\] - \d{4}-\d\d-\d\d$", after, re.M)
+    assert after.endswith(before[before.index("## [") :])
+    assert run(tmp_path, "merge", "9.1.0").returncode == 1
+
+
+def test_wrong_fragments_are_reported(tmp_path):
+    path = copied(tmp_path) / "packaging/changes/a.md"
+    for text in ["- No section.\n", "### Improved\n\n- No such section.\n", "### Fixed\n\nNo list.\n", "### Fixed\n"]:
+        path.write_text(text)
+        checked = run(tmp_path, "check")
+        assert (checked.returncode, "a.md: expected" in checked.stderr) == (1, True), text
+    path.unlink()
+    assert "no fragments" in run(tmp_path, "merge", "9.1.0").stderr
+
+
+def test_this_version_has_notes():
+    version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    assert run(ROOT, "notes", version).stdout.startswith("formulac")
