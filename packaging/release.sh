@@ -94,5 +94,9 @@ done
 [ ${#built[@]} != 0 ] || { say "nothing is built" && exit 1; }
 [ $wheel = no ] || build_wheel "${built[0]}"
 cd "$out"
+for file in *.whl; do
+    # Trials with other profiles are larger.
+    [ ! -e "$file" ] || [ -n "$profile" ] || [ "$(wc -c <"$file")" -le 8000000 ] || { say "$file exceeds 8 MB" && exit 1; }
+done
 { sha256sum formulac-* 2>/dev/null || shasum -a 256 formulac-*; } >SHA256SUMS
 cat SHA256SUMS

@@ -1,5 +1,6 @@
 """The changelog by fragments."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -55,3 +56,24 @@ def test_wrong_fragments_are_reported(tmp_path):
 def test_this_version_has_notes():
     version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     assert run(ROOT, "notes", version).stdout.startswith("formulac")
+
+
+def test_a_release_is_prepared(tmp_path):
+    script = (ROOT / "packaging/bump.sh").read_text()
+    copied(tmp_path)
+    last = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    named = re.search(r"named=\((.*?)\)", script, re.S)[1].split()
+    for name in [*named, "packaging/bump.sh"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "packaging/changes/a.md").write_text("### Added\n\n- A function.\n")
+    (tmp_path / "cargo").write_text("#!/bin/sh\n")
+    (tmp_path / "cargo").chmod(0o755)
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    assert subprocess.run([tmp_path / "packaging/bump.sh", "9.1.0"], env=env).returncode == 0
+    for name in named:
+        text = (tmp_path / name).read_text()
+        assert "9.1.0" in text, name
+        assert not re.search(rf"(?<![\d.]){re.escape(last)}(?![\d.])", text), name
+    assert "## [9.1.0]" in (tmp_path / "CHANGELOG.md").read_text()
+    assert subprocess.run([tmp_path / "packaging/bump.sh", "next"], env=env).returncode == 2
