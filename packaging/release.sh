@@ -12,7 +12,7 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-out=target/release-files profile= wheel=yes targets=()
+out=target/release-files profile='' wheel=yes targets=()
 while [ $# -gt 0 ]; do
     case $1 in
     --out) out=$2 && shift 2 ;;
@@ -54,17 +54,22 @@ build() {
 archive() {
     local target=$1 name=formulac-$version-$1 exe=
     case $target in *windows*) exe=.exe ;; esac
-    local command=target/$target/${profile:-dist}/formulac$exe folder=$out/$name
+    local command=target/$target/${profile:-dist}/formulac$exe folder
+    folder=$(cd "$out" && pwd)/$name
     rm -rf "$folder"
     mkdir -p "$folder/completions" "$folder/man"
     cp "$command" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$folder"
     FORMULAC_MAN_PAGES=$folder/man/man1 "$command"
+    # The scripts call the command by the name that it was called by.
     for shell in bash zsh fish powershell; do
-        COMPLETE=$shell "$command" >"$folder/completions/formulac.$shell"
+        PATH="$folder:$PATH" COMPLETE=$shell formulac >"$folder/completions/formulac.$shell"
     done
+    if grep --recursive --fixed-strings "$folder" "$folder/completions"; then
+        say "completions name a folder of this machine" && exit 1
+    fi
     case $target in
     *windows*) (cd "$out" && "$bin/python" -m zipfile -c "$name.zip" "$name") ;;
-    *) tar -czf "$out/$name.tar.gz" --owner=0 --group=0 -C "$out" "$name" 2>/dev/null || tar -czf "$out/$name.tar.gz" -C "$out" "$name" ;;
+    *) tar -czf "$out/$name.tar.gz" -C "$out" "$name" ;;
     esac
     rm -rf "$folder"
 }

@@ -11,7 +11,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-out=$root/target/wheels command= profile=dist options=()
+out=$root/target/wheels command='' profile=dist options=()
 while [ $# -gt 0 ]; do
     case $1 in
     --out) out=$2 && shift 2 ;;
