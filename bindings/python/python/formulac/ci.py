@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 STEPS = ["check", "generate", "plan", "impact", "authorize"]
@@ -118,7 +117,7 @@ def post(text):
             call(f"{one}/{earlier}", token, method, {"body": text})
         else:
             call(comments, token, "POST", {"body": text})
-    except URLError as error:
+    except (OSError, ValueError) as error:
         return str(error)
     return None
 
