@@ -24,7 +24,7 @@ lowerings! {
     Nth "nth", Percentile "percentile", PercentileWithin "percentile_within", Quartile "quartile",
     SumProduct "sum_product",
     NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
-    Text "text", Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm", YearFrac "year_frac",
+    Text "text", Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm", YearFrac "year_frac", Workdays "workdays",
     Vlookup "vlookup", Xlookup "xlookup", Index "index", Match "match",
     Pivot "pivot", PivotIndex "pivot_index", PivotOffset "pivot_offset", PivotRow "pivot_row",
 }

@@ -32,6 +32,13 @@ pub(crate) fn iso_moment(text: &str) -> Option<String> {
         .then(|| format!("{date} {hour}:{minute}:{second}"))
 }
 
+/// Days from 0001-01-01, a Monday, to an ISO date.
+pub(super) fn days_since_monday(iso: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| iso.get(from..to)?.parse::<i64>().ok();
+    let date = days_from_civil(number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    Some(date - days_from_civil(1, 1, 1))
+}
+
 fn month_length(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,

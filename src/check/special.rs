@@ -55,6 +55,7 @@ impl Lower<'_> {
             Lowering::Datedif => self.lower_datedif(args, span),
             Lowering::YearFrac => self.lower_year_frac(args, span),
             Lowering::Date => self.lower_date(args, span),
+            Lowering::Workdays => self.lower_workdays(function, args, span),
             Lowering::Nth | Lowering::Percentile | Lowering::PercentileWithin | Lowering::Quartile => {
                 self.lower_ordered(lowering, function, args, span)
             }

@@ -31,7 +31,14 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
         "YEARFRAC" => yearfrac,
         _ => return None,
     };
-    Some(strict(args, of))
+    // A holiday that is NULL is none, and nothing else is NULL because of it.
+    let given: Vec<Value> = match name {
+        "NETWORKDAYS" | "WORKDAY" => {
+            args.iter().enumerate().filter(|(at, value)| *at < 2 || !value.is_null()).map(|(_, v)| v.clone()).collect()
+        }
+        _ => args.to_vec(),
+    };
+    Some(strict(Args(&given), of))
 }
 
 fn int(number: i64) -> Option<Value> {
@@ -183,9 +190,14 @@ fn is_working_day(date: &i64) -> bool {
     from_monday(*date) < 5
 }
 
+fn holidays(args: Args<'_>) -> impl Iterator<Item = i64> {
+    args.0.iter().skip(2).map(day)
+}
+
 fn networkdays(args: Args<'_>) -> Option<Value> {
     let (start, end) = (day(&args[0]), day(&args[1]));
-    let count = (start.min(end)..=start.max(end)).filter(is_working_day).count() as i64;
+    let is_counted = |date: &i64| is_working_day(date) && !holidays(args).any(|holiday| holiday == *date);
+    let count = (start.min(end)..=start.max(end)).filter(is_counted).count() as i64;
     int(if start <= end { count } else { -count })
 }
 
@@ -197,7 +209,7 @@ fn workday(args: Args<'_>) -> Option<Value> {
     }
     for _ in 0..count.abs() {
         date += count.signum();
-        while !is_working_day(&date) {
+        while !is_working_day(&date) || holidays(args).any(|holiday| holiday == date) {
             date += count.signum();
         }
     }

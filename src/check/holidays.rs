@@ -1,0 +1,149 @@
+//! NETWORKDAYS and WORKDAY without the days of a list, which are dates that are written out.
+//!
+//! With n holidays each is one CASE more. WORKDAY counts days that are neither weekends nor holidays: the holiday `h`, by
+//! rank `r` among the holidays, is working day number `weekday_count(h) - r`, so that a target behind it moves by one.
+
+use super::dates::days_since_monday;
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{Function, FunctionId, internal};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::types::Type;
+
+/// A holiday from Monday to Friday.
+#[derive(Clone, Copy)]
+struct Holiday {
+    /// Weekdays from 0001-01-01, a Monday, up to it.
+    count: i64,
+    date: IrId,
+}
+
+impl Lower<'_> {
+    pub(super) fn lower_workdays(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let counts = Self::is_internal(function, internal::NETWORKDAYS);
+        let of_weekdays = if counts { internal::WEEKDAYS_BETWEEN } else { internal::WEEKDAY_AFTER };
+        let plain = self.apply_checked(of_weekdays, &values[..2], span, function.name);
+        let holidays = self.holidays(function, &values[2..]);
+        let (start, other) = (values[0], values[1]);
+        self.give_back(values);
+        let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else { return self.error(span) };
+        match holidays.is_empty() || self.is_null(plain) {
+            true => plain,
+            false if counts => {
+                let within = |pass: &mut Self, holiday: &Holiday| {
+                    pass.apply_checked(internal::HOLIDAY_BETWEEN, &[start, other, holiday.date], span, function.name)
+                };
+                self.changed(internal::SUBTRACT, plain, &holidays, span, within)
+            }
+            false => self.workday(function, start, other, plain, &holidays, span),
+        }
+    }
+
+    /// The holidays from Monday to Friday, each once, the first one first; none if one of them is reported.
+    fn holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
+        let mut holidays = Vec::new();
+        let mut failed = false;
+        for value in values.iter().copied().filter(|value| !self.is_null(*value)).collect::<Vec<_>>() {
+            let date = self.date_literal(value, false);
+            let days = match self.program.node(date) {
+                Ir::Date(text) if self.program.meta(date).ty == Type::Date => {
+                    days_since_monday(self.program.text(text))
+                }
+                Ir::Error => {
+                    failed = true;
+                    continue;
+                }
+                _ => None,
+            };
+            match days {
+                Some(days) if days % 7 < 5 => holidays.push(Holiday { count: days / 7 * 5 + days % 7 + 1, date }),
+                Some(_) => {}
+                None => {
+                    let example = format!("{}(…, …, \"2024-12-25\", \"2024-12-26\")", function.name);
+                    self.constant_expected(value, function.name, "holidays", &example);
+                    failed = true;
+                }
+            }
+        }
+        holidays.sort_by_key(|holiday| holiday.count);
+        holidays.dedup_by_key(|holiday| holiday.count);
+        (!failed).then_some(holidays)
+    }
+
+    /// A number of days, changed by one term for each holiday.
+    fn changed(
+        &mut self,
+        change: FunctionId,
+        days: IrId,
+        holidays: &[Holiday],
+        span: Span,
+        mut term: impl FnMut(&mut Self, &Holiday) -> IrId,
+    ) -> IrId {
+        holidays.iter().fold(days, |days, holiday| {
+            let term = term(self, holiday);
+            self.apply(change, &[days, term], span)
+        })
+    }
+
+    fn workday(
+        &mut self,
+        function: &'static Function,
+        start: IrId,
+        days: IrId,
+        plain: IrId,
+        holidays: &[Holiday],
+        span: Span,
+    ) -> IrId {
+        let days = match self.program.meta(days).ty {
+            Type::Integer => days,
+            _ => self.apply_checked(internal::TO_INTEGER, &[days], span, function.name),
+        };
+        if let Some(literal) = self.literal_integer(days) {
+            return match literal {
+                0 => plain,
+                _ => self.workday_towards(literal > 0, start, days, holidays, span),
+            };
+        }
+        let zero = self.integer("0", span);
+        let conditions = [internal::GREATER, internal::LESS, internal::EQUAL]
+            .map(|compare| self.apply_checked(compare, &[days, zero], span, function.name));
+        let [later, earlier] = [true, false].map(|later| self.workday_towards(later, start, days, holidays, span));
+        let start = self.converted(start, Type::Date);
+        self.case(&conditions, &mut [later, earlier, start], span, function.name)
+    }
+
+    /// So many working days later than the start, or earlier.
+    fn workday_towards(&mut self, later: bool, start: IrId, days: IrId, holidays: &[Holiday], span: Span) -> IrId {
+        // On a weekend counting begins at the Friday before, or at the Monday after.
+        let (counted, passed, is_passed, out, back) = match later {
+            true => (
+                internal::WEEKDAY_COUNT,
+                internal::HOLIDAY_UP_TO,
+                internal::COUNT_ABOVE,
+                internal::SUBTRACT,
+                internal::ADD,
+            ),
+            false => (
+                internal::WEEKDAY_COUNT_FROM,
+                internal::HOLIDAY_FROM,
+                internal::COUNT_BELOW,
+                internal::ADD,
+                internal::SUBTRACT,
+            ),
+        };
+        let from = self.apply(counted, &[start], span);
+        let target = self.apply(internal::ADD, &[from, days], span);
+        let target = self.changed(out, target, holidays, span, |pass, h| pass.apply(passed, &[start, h.date], span));
+        let last = holidays.len() as i64;
+        let mut rank = 0;
+        let place = self.changed(back, target, holidays, span, |pass, holiday| {
+            rank += 1;
+            let number = if later { holiday.count - rank } else { holiday.count + last + 1 - rank };
+            let number = pass.integer(&number.to_string(), span);
+            pass.apply(is_passed, &[target, number], span)
+        });
+        self.apply(internal::WEEKDAY_AT, &[place], span)
+    }
+}
