@@ -400,7 +400,7 @@ fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut
 }
 
 /// One type for each parameter: all ways where these are few.
-fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
+pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     let ways: usize = params.iter().map(|p| types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
         return diagonals(params);

@@ -3,9 +3,10 @@
 use rustc_hash::FxHashSet;
 
 use super::form::{Shape, text_literal};
-use super::probes::{Arg, Probe, column, diagonals};
+use super::probes::{Arg, Probe, assignments, column, diagonals};
 use super::tree::{Id, Label, Trees};
 use crate::catalog::{Overload, Param, ParamType};
+use crate::check::is_iso_date;
 use crate::types::Type;
 
 /// So many numbers and texts of an expression are tried in calls.
@@ -18,19 +19,23 @@ const LIKE_IT: usize = 6;
 const OF_TWO: usize = 900;
 /// So many words are tried in one argument beside words in another.
 const IN_PAIRS: usize = 10;
+/// The Monday that generated SQL counts days from.
+const FIRST_DAY: &str = "0001-01-01";
 
 /// What formulas write that no pattern can stand for: the numbers and texts of one expression.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
     pub numbers: Vec<String>,
     pub texts: Vec<String>,
+    /// All dates, for functions that accept a list of them.
+    pub dates: Vec<String>,
     /// The functions that may have them, the likeliest first.
     pub functions: Vec<&'static str>,
 }
 
 impl Words {
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty() && self.texts.is_empty()
+        self.numbers.is_empty() && self.texts.is_empty() && self.dates.is_empty()
     }
 
     /// The calls, those first that are likelier.
@@ -39,6 +44,7 @@ impl Words {
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self.functions.iter().filter_map(|name| crate::catalog::lookup(name)).enumerate() {
             for overload in function.overloads {
+                with_dates(function.name, overload, self, &mut all);
                 with_words(function.name, overload, self, &mut all, &mut of_two);
             }
             if rank < LIKE_IT {
@@ -67,6 +73,9 @@ pub(super) fn words(trees: &Trees, expression: Id) -> Words {
                 }
             }
             Label::Text(text, _) if text.len() <= 200 => {
+                if is_iso_date(text) && text != FIRST_DAY && !words.dates.contains(text) {
+                    words.dates.push(text.clone());
+                }
                 if text.parse::<f64>().is_ok() {
                     words.numbers.push(text.clone());
                 }
@@ -107,6 +116,35 @@ fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
         args.extend(words.texts.iter().map(|text| Arg::Fixed(text_literal(text).text)));
     }
     args
+}
+
+/// Calls that end in a list of all dates, with or without a number before it.
+fn with_dates(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
+    let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else { return };
+    if list.ty != ParamType::Is(Type::Date) || words.dates.is_empty() {
+        return;
+    }
+    let params: Vec<&Param> = params.iter().collect();
+    for types in assignments(&params) {
+        for nullable in [true, false] {
+            let of_column = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nullable, place));
+            let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
+            let mut put = |mut args: Vec<Arg>| {
+                args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
+                all.push(Probe { shape: Shape::Call(name), args });
+            };
+            put(base.clone());
+            for (place, param) in params.iter().enumerate() {
+                for word in of_words(param, words) {
+                    for sign in ["", "-"] {
+                        let mut args = base.clone();
+                        args[place] = Arg::Fixed(format!("{sign}{}", word.text()));
+                        put(args);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Calls in which one or two arguments are words.
