@@ -19,6 +19,24 @@ struct Holiday {
     date: IrId,
 }
 
+/// Ranks of the holidays, the first one 1.
+struct Ranks {
+    last: i64,
+    rank: i64,
+}
+
+impl Ranks {
+    fn new(holidays: &[Holiday]) -> Self {
+        Self { last: holidays.len() as i64, rank: 0 }
+    }
+
+    /// The numbers among the working days that the next holiday lies behind, counted from its left and from its right.
+    fn next(&mut self, holiday: &Holiday) -> [i64; 2] {
+        self.rank += 1;
+        [holiday.count - self.rank, holiday.count + self.last + 1 - self.rank]
+    }
+}
+
 impl Lower<'_> {
     pub(super) fn lower_workdays(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
@@ -107,11 +125,23 @@ impl Lower<'_> {
             };
         }
         let zero = self.integer("0", span);
-        let conditions = [internal::GREATER, internal::LESS, internal::EQUAL]
+        let [is_later, is_earlier, is_start] = [internal::GREATER, internal::LESS, internal::EQUAL]
             .map(|compare| self.apply_checked(compare, &[days, zero], span, function.name));
-        let [later, earlier] = [true, false].map(|later| self.workday_towards(later, start, days, holidays, span));
+        let [later, earlier] =
+            [internal::WEEKDAY_COUNT, internal::WEEKDAY_COUNT_FROM].map(|count| self.apply(count, &[start], span));
+        let from = self.case(&[is_later, is_earlier], &mut [later, earlier], span, function.name);
+        let target = self.apply(internal::ADD, &[from, days], span);
+        let target = self.changed(internal::ADD, target, holidays, span, |pass, holiday| {
+            pass.apply(internal::HOLIDAY_PASSED, &[start, days, holiday.date], span)
+        });
+        let mut ranks = Ranks::new(holidays);
+        let place = self.changed(internal::ADD, target, holidays, span, |pass, holiday| {
+            let [later, earlier] = ranks.next(holiday).map(|number| pass.integer(&number.to_string(), span));
+            pass.apply(internal::COUNT_PASSED, &[target, days, later, earlier], span)
+        });
+        let reached = self.apply(internal::WEEKDAY_AT, &[place], span);
         let start = self.converted(start, Type::Date);
-        self.case(&conditions, &mut [later, earlier, start], span, function.name)
+        self.case(&[is_start], &mut [start, reached], span, function.name)
     }
 
     /// So many working days later than the start, or earlier.
@@ -136,11 +166,10 @@ impl Lower<'_> {
         let from = self.apply(counted, &[start], span);
         let target = self.apply(internal::ADD, &[from, days], span);
         let target = self.changed(out, target, holidays, span, |pass, h| pass.apply(passed, &[start, h.date], span));
-        let last = holidays.len() as i64;
-        let mut rank = 0;
+        let mut ranks = Ranks::new(holidays);
         let place = self.changed(back, target, holidays, span, |pass, holiday| {
-            rank += 1;
-            let number = if later { holiday.count - rank } else { holiday.count + last + 1 - rank };
+            let [later_number, earlier_number] = ranks.next(holiday);
+            let number = if later { later_number } else { earlier_number };
             let number = pass.integer(&number.to_string(), span);
             pass.apply(is_passed, &[target, number], span)
         });

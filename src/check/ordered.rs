@@ -5,7 +5,7 @@ use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::ir::{Ir, IrId, Over};
 use crate::span::Span;
-use crate::types::Type;
+use crate::types::{Level, Type};
 
 impl Lower<'_> {
     pub(super) fn lower_ordered(
@@ -33,6 +33,11 @@ impl Lower<'_> {
         let [x, at] = *values else { return self.error(span) };
         let (at, is_null) = (self.root_of(at), self.is_null(at));
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
+            let meta = self.program.meta(values[1]);
+            let is_key = self.grouped && meta.keyed && meta.level == Level::Row && !meta.volatile;
+            if lowering == Lowering::Nth && rows.is_none() && self.scope.strata && is_key {
+                return self.nth_by_key(function, x, values[1], span).unwrap_or_else(|| self.error(span));
+            }
             let param = function.overloads[0].params.get(1).map_or("", |p| p.name);
             let of = self.source_text(self.program.meta(x).span);
             let constant = match lowering {
@@ -40,8 +45,11 @@ impl Lower<'_> {
                 Lowering::Quartile => "1",
                 _ => "0.9",
             };
-            let example = format!("{}({of}, {constant})", function.name);
-            return self.constant_expected(values[1], function.name, param, &example);
+            let mut ways = format!("write it out, `{}({of}, {constant})`", function.name);
+            if lowering == Lowering::Nth && rows.is_none() && meta.level == Level::Row {
+                ways.push_str(", or make it a key of `group_by`");
+            }
+            return self.constant_expected_or(values[1], function.name, param, ways);
         };
         let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
         let (id, digits) = match lowering {
@@ -63,6 +71,21 @@ impl Lower<'_> {
         let ty = self.program.meta(node).ty;
         let null = self.null(ty, span);
         self.ordered_call(internal::MAX, &[null], function, rows, span)
+    }
+
+    /// The nth value of a group, where a key of the group is `n`: a row has it whose place that is.
+    fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
+        let nth = match self.program.meta(nth).ty {
+            Type::Integer => nth,
+            _ => self.apply_checked(internal::TO_INTEGER, &[nth], span, function.name),
+        };
+        let id = catalog::find(function.name)?;
+        let aggregate = self.aggregate(id, &[x, nth], false, span);
+        if self.is_error(aggregate) {
+            return Some(aggregate);
+        }
+        let at = self.program.other_forms.iter().position(|(of, _)| *of == aggregate)?;
+        Some(self.program.other_forms.swap_remove(at).1)
     }
 
     fn ordered_call(

@@ -62,6 +62,11 @@ impl Lower<'_> {
     }
 
     pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
+        self.constant_expected_or(id, function, param, format!("write it out, `{example}`"))
+    }
+
+    /// The same with help that offers another way, too.
+    pub(super) fn constant_expected_or(&mut self, id: IrId, function: &str, param: &str, help: String) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         self.report(
@@ -70,7 +75,7 @@ impl Lower<'_> {
                 span,
                 format!("`{param}` of `{function}` must be a constant, found `{text}`"),
             )
-            .with_help(format!("write it out, `{example}`")),
+            .with_help(help),
         );
         self.error(span)
     }

@@ -296,11 +296,19 @@ impl Inner<'_> {
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
-    /// Arguments that a template repeats, windows over rows, windows inside windows.
+    /// Long values with several uses, arguments that a template repeats, windows over rows, windows inside windows.
     fn cut(&self, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let definition = &program.definitions[of];
-        for node in needed(program, definition.first, definition.root) {
+        let nodes = needed(program, definition.first, definition.root);
+        let mut uses: FxHashMap<IrId, u32> = FxHashMap::default();
+        for operand in nodes.iter().flat_map(|node| program.operands(*node)) {
+            *uses.entry(operand).or_default() += 1;
+        }
+        for node in nodes {
+            if uses.get(&node).is_some_and(|uses| *uses > 1) {
+                self.cut_repeated(node, of, taken, cuts, shared);
+            }
             match program.node(node) {
                 Ir::Apply { overload, args } => {
                     let Cell::Template(template) = self.dialect.cell(overload) else { continue };
@@ -336,8 +344,7 @@ impl Inner<'_> {
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
                         shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
                     }
-                    let name = self.name(role.name(), node, taken);
-                    cuts.insert(node, name);
+                    shared.cut(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
                 }
                 Ir::Window { call, over } => {
                     // What parts the rows is a column when it looks at other rows itself.
@@ -373,6 +380,16 @@ impl Inner<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// A value that several parts of a formula use is computed once, unless it is short or constant.
+    fn cut_repeated(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
+        let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
+        if is_computed && !is_short && !self.aliases.contains_key(&node) && !cuts.contains(node) {
+            shared.cut(node, of, cuts, taken, |taken| self.name_of(node, "value", taken));
         }
     }
 
