@@ -115,8 +115,11 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), Refused>> {
     })
 }
 
-/// Whether a mask is one of dates: it has letters of them outside quotes.
+/// Whether a mask is one of dates: it has letters of them outside quotes, and is no elapsed time.
 pub(super) fn is_of_dates(mask: &str) -> bool {
+    if elapsed(mask).is_some() {
+        return false;
+    }
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         at = match quoted(mask, at) {
@@ -145,6 +148,66 @@ pub(super) fn elapsed(mask: &str) -> Option<Range<usize>> {
         };
     }
     None
+}
+
+/// A part of an elapsed time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ElapsedPart {
+    /// How many whole units of so many seconds there are, of those that the unit before it leaves.
+    Units {
+        seconds: i64,
+        /// The size of the unit before it; `None` for the first.
+        within: Option<i64>,
+        digits: u32,
+    },
+    Literal(String),
+}
+
+/// Reads an elapsed time, as `[h]:mm:ss`: a first unit in brackets, then smaller ones.
+pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, Refused> {
+    let mut parts: Vec<ElapsedPart> = Vec::new();
+    let (mut at, mut before) = (0, None);
+    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = mask.get(at..).unwrap_or_default();
+        if let Some(text) = quoted(mask, at) {
+            let (text, next) = text?;
+            parts.push(ElapsedPart::Literal(text));
+            at = next;
+            continue;
+        }
+        let inner = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
+        let letters = inner.unwrap_or(rest);
+        let letter = letters.chars().next().map_or(c, |letter| letter.to_ascii_lowercase());
+        let count = letters.chars().take_while(|other| other.to_ascii_lowercase() == letter).count();
+        let end = at + if inner.is_some() { count + 2 } else { count };
+        let seconds = match letter {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ if is_bare(c) || c == '.' => {
+                parts.push(ElapsedPart::Literal(c.to_string()));
+                at += c.len_utf8();
+                continue;
+            }
+            '0' | '#' => return refused(at..at + 1, "fractions of seconds are not written"),
+            _ => {
+                return refused(
+                    at..at + c.len_utf8(),
+                    "an elapsed time has hours, minutes and seconds, as `[h]:mm:ss`",
+                );
+            }
+        };
+        let is_known = inner.is_none_or(|inner| inner.len() == count) && count <= 2;
+        if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
+            return refused(
+                at..end,
+                "the largest unit stands first and alone in brackets, as `[h]:mm:ss` or `[mm]:ss`",
+            );
+        }
+        parts.push(ElapsedPart::Units { seconds, within: before, digits: count as u32 });
+        (before, at) = (Some(seconds), end);
+    }
+    Ok(parts)
 }
 
 /// The forms of a mask, each with the place where it begins: for numbers above 0, below it, 0, and texts.

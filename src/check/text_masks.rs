@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lower::Lower;
-use super::mask::{self, DatePart, NumberMask};
+use super::mask::{self, DatePart, ElapsedPart, NumberMask};
 use crate::ast::ExprId;
 use crate::catalog::internal;
 use crate::diag::{Code, Diagnostic};
@@ -27,10 +27,12 @@ impl Lower<'_> {
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
             return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
-        if let Some(at) = mask::elapsed(&text) {
-            let why = "elapsed time is not written; write hours as `INT(x * 24)` and minutes as \
-                       `TEXT(MOD(INT(x * 1440), 60), \"00\")`";
-            return self.bad_mask(mask, at, why);
+        if mask::elapsed(&text).is_some() {
+            let Some(value) = self.masked(value, false) else { return self.error(span) };
+            return match mask::elapsed_time(&text) {
+                Ok(parts) => self.elapsed_text(value, &parts, span),
+                Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+            };
         }
         if let Some(shown) = self.text_as_it_is(value, &text, span) {
             return shown;
@@ -147,7 +149,8 @@ impl Lower<'_> {
         self.report(
             Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(
                 "numbers are written with `0 # , . %` or `General` and up to three forms with `;` between them, dates with \
-                 `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`, other text in quotes",
+                 `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`, elapsed times with `[h]:mm:ss`, other text in \
+                 quotes",
             ),
         );
         self.error(span)
@@ -211,6 +214,39 @@ impl Lower<'_> {
             text = self.replaced_in(text, pattern, &new, span);
         }
         self.with_suffix(text, mask, span)
+    }
+
+    /// Days as hours, minutes and seconds: rounded to seconds, then cut off at the smallest unit, as spreadsheets do.
+    fn elapsed_text(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
+        let a_day = self.integer("86400", span);
+        let mut signed = self.apply_checked(internal::MULTIPLY, &[days, a_day], span, "TEXT");
+        if self.program.meta(signed).ty != Type::Integer {
+            let places = self.integer("0", span);
+            signed = self.apply_checked(internal::ROUND, &[signed, places], span, "TEXT");
+            signed = self.apply_checked(internal::INT, &[signed], span, "TEXT");
+        }
+        let seconds = self.apply_checked(internal::ABS, &[signed], span, "TEXT");
+        let mut text = self.apply_checked(internal::SIGN_TEXT, &[signed], span, "TEXT");
+        for part in parts {
+            let part = match part {
+                ElapsedPart::Literal(text) => self.text_literal(text, span),
+                ElapsedPart::Units { seconds: unit, within, digits } => {
+                    let mut units = seconds;
+                    if *unit > 1 {
+                        let size = self.integer(&unit.to_string(), span);
+                        units = self.apply_checked(internal::QUOTIENT, &[seconds, size], span, "TEXT");
+                    }
+                    if let Some(within) = within {
+                        let most = self.integer(&(within / unit).to_string(), span);
+                        units = self.apply_checked(internal::MOD, &[units, most], span, "TEXT");
+                    }
+                    let mask = NumberMask { zeros: *digits, ..NumberMask::default() };
+                    self.number_text(units, &mask, Sign::Left, span)
+                }
+            };
+            text = self.apply_checked(internal::TEXT_JOINED, &[text, part], span, "TEXT");
+        }
+        text
     }
 
     /// The text with the one match of a pattern replaced.

@@ -24,6 +24,9 @@ fn masked(args: Args<'_>) -> Option<Value> {
         });
         return Some(Value::Text(shown.collect()));
     }
+    if parts.iter().any(|part| matches!(part, Part::Elapsed(_))) {
+        return Some(Value::Text(elapsed(&args[0], &parts)));
+    }
     if parts.iter().any(|part| matches!(part, Part::Letters(_) | Part::Clock12)) {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
@@ -62,6 +65,8 @@ enum Part {
     /// A run of one letter of dates, in lower case.
     Letters(String),
     Clock12,
+    /// The first unit of an elapsed time, `[h]`, in lower case.
+    Elapsed(String),
     /// Digits with what stands between them: `#,##0.00`.
     Digits(String),
     Percent,
@@ -89,8 +94,14 @@ fn parts(mask: &str) -> Vec<Part> {
             '_' => (Part::Plain(" ".to_owned()), 2),
             '[' => {
                 let inner = run(at + 1, &|c| c != ']');
+                let length = inner.chars().count() + 2;
+                if inner.starts_with(|c: char| "hmsHMS".contains(c)) && inner.len() <= 2 {
+                    parts.push(Part::Elapsed(inner.to_ascii_lowercase()));
+                    at += length;
+                    continue;
+                }
                 let sign = inner.strip_prefix('$').and_then(|currency| currency.split('-').next());
-                (Part::Plain(sign.unwrap_or_default().to_owned()), inner.chars().count() + 2)
+                (Part::Plain(sign.unwrap_or_default().to_owned()), length)
             }
             '\\' => (Part::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
             'A' | 'a' => (Part::Clock12, "AM/PM".len()),
@@ -110,6 +121,31 @@ fn parts(mask: &str) -> Vec<Part> {
         at += length;
     }
     parts
+}
+
+/// Days as an elapsed time, which is rounded to seconds.
+fn elapsed(days: &Value, parts: &[Part]) -> String {
+    let Some(days) = days.number() else { return unread(&days.text(), "as a number") };
+    let seconds = (days * 86400.0).round();
+    let mut rest = seconds.abs() as i64;
+    let mut written = String::from(if seconds < 0.0 { "-" } else { "" });
+    for part in parts {
+        let (Part::Elapsed(letters) | Part::Letters(letters)) = part else {
+            match part {
+                Part::Plain(text) => written += text,
+                _ => return unread("a sign", "in a mask of elapsed times"),
+            }
+            continue;
+        };
+        let unit = match letters.as_bytes().first() {
+            Some(b'h') => 3600,
+            Some(b'm') => 60,
+            _ => 1,
+        };
+        written += &format!("{:0width$}", rest / unit, width = letters.len());
+        rest %= unit;
+    }
+    written
 }
 
 /// The value of a date or a time. `m` and `mm` are minutes beside hours or seconds.
@@ -201,7 +237,7 @@ fn counted(number: &str, parts: &[Part]) -> String {
         }
         Part::Digits(_) | Part::General => &shown,
         Part::Percent => "%",
-        Part::Letters(letters) => letters,
+        Part::Letters(letters) | Part::Elapsed(letters) => letters,
         Part::Clock12 => "AM/PM",
     });
     // The sign stands before everything.
