@@ -238,7 +238,7 @@ impl Lower<'_> {
                     }
                     if let Some(within) = within {
                         let most = self.integer(&(within / unit).to_string(), span);
-                        units = self.apply_checked(internal::MOD, &[units, most], span, "TEXT");
+                        units = self.apply_checked(internal::REMAINDER, &[units, most], span, "TEXT");
                     }
                     let mask = NumberMask { zeros: *digits, ..NumberMask::default() };
                     self.number_text(units, &mask, Sign::Left, span)
