@@ -89,6 +89,8 @@ pub(crate) struct Emitter<'p> {
     pub cased: FxHashSet<String>,
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
+    /// A column or a definition has a name that an alias of a template could have.
+    has_alias_names: bool,
     /// The one relation whose rows an expression alone is of.
     pub only_relation: Option<&'p str>,
     pub windows: Windows,
@@ -113,7 +115,12 @@ impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
+        let mut names = program.columns.iter().map(|column| &*column.name).chain(
+            program.definitions.iter().filter_map(|definition| definition.name.as_deref()),
+        );
+        let has_alias_names = names.any(template::is_like_alias);
         Self {
+            has_alias_names,
             program,
             dialect,
             limits,

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashSet;
+
 use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
@@ -22,6 +24,8 @@ pub(super) struct Buffers {
     spread_ids: Vec<SqlId>,
     /// What a template of a window puts behind its calls.
     pub window: Option<WindowOf>,
+    /// Names in the arguments of the template that an alias of it must not be: `number_`.
+    names: Vec<String>,
 }
 
 /// What stands in the brackets behind `over`.
@@ -86,6 +90,7 @@ impl Emitter<'_> {
         let base = self.work.template.locals.len();
         let spread = self.work.template.spread.len();
         let ids = self.work.template.spread_ids.len();
+        let outer = if self.has_alias_names { Some(self.names_like_aliases(args)) } else { None };
         for part in template.parts {
             let id = match *part {
                 Part::Arg { index, mode } => match args.get(index as usize) {
@@ -132,7 +137,37 @@ impl Emitter<'_> {
         self.work.template.locals.truncate(base);
         self.work.template.spread.truncate(spread);
         self.work.template.spread_ids.truncate(ids);
+        if let Some(outer) = outer {
+            self.work.template.names = outer;
+        }
         root.unwrap_or_else(|| self.word("null", span))
+    }
+
+    /// Collects the names in the arguments that end as aliases of templates do. Returns those of the template around it.
+    #[cold]
+    fn names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
+        let program = self.program;
+        let mut open = args.to_vec();
+        let mut seen = FxHashSet::default();
+        // A template inside another stands in the scope of its aliases.
+        let mut names = self.work.template.names.clone();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let name = match program.node(id) {
+                Ir::Column(column) => Some(&*program.columns[column as usize].name),
+                Ir::Definition(used) => {
+                    let definition = &program.definitions[used as usize];
+                    open.push(definition.root);
+                    definition.name.as_deref()
+                }
+                _ => None,
+            };
+            names.extend(name.filter(|name| is_like_alias(name)).map(str::to_lowercase));
+            open.extend(program.operands(id));
+        }
+        std::mem::replace(&mut self.work.template.names, names)
     }
 
     /// Parts of a call's argument, but for those that are left out.
@@ -155,7 +190,7 @@ impl Emitter<'_> {
 
     /// The operands at these places, as a list of the tree.
     fn list(&mut self, items: &[u16], base: usize, spread: usize) -> Slice {
-        let Buffers { locals, spread: several, spread_ids, window: _ } = &self.work.template;
+        let Buffers { locals, spread: several, spread_ids, .. } = &self.work.template;
         let several = several.get(spread..).unwrap_or_default();
         let tree = &mut self.work.tree;
         if several.is_empty() {
@@ -177,6 +212,15 @@ impl Emitter<'_> {
         let at = |i: u16| locals[base + i as usize];
         let tree = &mut self.work.tree;
         match *part {
+            // A column of the user that has the name of an alias keeps it.
+            Part::Word(word) if self.work.template.names.iter().any(|name| name == word) => {
+                let names = &self.work.template.names;
+                let mut alias = format!("{word}_");
+                while names.contains(&alias) {
+                    alias.push('_');
+                }
+                tree.text(span, |out| out.push_str(&alias))
+            }
             Part::Word(word) => tree.word(word, span),
             Part::Number(digits) => tree.text(span, |out| out.push_str(digits)),
             Part::Text(value) => {
@@ -473,6 +517,11 @@ impl Emitter<'_> {
             _ => self.work.sql[arg.index()],
         }
     }
+}
+
+/// Whether a column of this name could be taken for an alias of a template, all of which end in `_`.
+pub(super) fn is_like_alias(name: &str) -> bool {
+    name.ends_with('_')
 }
 
 /// How many digits stand behind the point of a number, as `2` of `0.25` and `3` of `1e-3`.

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::planner::Planner;
+use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
 /// The nodes that roots are written with in a stratum, each once, from the roots down. What an earlier stratum has as a
@@ -51,6 +52,16 @@ impl Iterator for Walk<'_, '_> {
                 Ir::Lookup { .. } => {}
                 // What is sought is this row's, the rest that of the row that is found.
                 Ir::Find { .. } => self.open.extend(program.operands(id).next()),
+                Ir::Apply { overload, args } => {
+                    let args = program.args(args).iter().enumerate();
+                    // The SQL of `T(number)` is an empty text, without its argument.
+                    let uses: &[u8] = match self.planner.emitter.dialect.cell(overload) {
+                        Cell::Template(template) => template.uses,
+                        _ => &[],
+                    };
+                    let is_written = |at: usize| uses.get(at).is_none_or(|uses| *uses > 0);
+                    self.open.extend(args.filter(|(at, _)| is_written(*at)).map(|(_, arg)| *arg));
+                }
                 _ => self.open.extend(program.operands(id)),
             }
             return Some((id, Some(node)));
