@@ -143,6 +143,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         let operands = self.operands(args, span);
+        let keeps_time = operands.some(Type::Time as u32) && self.keeps_time(id, args);
         let Some(Chosen { args, choice, .. }) = self.choose(id, args, &operands, function.name) else {
             return self.error(span);
         };
@@ -156,7 +157,7 @@ impl Lower<'_> {
             level: Level::Aggregate,
             volatile: operands.meta.volatile,
             columnless: !operands.meta.reads_columns(),
-            ..Self::constant(choice.ty, span)
+            ..Self::constant(if keeps_time { Type::Time } else { choice.ty }, span)
         };
         // It stands before the aggregate, whose place it may take.
         let other = self.other_aggregate(function, args, meta);
@@ -210,6 +211,7 @@ impl Lower<'_> {
         if operands.error() {
             return self.error(span);
         }
+        let given = args;
         let Some(Chosen { args, choice, as_given }) = self.choose(id, args, &operands, shown) else {
             return self.error(span);
         };
@@ -229,7 +231,9 @@ impl Lower<'_> {
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
         };
-        let mut meta = Meta { ty: choice.ty, nullable, ..operands.meta };
+        let keeps_time = operands.some(Type::Time as u32) && self.keeps_time(id, given);
+        let ty = if keeps_time { Type::Time } else { choice.ty };
+        let mut meta = Meta { ty, nullable, ..operands.meta };
         if self.is_mixed(&meta) {
             self.mixed_levels(args);
             return self.error(span);

@@ -131,11 +131,37 @@ impl Lower<'_> {
             b = self.timestamp_of_date(b);
             operands = self.operands(&[a, b], span);
         }
-        let id = self.apply_to(function_of(op), &[a, b], operands, op.symbol());
-        if sum && [a, b].iter().all(|x| self.program.meta(*x).ty == Type::Time) && !self.is_error(id) {
-            self.program.meta_mut(id).ty = Type::Time;
+        if matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.some(Type::Date as u32) {
+            [a, b].iter().for_each(|days| self.warn_of_fraction(*days));
         }
-        id
+        self.apply_to(function_of(op), &[a, b], operands, op.symbol())
+    }
+
+    /// Reports a literal with a fraction that is added to a date, which has no time of day.
+    fn warn_of_fraction(&mut self, days: IrId) {
+        let Some(number) = self.constant_number(days).filter(|number| number.fract() != 0.0) else { return };
+        let span = self.program.meta(days).span;
+        let message = format!("a date has no time, so the fraction of {number} days is cut off");
+        let help = format!("write {}, or `TIME(…)` for hours and minutes", number.trunc());
+        self.report(Diagnostic::new(Code::FractionOfDay, span, message).with_help(help));
+    }
+
+    /// Whether a function of times of day gives one, as their sum, mean or double does. To all others a time is a float.
+    pub(super) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
+        let is_time = |id: &IrId| self.program.meta(*id).ty == Type::Time;
+        match function {
+            internal::ADD
+            | internal::SUBTRACT
+            | internal::NEGATE
+            | internal::ROW_SUM
+            | internal::ROW_AVERAGE
+            | internal::ROW_MEDIAN
+            | internal::AVERAGE
+            | internal::MEDIAN => args.iter().all(is_time),
+            internal::MULTIPLY => args.iter().filter(|arg| is_time(arg)).count() == 1,
+            internal::DIVIDE | internal::ROUND => args.split_first().is_some_and(|(x, rest)| is_time(x) && !rest.iter().any(is_time)),
+            _ => false,
+        }
     }
 
     fn timestamp_of_date(&mut self, id: IrId) -> IrId {
@@ -151,7 +177,7 @@ impl Lower<'_> {
     }
 
     /// The value of an integer literal, or of arithmetic on a few of them.
-    fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
+    pub(super) fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
         let Ir::Apply { overload, args } = self.program.node(id) else { return self.literal_integer(id) };
         let [a, b] = *self.program.args(args) else { return None };
         let function = catalog::owner(overload);

@@ -111,7 +111,7 @@ impl Lower<'_> {
     }
 
     /// A number that is written out, also as `25%` or `1/4`.
-    fn constant_number(&self, id: IrId) -> Option<f64> {
+    pub(super) fn constant_number(&self, id: IrId) -> Option<f64> {
         let literal = |id: IrId| match self.program.node(id) {
             Ir::Number(digits) => self.program.text(digits).parse::<f64>().ok(),
             _ => None,
@@ -120,7 +120,7 @@ impl Lower<'_> {
         match (catalog::owner(overload), self.program.args(args)) {
             (internal::PERCENT, [x]) => Some(literal(*x)? / 100.0),
             (internal::DIVIDE, [a, b]) => Some(literal(*a)? / literal(*b)?),
-            _ => None,
+            _ => self.constant_integer(id, 8).map(|number| number as f64),
         }
     }
 }

@@ -362,6 +362,9 @@ codes! {
     NoSuchChoice "W0484" "no-such-choice" Warning("name a choice that no value has", "count the values of CHOOSE from 1")
         "The index of CHOOSE counts its values from 1. A constant index that no value has gives NULL in every row, where a spreadsheet shows #VALUE!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
+    FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
+        "A date has no time of day, so a number of days added to it loses its fraction. Add TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
+        Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula reads another tab, `'Targets'!A:B`, and `tabs` does not say which model that is."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
