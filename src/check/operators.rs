@@ -159,7 +159,9 @@ impl Lower<'_> {
             | internal::AVERAGE
             | internal::MEDIAN => args.iter().all(is_time),
             internal::MULTIPLY => args.iter().filter(|arg| is_time(arg)).count() == 1,
-            internal::DIVIDE | internal::ROUND => args.split_first().is_some_and(|(x, rest)| is_time(x) && !rest.iter().any(is_time)),
+            internal::DIVIDE | internal::ROUND => {
+                args.split_first().is_some_and(|(x, rest)| is_time(x) && !rest.iter().any(is_time))
+            }
             _ => false,
         }
     }

@@ -115,9 +115,11 @@ impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
-        let mut names = program.columns.iter().map(|column| &*column.name).chain(
-            program.definitions.iter().filter_map(|definition| definition.name.as_deref()),
-        );
+        let mut names = program
+            .columns
+            .iter()
+            .map(|column| &*column.name)
+            .chain(program.definitions.iter().filter_map(|definition| definition.name.as_deref()));
         let has_alias_names = names.any(template::is_like_alias);
         Self {
             has_alias_names,

@@ -253,7 +253,7 @@ impl Planner<'_> {
     fn keep_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
         let roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
-        if !self.computed_in(roots, stage).any(is_aggregate)
+        if !self.computed_in_sql(roots, stage).any(is_aggregate)
             && let Some(item) = select.items.first_mut()
         {
             item.expr = self.emitter.of_group(item.expr);

@@ -13,11 +13,13 @@ pub(super) struct Walk<'w, 'p> {
     stage: u32,
     open: Vec<IrId>,
     seen: FxHashSet<IrId>,
+    /// Leaves out arguments that the SQL of their call does not have.
+    only_in_sql: bool,
 }
 
 impl<'p> Planner<'p> {
     pub(super) fn walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> Walk<'_, 'p> {
-        Walk { planner: self, stage, open: roots.into(), seen: FxHashSet::default() }
+        Walk { planner: self, stage, open: roots.into(), seen: FxHashSet::default(), only_in_sql: false }
     }
 
     /// The nodes of the walk in the order of computing.
@@ -30,6 +32,12 @@ impl<'p> Planner<'p> {
     /// The nodes of the walk that the stratum computes.
     pub(super) fn computed_in(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
         self.walk(roots, stage).filter_map(|(_, computed)| computed)
+    }
+
+    /// The same, without arguments that the SQL of their call does not have.
+    pub(super) fn computed_in_sql(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
+        let walk = Walk { only_in_sql: true, ..self.walk(roots, stage) };
+        walk.filter_map(|(_, computed)| computed)
     }
 }
 
@@ -52,7 +60,7 @@ impl Iterator for Walk<'_, '_> {
                 Ir::Lookup { .. } => {}
                 // What is sought is this row's, the rest that of the row that is found.
                 Ir::Find { .. } => self.open.extend(program.operands(id).next()),
-                Ir::Apply { overload, args } => {
+                Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();
                     // The SQL of `T(number)` is an empty text, without its argument.
                     let uses: &[u8] = match self.planner.emitter.dialect.cell(overload) {

@@ -124,9 +124,11 @@ fn second_of_day(value: &Value) -> Option<i64> {
     }
 }
 
-/// `8:15`, `08:15:30`, blanks around it.
+/// `8:15`, `08:15:30`, with blanks around it or an ISO date before it.
 fn clock(text: &str) -> Option<i64> {
-    let parts: Vec<&str> = text.trim_matches(blank).split(':').collect();
+    let text = text.trim_matches(blank);
+    let time = text.split_once([' ', 'T']).filter(|(day, _)| is_day(day)).map_or(text, |(_, time)| time);
+    let parts: Vec<&str> = time.split(':').collect();
     let part = |at: usize, below: i64| -> Option<i64> {
         let text = parts.get(at)?;
         let is_number = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
@@ -138,6 +140,20 @@ fn clock(text: &str) -> Option<i64> {
         3 => Some(minutes * 60 + part(2, 60)?),
         _ => None,
     }
+}
+
+/// Whether a text has the form of an ISO date, with a month up to 12 and a day up to 31.
+fn is_day(text: &str) -> bool {
+    let number = |range: std::ops::Range<usize>| {
+        let digits = text.get(range).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+        digits.and_then(|digits| digits.parse::<u32>().ok())
+    };
+    let bytes = text.as_bytes();
+    text.len() == 10
+        && (bytes[4], bytes[7]) == (b'-', b'-')
+        && number(0..4).is_some()
+        && number(5..7).is_some_and(|month| (1..=12).contains(&month))
+        && number(8..10).is_some_and(|day| (1..=31).contains(&day))
 }
 
 fn time(args: Args<'_>) -> Option<Value> {
