@@ -7,7 +7,7 @@ use super::mask::{self, DatePart, ElapsedPart, NumberMask};
 use crate::ast::ExprId;
 use crate::catalog::internal;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::IrId;
+use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::types::Type;
 
@@ -114,6 +114,13 @@ impl Lower<'_> {
         let meta = self.program.meta(value);
         match meta.ty {
             Type::Unknown => Some(value),
+            // A time of day is one of some day.
+            Type::Time if of_dates => {
+                let day = self.program.add_text("1899-12-30");
+                let day = self.program.add(Ir::Date(day), Self::constant(Type::Date, meta.span));
+                let midnight = self.converted(day, Type::Timestamp);
+                Some(self.apply_checked(internal::ADD, &[midnight, value], meta.span, "TEXT"))
+            }
             ty if ty.is_number() && (!of_dates || self.is_null(value)) => Some(value),
             ty if ty.is_temporal() && of_dates => Some(value),
             Type::Text if of_dates && self.literal_text(value).is_some() => {
