@@ -11,7 +11,7 @@ use super::ranges;
 use super::search::{Given, Search};
 use super::sheets::{self, Looked};
 use super::tree::{Id, Label, Trees};
-use super::windows::{range_probes, window_probes};
+use super::windows::{nth_probes, range_probes, window_probes};
 use super::words::words;
 
 /// So many windows of one expression are looked at.
@@ -66,7 +66,7 @@ impl Case<'_, '_> {
                 Arg::Named(name, _) => sheets::marked(name).iter().find_map(|marked| self.named(marked, trees)),
                 _ => None,
             });
-            probes = [window_probes(first), window_probes(marked.as_slice())].concat();
+            probes = [window_probes(first), window_probes(marked.as_slice()), nth_probes(names)].concat();
         }
         // What the spec says that today is, no other knows.
         if self.read.outline.today {

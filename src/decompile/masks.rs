@@ -55,7 +55,7 @@ fn masks() -> Vec<String> {
             }
         }
     }
-    masks.extend(["General", "[h]:mm", "[h]:mm:ss", "[mm]:ss"].map(str::to_owned));
+    masks.extend(["General", "[h]:mm", "[h]:mm:ss", "[hh]:mm", "[hh]:mm:ss", "[mm]:ss"].map(str::to_owned));
     masks
 }
 

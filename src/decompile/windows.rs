@@ -44,6 +44,17 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
+/// LARGE and SMALL of each of these names, at a place that another is: a key of the group.
+pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
+    let names = names.iter().take(NAMES);
+    let pairs =
+        names.clone().flat_map(|value| names.clone().filter(move |nth| *nth != value).map(move |nth| (value, nth)));
+    let calls = pairs.flat_map(|(value, nth)| {
+        ["LARGE", "SMALL"].map(|name| Probe { shape: Shape::Call(name), args: vec![value.clone(), nth.clone()] })
+    });
+    calls.collect()
+}
+
 /// A number above zero and one below.
 pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
