@@ -251,6 +251,16 @@ def number_scale(statement):
             yield f"`{name}` is a float, and NUMBER with {kind.scale} digits after the point"
         elif wanted == "integer" and kind not in (Number(0), "null", "any"):
             yield f"`{name}` is an integer, and {kind}"
+    # The text of a quotient shows the digits: 2 / 2 is 1.000000.
+    for cast in statement.all(exp.Cast):
+        kind = statement.kind(cast.this)
+        if cast.to.is_type(*exp.DataType.TEXT_TYPES) and isinstance(kind, Number) and kind.scale and is_quotient(cast.this):
+            yield f"the text of `{cast.this.sql('snowflake')}` has {kind.scale} digits after the point"
+
+
+def is_quotient(node):
+    node = node.unnest()
+    return isinstance(node, exp.Div) and not node.find(exp.Cast)
 
 
 # What sqlglot cannot read, and the evaluator of the tests can.
