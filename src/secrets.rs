@@ -26,6 +26,33 @@ const PARTS: [&str; 16] = [
 /// Short names of secrets, each a whole word, because `pat` is also in `path` and `sas` in `sasha`.
 const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
+/// Beginnings of tokens that services issue: GitHub, GitLab, Slack, OpenAI and Stripe, AWS, Google, dbt, and JSON Web Tokens.
+const TOKENS: [&str; 21] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "sk-",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "ya29.",
+    "dbtc_",
+    "dbtu_",
+    "eyJ",
+];
+/// Fewer characters are a word and no token.
+const SHORTEST_TOKEN: usize = 16;
+
 /// Returns whether a variable of this name is likely to hold a secret.
 ///
 /// ```
@@ -58,8 +85,8 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// Returns variables as YAML with secrets masked: values of names that look secret, addresses with a password, and
-/// connection strings.
+/// Returns variables as YAML with secrets masked: values of names that look secret, addresses with a password,
+/// connection strings and tokens of well-known services.
 ///
 /// ```
 /// use formulac::secrets::masked;
@@ -67,6 +94,7 @@ fn snake_case(name: &str) -> String {
 /// assert_eq!(masked("{start: 2024, db: {password: x y}}"), "{start: 2024, db: {password: ***}}");
 /// assert_eq!(masked("url: postgres://me:pw@host/db"), "url: ***");
 /// assert_eq!(masked("warehouse: Server=x;Pwd=y"), "warehouse: ***");
+/// assert_eq!(masked("gh: ghp_abcdefghijklmnopqrst"), "gh: ***");
 /// ```
 #[must_use]
 pub fn masked(vars: &str) -> String {
@@ -101,7 +129,9 @@ fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
             waits.extend(pairs.iter().map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))));
         } else if let Some(items) = node.items() {
             waits.extend(items.iter().map(|item| (item, is_secret)));
-        } else if let Some(text) = node.text().filter(|text| is_secret || has_password(text) || has_secret_pair(text)) {
+        } else if let Some(text) =
+            node.text().filter(|text| is_secret || has_password(text) || has_secret_pair(text) || is_token(text))
+        {
             found.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
         }
     }
@@ -113,6 +143,12 @@ fn has_password(text: &str) -> bool {
     let rest = text.split_once("://").map(|(_, rest)| rest);
     let before = rest.and_then(|rest| rest.split('/').next()).and_then(|rest| rest.rsplit_once('@'));
     before.is_some_and(|(before, _)| before.contains(':'))
+}
+
+/// Whether it has the form of a token that a well-known service issues.
+fn is_token(text: &str) -> bool {
+    let is_one_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    text.len() >= SHORTEST_TOKEN && is_one_word && TOKENS.iter().any(|token| text.starts_with(token))
 }
 
 /// Returns whether the text has a `name=value` with a secret name, such as `Server=x;Pwd=y` and `https://x/?sig=y`.
@@ -136,6 +172,10 @@ mod tests {
             ("a: 'Server=x;Uid=me;Pwd=y'\nb: host=x password=y\n", "a: ***\nb: ***\n"),
             ("a: https://x/y?se=1&sig=z\nb: AccountName=x;AccountKey=y==\n", "a: ***\nb: ***\n"),
             ("where: a = 1; b\nopen: sig=\n", "where: a = 1; b\nopen: sig=\n"),
+            (
+                "gh: ghp_abcdefghijklmnop1234\naws: AKIAABCDEFGHIJKLMNOP\nname: ghp_short\n",
+                "gh: ***\naws: ***\nname: ghp_short\n",
+            ),
             ("- no\n- mapping\n", "- no\n- mapping\n"),
             ("a: [", "a: ["),
         ] {
