@@ -45,21 +45,33 @@ pub fn choose(
         }
     }
     let select = |select: &[String], exclude: &[String]| {
-        let chosen = selection::select(&nodes, select, exclude);
-        chosen.map(|mut chosen| {
-            chosen.truncate(models.len());
-            chosen
-        })
+        selection::select(&nodes, select, exclude).map_err(|fault| refused(&fault))
     };
+    // A spec without a model may have any name, so names are refused only if all specs have one.
+    let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
+    let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
+    let all_named = others.all(|(_, found)| Exit::of_all(std::slice::from_ref(found)) == Exit::Done);
     let mut unmatched = Vec::new();
     for part in selection.select.iter().flat_map(|text| text.split_whitespace()) {
-        if !select(&[part.to_owned()], &[]).map_err(|fault| refused(&fault))?.contains(&true) {
-            let near = suggest::nearest(part, models.iter().map(|model| model.name.as_str()));
-            let near = near.map(|name| format!("; {}", suggest::similar(name))).unwrap_or_default();
-            unmatched.push(format!("`{part}` selects no spec{near}"));
+        let matched = select(&[part.to_owned()], &[])?;
+        if matched.iter().take(models.len()).any(|it| *it) {
+            continue;
         }
+        let near = suggest::nearest(part.trim_matches(['+', '@']), models.iter().map(|model| model.name.as_str()));
+        let near = near.map(suggest::similar);
+        let is_name = part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '+' | '@'));
+        if is_name && all_named && !matched.contains(&true) {
+            let failure = Failure::new(Exit::Usage, format!("`{part}` selects no spec"));
+            return Err(match near {
+                Some(near) => failure.with_help(near),
+                None => failure,
+            });
+        }
+        let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+        unmatched.push(format!("`{part}` selects no spec{near}"));
     }
-    let chosen = select(&selection.select, &selection.exclude).map_err(|fault| refused(&fault))?;
+    let mut chosen = select(&selection.select, &selection.exclude)?;
+    chosen.truncate(models.len());
     // What has no name cannot be chosen, and is told in any case.
     let mut specs = vec![true; found.len()];
     // What a model is made of has to be sound, chosen or not.

@@ -1,6 +1,7 @@
 //! What a change holds: the files that people wrote and the evidence beside them, so that an approval is of exactly these.
 
 use crate::dbt::is_as_written;
+use crate::schema::Known;
 use crate::sync::{EVIDENCE, KNOWN, STATES, State, content_hash};
 
 /// A file that differs between two revisions.
@@ -13,19 +14,22 @@ pub struct Differing {
     pub now: Option<String>,
     /// The text now, else the one it had; `None` if nobody needs it.
     pub text: Option<String>,
+    /// Whether it is a change of `known.yml` that no push of changed specs explains, so that people answer for it.
+    pub changes_facts: bool,
 }
 
 impl Differing {
     /// A file that differs.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
-        Self { path: path.to_owned(), now, text }
+        Self { path: path.to_owned(), now, text, changes_facts: false }
     }
 
-    /// Whether people wrote it: it is neither formulac's own record nor exactly what formulac makes of specs.
+    /// Whether people wrote it: it is neither formulac's own record nor exactly what formulac makes of specs. Changed
+    /// facts of `known.yml` change SQL as specs do, so they count as written by people.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
+        self.changes_facts || !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
     }
 
     /// Whether it is `known.yml`. It decides the SQL as specs do, and no spec can make its facts again.
@@ -46,6 +50,16 @@ impl Differing {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
         State::model_of(name).filter(|model| !model.contains('/'))
     }
+}
+
+/// Marks a change of `known.yml` that needs approval: it contradicts earlier facts, or it changes facts and nobody changed
+/// a spec. A push of changed specs adds the facts that they read and drops relations, so approvals stay valid after it.
+pub fn mark_changed_facts(files: &mut [Differing], before: Option<&str>) {
+    let is_alone = !files.iter().any(Differing::is_written_by_people);
+    let Some(file) = files.iter_mut().find(|file| file.is_known()) else { return };
+    let read = |text: Option<&str>| text.map(|text| Known::from_text(text).0).unwrap_or_default();
+    let (before, now) = (read(before), read(file.text.as_deref().filter(|_| file.now.is_some())));
+    file.changes_facts = now.contradicts(&before) || (is_alone && now.has_other_data(&before));
 }
 
 /// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone

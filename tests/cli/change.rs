@@ -251,6 +251,43 @@ fn what_was_known_of_the_data_is_judged() {
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
 
+/// Facts decide SQL: changing them needs the approvals that a change of the specs needs.
+#[test]
+fn changed_facts_need_approval() {
+    let place = place("change_facts");
+    let path = ".formulac/state/known.yml";
+    let known = |columns: &str| {
+        let head =
+            "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
+        format!("{head}relations:\n  orders:\n    columns:\n{columns}")
+    };
+    let float = known("      amount: float\n");
+    place.write(path, &float);
+    commit(&place, "facts");
+    git(&place, &["switch", "--quiet", "-c", "facts"]);
+    be(&place, "ann");
+    for text in [known("      amount: decimal\n"), known("").replace("columns:\n", "columns: {}\n")] {
+        place.write(path, &text);
+        commit(&place, "other facts");
+        let run = place.run(&["authorize", "--base", "main"]);
+        assert!(run.exit == 4 && run.out.contains("lacks "), "{text}{}{}", run.out, run.err);
+    }
+    // Approvals of the facts count, and are void when other facts follow.
+    place.write(path, known("      amount: integer\n"));
+    commit(&place, "integers");
+    assert_eq!(place.run(&["change", "propose", "Integers"]).exit, 0);
+    for name in ["dan", "fay"] {
+        assert_eq!(by(&place, name, &["change", "approve", "int"]).exit, 0);
+    }
+    let (exit, told) = authorized(&place);
+    assert_eq!(exit, 0, "{told}");
+    be(&place, "ann");
+    place.write(path, known("      amount: decimal\n"));
+    commit(&place, "decimals");
+    let run = place.run(&["authorize", "--base", "main"]);
+    assert!(run.exit == 4 && run.out.contains("it was changed since"), "{}", run.out);
+}
+
 /// An admin may approve, as somebody without another role: it is no approval by business or by an engineer.
 #[test]
 fn an_admin_does_not_count_as_business() {

@@ -111,7 +111,7 @@ fn commands_of_models_take_a_selection() {
     place.write("formulac.yml", project);
     let models = models(&place, &["env", "diff", "production", "--exclude", "revenue"]);
     assert_eq!(models, ["counts"]);
-    assert_eq!(place.run(&["schema", "fetch", "--select", "nothing", "--json"]).json()["relations"], json!([]));
+    assert_eq!(place.run(&["schema", "fetch", "--select", "tag:nothing", "--json"]).json()["relations"], json!([]));
 }
 
 #[test]
@@ -122,6 +122,21 @@ fn what_is_not_known_is_refused_by_name() {
     place.show(&["plan", "--select", "state:modified.contract"]);
     place.show(&["model", "--select", "revenu"]).show(&["plan", "--select", "state:new", "--state", "nowhere"]);
     insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_name_that_selects_nothing_is_refused() {
+    let place = place("select_no_name");
+    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
+    commit(&place, "sound");
+    for args in [&["check"][..], &["push", "--yes"], &["plan"], &["generate"]] {
+        let run = place.run(&[args, &["--select", "+revenu"]].concat());
+        let (error, help) = ("`+revenu` selects no spec", "`revenue` has a similar name");
+        assert!(run.exit == 2 && run.err.contains(error) && run.err.contains(help), "{args:?}: {}", run.err);
+        // Other criteria may match nothing.
+        let run = place.run(&[args, &["--select", "tag:nightly"]].concat());
+        assert!(run.exit == 0 && run.err.contains("`tag:nightly` selects no spec"), "{args:?}: {}", run.err);
+    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use formulac::sync::KNOWN;
 use formulac::team::{
     Asked, CHANGES, Change, Commit, Differing, Event, Said, Standing, approved, approvers, content, is_same,
+    mark_changed_facts,
 };
 use formulac::{Environment, Project};
 
@@ -75,7 +77,9 @@ impl UnderWay {
         fork: &str,
         head: &str,
     ) -> Result<Self, Failure> {
-        let files = repository.differing_between(fork, head)?;
+        let mut files = repository.differing_between(fork, head)?;
+        let known = repository.texts_in(fork, &[KNOWN.to_owned()])?.pop().flatten();
+        mark_changed_facts(&mut files, known.as_deref());
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
         let commits = repository.commits(fork, head, signed)?;
         let mut asked = Asked::default();
