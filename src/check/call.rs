@@ -143,7 +143,6 @@ impl Lower<'_> {
             return self.error(span);
         }
         let operands = self.operands(args, span);
-        let keeps_time = operands.some(Type::Time as u32) && self.keeps_time(id, args);
         let Some(Chosen { args, choice, .. }) = self.choose(id, args, &operands, function.name) else {
             return self.error(span);
         };
@@ -157,7 +156,7 @@ impl Lower<'_> {
             level: Level::Aggregate,
             volatile: operands.meta.volatile,
             columnless: !operands.meta.reads_columns(),
-            ..Self::constant(if keeps_time { Type::Time } else { choice.ty }, span)
+            ..Self::constant(choice.ty, span)
         };
         // It stands before the aggregate, whose place it may take.
         let other = self.other_aggregate(function, args, meta);

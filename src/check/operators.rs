@@ -137,33 +137,28 @@ impl Lower<'_> {
         self.apply_to(function_of(op), &[a, b], operands, op.symbol())
     }
 
-    /// Reports a literal with a fraction that is added to a date, which has no time of day.
+    /// Reports a literal with a fraction, or a multiple of a time, that is added to a date, which has no time of day.
     fn warn_of_fraction(&mut self, days: IrId) {
-        let Some(number) = self.constant_number(days).filter(|number| number.fract() != 0.0) else { return };
-        let span = self.program.meta(days).span;
-        let message = format!("a date has no time, so the fraction of {number} days is cut off");
-        let help = format!("write {}, or `TIME(…)` for hours and minutes", number.trunc());
-        self.report(Diagnostic::new(Code::FractionOfDay, span, message).with_help(help));
+        let meta = self.program.meta(days);
+        let is_made_of_time = || self.program.operands(days).any(|part| self.program.meta(part).ty == Type::Time);
+        let help = match self.constant_number(days) {
+            Some(number) if number.fract() != 0.0 => {
+                format!("write {}, or `TIME(…)` for hours and minutes", number.trunc())
+            }
+            None if meta.ty == Type::Float && is_made_of_time() => {
+                "only sums and differences of times are times; add `TIME(…)` with the hours and minutes that you mean"
+                    .to_owned()
+            }
+            _ => return,
+        };
+        let message = format!("`{}` days lose their fraction, because a date has no time", self.source_text(meta.span));
+        self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));
     }
 
-    /// Whether a function of times of day gives one, as their sum, mean or double does. To all others a time is a float.
+    /// Whether a function of times of day gives one. To all others a time is a float.
     pub(super) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
-        let is_time = |id: &IrId| self.program.meta(*id).ty == Type::Time;
-        match function {
-            internal::ADD
-            | internal::SUBTRACT
-            | internal::NEGATE
-            | internal::ROW_SUM
-            | internal::ROW_AVERAGE
-            | internal::ROW_MEDIAN
-            | internal::AVERAGE
-            | internal::MEDIAN => args.iter().all(is_time),
-            internal::MULTIPLY => args.iter().filter(|arg| is_time(arg)).count() == 1,
-            internal::DIVIDE | internal::ROUND => {
-                args.split_first().is_some_and(|(x, rest)| is_time(x) && !rest.iter().any(is_time))
-            }
-            _ => false,
-        }
+        let is_kept = matches!(function, internal::ADD | internal::SUBTRACT | internal::NEGATE | internal::ROW_SUM);
+        is_kept && args.iter().all(|arg| self.program.meta(*arg).ty == Type::Time)
     }
 
     fn timestamp_of_date(&mut self, id: IrId) -> IrId {
