@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path};
 
+use formulac::dbt::is_layout_of;
 use formulac::sync::Evidence;
 use formulac::team::{Differing, NotAllowed, approved_for_others, approvers, codeowners, not_allowed};
 use serde_json::{Value, json};
@@ -114,7 +115,8 @@ fn by_hand(
         }
         let mut made = sync::generated(session, place)?;
         for file in made_by_specs {
-            let made = made.remove(&file.path).map(|text| Planned { path: place.root.join(&file.path), text });
+            let made_text = made.remove(&file.path);
+            let made = made_text.clone().map(|text| Planned { path: place.root.join(&file.path), text });
             let present = made.as_ref().map(Planned::present).transpose()?;
             // A state that goes with its model is gone on both sides.
             let is_gone = made.is_none() && file.now.is_none();
@@ -122,7 +124,14 @@ fn by_hand(
                 true => "it says that formulac made it, and the specs make something else",
                 false => "it is not what a push of the specs records; `formulac push` writes it",
             };
-            if !is_gone && present != Some(Present::Same) {
+            // A formatter or a comment changes no meaning.
+            let is_layout = is_generated(file)
+                && file
+                    .text
+                    .as_deref()
+                    .zip(made_text.as_deref())
+                    .is_some_and(|(found, made)| is_layout_of(found, made));
+            if !is_gone && !is_layout && present != Some(Present::Same) {
                 by_hand.push(ByHand { path: file.path.clone(), why });
             }
         }

@@ -139,6 +139,28 @@ pub fn is_as_written(text: &str) -> bool {
     }
 }
 
+/// Whether a file is a generated one in another layout: case of keywords, whitespace, comments without Jinja, order of keys.
+///
+/// ```
+/// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
+/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let sql = compiled.model_sql().unwrap();
+/// assert!(formulac::dbt::is_layout_of(&sql.replace("select", "-- all\nSELECT"), sql));
+/// assert!(!formulac::dbt::is_layout_of(&sql.replace("sum", "max"), sql));
+/// ```
+#[must_use]
+pub fn is_layout_of(found: &str, generated: &str) -> bool {
+    let of_sql = |text| Header::of(text).and_then(|header| Some((header.spec, header.hash?)));
+    let is_same = match (of_sql(found), of_sql(generated)) {
+        (Some(found), Some(generated)) => found == generated,
+        (None, None) => PropertyHashes::of(found)
+            .zip(PropertyHashes::of(generated))
+            .is_some_and(|(found, generated)| found.has_values_of(&generated)),
+        _ => false,
+    };
+    is_same && is_as_written(found)
+}
+
 /// The text of a generated file as formulac wrote it last, but for layout: without a call of `config` that somebody added.
 /// `None` if something else was edited.
 #[cfg(feature = "sync")]

@@ -90,6 +90,11 @@ impl PropertyHashes {
         noted(&self.noted_of_model) == Some(self.of_model()) && noted(&self.noted_of_rest) == self.of_rest()
     }
 
+    /// Whether both files have the same values.
+    pub fn has_values_of(&self, other: &Self) -> bool {
+        (&self.model, &self.rest) == (&other.model, &other.rest)
+    }
+
     fn of_model(&self) -> String {
         if self.has_columns { hash(&self.model) } else { hash(&format!("{}{}", self.model, self.rest)) }
     }

@@ -92,6 +92,32 @@ fn approvals_are_of_others_and_of_exactly_this() {
     assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
 }
 
+/// Formatters and comments change no meaning, so they need no approval of their own.
+#[test]
+fn layout_of_generated_files_is_free() {
+    let place = proposed("change_layout");
+    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
+    for name in ["dan", "fay"] {
+        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+    }
+    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+    be(&place, "ann");
+    let head = git(&place, &["rev-parse", "HEAD"]);
+    let (sql, yml) = ("models/formulac/revenue.sql", "models/formulac/revenue.yml");
+    for (path, from, to, exit) in [
+        (sql, "select", "-- reviewed\nSELECT", 0),
+        (yml, "models:", "# reviewed\nmodels:", 0),
+        (sql, "select", "-- {{ run_query('drop table x') }}\nselect", 4),
+        (sql, "sum", "max", 4),
+    ] {
+        edit(&place, path, from, to);
+        commit(&place, "edited");
+        let (found, told) = authorized(&place);
+        assert_eq!(found, exit, "{to}: {told}");
+        git(&place, &["reset", "--quiet", "--hard", head.trim()]);
+    }
+}
+
 #[test]
 fn a_program_that_runs_it_for_others_says_who_they_are() {
     let place = proposed("change_for_others");
