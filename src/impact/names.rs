@@ -143,9 +143,12 @@ impl Graph<'_> {
         }
         let Known { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        // Any column may be in a source or a seed without documentation, and in a model whose SQL is not followed.
-        let is_unread = self.parts.get(place)?.has_sql() && matches!(self.lineage(place), Some(Err(_)));
-        let may_be = !is_complete && (is_unread || (columns.is_empty() && !self.parts.get(place)?.has_sql()));
+        // Any column may be in a source or a seed that is described in part, unless it looks like a misspelling, and in a
+        // model whose SQL is not followed.
+        let has_sql = self.parts.get(place)?.has_sql();
+        let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
+        let is_misspelled = || suggest::nearest(column, columns.iter().map(String::as_str)).is_some();
+        let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
         (is_known || may_be).then(|| Target { place, column: Some(column.to_lowercase()), definition: None })
     }
 

@@ -70,6 +70,16 @@ fn names_that_mean_nothing_or_several_things() {
     ));
 }
 
+/// Without a catalog, a source has more columns than its properties describe.
+#[test]
+fn a_source_described_in_part_may_have_any_column() {
+    let place = place("impact_part");
+    std::fs::remove_file(place.path("target/catalog.json")).unwrap();
+    assert_eq!(place.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
+    let run = place.run(&["impact", "landing.web_events.event_idd"]);
+    assert!(run.exit == 1 && run.err.contains("`landing.web_events.event_id` has a similar name"), "{}", run.err);
+}
+
 #[test]
 fn forms() {
     let place = place("impact_forms");

@@ -106,7 +106,10 @@ fn types_are_those_of_the_data_or_the_schema() {
     place.write("data/j.json", r#"[{"code": "x", "n": 1}, {"code": null, "n": 2}]"#);
     place.write("t.yml", "model: m\nfrom: t\nkeep: [code, n, d, ok]\ndefinitions: next = d + 1\n");
     place.write("j.yml", "model: m\nfrom: raw.j\nkeep: [code]\norder_by: n\ndefinitions: twice = n * 2\n");
-    place.write("schema.yml", "relations: {t: {columns: {code: text, n: decimal, d: date, ok: boolean}}}\n");
+    place.write(
+        "schema.yml",
+        "relations: {t: {columns: {code: text, n: decimal, d: date, ok: boolean, not_in_the_file: text}}}\n",
+    );
     let rows = |args: &[&str]| {
         let run = place.run(&[&["preview", "--data", "data", "--json", "--quiet"], args].concat());
         assert_eq!((run.exit, run.err.as_str()), (0, ""), "{}", run.out);

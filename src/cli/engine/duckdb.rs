@@ -166,6 +166,11 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let types = of_schema.iter().copied().chain(shown);
     match file.kind {
         Kind::Csv { delimiter } => {
+            // DuckDB refuses types of columns that the file lacks, which a spec need not read.
+            let header = data::header(Path::new(&file.path), delimiter).ok();
+            let is_there =
+                |name: &str| header.as_ref().is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(name)));
+            let types = types.filter(|(name, _)| is_there(name));
             let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
             let pairs: Vec<String> = pairs.collect();
             let types = if pairs.is_empty() { String::new() } else { format!(", types = {{{}}}", pairs.join(", ")) };
