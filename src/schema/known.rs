@@ -209,18 +209,6 @@ impl Known {
         changes.into_iter().map(|it| format!("{}: {} → {}", it.name, shown(it.before), shown(it.now))).collect()
     }
 
-    /// Whether facts about the data differ from an earlier state, so that the SQL of models may differ.
-    ///
-    /// ```
-    /// use formulac::Known;
-    /// let known = |columns: &str| Known::from_text(&format!("relations: {{orders: {{columns: {{{columns}}}}}}}")).0;
-    /// assert!(known("amount: decimal, tax: float").has_other_data(&known("amount: decimal")));
-    /// ```
-    #[must_use]
-    pub fn has_other_data(&self, before: &Self) -> bool {
-        !self.changes_of_data(before).is_empty()
-    }
-
     /// Whether facts about the data contradict an earlier state: a fact is another one, or a column is missing in a
     /// relation that is still there.
     ///

@@ -14,7 +14,7 @@ pub struct Differing {
     pub now: Option<String>,
     /// The text now, else the one it had; `None` if nobody needs it.
     pub text: Option<String>,
-    /// Whether it is a change of `known.yml` that no push of changed specs explains, so that people answer for it.
+    /// Whether it is a change of `known.yml` that contradicts earlier facts, so that people answer for it.
     pub changes_facts: bool,
 }
 
@@ -52,14 +52,13 @@ impl Differing {
     }
 }
 
-/// Marks a change of `known.yml` that needs approval: it contradicts earlier facts, or it changes facts and nobody changed
-/// a spec. A push of changed specs adds the facts that they read and drops relations, so approvals stay valid after it.
+/// Marks a change of `known.yml` that contradicts earlier facts, because people answer for it. A push adds the facts that
+/// specs read and drops relations, so approvals stay valid after it.
 pub fn mark_changed_facts(files: &mut [Differing], before: Option<&str>) {
-    let is_alone = !files.iter().any(Differing::is_written_by_people);
     let Some(file) = files.iter_mut().find(|file| file.is_known()) else { return };
     let read = |text: Option<&str>| text.map(|text| Known::from_text(text).0).unwrap_or_default();
     let (before, now) = (read(before), read(file.text.as_deref().filter(|_| file.now.is_some())));
-    file.changes_facts = now.contradicts(&before) || (is_alone && now.has_other_data(&before));
+    file.changes_facts = now.contradicts(&before);
 }
 
 /// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone
