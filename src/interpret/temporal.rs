@@ -124,6 +124,10 @@ fn kind(x: &Expr, scope: &Scope<'_>) -> Kind {
             (Kind::Clock, Kind::Other) | (Kind::Other, Kind::Clock) => Kind::Other,
             (a, b) => a.max(b),
         },
+        // The reader writes `-x` as `0 - x`.
+        Expr::Binary(Op::Subtract, a, b) if matches!(**a, Expr::Literal(Value::Int(0))) && of(b) == Kind::Clock => {
+            Kind::Clock
+        }
         Expr::Binary(Op::Subtract, a, b) => match (of(a), of(b)) {
             (Kind::Date, Kind::Clock) => Kind::Time,
             (Kind::Clock, Kind::Clock) => Kind::Clock,
@@ -131,6 +135,7 @@ fn kind(x: &Expr, scope: &Scope<'_>) -> Kind {
             (a, _) => a,
         },
         Expr::Call("TIME", _) => Kind::Clock,
+        Expr::Call("SUM", args) if args.iter().all(|x| of(x) == Kind::Clock) => Kind::Clock,
         Expr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => Kind::Date,
         Expr::Call(name, args) => {
             let places = choices(name, args.len()).unwrap_or_default();
