@@ -6,6 +6,8 @@ use std::ops::Range;
 /// The most digits behind the point, and zeros before it.
 pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
+/// Because BigQuery's decimals have nine digits behind the point, and the limit between two powers needs one more.
+const MOST_DECIMALS_OF_POWER: u32 = 8;
 /// The digits before the point that engines are asked to write.
 const WHOLE_DIGITS: u32 = 18;
 /// A sign in what is written of a number, and with it a zero that the mask does not ask for.
@@ -33,6 +35,16 @@ pub(super) struct NumberMask {
     /// How often it is multiplied by 100, and divided by 1000.
     pub percents: u32,
     pub thousands: u32,
+    pub exponent: Option<Exponent>,
+}
+
+/// The exponent of a number written as `1.5E+3`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Exponent {
+    /// Least number of digits.
+    pub digits: u32,
+    /// Whether a positive exponent has a sign.
+    pub signed: bool,
 }
 
 /// A part of a date or time.
@@ -290,7 +302,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
             None => {
                 at = here.end;
                 match c {
-                    '0' | '#' if place == Place::After && !point && !out.general => {
+                    '0' | '#' if place == Place::After && !point && !out.general && out.exponent.is_none() => {
                         out.breaks.push((digits, std::mem::take(&mut out.suffix)));
                         place = Place::Whole;
                         // Read again, as a digit.
@@ -332,9 +344,10 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         "%".to_owned()
                     }
                     c if is_bare(c) => c.to_string(),
-                    'E' | 'e' => {
-                        let why = "exponents are not written; choose the power of ten, `TEXT(x / 1000000, \"0.0\") & \"E+6\"`";
-                        return refused(here, why);
+                    'E' | 'e' if matches!(place, Place::Whole | Place::Decimals) => {
+                        let (exponent, end) = exponent(mask, here)?;
+                        (out.exponent, at, place) = (Some(exponent), end, Place::After);
+                        continue;
                     }
                     '[' => return refused(here, "conditions are not known; write `IF(x > 5, TEXT(x, …), …)`"),
                     '?' => return refused(here, "digits are `0` or `#`, and fractions are not written"),
@@ -359,6 +372,11 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
     if out.grouped && out.zeros > 1 {
         return refused(0..mask.len(), "leading zeros and thousands do not go together");
     }
+    let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && commas == 0;
+    if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MOST_DECIMALS_OF_POWER) {
+        let why = "a number with an exponent has one digit before the point and at most 8 behind it, as `0.00E+0`";
+        return refused(0..mask.len(), why);
+    }
     let is_code = out.zeros == digits && !point && !out.grouped && out.thousands == 0 && out.percents == 0;
     if !out.breaks.is_empty() && (!is_code || out.breaks.len() > 9) {
         let why = "between digits signs stand only in codes of zeros, as `000-000`; thousands are set apart by `#,##0`";
@@ -368,6 +386,19 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
         return refused(0..mask.len(), "it moves the point too far");
     }
     Ok(out)
+}
+
+/// Reads an exponent, as `E+0` or `E-00`. Returns it with its end.
+fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), Refused> {
+    let rest = mask.get(at.end..).unwrap_or_default();
+    let digits = rest.bytes().skip(1).take_while(|digit| *digit == b'0').count();
+    let end = at.end + 1 + digits;
+    match rest.bytes().next() {
+        Some(sign @ (b'+' | b'-')) if (1..=3).contains(&digits) => {
+            Ok((Exponent { digits: digits as u32, signed: sign == b'+' }, end))
+        }
+        _ => refused(at, "an exponent is written as `E+0` or `E+00`"),
+    }
 }
 
 pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
@@ -666,7 +697,11 @@ pub(super) mod tests {
             "",
             "abc",
             "0;0",
-            "0.0E+0",
+            "00.0E+0",
+            "0.0E0",
+            "0.0E+0000",
+            "0.0#E+0",
+            "0.0E+0%",
             "[>5]0",
             "# ##0",
             "0-0.0",

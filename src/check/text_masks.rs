@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lower::Lower;
-use super::mask::{self, DatePart, ElapsedPart, NumberMask};
+use super::mask::{self, DatePart, ElapsedPart, Exponent, NumberMask};
 use crate::ast::ExprId;
 use crate::catalog::internal;
 use crate::diag::{Code, Diagnostic};
@@ -155,7 +155,7 @@ impl Lower<'_> {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(
-                "numbers are written with `0 # , . %` or `General` and up to three forms with `;` between them, dates with \
+                "numbers are written with `0 # , . % E+0` or `General` and up to three forms with `;` between them, dates with \
                  `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`, elapsed times with `[h]:mm:ss`, other text in \
                  quotes",
             ),
@@ -166,6 +166,9 @@ impl Lower<'_> {
     /// Rounded as it will be written, so that halves go away from zero and a zero has no sign; then the digits, and
     /// around them what the mask has.
     fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: Sign, span: Span) -> IrId {
+        if let Some(exponent) = mask.exponent {
+            return self.scientific_text(value, mask, exponent, sign, span);
+        }
         let places = i64::from(mask.decimals) + 2 * i64::from(mask.percents) - 3 * i64::from(mask.thousands);
         let whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
         let is_text = mask.general || (whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1);
@@ -220,6 +223,30 @@ impl Lower<'_> {
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replaced_in(text, pattern, &new, span);
         }
+        self.with_suffix(text, mask, span)
+    }
+
+    /// A number with one digit before the point and a power of ten behind it.
+    fn scientific_text(&mut self, value: IrId, mask: &NumberMask, exponent: Exponent, sign: Sign, span: Span) -> IrId {
+        let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
+        // Digits that round up to 10 belong to the next power: `9.996` is `1.00E+1`, because 9.995 is the limit.
+        let limit = match mask.decimals {
+            0 => "9.5".to_owned(),
+            decimals => format!("9.{}5", "9".repeat(decimals as usize)),
+        };
+        let limit = self.program.add_text(&limit);
+        let limit = self.program.add(Ir::Number(limit), Self::constant(Type::Decimal, span));
+        let power = apply(self, internal::POWER_OF_TEN, &[value, limit]);
+        let power = apply(self, internal::OR_ZERO, &[power]);
+        let digits = apply(self, internal::OVER_POWER_OF_TEN, &[value, power]);
+        let digits_mask = NumberMask { suffix: "E".to_owned(), exponent: None, ..mask.clone() };
+        let digits = self.number_text(digits, &digits_mask, sign, span);
+        let power_mask = NumberMask { zeros: exponent.digits, ..NumberMask::default() };
+        let size = apply(self, internal::ABS, &[power]);
+        let size = self.number_text(size, &power_mask, Sign::Left, span);
+        let sign = apply(self, if exponent.signed { internal::BOTH_SIGNS_TEXT } else { internal::SIGN_TEXT }, &[power]);
+        let signed = apply(self, internal::TEXT_JOINED, &[sign, size]);
+        let text = apply(self, internal::TEXT_JOINED, &[digits, signed]);
         self.with_suffix(text, mask, span)
     }
 

@@ -56,6 +56,7 @@ fn masks() -> Vec<String> {
         }
     }
     masks.extend(["General", "[h]:mm", "[h]:mm:ss", "[hh]:mm", "[hh]:mm:ss", "[mm]:ss"].map(str::to_owned));
+    masks.extend(["0E+0", "0.0E+0", "0.00E+0", "0E+00", "0.0E+00", "0.00E+00"].map(str::to_owned));
     masks
 }
 

@@ -13,7 +13,11 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
 }
 
 fn masked(args: Args<'_>) -> Option<Value> {
-    let forms = forms(&text(&args[1]));
+    let mask = text(&args[1]);
+    if ["E+0", "E-0", "e+0", "e-0"].iter().any(|exponent| mask.contains(exponent)) {
+        return Some(Value::Text(unread(&mask, "as a mask with an exponent")));
+    }
+    let forms = forms(&mask);
     let parts = parts(forms.first().map_or("", String::as_str));
     if let Value::Text(text) = &args[0] {
         let form = forms.get(3).map_or(parts, |form| self::parts(form));
