@@ -62,9 +62,16 @@ impl Emitter<'_> {
         self.work.tree.call("coalesce", &[sum, empty], span)
     }
 
-    /// The condition and value of an IF without an else.
+    /// The condition and value of an IF without an else. A definition is looked into unless it is a column here.
     fn conditional(&self, id: IrId) -> Option<(IrId, IrId)> {
-        match self.program.node(id) {
+        let mut of = id;
+        while let Ir::Definition(used) = self.program.node(of) {
+            of = self.program.definitions[used as usize].root;
+        }
+        if !matches!(self.work.tree.node(self.work.sql[id.index()]), Sql::Case { .. }) {
+            return None;
+        }
+        match self.program.node(of) {
             Ir::Case(arms) => match self.program.args(arms) {
                 [condition, value] => Some((*condition, *value)),
                 _ => None,

@@ -258,7 +258,14 @@ fn moved(op: Op, date: &Value, days: &Value) -> Value {
     }
     match date {
         Value::Date(date) => Value::Date(date + by.trunc() as i64),
-        Value::Time(seconds) => Value::Time(seconds + (by * DAY as f64).round() as i64),
+        Value::Time(seconds) => {
+            let moved = by * DAY as f64;
+            // Times have whole seconds here.
+            if (moved - moved.round()).abs() > 1e-3 {
+                doubt::unknown(|| "a fraction of a second".to_owned());
+            }
+            Value::Time(seconds + moved.round() as i64)
+        }
         _ => unfit(op, date, days),
     }
 }

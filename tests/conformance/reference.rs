@@ -114,7 +114,8 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
     for case in file.cases.iter().filter(|c| !matches!(c.expected, Expected::Refused(_) | Expected::Written(_))) {
         let mut add = |of: String, value: &Json| {
             let formula = cell_text(&case.formula.replace('\n', " "));
-            let (of, value) = (cell_text(&of), cell_text(&shown(value)));
+            // Values stand outside backticks, where `<` begins a tag.
+            let [of, value] = [of, shown(value)].map(|text| cell_text(&text).replace('<', "&lt;"));
             let _ = writeln!(text, "| `{formula}` | {of} | {value} | {} |", says(case));
         };
         match &case.expected {

@@ -226,7 +226,9 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     let escapes = matches!(dialect.name(), "bigquery" | "snowflake");
     let (a, b) = (tokens(a, escapes), tokens(b, escapes));
     let same = |(a, b): (&String, &String)| {
-        a == b || names.get(a.to_lowercase().as_str()).is_some_and(|new| new.eq_ignore_ascii_case(b))
+        // A template's alias takes one more `_` where a column has its name.
+        let is_alias = a.ends_with('_') && b.strip_suffix('_') == Some(a);
+        a == b || is_alias || names.get(a.to_lowercase().as_str()).is_some_and(|new| new.eq_ignore_ascii_case(b))
     };
     a.len() == b.len() && a.iter().zip(&b).all(same)
 }

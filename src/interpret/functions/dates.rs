@@ -47,7 +47,12 @@ fn int(number: i64) -> Option<Value> {
 
 /// A date of the years 1 to 9999.
 fn is_date(date: i64) -> Option<Value> {
-    (1..=9999).contains(&civil(date).0).then_some(Value::Date(date))
+    let is_in_calendar = (1..=9999).contains(&civil(date).0);
+    if !is_in_calendar {
+        // Some engines go further.
+        doubt::oversize();
+    }
+    is_in_calendar.then_some(Value::Date(date))
 }
 
 /// Days since 1970; the time of day does not count.
