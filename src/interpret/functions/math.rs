@@ -45,7 +45,13 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
         "ATAN" => |a| float(number(&a[0]).atan()),
         "ATAN2" => |a| match (number(&a[0]), number(&a[1])) {
             (0.0, 0.0) => None,
-            (x, y) => float(y.atan2(x)),
+            (x, y) => {
+                if y == 0.0 && x < 0.0 {
+                    // Floats have a zero below zero, decimals do not.
+                    doubt::mark();
+                }
+                float(y.atan2(x))
+            }
         },
         "DEGREES" => |a| finite(number(&a[0]) * 180.0 / PI),
         "RADIANS" => |a| float(number(&a[0]) * PI / 180.0),
