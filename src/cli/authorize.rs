@@ -31,10 +31,11 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let refused = not_allowed(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
     let standing = under_way.standing(&changes);
     let by_hand = by_hand(session, &place, &repository, &under_way)?;
-    let notes: Vec<String> = approved_for_others(&under_way.commits)
+    let mut notes: Vec<String> = approved_for_others(&under_way.commits)
         .into_iter()
         .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
         .collect();
+    notes.extend(under_way.altered_by_facts());
     let lacks = if under_way.asks() { standing.lacks.clone() } else { Vec::new() };
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {

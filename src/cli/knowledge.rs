@@ -117,7 +117,7 @@ impl Place {
         with_known(&self.project, dialect, known).contracts(self.enforces_contracts())
     }
 
-    fn enforces_contracts(&self) -> bool {
+    pub fn enforces_contracts(&self) -> bool {
         let (models, _) = self.folders();
         self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }

@@ -177,6 +177,7 @@ fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Fa
     }
 }
 
-fn clean(folder: &str) -> String {
+/// A folder without `./` before it and `/` after it.
+pub fn clean(folder: &str) -> String {
     folder.trim_start_matches("./").trim_end_matches('/').to_owned()
 }

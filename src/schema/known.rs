@@ -193,48 +193,18 @@ impl Known {
     /// ```
     #[must_use]
     pub fn changes_since(&self, before: &Self) -> Vec<String> {
-        let tests = |known: &Self| Some(known.generic_tests.iter().cloned().collect::<Vec<_>>().join(", "));
-        let mut changes = self.changes_of_data(before);
-        // After the dialect, before the relations.
-        let at = usize::from(changes.first().is_some_and(|change| change.relation.is_none()));
-        let of_dbt = [
-            ("dbt", before.dbt_version.clone(), self.dbt_version.clone()),
-            ("tests of packages", tests(before), tests(self)),
-        ];
-        let of_dbt = of_dbt.into_iter().filter(|(_, before, now)| before != now);
-        let changed =
-            |(name, before, now): (&str, _, _)| Changed { relation: None, name: name.to_owned(), before, now };
-        changes.splice(at..at, of_dbt.map(changed).collect::<Vec<_>>());
-        let shown = |fact: Option<String>| fact.unwrap_or_else(|| "not known".to_owned());
-        changes.into_iter().map(|it| format!("{}: {} → {}", it.name, shown(it.before), shown(it.now))).collect()
-    }
-
-    /// Whether facts about the data contradict an earlier state: a fact is another one, or a column is missing in a
-    /// relation that is still there.
-    ///
-    /// ```
-    /// use formulac::Known;
-    /// let known = |columns: &str| Known::from_text(&format!("relations: {{orders: {{columns: {{{columns}}}}}}}")).0;
-    /// assert!(known("amount: decimal").contradicts(&known("amount: float")));
-    /// assert!(known("amount: decimal").contradicts(&known("amount: decimal, tax: float")));
-    /// assert!(!known("amount: decimal, tax: float").contradicts(&known("amount: decimal")));
-    /// ```
-    #[must_use]
-    pub fn contradicts(&self, before: &Self) -> bool {
-        let is_here = |relation: Option<&str>| relation.is_none_or(|name| self.schema.relation(name).is_some());
-        self.changes_of_data(before).iter().any(|it| it.before.is_some() && is_here(it.relation.as_deref()))
-    }
-
-    /// Facts that decide the SQL and differ from an earlier state: the dialect, then those of relations and columns.
-    fn changes_of_data(&self, before: &Self) -> Vec<Changed> {
         let mut changes = Vec::new();
-        let mut fact = |relation: Option<&str>, name: &str, before: Option<String>, now: Option<String>| {
+        let mut fact = |name: &str, before: Option<String>, now: Option<String>| {
             if before != now {
-                changes.push(Changed { relation: relation.map(str::to_owned), name: name.to_owned(), before, now });
+                let shown = |fact: Option<String>| fact.unwrap_or_else(|| "not known".to_owned());
+                changes.push(format!("{name}: {} → {}", shown(before), shown(now)));
             }
         };
         let dialect = |known: &Self| known.dialect.map(|dialect| dialect.name().to_owned());
-        fact(None, "dialect", dialect(before), dialect(self));
+        fact("dialect", dialect(before), dialect(self));
+        fact("dbt", before.dbt_version.clone(), self.dbt_version.clone());
+        let tests = |known: &Self| Some(known.generic_tests.iter().cloned().collect::<Vec<_>>().join(", "));
+        fact("tests of packages", tests(before), tests(self));
         let names: BTreeSet<&str> =
             self.schema.relations().iter().chain(before.schema.relations()).map(Relation::name).collect();
         for name in names {
@@ -243,21 +213,13 @@ impl Known {
                 [old, new].into_iter().flatten().flat_map(Relation::columns).map(Column::name).collect();
             for column in columns {
                 let [old, new] = [old, new].map(|relation| relation?.column(column).map(column_facts));
-                fact(Some(name), &format!("{name}.{column}"), old, new);
+                fact(&format!("{name}.{column}"), old, new);
             }
             let [old, new] = [old, new].map(|relation| Some(relation_facts(relation?).join(", ")));
-            fact(Some(name), name, old.filter(|facts| !facts.is_empty()), new.filter(|facts| !facts.is_empty()));
+            fact(name, old.filter(|facts| !facts.is_empty()), new.filter(|facts| !facts.is_empty()));
         }
         changes
     }
-}
-
-/// A fact that differs between two states.
-struct Changed {
-    relation: Option<String>,
-    name: String,
-    before: Option<String>,
-    now: Option<String>,
 }
 
 fn write_relation(out: &mut String, relation: &Relation) {

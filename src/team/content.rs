@@ -1,8 +1,8 @@
 //! What a change holds: the files that people wrote and the evidence beside them, so that an approval is of exactly these.
 
+use super::change::CHANGES;
 use crate::dbt::is_as_written;
-use crate::schema::Known;
-use crate::sync::{EVIDENCE, KNOWN, STATES, State, content_hash};
+use crate::sync::{EVIDENCE, KNOWN, LOG, STATES, State, content_hash};
 
 /// A file that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,22 +14,29 @@ pub struct Differing {
     pub now: Option<String>,
     /// The text now, else the one it had; `None` if nobody needs it.
     pub text: Option<String>,
-    /// Whether it is a change of `known.yml` that contradicts earlier facts, so that people answer for it.
-    pub changes_facts: bool,
+    /// Whether it is a change of `known.yml` that alters the SQL of models, so that people answer for it.
+    pub alters_sql: bool,
 }
 
 impl Differing {
     /// A file that differs.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
-        Self { path: path.to_owned(), now, text, changes_facts: false }
+        Self { path: path.to_owned(), now, text, alters_sql: false }
     }
 
-    /// Whether people wrote it: it is neither formulac's own record nor exactly what formulac makes of specs. Changed
-    /// facts of `known.yml` change SQL as specs do, so they count as written by people.
+    /// Whether people answer for it: it is neither a record that formulac judges in another way nor exactly the output of
+    /// the generator. Facts of `known.yml` that alter SQL count as written by people, as specs do. Records of pulls count
+    /// too, because no spec can make them again.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        self.changes_facts || !self.path.starts_with(".formulac/") && !self.text.as_deref().is_some_and(is_as_written)
+        self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_as_written)
+    }
+
+    /// Whether it is `known.yml`, the state of a model, evidence, a change that is proposed, or an entry of the log.
+    fn is_own_record(&self) -> bool {
+        let is_below = |folder: &str| self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        self.is_known() || self.state_of().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
     }
 
     /// Whether it is `known.yml`. It decides the SQL as specs do, and no spec can make its facts again.
@@ -50,15 +57,6 @@ impl Differing {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
         State::model_of(name).filter(|model| !model.contains('/'))
     }
-}
-
-/// Marks a change of `known.yml` that contradicts earlier facts, because people answer for it. A push adds the facts that
-/// specs read and drops relations, so approvals stay valid after it.
-pub fn mark_changed_facts(files: &mut [Differing], before: Option<&str>) {
-    let Some(file) = files.iter_mut().find(|file| file.is_known()) else { return };
-    let read = |text: Option<&str>| text.map(|text| Known::from_text(text).0).unwrap_or_default();
-    let (before, now) = (read(before), read(file.text.as_deref().filter(|_| file.now.is_some())));
-    file.changes_facts = now.contradicts(&before);
 }
 
 /// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone

@@ -23,6 +23,6 @@ pub use change::{CHANGES, Change, Event, Said, change_id, changes, is_same};
 #[cfg(feature = "sync")]
 pub use codeowners::codeowners;
 #[cfg(feature = "sync")]
-pub use content::{Differing, approved, content, mark_changed_facts};
+pub use content::{Differing, approved, content};
 pub use people::People;
 pub use role::{Right, Rights, Role, UnknownRole};

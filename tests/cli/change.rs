@@ -224,6 +224,8 @@ fn what_formulac_records_is_judged() {
     refused("another base", not_pushed);
     place.write(".formulac/state/other.yml", place.read(state).replace("model: revenue", "model: other"));
     refused("a base of nothing", "state/other.yml: it is not what a push");
+    place.write(".formulac/state/omni/other.yml", "node: model.shop.other\npath: other.view\n");
+    refused("a record of no pull", "not counted: the approval of Dan <dan@example.com>, it was changed since");
     // In the form that formulac writes, but after the approvals.
     edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
     refused("better evidence", "not counted: the approval of Dan <dan@example.com>, it was changed since");
@@ -277,40 +279,51 @@ fn what_was_known_of_the_data_is_judged() {
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
 
-/// Facts decide SQL: changing them needs the approvals that a change of the specs needs.
+/// Facts that alter SQL need the approvals that a change of those specs needs; other facts need none.
 #[test]
-fn changed_facts_need_approval() {
+fn facts_that_alter_sql_need_approval() {
     let place = place("change_facts");
     let path = ".formulac/state/known.yml";
-    let known = |columns: &str| {
+    let known = |ty: &str, amount: &str| {
         let head =
             "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
-        format!("{head}relations:\n  orders:\n    columns:\n{columns}")
+        format!(
+            "{head}relations:\n  orders:\n    columns:\n      amount: {amount}\n      country: text\n      paid_at: {ty}\n"
+        )
     };
-    let float = known("      amount: float\n");
-    place.write(path, &float);
+    let authorize = || place.run(&["authorize", "--base", "main"]);
+    be(&place, "eve");
+    edit(&place, "metrics/revenue.yml", "from: orders", "from: orders\napprovers: [gus@example.com]");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(IF(paid_at + 1 > TODAY(), amount, 0))");
+    place.write(path, known("timestamp", "float"));
+    assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
     commit(&place, "facts");
     git(&place, &["switch", "--quiet", "-c", "facts"]);
     be(&place, "ann");
-    for text in [known("      amount: decimal\n"), known("").replace("columns:\n", "columns: {}\n")] {
-        place.write(path, &text);
-        commit(&place, "other facts");
-        let run = place.run(&["authorize", "--base", "main"]);
-        assert!(run.exit == 4 && run.out.contains("lacks "), "{text}{}{}", run.out, run.err);
+    place.write(path, known("timestamp", "decimal(10,2)"));
+    commit(&place, "a type that is in no SQL");
+    let run = authorize();
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    place.write(path, known("date", "float"));
+    commit(&place, "dates");
+    for what in ["facts", "facts and what is generated of them"] {
+        let run = authorize();
+        assert!(run.exit == 4 && run.out.contains("lacks 1 approval by business"), "{what}: {}{}", run.out, run.err);
+        assert!(run.out.contains("lacks an approval of metrics/revenue.yml by gus@example.com"), "{}", run.out);
+        assert!(run.out.contains("known.yml changes the SQL of `revenue`"), "{}", run.out);
+        assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
+        git(&place, &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"]);
     }
     // Approvals of the facts count, and are void when other facts follow.
-    place.write(path, known("      amount: integer\n"));
-    commit(&place, "integers");
-    assert_eq!(place.run(&["change", "propose", "Integers"]).exit, 0);
-    for name in ["dan", "fay"] {
-        assert_eq!(by(&place, name, &["change", "approve", "int"]).exit, 0);
+    assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
+    for name in ["dan", "fay", "gus"] {
+        assert_eq!(by(&place, name, &["change", "approve", "dates"]).exit, 0);
     }
-    let (exit, told) = authorized(&place);
-    assert_eq!(exit, 0, "{told}");
+    assert_eq!(authorize().exit, 0, "{}", authorize().out);
     be(&place, "ann");
-    place.write(path, known("      amount: decimal\n"));
-    commit(&place, "decimals");
-    let run = place.run(&["authorize", "--base", "main"]);
+    place.write(path, known("{type: date, nullable: false}", "float"));
+    commit(&place, "never blank");
+    let run = authorize();
     assert!(run.exit == 4 && run.out.contains("it was changed since"), "{}", run.out);
 }
 

@@ -1,5 +1,6 @@
 //! `formulac change`: what a branch changes is proposed, spoken about, approved and rejected, in files of that branch.
 
+mod facts;
 pub mod show;
 mod under_way;
 

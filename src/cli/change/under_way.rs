@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use formulac::sync::KNOWN;
 use formulac::team::{
     Asked, CHANGES, Change, Commit, Differing, Event, Said, Standing, approved, approvers, content, is_same,
-    mark_changed_facts,
 };
 use formulac::{Environment, Project};
 
+use super::facts::{self, Altered};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
 use crate::cli::project;
@@ -24,6 +24,8 @@ pub struct UnderWay {
     pub files: Vec<Differing>,
     /// The hash of what people wrote; `None` if that is nothing.
     pub content: Option<String>,
+    /// Models whose SQL the facts of `known.yml` alter.
+    pub altered: Vec<String>,
     /// The commits.
     pub commits: Vec<Commit>,
     asked: Asked,
@@ -78,15 +80,19 @@ impl UnderWay {
         head: &str,
     ) -> Result<Self, Failure> {
         let mut files = repository.differing_between(fork, head)?;
-        let known = repository.texts_in(fork, &[KNOWN.to_owned()])?.pop().flatten();
-        mark_changed_facts(&mut files, known.as_deref());
+        let mut altered = Vec::new();
+        if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
+            altered = facts::altered(place, repository, fork, head)?;
+            known.alters_sql = !altered.is_empty();
+        }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
         let commits = repository.commits(fork, head, signed)?;
         let mut asked = Asked::default();
         asked.roles = environment.as_ref().map(|environment| environment.approvals.clone()).unwrap_or_default();
-        asked.specs = named_approvers(place, repository, fork, &files)?;
+        asked.specs = named_approvers(place, repository, (fork, head), &files, &altered)?;
         let content = content(&files);
-        Ok(Self { project, environment, files, content, commits, asked })
+        let altered = altered.into_iter().map(|it| it.model).collect();
+        Ok(Self { project, environment, files, content, altered, commits, asked })
     }
 
     /// Whose it is: authors of commits of what people wrote, and who proposed exactly this.
@@ -136,6 +142,12 @@ impl UnderWay {
         self.asked.lets_judge(self.project.people(), who)
     }
 
+    /// Says that facts alter SQL, if they do.
+    pub fn altered_by_facts(&self) -> Option<String> {
+        let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
+        (!models.is_empty()).then(|| format!("{KNOWN} changes the SQL of {}, so it needs approval", models.join(", ")))
+    }
+
     /// Whether anybody needs to approve it.
     pub fn asks(&self) -> bool {
         self.content.is_some() && !self.asked.is_nothing()
@@ -143,7 +155,7 @@ impl UnderWay {
 }
 
 /// The project file as it is in a commit.
-fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
+pub(super) fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
     let text = repository.texts_in(commit, &[project::FILE.to_owned()])?.pop().flatten();
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
@@ -161,24 +173,26 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
     Ok(of_branch.or_else(|| all.iter().find(|environment| environment.is_merged_into())).cloned())
 }
 
-/// Changed specs that name who approves them, as they do where the branch begins: a change does not choose who judges it.
+/// Specs that name who approves them, as they do where the branch begins: a change does not choose who judges it. These
+/// are the changed specs, and those whose SQL the facts of `known.yml` alter.
 fn named_approvers(
     place: &Place,
     repository: &Repository,
-    fork: &str,
+    (fork, head): (&str, &str),
     files: &[Differing],
+    altered: &[Altered],
 ) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let folder = format!("{}/", place.specs_folder());
-    let is_spec = |file: &&Differing| file.path.starts_with(&folder) && project::is_yaml(file.path.as_ref());
-    let specs: Vec<&Differing> = files.iter().filter(is_spec).collect();
-    let paths: Vec<String> = specs.iter().map(|file| file.path.clone()).collect();
-    let before = repository.texts_in(fork, &paths)?;
-    let of = |(file, before): (&&Differing, Option<String>)| {
-        let mut names = before.as_deref().map(approvers).unwrap_or_default();
-        if names.is_empty() {
-            names = file.text.as_deref().map(approvers).unwrap_or_default();
-        }
-        (file.path.clone(), names)
+    let is_spec = |path: &&str| path.starts_with(&folder) && project::is_yaml(path.as_ref());
+    let changed = files.iter().map(|file| file.path.as_str()).filter(is_spec);
+    let specs: BTreeSet<&str> = changed.chain(altered.iter().map(|it| it.spec.as_str())).collect();
+    let paths: Vec<String> = specs.into_iter().map(str::to_owned).collect();
+    let (before, now) = (repository.texts_in(fork, &paths)?, repository.texts_in(head, &paths)?);
+    let names = |text: Option<String>| text.as_deref().map(approvers).unwrap_or_default();
+    let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| match names(before) {
+        none if none.is_empty() => (path, names(now)),
+        names => (path, names),
     };
-    Ok(specs.iter().zip(before).map(of).filter(|(_, names)| !names.is_empty()).collect())
+    let named = paths.into_iter().zip(before.into_iter().zip(now)).map(of);
+    Ok(named.filter(|(_, names)| !names.is_empty()).collect())
 }
