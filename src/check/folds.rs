@@ -59,7 +59,10 @@ impl Lower<'_> {
                 let at = self.program.meta(*index).span;
                 let message =
                     format!("`CHOOSE` has no value {place}, only {}; the result is always NULL", choices.len());
-                let help = format!("write an index from 1 to {}", choices.len());
+                let help = match choices.len() {
+                    1 => "write the index 1, or the value alone".to_owned(),
+                    count => format!("write an index from 1 to {count}"),
+                };
                 self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
                 // A branch that is never taken keeps the type of the values.
                 let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));

@@ -262,7 +262,10 @@ pub(crate) fn no_column(relation: &Relation, name: &str, span: Span, help: impl 
 fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     let first = relations.first().copied().unwrap_or_default();
     Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(relations)))
-        .with_help(format!("write which, as in `{first}.{text}`, or give a schema with `--schema`"))
+        .with_help(format!(
+            "write which, as in `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the \
+             columns of each"
+        ))
 }
 
 fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {

@@ -98,7 +98,7 @@ impl Setup {
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let knowledge = Knowledge::of(session, &args.settings.target)?;
     let files = match &knowledge.place {
-        _ if !args.files.is_empty() => args.files.clone(),
+        _ if !args.files.is_empty() => Generation::specs_named(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.is_everything() => {
             Generation::chosen_specs(session, &args.settings.target, &args.selection)?
         }

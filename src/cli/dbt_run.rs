@@ -139,7 +139,9 @@ impl Ran {
     pub fn message(&self) -> String {
         let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
         let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
-        let text = texts.next().unwrap_or(&self.err);
+        // Of a wrong call dbt prints the usage, and then what is wrong with it.
+        let of_usage = || self.err.starts_with("Usage:").then(|| self.err.find("\nError: ").map(|at| at + 1)).flatten();
+        let text = texts.next().unwrap_or_else(|| self.err.get(of_usage().unwrap_or_default()..).unwrap_or_default());
         let is_frame = |line: &str| {
             ["Encountered an error", "Runtime", "Database", "Compilation", "Parsing", "Validation", "YAML"].iter().any(
                 |kind| {

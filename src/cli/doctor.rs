@@ -13,6 +13,7 @@ use super::git::{GIT, git};
 use super::health::{Part, show};
 use super::place::Place;
 use super::program::Program;
+use super::progress::Waiting;
 use super::session::Session;
 use super::{dbt_run, status};
 
@@ -31,7 +32,9 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     };
     let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
     let dialect = place.as_ref().and_then(|place| place.dialect(&Target::default()).ok());
-    add(dbt(dbt_project, dialect), Exit::Failed);
+    // Some versions of dbt take seconds to say which they are.
+    let found = Waiting::new(session).during("asking dbt for its version", || dbt(dbt_project, dialect));
+    add(found, Exit::Failed);
     add(optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"), Exit::Failed);
     add(optional(&PSQL, "psql", "`preview --engine postgres`"), Exit::Done);
     add(repository(place.as_ref().map(|place| place.root.as_path())), Exit::Failed);

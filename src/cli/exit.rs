@@ -3,8 +3,12 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
+use super::session::reports;
 use super::source::Source;
-use formulac::diag::render::{Report, visible};
+use super::words::count;
+use formulac::diag::render::{self, Report, visible};
 use formulac::diag::{Code, Diagnostic};
 
 /// The exit status.
@@ -111,6 +115,22 @@ impl Failure {
             message.help = Some(help.into());
         }
         self
+    }
+
+    /// The JSON of a command that stopped.
+    pub fn object(&self) -> Value {
+        let nothing = Vec::new();
+        let (exit, text, help, found) = match self {
+            Self::Message(message) => (message.exit, message.text.clone(), message.help.as_deref(), &nothing),
+            Self::Found(found) => {
+                let errors = found.iter().flat_map(|found| &found.diagnostics).filter(|fault| fault.is_error()).count();
+                (Exit::of_all(found), count(errors, "error", "errors"), None, found)
+            }
+        };
+        json!({
+            "error": {"message": text, "help": help, "exit": exit as u8},
+            "diagnostics": render::filed_objects(&reports(found)),
+        })
     }
 
     /// A place could not be written, or not be looked at before that.

@@ -1,8 +1,10 @@
 //! `formulac explain`: what a formula computes and how it is read, or what a diagnostic means.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 
-use formulac::{Definition, Dialect, Type};
+use formulac::{Compiler, Definition, Dialect, Type};
 use serde_json::{Map, Value, json};
 
 use super::args::ExplainArgs;
@@ -11,6 +13,8 @@ use super::exit::{Exit, Failure};
 use super::knowledge::Knowledge;
 use super::page::{self, wrapped};
 use super::parts::{self, Part};
+use super::place::Place;
+use super::project;
 use super::sentence::{self, Sentence};
 use super::session::Session;
 use super::source::Source;
@@ -37,7 +41,30 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         }
     }
     super::usage::refuse_option(&args.subject)?;
+    refuse_spec(session, &args.subject)?;
     explain_formula(session, args)
+}
+
+/// Refuses a file, and says of a name that it is that of a model too.
+fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
+    let shown = subject.to_string_lossy();
+    let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
+    let refused = |what: &str| {
+        Failure::new(Exit::Usage, format!("`{shown}` is {what}, and `explain` takes a formula or a diagnostic's code"))
+            .with_help(help.clone())
+    };
+    let path = Path::new(subject);
+    if project::is_yaml(path) || path.is_file() {
+        return Err(refused("a file"));
+    }
+    let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let Some(place) = Place::find_any(session)?.filter(|_| is_name) else { return Ok(()) };
+    let compiler = Compiler::default();
+    let is_model = |source: &Source| compiler.compile_spec(&source.text).name() == Some(&*shown);
+    if place.sources()?.iter().any(|(source, _)| is_model(source)) {
+        session.note(&format!("note: `{shown}` is a model too: `formulac query {shown}` shows its SQL"));
+    }
+    Ok(())
 }
 
 /// `F` or `W` and four digits; nobody's worksheet has a cell F9999.

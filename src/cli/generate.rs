@@ -4,9 +4,10 @@ use std::path::Path;
 
 use formulac::Dialect;
 use formulac::diag::render;
+use formulac::sync::Action;
 use serde_json::{Value, json};
 
-use super::args::GenerateArgs;
+use super::args::{GenerateArgs, Selection};
 use super::chosen::Chosen;
 use super::deliver::Delivery;
 use super::exit::{Exit, Failure, Found};
@@ -15,7 +16,7 @@ use super::knowledge::{First, KNOWN, note_undecided};
 use super::models::{self, Model};
 use super::place::Place;
 use super::session::{Session, reports};
-use super::{progress, validate};
+use super::{progress, sync, validate};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 20;
@@ -56,7 +57,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
         let everything = args.selection.is_everything() && chosen.specs.iter().all(|told| *told);
-        made.delivery(is_made, everything)?
+        let mut delivery = made.delivery(is_made, everything)?;
+        leave_kept_edits(session, &place, &mut delivery)?;
+        delivery
     } else {
         Delivery::default()
     };
@@ -109,6 +112,24 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     notes.iter().for_each(|note| session.note(note));
     Ok(exit)
+}
+
+/// Leaves the files alone in which a push would keep hand edits and change nothing: no spec can say these edits.
+fn leave_kept_edits(session: &Session, place: &Place, delivery: &mut Delivery) -> Result<(), Failure> {
+    if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
+        return Ok(());
+    }
+    let made = sync::planned(session, place, &Selection::default())?;
+    let kept = made.plan.models.iter().filter(|model| model.action == Action::Keep && model.conflicts.is_empty());
+    for edit in kept.flat_map(|model| &model.kept) {
+        let path = place.root.join(&edit.file);
+        delivery.updated.retain(|file| file.path != path);
+        if delivery.by_hand.contains(&path) {
+            delivery.by_hand.retain(|by_hand| *by_hand != path);
+            delivery.unchanged.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// The columns that dbt's semantic layer is not told of, by name as far as they are few.

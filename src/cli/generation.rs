@@ -73,6 +73,47 @@ impl<'p> Generation<'p> {
         Ok(files.into_values().collect())
     }
 
+    /// Returns the file of a spec that is named by its path or, in a project, by the name of its model.
+    pub fn spec_named(session: &Session, target: &Target, named: &Path) -> Result<PathBuf, Failure> {
+        let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match named.to_str().filter(is_name).filter(|_| !named.exists()) {
+            Some(name) if Place::find_any(session)?.is_some() => {
+                let selection = Selection { select: vec![name.to_owned()], ..Selection::default() };
+                let mut chosen = Self::chosen_specs(session, target, &selection)?;
+                Ok(chosen.pop().unwrap_or_else(|| named.to_owned()))
+            }
+            _ => Ok(named.to_owned()),
+        }
+    }
+
+    /// Returns the files of specs that are named likewise.
+    pub fn specs_named(session: &Session, target: &Target, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+        named.iter().map(|named| Self::spec_named(session, target, named)).collect()
+    }
+
+    /// Returns the file of the one spec that is named or selected, for a command that takes one.
+    pub fn one_spec(
+        session: &Session,
+        target: &Target,
+        named: Option<&Path>,
+        selection: &Selection,
+        command: &str,
+    ) -> Result<PathBuf, Failure> {
+        if let Some(named) = named {
+            return Self::spec_named(session, target, named);
+        }
+        let mut chosen = Self::chosen_specs(session, target, selection)?;
+        match (chosen.pop(), chosen.len() + 1) {
+            (Some(one), 1) => Ok(one),
+            (None, _) => Err(Failure::new(Exit::Usage, "the selection chooses no spec")),
+            (_, count) => Err(Failure::new(
+                Exit::Usage,
+                format!("the selection chooses {count} specs, and `{command}` takes one"),
+            )
+            .with_help("name the file of one spec")),
+        }
+    }
+
     /// Returns the names of the models that a selection chooses.
     pub fn chosen_models(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
         let chosen = Self::chosen(session, &Target::default(), selection)?;

@@ -15,8 +15,9 @@ use super::{folder, project};
 /// Bytes of a file in which its header is.
 const HEAD: u64 = 4096;
 
-/// Generated files of the project's specs in other folders than those of `models:` and `tests:`, because the project file named
-/// these before, or somebody moved the files. They are looked for where dbt does, and in the folders of the defaults.
+/// Generated files of the project's specs in other folders than those of `models:` and `tests:`, because the project file
+/// named these before. They are looked for where dbt does, and in the folders of the defaults. Files that somebody moved
+/// are left out: they are generated where they are.
 pub fn elsewhere(place: &Place) -> Vec<PathBuf> {
     let (models, tests) = place.folders();
     let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
@@ -25,12 +26,20 @@ pub fn elsewhere(place: &Place) -> Vec<PathBuf> {
         dbt.iter().flat_map(|dbt| dbt.model_paths.iter().chain(&dbt.test_paths).map(|path| dbt.folder.join(path)));
     let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
     let specs = place.specs_folder();
+    let defaults = [project::MODELS, project::TESTS].map(|folder| absolute(&place.root.join(folder)));
+    let is_moved = |path: &Path, spec: &str| {
+        let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| absolute(path).starts_with(folder));
+        let is_twice = || path.file_name().is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
+        !is_in(&defaults) && !is_twice() && place.root.join(spec).is_file()
+    };
     let is_ours = |path: &PathBuf| {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
-        let spec = spec_of(&head).and_then(|spec| spec.strip_prefix(specs.as_str()));
-        read.is_ok() && spec.is_some_and(|rest| rest.starts_with('/'))
+        let spec = spec_of(&head).filter(|spec| {
+            spec.strip_prefix(specs.as_str()).is_some_and(|rest| rest.starts_with('/')) && !is_moved(path, spec)
+        });
+        read.is_ok() && spec.is_some()
     };
     let is_elsewhere = |path: &Path| {
         let is_kind = path.extension().is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));

@@ -91,11 +91,11 @@ pub fn main() -> ExitCode {
     if let Some(code) = man::write_pages() {
         return code;
     }
-    let cli = match args::parse() {
-        Ok(cli) => cli,
+    let (cli, as_json) = match args::parse() {
+        Ok(parsed) => parsed,
         Err(fault) => return usage::report(&fault).into(),
     };
-    let session = Session::new(cli.global);
+    let session = Session::new(cli.global, as_json);
     run(&session, &cli.command).unwrap_or_else(|failure| session.fail(&failure)).into()
 }
 

@@ -7,12 +7,14 @@ use formulac::{Compiler, Draft};
 use serde_json::{Value, json};
 
 use super::args::ModelArgs;
-use super::bounds::Bounds;
+use super::bounds::{Bounds, absolute};
 use super::dbt_project::DbtProject;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
 use super::models::{self, Built, Model};
+use super::moved::Moved;
+use super::place::Place;
 use super::session::{Session, reports};
 use super::source::Source;
 use super::spec::Spec;
@@ -28,7 +30,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     }
     let mut drafts = Vec::new();
     let specs = match args.selection.is_everything() {
-        true => args.specs.clone(),
+        true => Generation::specs_named(session, &args.target, &args.specs)?,
         false => Generation::chosen_specs(session, &args.target, &args.selection)?,
     };
     let (dialect, models, mut found) = match compiler(session, args) {
@@ -48,13 +50,28 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
         Err(failure) => return Err(failure),
     };
+    // A file that somebody moved out of the project's folder stays where it is.
+    let place = Place::find_any(session)?.filter(|place| {
+        let models = absolute(&place.root.join(place.folders().0));
+        args.out.as_ref().is_some_and(|out| absolute(out) == models)
+    });
     let mut notes = Vec::new();
     let drafted = |model: &Model| drafts.get(model.spec).and_then(Option::as_ref);
     let mut exit = Exit::of_all(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
-            let files: Vec<Planned> = models.iter().flat_map(|model| model.files(folder, &tests)).collect();
+            let moved = place.as_ref().map(|place| (place, Moved::find(place, &models)));
+            let in_place = |file: Planned| match &moved {
+                Some((place, moved)) => {
+                    let inside = place.inside(&file.path);
+                    let path = moved.path(&inside);
+                    if path == inside { file } else { Planned { path: place.root.join(path), ..file } }
+                }
+                None => file,
+            };
+            let files = models.iter().flat_map(|model| model.files(folder, &tests)).map(in_place);
+            let files: Vec<Planned> = files.collect();
             let left = left_over(folder, &tests, &models, &files);
             let mut delivery = deliver::compare(files, left, dialect)?;
             // A spec with its draft is the analyst's file, written as it is.

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::args::QueryArgs;
 use super::exit::{Exit, Failure};
+use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
 use super::session::{Session, reports};
 use super::spec::Spec;
@@ -36,8 +37,12 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
 }
 
 fn compiled(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
+    let file = Generation::one_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
     let knowledge = Knowledge::of(session, &args.target)?;
-    let sources = knowledge.sources(std::slice::from_ref(&args.spec));
-    let spec = knowledge.compile_specs(&knowledge.compiler(), sources)?.pop().unwrap_or_default();
+    let sources = knowledge.sources(&[file]);
+    let mut spec = knowledge.compile_specs(&knowledge.compiler(), sources)?.pop().unwrap_or_default();
+    if knowledge.place.is_some() {
+        spec.take_model_warnings();
+    }
     Ok((knowledge.dialect, spec))
 }

@@ -1,5 +1,6 @@
 //! Standard output and standard error, and how messages look there.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{Format, Global, When};
@@ -12,6 +13,8 @@ use formulac::diag::render::{self, Report};
 #[derive(Debug)]
 pub struct Session {
     pub global: Global,
+    /// Whether the command is to answer in JSON, and has not done so yet.
+    owes_json: Cell<bool>,
 }
 
 /// Where a text goes.
@@ -54,8 +57,8 @@ impl Stream {
 }
 
 impl Session {
-    pub fn new(global: Global) -> Self {
-        Self { global }
+    pub fn new(global: Global, as_json: bool) -> Self {
+        Self { global, owes_json: Cell::new(as_json) }
     }
 
     /// Prints data, byte for byte; on a terminal control characters are shown and not obeyed.
@@ -83,6 +86,7 @@ impl Session {
 
     /// Prints the JSON object of a command.
     pub fn json(&self, value: &serde_json::Value) -> Result<(), Failure> {
+        self.owes_json.set(false);
         self.styled(&json::text(value))
     }
 
@@ -142,8 +146,11 @@ impl Session {
         }
     }
 
-    /// Says why a command stopped.
+    /// Says why a command stopped, in JSON too if that is asked for.
     pub fn fail(&self, failure: &Failure) -> Exit {
+        if self.owes_json.get() {
+            let _ = self.json(&failure.object());
+        }
         match failure {
             Failure::Found(found) => {
                 self.report(found);

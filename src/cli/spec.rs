@@ -55,6 +55,15 @@ impl Spec {
         self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
     }
 
+    /// The same where the spec of a project is run as a query, which has its rows in order: it is warned of as the model is
+    /// that it makes.
+    pub fn take_model_warnings(&mut self) {
+        if self.model_fault.is_none() {
+            self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
+            self.take_model_faults();
+        }
+    }
+
     /// Columns of unknown type that decide its SQL.
     pub fn undecided(&self) -> &[UndecidedType] {
         self.compiled.as_ref().map_or(&[], CompiledSpec::undecided_types)

@@ -8,7 +8,7 @@ use super::args::{When, command};
 use super::exit::{Exit, Failure, Message};
 use super::session::Stream;
 use formulac::diag::render::{is_hidden, visible};
-use formulac::diag::suggest::{nearest, similar};
+use formulac::diag::suggest::{nearest, nearest_within, similar};
 
 /// Commands of other tools, with the command that does the same here.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -141,7 +141,7 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     }
     let arguments = called.iter().flat_map(|command| command.get_arguments());
     let options: Vec<&str> = arguments.filter_map(clap::Arg::get_long).chain(["help"]).collect();
-    let near = nearest(word, options.iter().copied());
+    let near = nearest_within(word, 2, options.iter().copied());
     if options.contains(&word) || (near.is_none() && !word.contains('-')) {
         return None;
     }

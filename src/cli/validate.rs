@@ -1,8 +1,10 @@
 //! The project's own dbt as a judge of generated files: `dbt parse`, its errors shown in the specs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use formulac::Project;
+use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -41,10 +43,26 @@ pub fn parsed(
     let call = Call::new(root, &["parse"], environment, args);
     let call = if is_copy { call.writing_to(root) } else { call };
     let ran = call.run(&Waiting::new(session), "asking dbt to parse the project")?;
-    if ran.succeeded {
-        return Ok(Vec::new());
+    if !ran.succeeded {
+        return Ok(vec![refusal(&ran.message(), models, found)]);
     }
-    Ok(vec![refusal(&ran.message(), models, found)])
+    Ok(Vec::new())
+}
+
+/// The models that dbt does not find, though it parses the project, as faults of their specs. `.dbtignore` may name their
+/// folder. dbt lists models that are switched off among others.
+pub fn not_found<'m>(manifest: &Manifest, models: impl Iterator<Item = &'m Model>, found: &[Found]) -> Vec<Found> {
+    let all = manifest.nodes.iter().chain(&manifest.disabled);
+    let listed: BTreeSet<&str> = all.map(|node| &*node.name).collect();
+    let missing = models.filter(|model| !listed.contains(model.name.as_str()));
+    let fault = |model: &Model| {
+        let message = format!("dbt does not find the model `{}`", model.name);
+        let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
+            .with_help("see whether a line of `.dbtignore` names its file or folder");
+        let of = found.get(model.spec)?;
+        Some(Found { file: of.file.clone(), text: of.text.clone(), diagnostics: vec![fault] })
+    };
+    missing.filter_map(fault).collect()
 }
 
 /// What dbt says, as a fault of the spec whose file or model it names.

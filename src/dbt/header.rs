@@ -140,6 +140,7 @@ pub fn is_as_written(text: &str) -> bool {
 }
 
 /// Whether a file is a generated one in another layout: case of keywords, whitespace, comments without Jinja, order of keys.
+/// The path of the spec may be an earlier one.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
@@ -150,7 +151,7 @@ pub fn is_as_written(text: &str) -> bool {
 /// ```
 #[must_use]
 pub fn is_layout_of(found: &str, generated: &str) -> bool {
-    let of_sql = |text| Header::of(text).and_then(|header| Some((header.spec, header.hash?)));
+    let of_sql = |text| Header::of(text).and_then(|header| header.hash);
     let is_same = match (of_sql(found), of_sql(generated)) {
         (Some(found), Some(generated)) => found == generated,
         (None, None) => PropertyHashes::of(found)
@@ -186,11 +187,14 @@ fn without_header(text: &str) -> &str {
     Header::of(text).and_then(|header| text.get(header.bytes.end..)).unwrap_or(text).trim_start_matches(['\r', '\n'])
 }
 
-/// Returns the text with the header of another. A text without a header gets it at its top.
+/// Returns the text with the header of another. A text without a header gets it at its top. A header with the same hash
+/// stays, because dbt's `state:modified` would name the model if only the path of its spec changed.
 #[cfg(feature = "sync")]
 pub(crate) fn with_header_of(text: &str, other: &str) -> String {
-    let Some(new) = Header::of(other).and_then(|header| other.get(header.bytes)) else { return text.to_owned() };
+    let Some(other_header) = Header::of(other) else { return text.to_owned() };
+    let new = other.get(other_header.bytes).unwrap_or_default();
     match Header::of(text) {
+        Some(header) if header.hash.is_some() && header.hash == other_header.hash => text.to_owned(),
         Some(header) => {
             let mut text = text.to_owned();
             text.replace_range(header.bytes, new);
@@ -198,6 +202,20 @@ pub(crate) fn with_header_of(text: &str, other: &str) -> String {
         }
         None => format!("{new}\n{text}"),
     }
+}
+
+/// Whether two files of SQL or docs differ by nothing but the path of the spec in their headers.
+#[cfg(feature = "sync")]
+pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
+    let parts = |text: &str| {
+        let header = Header::of(text)?;
+        Some((
+            header.hash?.to_owned(),
+            text.get(..header.bytes.start)?.to_owned(),
+            text.get(header.bytes.end..)?.to_owned(),
+        ))
+    };
+    parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
 /// Whether formulac wrote both files with the same content. People may have edited either since.

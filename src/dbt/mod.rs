@@ -21,7 +21,7 @@ pub use from::From;
 #[cfg(feature = "cli")]
 pub use graph::{GraphNode, graph};
 #[cfg(feature = "sync")]
-pub(crate) use header::{are_of_one_text, as_written, with_header_of};
+pub(crate) use header::{are_of_one_text, as_written, differ_by_path_alone, with_header_of};
 pub use header::{is_as_written, is_layout_of, spec_of};
 pub(crate) use header::{sealed_md, sealed_sql, sealed_yml, test_name};
 pub use jinja::{TOLD, answers_told, relations_told, seconds_told};

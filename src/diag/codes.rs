@@ -268,7 +268,7 @@ codes! {
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
     RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows where dates may be missing", "use `PERIODOFFSET` for the value of another period")
-        "OFFSET and ranges of rows, `AVERAGE(OFFSET(x, -2):x)`, go by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself. A range over periods that may be missing needs a row for each of them in the step before."
+        "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet go by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself. A range over periods that may be missing needs a row for each of them in the step before."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")

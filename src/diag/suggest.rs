@@ -12,11 +12,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 }
 
 /// The same with at most `most` letters that differ.
-pub(crate) fn nearest_within<'c>(
-    word: &str,
-    most: usize,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = word.len().div_ceil(3).min(most);
     let mut best: Option<(usize, &str)> = None;

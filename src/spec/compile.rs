@@ -364,8 +364,8 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
-        check_gaps(&plan, input, sheet.is_some(), &formulas.text, &mut found);
         let before = self.additivity.last().filter(|_| !input.first);
+        check_gaps(&plan, input, before, sheet.is_some(), &formulas.text, &mut found);
         check_units(&plan, before, &formulas.text, &mut found);
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);

@@ -17,12 +17,13 @@ enum Counted {
     Range { value: Option<IrId>, rows: Option<i64> },
 }
 
-/// Warns, once per step, of an OFFSET or a range in the order of a date of which each row, or group, has another: rows are
-/// periods then, and where one is missing the row before is not the period before. In a sheet a single cell says that it
-/// means a row, so only ranges are reported.
+/// Warns, once per definition, of an OFFSET or a range in the order of a date of which each row, or group, has another:
+/// rows are periods then, and where one is missing the row before is not the period before. `before` holds the columns of
+/// the step before.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
+    before: Option<&StepColumns>,
     in_sheet: bool,
     text: &str,
     found: &mut Vec<Diagnostic>,
@@ -50,20 +51,37 @@ pub(super) fn check_gaps(
         return;
     }
     let live = used_definitions(plan);
-    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
-    let first = definitions
-        .flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId))
-        .find_map(|id| counted(program, id, in_sheet).map(|found| (id, found)));
-    let Some((id, counted)) = first else { return };
     let key = program.definitions[order].span.text(text).trim();
+    let root = program.definitions[order].root;
+    let unit = period_of(program, root, before).map_or_else(|| unit(key), Unit::name);
+    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
+    for (definition, _) in definitions {
+        let mut ids = (definition.first.0..=definition.root.0).map(IrId);
+        let counted = ids.find_map(|id| counted(program, id).map(|counted| (id, counted)));
+        found.extend(counted.and_then(|(id, counted)| warning(program, id, counted, (key, unit), in_sheet, text)));
+    }
+}
+
+fn warning(
+    program: &Program,
+    id: IrId,
+    counted: Counted,
+    (key, unit): (&str, &str),
+    in_sheet: bool,
+    text: &str,
+) -> Option<Diagnostic> {
     let (message, help) = match counted {
+        Counted::Offset { .. } if in_sheet => (
+            format!("the cell is one of another row: where a value of `{key}` is missing, it is another period's"),
+            format!("add a row for each {unit} in a step before"),
+        ),
         Counted::Offset { value, sign, rows } => {
             let of = program.meta(value).span.excerpt(text);
-            let Ir::Number(digits) = program.node(rows) else { return };
+            let Ir::Number(digits) = program.node(rows) else { return None };
             let rows = program.text(digits);
             (
                 format!("`OFFSET` counts rows: where a value of `{key}` is missing, it takes another period's"),
-                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{}\")` to go along the calendar", unit(key)),
+                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to go along the calendar"),
             )
         }
         Counted::Range { value, rows } => {
@@ -76,16 +94,15 @@ pub(super) fn check_gaps(
                 format!(
                     "add a row for each {unit} in a step before; a single earlier {unit} is `PERIODOFFSET({of}, -1, \
                      \"{unit}\")`",
-                    unit = unit(key),
                     of = of.unwrap_or("x")
                 ),
             )
         }
     };
-    found.push(Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(help));
+    Some(Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(help))
 }
 
-fn counted(program: &Program, id: IrId, in_sheet: bool) -> Option<Counted> {
+fn counted(program: &Program, id: IrId) -> Option<Counted> {
     let Ir::Window { call, over } = program.node(id) else { return None };
     if let Over::Rows { from, to } = program.over(over) {
         let rows = match (from, to) {
@@ -109,7 +126,7 @@ fn counted(program: &Program, id: IrId, in_sheet: bool) -> Option<Counted> {
         _ => return None,
     };
     match program.args(args) {
-        [value, rows] if !in_sheet => Some(Counted::Offset { value: *value, sign, rows: *rows }),
+        [value, rows] => Some(Counted::Offset { value: *value, sign, rows: *rows }),
         _ => None,
     }
 }

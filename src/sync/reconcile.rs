@@ -8,7 +8,7 @@ use super::lines::merge as merge_lines;
 use super::properties::{self, About, Said};
 use super::state::{State, lines};
 use super::{beside, carry};
-use crate::dbt::is_as_written;
+use crate::dbt::{differ_by_path_alone, is_as_written};
 use crate::decompile::{Clash, Decompiler, in_order_of, respelled, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
@@ -508,7 +508,7 @@ fn file(
     let found = lines(found);
     // Nobody touched it: also the layout and the comments are formulac's.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
-        return Ok(ours.cloned());
+        return Ok(ours.map(|ours| if differ_by_path_alone(&found, ours) { found } else { ours.clone() }));
     }
     let is_kept = kept.iter().any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();

@@ -133,3 +133,34 @@ fn nothing_is_said_of_waiting_where_nobody_reads_it() {
         assert!(!run.err.contains(" …"), "{}", run.err);
     }
 }
+
+/// dbt's usage alone says nothing of what is wrong.
+#[test]
+fn what_dbt_says_against_a_call_is_shown() {
+    let place = place("dbt_usage");
+    place.program(
+        "dbt",
+        "#!/bin/sh\nprintf 'Usage: dbt show [OPTIONS]\\nTry dbt show --help.\\n\\nError: Invalid value for --profiles-dir\\n' >&2\nexit 2\n",
+    );
+    let run = finish(command(&place, &["preview", "metrics/revenue.yml", "--profiles-dir", "/nowhere"]));
+    assert!(run.exit == 5 && run.err.contains("Invalid value for --profiles-dir"), "{}", run.err);
+}
+
+/// A model in a folder that `.dbtignore` names is none for dbt, and no push commits it.
+#[test]
+fn a_push_of_what_dbt_does_not_find_is_refused() {
+    let place = place("dbt_ignored");
+    let manifest = |nodes: &str| {
+        let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
+        format!(
+            "#!/bin/sh\nmkdir -p \"$DBT_TARGET_PATH\"\necho '{{\"metadata\": {metadata}, \"nodes\": {{{nodes}}}}}' > \"$DBT_TARGET_PATH/manifest.json\"\n"
+        )
+    };
+    place.program("dbt", &manifest(""));
+    let run = finish(command(&place, &["push", "--yes"]));
+    assert!(run.exit == 5 && run.err.contains("dbt does not find the model `revenue`"), "{}{}", run.out, run.err);
+    assert!(run.err.contains(".dbtignore") && run.err.contains("nothing is written"), "{}", run.err);
+    place.program("dbt", &manifest(r#""model.shop.revenue": {"name": "revenue", "resource_type": "model"}"#));
+    let run = finish(command(&place, &["push", "--yes"]));
+    assert_eq!(run.exit, 0, "{}", run.err);
+}

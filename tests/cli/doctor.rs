@@ -43,6 +43,7 @@ fn programs_are_named_with_their_versions() {
     begin(&place);
     let run = doctor(&place, &[]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(run.err.starts_with("asking dbt for its version …\n"), "{}", run.err);
     for part in [
         "✓ dbt            1.10.3 with bigquery 1.10.1\n",
         "✓ DuckDB         1.4.2\n",

@@ -103,12 +103,22 @@ fn tests_go_where_dbt_looks_for_them() {
     place.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
     let run = place.run(&all);
-    // The test is in place of the warning that a query has.
+    // The test is in place of the warning that a query has outside of a project.
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
-    assert!(place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
+    assert!(place.run(&["query", "metrics/joined.yml", "--no-project"]).err.contains("W0441"));
     place.write("formulac.yml", "tests: checks/joins\n");
+    // All commands of a project report the same.
+    assert!(!place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
+    let warned = |args: &[&str]| {
+        let run = place.run(args);
+        format!("{}{}", run.out, run.err).contains("W0610")
+    };
+    place.write("metrics/by.yml", "model: by\nfrom: orders\ngroup_by: country\ndefinitions: n = COUNT()\n");
+    for command in ["query", "model", "check"] {
+        assert!(warned(&[command, "metrics/by.yml"]), "{command}");
+    }
     assert!(place.run(&all).err.contains(&format!("wrote checks/joins/{test}\n")));
     assert_eq!(place.run(&[&all[..], &["--check"]].concat()).exit, 0);
     place.write(&format!("checks/joins/{test}"), "select 1 as one where false\n");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::repository::{self, begin, commit, edit, git};
+use crate::repository::{self, be, begin, commit, edit, git};
 use crate::run::{Place, finish};
 
 const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {connection: dev}\n  prod: {connection: prod, branch: main, protected: true}\n";
@@ -529,4 +529,24 @@ fn one_push_at_a_time() {
     assert_eq!((run.exit, run.err.lines().next()), (5, Some("error: another formulac is writing in this project")));
     drop(held);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+}
+
+/// A spec that moves leaves the SQL of its model as it is, header included, and nothing is to be pushed afterwards.
+#[test]
+fn a_spec_that_moves_changes_no_sql() {
+    let place = crate::roles::place("push_moved_spec");
+    be(&place, "eve");
+    git(&place, &["switch", "--quiet", "-c", "work"]);
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    let sql = place.read("models/formulac/revenue.sql");
+    git(&place, &["mv", "metrics/revenue.yml", "metrics/monthly.yml"]);
+    commit(&place, "another name");
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    assert_eq!(place.read("models/formulac/revenue.sql"), sql);
+    assert!(place.run(&["push", "--yes"]).out.contains("in step"), "{}", place.run(&["push", "--yes"]).out);
+    assert_eq!(place.run(&["generate", "--check"]).exit, 0);
+    assert_eq!(
+        place.run(&["authorize", "--base", "main", "--json"]).json()["generated_by_hand"],
+        serde_json::json!([])
+    );
 }

@@ -80,3 +80,69 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
     assert_eq!(place.run(&["generate"]).exit, 3);
     assert!(place.read(path).contains("account_id"));
 }
+
+/// Who edited a line of a long column is named, and not who wrote the column, and an edit that is not committed is one.
+#[test]
+fn a_conflict_names_who_changed_the_line() {
+    let place = place("push_clash_who");
+    let long = "SUM(IF(amount_without_any_tax > 100, amount_without_any_tax - discount_of_customer, amount_of_refund))";
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", long);
+    commit(&place, "longer");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&place, "models/formulac/revenue.sql", "then amount_without_any_tax - discount_of_customer", "then rebate");
+    edit(&place, "metrics/revenue.yml", "> 100", "> 200");
+    let theirs = |shown: &str| {
+        let line = shown.lines().find(|line| line.trim_start().starts_with("theirs")).unwrap().to_owned();
+        (line.contains("not committed"), line.contains("By hand"))
+    };
+    assert_eq!(theirs(&place.run(&["plan"]).out), (true, false), "{}", place.run(&["plan"]).out);
+    commit(&place, "By hand");
+    assert_eq!(theirs(&place.run(&["plan"]).out), (false, true), "{}", place.run(&["plan"]).out);
+}
+
+/// A moved model is no warning for ever, and `model --out` does not write it a second time.
+#[test]
+fn a_moved_file_is_not_warned_of() {
+    let place = place("push_moved_quiet");
+    fs::create_dir_all(place.path("models/marts")).unwrap();
+    for end in ["sql", "yml"] {
+        git(&place, &["mv", &format!("models/formulac/revenue.{end}"), &format!("models/marts/revenue.{end}")]);
+    }
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    for command in ["check", "generate", "plan", "status"] {
+        let run = place.run(&[command]);
+        assert!(!run.err.contains("outside of the folders"), "{command}: {}", run.err);
+    }
+    let run = place.run(&["model", "metrics/revenue.yml", "--out", "models/formulac"]);
+    assert_eq!((run.exit, place.files("models/formulac")), (0, Vec::new()), "{}", run.err);
+}
+
+/// A push says what a clone would miss.
+#[test]
+fn settings_that_are_not_committed_are_named() {
+    let place = Place::new("push_settings");
+    place.write("metrics/revenue.yml", SPEC).write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    begin(&place);
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\n");
+    let run = place.run(&["push", "--yes"]);
+    assert!(run.err.contains("`.gitignore` and `formulac.yml` are not committed"), "{}", run.err);
+    commit(&place, "settings");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "MAX(amount)");
+    let run = place.run(&["push", "--yes"]);
+    assert!(run.exit == 0 && !run.err.contains("not committed"), "{}", run.err);
+}
+
+/// What the spec cannot say stays in the file, and `generate` is content with it as `push` is.
+#[test]
+fn a_kept_edit_stops_no_generate() {
+    let place = place("push_kept_generate");
+    edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
+    commit(&place, "No gifts");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    let sql = place.read("models/formulac/revenue.sql");
+    for args in [&["generate"][..], &["generate", "--check"]] {
+        let run = place.run(args);
+        assert_eq!((run.exit, place.read("models/formulac/revenue.sql")), (0, sql.clone()), "{args:?}: {}", run.err);
+    }
+}

@@ -69,7 +69,7 @@ fn every_command_about_specs_takes_a_selection() {
     let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
     let of_counts = preview(&["counts"]);
     assert!(of_counts.out.contains("orders") || of_counts.err.contains("no program `duckdb`"), "{}", of_counts.err);
-    assert!(preview(&["counts", "revenue"]).err.contains("chooses 2 specs, and `preview` runs one"));
+    assert!(preview(&["counts", "revenue"]).err.contains("chooses 2 specs, and `preview` takes one"));
     assert_eq!(preview(&["nothing"]).exit, 2);
     assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
 }
@@ -211,4 +211,52 @@ fn states_are_compared_with_an_earlier_manifest() {
         place.run(&["check", "--select", "state:modified+", "--state", "state"]).err,
         "3 files checked: 3 warnings\n"
     );
+}
+
+/// A command that takes the file of a spec takes the name of its model too.
+#[test]
+fn a_model_is_named_in_place_of_its_file() {
+    let place = place("select_names");
+    for command in ["query", "model", "check", "preview"] {
+        let run = place.run(&[command, "revenu"]);
+        assert_eq!(run.exit, 2, "{command}: {}{}", run.out, run.err);
+        // A spec with errors may have any name.
+        assert!(run.err.contains("`revenu` selects no spec") && run.err.contains("revenue"), "{command}: {}", run.err);
+    }
+    for command in ["query", "model"] {
+        let named = place.run(&[command, "revenue"]);
+        assert_eq!((named.exit, named.out), (0, place.run(&[command, "metrics/revenue.yml"]).out), "{}", named.err);
+    }
+    assert_eq!(place.run(&["query", "--select", "tag:finance"]).out, place.run(&["query", "revenue"]).out);
+    let several = place.run(&["query", "--select", "revenue+"]);
+    assert!(several.exit == 2 && several.err.contains("2 specs, and `query` takes one"), "{}", several.err);
+    let file = place.run(&["explain", "metrics/revenue.yml"]);
+    assert!(file.exit == 2 && file.err.contains("`metrics/revenue.yml` is a file"), "{}{}", file.out, file.err);
+    let name = place.run(&["explain", "revenue"]);
+    assert!(name.exit == 0 && name.err.contains("`formulac query revenue` shows its SQL"), "{}", name.err);
+}
+
+/// A command that is refused says why in JSON too.
+#[test]
+fn refusals_are_json_too() {
+    let place = place("select_refusals");
+    for (args, exit, text) in [
+        (&["promote", "x"][..], 1, ""),
+        (&["resolve", "x", "--ours"], 2, ""),
+        (&["rollback", "--yes", "1"], 2, ""),
+        (&["check", "--select", "foo:bar"], 2, "`foo:`"),
+        (&["env", "diff", "prod"], 2, "prod"),
+        (&["query", "metrics/none.yml"], 5, ""),
+        (&["push"], 2, "nobody is there to be asked"),
+    ] {
+        let run = place.run(&[args, &["--json"]].concat());
+        assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
+        let json = run.json();
+        println!("{args:?} {} {json}", run.exit);
+        if let Some(error) = json.get("error") {
+            assert_eq!(error["exit"], run.exit, "{args:?}");
+            assert!(error["message"].as_str().unwrap().contains(text), "{args:?}: {json}");
+        }
+        assert_ne!(run.exit, 0, "{args:?} {exit}");
+    }
 }

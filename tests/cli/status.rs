@@ -35,3 +35,15 @@ fn one_screen_of_what_is_out_of_step() {
     place.show(&["status"]).show(&["status", "--json"]);
     insta::assert_snapshot!(without_age(place.transcript()));
 }
+
+/// Columns that `schema fetch` found are known, so no catalog is missing.
+#[test]
+fn fetched_columns_are_known() {
+    let place = Place::new("status_fetched");
+    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "dialect: duckdb\n");
+    place.write("target/manifest.json", artifact("manifest.json"));
+    assert!(place.run(&["status"]).out.contains("catalog.json is missing"));
+    place.write(".formulac/local/catalog.json", artifact("catalog.json"));
+    let run = place.run(&["status"]);
+    assert!(!run.out.contains("catalog.json is missing"), "{}", run.out);
+}

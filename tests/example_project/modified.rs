@@ -51,11 +51,14 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
         &place.join("models/orders.yml"),
         &format!("models:\n  - {{name: orders, columns: [{{name: {columns}}}]}}\n"),
     );
-    let modified = |spec: &str| {
-        write(&place.join("metrics/revenue.yml"), spec);
+    let generated = || {
         formulac(&place, &["generate", "--quiet"]);
         let list = ["--quiet", "ls", "--resource-type", "model", "--select", "state:modified", "--state", "state"];
         dbt_says(&dbt, &place, &list)
+    };
+    let modified = |spec: &str| {
+        write(&place.join("metrics/revenue.yml"), spec);
+        generated()
     };
     write(&place.join("metrics/revenue.yml"), SPEC);
     formulac(&place, &["generate", "--quiet"]);
@@ -69,6 +72,16 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
         let expected = if is_modified { "shop.formulac.revenue" } else { "" };
         assert_eq!(modified(&spec).trim(), expected, "{to}");
     }
+    // The header names the spec, and stays as it is while the SQL does.
+    assert_eq!(modified(SPEC).trim(), "");
+    fs::create_dir_all(place.join("metrics/sales")).expect("a folder");
+    let (from, to) = (place.join("metrics/revenue.yml"), place.join("metrics/sales/monthly.yml"));
+    fs::rename(from, &to).expect("the spec moves");
+    assert_eq!(generated().trim(), "");
+    write(&to, &SPEC.replace("SUM(amount)", "SUM(tax)"));
+    assert_eq!(generated().trim(), "shop.formulac.revenue");
+    let sql = fs::read_to_string(place.join("models/formulac/revenue.sql")).expect("the model");
+    assert!(sql.contains("edit metrics/sales/monthly.yml,"), "{sql}");
 }
 
 fn dbt_says(dbt: &Path, place: &Path, args: &[&str]) -> String {

@@ -64,11 +64,17 @@ pub struct CompileArgs {
 #[command(after_long_help = "\
 Examples:
   formulac query metrics/revenue.yml
+  formulac query revenue
   formulac query metrics/revenue.yml --dialect bigquery")]
 pub struct QueryArgs {
-    /// Model spec; `-` is standard input
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub spec: PathBuf,
+    /// Model spec, or the name of its model in a project; `-` is standard input
+    #[arg(
+        value_hint = ValueHint::FilePath,
+        required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
+    )]
+    pub spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub selection: Selection,
     #[command(flatten)]
     pub target: Target,
     /// Print one JSON object, errors included

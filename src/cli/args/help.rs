@@ -18,11 +18,17 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Understand", &["impact", "lineage", "schema", "doctor"]),
 ];
 
-/// Reads the arguments of the process.
-pub fn parse() -> Result<Cli, clap::Error> {
+/// Reads the arguments of the process, and whether they ask for JSON.
+pub fn parse() -> Result<(Cli, bool), clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Cli::from_arg_matches(&matches).map_err(|fault| fault.format(&mut command))
+    let mut called = &matches;
+    while let Some((_, inner)) = called.subcommand() {
+        called = inner;
+    }
+    let as_json = called.try_get_one::<bool>("json").ok().flatten() == Some(&true);
+    let cli = Cli::from_arg_matches(&matches).map_err(|fault| fault.format(&mut command))?;
+    Ok((cli, as_json))
 }
 
 /// Returns the parser, whose help lists the commands in groups.

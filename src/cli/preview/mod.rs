@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use formulac::{Compiler, Project};
 use serde_json::json;
@@ -32,7 +32,8 @@ struct Outcome {
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
     let mut engine = Engine::chosen(session, &args.engine, &project)?;
-    let path = spec(session, args)?;
+    let target = Target { dialect: None, schema: args.engine.schema.clone() };
+    let path = Generation::one_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
     let source = Source::file(&path);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
     let outcome = match outcome(session, args, &project, &mut engine, &path, source) {
@@ -62,23 +63,6 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         session.note(&answer.summary());
     }
     Ok(exit)
-}
-
-/// Returns the file that is named, else that of the one spec that is selected.
-fn spec(session: &Session, args: &PreviewArgs) -> Result<PathBuf, Failure> {
-    if let Some(spec) = &args.spec {
-        return Ok(spec.clone());
-    }
-    let target = Target { dialect: None, schema: args.engine.schema.clone() };
-    let mut chosen = Generation::chosen_specs(session, &target, &args.selection)?;
-    match (chosen.pop(), chosen.len() + 1) {
-        (Some(one), 1) => Ok(one),
-        (None, _) => Err(Failure::new(Exit::Usage, "the selection chooses no spec to preview")),
-        (_, count) => {
-            Err(Failure::new(Exit::Usage, format!("the selection chooses {count} specs, and `preview` runs one"))
-                .with_help("name the file of one spec"))
-        }
-    }
 }
 
 /// The table is data, what is not in it is said as a message.
@@ -118,6 +102,9 @@ fn outcome(
     let path = project::path_in_project(path, session.global.project_dir.as_deref());
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else { return Ok(Outcome::default()) };
+    if knowledge.place.is_some() {
+        spec.take_model_warnings();
+    }
     note_undecided(session, spec.undecided());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // The schema is what the files show.

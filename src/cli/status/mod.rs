@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
     parts.push(Part { name: "dbt artifacts", found, well: age, fix: "dbt parse".to_owned() });
-    if read.catalog()?.is_none() {
+    if read.catalog()?.is_none() && place.fetched()?.is_none() {
         let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
         parts.push(Part { name: "dbt catalog", found, well: String::new(), fix });

@@ -19,9 +19,10 @@ const CLASHES: usize = 10;
 /// One conflict of so many.
 pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
     let repository = Repository::find(&place.root).ok();
-    let who = |path: &str, line: Option<usize>| {
+    let who = |path: &str, line: Option<usize>, text: &Option<String>| {
+        let lines = text.as_ref().filter(|_| conflict.edit.is_some()).map_or(1, |text| text.lines().count());
         let said = repository.as_ref().and_then(|repository| match line {
-            Some(line) => repository.blame(path, line),
+            Some(line) => repository.blame(path, line, lines),
             None => last_change(repository, path),
         });
         said.unwrap_or_else(|| "not committed".to_owned())
@@ -37,8 +38,8 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
     let base = if conflict.is_of_omni() { "the last pull" } else { "the last push" };
     let sides = [
         ("base", base.to_owned(), &conflict.base, String::new()),
-        ("ours", ours, &conflict.ours, who(&conflict.spec, conflict.spec_line)),
-        ("theirs", theirs, &conflict.theirs, who(&conflict.file, Some(conflict.line))),
+        ("ours", ours, &conflict.ours, who(&conflict.spec, conflict.spec_line, &conflict.ours)),
+        ("theirs", theirs, &conflict.theirs, who(&conflict.file, Some(conflict.line), &conflict.theirs)),
     ];
     let texts = sides.each_ref().map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
     // Of a file only what differs is shown, and never the file.

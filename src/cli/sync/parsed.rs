@@ -1,13 +1,15 @@
 //! The question whether dbt parses the project as a plan would leave it, before anything is written.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use formulac::sync::TextChange;
+use formulac::sync::{Action, ModelPlan, TextChange};
 
 use super::carried_out;
 use super::planned::Made;
 use super::project_copy::{Changes, ProjectCopy};
 use crate::cli::args::PushArgs;
+use crate::cli::artifacts::Artifacts;
 use crate::cli::exit::{Failure, Found};
 use crate::cli::place::Place;
 use crate::cli::session::Session;
@@ -43,6 +45,14 @@ pub fn check(session: &Session, args: &PushArgs, place: &Place, made: &Made) -> 
     let copy = ProjectCopy::of(&place.root, dbt, &texts.collect::<Changes<'_>>())
         .map_err(|error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
     let environment = made.environment.as_ref();
-    let refused = validate::parsed(session, &args.dbt, environment, &copy.root, true, &made.models, &made.found)?;
+    let mut refused = validate::parsed(session, &args.dbt, environment, &copy.root, true, &made.models, &made.found)?;
+    let manifest = Artifacts::read(copy.root.join("target/manifest.json")).ok().flatten();
+    if let Some(read) = manifest.filter(|_| refused.is_empty()) {
+        let is_pushed = |plan: &&ModelPlan| matches!(plan.action, Action::Create | Action::Update);
+        let written: BTreeSet<&str> =
+            made.plan.models.iter().filter(is_pushed).map(|plan| plan.model.as_str()).collect();
+        let models = made.models.iter().filter(|model| written.contains(model.name.as_str()));
+        refused = validate::not_found(&read.manifest, models, &made.found);
+    }
     Ok(if refused.is_empty() { Parsed::Yes } else { Parsed::Refused(refused, copy.keep()) })
 }

@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use super::carried_out::{self, Commit, TRAILER};
 use super::lock::Lock;
 use super::parsed::{self, Parsed};
-use super::planned::{self, Made};
+use super::planned;
 use super::repository::Repository;
 use super::{history, request, show};
 use crate::cli::allowed;
 use crate::cli::args::{PushArgs, Selection};
 use crate::cli::environment::{self, Environment};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::json;
 use crate::cli::place::Place;
+use crate::cli::project;
 use crate::cli::session::{Session, reports};
 use crate::cli::source::Source;
 use crate::cli::write::{Planned, write_all};
@@ -50,12 +51,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let exit = made.exit();
     if exit != Exit::Done {
-        tell(session, args, &made, None)?;
+        tell(session, args, &made.plan, &made.found, None)?;
         session.note("nothing is written");
         return Ok(exit);
     }
     if made.plan.is_empty() {
-        tell(session, args, &made, None)?;
+        tell(session, args, &made.plan, &made.found, None)?;
         return Ok(Exit::Done);
     }
     let branch = Branch::of(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
@@ -66,6 +67,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let parsed = parsed::check(session, args, &place, &made)?;
     if let Parsed::Refused(refused, copy) = &parsed {
         let exit = Exit::of_all(refused);
+        tell(session, args, &made.plan, refused, None)?;
         session.report(refused);
         session.note("nothing is written: dbt refuses it");
         session.warn(&format!("the copy of the project that dbt parsed is kept in {}", copy.display()));
@@ -74,13 +76,24 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let log = history::read(&place);
     let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
     session.note(&format!("pushed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
+    let settings = [project::FILE, ".gitignore"].map(str::to_owned);
+    // What is done stays done, whether git answers or not.
+    let missing = repository.differing(&settings).unwrap_or_default();
+    if !missing.is_empty() {
+        session.warn(&format!(
+            "warning: {} committed, and a clone needs the settings of the project: `git add {}`, then `git commit`",
+            missing.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ")
+                + if missing.len() == 1 { " is not" } else { " are not" },
+            missing.join(" ")
+        ));
+    }
     if branch.begins.is_some() {
         let title = args.message.as_deref();
         let request = request::of(session, &place, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
         offer(session, args, &place, &branch, pushed.request.as_deref().unwrap_or_default())?;
     }
-    tell(session, args, &made, Some(&pushed))?;
+    tell(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
 }
 
@@ -103,16 +116,22 @@ fn offer(session: &Session, args: &PushArgs, place: &Place, branch: &Branch, tex
     Ok(())
 }
 
-fn tell(session: &Session, args: &PushArgs, made: &Made, pushed: Option<&Pushed>) -> Result<(), Failure> {
+fn tell(
+    session: &Session,
+    args: &PushArgs,
+    plan: &Plan,
+    found: &[Found],
+    pushed: Option<&Pushed>,
+) -> Result<(), Failure> {
     if !args.json {
         return Ok(());
     }
-    let mut data = made.plan.json();
+    let mut data = plan.json();
     if let Value::Object(fields) = &mut data {
         let pushed = pushed
             .map(|pushed| json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request}));
         fields.insert("pushed".to_owned(), json!(pushed));
-        fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&made.found))));
+        fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(found))));
     }
     session.json(&data)
 }

@@ -212,13 +212,24 @@ impl Repository {
         Ok(output.lines().last().map(str::to_owned))
     }
 
-    /// Who changed a line last, and why; `None` if that is not committed.
-    pub fn blame(&self, path: &str, line: usize) -> Option<String> {
-        let range = format!("-L{line},{line}");
-        let output = self.run(&["blame", "--porcelain", &range, "--", path]).ok().filter(|output| output.succeeded)?;
-        let commit = output.out.get(..7).filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
-        let value = |key: &str| output.out.lines().find_map(|line| line.strip_prefix(key));
-        Some(format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?))
+    /// Who changed one of these lines last, and why; `None` if one of them is not committed.
+    pub fn blame(&self, path: &str, from: usize, count: usize) -> Option<String> {
+        let range = format!("-L{from},+{}", count.max(1));
+        let blamed = self.run(&["blame", "--line-porcelain", &range, "--", path]).ok();
+        let output = blamed.filter(|output| output.succeeded)?.out;
+        let mut last: Option<(u64, String)> = None;
+        // The text of each line begins with a tab and ends what is told of the line.
+        let mut lines = output.lines();
+        while let Some(commit) = lines.next() {
+            let told: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('\t')).collect();
+            let commit = commit.get(..7).filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
+            let value = |key: &str| told.iter().find_map(|line| line.strip_prefix(key));
+            let time = value("committer-time ")?.parse().ok()?;
+            if last.as_ref().is_none_or(|(latest, _)| time > *latest) {
+                last = Some((time, format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?)));
+            }
+        }
+        last.map(|(_, told)| told)
     }
 
     pub fn run(&self, args: &[&str]) -> Result<Output, Failure> {
