@@ -312,7 +312,7 @@ codes! {
         Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedMask "F0461" "unsupported-mask" Error
         "TEXT writes numbers with `0`, `#`, `,` between thousands or behind the digits to divide by 1000, `.` and `%`, and dates with `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`; `mm` beside hours or seconds are minutes. Signs such as `$`, `-`, `/` and blanks stand for themselves, other text stands in quotes, which are doubled in a formula."
-        Formula("TEXT(amount, \"0.00E+00\")") => Formula("TEXT(amount, \"#,##0.00\")");
+        Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with a text that is not a known value of its column", "correct the text, or add it to the known values")
         "The values that a column can have are known: from `values:` in the schema file, an `accepted_values` test of dbt, an ENUM of the warehouse, or the branches of an IF that gives nothing but texts. The text is none of them, so that `=` never holds. Often only a capital is wrong: `=` minds case, as warehouses do and spreadsheets do not."
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
