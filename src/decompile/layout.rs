@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::comments::with_lost_comments;
 use super::edits::described;
 use super::file::{File, Part, Place, What};
 use super::separated::{Entry, Separated};
@@ -24,7 +25,7 @@ pub(crate) fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Op
         query(&b, &o, &f, &mut out)?;
         out
     };
-    let merged = with_header_of(&merged, ours);
+    let merged = with_header_of(&with_lost_comments(merged, found, dialect), ours);
     is_of_both(&File::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 
@@ -112,7 +113,7 @@ fn one_sided<'s>(sides: &Sides<'_, 's>) -> Option<&'s str> {
 }
 
 /// The tokens before the query: configuration and hints.
-fn head_tokens(file: &File<'_>) -> Range<usize> {
+pub(super) fn head_tokens(file: &File<'_>) -> Range<usize> {
     let first = file.cte_tokens.first().map_or(file.last.start, |cte| cte.start.saturating_sub(1));
     0..first
 }

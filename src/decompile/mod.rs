@@ -11,6 +11,7 @@
 
 mod case;
 mod columns;
+mod comments;
 mod criteria;
 mod edits;
 mod file;
@@ -36,6 +37,7 @@ mod tree;
 mod windows;
 mod words;
 
+pub(crate) use comments::with_lost_comments;
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};
 pub use layout::Clash;

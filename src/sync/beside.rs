@@ -16,7 +16,8 @@ pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]
         Kind::Docs => lines::merge(base, ours, found),
         Kind::Model | Kind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
             let [base, found] = [base, found].map(|text| with_header_of(text, ours));
-            lines::merge(&base, ours, &found)
+            let merged = lines::merge(&base, ours, &found)?;
+            Some(decompile::with_lost_comments(merged, &found, dialect))
         }),
     }
 }

@@ -77,6 +77,29 @@ fn formatted_files_take_the_next_change_of_the_spec() {
     }
 }
 
+#[test]
+fn comments_of_parts_that_are_gone_stay() {
+    let made = |definitions: &str| {
+        let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n{definitions}");
+        formulac::Compiler::default().compile_spec(&spec).model_sql().unwrap().to_owned()
+    };
+    let (before, after) = (made("  share = a / SUM(a:a)\n"), made(""));
+    let found = before
+        .replacen("    from t\n", "    -- without refunds\n    from t -- see FIN-12\n", 1)
+        .replacen("as share\n", "as share /* two\n    lines */\n", 1)
+        .replacen("select\n    g,\n    a,", "select\n    g, -- the group\n    a,", 1);
+    assert_eq!(found.lines().count(), before.lines().count() + 2, "{found}");
+    let merged = in_layout_of("m.sql", &found, &after, formulac::Dialect::default()).unwrap();
+    let comments = ["-- without refunds\n", "-- see FIN-12\n", "/* two\n    lines */\n", "-- the group\n"];
+    let mut rest = merged.clone();
+    for comment in comments {
+        assert_eq!(merged.matches(comment).count(), 1, "{comment}\n{merged}");
+        rest = rest.replace(comment, "");
+    }
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&rest), words(&after), "{merged}");
+}
+
 /// Each line with another indentation, by its own and the number of lists around it.
 fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
     let mut lists: Vec<usize> = Vec::new();

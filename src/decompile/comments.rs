@@ -1,0 +1,105 @@
+//! Comments that people wrote in a part of a generated file that is gone or written anew.
+
+use std::collections::HashMap;
+
+use super::file::File;
+use super::layout::head_tokens;
+use crate::dialect::Dialect;
+
+/// Puts the comments of a file that a merged text lacks back into it, each above the line that came after it. formulac
+/// itself writes comments above a query only.
+pub(crate) fn with_lost_comments(merged: String, found: &str, dialect: Dialect) -> String {
+    let found = &File::read(found, dialect);
+    let now = File::read(&merged, found.dialect);
+    let mut kept: HashMap<String, usize> = HashMap::new();
+    for (_, text) in comments(&now) {
+        *kept.entry(text.to_owned()).or_default() += 1;
+    }
+    let is_lost = |(_, text): &(usize, &str)| match kept.get_mut(*text) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    let lost: Vec<(usize, &str)> = comments(found).into_iter().filter(is_lost).collect();
+    if lost.is_empty() {
+        return merged;
+    }
+    let places = Places::new(found.source, &merged);
+    let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
+    for (token, text) in &lost {
+        above.entry(places.of(found.line(*token) - 1)).or_default().push(text);
+    }
+    let mut out = String::with_capacity(merged.len() + 80 * lost.len());
+    for (at, line) in merged.split_inclusive('\n').chain([""]).enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        for text in above.remove(&at).unwrap_or_default() {
+            out.push_str(indent);
+            out.push_str(text);
+            out.push('\n');
+        }
+        out.push_str(line);
+    }
+    let all = |file: &File<'_>| 0..file.tokens.len();
+    let is_sound = |text: &str| {
+        let file = File::read(text, found.dialect);
+        file.same(&all(&file), &now, &all(&now))
+    };
+    if is_sound(&out) {
+        return out;
+    }
+    // A line of a text in quotes is no place for a comment.
+    let lost = lost.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n");
+    format!("{}\n{lost}\n", merged.trim_end())
+}
+
+/// The comments inside and after the query of a file, each with the number of the token after it.
+fn comments<'s>(file: &File<'s>) -> Vec<(usize, &'s str)> {
+    let mut all = Vec::new();
+    let ends = file.tokens.iter().map(|token| token.end);
+    let starts = file.tokens.iter().skip(1).map(|token| token.start).chain([file.source.len()]);
+    for (at, (end, start)) in ends.zip(starts).enumerate().skip(head_tokens(file).end) {
+        let gap = file.source.get(end..start).unwrap_or_default().trim();
+        if gap.contains("/*") || gap.contains("{#") {
+            all.push((at + 1, gap));
+        } else {
+            all.extend(gap.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| (at + 1, line)));
+        }
+    }
+    all
+}
+
+/// The lines of one text that another has too.
+struct Places {
+    /// By line of the first text: the line of the other, if it occurs once in both.
+    lines: Vec<Option<usize>>,
+    /// The line after the last one of the other text.
+    end: usize,
+}
+
+impl Places {
+    fn new(from: &str, to: &str) -> Self {
+        let there = once(to);
+        let here = once(from);
+        let place = |line: &str| here.get(line.trim()).copied().flatten().and_then(|_| *there.get(line.trim())?);
+        Self { lines: from.lines().map(place).collect(), end: to.lines().count() }
+    }
+
+    /// The line of the other text that something above a line belongs above.
+    fn of(&self, line: usize) -> usize {
+        let (before, after) = self.lines.split_at(line.min(self.lines.len()));
+        let next = after.iter().flatten().next().copied();
+        let last = || before.iter().rev().flatten().next().map(|line| line + 1);
+        next.or_else(last).unwrap_or(self.end)
+    }
+}
+
+/// The lines of a text without their indentation, each with its number if it occurs once.
+fn once(text: &str) -> HashMap<&str, Option<usize>> {
+    let mut lines = HashMap::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        lines.entry(line.trim()).and_modify(|place| *place = None).or_insert(Some(at));
+    }
+    lines
+}
