@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::file::File;
 use super::layout::head_tokens;
-use crate::dialect::Dialect;
 
 /// Puts the comments of a file that a merged text lacks back into it, each above the line that came after it. formulac
 /// itself writes comments above a query only.
-pub(crate) fn with_lost_comments(merged: String, found: &str, dialect: Dialect) -> String {
-    let found = &File::read(found, dialect);
+pub(super) fn with_lost_comments(merged: String, found: &File<'_>) -> String {
+    let there = comments(found);
+    if there.is_empty() {
+        return merged;
+    }
     let now = File::read(&merged, found.dialect);
     let mut kept: HashMap<String, usize> = HashMap::new();
     for (_, text) in comments(&now) {
@@ -22,7 +24,7 @@ pub(crate) fn with_lost_comments(merged: String, found: &str, dialect: Dialect) 
         }
         _ => true,
     };
-    let lost: Vec<(usize, &str)> = comments(found).into_iter().filter(is_lost).collect();
+    let lost: Vec<(usize, &str)> = there.into_iter().filter(is_lost).collect();
     if lost.is_empty() {
         return merged;
     }

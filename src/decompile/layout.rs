@@ -25,8 +25,13 @@ pub(crate) fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Op
         query(&b, &o, &f, &mut out)?;
         out
     };
-    let merged = with_header_of(&with_lost_comments(merged, found, dialect), ours);
+    let merged = with_header_of(&with_lost_comments(merged, &f), ours);
     is_of_both(&File::read(&merged, dialect), &b, &o, &f).then_some(merged)
+}
+
+/// Puts the comments of a file that a merged text lacks back into it.
+pub(crate) fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
+    with_lost_comments(merged, &File::read(found, dialect))
 }
 
 /// A part of a query that a spec and a person changed in different ways.

@@ -37,11 +37,10 @@ mod tree;
 mod windows;
 mod words;
 
-pub(crate) use comments::with_lost_comments;
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};
 pub use layout::Clash;
-pub(crate) use layout::{clashes, merge};
+pub(crate) use layout::{clashes, keep_comments, merge};
 pub(crate) use order::in_order_of;
 pub use place::{Refusal, with_formula};
 pub use respell::respelled;

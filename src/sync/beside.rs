@@ -17,7 +17,7 @@ pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]
         Kind::Model | Kind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
             let [base, found] = [base, found].map(|text| with_header_of(text, ours));
             let merged = lines::merge(&base, ours, &found)?;
-            Some(decompile::with_lost_comments(merged, &found, dialect))
+            Some(decompile::keep_comments(merged, &found, dialect))
         }),
     }
 }
