@@ -1,4 +1,5 @@
-//! NETWORKDAYS and WORKDAY without the days of a list, which are dates that are written out.
+//! NETWORKDAYS and WORKDAY without the days of a list, which are dates that are written out; `holiday_columns` has those
+//! of a tab.
 //!
 //! With n holidays each is one CASE more. WORKDAY counts days that are neither weekends nor holidays: the holiday `h`, by
 //! rank `r` among the holidays, is working day number `weekday_count(h) - r`, so that a target behind it moves by one.
@@ -39,12 +40,19 @@ impl Ranks {
 
 impl Lower<'_> {
     pub(super) fn lower_workdays(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let (dates, rest) = args.split_at(args.len().min(2));
+        let of_tab = rest.iter().any(|holiday| self.is_of_tab(self.lowered(*holiday)));
+        let Some(values) = self.values(if of_tab { dates } else { args }) else { return self.error(span) };
         let counts = Self::is_internal(function, internal::NETWORKDAYS);
         let of_weekdays = if counts { internal::WEEKDAYS_BETWEEN } else { internal::WEEKDAY_AFTER };
         let plain = self.apply_checked(of_weekdays, &values[..2], span, function.name);
-        let holidays = self.holidays(function, &values[2..]);
         let (start, other) = (values[0], values[1]);
+        if of_tab {
+            self.give_back(values);
+            let value = self.lower_workdays_of_tab(function, args, plain, [start, other], span);
+            return value.unwrap_or_else(|| self.error(span));
+        }
+        let holidays = self.holidays(function, &values[2..]);
         self.give_back(values);
         let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else { return self.error(span) };
         match holidays.is_empty() || self.is_null(plain) {

@@ -46,7 +46,7 @@ impl Lower<'_> {
         self.side_by_side(columns, span)
     }
 
-    fn elsewhere(&mut self, tab: u32, column: u32, span: Span) -> IrId {
+    pub(super) fn elsewhere(&mut self, tab: u32, column: u32, span: Span) -> IrId {
         let known = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
         let (ty, nullable) = known.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
         let meta = Meta { nullable, level: Level::Row, ..Self::constant(ty, span) };
@@ -212,6 +212,16 @@ impl Lower<'_> {
         let columns = columns?;
         let sought = Sought { tab: columns.tab, value, by: columns.of.first().copied(), matching: matching? };
         self.find(sought, None, function, span)
+    }
+
+    /// The tab and the column that a range is.
+    pub(super) fn column_of_tab(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
+        let columns = self.one_column(expr, function)?;
+        let [x] = *columns.of.as_slice() else { return None };
+        match self.program.node(x) {
+            Ir::Elsewhere { tab, column } => Some((tab, column)),
+            _ => None,
+        }
     }
 
     /// The columns that a range is; it has to hold all of their rows.
@@ -397,7 +407,7 @@ impl Lower<'_> {
             Matching::Above => (internal::GREATER_EQUAL, [key, value]),
             // What is constant stands behind what it is compared with.
             Matching::Exact | Matching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
-            Matching::Exact | Matching::Pattern => (internal::EQUAL, [value, key]),
+            Matching::Exact | Matching::Pattern | Matching::Count => (internal::EQUAL, [value, key]),
         };
         let test = self.apply_checked(entry, &pair, span, function.name);
         (!self.is_error(test)).then_some(test)

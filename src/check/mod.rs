@@ -17,6 +17,7 @@ mod criteria;
 mod criteria_order;
 mod dates;
 mod folds;
+mod holiday_columns;
 mod holidays;
 mod infer;
 mod infer_calls;

@@ -155,7 +155,8 @@ impl Case<'_, '_> {
             0 if looks => [sheets::cells(sheet, names), window_probes(names)].concat(),
             1 if left || cross || looks => sheets::totals(sheet),
             2 if left || cross || looks => {
-                self.looked(trees, &parts, names, left).iter().flat_map(Looked::plain).collect()
+                let looked = self.looked(trees, &parts, names, left);
+                looked.iter().flat_map(Looked::plain).chain(looked.iter().flat_map(Looked::workdays)).collect()
             }
             3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
             4 if looks => {

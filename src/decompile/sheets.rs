@@ -139,6 +139,24 @@ impl Looked {
         forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
     }
 
+    /// Working days without the holidays of a column.
+    pub fn workdays(&self) -> Vec<Probe> {
+        let mut all = Vec::new();
+        for holidays in self.ranges(&self.given).iter().filter(|_| !self.tab.is_empty()) {
+            for start in &self.keys {
+                for days in either_way(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
+                    let args = vec![start.clone(), days];
+                    all.push(Probe { shape: Shape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")), args });
+                }
+                for end in &self.keys {
+                    let args = vec![start.clone(), end.clone()];
+                    all.push(Probe { shape: Shape::Words(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")), args });
+                }
+            }
+        }
+        all
+    }
+
     /// Lookups of texts with wildcards.
     pub fn wild(&self) -> Vec<Probe> {
         let others = [Arg::Text("", TEXTS[1], ""), Arg::Number(NUMBERS[1]), Arg::Fixed("TRUE".to_owned())];

@@ -382,7 +382,7 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
-        "A column of another tab stands where something else than a lookup reads it. The rows of another tab are not those of the sheet: a lookup finds one of them for each row."
+        "The rows of another tab are not those of the sheet: a lookup finds one of them for each row, and NETWORKDAYS and WORKDAY read their holidays in a column of it. Nothing else reads another tab."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error

@@ -88,7 +88,8 @@ pub enum Ir {
         period: u32,
     },
     /// The value of the row that a key finds, of the sheet or of another tab: what is sought, what it is compared with,
-    /// and, where it is not the row's number that is asked for, the value.
+    /// and, where it is not the row's number that is asked for, the value; of rows that are counted what is counted, and a
+    /// second value that the condition reads.
     Find {
         args: Slice,
         /// In `finds`.
@@ -308,6 +309,8 @@ pub enum Matching {
     Above,
     /// By a key that has the pattern.
     Pattern,
+    /// All rows that the condition holds for are counted.
+    Count,
 }
 
 /// Where and how a row is looked for.
@@ -320,6 +323,29 @@ pub struct Find {
     pub matching: Matching,
     /// The condition on what is sought and the key of the row; part of no value.
     pub test: IrId,
+}
+
+/// The holidays in a column of another tab, each day from Monday to Friday once: a tab of their own, which the planner makes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Holidays {
+    /// The tab of the sheet, and its column.
+    pub tab: u32,
+    pub column: u32,
+    /// That column, its value as a date, and whether that is a weekday.
+    pub given: IrId,
+    pub date: IrId,
+    pub on_weekday: IrId,
+    /// The day of a holiday among these, and the number of weekdays up to it.
+    pub day: IrId,
+    pub weekdays: IrId,
+}
+
+impl Holidays {
+    /// The first number for tabs of holidays; those of the sheet have smaller ones.
+    pub const TABS: u32 = 1 << 24;
+    /// The columns: the day, and how many working days come before it.
+    pub const DAY: u32 = 0;
+    pub const WORKING_DAYS: u32 = 1;
 }
 
 /// A unit of the calendar.
@@ -435,6 +461,8 @@ pub struct Program {
     pub periods: Vec<Period>,
     /// What is found by keys.
     pub finds: Vec<Find>,
+    /// Holidays that are columns of tabs.
+    pub holidays: Vec<Holidays>,
     /// Aggregates and windows with what computes the same of windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
     /// Criteria texts: what they test, what they look for, and where they stand.
@@ -458,6 +486,7 @@ impl Program {
             definitions,
             periods,
             finds,
+            holidays,
             other_forms,
             criteria,
             meanings,
@@ -472,6 +501,7 @@ impl Program {
         definitions.clear();
         periods.clear();
         finds.clear();
+        holidays.clear();
         other_forms.clear();
         criteria.clear();
         meanings.clear();
@@ -657,6 +687,12 @@ impl Program {
             Ir::Apply { args, .. } => args.count == 0 && !self.meta(id).volatile,
             _ => false,
         }
+    }
+
+    /// The column of a tab of the sheet that a column of a tab is, or comes from.
+    pub fn column_of_sheet(&self, tab: u32, column: u32) -> (u32, u32) {
+        let holidays = tab.checked_sub(Holidays::TABS).and_then(|place| self.holidays.get(place as usize));
+        holidays.map_or((tab, column), |holidays| (holidays.tab, holidays.column))
     }
 
     /// The operands of a node, in order.

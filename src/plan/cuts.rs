@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::equal::equal_values;
+use super::finds::sought;
 use super::long_keys::is_long;
 use super::names::Taken;
 use super::outputs::key_name;
@@ -397,26 +398,26 @@ impl Inner<'_> {
     /// where the nearest key is chosen for it.
     fn cut_find(&self, args: Slice, find: u32, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
-        let (Some((sought, found)), Some(find)) = (program.args(args).split_first(), program.finds.get(find as usize))
-        else {
-            return;
-        };
+        let Some(find) = program.finds.get(find as usize) else { return };
+        let found = program.args(args).iter().skip(1).take(2);
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
         let step = shared.step;
         let parts = (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, Role::PartitionBy));
         let parts: Vec<IrId> = parts.map(|index| step.root(index)).collect();
-        for id in found.iter().chain(&parts).filter(|id| !is_column(**id)) {
+        for id in found.chain(&parts).filter(|id| !is_column(**id)) {
             self.finish(*id, of, taken, cuts, shared);
         }
-        let meta = program.meta(*sought);
-        let in_place = find.matching == Matching::Exact && meta.level < Level::Window && !meta.volatile;
-        if meta.is_constant() || in_place || self.is_column(*sought, shared.step) || cuts.contains(*sought) {
-            return;
-        }
-        if let Ir::Definition(_) = program.node(*sought) {
-            self.finish(*sought, of, taken, cuts, shared);
-        } else {
-            shared.cut(*sought, of, cuts, taken, |taken| self.name_of(*sought, "lookup_key", taken));
+        for sought in sought(program.args(args)) {
+            let meta = program.meta(sought);
+            let in_place = find.matching == Matching::Exact && meta.level < Level::Window && !meta.volatile;
+            if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
+                continue;
+            }
+            if let Ir::Definition(_) = program.node(sought) {
+                self.finish(sought, of, taken, cuts, shared);
+            } else {
+                shared.cut(sought, of, cuts, taken, |taken| self.name_of(sought, "lookup_key", taken));
+            }
         }
     }
 

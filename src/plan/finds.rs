@@ -10,7 +10,7 @@ use super::planner::Planner;
 use super::reach::needed;
 use super::step::TabSource;
 use crate::dialect::op::Op;
-use crate::ir::{Find, Ir, IrId, Matching, Program};
+use crate::ir::{Find, Holidays, Ir, IrId, Matching, Program};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, Source, SqlId};
 
@@ -21,7 +21,7 @@ pub(super) struct SameRows {
     /// What is compared, and what is sought, each by the number that equal values have; for all that is sought none.
     by: u32,
     matching: Matching,
-    sought: Option<u32>,
+    sought: Option<(u32, Option<u32>)>,
 }
 
 /// How the rows that a key finds are joined.
@@ -43,8 +43,8 @@ pub(super) struct Found {
 pub(super) enum How {
     /// By the condition on the key.
     ByKey,
-    /// By the value that the row was chosen for: its column here and there.
-    ByValue { here: (String, bool), there: String },
+    /// By the values that the row was chosen for: the column of each here and there.
+    ByValues(Vec<(Spelled, String)>),
     /// There is one row for all, or in a sheet of parts one for each.
     One,
 }
@@ -86,6 +86,10 @@ impl Found {
     pub fn alias(&self) -> &str {
         &self.alias
     }
+
+    pub fn tab(&self) -> Option<u32> {
+        self.same.tab
+    }
 }
 
 impl Finds {
@@ -110,9 +114,15 @@ impl Finds {
         finds
     }
 
-    fn same(&self, Parts { find, sought, by, .. }: Parts) -> SameRows {
-        let sought = Some(self.number(sought));
+    fn same(&self, Parts { find, sought, by, also, .. }: Parts) -> SameRows {
+        let sought = Some((self.number(sought), also.map(|also| self.number(also))));
         SameRows { tab: find.tab, by: self.number(by), matching: find.matching, sought }
+    }
+
+    /// Whether rows of a tab are found by a column of it.
+    pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
+        let by = self.alike.values().flatten().filter_map(|id| Parts::of(program, *id)).map(|parts| parts.by);
+        by.map(|by| program.node(by)).any(|by| by == Ir::Elsewhere { tab, column })
     }
 
     pub fn number(&self, id: IrId) -> u32 {
@@ -128,6 +138,13 @@ pub(super) struct Parts {
     pub by: IrId,
     /// None for the number of the row.
     pub gives: Option<IrId>,
+    /// A second value that is sought, where rows are counted.
+    pub also: Option<IrId>,
+}
+
+/// What a lookup seeks, of its operands.
+pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+    args.iter().step_by(3).copied()
 }
 
 impl Parts {
@@ -135,8 +152,9 @@ impl Parts {
         let Ir::Find { args, find } = program.node(id) else { return None };
         let find = *program.finds.get(find as usize)?;
         match *program.args(args) {
-            [sought, by] => Some(Self { find, sought, by, gives: None }),
-            [sought, by, gives] => Some(Self { find, sought, by, gives: Some(gives) }),
+            [sought, by] => Some(Self { find, sought, by, gives: None, also: None }),
+            [sought, by, gives] => Some(Self { find, sought, by, gives: Some(gives), also: None }),
+            [sought, by, gives, also] => Some(Self { find, sought, by, gives: Some(gives), also: Some(also) }),
             _ => None,
         }
     }
@@ -165,8 +183,8 @@ impl Planner<'_> {
     pub(super) fn value_found(&mut self, id: IrId, found: &Found, stage: u32) -> Option<SqlId> {
         let parts = self.parts(id)?;
         let (name, quoted) = match parts.gives {
-            Some(gives) => self.column_found(gives, stage)?,
-            None => (found.position.clone(), false),
+            Some(gives) if parts.find.matching != Matching::Count => self.column_found(gives, stage)?,
+            _ => (found.position.clone(), false),
         };
         Some(self.emitter.field(&found.alias, &name, quoted))
     }
@@ -175,7 +193,7 @@ impl Planner<'_> {
     pub(super) fn column_found(&self, id: IrId, stage: u32) -> Option<Spelled> {
         match self.step.program.node(id) {
             Ir::Elsewhere { tab, column } => {
-                let column = self.input.tabs.get(tab as usize)?.columns.get(column as usize)?;
+                let column = self.tab(Some(tab))?.columns.get(column as usize)?;
                 Some((column.name().to_owned(), column.is_quoted()))
             }
             _ => self.column_of(id, stage),
@@ -195,6 +213,7 @@ impl Planner<'_> {
         let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
         let Parts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
+            (Matching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
             (Matching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
             (Matching::Exact, true) => self.one_row(found, parts, stage, from, ctes),
             (_, false) => self.chosen_rows(found, parts, stage, from, ctes),
@@ -226,10 +245,15 @@ impl Planner<'_> {
                 self.emitter.set(by, key);
                 Some(self.written_test(find.test, &[sought, by]))
             }
-            How::ByValue { here, there } => {
-                let left = self.emitter.field(from, &here.0, here.1);
-                let right = self.emitter.field(&found.alias, there, false);
-                Some(self.emitter.tree().binary(Op::Equal, left, right, Span::default()))
+            How::ByValues(values) => {
+                let mut on = None;
+                for (here, there) in values {
+                    let left = self.emitter.field(from, &here.0, here.1);
+                    let right = self.emitter.field(&found.alias, there, false);
+                    let equal = self.emitter.tree().binary(Op::Equal, left, right, Span::default());
+                    on = Some(self.and(on, equal));
+                }
+                on
             }
         };
         let part = self.same_part(find.tab, stage, from, &found.alias);
@@ -289,7 +313,10 @@ impl Planner<'_> {
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
-        self.input.tabs.get(tab? as usize)
+        match tab?.checked_sub(Holidays::TABS) {
+            Some(holidays) => self.holidays.get(holidays as usize),
+            None => self.input.tabs.get(tab? as usize),
+        }
     }
 
     /// The rows that are looked among, as they are.

@@ -151,6 +151,7 @@ impl Planner<'_> {
         for at in 0..self.lookups.joined.len() {
             let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
             let mut found = found.clone();
+            self.make_holidays(&found, stage, from, &mut ctes);
             self.make_found(&mut found, stage, from, &taken, &mut ctes);
             taken.insert(found.alias().to_ascii_lowercase());
             if let Some(joined) = self.lookups.joined.get_mut(at) {

@@ -9,6 +9,7 @@ mod empty_cells;
 mod equal;
 mod finds;
 mod first_rows;
+mod holidays;
 mod joins;
 mod long_keys;
 mod lookups;

@@ -38,7 +38,7 @@ impl Planner<'_> {
         match parts.find.matching {
             Matching::Below => order.push(self.emitter.order_key(key, true, false)),
             Matching::Above => order.push(self.emitter.order_key(key, false, false)),
-            Matching::Exact | Matching::Pattern => {}
+            Matching::Exact | Matching::Pattern | Matching::Count => {}
         }
         match counted {
             Some(position) => order.push(match qualifier {
@@ -123,7 +123,7 @@ impl Planner<'_> {
         ctes.push(Cte { name: self.written(&name), body: Select { items, from, filter, ..Select::default() } });
         found.source = Some(Source::Name(self.written(&name)));
         found.alias = name;
-        found.how = How::ByValue { here, there };
+        found.how = How::ByValues(vec![(here, there)]);
     }
 
     /// The same where one value is sought for all.
@@ -159,7 +159,7 @@ impl Planner<'_> {
         let side = match parts.find.matching {
             Matching::Below => "up_to",
             Matching::Above => "from",
-            Matching::Exact | Matching::Pattern => "like",
+            Matching::Exact | Matching::Pattern | Matching::Count => "like",
         };
         let name = self.cte_names.choose(&format!("{origin}_{side}_{}", self.name_sought(parts.sought)));
         let body = Select { items, from: Some(among.source), filter: Some(test), ..Select::default() };

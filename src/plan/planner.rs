@@ -5,13 +5,14 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::cuts::{self, Cuts};
 use super::finds::Finds;
+use super::holidays;
 use super::joins::PassedOn;
 use super::lookups::Lookups;
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::reach::Reach;
 use super::stages::{self, Stages};
-use super::step::{KeepColumns, StepInput, StepOutput, StepSpec};
+use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
 use super::times::TimeColumn;
 use crate::check::Role;
 use crate::dialect::Dialect;
@@ -49,6 +50,8 @@ pub(super) struct Planner<'p> {
     pub lookups: Lookups,
     /// What is found by keys.
     pub finds: Finds,
+    /// The numbered holidays, as tabs; without a name until a stratum reads them.
+    pub holidays: Vec<TabSource>,
     /// The times of the rows that the first select reads, where that matters.
     pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
@@ -147,6 +150,7 @@ pub(crate) fn plan_step<'p>(
         named_window: None,
         lookups: Lookups::default(),
         finds: Finds::of(step, &reach.live),
+        holidays: holidays::tabs(program, input),
         times: Vec::new(),
         cte_names,
         in_the_way: None,

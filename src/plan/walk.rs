@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::finds::sought;
 use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
@@ -59,7 +60,7 @@ impl Iterator for Walk<'_, '_> {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
                 Ir::Lookup { .. } => {}
                 // What is sought is this row's, the rest that of the row that is found.
-                Ir::Find { .. } => self.open.extend(program.operands(id).next()),
+                Ir::Find { args, .. } => self.open.extend(sought(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();
                     // The SQL of `T(number)` is an empty text, without its argument.

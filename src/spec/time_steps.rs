@@ -356,6 +356,7 @@ impl Times<'_> {
                     },
                     Ir::Find { find, .. } => {
                         let tab = program.finds.get(find as usize).and_then(|find| find.tab);
+                        let tab = tab.map(|tab| program.column_of_sheet(tab, 0).0);
                         let why = match tab.and_then(|tab| self.input.tabs.get(tab as usize)).map(|tab| &tab.source) {
                             Some(Source::Input(_)) => continue,
                             Some(Source::Name(_)) => "it looks among the rows of an earlier step",

@@ -1,0 +1,175 @@
+//! NETWORKDAYS and WORKDAY without the holidays in a column of another tab.
+//!
+//! The planner counts the holidays up to a day. The working day number q comes after those holidays that have fewer than q
+//! working days before them.
+
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{Function, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Find, Holidays, Ir, IrId, Matching, Meta};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+impl Lower<'_> {
+    /// Whether a value is a column of another tab.
+    pub(super) fn is_of_tab(&self, id: IrId) -> bool {
+        let first = match self.program.node(id) {
+            Ir::Ranges(columns) => self.program.args(columns).first().map(|column| self.program.node(*column)),
+            node => Some(node),
+        };
+        matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::Elsewhere { .. }))
+    }
+
+    /// The call whose holidays are a column of a tab.
+    pub(super) fn lower_workdays_of_tab(
+        &mut self,
+        function: &'static Function,
+        args: &[ExprId],
+        plain: IrId,
+        [start, other]: [IrId; 2],
+        span: Span,
+    ) -> Option<IrId> {
+        let [_, _, column] = *args else {
+            let message =
+                format!("`{}` takes holidays from one column, or one by one as dates, not both", function.name);
+            let help = "add the dates to the column's table, or write all of them as dates";
+            self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
+            return None;
+        };
+        let of = self.ast.span(column);
+        let (tab, column) = self.column_of_tab(column, function)?;
+        if self.is_error(plain) || self.is_null(plain) {
+            return Some(plain);
+        }
+        self.program.folded = true;
+        let holidays = self.holidays_of(function, tab, column, of)?;
+        match Self::is_internal(function, internal::NETWORKDAYS) {
+            true => self.networkdays_of_tab(function, holidays, plain, [start, other], span),
+            false => self.workday_of_tab(function, holidays, plain, [start, other], span),
+        }
+    }
+
+    /// The holidays of a column; calls that name the same column share them.
+    fn holidays_of(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
+        let known = self.program.holidays.iter().position(|known| (known.tab, known.column) == (tab, column));
+        if let Some(known) = known {
+            return Some(known as u32);
+        }
+        let given = self.elsewhere(tab, column, span);
+        let date = self.converted(given, Type::Date);
+        let weekday = self.apply_checked(internal::DAY_OF_WEEK_NUM, &[date], span, function.name);
+        if self.is_error(weekday) {
+            return None;
+        }
+        let friday = self.integer("5", span);
+        let on_weekday = self.apply(internal::LESS_EQUAL, &[weekday, friday], span);
+        let place = self.program.holidays.len() as u32;
+        let day = self.of_holidays(place, Holidays::DAY, span);
+        let weekdays = self.apply(internal::WEEKDAY_COUNT, &[day], span);
+        self.program.holidays.push(Holidays { tab, column, given, date, on_weekday, day, weekdays });
+        Some(place)
+    }
+
+    /// A column of the holidays, by its number there.
+    fn of_holidays(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
+        let ty = if column == Holidays::DAY { Type::Date } else { Type::Integer };
+        let meta = Meta { level: Level::Row, ..Self::constant(ty, span) };
+        self.program.add(Ir::Elsewhere { tab: Holidays::TABS + holidays, column }, meta)
+    }
+
+    /// How many holidays a condition holds for, on a value or two and one of their columns.
+    fn holidays_with(
+        &mut self,
+        function: &'static Function,
+        holidays: u32,
+        [column, test]: [IrId; 2],
+        values: &[IrId],
+        span: Span,
+    ) -> Option<IrId> {
+        if self.is_error(test) || !values.iter().all(|value| self.may_look(function.name, Some(*value), span)) {
+            return None;
+        }
+        let day = self.of_holidays(holidays, Holidays::DAY, span);
+        let args: Vec<IrId> = match *values {
+            [value, other] => vec![value, column, day, other],
+            _ => values.iter().copied().chain([column, day]).collect(),
+        };
+        let volatile = values.iter().any(|value| self.program.meta(*value).volatile);
+        let meta = Meta { nullable: true, level: Level::Window, volatile, ..Self::constant(Type::Integer, span) };
+        let tab = Some(Holidays::TABS + holidays);
+        self.program.finds.push(Find { tab, by_number: false, matching: Matching::Count, test });
+        let find = self.program.finds.len() as u32 - 1;
+        let count = self.add_all(|args| Ir::Find { args, find }, &args, meta);
+        let none = self.integer("0", span);
+        let mut counts = self.list_of(count);
+        counts.push(none);
+        Some(self.coalesce(counts, span, function.name))
+    }
+
+    fn networkdays_of_tab(
+        &mut self,
+        function: &'static Function,
+        holidays: u32,
+        plain: IrId,
+        dates: [IrId; 2],
+        span: Span,
+    ) -> Option<IrId> {
+        let [start, end] = dates.map(|date| self.converted(date, Type::Date));
+        let in_order = self.apply_checked(internal::LESS_EQUAL, &[start, end], span, function.name);
+        let day = self.of_holidays(holidays, Holidays::DAY, span);
+        let test = self.apply(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
+        let between = self.holidays_with(function, holidays, [day, test], &[start, end], span)?;
+        let one = self.integer("1", span);
+        let back = self.apply(internal::NEGATE, &[one], span);
+        let sign = self.case(&[in_order], &mut [one, back], span, function.name);
+        let left_out = self.apply(internal::MULTIPLY, &[sign, between], span);
+        Some(self.apply(internal::SUBTRACT, &[plain, left_out], span))
+    }
+
+    fn workday_of_tab(
+        &mut self,
+        function: &'static Function,
+        holidays: u32,
+        plain: IrId,
+        [start, days]: [IrId; 2],
+        span: Span,
+    ) -> Option<IrId> {
+        let days = match self.program.meta(days).ty {
+            Type::Integer => days,
+            _ => self.apply_checked(internal::TO_INTEGER, &[days], span, function.name),
+        };
+        let start = self.converted(start, Type::Date);
+        let [one, zero] = ["1", "0"].map(|number| self.integer(number, span));
+        // Working days are counted from the start on, or from the day before it back.
+        let day_before = self.apply(internal::SUBTRACT, &[start, one], span);
+        let literal = self.literal_integer(days);
+        let (from, further) = match literal {
+            Some(0) => return Some(plain),
+            Some(1..) => (start, None),
+            Some(_) => (day_before, Some(one)),
+            None => {
+                let later = self.apply(internal::GREATER, &[days, zero], span);
+                let from = self.case(&[later], &mut [start, day_before], span, function.name);
+                (from, Some(self.case(&[later], &mut [zero, one], span, function.name)))
+            }
+        };
+        let weekdays = self.apply(internal::WEEKDAY_COUNT, &[from], span);
+        let [day, before] =
+            [Holidays::DAY, Holidays::WORKING_DAYS].map(|column| self.of_holidays(holidays, column, span));
+        let is_passed = self.apply(internal::LESS_EQUAL, &[day, from], span);
+        let passed = self.holidays_with(function, holidays, [day, is_passed], &[from], span)?;
+        let working_days = self.apply(internal::SUBTRACT, &[weekdays, passed], span);
+        let target = self.apply(internal::ADD, &[working_days, days], span);
+        let target = further.map_or(target, |further| self.apply(internal::ADD, &[target, further], span));
+        let comes_before = self.apply(internal::LESS, &[before, target], span);
+        let on_the_way = self.holidays_with(function, holidays, [before, comes_before], &[target], span)?;
+        let place = self.apply(internal::ADD, &[target, on_the_way], span);
+        let reached = self.apply(internal::WEEKDAY_AT, &[place], span);
+        if literal.is_some() {
+            return Some(reached);
+        }
+        let stays = self.apply(internal::EQUAL, &[days, zero], span);
+        Some(self.case(&[stays], &mut [start, reached], span, function.name))
+    }
+}

@@ -1,0 +1,144 @@
+//! Holidays of a column, each once, and how many of them lie between days: the CTEs for NETWORKDAYS and WORKDAY.
+
+use super::finds::{Found, How, Parts, Spelled, as_part_of_name};
+use super::planner::Planner;
+use super::step::{StepInput, TabSource};
+use crate::dialect::op::Op;
+use crate::ir::{Holidays, IrId, Program};
+use crate::schema::Column;
+use crate::span::Span;
+use crate::sql::{Cte, Item, Join, JoinKind, Select, Source};
+use crate::types::Type;
+
+/// The holidays of a step, as tabs.
+pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
+    let tab = |holidays: &Holidays| {
+        let of = input.tabs.get(holidays.tab as usize);
+        let column = of.and_then(|tab| tab.columns.get(holidays.column as usize));
+        let day = column.map_or("day", Column::name);
+        let named = |wanted: &str| {
+            if day.eq_ignore_ascii_case(wanted) { format!("{wanted}_counted") } else { wanted.to_owned() }
+        };
+        let day_column = Column::new(day, Type::Date).nullable(false).quoted(column.is_some_and(Column::is_quoted));
+        let working_days = Column::new(named("working_days_before"), Type::Integer).nullable(false);
+        TabSource {
+            name: String::new(),
+            source: Source::Name(String::new()),
+            renamed: false,
+            columns: vec![day_column, working_days],
+            order: Vec::new(),
+            ordered: true,
+            key: vec![day.to_owned()],
+        }
+    };
+    program.holidays.iter().map(tab).collect()
+}
+
+impl Planner<'_> {
+    /// The CTEs of the holidays that rows are found among, where they are not made yet.
+    pub(super) fn make_holidays(&mut self, found: &Found, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+        let program = self.step.program;
+        let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else { return };
+        let Some(holidays) = program.holidays.get(place as usize).copied() else { return };
+        let Some(tab) = self.holidays.get(place as usize).cloned() else { return };
+        let [day, working_days] = tab.columns.as_slice() else { return };
+        if !tab.name.is_empty() {
+            return;
+        }
+        let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
+        let among = self.among(Some(holidays.tab), stage, from);
+        self.read_alone(Some(holidays.tab), stage, from);
+        let (name, quoted) = self.column_found(holidays.given, stage).unwrap_or_default();
+        let given = self.emitter.column_spelled(&name, quoted);
+        self.emitter.set(holidays.given, given);
+        let date = self.written_test(holidays.date, &[holidays.given]);
+        let filter = Some(self.written_test(holidays.on_weekday, &[holidays.given]));
+        let alias = self.alias_text(&(name, quoted));
+        let items = vec![Item { expr: date, alias: (!self.is_written(date, &alias)).then_some(alias) }];
+        let body = Select { distinct: true, items, from: Some(among.source), filter, ..Select::default() };
+        let on_weekdays = self.cte_names.choose(&format!("{}_on_weekdays", among.name));
+        ctes.push(Cte { name: self.written(&on_weekdays), body });
+
+        self.read_other();
+        let mut name = on_weekdays;
+        if self.finds.looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS) {
+            let from = Some(Source::Name(self.written(&name)));
+            let written = self.emitter.column_spelled(day.name(), day.is_quoted());
+            let number = self.row_number(&[], &[written]);
+            self.emitter.set(holidays.day, written);
+            let weekdays = self.written_test(holidays.weekdays, &[holidays.day]);
+            let before = self.emitter.tree().binary(Op::Subtract, weekdays, number, Span::default());
+            let alias = Some(self.written(working_days.name()));
+            let items = vec![Item { expr: written, alias: None }, Item { expr: before, alias }];
+            name = self.cte_names.choose(&format!("{}_numbered", among.name));
+            ctes.push(Cte { name: self.written(&name), body: Select { items, from, ..Select::default() } });
+        }
+        let source = Source::Name(self.written(&name));
+        if let Some(tab) = self.holidays.get_mut(place as usize) {
+            (tab.name, tab.source) = (name, source);
+        }
+        (self.emitter.qualifier, self.emitter.shadowed) = saved;
+    }
+
+    /// How many rows the condition holds for, for each value that is sought.
+    pub(super) fn counted_rows(
+        &mut self,
+        found: &mut Found,
+        parts: Parts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) {
+        let tab = parts.find.tab;
+        let among = self.among(tab, stage, from);
+        let Some(counted) = parts.gives.and_then(|gives| self.column_found(gives, stage)) else { return };
+        let mut values: Vec<(Spelled, String)> = Vec::new();
+        let mut select = Select::default();
+        let sought: Vec<IrId> = sought_by_row(parts, self.step.program).collect();
+        for sought in sought.iter().copied() {
+            let Some(here) = self.column_of(sought, stage) else { continue };
+            let written = self.emitter.field(from, &here.0, here.1);
+            self.emitter.set(sought, written);
+            if !values.iter().any(|(known, _)| known.0.eq_ignore_ascii_case(&here.0)) {
+                select.items.push(Item { expr: written, alias: None });
+                select.group_by.push(written);
+                values.push((here.clone(), here.0));
+            }
+        }
+        let key = self.column_found(parts.by, stage).unwrap_or_default();
+        let key = self.emitter.field(&among.name, &key.0, key.1);
+        self.emitter.set(parts.by, key);
+        let known = [sought, vec![parts.by]].concat();
+        let on = self.written_test(parts.find.test, &known);
+        let day = self.emitter.field(&among.name, &counted.0, counted.1);
+        let count = self.emitter.count_distinct(day);
+        found.position = "holidays".to_owned();
+        while values.iter().any(|(_, there)| there.eq_ignore_ascii_case(&found.position)) {
+            found.position.push_str("_counted");
+        }
+        select.items.push(Item { expr: count, alias: Some(self.written(&found.position)) });
+        let names: Vec<String> = values.iter().map(|(_, there)| as_part_of_name(there)).collect();
+        let shown = self.among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from).name;
+        let name = match names.as_slice() {
+            [] => format!("{shown}_counted"),
+            names => format!("{shown}_for_{}", names.join("_and_")),
+        };
+        if values.is_empty() {
+            (select.from, select.filter) = (Some(among.source), Some(on));
+            found.how = How::One;
+        } else {
+            select.from = Some(self.source(stage, from));
+            select.joins.push(Join { kind: JoinKind::Inner, source: among.source, alias: None, on: Some(on) });
+            found.how = How::ByValues(values);
+        }
+        let name = self.cte_names.choose(&name);
+        ctes.push(Cte { name: self.written(&name), body: select });
+        found.source = Some(Source::Name(self.written(&name)));
+        found.alias = name;
+    }
+}
+
+/// What is sought for each row.
+fn sought_by_row(parts: Parts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
+    [Some(parts.sought), parts.also].into_iter().flatten().filter(|sought| !program.meta(*sought).is_constant())
+}
