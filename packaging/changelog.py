@@ -5,7 +5,7 @@
     packaging/changelog.py notes VERSION    print the notes of a version
     packaging/changelog.py merge VERSION    add the version to CHANGELOG.md and remove the fragments
 
-A fragment is a file `packaging/changes/NAME.md`: a heading `### SECTION`, an empty line, and list items for users.
+A fragment is a file `packaging/changes/NAME.md`: a heading `### SECTION`, an empty line, and list items for users; more sections may follow.
 """
 
 import datetime
@@ -25,19 +25,22 @@ def fragments():
 
 
 def read(path):
-    """Returns the section and the items of a fragment."""
-    found = re.fullmatch(r"### (.+)\n\n((?:(?:- |  )\S.*\n)+)", path.read_text(encoding="utf-8"))
-    if not found or found[1] not in SECTIONS or not found[2].startswith("- "):
-        sys.exit(f"{path}: expected `### {'`, `### '.join(SECTIONS)}`, an empty line, and list items")
-    return found[1], found[2]
+    """Returns the sections of a fragment, each with its items."""
+    sections = []
+    for part in re.split(r"\n(?=### )", path.read_text(encoding="utf-8")):
+        found = re.fullmatch(r"### (.+)\n\n((?:(?:- |  )\S.*\n)+)", part)
+        if not found or found[1] not in SECTIONS or not found[2].startswith("- "):
+            sys.exit(f"{path}: expected `### {'`, `### '.join(SECTIONS)}`, an empty line, and list items")
+        sections.append((found[1], found[2]))
+    return sections
 
 
 def release(version, date):
     """Returns the text of a new version."""
     items = {}
     for path in fragments():
-        section, text = read(path)
-        items.setdefault(section, []).append(text)
+        for section, text in read(path):
+            items.setdefault(section, []).append(text)
     if not items:
         sys.exit(f"no fragments in {FRAGMENTS}")
     parts = [f"### {section}\n\n{''.join(items[section])}" for section in SECTIONS if section in items]

@@ -30,8 +30,7 @@ def test_fragments_are_merged(tmp_path):
     changes = copied(tmp_path) / "packaging/changes"
     (changes / "README.md").write_text("How to\n")
     (changes / "a.md").write_text("### Fixed\n\n- A fault\n  of two lines.\n")
-    (changes / "b.md").write_text("### Added\n\n- A function.\n")
-    (changes / "c.md").write_text("### Fixed\n\n- Another.\n")
+    (changes / "b.md").write_text("### Added\n\n- A function.\n\n### Fixed\n\n- Another.\n")
     before = (tmp_path / "CHANGELOG.md").read_text()
     assert run(tmp_path, "merge", "9.1.0").returncode == 0
     assert [path.name for path in changes.iterdir()] == ["README.md"]
