@@ -142,7 +142,7 @@ impl Looked {
     /// Working days without the holidays of a column.
     pub fn workdays(&self) -> Vec<Probe> {
         let mut all = Vec::new();
-        for holidays in self.ranges(&self.given).iter().filter(|_| !self.tab.is_empty()) {
+        for holidays in self.ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
             for start in &self.keys {
                 for days in either_way(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];

@@ -96,12 +96,6 @@ impl Emitter<'_> {
         self.work.tree.call("count", &[star], Span::default())
     }
 
-    /// `count(distinct x)`
-    pub fn count_distinct(&mut self, x: SqlId) -> SqlId {
-        let x = self.distinct(x, Span::default());
-        self.work.tree.call("count", &[x], Span::default())
-    }
-
     /// A function or operator of the row. Half of them are operators, which need nothing but their operands.
     #[inline(always)]
     pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {

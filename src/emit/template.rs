@@ -78,7 +78,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn distinct(&mut self, x: SqlId, span: Span) -> SqlId {
+    fn distinct(&mut self, x: SqlId, span: Span) -> SqlId {
         let word = self.word("distinct", span);
         let both = self.work.tree.slice(&[word, x]);
         self.work.tree.add(Sql::Spaced(both), span)

@@ -44,7 +44,7 @@ pub(super) enum How {
     /// By the condition on the key.
     ByKey,
     /// By the values that the row was chosen for: the column of each here and there.
-    ByValues(Vec<(Spelled, String)>),
+    ByValues(Vec<(Spelled, Spelled)>),
     /// There is one row for all, or in a sheet of parts one for each.
     One,
 }
@@ -249,7 +249,7 @@ impl Planner<'_> {
                 let mut on = None;
                 for (here, there) in values {
                     let left = self.emitter.field(from, &here.0, here.1);
-                    let right = self.emitter.field(&found.alias, there, false);
+                    let right = self.emitter.field(&found.alias, &there.0, there.1);
                     let equal = self.emitter.tree().binary(Op::Equal, left, right, Span::default());
                     on = Some(self.and(on, equal));
                 }

@@ -91,46 +91,58 @@ impl Planner<'_> {
     ) {
         let tab = parts.find.tab;
         let among = self.among(tab, stage, from);
-        let Some(counted) = parts.gives.and_then(|gives| self.column_found(gives, stage)) else { return };
-        let mut values: Vec<(Spelled, String)> = Vec::new();
-        let mut select = Select::default();
         let sought: Vec<IrId> = sought_by_row(parts, self.step.program).collect();
-        for sought in sought.iter().copied() {
-            let Some(here) = self.column_of(sought, stage) else { continue };
-            let written = self.emitter.field(from, &here.0, here.1);
-            self.emitter.set(sought, written);
-            if !values.iter().any(|(known, _)| known.0.eq_ignore_ascii_case(&here.0)) {
+        let mut values: Vec<Spelled> = Vec::new();
+        for here in sought.iter().filter_map(|sought| self.column_of(*sought, stage)) {
+            if !values.contains(&here) {
+                values.push(here);
+            }
+        }
+        let names: Vec<String> = values.iter().map(|(name, _)| as_part_of_name(name)).collect();
+        let shown = names.join("_and_");
+        // Many rows have the same dates.
+        let dates = self.cte_names.choose(&format!("distinct_{shown}"));
+        let mut select = Select::default();
+        for sought in &sought {
+            let Some(here) = self.column_of(*sought, stage) else { continue };
+            let written = self.emitter.field(&dates, &here.0, here.1);
+            self.emitter.set(*sought, written);
+            if select.items.len() < values.len() {
                 select.items.push(Item { expr: written, alias: None });
                 select.group_by.push(written);
-                values.push((here.clone(), here.0));
             }
         }
         let key = self.column_found(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.field(&among.name, &key.0, key.1);
+        let key = match values.is_empty() {
+            true => self.emitter.column_spelled(&key.0, key.1),
+            false => self.emitter.field(&among.name, &key.0, key.1),
+        };
         self.emitter.set(parts.by, key);
         let known = [sought, vec![parts.by]].concat();
         let on = self.written_test(parts.find.test, &known);
-        let day = self.emitter.field(&among.name, &counted.0, counted.1);
-        let count = self.emitter.count_distinct(day);
         found.position = "holidays".to_owned();
-        while values.iter().any(|(_, there)| there.eq_ignore_ascii_case(&found.position)) {
+        while values.iter().any(|(name, _)| name.eq_ignore_ascii_case(&found.position)) {
             found.position.push_str("_counted");
         }
-        select.items.push(Item { expr: count, alias: Some(self.written(&found.position)) });
-        let names: Vec<String> = values.iter().map(|(_, there)| as_part_of_name(there)).collect();
-        let shown = self.among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from).name;
-        let name = match names.as_slice() {
-            [] => format!("{shown}_counted"),
-            names => format!("{shown}_for_{}", names.join("_and_")),
-        };
-        if values.is_empty() {
+        let expr = self.emitter.count_rows();
+        select.items.push(Item { expr, alias: Some(self.written(&found.position)) });
+        let of = self.among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from).name;
+        let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
             found.how = How::One;
+            format!("{of}_counted")
         } else {
-            select.from = Some(self.source(stage, from));
+            self.read_alone(None, stage, from);
+            let items = values.iter().map(|(name, quoted)| self.emitter.column_spelled(name, *quoted));
+            let items = items.map(|expr| Item { expr, alias: None }).collect();
+            self.read_other();
+            let body = Select { distinct: true, items, from: Some(self.source(stage, from)), ..Select::default() };
+            ctes.push(Cte { name: self.written(&dates), body });
+            select.from = Some(Source::Name(self.written(&dates)));
             select.joins.push(Join { kind: JoinKind::Inner, source: among.source, alias: None, on: Some(on) });
-            found.how = How::ByValues(values);
-        }
+            found.how = How::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
+            format!("{of}_for_{shown}")
+        };
         let name = self.cte_names.choose(&name);
         ctes.push(Cte { name: self.written(&name), body: select });
         found.source = Some(Source::Name(self.written(&name)));

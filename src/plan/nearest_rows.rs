@@ -109,8 +109,8 @@ impl Planner<'_> {
         };
         let candidates = self.cte_names.choose(&format!("{origin}_{side}_{}", as_part_of_name(&here.0)));
         ctes.push(Cte { name: self.written(&candidates), body });
-        let mut items =
-            vec![Item { expr: self.emitter.column_spelled(&there, here.1 && there == here.0), alias: None }];
+        let quoted_there = here.1 && there == here.0;
+        let mut items = vec![Item { expr: self.emitter.column_spelled(&there, quoted_there), alias: None }];
         for (column, _) in &columns {
             items.push(Item { expr: self.emitter.column_spelled(&column.0, column.1), alias: None });
         }
@@ -123,7 +123,7 @@ impl Planner<'_> {
         ctes.push(Cte { name: self.written(&name), body: Select { items, from, filter, ..Select::default() } });
         found.source = Some(Source::Name(self.written(&name)));
         found.alias = name;
-        found.how = How::ByValues(vec![(here, there)]);
+        found.how = How::ByValues(vec![(here, (there, quoted_there))]);
     }
 
     /// The same where one value is sought for all.
