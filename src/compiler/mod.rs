@@ -505,7 +505,7 @@ impl Compiler {
         let chosen = known.filter(|relation| !relation.is_open());
         if let (Some(from), None, false) = (&options.from, known, options.schema.lists_some()) {
             let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
-            let help = near.map_or_else(|| "correct `--from`".to_owned(), diag::suggest::similar);
+            let help = near.map_or_else(|| options.help_with_missing("--from"), diag::suggest::similar);
             diagnostics.push(
                 Diagnostic::new(Code::UnknownRelation, Span::default(), format!("the schema has no relation `{from}`"))
                     .with_help(help),

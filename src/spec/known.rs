@@ -20,6 +20,16 @@ impl Options {
     }
 }
 
+impl Options {
+    /// How a relation that nothing similar is known of becomes known; `key` is where its name stands.
+    pub(crate) fn help_with_missing(&self, key: &str) -> String {
+        match self.dbt_version {
+            Some(_) => format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`"),
+            None => format!("correct `{key}`, or add the relation to the schema"),
+        }
+    }
+}
+
 impl<'r> Run<'r> {
     /// The relation as far as its columns are known.
     pub(super) fn known(&self, from: &From) -> Option<&'r Relation> {
@@ -46,9 +56,7 @@ impl<'r> Run<'r> {
         let relations = options.schema.relations().iter().chain(options.models.relations());
         let diagnostic =
             Diagnostic::new(Code::UnknownRelation, span, format!("the schema has no relation `{name}`{but}"));
-        match suggest::nearest(name, relations.map(Relation::name).chain(also)) {
-            Some(near) => diagnostic.with_help(suggest::similar(near)),
-            None => diagnostic.with_help(format!("correct `{key}`, or add the relation to the schema")),
-        }
+        let near = suggest::nearest(name, relations.map(Relation::name).chain(also));
+        diagnostic.with_help(near.map_or_else(|| options.help_with_missing(key), suggest::similar))
     }
 }

@@ -16,6 +16,9 @@ use crate::span::Span;
 use crate::sql::{Item, Query, Select, Source, SqlId};
 use crate::yaml::{self, Node};
 
+/// The test in properties that a column holds no NULL.
+const NOT_NULL: &str = "data_tests: [not_null]";
+
 /// What `dbt_utils` calls its test of several columns.
 pub(crate) const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
@@ -147,23 +150,25 @@ impl Run<'_> {
                 let places = places.entry(grouped.node.span);
                 grouped.place_in(places.or_insert_with(|| yaml::source_offsets(grouped.node, self.source)))
             });
-            all.push(nullable_key(key, grouped, &said, span));
+            let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
+                (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
+                (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
+                // A spec has one `columns`, so the first help has the tests of all keys.
+                (.., true) => {
+                    let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
+                    format!("add `columns: {{{}}}`", entries.join(", "))
+                }
+                _ => format!("add `not_null` as the help for `{}` says", keys[0]),
+            };
+            all.push(nullable_key(key, grouped, &add, span));
         }
         all
     }
 }
 
-fn nullable_key(key: &str, grouped: Option<&Text<'_>>, said: &FxHashSet<String>, span: Span) -> Diagnostic {
+fn nullable_key(key: &str, grouped: Option<&Text<'_>>, add: &str, span: Span) -> Diagnostic {
     let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
-    let test = "data_tests: [not_null]";
-    let add = if said.contains(&key.to_lowercase()) {
-        format!("add `{test}` to `{key}` below `columns`")
-    } else if said.is_empty() {
-        format!("add `columns: {{{key}: {{{test}}}}}`")
-    } else {
-        format!("add `{key}: {{{test}}}` below `columns`")
-    };
     let help = format!("{add}, or leave such rows out with `where: NOT(ISBLANK({of}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }
