@@ -11,7 +11,7 @@ const HEAD: &str = "# Diagnostics
 
 Generated from the registry of codes (`src/diag/codes.rs`); `formulac explain W0470` shows one of them.
 
-Errors, with an F, leave out what they are in. Warnings, with a W, leave everything as it is written. A warning is turned off
+A formula or spec with an error (F) has no SQL. A warning (W) changes nothing in the SQL. Turn a warning off
 
 - on one line by a comment at its end: `// noqa: W0470`, or by its name, `// noqa: not-a-known-value`; `// noqa` turns off
   all warnings of the line; the comment stands in formulas, in those of specs too;
