@@ -10,7 +10,7 @@ use super::engine::{DUCKDB, PSQL};
 use super::exit::{Exit, Failure};
 use super::folder::or_here;
 use super::git::{GIT, git};
-use super::health::{Part, show};
+use super::health::{OPTIONAL, Part, show};
 use super::place::Place;
 use super::program::Program;
 use super::progress::Waiting;
@@ -24,9 +24,10 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let place = Place::around(session)?;
     let mut parts = vec![well("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
-    let mut add = |part: Part, fault: Exit| {
+    let mut add = |mut part: Part, fault: Exit| {
         if !part.found.is_empty() {
             exit = exit.worse(fault);
+            part.is_optional = fault == Exit::Done;
         }
         parts.push(part);
     };
@@ -48,15 +49,26 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     if let (Some(place), Some(dbt)) = (&place, dbt_project) {
         add(artifacts(place, dbt)?, Exit::Done);
     }
-    Ok(show(session, args.json, &parts)?.worse(exit))
+    let shown = show(session, args.json, &parts)?;
+    if !args.json && parts.iter().any(|part| part.is_optional) {
+        session.data(&format!(
+            "{OPTIONAL} marks what is optional or not done yet; `doctor` does not fail because of it\n"
+        ))?;
+    }
+    Ok(shown.worse(exit))
 }
 
 fn well(name: &'static str, well: String) -> Part {
-    Part { name, found: Vec::new(), well, fix: String::new() }
+    Part { name, well, ..Part::default() }
+}
+
+/// A program that is missing and that not everybody needs.
+fn not_needed(name: &'static str, well: String) -> Part {
+    Part { name, well, is_optional: true, ..Part::default() }
 }
 
 fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> Part {
-    Part { name, found: vec![found], well: String::new(), fix: fix.into() }
+    Part { name, found: vec![found], fix: fix.into(), ..Part::default() }
 }
 
 /// dbt, and its adapter for the warehouse. Without a dbt project nobody needs them.
@@ -66,7 +78,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> Part {
     let Ok(versions) = dbt_run::versions() else {
         return match project {
             Some(_) => wrong("dbt", "there is no program `dbt`".to_owned(), install),
-            None => well("dbt", "not installed; it is only needed in a dbt project".to_owned()),
+            None => not_needed("dbt", "not installed; it is only needed in a dbt project".to_owned()),
         };
     };
     let adapters = versions.adapters.iter().map(|(name, version)| format!("{name} {version}"));
@@ -86,7 +98,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> Part {
 /// A program that only some commands run: missing is no fault, too old is one.
 fn optional(program: &Program, name: &'static str, needed_by: &str) -> Part {
     match program.version() {
-        None => well(name, format!("not installed; only {needed_by} need it: {}", program.install)),
+        None => not_needed(name, format!("not installed; it is only needed for {needed_by}: {}", program.install)),
         Some(version) => match too_old(name, &version) {
             Some(found) => wrong(name, found, program.install),
             None => well(name, version),
@@ -140,14 +152,11 @@ fn project(place: Option<&Place>) -> Part {
 /// What dbt has written of its models and columns.
 fn artifacts(place: &Place, dbt: &DbtProject) -> Result<Part, Failure> {
     let name = "dbt artifacts";
-    let Some(read) = place.artifacts()? else {
-        return Ok(wrong(
-            name,
-            format!("there is no {}", dbt.manifest_path().display()),
-            "dbt build, then dbt docs generate",
-        ));
-    };
-    if read.catalog()?.is_none() && place.fetched()?.is_none() {
+    if place.artifacts()?.is_none() {
+        let found = format!("there is no {}", dbt.manifest_path().display());
+        return Ok(wrong(name, found, "dbt build, then dbt docs generate"));
+    }
+    if !place.has_catalog()? {
         let found = "no catalog: only columns that properties files describe are known".to_owned();
         return Ok(wrong(name, found, "dbt docs generate, or formulac schema fetch"));
     }

@@ -105,7 +105,10 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     if args.json {
         session.json(&object(&main, &others, &parts, &sentences))?;
     } else {
-        session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
+        // What an erroneous formula computes would only be guessed.
+        if Exit::of(&main.outcome.found.diagnostics) == Exit::Done {
+            session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
+        }
         session.report(std::slice::from_ref(&main.outcome.found));
     }
     Ok(Exit::of(&main.outcome.found.diagnostics))

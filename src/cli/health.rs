@@ -8,7 +8,11 @@ use super::session::Session;
 /// How many names are listed before the others are counted.
 const NAMED: usize = 3;
 
+/// Sign of a part that is not as it could be, which stops nothing.
+pub const OPTIONAL: char = '○';
+
 /// One line of a report on a project: what was looked at, and what is wrong with it.
+#[derive(Default)]
 pub struct Part {
     pub name: &'static str,
     /// What is wrong; empty if nothing is.
@@ -17,6 +21,8 @@ pub struct Part {
     pub well: String,
     /// The command that fixes it.
     pub fix: String,
+    /// Whether formulac works without it.
+    pub is_optional: bool,
 }
 
 /// Prints the parts, or one JSON object with them.
@@ -33,11 +39,13 @@ pub fn show(session: &Session, as_json: bool, parts: &[Part]) -> Result<Exit, Fa
     let mut out = String::new();
     for part in parts {
         if part.found.is_empty() {
-            out.push_str(&format!("✓ {:width$}  {}\n", part.name, part.well));
+            let sign = if part.is_optional { OPTIONAL } else { '✓' };
+            out.push_str(&format!("{sign} {:width$}  {}\n", part.name, part.well));
             continue;
         }
         for (number, line) in part.found.iter().enumerate() {
-            let name = if number == 0 { format!("✗ {:width$}", part.name) } else { " ".repeat(width + 2) };
+            let sign = if part.is_optional { OPTIONAL } else { '✗' };
+            let name = if number == 0 { format!("{sign} {:width$}", part.name) } else { " ".repeat(width + 2) };
             out.push_str(&format!("{name}  {line}\n"));
         }
         out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));

@@ -62,6 +62,12 @@ impl Place {
         Ok(Some(known))
     }
 
+    /// Whether dbt's catalog or `schema fetch` tells all columns of what dbt has built.
+    pub fn has_catalog(&self) -> Result<bool, Failure> {
+        let catalog = self.artifacts()?.map(Artifacts::catalog).transpose()?.flatten();
+        Ok(catalog.is_some() || self.fetched()?.is_some())
+    }
+
     /// Facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
         let Some(found) = self.found(dialect)? else { return Ok(Vec::new()) };
@@ -155,7 +161,7 @@ fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
     match before {
         Some(before) => now.changes_since(before),
         None => vec![format!(
-            "{} of {}",
+            "{} of {} that specs read; known.yml keeps their types",
             count(columns, "column", "columns"),
             count(relations.len(), "relation", "relations")
         )],
@@ -311,7 +317,8 @@ impl Knowledge {
         if let [one] = candidates.as_slice() {
             return Ok(formulas(builder.from(one).build().knowing(&models)));
         }
-        note_candidates(session, &names, &candidates);
+        let is_whole = self.place.as_ref().map_or(Ok(true), Place::has_catalog)?;
+        note_candidates(session, &names, &candidates, is_whole);
         Ok(Formulas { compiler: unknowing, is_noted: true })
     }
 
@@ -382,13 +389,17 @@ fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<S
     names
 }
 
-/// Reports that no relation, or several have the names of a formula.
-fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String]) {
+/// Reports that no relation, or several have the names of a formula. `is_whole` says that all columns are known.
+fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");
     if candidates.is_empty() {
+        let advice = match is_whole {
+            true => "`--from` names the relation",
+            false => "all columns are known after `dbt docs generate` or `formulac schema fetch`",
+        };
         return session.note(&format!(
-            "note: no relation of the project has {names}, so nothing is known of the columns; `--from` names the relation"
+            "note: no relation of the project has {names}, so nothing is known of the columns; {advice}"
         ));
     }
     let shown: Vec<String> = candidates.iter().take(NAMED).map(|name| format!("`{name}`")).collect();

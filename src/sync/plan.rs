@@ -35,6 +35,8 @@ pub enum Action {
     Delete,
     /// Nothing but what somebody changed by hand, which stays.
     Keep,
+    /// Its files are as they are to be, and an edit of comments or layout is not committed.
+    Commit,
     /// Nothing.
     Nothing,
 }
@@ -48,6 +50,7 @@ impl Action {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::Keep => "keep",
+            Self::Commit => "commit",
             Self::Nothing => "nothing",
         }
     }
@@ -105,6 +108,8 @@ pub struct ModelPlan {
     pub files: Vec<TextChange>,
     /// All its files, which belong into the commit.
     pub paths: Vec<String>,
+    /// Its files that stay as people edited them, and that are not committed.
+    pub uncommitted: Vec<String>,
 }
 
 impl ModelPlan {
@@ -121,7 +126,19 @@ impl ModelPlan {
             conflicts: Vec::new(),
             files: Vec::new(),
             paths: Vec::new(),
+            uncommitted: Vec::new(),
         }
+    }
+
+    /// Notes files that stay as people edited them and that are not committed: the push commits them.
+    #[must_use]
+    pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
+        if self.action == Action::Nothing && !files.is_empty() {
+            self.action = Action::Commit;
+        }
+        self.paths.extend(files.iter().cloned());
+        self.uncommitted = files;
+        self
     }
 
     /// The plan for one model. `base` is the last push's spec as it compiles now, none where nothing is new since; `before` the text of the spec's file and
@@ -175,7 +192,8 @@ impl ModelPlan {
         }
         paths.sort();
         paths.dedup();
-        Self { model: sides.model.to_owned(), spec, action, changes, carried, kept, conflicts, files: changed, paths }
+        let (model, files, uncommitted) = (sides.model.to_owned(), changed, Vec::new());
+        Self { model, spec, action, changes, carried, kept, conflicts, files, paths, uncommitted }
     }
 
     fn json(&self) -> Value {
@@ -216,6 +234,7 @@ impl ModelPlan {
             "conflicts": self.conflicts.iter().map(conflict).collect::<Vec<_>>(),
             "files": self.files.iter().map(file).collect::<Vec<_>>(),
             "paths": self.paths,
+            "uncommitted": self.uncommitted,
         })
     }
 }
@@ -349,7 +368,7 @@ impl Plan {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.models.iter().all(|plan| plan.files.is_empty()) && self.known.is_none()
+        self.models.iter().all(|plan| plan.files.is_empty() && plan.uncommitted.is_empty()) && self.known.is_none()
     }
 
     /// `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
@@ -365,6 +384,10 @@ impl Plan {
         }
         if kept > 0 {
             out.push_str(&format!("; {kept} hand edit{} kept", if kept == 1 { "" } else { "s" }));
+        }
+        let uncommitted: usize = self.models.iter().map(|plan| plan.uncommitted.len()).sum();
+        if uncommitted > 0 {
+            out.push_str(&format!("; {uncommitted} edited file{} to commit", if uncommitted == 1 { "" } else { "s" }));
         }
         out
     }

@@ -70,10 +70,10 @@ pub fn taken(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) ->
     carry::candidates(&ours.source, edit).into_iter().find(says)
 }
 
-/// The spec with another formula of the definition that the conflict is of.
+/// The spec with another formula of the definition that the conflict is of. `None` if it is not of a formula.
 #[must_use]
 pub fn spoken(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
-    let name = conflict.definition.as_deref()?;
+    let name = conflict.definition.as_deref().filter(|_| conflict.property == Property::Formula)?;
     let (step, _) = reconcile::definition(ours, name, conflict.step.as_deref())?;
     with_formula(&ours.source, step.as_deref(), name, formula).ok()
 }

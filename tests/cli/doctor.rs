@@ -47,9 +47,10 @@ fn programs_are_named_with_their_versions() {
     for part in [
         "✓ dbt            1.10.3 with bigquery 1.10.1\n",
         "✓ DuckDB         1.4.2\n",
-        "✓ psql           not installed; only `preview --engine postgres` need it: get it with",
+        "○ psql           not installed; it is only needed for `preview --engine postgres`: get it with",
         "SQL for bigquery\n",
-        "✗ dbt artifacts  there is no",
+        "○ dbt artifacts  there is no",
+        "\n○ marks what is optional",
         "→ dbt build, then dbt docs generate\n",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
@@ -88,7 +89,7 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
         "there is no program `dbt`",
         "→ pip install dbt-core dbt-bigquery",
         "version 0.10.0 is too old: 1.4 or newer is needed",
-        "the project is in no repository, so `push` cannot commit",
+        "✗ git            the project is in no repository, so `push` cannot commit",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }

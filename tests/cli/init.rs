@@ -69,7 +69,7 @@ fn what_is_written() {
     // A second time there is nothing to do, and in between nothing that somebody wrote is touched.
     place.write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n").write("shop/.gitignore", "target/");
     let again = run(&place, "shop", &["init"]);
-    assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nwrote .gitignore\n");
+    assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nadded 2 lines to .gitignore\n");
     assert_eq!(place.read("shop/.gitignore"), "target/\n.formulac/local/\nformulac.local.yml\n");
     let again = run(&place, "shop", &["init"]);
     assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\neverything is there\n");

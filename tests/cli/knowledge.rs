@@ -208,3 +208,22 @@ fn a_spec_knows_the_models_of_other_specs() {
     assert_eq!(sql.exit, 0, "{}", sql.err);
     assert!(sql.out.contains("    customer_id,\n    days,\n    days / 7 as weeks\n"), "{}", sql.out);
 }
+
+/// What dbt knows after another run is not asked of a schema file.
+#[test]
+fn missing_relations_and_columns_name_the_command_of_dbt() {
+    let place = project("knowledge_missing");
+    place.write("metrics/second_order.yml", "model: m\nfrom: ref('nowhere')\ndefinitions: n = COUNT()\n");
+    for args in [&["check"][..], &["explain", "COUNT(x)", "--from", "nowhere"]] {
+        let run = place.run(args);
+        assert!(
+            run.exit == 1 && (run.out.clone() + &run.err).contains("is known after `dbt parse`"),
+            "{args:?}: {}",
+            (run.out.clone() + &run.err)
+        );
+    }
+    let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
+    assert!(note(&place).contains("`--from` names the relation"), "{}", note(&place));
+    std::fs::remove_file(place.path("target/catalog.json")).unwrap();
+    assert!(note(&place).contains("all columns are known after `dbt docs generate`"), "{}", note(&place));
+}

@@ -105,6 +105,7 @@ fn specs_that_are_gone_take_their_files_along() {
     place
         .show(&["plan"])
         .show(&["push", "--yes"])
+        .show(&["rollback"])
         .show(&["rollback", "1", "--yes"])
         .show(&["plan"])
         .show(&["log", "--limit", "2"]);

@@ -126,6 +126,7 @@ fn settings_that_are_not_committed_are_named() {
     place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\n");
     let run = place.run(&["push", "--yes"]);
     assert!(run.err.contains("`.gitignore` and `formulac.yml` are not committed"), "{}", run.err);
+    assert!(run.err.contains("`git add .gitignore formulac.yml && git commit -m "), "{}", run.err);
     commit(&place, "settings");
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "MAX(amount)");
     let run = place.run(&["push", "--yes"]);
@@ -144,5 +145,39 @@ fn a_kept_edit_stops_no_generate() {
     for args in [&["generate"][..], &["generate", "--check"]] {
         let run = place.run(args);
         assert_eq!((run.exit, place.read("models/formulac/revenue.sql")), (0, sql.clone()), "{args:?}: {}", run.err);
+    }
+}
+
+/// Comments and the case of keywords are somebody's too: `status` names the file, and a push commits it once.
+#[test]
+fn edits_of_comments_alone_are_committed() {
+    let mut place = place("push_comments");
+    edit(&place, "models/formulac/revenue.sql", "select\n", "SELECT -- seen by Bob\n");
+    place.show(&["status"]).show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
+    crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    // So is an edit that no spec says.
+    edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    assert!(place.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
+}
+
+/// A description that could be a formula does not become the formula of its column.
+#[test]
+fn a_description_does_not_go_back_to_a_formula() {
+    let place = place("push_base_of_description");
+    edit(&place, "metrics/revenue.yml", "  revenue =", "  /// amount\n  revenue =");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "/// amount", "/// net amount");
+    edit(&place, "models/formulac/revenue.yml", "description: amount", "description: gross amount");
+    let spec = place.read("metrics/revenue.yml");
+    let plan = place.run(&["plan"]).out;
+    assert!(plan.contains("resolve revenue.revenue --ours\n          or --theirs instead"), "{plan}");
+    for side in ["--base", "--edit"] {
+        let mut command = place.command(&["resolve", "revenue.revenue", side]);
+        command.env("EDITOR", "true").env_remove("VISUAL");
+        assert_eq!(crate::run::finish(command).exit, 5, "{side}");
+        assert_eq!(place.read("metrics/revenue.yml"), spec);
     }
 }

@@ -247,7 +247,7 @@ fn refusals_are_json_too() {
         (&["check", "--select", "foo:bar"], 2, "`foo:`"),
         (&["env", "diff", "prod"], 2, "prod"),
         (&["query", "metrics/none.yml"], 5, ""),
-        (&["push"], 2, "nobody is there to be asked"),
+        (&["push"], 2, "pass `--yes` to confirm"),
     ] {
         let run = place.run(&[args, &["--json"]].concat());
         assert!(!run.out.is_empty(), "{args:?}: {}", run.err);

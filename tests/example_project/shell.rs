@@ -83,7 +83,7 @@ pub fn alike(printed: &str) -> String {
 #[test]
 fn what_differs_from_run_to_run_is_masked() {
     for (one, other) in [
-        ("pushed to main: 054034e, entry bb85d7822621", "pushed to main: 1a3c78b, entry 111111111111"),
+        ("committed to main: 054034e, entry bb85d7822621", "committed to main: 1a3c78b, entry 111111111111"),
         ("  5  9ad20bfe7569  push  2026-11-21T19:29:56Z  Ann", "  5  304d324380cd  push  2027-01-02T01:02:03Z  Ann"),
         (
             ".formulac/log/20261121T201801123456Z-dcb4d51128c0.yml: no",

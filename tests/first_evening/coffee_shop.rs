@@ -125,7 +125,7 @@ fn the_first_evening_in_the_coffee_shop() {
     for (model, key) in [("takings_by_month", "paid_at_month"), ("guest_returns", "guest_id")] {
         evening.previews_what_was_built(model, key, "dev_ann");
     }
-    evening.runs("formulac push --yes --message 'Takings and guests'", 0, &["pushed to main"]);
+    evening.runs("formulac push --yes --message 'Takings and guests'", 0, &["committed to main"]);
     evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
 
     evening.part("Hand edits of generated SQL: one of layout, one of a number");
@@ -133,7 +133,7 @@ fn the_first_evening_in_the_coffee_shop() {
     evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
     evening.runs("sed -i 's/< 60 /< 50 /' models/formulac/guest_returns.sql", 0, &[]);
     evening.runs("formulac plan", 0, &["guest_returns", "< 50", "0 conflicts"]);
-    evening.runs("formulac push --yes --message 'Small guests spend less than 50'", 0, &["pushed to main"]);
+    evening.runs("formulac push --yes --message 'Small guests spend less than 50'", 0, &["committed to main"]);
     evening.holds("metrics/guest_returns.yml", &["SUM(ticket_total) < 50, \"small\""]);
     evening.holds("models/formulac/takings_by_month.sql", &["SELECT\n"]);
 
@@ -145,7 +145,7 @@ fn the_first_evening_in_the_coffee_shop() {
     );
     evening.runs("formulac check", 0, &["2 files checked: no faults"]);
     evening.runs("formulac plan", 0, &["running_takings", "0 to create, 1 to update, 0 to delete, 0 conflicts"]);
-    evening.runs("formulac push --yes --message 'Running takings'", 0, &["pushed to main"]);
+    evening.runs("formulac push --yes --message 'Running takings'", 0, &["committed to main"]);
     evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
     evening.runs("git status --short", 0, &[]);
 

@@ -43,7 +43,7 @@ impl Evening {
             self.runs(build, 0, &[]);
         }
         self.part("Begin");
-        self.runs("formulac init", 0, &["wrote formulac.yml", "wrote metrics/", "wrote .gitignore"]);
+        self.runs("formulac init", 0, &["wrote formulac.yml", "wrote metrics/", "added 2 lines to .gitignore"]);
     }
 
     /// A heading of the transcript.

@@ -135,7 +135,7 @@ fn the_first_evening_at_the_lender() {
     evening.previews_what_was_built("repayments_by_month", "due_on_month", "dev");
     evening.previews_what_was_built("loans_by_country", "country", "dev");
     evening.previews_what_was_built("loans_by_rate", "yearly_rate", "dev");
-    evening.runs("formulac push --yes --message 'Repayments, loans and losses'", 0, &["pushed to main"]);
+    evening.runs("formulac push --yes --message 'Repayments, loans and losses'", 0, &["committed to main"]);
     evening.runs("git status --short", 0, &[]);
 
     evening.part("A hand edit that no formula says, and then a change of the spec");
@@ -143,7 +143,7 @@ fn the_first_evening_at_the_lender() {
     evening.runs("formulac plan", 0, &["0 conflicts"]);
     evening.runs("sed -i 's/late_count <= 20/late_count <= 25/; s/, \"D\")), 2)/, \"D\")), 1)/' metrics/*.yml", 0, &[]);
     evening.runs("formulac plan", 0, &["mean_delay", "0 to create, 1 to update, 0 to delete, 0 conflicts"]);
-    evening.runs("formulac push --yes --message 'One decimal of delay is enough'", 0, &["pushed to main"]);
+    evening.runs("formulac push --yes --message 'One decimal of delay is enough'", 0, &["committed to main"]);
     evening.holds(MODEL, &["{{ config(tags=[\"board\"]) }}", "            1\n"]);
     evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
 

@@ -222,9 +222,10 @@ Examples:
   # The state of a release
   formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// Entry of the log to restore: its number or the beginning of its hash; or a release
+    /// Entry of the log to restore: its number or the beginning of its hash; or a release [default: list the last
+    /// entries]
     #[arg(value_name = "ID")]
-    pub id: String,
+    pub id: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

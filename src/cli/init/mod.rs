@@ -17,16 +17,20 @@ use super::exit::{Exit, Failure};
 use super::project;
 use super::session::Session;
 use super::source::Source;
+use super::words::count;
 use super::write::{Planned, Present, write_all};
 use first_spec::FirstSpec;
 
 const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
+const GITIGNORE: &str = ".gitignore";
 const SPECS: &str = "metrics/";
 
 /// What is to be written, and what is to be said of what is not.
 #[derive(Debug, Default)]
 struct Plan {
     files: Vec<Planned>,
+    /// Number of lines that are added to the `.gitignore` that is there.
+    added: Option<usize>,
     kept: Vec<String>,
     /// What to do next, in a project that is new to formulac.
     next: Option<String>,
@@ -61,7 +65,11 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     }
     write_all(&bounds, &plan.files)?;
     for file in &plan.files {
-        session.note(&format!("wrote {}", shown(&file.path)));
+        let added = plan.added.filter(|_| file.path.ends_with(GITIGNORE));
+        session.note(&match added {
+            Some(lines) => format!("added {} to {}", count(lines, "line", "lines"), shown(&file.path)),
+            None => format!("wrote {}", shown(&file.path)),
+        });
     }
     if plan.files.is_empty() {
         session.note("everything is there");
@@ -109,7 +117,7 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Plan, Failure> {
     };
     let first = first(dbt, dialect, &specs, &mut plan)?;
     plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
-    ignored(&dbt.folder.join(".gitignore"), &mut plan)?;
+    ignored(&dbt.folder.join(GITIGNORE), &mut plan)?;
     Ok(plan)
 }
 
@@ -123,10 +131,9 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 /// A first spec, where there is none yet.
 fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut Plan) -> Result<Option<PathBuf>, Failure> {
     let folder = dbt.folder.join(specs);
-    let count = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
-    if count > 0 {
-        let specs = if count == 1 { "1 spec".to_owned() } else { format!("{count} specs") };
-        plan.kept.push(format!("{} ({specs})", shown(&folder)));
+    let present = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
+    if present > 0 {
+        plan.kept.push(format!("{} ({})", shown(&folder), count(present, "spec", "specs")));
         return Ok(None);
     }
     match first_spec::find(dbt, dialect)? {
@@ -169,6 +176,7 @@ fn ignored(path: &Path, plan: &mut Plan) -> Result<(), Failure> {
         plan.kept.push(shown(path));
         return Ok(());
     }
+    plan.added = (!before.is_empty()).then_some(missing.len());
     let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let text = format!("{before}{end}{}\n", missing.join("\n"));
     plan.files.push(Planned { path: path.to_owned(), text });

@@ -43,8 +43,8 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         parts.push(Part {
             name: "dbt artifacts",
             found,
-            well: String::new(),
             fix: "dbt build, then dbt docs generate".to_owned(),
+            ..Part::default()
         });
         return Ok(show(session, args.json, &parts)?.worse(exit));
     };
@@ -54,11 +54,11 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     if !newer.is_empty() {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
-    parts.push(Part { name: "dbt artifacts", found, well: age, fix: "dbt parse".to_owned() });
-    if read.catalog()?.is_none() && place.fetched()?.is_none() {
+    parts.push(Part { name: "dbt artifacts", found, well: age, fix: "dbt parse".to_owned(), ..Part::default() });
+    if !place.has_catalog()? {
         let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
-        parts.push(Part { name: "dbt catalog", found, well: String::new(), fix });
+        parts.push(Part { name: "dbt catalog", found, fix, ..Part::default() });
     }
     let mut beside = Beside::read(&dbt.target())?;
     last_run::keep(&place.root, &dbt.target(), &beside);
@@ -75,7 +75,13 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             vec![format!("{}: {}", count(stale.len(), "is stale", "are stale"), named(&stale))]
         };
         let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
-        parts.push(Part { name: "sources", found, well, fix: "load them, then dbt source freshness".to_owned() });
+        parts.push(Part {
+            name: "sources",
+            found,
+            well,
+            fix: "load them, then dbt source freshness".to_owned(),
+            ..Part::default()
+        });
     }
     Ok(show(session, args.json, &parts)?.worse(exit))
 }
@@ -102,7 +108,7 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> Part {
             named(&refused)
         ));
     }
-    Part { name: "dbt and Omni", found, well: "in step".to_owned(), fix: "formulac pull".to_owned() }
+    Part { name: "dbt and Omni", found, well: "in step".to_owned(), fix: "formulac pull".to_owned(), ..Part::default() }
 }
 
 /// What failed when it ran last.
@@ -121,7 +127,7 @@ fn tests(runs: &[RunResults]) -> Part {
         _ => vec![format!("{} last: {}", count(failed.len(), "node failed", "nodes failed"), named(&failed))],
     };
     let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
-    Part { name: "last run of dbt", found, well, fix: "dbt build".to_owned() }
+    Part { name: "last run of dbt", found, well, fix: "dbt build".to_owned(), ..Part::default() }
 }
 
 fn paths(paths: &[PathBuf]) -> Vec<String> {

@@ -59,7 +59,7 @@ fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> 
         found.push(format!("dbt contradicts known.yml: {}", named(&otherwise)));
     }
     let fix = fix.to_owned();
-    Ok((!found.is_empty()).then(|| Part { name: "columns", found, well: String::new(), fix }))
+    Ok((!found.is_empty()).then(|| Part { name: "columns", found, fix, ..Part::default() }))
 }
 
 /// What a push would do.
@@ -77,6 +77,11 @@ fn pushed(session: &Session, place: &Place, selection: &Selection) -> Result<Par
         if !names.is_empty() {
             found.push(format!("{} {what}: {}", count(names.len(), "model is", "models are"), named(&names)));
         }
+    }
+    let uncommitted: Vec<String> = made.plan.models.iter().flat_map(|model| &model.uncommitted).cloned().collect();
+    if !uncommitted.is_empty() {
+        let what = count(uncommitted.len(), "file is edited", "files are edited");
+        found.push(format!("{what} by hand and not committed: {}", named(&uncommitted)));
     }
     if !conflicts.is_empty() {
         let places: Vec<String> = conflicts
@@ -98,8 +103,12 @@ fn pushed(session: &Session, place: &Place, selection: &Selection) -> Result<Par
         0 => "as pushed".to_owned(),
         kept => format!("as pushed, with {}", count(kept, "hand edit", "hand edits")),
     };
-    let fix = match conflicts.first() {
-        Some(model) => format!("formulac plan shows them; formulac resolve {} --ours|--theirs|--edit", model.model),
+    let first = conflicts.first().and_then(|model| Some((model, model.conflicts.first()?)));
+    let fix = match first {
+        Some((model, one)) => {
+            let (command, others) = sync::resolve_command(model, one);
+            format!("formulac plan shows them; {command} (or {others})")
+        }
         None => "formulac plan, then formulac push".to_owned(),
     };
     Ok(part(found, well, &fix))
@@ -140,7 +149,7 @@ fn generated(session: &Session, place: &Place, selection: &Selection) -> Result<
 }
 
 fn part(found: Vec<String>, well: String, fix: &str) -> Part {
-    Part { name: "specs and dbt", found, well, fix: fix.to_owned() }
+    Part { name: "specs and dbt", found, well, fix: fix.to_owned(), ..Part::default() }
 }
 
 fn faulty(found: &[Found]) -> Option<String> {
@@ -163,5 +172,5 @@ fn twice(place: &Place) -> Result<Option<Part>, Failure> {
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
     let found: Vec<String> = told.map(|(number, fault)| format!("{}: {}", spec(*number), fault.message())).collect();
     let fix = "formulac promote FILE --repoint makes the fields of Omni read the columns".to_owned();
-    Ok((!found.is_empty()).then(|| Part { name: "specs and Omni", found, well: String::new(), fix }))
+    Ok((!found.is_empty()).then(|| Part { name: "specs and Omni", found, fix, ..Part::default() }))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan};
+use formulac::sync::{Conflict, ModelPlan, Property};
 
 use super::repository::Repository;
 use crate::cli::place::Place;
@@ -27,8 +27,8 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
         });
         said.unwrap_or_else(|| "not committed".to_owned())
     };
-    let name = named(model, conflict);
-    let _ = writeln!(out, "conflict {number} of {all}: {name} in {} ({})", model.model, conflict.property);
+    let step = conflict.step.as_ref().map_or_else(String::new, |step| format!(" in step {step}"));
+    let _ = writeln!(out, "conflict {number} of {all}: {} ({}{step})", name(model, conflict), conflict.property);
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
@@ -75,26 +75,38 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
     }
-    let mut target = target(model, conflict);
-    if model.conflicts.iter().filter(|other| other.definition == conflict.definition).count() > 1 {
-        target.push_str(&format!(":{}", conflict.property));
-    }
-    let _ = writeln!(out, "  next    formulac resolve {target} --ours | --theirs | --edit\n");
+    let (command, others) = command(model, conflict);
+    let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
 }
 
-/// What `resolve` calls it.
+/// The command that decides it, as a shell takes it, and the other sides that it can have.
+pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str) {
+    let name = name(model, conflict);
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
+    let name = if name.chars().all(is_plain) { name } else { format!("'{}'", name.replace('\'', r"'\''")) };
+    let others = if is_spoken(conflict) { "--theirs, --edit, --base" } else { "--theirs" };
+    (format!("formulac resolve {name} --ours"), others)
+}
+
+/// Whether another text can be said in its place.
+fn is_spoken(conflict: &Conflict) -> bool {
+    conflict.property == Property::Formula || conflict.is_of_omni()
+}
+
+/// The name that `resolve` takes for this conflict alone.
+fn name(model: &ModelPlan, conflict: &Conflict) -> String {
+    let target = target(model, conflict);
+    match model.conflicts.iter().filter(|other| other.definition == conflict.definition).count() {
+        0 | 1 => target,
+        _ => format!("{target}:{}", conflict.property),
+    }
+}
+
+/// The name of what it is of: `model.definition`, or the model.
 pub fn target(model: &ModelPlan, conflict: &Conflict) -> String {
     match &conflict.definition {
         Some(definition) => format!("{}.{definition}", model.model),
         None => model.model.clone(),
-    }
-}
-
-fn named(model: &ModelPlan, conflict: &Conflict) -> String {
-    match (&conflict.step, &conflict.definition) {
-        (Some(step), Some(definition)) => format!("{step}.{definition}"),
-        (None, Some(definition)) => definition.clone(),
-        _ => model.model.clone(),
     }
 }
 

@@ -79,7 +79,8 @@ fn is_of(logged: &Logged, name: &str) -> bool {
     false
 }
 
-fn text(entries: &[&Logged]) -> String {
+/// The entries, each with its number, hash and changes.
+pub fn text(entries: &[&Logged]) -> String {
     let mut out = String::new();
     for logged in entries {
         let entry = &logged.entry;

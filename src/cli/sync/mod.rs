@@ -34,6 +34,7 @@ use super::write::{Planned, write_all};
 use formulac::diag::render;
 
 pub use carried_out::{Commit, TRAILER, carry_out, placed};
+pub use conflict::command as resolve_command;
 pub use history::{REFUSALS, run as log};
 pub use lock::{Lock, make_local};
 pub use planned::{Made, generated, was_pushed};

@@ -188,13 +188,32 @@ pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Resul
         }
         plan
     });
+    let plans = with_uncommitted(place, &ours, plans.collect());
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
-    made.plan = Plan::new(name, plans.chain(of_omni).collect::<Vec<_>>());
+    made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
     made.refused = described.refused;
     made.ours = ours;
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Notes edits of generated files that change nothing else, such as comments, and that are not committed.
+fn with_uncommitted(place: &Place, ours: &BTreeMap<String, Ours>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
+    let files = |plan: &ModelPlan| -> Vec<String> {
+        let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
+        let ours = ours.get(&plan.model).filter(|_| stays);
+        ours.into_iter().flat_map(|ours| ours.files.keys().cloned()).collect()
+    };
+    let all: Vec<String> = plans.iter().flat_map(files).collect();
+    // Without a repository there are no commits.
+    let differing = Repository::find(&place.root).and_then(|repository| repository.differing(&all));
+    let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
+    let noted = |plan: ModelPlan| {
+        let files = files(&plan).into_iter().filter(|path| differing.contains(path)).collect();
+        plan.with_uncommitted(files)
+    };
+    if differing.is_empty() { plans } else { plans.into_iter().map(noted).collect() }
 }
 
 /// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
-use formulac::sync::{Entry, LOG, Log, Plan, TextChange, content_hash, short};
+use formulac::sync::{Action, Entry, LOG, Log, Plan, TextChange, content_hash, short};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ use crate::cli::allowed;
 use crate::cli::args::{PushArgs, Selection};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, Found};
+use crate::cli::health::named;
 use crate::cli::json;
 use crate::cli::place::Place;
 use crate::cli::project;
@@ -60,7 +61,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let branch = Branch::of(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
-    if !agreed(args.yes, &format!("Push this to {}?", branch.told()))? {
+    if !agreed(args.yes, &format!("Commit this to {}?", branch.told()))? {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
@@ -75,16 +76,17 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let log = history::read(&place);
     let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
-    session.note(&format!("pushed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
+    session.note(&format!("committed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     // What is done stays done, whether git answers or not.
     let missing = repository.differing(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
-            "warning: {} committed, and a clone needs the settings of the project: `git add {}`, then `git commit`",
+            "warning: {} committed, and a clone needs the settings of the project: `git add {} && git commit -m \"Set up \
+             formulac\"`",
             missing.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ")
                 + if missing.len() == 1 { " is not" } else { " are not" },
-            missing.join(" ")
+            missing.iter().map(|path| shown(&place, path)).collect::<Vec<_>>().join(" ")
         ));
     }
     if branch.begins.is_some() {
@@ -95,6 +97,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     tell(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
+}
+
+/// The path of a file of the project, as it is written in a command.
+fn shown(place: &Place, path: &str) -> String {
+    let path = place.root.join(path);
+    path.strip_prefix(".").unwrap_or(&path).display().to_string()
 }
 
 /// What a push left.
@@ -269,8 +277,11 @@ pub fn agreed(yes: bool, question: &str) -> Result<bool, Failure> {
         return Ok(true);
     }
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::new(Exit::Usage, "nobody is there to be asked, so nothing is written")
-            .with_help("say `--yes` where the answer is known"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "nothing is written: this needs a confirmation, and there is no terminal",
+        )
+        .with_help("pass `--yes` to confirm"));
     }
     let _ = write!(io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
@@ -379,15 +390,18 @@ fn lines(plan: &Plan) -> Vec<String> {
 pub fn title(plan: &Plan) -> String {
     match plan.models.as_slice() {
         [] => "Renew known.yml".to_owned(),
+        models if models.iter().all(|model| matches!(model.action, Action::Commit | Action::Keep)) => {
+            let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
+            format!("Hand edits of {}", named(&names))
+        }
         [one] => format!("{}{} {}", one.action.name()[..1].to_uppercase(), &one.action.name()[1..], one.model),
         _ => {
-            let counts: Vec<String> =
-                [formulac::sync::Action::Create, formulac::sync::Action::Update, formulac::sync::Action::Delete]
-                    .iter()
-                    .map(|action| (plan.count(*action), action.name()))
-                    .filter(|(count, _)| *count > 0)
-                    .map(|(count, name)| format!("{name} {count}"))
-                    .collect();
+            let counts: Vec<String> = [Action::Create, Action::Update, Action::Delete]
+                .iter()
+                .map(|action| (plan.count(*action), action.name()))
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, name)| format!("{name} {count}"))
+                .collect();
             format!("Metrics: {}", counts.join(", "))
         }
     }

@@ -19,17 +19,21 @@ use crate::cli::place::Place;
 use crate::cli::release;
 use crate::cli::session::Session;
 
+/// Entries that are listed if none is named.
+const ENTRIES: usize = 5;
+
 /// Lines of a diff that are shown.
 const LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
+    let Some(id) = &args.id else { return Err(unnamed(session, &place, args.json)?) };
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
     let environment = environment::chosen(&session.global, &place.project)?;
     push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read(&place);
-    let point = Point::of(&log, &repository, &args.id)?;
+    let point = Point::of(&log, &repository, id)?;
     let changes = changes(&place, &repository, &log, &point.commit)?;
     if !args.json {
         session.shown(&shown(&changes, &point))?;
@@ -70,6 +74,21 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         )?;
     }
     Ok(Exit::Done)
+}
+
+/// Shows the last entries of the log, and asks for one of them.
+fn unnamed(session: &Session, place: &Place, as_json: bool) -> Result<Failure, Failure> {
+    let log = history::read(place);
+    let entries: Vec<&Logged> = log.entries.iter().rev().filter(|it| it.entry.did != REFUSED).take(ENTRIES).collect();
+    // The last entry is the state that is there.
+    let Some(before) = entries.get(1).or(entries.first()) else {
+        return Ok(Failure::new(Exit::Usage, "nothing was pushed yet, so there is no entry to go back to"));
+    };
+    if !as_json {
+        session.shown(&history::text(&entries))?;
+    }
+    let help = format!("for example, `formulac rollback {}` restores the state after entry {0}", before.number);
+    Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
 }
 
 /// What is gone back to: an entry of the log, or a release.

@@ -66,8 +66,15 @@ fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
     model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
     model.kept.iter().for_each(|one| edit(out, "stays a hand edit, as no spec says it", one));
     let files = model.files.iter().filter(|file| !file.path.starts_with(STATES));
+    let is_written = model.action == Action::Create && files.clone().next().is_none();
+    if is_written {
+        out.push_str("  its files are written already; `push` commits them\n");
+    }
     for file in files {
         of_file(out, file, brief);
+    }
+    for path in &model.uncommitted {
+        let _ = writeln!(out, "  {path}  edited by hand, not committed yet");
     }
     out.push('\n');
 }

@@ -126,18 +126,17 @@ fn older(standings: &[Standing]) -> Option<String> {
 fn summary(all: &[Verified], faulty: &[Found]) -> String {
     let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
     let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
-    let mut parts = vec![count(with(Verdict::Agrees), "agrees", "agree")];
+    let mut parts = vec![count(with(Verdict::Agrees), "model agrees", "models agree")];
     if with(Verdict::Differs) > 0 {
-        parts.push(count(with(Verdict::Differs), "differs", "differ"));
+        parts.push(count(with(Verdict::Differs), "model differs", "models differ"));
     }
     if with(Verdict::NotCompared) > 0 {
-        parts.push(format!("{} not proven", with(Verdict::NotCompared)));
+        parts.push(count(with(Verdict::NotCompared), "model is not proven", "models are not proven"));
     }
     if !faulty.is_empty() {
         parts.push(format!("{} errors", count(faulty.len(), "spec has", "specs have")));
     }
-    let of = format!("{}, {}", count(all.len(), "model", "models"), count(proofs, "comparison", "comparisons"));
-    format!("{of}: {}", parts.join(", "))
+    format!("{}: {}", count(proofs, "comparison", "comparisons"), parts.join(", "))
 }
 
 /// A section for each model: comparisons as a list, rows below, times.
