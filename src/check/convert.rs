@@ -125,6 +125,10 @@ impl Lower<'_> {
                 format!("`\"{text}\"` has a time of day, and the value beside it is a date"),
                 format!("leave the time out, `\"{}\"`", &moment[..10]),
             ),
+            None if text.is_empty() => (
+                "`\"\"` is a text, and no date".to_owned(),
+                "for an empty value write `1/0`, which is NULL; `ISBLANK(…)` tests for one".to_owned(),
+            ),
             None if timed => (
                 format!("`\"{text}\"` is not a date in the form YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"),
                 "write it as `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
@@ -271,11 +275,11 @@ impl Lower<'_> {
                     (None, _) if written.parse::<i64>().is_ok() => {
                         format!("write the number without quotes, `{written}`")
                     }
-                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
-                    (None, _) if text == "\"\"" && is_if && b.ty == Type::Text => {
+                    _ if text == "\"\"" && is_if && b.ty == Type::Text => {
                         "leave the last argument out: the value is then NULL, which is empty".to_owned()
                     }
-                    (None, _) if text == "\"\"" => "write `1/0` for an empty value, which is NULL".to_owned(),
+                    _ if text == "\"\"" => "write `1/0` for an empty value, which is NULL".to_owned(),
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
                     (None, _) if text.starts_with('"') => format!("write a number in place of `{text}`"),
                     (None, _) => {
                         format!("make the number a text, `{number} & \"\"`, or the text a number, `VALUE({text})`")
