@@ -101,8 +101,8 @@ pub fn dimension() -> impl Strategy<Value = String> {
     number()
 }
 
-/// A call of a function whose overloads depend on the value of a literal.
-pub fn call_with_literals() -> impl Strategy<Value = String> {
+/// Calls of one function, as its overload depends on the value of a literal.
+pub fn calls_with_literals() -> impl Strategy<Value = Vec<String>> {
     let unary = pick(&["LN", "LOG10", "ABS", "SQRT", "CHAR"]);
     let binary = pick(&[
         "CEILING",
@@ -123,8 +123,9 @@ pub fn call_with_literals() -> impl Strategy<Value = String> {
     let argument = || {
         pick(&["amount", "id", "status", "2", "-2", "0", "2.5", "0.5", "-2.5", "0.0", "7.1", "0.1", "1234567890123"])
     };
-    prop_oneof![
-        1 => (unary, argument()).prop_map(|(function, x)| format!("{function}({x})")),
-        4 => (binary, argument(), argument()).prop_map(|(function, x, y)| format!("{function}({x}, {y})")),
-    ]
+    let one = (unary, prop::collection::vec(argument(), 2..8))
+        .prop_map(|(function, args)| args.iter().map(|x| format!("{function}({x})")).collect());
+    let two = (binary, prop::collection::vec((argument(), argument()), 2..8))
+        .prop_map(|(function, args)| args.iter().map(|(x, y)| format!("{function}({x}, {y})")).collect());
+    prop_oneof![1 => one, 4 => two]
 }

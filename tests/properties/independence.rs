@@ -4,7 +4,7 @@
 use formulac::{Compiler, Context, Dialect, ReadColumn, Schema};
 use proptest::prelude::*;
 
-use crate::formulas::{call_with_literals, dimension, measure};
+use crate::formulas::{calls_with_literals, dimension, measure};
 use crate::fuzz::orders;
 use crate::mutations::{faulty_formula, faulty_spec, soup};
 
@@ -52,7 +52,7 @@ proptest! {
 
     /// Definitions give the same SQL in either order, and alone.
     #[test]
-    fn of_order(calls in prop::collection::vec(call_with_literals(), 2..8)) {
+    fn of_order(calls in calls_with_literals()) {
         for dialect in Dialect::all() {
             let make = || Compiler::builder().dialect(dialect).schema(orders()).context(Context::Row).build();
             let mut lines: Vec<String> = calls.iter().enumerate().map(|(i, call)| format!("d{i} = {call}")).collect();
