@@ -52,7 +52,7 @@ FINDS = {
     "build": ("levels", "", "", []),
 }
 # What the output says if a test, or the build, found the fault.
-FOUND = ("answers differ", "must compile", "the engine fails", "Test failed:", "some break rules")
+FOUND = ("answers differ", "must compile", "the engine fails", "fault    ", "Test failed:", "some break rules")
 REFUSED = "inside the scope of"
 
 
