@@ -196,8 +196,8 @@ impl Known {
         let mut changes = Vec::new();
         let mut fact = |name: &str, before: Option<String>, now: Option<String>| {
             if before != now {
-                let shown = |fact: Option<String>| fact.unwrap_or_else(|| "not known".to_owned());
-                changes.push(format!("{name}: {} → {}", shown(before), shown(now)));
+                let shown = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
+                changes.push(format!("{name}: {} → {}", shown(before, "not known"), shown(now, "no longer kept")));
             }
         };
         let dialect = |known: &Self| known.dialect.map(|dialect| dialect.name().to_owned());

@@ -154,10 +154,18 @@ fn what_was_generated_and_never_pushed_is_adopted() {
     place.show(&["generate"]).show(&["plan"]).show(&["adopt"]).show(&["generate"]);
     let spec = place.read("metrics/revenue.yml");
     assert!(spec.contains("/// After tax.\n  revenue = SUM(amount - tax)\n"), "{spec}");
-    // A spec that has changed since makes something else than what was edited: there is nothing to compare with.
+    // A spec that has changed since is compared with its committed text, which made the files.
     commit(&place, "after tax");
     edit(&place, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
     edit(&place, "models/formulac/revenue.yml", "After tax.", "After all.");
+    place.show(&["adopt"]);
+    let spec = place.read("metrics/revenue.yml");
+    assert!(spec.contains("/// After all.\n  revenue = SUM(amount)\n"), "{spec}");
+    // A text that was never committed is not known any more.
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(2 * amount)");
+    place.run(&["generate"]);
+    edit(&place, "metrics/revenue.yml", "SUM(2 * amount)", "SUM(3 * amount)");
+    edit(&place, "models/formulac/revenue.yml", "After all.", "Of all.");
     place.show(&["adopt"]);
     snapshot(&place, "what_was_generated_and_never_pushed_is_adopted");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan, Property};
+use formulac::sync::{Conflict, ModelPlan, Property, diff_lines};
 
 use super::repository::Repository;
 use crate::cli::place::Place;
@@ -15,6 +15,9 @@ const BEFORE: usize = 30;
 
 /// Maximum number of parts of a file that are shown.
 const CLASHES: usize = 10;
+
+/// Maximum number of lines of a diff that are shown.
+const LINES: usize = 20;
 
 /// One conflict of so many.
 pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
@@ -35,7 +38,11 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
     };
     let theirs = format!("{}:{}", conflict.file, conflict.line);
     // What people described in Omni and for dbt is of no push.
-    let base = if conflict.is_of_omni() { "the last pull" } else { "the last push" };
+    let base = match (conflict.is_of_omni(), &conflict.base) {
+        (true, _) => "the last pull",
+        (false, None) if conflict.edit.is_none() && conflict.ours.is_some() => "not known",
+        (false, _) => "the last push",
+    };
     let sides = [
         ("base", base.to_owned(), &conflict.base, String::new()),
         ("ours", ours, &conflict.ours, who(&conflict.spec, conflict.spec_line, &conflict.ours)),
@@ -74,6 +81,12 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
             None => "somebody edited it, and no spec makes it any more",
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
+        if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {
+            let _ = writeln!(out, "  - is the file's, + is what the spec makes");
+            diff_lines(theirs, ours).lines().take(LINES).for_each(|line| {
+                let _ = writeln!(out, "    {line}");
+            });
+        }
     }
     let (command, others) = command(model, conflict);
     let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");

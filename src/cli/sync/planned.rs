@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use formulac::dbt::is_as_written;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
     Action, HandEdit, KNOWN, KnownChange, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, TextChange, Tools,
@@ -23,6 +24,9 @@ use crate::cli::moved::Moved;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 use crate::cli::source::Source;
+
+/// How many committed texts of a spec are compiled to find the one that its files were written from.
+const EARLIER_TEXTS: usize = 20;
 
 /// A plan with what was found on the way.
 pub struct Made {
@@ -137,14 +141,14 @@ pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Resul
             (name, files)
         })
         .collect();
+    let tools = Toolbox::new(place, &compiler, &generation);
     for (name, found) in &files {
         let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| State::of_written(name, ours, found)) {
+        if let Some(base) = never_pushed.and_then(|ours| written_from(place, &tools, name, ours, found)) {
             states.insert(name.clone(), (None, vec![base]));
         }
     }
     let described = omni::described(place, |model| ours.contains_key(model))?;
-    let tools = Toolbox::new(place, &compiler, &generation);
     let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
     let replaced: BTreeMap<&str, &str> = reconciled
@@ -256,6 +260,26 @@ fn reconciled(
     }
     let done = reconcile_all(&models, || tools.borrowed());
     models.iter().map(|(sides, _)| sides.model.to_owned()).zip(done).collect()
+}
+
+/// The base of a model that was never pushed, and whose files somebody edited. Its files carry a hash of what the spec
+/// made, which shows the text of the spec that they were written from: the present one, or one of the last committed.
+fn written_from(
+    place: &Place,
+    tools: &Toolbox,
+    name: &str,
+    ours: &Ours,
+    found: &BTreeMap<String, String>,
+) -> Option<State> {
+    let base = State::of_written(name, ours, found);
+    if base.is_some() || found.values().all(|text| is_as_written(text)) {
+        return base;
+    }
+    let committed = Repository::find(&place.root).ok()?.last_texts(&ours.spec, EARLIER_TEXTS);
+    let earlier = committed.iter().filter(|text| **text != ours.source);
+    earlier
+        .filter_map(|text| tools.borrowed().compile(&ours.spec, text))
+        .find_map(|it| State::of_written(name, &it, found))
 }
 
 fn names(ours: &BTreeMap<String, Ours>, states: &States) -> BTreeSet<String> {

@@ -212,6 +212,12 @@ impl Repository {
         Ok(output.lines().last().map(str::to_owned))
     }
 
+    /// The last committed texts of a file, the newest first, from at most so many commits.
+    pub fn last_texts(&self, path: &str, commits: usize) -> Vec<String> {
+        let commits = self.told(&["log", &format!("-n{commits}"), "--format=%H", "--", path]).unwrap_or_default();
+        commits.lines().filter_map(|commit| self.told(&["show", &format!("{commit}:./{path}")]).ok()).collect()
+    }
+
     /// Who changed one of these lines last, and why; `None` if one of them is not committed.
     pub fn blame(&self, path: &str, from: usize, count: usize) -> Option<String> {
         let range = format!("-L{from},+{}", count.max(1));

@@ -19,6 +19,10 @@ pub fn plan(session: &Session, place: &Place, plan: &Plan) -> String {
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
         of_model(&mut out, model, session.global.quiet);
     }
+    let written: Vec<&str> = plan.models.iter().filter(|model| is_written(model)).map(|model| &*model.model).collect();
+    if !written.is_empty() {
+        let _ = writeln!(out, "Files that are written already, and that `push` commits: {}\n", written.join(", "));
+    }
     let all = plan.conflicts();
     let mut number = 0;
     for model in &plan.models {
@@ -65,18 +69,23 @@ fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
     };
     model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
     model.kept.iter().for_each(|one| edit(out, "stays a hand edit, as no spec says it", one));
-    let files = model.files.iter().filter(|file| !file.path.starts_with(STATES));
-    let is_written = model.action == Action::Create && files.clone().next().is_none();
-    if is_written {
-        out.push_str("  its files are written already; `push` commits them\n");
-    }
-    for file in files {
+    for file in shown_files(model) {
         of_file(out, file, brief);
     }
     for path in &model.uncommitted {
         let _ = writeln!(out, "  {path}  edited by hand, not committed yet");
     }
     out.push('\n');
+}
+
+/// The files that change, but for those that formulac keeps for itself.
+fn shown_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
+    model.files.iter().filter(|file| !file.path.starts_with(STATES))
+}
+
+/// Whether a new model has all its files already, such as `generate` writes.
+fn is_written(model: &ModelPlan) -> bool {
+    model.action == Action::Create && model.conflicts.is_empty() && shown_files(model).next().is_none()
 }
 
 fn of_file(out: &mut String, file: &TextChange, brief: bool) {
