@@ -2,6 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
+use crate::schema::Relation;
+
 /// A text as a part of names: small letters and digits, with `_` for each row of other characters between them.
 pub(crate) fn snake_case(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
@@ -16,10 +18,37 @@ pub(crate) fn snake_case(text: &str) -> String {
     name
 }
 
+/// Names in lower case. Those of a relation are looked up there: a model with many rules has a query for each rule, and
+/// copying all columns for each query would take quadratic time.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    own: FxHashSet<String>,
+    relation: Option<Relation>,
+}
+
+impl Names {
+    fn insert_columns(&mut self, relation: &Relation) {
+        if relation.is_ascii() && self.relation.is_none() {
+            self.relation = Some(relation.clone());
+        } else {
+            self.own.extend(relation.columns().iter().map(|column| column.name().to_lowercase()));
+        }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.own.contains(name) || self.relation.as_ref().is_some_and(|relation| relation.column(name).is_some())
+    }
+
+    /// Whether the name is new.
+    fn insert(&mut self, name: String) -> bool {
+        !self.contains(&name) && self.own.insert(name)
+    }
+}
+
 /// Names that are in use, compared without case.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
-    columns: FxHashSet<String>,
+    columns: Names,
     /// The columns that the step gives, each of which is made under its own name.
     outputs: FxHashSet<String>,
     /// Those of them that no select makes which passes the input's columns on.
@@ -30,11 +59,15 @@ pub(super) struct Taken {
 
 impl Taken {
     pub fn new(most: usize) -> Self {
-        Self { columns: FxHashSet::default(), outputs: FxHashSet::default(), of_groups: FxHashSet::default(), most }
+        Self { columns: Names::default(), outputs: FxHashSet::default(), of_groups: FxHashSet::default(), most }
     }
 
     pub fn reserve(&mut self, name: &str) {
         self.columns.insert(name.to_lowercase());
+    }
+
+    pub fn reserve_columns(&mut self, relation: &Relation) {
+        self.columns.insert_columns(relation);
     }
 
     pub fn promise(&mut self, name: &str) {
@@ -91,18 +124,22 @@ fn mark(text: &str) -> String {
 /// Names of CTEs in a query, all different.
 #[derive(Debug, Default)]
 pub(crate) struct CteNames {
-    names: FxHashSet<String>,
+    names: Names,
     /// Bytes that a name may have; 0 when there is no limit.
     most: usize,
 }
 
 impl CteNames {
     pub fn new(most: usize) -> Self {
-        Self { names: FxHashSet::default(), most }
+        Self { names: Names::default(), most }
     }
 
     pub fn reserve(&mut self, name: &str) {
         self.names.insert(cut(name, self.most).to_lowercase());
+    }
+
+    pub fn reserve_columns(&mut self, relation: &Relation) {
+        self.names.insert_columns(relation);
     }
 
     /// The wanted name, or one that says the same and is free. A step has its own name to itself.

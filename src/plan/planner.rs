@@ -84,7 +84,7 @@ pub(crate) fn plan_step<'p>(
     let mut taken = Taken::new(dialect.max_bytes());
     program.columns.iter().for_each(|c| taken.reserve(&c.name));
     if !step.grouped {
-        input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
+        input.relation.iter().for_each(|relation| taken.reserve_columns(relation));
         if let KeepColumns::Joined(kept) = &spec.keep {
             kept.iter().for_each(|c| taken.reserve(&c.name));
         }

@@ -4,6 +4,10 @@ use super::names::snake_case;
 use crate::catalog::{self, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
 
+/// Bytes of the longest formula that is read for a name. In nested calls every part is asked for a name, so reading long
+/// parts would take quadratic time.
+const LONGEST_TEXT: usize = 1_000;
+
 /// What a value is called by its formula.
 pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<String> {
     if matches!(program.node(id), Ir::CountRows) {
@@ -206,6 +210,9 @@ fn column_beside(program: &Program, value: IrId, text: &str) -> Option<String> {
 
 /// `SUM(amount)` is called `sum_amount`; `None` if the text is too long to be a name.
 fn name_of_text(text: &str) -> Option<String> {
+    if text.len() > LONGEST_TEXT {
+        return None;
+    }
     let name = snake_case(text);
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
@@ -243,6 +250,9 @@ fn operators_in_words(text: &str) -> (String, usize) {
 
 /// `revenue / orders` is called `revenue_per_orders`; none for what has several operators.
 fn name_of_expression(text: &str) -> Option<String> {
+    if text.len() > LONGEST_TEXT {
+        return None;
+    }
     let (words, operators) = operators_in_words(text);
     if operators > 1 { None } else { name_of_text(&words).filter(|name| !reads_as_counted(name)) }
 }

@@ -246,6 +246,8 @@ struct Columns {
     by_name: NameIndex,
     /// The places of columns whose names differ by case only, by their spelling.
     twins: BTreeMap<Arc<str>, usize>,
+    /// Some names have letters beyond ASCII, whose case the index does not ignore.
+    beyond_ascii: bool,
 }
 
 /// Which models of dbt may read a model, the fewest first.
@@ -358,7 +360,8 @@ impl Relation {
     }
 
     pub(crate) fn push(&mut self, column: Column) {
-        let Columns { list, by_name, twins } = Arc::make_mut(&mut self.columns);
+        let Columns { list, by_name, twins, beyond_ascii } = Arc::make_mut(&mut self.columns);
+        *beyond_ascii |= !column.name.is_ascii();
         let index = list.len();
         let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
         if let Some(other) = list.get(first) {
@@ -486,9 +489,14 @@ impl Relation {
     }
 
     pub(crate) fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
-        let (name, Columns { list, by_name, twins }) = (name.into(), &*self.columns);
+        let (name, Columns { list, by_name, twins, .. }) = (name.into(), &*self.columns);
         let first = by_name.find(name, |i| list[i].name().as_bytes())?;
         Some(if twins.is_empty() { first } else { twins.get(name.name).copied().unwrap_or(first) })
+    }
+
+    /// Whether names can be looked up here without regard to the case of any letter.
+    pub(crate) fn is_ascii(&self) -> bool {
+        !self.columns.beyond_ascii
     }
 
     /// Whether it has columns whose names differ by case only.

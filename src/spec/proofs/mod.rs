@@ -225,7 +225,7 @@ impl Run<'_> {
         let mut names = CteNames::new(dialect.max_bytes());
         let mut sources = Sources::default();
         sources.add(&self.own_ref(), dialect, &mut names);
-        tested.relation.columns().iter().for_each(|column| names.reserve(column.name()));
+        names.reserve_columns(&tested.relation);
         (sources, names)
     }
 

@@ -152,7 +152,7 @@ impl Run<'_> {
         use_other_forms(program, options.dialect);
         let looks_around = program.meta(program.definitions.first()?.root).level == Level::Window;
         let mut listed = CteNames::new(options.dialect.max_bytes());
-        tested.relation.columns().iter().for_each(|column| listed.reserve(column.name()));
+        listed.reserve_columns(&tested.relation);
         let holds = listed.choose(HOLDS);
         let count = program.definitions.len();
         let mut no = vec![false; count];
