@@ -26,16 +26,12 @@
 
 #[cfg(feature = "cli")]
 pub mod artifacts;
-pub mod ast;
 mod calendar;
-pub mod catalog;
 mod check;
 mod compiler;
 pub mod dbt;
 #[cfg(feature = "sync")]
 pub mod decompile;
-pub mod diag;
-mod dialect;
 #[cfg(feature = "drafts")]
 mod draft;
 mod emit;
@@ -45,25 +41,19 @@ pub mod impact;
 #[doc(hidden)]
 pub mod interpret;
 mod ir;
-pub mod lex;
-pub mod limits;
 #[cfg(feature = "lineage")]
 pub mod lineage;
-#[cfg(any(feature = "sync", feature = "cli"))]
-pub mod markdown;
 mod memory;
 mod name_index;
 #[cfg(feature = "cli")]
 pub mod omni;
 mod parallel;
-pub mod parse;
 mod plan;
 #[cfg(feature = "cli")]
 pub mod promote;
 mod schema;
 #[cfg(feature = "cli")]
 pub mod secrets;
-pub mod span;
 mod spec;
 mod sql;
 #[cfg(feature = "cli")]
@@ -71,9 +61,7 @@ mod stored;
 #[cfg(feature = "sync")]
 pub mod sync;
 pub mod team;
-mod types;
 pub mod verify;
-mod yaml;
 #[cfg(feature = "sync")]
 pub mod yaml_edit;
 
@@ -81,9 +69,18 @@ pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn, UndecidedType};
 pub use diag::{Code, Diagnostic, Severity};
-pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
 #[cfg(feature = "drafts")]
 pub use draft::Draft;
+use formulac_catalog::{ALL_DIGITS, dialect};
+#[doc(inline)]
+pub use formulac_catalog::{Dialect, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog};
+#[doc(inline)]
+pub use formulac_grammar as parse;
+#[cfg(any(feature = "sync", feature = "cli"))]
+pub use formulac_syntax::markdown;
+use formulac_syntax::yaml;
+#[doc(inline)]
+pub use formulac_syntax::{ast, diag, lex, limits, span};
 pub use limits::Limits;
 #[cfg(feature = "cli")]
 pub use schema::Known;
@@ -97,7 +94,6 @@ pub use spec::{
     Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Placeholder,
     Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
 };
-pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.
 #[cfg(doctest)]

@@ -2,12 +2,12 @@
 
 use super::convert::What;
 use super::lower::Lower;
+use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Slice};
 use crate::span::Span;
-use crate::types::Type;
 
 /// Each comparison and what is true just when it is false.
 const OPPOSITES: [(FunctionId, FunctionId); 6] = [

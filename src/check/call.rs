@@ -10,7 +10,7 @@ use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, int
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     #[inline(never)]

@@ -9,7 +9,7 @@ use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// The last row that NTH_VALUE reaches in every dialect: Snowflake takes no number above it.
 const MOST_NTH: i64 = 1000;

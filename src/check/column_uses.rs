@@ -7,12 +7,12 @@ use super::lower::Lower;
 use super::names::{Resolver, Target};
 use super::symbols::Lookup;
 use super::unknown::means_something_else;
+use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::ColumnUse;
 use crate::name_index::Hashed;
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::types::Type;
 
 impl Resolver<'_> {
     /// The column of the scope with this name: relation and position.

@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over};
 use crate::parse::unquote;
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// The rows that a comparison with this row's value chooses.
 #[derive(Clone, Copy, Debug)]

@@ -2,11 +2,11 @@
 
 use super::lower::Lower;
 use super::operands::Operands;
+use crate::Type;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::types::Type;
 
 /// What values are brought to one type for, as messages say it.
 #[derive(Clone, Copy)]

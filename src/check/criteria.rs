@@ -13,7 +13,7 @@ use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place, Slice};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// A criterion text taken apart.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use crate::catalog::{Function, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// How many nodes of a condition are looked at.
 const NODES: usize = 200;

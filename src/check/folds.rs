@@ -2,12 +2,12 @@
 
 use super::convert::What;
 use super::lower::Lower;
+use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::types::Type;
 
 impl Lower<'_> {
     /// An odd number of conditions is true when each differs from whether that held for those before it.

@@ -9,7 +9,7 @@ use crate::catalog::{Function, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Find, Holidays, Ir, IrId, Matching, Meta};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     /// Whether a value is a column of another tab.

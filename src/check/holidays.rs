@@ -6,11 +6,11 @@
 
 use super::dates::days_since_monday;
 use super::lower::Lower;
+use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::types::Type;
 
 /// A holiday from Monday to Friday.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::names::{Names, Target, text_value};
 use super::{Role, Scope};
+use crate::Type;
 use crate::ast::{Ast, BinaryOp, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -14,7 +15,6 @@ use crate::ir::{ColumnUse, Program};
 use crate::parse::reference;
 use crate::schema::Column;
 use crate::span::Span;
-use crate::types::Type;
 
 /// What is known of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]

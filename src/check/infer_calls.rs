@@ -2,9 +2,9 @@
 
 use super::infer::{Infer, Term, joined};
 use super::names::text_value;
+use crate::Type;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
-use crate::types::Type;
 
 impl Infer<'_> {
     pub(super) fn call(&mut self, function: &Function, call: Call) -> Term {

@@ -5,7 +5,7 @@ use super::lower::Lower;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Slice};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     /// The level that operands give what is made of them; a value per row beside one per group is reported.

@@ -9,7 +9,7 @@ use crate::catalog::{Function, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Find, Ir, IrId, Matching, Meta, Over};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// Whole columns, of the sheet or of another tab.
 struct Columns {

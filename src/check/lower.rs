@@ -17,7 +17,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice, Unit};
 use crate::parse::{reference, unquote};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// What lowering works in, kept from one text to the next.
 #[derive(Debug, Default)]

@@ -66,12 +66,12 @@ pub(crate) use totals::{Total, TotalKind, TotalUse, totals_in};
 pub(crate) use traps::values_of;
 pub(crate) use unknown::{gone, no_column};
 
+use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
 use crate::schema::Relation;
-use crate::types::Type;
 
 /// What a formula is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,8 @@ use super::symbols::{Lookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
 use super::{Context, Role, Scope, ranges};
+use crate::Level;
+use crate::Type;
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -18,8 +20,6 @@ use crate::name_index::Hashed;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::types::Level;
-use crate::types::Type;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

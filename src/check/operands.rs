@@ -1,13 +1,13 @@
 //! What the arguments of a call are together, found in one look at them.
 
 use super::lower::Lower;
+use crate::Type;
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
-use crate::types::Type;
 
 /// What an argument is, as far as that decides the overload: the type of what is computed, or one of these.
 pub(super) mod kind {
-    use crate::types::Type;
+    use crate::Type;
 
     /// A literal with a point, whose neighbours decide its type.
     pub const POINT: u32 = Type::COUNT as u32;

@@ -6,7 +6,7 @@ use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     pub(super) fn text(&mut self, value: &str, span: Span) -> IrId {

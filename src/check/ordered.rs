@@ -5,7 +5,7 @@ use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::ir::{Ir, IrId, Over};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     pub(super) fn lower_ordered(

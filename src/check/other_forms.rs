@@ -6,7 +6,7 @@ use super::overload::Chosen;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::ir::{GroupRole, Ir, IrId, Meta, Over};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// Where the rows are that belong together.
 #[derive(Clone, Copy, PartialEq, Eq)]

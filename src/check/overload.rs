@@ -3,10 +3,10 @@
 use super::convert::What;
 use super::lower::Lower;
 use super::operands::{Operands, kind};
+use crate::Type;
 use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
 use crate::ir::{Ir, IrId, Slice};
 use crate::span::Span;
-use crate::types::Type;
 
 /// How well an argument fits a parameter; the less the better.
 const EXACT: u8 = 0;

@@ -6,7 +6,7 @@ use crate::ast::{Ast, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{Ir, IrId, Meta, Period, Program, Unit};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// Years, which no two dates are further apart than.
 const YEARS: i64 = 9_998;

@@ -10,7 +10,7 @@ use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// The arguments of an aggregate of ranges.
 struct Taken {

@@ -3,11 +3,11 @@
 use super::names::{Names, Target};
 use super::symbols::Symbols;
 use super::{Context, Scope, unknown};
+use crate::Level;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::ir::Place;
 use crate::span::Span;
-use crate::types::Level;
 
 /// What a range begins or ends with.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Across, Ir, IrId, Meta, Over};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     /// `RANK(x)`, `RANK(x, x:x, direction)`: the place of the row's value among all that are there.

@@ -6,7 +6,7 @@ use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Place};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// What DATEDIF counts.
 const DATEDIF_UNITS: [(&str, FunctionId); 6] = [

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::lower::Lower;
 use super::mask::{self, DatePart, ElapsedPart, Exponent, NumberMask};
+use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::internal;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::types::Type;
 
 /// What becomes of a number's sign.
 #[derive(Clone, Copy, PartialEq, Eq)]

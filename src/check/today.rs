@@ -1,10 +1,10 @@
 //! The current date: `today:` of a spec, the date in `timezone:`, or the session's.
 
 use super::lower::Lower;
+use crate::Type;
 use crate::catalog::{FunctionId, internal};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::types::Type;
 
 /// What stands in place of the current date.
 #[derive(Clone, Debug, PartialEq)]

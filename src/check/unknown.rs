@@ -2,13 +2,13 @@
 
 use super::names::{Resolver, Target};
 use super::timeframe::called_so;
+use crate::Level;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::name_index::Hashed;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::types::Level;
 
 /// The most candidates of each kind that one name is compared with.
 pub(super) const CANDIDATES: usize = 1000;

@@ -8,7 +8,7 @@ use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Lower<'_> {
     pub(super) fn lower_offset(&mut self, args: &[ExprId], span: Span) -> IrId {

@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
 use crate::span::Span;
 use crate::sql;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// A column that a definition reads.
 #[derive(Clone, Debug, PartialEq)]

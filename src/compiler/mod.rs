@@ -15,6 +15,7 @@ use crate::check::{self, Context, Role, Scope, Sheet};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
 
+use crate::Type;
 use crate::ir::{Ir, Program};
 use crate::lex::Mode;
 use crate::limits::Limits;
@@ -24,7 +25,6 @@ use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
 use crate::span::Span;
 use crate::spec::SemanticModels;
-use crate::types::Type;
 
 /// A compiler for one dialect and schema; cheap to share between threads.
 ///

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::{Compiled, Compiler, Options};
+use crate::Type;
 use crate::ir::ColumnUse;
 use crate::spec::CompiledSpec;
-use crate::types::Type;
 
 /// Columns that are tried in one text; each is one more compilation.
 const TRIED: usize = 20;

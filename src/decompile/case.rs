@@ -16,10 +16,10 @@ use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
 use super::ranges;
 use super::search::Search;
 use super::tree::{Id, Label, Trees};
+use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 use crate::spec::outline::Placed;
-use crate::types::Type;
 
 /// So many formulas are compiled before it is said that there is none.
 const TRIED: usize = 150;

@@ -2,7 +2,7 @@
 
 use super::form::Shape;
 use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, column};
-use crate::types::Type;
+use crate::Type;
 
 /// A condition of the SUMIF family: what each criterion means for values of each type.
 pub(super) fn criteria(all: &mut Vec<Probe>) {

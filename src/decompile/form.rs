@@ -1,8 +1,8 @@
 //! Formulas that are put together: their text, how tight it binds and how long it is to a reader.
 
+use crate::Level;
 use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
-use crate::types::Level;
 
 /// What nothing pulls apart: names, numbers, calls.
 pub(super) const WHOLE: u8 = 9;

@@ -10,9 +10,9 @@ use super::form::Shape;
 use super::parse::parse;
 use super::probes::{Arg, Probe, column, type_of};
 use super::tree::{Id, Label, Trees};
+use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
-use crate::types::Type;
 
 /// Probes that are compiled as one text.
 const TOGETHER: usize = 2000;

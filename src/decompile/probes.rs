@@ -5,10 +5,10 @@ use super::criteria::{criteria, with_criteria};
 use super::form::{Form, Shape};
 use super::masks::formats;
 use super::tree::Id;
+use crate::Type;
 use crate::ast::BinaryOp;
 use crate::catalog::{Overload, Param, ParamType, functions};
 use crate::schema::{Column, Relation};
-use crate::types::Type;
 
 /// The relation that holds the columns of probes.
 pub(super) const RELATION: &str = "fx_probe";

@@ -9,8 +9,8 @@ use super::form::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
+use crate::Type;
 use crate::check::backwards::wildcards_of_like;
-use crate::types::Type;
 
 /// So many formulas are kept that differ in literals only.
 const ALIKE: usize = 5;

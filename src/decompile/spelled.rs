@@ -5,11 +5,11 @@ use super::form::{Shape, text_literal};
 use super::patterns::{Pattern, Patterns};
 use super::probes::{Arg, NUMBERS, Probe, column};
 use super::tree::{Id, Label, Trees};
+use crate::Type;
 use crate::catalog::{Lowering, functions};
 use crate::check::backwards::{
     affixes_of, date_part_of, dates_of, digits_of, is_of_digits, literal_of, patterns_of, replacement_of, wildcards_of,
 };
-use crate::types::Type;
 
 /// So many texts of an expression are looked at, none longer than this.
 const TEXTS: usize = 12;

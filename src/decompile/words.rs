@@ -5,9 +5,9 @@ use rustc_hash::FxHashSet;
 use super::form::{Shape, text_literal};
 use super::probes::{Arg, Probe, assignments, column, diagonals};
 use super::tree::{Id, Label, Trees};
+use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
-use crate::types::Type;
 
 /// So many numbers and texts of an expression are tried in calls.
 const NUMBERS: usize = 16;

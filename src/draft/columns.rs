@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::constants::{Base, Constants};
+use crate::Type;
 use crate::interpret::calendar::days;
 use crate::interpret::exact::Exact;
 use crate::interpret::read::folded;
@@ -11,7 +12,6 @@ use crate::interpret::value::{DAY, Value};
 use crate::schema::Column;
 use crate::spec::CompiledSpec;
 use crate::spec::interpreted::{Given, Interpreted};
-use crate::types::Type;
 
 /// A column of a relation, with the values that are tried.
 #[derive(Debug)]

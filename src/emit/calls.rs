@@ -1,13 +1,13 @@
 //! Aggregates and function calls: the template that the dialect has for each.
 
 use super::Emitter;
+use crate::Type;
 use crate::catalog::{self, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
-use crate::types::Type;
 
 impl Emitter<'_> {
     pub(super) fn aggregate(

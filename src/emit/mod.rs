@@ -13,6 +13,7 @@ pub(crate) use windows::Windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::Type;
 use crate::catalog::{self, internal};
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
@@ -21,7 +22,6 @@ use crate::ir::{Ir, IrId, Meta, Program};
 use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId, Tree};
-use crate::types::Type;
 
 /// What emitting works in, kept from one text to the next.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, intern
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program, Slice};
 use crate::sql::Sql;
-use crate::types::{ALL_DIGITS, Type};
+use crate::{ALL_DIGITS, Type};
 
 /// The largest 32-bit integer. An integer's size is at most this, or 0 when it is not narrow.
 const NARROW: u32 = i32::MAX as u32;

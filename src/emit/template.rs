@@ -12,7 +12,7 @@ use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// What templates are filled in with. One serves all, also those inside others: each begins where the last stood.
 #[derive(Debug, Default)]

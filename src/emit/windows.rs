@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use super::Emitter;
 use super::period::Moved;
 use super::template::WindowOf;
+use crate::Type;
 use crate::catalog::{self, internal};
 use crate::dialect::{Cell, Template};
 use crate::ir::{Across, GroupRole, Ir, IrId, Over, Place};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
-use crate::types::Type;
 
 /// The rows of windows.
 #[derive(Clone, Debug, Default)]

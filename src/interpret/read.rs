@@ -7,7 +7,7 @@ use crate::interpret::calendar::{Frame, Unit};
 use crate::interpret::expr::{Expr, Op, Place, Rows, Window};
 use crate::interpret::value::Value;
 use crate::parse::{reference, unquote};
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// Why nobody here knows what a formula gives: what of it is not known.
 pub type Unread = String;

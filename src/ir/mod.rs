@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::{self, OverloadId, internal};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// A node's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

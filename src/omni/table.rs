@@ -9,9 +9,9 @@ use super::names::{Taken, plain};
 use super::status::{self, TestState};
 use super::tests::Tests;
 use super::{Artifacts, Wanted};
+use crate::Type;
 use crate::artifacts::{CatalogTable, Column, Node, ResourceType};
 use crate::parallel;
-use crate::types::Type;
 
 /// A table of the warehouse, which is a view of Omni.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use super::status::TestState;
 use super::table::{Field, Table};
 use super::tests::Tests;
 use super::{Wanted, context};
+use crate::Type;
 use crate::artifacts::{Check, Manifest, Value as Said};
 use crate::dbt::{Value, write_value};
-use crate::types::Type;
 
 /// A view of Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use super::outputs::key_name;
 use super::reach::{Reach, is_trivial, needed};
 use super::shared::Shared;
 use super::spoken::{Call, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
+use crate::Level;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{GroupRole, Ir, IrDefinition, IrId, Matching, Over, Program, Slice};
-use crate::types::Level;
 
 /// Values that are computed once, under a name, by their node.
 #[derive(Debug, Default)]

@@ -2,9 +2,9 @@
 
 use super::StepPlan;
 use super::reach::{live_definitions, needed};
+use crate::Level;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
-use crate::types::Level;
 
 /// Whether a window counts cells, or sees something in cells that no row is in: LAG then needs a row for each cell.
 pub(crate) fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {

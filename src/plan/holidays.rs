@@ -3,12 +3,12 @@
 use super::finds::{Found, How, Parts, Spelled, as_part_of_name};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
+use crate::Type;
 use crate::dialect::op::Op;
 use crate::ir::{Holidays, IrId, Program};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, Source};
-use crate::types::Type;
 
 /// The holidays of a step, as tabs.
 pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {

@@ -9,6 +9,7 @@ use super::finds::{Found, SameRows};
 use super::outputs::{Output, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
+use crate::Type;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::moved_key;
 use crate::diag::{Code, Diagnostic};
@@ -16,7 +17,6 @@ use crate::dialect::op::Op;
 use crate::ir::{Ir, IrId, Period};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, Source, SqlId};
-use crate::types::Type;
 
 /// The lookups that one stratum writes.
 #[derive(Debug, Default)]

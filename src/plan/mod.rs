@@ -40,10 +40,10 @@ pub(crate) use step::{
 };
 pub(crate) use times::{TimeColumn, cut_time};
 
+use crate::Level;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
-use crate::types::Level;
 
 /// What the planner knows of a step beside its program.
 #[derive(Debug)]

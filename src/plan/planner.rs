@@ -21,7 +21,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::sql::NamedWindow;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 pub(super) struct Planner<'p> {
     pub step: &'p StepPlan<'p>,

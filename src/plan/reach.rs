@@ -1,9 +1,9 @@
 //! What of a step is computed, and per row or per group.
 
 use super::StepPlan;
+use crate::Level;
 use crate::check::Role;
 use crate::ir::{Ir, IrId, Program};
-use crate::types::Level;
 
 /// What of a step is computed, and where; found once.
 pub(super) struct Reach {

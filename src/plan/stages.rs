@@ -5,9 +5,9 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::cuts::Cuts;
 use super::reach::{Reach, is_trivial, needed};
+use crate::Level;
 use crate::check::Role;
 use crate::ir::{Ir, IrId, Program};
-use crate::types::Level;
 
 /// The strata of a step.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::step::{InputColumn, KeepColumns};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program, Unit};
 use crate::sql::SqlId;
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// A column that is a time, before it is cut to a unit of the calendar.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use super::names::{Taken, is_plain, snake};
 use super::omni_model::{Field, FieldKind, OmniModel, Reference, references};
 use super::term::Term;
 use super::{Gap, measures};
+use crate::Type;
 use crate::dialect::Dialect;
 use crate::schema::{Relation, Schema};
-use crate::types::Type;
 use crate::yaml::Node;
 
 /// A definition of the spec that is made.

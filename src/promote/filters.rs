@@ -3,7 +3,7 @@
 use super::moments::{Moment, Period, is_date};
 use super::patterns;
 use super::term::Term;
-use crate::types::Type;
+use crate::Type;
 use crate::yaml::Node;
 
 /// What a filter looks at.

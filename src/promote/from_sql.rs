@@ -10,10 +10,10 @@ use super::filters::{is_number, number};
 use super::patterns;
 use super::sql_functions::{self, CONCAT_SKIPS_NULL, DIVIDES_WHOLE, Gives};
 use super::term::Term;
+use crate::Type;
 use crate::catalog;
 use crate::dialect::Dialect;
 use crate::lineage;
-use crate::types::Type;
 
 /// Bytes of one text. A longer one is no expression that a person would want as a formula.
 const LONGEST: usize = 16 << 10;

@@ -4,7 +4,7 @@ use super::fields::{Fields, Key};
 use super::from_sql::Converted;
 use super::omni_model::{Field, Reference};
 use super::term::Term;
-use crate::types::Type;
+use crate::Type;
 use crate::yaml::Node;
 
 /// Aggregates that count one row for each value of a key. All measures are of that kind and of one key.

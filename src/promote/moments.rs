@@ -4,7 +4,7 @@
 //! `7 days ago` counts the day that has begun: it is six days back. Longer units begin with their first day.
 
 use super::term::Term;
-use crate::types::Type;
+use crate::Type;
 
 /// A unit of time that a filter counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Patterns of SQL's `LIKE` as conditions of formulas.
 
 use super::term::Term;
-use crate::types::Type;
+use crate::Type;
 
 enum Piece {
     Text(String),

@@ -1,7 +1,7 @@
 //! Functions of warehouses, and what formulas have in their place. Only what means the same for all arguments stands
 //! here: `trim` does not, since TRIM makes inner blanks one, nor does `mod`, whose sign is another one's.
 
-use crate::types::Type;
+use crate::Type;
 
 /// The type of a result.
 #[derive(Clone, Copy)]

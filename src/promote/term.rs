@@ -1,7 +1,7 @@
 //! Parts of formulas, with the brackets that they need when they become parts of others.
 
+use crate::Type;
 use crate::parse;
-use crate::types::Type;
 
 /// How tightly a part is bound, as [`crate::ast::BinaryOp::strength`] has it.
 const COMPARED: u8 = 1;

@@ -1,8 +1,8 @@
 //! What dbt knows of a relation, from its artifacts or its properties files, as a relation.
 
 use super::{Access, Column, Relation};
+use crate::Type;
 use crate::dialect::Dialect;
-use crate::types::Type;
 
 /// What is known of a column, from whichever file.
 #[derive(Clone, Debug, Default)]

@@ -12,9 +12,9 @@
 
 use super::read::{named_pairs, wrong_shape};
 use super::{Access, Column, Relation, Schema};
+use crate::Type;
 use crate::diag::suggest::{nearest, similar};
 use crate::diag::{Code, Diagnostic};
-use crate::types::Type;
 use crate::yaml::Node;
 
 const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group"];
@@ -181,9 +181,9 @@ fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use crate::Type;
     use crate::dialect::Dialect;
     use crate::schema::Schema;
-    use crate::types::Type;
 
     /// Each fault as `code text-at-its-place: message (help)`.
     fn faults(text: &str) -> Vec<String> {

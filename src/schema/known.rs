@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use super::read::{named_pairs, wrong_shape};
 use super::{Column, Relation, Schema, file};
+use crate::Type;
 use crate::compiler::Options;
 use crate::dbt::{yaml_flow_text, yaml_key};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
-use crate::types::Type;
 use crate::yaml::{self, Node};
 
 /// Tests of packages that change what is generated.

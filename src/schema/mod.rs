@@ -13,9 +13,9 @@ mod read;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::Type;
 use crate::dialect::Dialect;
 use crate::name_index::{Hashed, NameIndex};
-use crate::types::Type;
 
 #[cfg(feature = "cli")]
 pub use known::Known;
@@ -89,7 +89,7 @@ impl Column {
         self.digits = digits.filter(|_| self.ty == Type::Decimal);
         self.scale = number().filter(|_| self.ty == Type::Decimal);
         let wide = self.ty == Type::Decimal && digits.is_some_and(|d| d > 28);
-        if wide { self.sized(crate::types::ALL_DIGITS) } else { self }
+        if wide { self.sized(crate::ALL_DIGITS) } else { self }
     }
 
     pub(crate) fn size(&self) -> u32 {

@@ -2,8 +2,8 @@
 
 use super::read::{named_pairs, wrong_shape};
 use super::{Column, Relation, Schema};
+use crate::Type;
 use crate::diag::Diagnostic;
-use crate::types::Type;
 use crate::yaml::Node;
 
 /// What a pull tags what dbt has no more with.
@@ -54,9 +54,9 @@ pub(crate) fn view_name(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::Type;
     use crate::dialect::Dialect;
     use crate::schema::Schema;
-    use crate::types::Type;
 
     #[test]
     fn dimensions_are_columns_and_measures_are_none() {

@@ -134,9 +134,9 @@ impl Test<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::Type;
     use crate::dialect::Dialect;
     use crate::schema::Schema;
-    use crate::types::Type;
 
     #[test]
     fn columns_types_tests_and_keys() {

@@ -7,6 +7,7 @@ use super::formulas::Formulas;
 use super::load::{Keep, Step};
 use super::proofs::no_column;
 use super::sources::ReadSource;
+use crate::Level;
 use crate::ast::Ast;
 use crate::check::{self, Role};
 use crate::diag::{Code, Diagnostic};
@@ -14,7 +15,6 @@ use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::types::Level;
 
 impl Run<'_> {
     /// What is said of columns that the model does not have is said of none.

@@ -38,7 +38,7 @@ use crate::plan::{
 };
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, Select, put_plain_columns_first};
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 impl Compiler {
     /// Compiles a model spec. There is always a result; its texts are there when no error is.

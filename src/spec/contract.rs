@@ -5,13 +5,13 @@ use rustc_hash::FxHashMap;
 use super::compile::Run;
 use super::config::said_text;
 use super::load::{ColumnKeys, DbtKeys};
+use crate::Type;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
-use crate::types::Type;
 use crate::yaml::Node;
 
 pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {

@@ -2,12 +2,12 @@
 //! calendar that are shorter than a period.
 
 use super::additivity::StepColumns;
+use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{Role, moved_key};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Over, Place, Program, Unit};
 use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
-use crate::types::Type;
 
 /// Rows that a value looks at by counting them.
 enum Counted {

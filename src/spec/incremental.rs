@@ -8,11 +8,11 @@ use super::config::{said, said_text};
 use super::load::Text;
 use super::lookback::{is_coarser, nests, seconds};
 use super::time_steps::{Base, Length, Look, Made, TimeKey};
+use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Unit;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::types::Type;
 use crate::yaml::Node;
 
 /// How an incremental model is run.

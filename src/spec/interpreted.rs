@@ -3,6 +3,7 @@
 use super::formulas::Formulas;
 use super::joins::{By, Joined};
 use super::load::{self, Keep, Step, Text};
+use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{Role, Today};
@@ -17,7 +18,6 @@ use crate::interpret::value::Value;
 use crate::parse;
 use crate::schema::Relation;
 use crate::sql::JoinKind;
-use crate::types::Type;
 use crate::yaml;
 
 /// What a spec reads and gives.

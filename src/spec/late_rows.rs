@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId, Meta, Program, Unit};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, Source, Sql, SqlId, Tree};
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// The day before all others, for a table that has no row yet.
 const FIRST_DAY: &str = "0001-01-01";

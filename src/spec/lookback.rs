@@ -3,10 +3,10 @@
 use super::compile::Run;
 use super::config::said;
 use super::time_steps::Length;
+use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Unit;
 use crate::schema::Column;
-use crate::types::Type;
 use crate::yaml::Node;
 
 impl Run<'_> {

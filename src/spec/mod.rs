@@ -74,8 +74,8 @@ use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
 use crate::schema::{Access, Column, Relation};
 use crate::span::Span;
-use crate::types::{Level, Type};
 use crate::verify::Named;
+use crate::{Level, Type};
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
 ///

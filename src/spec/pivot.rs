@@ -16,7 +16,7 @@ use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row, 
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, Source, Sql, SqlId, Tree};
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// The cells of a pivoted sheet, each a row, whether the sheet's input has one there or not.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::Level;
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan, used_definitions};
 use crate::schema::{Made, Relation};
-use crate::types::Level;
 
 /// The relations that a step reads.
 pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {

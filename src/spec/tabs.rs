@@ -3,13 +3,13 @@
 use super::compile::Run;
 use super::load::{Step, TabKeys};
 use super::sources::Target;
+use crate::Type;
 use crate::check::{Tab, no_column};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
 use crate::schema::{Column, Relation};
 use crate::sql::Source;
-use crate::types::Type;
 
 impl Run<'_> {
     /// The tabs of the step at this place. What is wrong with them is reported.

@@ -7,13 +7,13 @@ use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::{Keep, Step};
 use super::sources::Target;
+use crate::Level;
 use crate::check::{Role, moved_key};
 use crate::ir::{Ir, IrId, Over, Program, Unit};
 use crate::plan::{StepInput, StepOutput, StepPlan, cut_time, key_name, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{JoinKind, Source};
-use crate::types::Level;
 
 /// A length of time, as far as the calendar lets it be one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

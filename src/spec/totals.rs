@@ -5,6 +5,7 @@ use super::formulas::Formulas;
 use super::load::{Keep, Step, Text};
 use super::worksheet::pivot_keys;
 use super::written::Written;
+use crate::Type;
 use crate::check::{Total, TotalKind, TotalUse, totals_in};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
@@ -15,7 +16,6 @@ use crate::plan::{StepInput, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, Source};
-use crate::types::Type;
 
 /// What a step was computed from, for computing it again.
 #[derive(Clone, Debug, Default)]

@@ -8,10 +8,10 @@ mod sql;
 pub use answer::{ColumnCounts, Counts, DifferingRow, DifferingValue};
 
 use crate::CompiledSpec;
+use crate::Type;
 use crate::dbt::{self, From};
 use crate::dialect::Dialect;
 use crate::schema::Column;
-use crate::types::Type;
 
 /// Floats agree that lie apart by less than this part of the larger one, or of 1 where both are smaller: sums of floats
 /// come out otherwise in another order, in the last of their some 16 digits.

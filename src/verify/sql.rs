@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 
 use super::{Agreement, BothHave, CLOSE, Comparison, Reader, Rows, Side, Texts};
+use crate::Type;
 use crate::dbt;
 use crate::dialect::Dialect;
 use crate::schema::Column;
-use crate::types::Type;
 
 /// The CTEs. What a formula reads must not be called like them, so they have names that no table has; and the formula
 /// stands first, where it sees none of them.

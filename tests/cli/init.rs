@@ -193,7 +193,9 @@ fn the_package_has_what_the_example_is_made_of() {
     let place = Place::new("init_package");
     assert_eq!(place.run(&["init", "--example", "shop"]).exit, 0);
     let mut command = std::process::Command::new(env!("CARGO"));
-    command.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+        .args(["package", "--package", "formulac", "--list", "--allow-dirty", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     let listed = finish(command);
     assert_eq!(listed.exit, 0, "{}", listed.err);
     let packaged: Vec<&str> = listed.out.lines().collect();

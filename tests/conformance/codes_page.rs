@@ -9,7 +9,7 @@ use crate::generated;
 
 const HEAD: &str = "# Diagnostics
 
-Generated from the registry of codes (`src/diag/codes.rs`); `formulac explain W0470` shows one of them.
+Generated from the registry of codes (`src/syntax/diag/codes.rs`); `formulac explain W0470` shows one of them.
 
 A formula or spec with an error (F) has no SQL. A warning (W) changes nothing in the SQL. Turn a warning off
 

@@ -3,6 +3,7 @@
 //! `FORMULAC_WRITE=1 cargo test --all-features --test docs` writes outputs and `docs/keys.md` anew.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crates;
 mod examples;
 mod keys;
 mod names;

@@ -19,6 +19,8 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target" / "planted"
 COPY = HOME / "copy"
+# The packages that the profile of tests optimizes.
+MEMBERS = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["test"]["package"]
 
 
 def copy():
@@ -63,7 +65,7 @@ def cargo(*arguments, **drawn):
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
     # Without the command, without optimizing, and of what the last build left: a fault costs seconds.
     command = ["cargo", "test", "--no-default-features", "--features", "drafts",
-               "--config", "profile.test.package.formulac.opt-level=0", *arguments]
+               *(word for member in MEMBERS for word in ("--config", f"profile.test.package.{member}.opt-level=0")), *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

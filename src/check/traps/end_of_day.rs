@@ -1,11 +1,11 @@
 //! A time beside a date: the date is the midnight that begins it, so a day's end is not what it may seem.
 
 use super::{Comparison, Traps};
+use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::dates;
 use crate::diag::Code;
 use crate::ir::{Ir, IrId};
-use crate::types::Type;
 
 impl Traps<'_> {
     /// `created_at <= DATE(2024, 1, 31)`, whichever side the date is on.

@@ -10,12 +10,12 @@ mod weeks;
 
 use super::sheet_columns::column_of;
 use super::{Context, Scope, unknown};
+use crate::Type;
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program, Slice};
 use crate::schema::Relation;
-use crate::types::Type;
 
 pub(crate) use known_values::values_of;
 

@@ -1,10 +1,10 @@
 //! Texts in an order, and empty ones.
 
 use super::{Comparison, Traps};
+use crate::Type;
 use crate::check::criteria::is_number;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Slice};
-use crate::types::Type;
 
 impl Traps<'_> {
     /// `code > "30"`, where texts are ordered letter by letter.

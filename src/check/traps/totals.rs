@@ -1,10 +1,10 @@
 //! Aggregates of what does not add up: means of ratios, sums that leave out equal values.
 
 use super::Traps;
+use crate::Level;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::Code;
 use crate::ir::{Ir, IrId};
-use crate::types::Level;
 
 impl Traps<'_> {
     pub(super) fn total(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {

@@ -2,10 +2,10 @@
 
 use super::arithmetic::{Binds, Written, arithmetic, coalesce, together};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
+use crate::Type;
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan};
-use crate::types::Type;
 
 /// What a node is.
 #[derive(Clone)]

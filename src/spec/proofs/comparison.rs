@@ -4,6 +4,7 @@ use super::super::compile::Run;
 use super::super::load::{Comparison, Text};
 use super::super::sources::ReadSource;
 use super::{SingularTest, Tested, file_word};
+use crate::Type;
 use crate::check::Role;
 use crate::dbt::{self, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -15,7 +16,6 @@ use crate::plan::CteNames;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, Source, Sql, SqlId, Tree};
-use crate::types::Type;
 use crate::verify::{BothHave, Named, Texts, may_lie_apart};
 
 /// The column that tells a row that is there from one that is missing, where no key does.

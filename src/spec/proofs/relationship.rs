@@ -4,10 +4,10 @@ use super::super::compile::Run;
 use super::super::load::{FoundIn, Rule};
 use super::Tested;
 use super::dbt_tests::{ColumnTest, column};
+use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{IrId, Program};
 use crate::schema::Column;
-use crate::types::Type;
 
 impl Run<'_> {
     /// The column that is checked and its tests.

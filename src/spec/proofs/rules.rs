@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, use_other_forms};
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
-use crate::types::{Level, Type};
+use crate::{Level, Type};
 
 /// What the column is called that says of each row whether a rule holds.
 const HOLDS: &str = "holds";

@@ -6,11 +6,11 @@ use super::super::compile::Run;
 use super::super::load::Example;
 use super::super::sources::ReadSource;
 use super::Tested;
+use crate::Type;
 use crate::check::{is_iso_date, no_column};
 use crate::dbt::{From, Value};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
-use crate::types::Type;
 use crate::yaml::{Kind, Node, Style};
 
 /// The rows that an incremental model has already, as dbt calls them.

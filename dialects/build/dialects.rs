@@ -1,0 +1,487 @@
+//! `dialects/*.toml`: reads the dialects, checks them against the functions, writes them as Rust.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::catalogue::{self, Function};
+use crate::op::Op;
+use crate::template::{self, Node, Type};
+use crate::toml_file::{self, File};
+
+pub struct Dialect {
+    pub name: String,
+    quote: String,
+    quote_backslash: bool,
+    text_backslash: bool,
+    fold: String,
+    max_bytes: i64,
+    reserved: Vec<String>,
+    backslash: bool,
+    raw: String,
+    types: Vec<(String, String)>,
+    literals: Vec<(String, String)>,
+    facts: Vec<(String, Fact)>,
+    /// A cell for each overload, in the catalogue's order.
+    cells: Vec<Cell>,
+}
+
+#[derive(Clone)]
+enum Cell {
+    Missing,
+    Template(Vec<Node>, Notes),
+    Unsupported(String),
+}
+
+/// What stands beside a template; `dialects/README.md` explains each.
+#[derive(Clone, Default)]
+struct Notes {
+    gives: Option<&'static str>,
+    most: u32,
+    alike: bool,
+}
+
+#[derive(Clone, PartialEq)]
+enum Fact {
+    Flag(bool),
+    Word(String),
+}
+
+/// What all extend, and the dialects.
+pub const FILES: [&str; 5] = ["ansi", "bigquery", "snowflake", "postgres", "duckdb"];
+
+pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<String>> {
+    let mut faults = Vec::new();
+    for overload in functions.iter().flat_map(|f| &f.overloads) {
+        if let Some(Err(fault)) = overload.template.as_ref().map(|nodes| check_modes(functions, nodes)) {
+            faults.push(format!("{}: {fault}", overload.place));
+        }
+    }
+    let base: Vec<Cell> = functions
+        .iter()
+        .flat_map(|f| &f.overloads)
+        .map(|o| o.template.clone().map_or(Cell::Missing, |nodes| Cell::Template(nodes, Notes::default())))
+        .collect();
+    let ansi = Dialect {
+        name: String::new(),
+        quote: "\"".into(),
+        quote_backslash: false,
+        text_backslash: false,
+        fold: "lower".into(),
+        max_bytes: 0,
+        reserved: Vec::new(),
+        backslash: false,
+        raw: String::new(),
+        types: Vec::new(),
+        literals: Vec::new(),
+        facts: Vec::new(),
+        cells: base,
+    };
+    let mut read: Vec<Dialect> = Vec::new();
+    for name in FILES {
+        let file = File::read(&folder.join(format!("{name}.toml")))?;
+        let parent = if name == "ansi" { &ansi } else { &read[0] };
+        let dialect = dialect(&file, name, parent, functions, &mut faults)?;
+        if name != "ansi" {
+            check_complete(&file, &dialect, functions, &mut faults);
+        }
+        read.push(dialect);
+    }
+    if faults.is_empty() { Ok(read) } else { Err(faults) }
+}
+
+fn dialect(
+    file: &File,
+    name: &str,
+    parent: &Dialect,
+    functions: &[Function],
+    faults: &mut Vec<String>,
+) -> Result<Dialect, Vec<String>> {
+    let table = file.table()?;
+    toml_file::unknown_keys(
+        file,
+        &table,
+        &["extends", "identifiers", "strings", "types", "literals", "facts", "functions", "notes"],
+        faults,
+    );
+    if let Some(extends) = toml_file::text(file, &table, "extends", faults)
+        && extends != "ansi"
+    {
+        faults.push(file.fault(0, format!("`extends = \"{extends}\"`: only ansi can be extended")));
+    }
+    let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
+    let mut new = Dialect {
+        name: name.into(),
+        quote: parent.quote.clone(),
+        quote_backslash: parent.quote_backslash,
+        text_backslash: parent.text_backslash,
+        fold: parent.fold.clone(),
+        max_bytes: parent.max_bytes,
+        reserved: Vec::new(),
+        backslash: parent.backslash,
+        raw: parent.raw.clone(),
+        types: parent.types.clone(),
+        literals: parent.literals.clone(),
+        facts: parent.facts.clone(),
+        cells: parent.cells.clone(),
+    };
+    if let Some(t) = section("identifiers") {
+        toml_file::unknown_keys(file, t, &["quote", "escape", "fold", "max_bytes", "reserved"], faults);
+        new.quote = toml_file::text(file, t, "quote", faults).unwrap_or(&new.quote).to_owned();
+        new.quote_backslash = by_backslash(file, t, "escape", faults).unwrap_or(new.quote_backslash);
+        new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
+        if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
+            faults.push(file.fault(0, format!("unknown fold `{}`", new.fold)));
+        }
+        if let Some(n) = toml_file::get(t, "max_bytes").and_then(|v| v.get_ref().as_integer()) {
+            new.max_bytes = n.as_str().parse().unwrap_or(0);
+        }
+        new.reserved = toml_file::texts(file, t, "reserved", faults);
+    }
+    new.reserved.extend(parent.reserved.iter().cloned());
+    new.reserved.sort();
+    new.reserved.dedup();
+    if let Some(t) = section("strings") {
+        toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], faults);
+        new.text_backslash = by_backslash(file, t, "quote", faults).unwrap_or(new.text_backslash);
+        new.backslash = toml_file::get(t, "backslash").and_then(|v| v.get_ref().as_bool()).unwrap_or(new.backslash);
+        new.raw = toml_file::text(file, t, "raw", faults).unwrap_or(&new.raw).to_owned();
+    }
+    for (key, into) in [("types", &mut new.types), ("literals", &mut new.literals)] {
+        for (k, v) in section(key).into_iter().flatten() {
+            let value = v.get_ref().as_str().unwrap_or_default().to_owned();
+            into.retain(|(name, _)| name != k.get_ref());
+            into.push((k.get_ref().to_string(), value));
+        }
+    }
+    for (k, v) in section("facts").into_iter().flatten() {
+        let fact = match (v.get_ref().as_bool(), v.get_ref().as_str()) {
+            (Some(flag), _) => Fact::Flag(flag),
+            (_, Some(word)) => Fact::Word(word.to_owned()),
+            _ => {
+                faults.push(file.fault(k.span().start, "a fact is true, false or a word"));
+                continue;
+            }
+        };
+        if name != "ansi" && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
+            faults.push(file.fault(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
+            continue;
+        }
+        new.facts.retain(|(n, _)| n != k.get_ref());
+        new.facts.push((k.get_ref().to_string(), fact));
+    }
+    new.facts.sort_by(|a, b| a.0.cmp(&b.0));
+    let keys: Vec<String> = section("functions").into_iter().flatten().map(|(k, _)| k.get_ref().to_string()).collect();
+    for (key, value) in section("functions").into_iter().flatten() {
+        cell(file, key.span().start, key.get_ref(), value, functions, &keys, &mut new.cells, faults);
+    }
+    Ok(new)
+}
+
+/// Whether a quote inside quotes has a backslash before it; else it is doubled.
+fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<bool> {
+    match toml_file::text(file, table, key, faults)? {
+        "backslash" => Some(true),
+        "doubled" => Some(false),
+        other => {
+            faults.push(file.fault(0, format!("`{key} = \"{other}\"`: doubled or backslash")));
+            None
+        }
+    }
+}
+
+/// `NAME.key` sets the cell of one overload, `NAME` those of the others; a function's own name may hold a dot.
+#[allow(clippy::too_many_arguments)]
+fn cell(
+    file: &File,
+    at: usize,
+    key: &str,
+    value: &toml_file::Value<'_>,
+    functions: &[Function],
+    keys: &[String],
+    cells: &mut [Cell],
+    faults: &mut Vec<String>,
+) {
+    let mut id = 0;
+    let mut found = false;
+    for function in functions {
+        for overload in &function.overloads {
+            let one = !overload.key.is_empty() && key == format!("{}.{}", function.name, overload.key);
+            let own = format!("{}.{}", function.name, overload.key);
+            let all = key == function.name && (overload.key.is_empty() || !keys.contains(&own));
+            if one || all {
+                found = true;
+                let table = value.get_ref().as_table();
+                let entry = |key| table.and_then(|t| toml_file::get(t, key)).and_then(|v| v.get_ref().as_str());
+                let template = value.get_ref().as_str().or(entry("sql"));
+                let unsupported = entry("unsupported");
+                let gives = match entry("gives") {
+                    Some("decimal") => Some("Type::Decimal"),
+                    Some("number") => Some("Type::Number"),
+                    Some(_) => {
+                        faults.push(file.fault(at, format!("{key}: `gives` is \"decimal\" or \"number\"")));
+                        None
+                    }
+                    None => None,
+                };
+                let noted = |key| table.and_then(|t| toml_file::get(t, key)).map(|v| v.get_ref());
+                let alike = noted("alike").and_then(|v| v.as_bool()).unwrap_or_default();
+                let most = match noted("most") {
+                    None => 0,
+                    Some(value) => match (value.as_str(), value.as_integer().map(|n| n.as_str().parse::<u32>())) {
+                        (Some("digits"), _) => u32::MAX,
+                        (_, Some(Ok(most @ 1..=2_147_483_647))) => most,
+                        _ => {
+                            faults.push(file.fault(at, format!("{key}: `most` is a 32-bit integer or \"digits\"")));
+                            0
+                        }
+                    },
+                };
+                match (template, unsupported) {
+                    (Some(text), _) => match template::parse(text, &catalogue::names(&overload.signature))
+                        .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
+                    {
+                        Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
+                        // Another form with other parameters keeps its own default.
+                        Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
+                        Err(fault) => faults.push(file.fault(value.span().start, format!("{key}: {fault}"))),
+                    },
+                    (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
+                    _ => faults.push(file.fault(
+                        at,
+                        format!("`{key}` is a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"),
+                    )),
+                }
+            }
+            id += 1;
+        }
+    }
+    if !found {
+        faults.push(file.fault(at, format!("`{key}` is no function or overload of the catalogue")));
+    }
+}
+
+/// Every mode of a placeholder names an internal function, every operator is known.
+fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
+    for node in nodes {
+        if let Node::Binary { op, .. } | Node::ArgJoin { op, .. } = node {
+            Op::parse(op).ok_or_else(|| format!("unknown operator `{op}`"))?;
+        }
+        if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
+            mode(functions, m)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults: &mut Vec<String>) {
+    let mut cells = dialect.cells.iter();
+    for function in functions {
+        for overload in &function.overloads {
+            let cell = cells.next();
+            if matches!(cell, Some(Cell::Missing)) && function.lower.is_none() {
+                faults.push(
+                    file.fault(0, format!("no template for `{}` {} and no default", function.name, overload.key)),
+                );
+            }
+        }
+    }
+    for (name, form) in &dialect.literals {
+        if around_slot(form).is_none() {
+            faults.push(file.fault(0, format!("[literals] `{name}` lacks `{{n}}` or `{{iso}}`")));
+        }
+    }
+    for name in crate::part::NEUTRAL {
+        if !dialect.types.iter().any(|(n, _)| n == name) {
+            faults.push(file.fault(0, format!("[types] lacks `{name}`")));
+        }
+    }
+}
+
+pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
+    let mut out = String::new();
+    let ansi = &dialects[0];
+    out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs)]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
+    for (name, fact) in &ansi.facts {
+        let ty = if matches!(fact, Fact::Flag(_)) { "bool" } else { "&'static str" };
+        let _ = writeln!(out, "pub {name}: {ty},");
+    }
+    out.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs)]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
+    for (name, _) in &ansi.literals {
+        let _ = writeln!(out, "pub {name}: &'static str,");
+    }
+    out.push_str(
+        "}\n/// The same, cut where the value stands.\n#[allow(dead_code)]\n#[derive(Debug)]\npub struct Forms {\n",
+    );
+    for (name, _) in &ansi.literals {
+        let _ = writeln!(out, "pub {name}: Form,");
+    }
+    out.push_str("}\n/// Every dialect that can be written.\npub static DIALECTS: &[DialectData] = &[\n");
+    for (index, dialect) in dialects[1..].iter().enumerate() {
+        let types: Vec<&str> = crate::part::NEUTRAL
+            .iter()
+            .map(|n| dialect.types.iter().find(|(k, _)| k == n).map_or("", |(_, v)| v.as_str()))
+            .collect();
+        let _ = write!(
+            out,
+            "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, facts: Facts {{ ",
+            dialect.name,
+            dialect.quote.chars().next().unwrap_or('"'),
+            dialect.quote_backslash,
+            dialect.text_backslash,
+            catalogue::capital(&dialect.fold),
+            dialect.max_bytes,
+            dialect.reserved,
+            crate::hash::slots(&dialect.reserved),
+            lengths(&dialect.reserved),
+            dialect.backslash,
+            dialect.raw,
+        );
+        for (name, fact) in &dialect.facts {
+            let _ = match fact {
+                Fact::Flag(flag) => write!(out, "{name}: {flag}, "),
+                Fact::Word(word) => write!(out, "{name}: {word:?}, "),
+            };
+        }
+        out.push_str("}, literals: Literals { ");
+        for (name, _) in &ansi.literals {
+            let text = dialect.literals.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+            let _ = write!(out, "{name}: {text:?}, ");
+        }
+        out.push_str("}, forms: Forms { ");
+        for (name, _) in &ansi.literals {
+            let text = dialect.literals.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+            let (before, after) = around_slot(text).unwrap_or_default();
+            let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
+        }
+        out.push_str("}, cells: &[\n");
+        let overloads = functions.iter().flat_map(|f| f.overloads.iter());
+        for (cell, overload) in dialect.cells.iter().zip(overloads) {
+            match cell {
+                Cell::Missing => out.push_str("Cell::Missing,\n"),
+                Cell::Unsupported(reason) => {
+                    let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
+                }
+                Cell::Template(nodes, Notes { gives, most, alike }) => {
+                    let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
+                    let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
+                    let _ = write!(
+                        out,
+                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
+                        uses.iter().any(|u| *u > 1),
+                        nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
+                        nodes.iter().any(|n| matches!(n, Node::Over(_))),
+                        shape(nodes, overload.signature.params.len()),
+                    );
+                    nodes.iter().for_each(|node| part(&mut out, node, functions));
+                    out.push_str("] }),\n");
+                }
+            }
+        }
+        out.push_str("] },\n");
+    }
+    out.push_str("];\n");
+    out
+}
+
+/// By the low bits of the first letter, which are those of the capital too: a bit for each length of a word.
+fn lengths(words: &[String]) -> [u32; 32] {
+    let mut lengths = [0; 32];
+    for word in words {
+        let letter = word.bytes().next().map_or(0, |b| b & 31);
+        lengths[letter as usize] |= 1 << word.len().min(31);
+    }
+    lengths
+}
+
+/// What stands before and behind the slot of a literal's form.
+fn around_slot(form: &str) -> Option<(&str, &str)> {
+    form.split_once("{n}").or_else(|| form.split_once("{iso}"))
+}
+
+/// What the whole template is, where it is one of the kinds that most are.
+fn shape(nodes: &[Node], params: usize) -> String {
+    let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
+    match nodes {
+        [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
+            format!("Shape::Operator({})", operator(op))
+        }
+        // What these two drop of their arguments is seen where parts are put together.
+        [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
+        [plain @ .., Node::Call { name, args }]
+            if params > 0
+                && plain.len() == params
+                && plain.iter().zip(0..).all(|(node, at)| is(node, at))
+                && args.iter().copied().eq(0..params as u16) =>
+        {
+            format!("Shape::Call({name:?})")
+        }
+        _ => "Shape::Parts".into(),
+    }
+}
+
+/// How often an argument stands in a template.
+fn count(nodes: &[Node], wanted: u8) -> u8 {
+    nodes
+        .iter()
+        .filter(|n| matches!(n, Node::Arg { index, .. } | Node::ArgList { index, .. } | Node::ArgJoin { index, .. } if *index == wanted))
+        .count()
+        .min(255) as u8
+}
+
+/// The function that a mode of a placeholder names: `{x:float}` is `to_float`, `{x:present}` is `present`.
+pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
+    let find = |name: &str| functions.iter().position(|f| f.internal() && f.name == name);
+    if mode.is_empty() {
+        Ok("Mode::Plain".into())
+    } else if mode == "word" {
+        Ok("Mode::Word".into())
+    } else if mode == "tens" {
+        Ok("Mode::Tens".into())
+    } else if mode == "tenths" {
+        Ok("Mode::Tenths".into())
+    } else if mode == "scale" {
+        Ok("Mode::Scale".into())
+    } else if let Some(id) = find(&format!("to_{mode}")) {
+        Ok(format!("Mode::{}({id})", if mode == "days" { "Call" } else { "Convert" }))
+    } else if let Some(id) = find(mode) {
+        Ok(format!("Mode::{}({id})", if mode.starts_with("or_") { "Or" } else { "Call" }))
+    } else {
+        Err(format!("unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"))
+    }
+}
+
+fn operator(text: &str) -> String {
+    // `check_modes` has seen to it that there is one.
+    Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
+}
+
+fn part(out: &mut String, node: &Node, functions: &[Function]) {
+    let mode = |m: &str| mode(functions, m).unwrap_or_default();
+    let _ = match node {
+        Node::Cast { name, x, ty } => {
+            let ty = match ty {
+                Type::Neutral(i) => format!("TypeName::Neutral({i})"),
+                Type::Native(n) => format!("TypeName::Native({n:?})"),
+            };
+            write!(out, "Part::Cast {{ name: {name:?}, x: {x}, ty: {ty} }},")
+        }
+        Node::Arg { index, mode: m } => write!(out, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
+        Node::ArgList { index, mode: m } => write!(out, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
+        Node::ArgJoin { index, mode: m, op } => {
+            write!(out, "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},", mode(m), operator(op))
+        }
+        Node::Call { name, args } => write!(out, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
+        Node::In { x, negated, args } => write!(out, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
+        Node::Binary { op, left, right } => {
+            write!(out, "Part::Binary {{ op: {}, left: {left}, right: {right} }},", operator(op))
+        }
+        Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),
+        Node::Spaced(a) => write!(out, "Part::Spaced(&{a:?}),"),
+        Node::Ordered { parts, first, until, by } => {
+            write!(out, "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},")
+        }
+        Node::List(a) => write!(out, "Part::List(&{a:?}),"),
+        Node::Bracket(a) => write!(out, "Part::Bracket(&{a:?}),"),
+        other => write!(out, "Part::{other:?},"),
+    };
+}

@@ -1,0 +1,48 @@
+//! Compiles the TOML of this folder into static tables.
+
+mod catalogue;
+mod dialects;
+#[path = "../src/hash.rs"]
+mod hash;
+#[allow(dead_code)]
+#[path = "../src/tables/lowering.rs"]
+mod lowering;
+#[path = "../src/tables/op.rs"]
+mod op;
+#[allow(dead_code)]
+#[path = "../src/tables/part.rs"]
+mod part;
+mod signature;
+mod template;
+mod toml_file;
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    for read in
+        ["build", "functions", "src/hash.rs", "src/tables/lowering.rs", "src/tables/op.rs", "src/tables/part.rs"]
+    {
+        println!("cargo:rerun-if-changed={read}");
+    }
+    for dialect in dialects::FILES {
+        println!("cargo:rerun-if-changed={dialect}.toml");
+    }
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));
+    match tables(&root) {
+        Ok(text) => std::fs::write(out.join("catalogue.rs"), text).expect("OUT_DIR is writable"),
+        Err(faults) => {
+            for fault in &faults {
+                eprintln!("error: {fault}");
+                println!("cargo::error={fault}");
+            }
+            std::process::exit(1);
+        }
+    }
+}
+
+fn tables(root: &Path) -> Result<String, Vec<String>> {
+    let functions = catalogue::read(&root.join("functions"))?;
+    let dialects = dialects::read(root, &functions)?;
+    Ok(catalogue::write(&functions) + &dialects::write(&functions, &dialects))
+}

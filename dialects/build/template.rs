@@ -1,0 +1,568 @@
+//! Template text to parts: a small reader of SQL expressions, so that brackets are put by precedence later.
+
+mod scope;
+
+use crate::part::NEUTRAL;
+
+/// As `part::Part`, with owned operands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    Word(String),
+    Number(String),
+    Text(String),
+    Arg { index: u8, mode: String },
+    ArgList { index: u8, mode: String },
+    ArgJoin { index: u8, mode: String, op: String },
+    Call { name: String, args: Vec<u16> },
+    Binary { op: String, left: u16, right: u16 },
+    Not(u16),
+    Negative(u16),
+    Postfix { op: String, x: u16 },
+    In { x: u16, negated: bool, args: Vec<u16> },
+    Between { x: u16, low: u16, high: u16 },
+    Case(Vec<u16>),
+    Cast { name: String, x: u16, ty: Type },
+    Spaced(Vec<u16>),
+    Ordered { parts: Vec<u16>, first: u8, until: u8, by: u8 },
+    Paren(u16),
+    List(Vec<u16>),
+    Bracket(Vec<u16>),
+    Subscript { x: u16, index: u16 },
+    Over(u16),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    Neutral(u8),
+    Native(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Word(String),
+    Number(String),
+    Text(String),
+    Quoted(String),
+    Slot(String),
+    Symbol(&'static str),
+}
+
+pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
+    let tokens = lex(text)?;
+    scope::check(&tokens)?;
+    let mut reader = Reader { tokens, at: 0, nodes: Vec::new(), params };
+    let root = reader.expr(0)?;
+    if reader.at < reader.tokens.len() {
+        return Err(format!("unexpected {:?} in template", reader.tokens[reader.at]));
+    }
+    if root as usize + 1 != reader.nodes.len() {
+        return Err("the template's root is not its last node".into());
+    }
+    Ok(reader.nodes)
+}
+
+const SYMBOLS: [&str; 24] = [
+    "#>>", "->", "<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*",
+    "/", "%", "<", ">",
+];
+
+fn lex(text: &str) -> Result<Vec<Token>, String> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut tokens = Vec::new();
+    let mut i = 0;
+    let until = |from: usize, close: char| -> Result<(String, usize), String> {
+        let mut value = String::new();
+        let mut j = from;
+        loop {
+            match chars.get(j) {
+                None => return Err(format!("no closing {close} in template")),
+                Some(c) if *c == close && chars.get(j + 1) == Some(&close) && close != '}' => {
+                    value.push(close);
+                    j += 2;
+                }
+                Some(c) if *c == close => return Ok((value, j + 1)),
+                Some(c) => {
+                    value.push(*c);
+                    j += 1;
+                }
+            }
+        }
+    };
+    while i < chars.len() {
+        let c = chars[i];
+        if c.is_whitespace() {
+            i += 1;
+        } else if c == '\'' {
+            let (value, next) = until(i + 1, '\'')?;
+            tokens.push(Token::Text(value));
+            i = next;
+        } else if c == '"' {
+            let (value, next) = until(i + 1, '"')?;
+            tokens.push(Token::Quoted(value));
+            i = next;
+        } else if c == '{' {
+            let (value, next) = until(i + 1, '}')?;
+            tokens.push(Token::Slot(value));
+            i = next;
+        } else if c.is_ascii_digit() || (c == '.' && chars.get(i + 1).is_some_and(char::is_ascii_digit)) {
+            let start = i;
+            while chars.get(i).is_some_and(|c| c.is_ascii_alphanumeric() || *c == '.') {
+                if chars[i] == 'e' && matches!(chars.get(i + 1), Some('+' | '-')) {
+                    i += 1;
+                }
+                i += 1;
+            }
+            tokens.push(Token::Number(chars[start..i].iter().collect()));
+        } else if c.is_ascii_alphabetic() || c == '_' {
+            let start = i;
+            while chars.get(i).is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')) {
+                i += 1;
+            }
+            tokens.push(Token::Word(chars[start..i].iter().collect()));
+        } else {
+            let rest: String = chars[i..chars.len().min(i + 3)].iter().collect();
+            let symbol = SYMBOLS
+                .iter()
+                .chain(["=", "~", "&", "|", "#", "^", ":"].iter())
+                .find(|s| rest.starts_with(**s))
+                .ok_or_else(|| format!("unexpected `{c}` in template"))?;
+            tokens.push(Token::Symbol(symbol));
+            i += symbol.len();
+        }
+    }
+    Ok(tokens)
+}
+
+struct Reader<'a> {
+    tokens: Vec<Token>,
+    at: usize,
+    nodes: Vec<Node>,
+    params: &'a [String],
+}
+
+/// Words that may stand side by side with an expression inside a call or subquery; they end an expression.
+const JOINING: [&str; 22] = [
+    "from",
+    "as",
+    "order",
+    "by",
+    "within",
+    "group",
+    "over",
+    "partition",
+    "limit",
+    "where",
+    "asc",
+    "desc",
+    "nulls",
+    "first",
+    "last",
+    "respect",
+    "ignore",
+    "at",
+    "for",
+    "using",
+    "with",
+    "ordinality",
+];
+const RESERVED: [&str; 12] =
+    ["and", "or", "is", "in", "like", "ilike", "between", "when", "then", "else", "end", "escape"];
+
+impl Reader<'_> {
+    fn add(&mut self, node: Node) -> u16 {
+        self.nodes.push(node);
+        (self.nodes.len() - 1) as u16
+    }
+
+    fn peek_word(&self) -> Option<&str> {
+        match self.tokens.get(self.at) {
+            Some(Token::Word(w)) => Some(w),
+            _ => None,
+        }
+    }
+
+    fn eat_word(&mut self, word: &str) -> bool {
+        let found = self.peek_word() == Some(word);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn want_word(&mut self, word: &str) -> Result<(), String> {
+        if self.eat_word(word) {
+            Ok(())
+        } else {
+            Err(format!("expected `{word}`, found {:?}", self.tokens.get(self.at)))
+        }
+    }
+
+    fn peek(&self, symbol: &str) -> bool {
+        matches!(self.tokens.get(self.at), Some(Token::Symbol(s)) if *s == symbol)
+    }
+
+    fn eat(&mut self, symbol: &str) -> bool {
+        let found = self.peek(symbol);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn want(&mut self, symbol: &str) -> Result<(), String> {
+        if self.eat(symbol) {
+            Ok(())
+        } else {
+            Err(format!("expected `{symbol}`, found {:?}", self.tokens.get(self.at)))
+        }
+    }
+
+    /// Operators by strength: or 1, and 2, not 3, comparison 4, other 5, + - 6, * / % 7.
+    fn binary(&self) -> Option<(String, u8)> {
+        match self.tokens.get(self.at)? {
+            Token::Word(w) => match w.as_str() {
+                "or" => Some(("or".into(), 1)),
+                "and" => Some(("and".into(), 2)),
+                "like" | "ilike" => Some((w.clone(), 4)),
+                _ => None,
+            },
+            Token::Symbol(s) => match *s {
+                "=" | "<>" | "<" | "<=" | ">" | ">=" => Some(((*s).to_owned(), 4)),
+                "||" | "~" | "~*" | "!~" | "#>>" | "&" | "|" | "#" | "^" | "<<" | ">>" => Some(((*s).to_owned(), 5)),
+                "+" | "-" => Some(((*s).to_owned(), 6)),
+                "*" | "/" | "%" => Some(((*s).to_owned(), 7)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn expr(&mut self, least: u8) -> Result<u16, String> {
+        let mut left = if self.eat_word("not") {
+            let x = self.expr(3)?;
+            self.add(Node::Not(x))
+        } else if self.eat("-") {
+            let x = self.expr(8)?;
+            self.add(Node::Negative(x))
+        } else {
+            self.primary()?
+        };
+        loop {
+            if least <= 4
+                && let Some(node) = self.predicate(left)?
+            {
+                left = node;
+                continue;
+            }
+            let Some((op, strength)) = self.binary().filter(|(_, s)| *s >= least.max(1)) else { return Ok(left) };
+            self.at += 1;
+            let right = self.expr(strength + 1)?;
+            left = self.add(Node::Binary { op, left, right });
+            if self.peek_word() == Some("escape") {
+                self.at += 1;
+                let word = self.add(Node::Word("escape".into()));
+                let text = self.primary()?;
+                left = self.add(Node::Spaced(vec![left, word, text]));
+            }
+        }
+    }
+
+    /// `is null`, `in (…)`, `between`.
+    fn predicate(&mut self, x: u16) -> Result<Option<u16>, String> {
+        if self.eat_word("is") {
+            let not = self.eat_word("not");
+            if self.eat_word("distinct") {
+                self.want_word("from")?;
+                let right = self.expr(5)?;
+                let op = if not { "is not distinct from" } else { "is distinct from" };
+                return Ok(Some(self.add(Node::Binary { op: op.into(), left: x, right })));
+            }
+            let what = match self.tokens.get(self.at) {
+                Some(Token::Word(w)) if matches!(w.as_str(), "null" | "true" | "false") => w.clone(),
+                other => return Err(format!("expected `null` after `is`, found {other:?}")),
+            };
+            self.at += 1;
+            let op = format!("is {}{what}", if not { "not " } else { "" });
+            return Ok(Some(self.add(Node::Postfix { op, x })));
+        }
+        let start = self.at;
+        let negated = self.eat_word("not");
+        if self.eat_word("in") {
+            self.want("(")?;
+            let args = self.list(")")?;
+            return Ok(Some(self.add(Node::In { x, negated, args })));
+        }
+        if !negated && self.eat_word("between") {
+            let low = self.expr(5)?;
+            self.want_word("and")?;
+            let high = self.expr(5)?;
+            return Ok(Some(self.add(Node::Between { x, low, high })));
+        }
+        if negated && self.eat_word("like") {
+            let right = self.expr(5)?;
+            return Ok(Some(self.add(Node::Binary { op: "not like".into(), left: x, right })));
+        }
+        self.at = start;
+        Ok(None)
+    }
+
+    /// Comma-separated items up to a closing symbol, which is eaten.
+    fn list(&mut self, close: &str) -> Result<Vec<u16>, String> {
+        let mut items = Vec::new();
+        if self.eat(close) {
+            return Ok(items);
+        }
+        loop {
+            items.push(self.item()?);
+            if self.eat(close) {
+                return Ok(items);
+            }
+            self.want(",")?;
+        }
+    }
+
+    /// An expression with keywords around it: `distinct x`, `year from d`, `x order by y`, `select …`.
+    fn item(&mut self) -> Result<u16, String> {
+        let mut parts = Vec::new();
+        loop {
+            match self.tokens.get(self.at) {
+                None | Some(Token::Symbol(")" | "]" | ",")) => break,
+                Some(Token::Symbol("*")) if parts.is_empty() || matches!(self.nodes.last(), Some(Node::Word(_))) => {
+                    self.at += 1;
+                    let star = self.add(Node::Word("*".into()));
+                    parts.push(star);
+                }
+                Some(Token::Word(w))
+                    if JOINING.contains(&w.as_str())
+                        || matches!(w.as_str(), "distinct" | "select" | "both" | "leading" | "trailing" | "values") =>
+                {
+                    let word = w.clone();
+                    self.at += 1;
+                    let node = self.add(Node::Word(word));
+                    parts.push(node);
+                }
+                // `order by a, b` inside a subquery or an over clause: the comma is met by the caller.
+                _ => {
+                    let node = self.expr(0)?;
+                    parts.push(node);
+                }
+            }
+        }
+        match parts.as_slice() {
+            [] => Err("empty item in template".into()),
+            [one] if *one as usize + 1 == self.nodes.len() => Ok(*one),
+            _ => {
+                let node = self.ordered(&parts).unwrap_or(Node::Spaced(parts));
+                Ok(self.add(node))
+            }
+        }
+    }
+
+    /// `x order by {y} desc`, which is not all of what a call asks: `within group (order by …)` begins with the order.
+    fn ordered(&self, parts: &[u16]) -> Option<Node> {
+        let word = |at: usize| match &self.nodes[*parts.get(at)? as usize] {
+            Node::Word(word) => Some(word.as_str()),
+            _ => None,
+        };
+        let first = (1..parts.len()).find(|at| word(*at) == Some("order") && word(at + 1) == Some("by"))?;
+        let Node::Arg { index: by, .. } = self.nodes[*parts.get(first + 2)? as usize] else { return None };
+        let is_whole = word(0).is_none();
+        let rest = (first + 3..).take_while(|at| matches!(word(*at), Some("asc" | "desc" | "nulls" | "last"))).count();
+        let until = first + 3 + rest;
+        is_whole.then(|| Node::Ordered { parts: parts.to_vec(), first: first as u8, until: until as u8, by })
+    }
+
+    fn primary(&mut self) -> Result<u16, String> {
+        let token = self.tokens.get(self.at).cloned().ok_or("the template ends too early")?;
+        self.at += 1;
+        let mut node = match token {
+            Token::Number(n) => self.add(Node::Number(n)),
+            Token::Text(t) => self.add(Node::Text(t)),
+            Token::Quoted(t) => self.add(Node::Word(format!("\"{t}\""))),
+            Token::Slot(slot) => self.slot(&slot)?,
+            Token::Symbol("(") => {
+                let list = self.list(")")?;
+                match list.as_slice() {
+                    // Brackets around an expression are put back by precedence; around a query and before an index they stay.
+                    [one] if !self.is_query(*one) && !self.peek("[") => *one,
+                    [one] => self.add(Node::Paren(*one)),
+                    _ => {
+                        let inner = self.add(Node::List(list));
+                        self.add(Node::Paren(inner))
+                    }
+                }
+            }
+            Token::Symbol("[") => {
+                let items = self.list("]")?;
+                self.add(Node::Bracket(items))
+            }
+            Token::Symbol(s) => return Err(format!("unexpected `{s}` in template")),
+            Token::Word(word) => self.word(word)?,
+        };
+        loop {
+            if self.eat("[") {
+                let items = self.list("]")?;
+                let index = match items.as_slice() {
+                    [one] if !matches!(self.nodes[*one as usize], Node::ArgList { .. }) => *one,
+                    _ => self.add(Node::List(items)),
+                };
+                node = self.add(Node::Subscript { x: node, index });
+            } else if self.eat(".") {
+                let Some(Token::Word(field)) = self.tokens.get(self.at).cloned() else {
+                    return Err("a field's name is missing after `.`".into());
+                };
+                self.at += 1;
+                node = self.add(Node::Postfix { op: format!(".{field}"), x: node });
+            } else if self.peek_word() == Some("over")
+                && matches!(self.tokens.get(self.at + 1), Some(Token::Slot(slot)) if slot == "window")
+            {
+                self.at += 2;
+                node = self.add(Node::Over(node));
+            } else if self.peek_word() == Some("within")
+                || self.peek_word() == Some("over")
+                || self.peek_word() == Some("filter")
+            {
+                let mut words = Vec::new();
+                while let Some(Token::Word(w)) = self.tokens.get(self.at) {
+                    words.push(w.clone());
+                    self.at += 1;
+                }
+                let word = self.add(Node::Word(words.join(" ")));
+                self.want("(")?;
+                let items = self.list(")")?;
+                let inner = self.add(Node::List(items));
+                let inner = self.add(Node::Paren(inner));
+                node = self.add(Node::Spaced(vec![node, word, inner]));
+            } else if self.eat("->") {
+                // A lambda, `(a, b) -> f(a, b)`.
+                let arrow = self.add(Node::Word("->".into()));
+                let body = self.expr(0)?;
+                node = self.add(Node::Spaced(vec![node, arrow, body]));
+            } else if self.peek_word() == Some("at") {
+                self.at += 1;
+                self.want_word("time")?;
+                self.want_word("zone")?;
+                let zone = self.primary()?;
+                let word = self.add(Node::Word("at time zone".into()));
+                node = self.add(Node::Spaced(vec![node, word, zone]));
+            } else {
+                return Ok(node);
+            }
+        }
+    }
+
+    fn is_query(&self, node: u16) -> bool {
+        match &self.nodes[node as usize] {
+            Node::Spaced(parts) => {
+                matches!(&self.nodes[parts[0] as usize], Node::Word(w) if w == "select" || w == "values")
+            }
+            _ => false,
+        }
+    }
+
+    fn word(&mut self, word: String) -> Result<u16, String> {
+        if word == "case" {
+            let mut args = Vec::new();
+            while self.eat_word("when") {
+                args.push(self.expr(0)?);
+                self.want_word("then")?;
+                args.push(self.expr(0)?);
+            }
+            if self.eat_word("else") {
+                args.push(self.expr(0)?);
+            }
+            self.want_word("end")?;
+            return Ok(self.add(Node::Case(args)));
+        }
+        if RESERVED.contains(&word.as_str()) {
+            return Err(format!("unexpected `{word}` in template"));
+        }
+        // `lambda x: f(x)`, as DuckDB writes it.
+        if word == "lambda" {
+            let name = self.peek_word().ok_or("`lambda` without a name")?.to_owned();
+            self.at += 1;
+            self.want(":")?;
+            let head = self.add(Node::Word(format!("lambda {name}:")));
+            let body = self.expr(0)?;
+            return Ok(self.add(Node::Spaced(vec![head, body])));
+        }
+        if word != "interval" && self.eat("(") {
+            if matches!(word.as_str(), "cast" | "safe_cast" | "try_cast") {
+                let x = self.expr(0)?;
+                self.want_word("as")?;
+                let ty = self.cast_type()?;
+                self.want(")")?;
+                return Ok(self.add(Node::Cast { name: word, x, ty }));
+            }
+            let args = self.list(")")?;
+            return Ok(self.add(Node::Call { name: word, args }));
+        }
+        // Typed literals: `date '2024-01-01'`, `interval '1 month'`, `interval {n} day`.
+        if matches!(
+            word.as_str(),
+            "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "r"
+        ) && matches!(
+            self.tokens.get(self.at),
+            Some(Token::Text(_) | Token::Slot(_) | Token::Number(_) | Token::Symbol("("))
+        ) {
+            let first = self.add(Node::Word(word.clone()));
+            let second = self.primary()?;
+            let mut parts = vec![first, second];
+            if word == "interval"
+                && let Some(unit) = self.peek_word().map(str::to_owned)
+                && !RESERVED.contains(&unit.as_str())
+                && !JOINING.contains(&unit.as_str())
+            {
+                self.at += 1;
+                let unit = self.add(Node::Word(unit));
+                parts.push(unit);
+            } else if let (Some(Token::Slot(slot)), "interval") = (self.tokens.get(self.at).cloned(), word.as_str()) {
+                self.at += 1;
+                parts.push(self.slot(&slot)?);
+            }
+            return Ok(self.add(Node::Spaced(parts)));
+        }
+        Ok(self.add(Node::Word(word)))
+    }
+
+    fn cast_type(&mut self) -> Result<Type, String> {
+        let token = self.tokens.get(self.at).cloned().ok_or("a type is missing")?;
+        self.at += 1;
+        match token {
+            Token::Quoted(native) => Ok(Type::Native(native)),
+            Token::Slot(slot) => {
+                let name = slot.strip_prefix("type:").ok_or("expected `{type:…}`")?;
+                neutral(name).ok_or_else(|| format!("`{name}` is no neutral type"))
+            }
+            Token::Word(name) => Ok(neutral(&name).unwrap_or(Type::Native(name))),
+            other => Err(format!("expected a type, found {other:?}")),
+        }
+    }
+
+    fn slot(&mut self, slot: &str) -> Result<u16, String> {
+        let (name, rest) = slot.split_once(':').map_or((slot, ""), |(n, r)| (n, r));
+        if name == "type" {
+            return Err("`{type:…}` stands only in a cast".into());
+        }
+        let index = self
+            .params
+            .iter()
+            .position(|p| p == name)
+            .ok_or_else(|| format!("unknown parameter `{name}`; the signature has {}", self.params.join(", ")))?
+            as u8;
+        let (shape, mode) = match rest.split_once(':') {
+            Some((mode, shape)) if shape == "list" || shape.starts_with("join") => (shape, mode),
+            _ if rest == "list" || rest.starts_with("join") => (rest, ""),
+            _ => ("", rest),
+        };
+        let mode = mode.to_owned();
+        Ok(match shape.strip_prefix("join") {
+            Some(op) => {
+                let op = op.trim().to_owned();
+                self.add(Node::ArgJoin { index, mode, op })
+            }
+            None if shape == "list" => self.add(Node::ArgList { index, mode }),
+            None => self.add(Node::Arg { index, mode }),
+        })
+    }
+}
+
+fn neutral(name: &str) -> Option<Type> {
+    NEUTRAL.iter().position(|n| *n == name).map(|i| Type::Neutral(i as u8))
+}

@@ -1,0 +1,107 @@
+//! SQL that an analyst wrote as SQL: taken in only where it cannot be anything but one value.
+
+/// Why a text is not one SQL expression that can stand inside of a cast; `None` if it is.
+pub fn fault(sql: &str) -> Option<&'static str> {
+    if sql.trim().is_empty() {
+        return Some("is empty");
+    }
+    let mut depth = 0usize;
+    let mut quote: Option<char> = None;
+    let mut before = ' ';
+    for c in sql.chars() {
+        if c.is_control() || matches!(c, '\\' | '$' | '#' | ';') {
+            return Some("holds a character that no such value needs");
+        }
+        match (quote, c) {
+            // Two quotes in a row close and open again.
+            (Some(open), c) => quote = Some(open).filter(|open| *open != c),
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(' | '[') => depth += 1,
+            (None, ')' | ']') => match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => return Some("closes a bracket that it does not open"),
+            },
+            (None, ',') if depth == 0 => return Some("is more than one value"),
+            _ => {}
+        }
+        if matches!((before, c), ('-', '-') | ('/', '*') | ('{', '{' | '%')) {
+            return Some("holds a comment or a template");
+        }
+        before = c;
+    }
+    let words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
+    if words.into_iter().any(|word| word.eq_ignore_ascii_case("select")) {
+        return Some("reads a table");
+    }
+    (depth > 0 || quote.is_some()).then_some("does not close what it opens")
+}
+
+/// A text in which each slot outside of quotes is filled, the pieces between them changed by `between`. In a dialect
+/// where a backslash is an escape it is one inside of quotes.
+pub fn filled(sql: &str, slot: &str, value: &str, escapes: bool, between: impl Fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(sql.len() + value.len());
+    let (mut start, mut quote, mut escaped) = (0, None, false);
+    for (at, c) in sql.char_indices() {
+        if at < start {
+            continue;
+        }
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(open) => {
+                escaped = escapes && c == '\\' && open != '"';
+                quote = Some(open).filter(|open| *open != c);
+            }
+            None if matches!(c, '\'' | '"' | '`') => quote = Some(c),
+            None if sql.get(at..).is_some_and(|rest| rest.starts_with(slot)) => {
+                out.push_str(&between(sql.get(start..at).unwrap_or_default()));
+                out.push_str(value);
+                start = at + slot.len();
+            }
+            None => {}
+        }
+    }
+    out.push_str(&between(sql.get(start..).unwrap_or_default()));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fault, filled};
+
+    #[test]
+    fn one_value_and_nothing_else() {
+        for sql in ["current_date - 1", "date_trunc('month', current_date)", "date '2024-03-31'", "cast(\"a\" as date)"]
+        {
+            assert_eq!(fault(sql), None, "{sql}");
+        }
+        for sql in [
+            "",
+            "a; drop table x",
+            "a) as date), (b",
+            "(a",
+            "'a",
+            "a, b",
+            "a -- b",
+            "a /* b */",
+            "{{ x }}",
+            "{% x %}",
+            "(select max(d) from t)",
+            "a # b",
+            "$$a$$",
+            "'\\'",
+            "a\nb",
+            "a)(b",
+        ] {
+            assert!(fault(sql).is_some(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn slots_are_filled_outside_of_quotes() {
+        let fill = |sql: &str, escapes| filled(sql, "~~", "X", escapes, str::to_uppercase);
+        assert_eq!(fill("a ~~ '~~' \"~~\" ~~", false), "A X '~~' \"~~\" X");
+        assert_eq!(fill("'it''s ~~' ~~", false), "'IT''S ~~' X");
+        assert_eq!(fill(r"'\'~~' ~~", true), r"'\'~~' X");
+        assert_eq!(fill(r"'\' ~~", false), r"'\' X");
+    }
+}

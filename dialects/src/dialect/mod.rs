@@ -1,0 +1,152 @@
+//! SQL dialects as data: how names, texts and types are written, and the template of each function.
+//!
+//! No code outside this module asks which dialect it is; it asks for a fact, a literal or a template.
+
+pub mod expression;
+mod quote;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::tables::{self, DialectData, Forms, OverloadId};
+use crate::types::Type;
+
+pub use crate::tables::{Cell, Facts, Fold, Form, Literals, Shape, Template, op, part};
+
+/// A SQL dialect.
+///
+/// ```
+/// use formulac_catalog::Dialect;
+/// let dialect: Dialect = "bigquery".parse().unwrap();
+/// assert_eq!(dialect.to_string(), "bigquery");
+/// assert_eq!(Dialect::default().name(), "postgres");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Dialect(&'static DialectData);
+
+impl Dialect {
+    /// Every dialect.
+    pub fn all() -> impl Iterator<Item = Self> {
+        tables::DIALECTS.iter().map(Self)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// What it can and cannot do.
+    #[must_use]
+    pub fn facts(self) -> &'static Facts {
+        &self.0.facts
+    }
+
+    /// The most bytes that a name may have; 0 when there is no limit.
+    #[must_use]
+    pub fn max_bytes(self) -> usize {
+        self.0.max_bytes
+    }
+
+    /// How it writes literals.
+    #[must_use]
+    pub fn literals(self) -> &'static Literals {
+        &self.0.literals
+    }
+
+    /// The same, cut where the value stands.
+    pub fn forms(self) -> &'static Forms {
+        &self.0.forms
+    }
+
+    /// Its name of a type, for casts.
+    #[must_use]
+    pub fn type_name(self, ty: Type) -> &'static str {
+        let index = match ty {
+            Type::Boolean => 0,
+            Type::Integer => 1,
+            Type::Decimal | Type::Number => 2,
+            Type::Float | Type::Point | Type::Time => 3,
+            Type::Date => 5,
+            Type::Timestamp => 6,
+            Type::Timestamptz => 7,
+            Type::Text | Type::Other | Type::Unknown => 4,
+        };
+        self.0.types[index]
+    }
+
+    /// Its name of the type with this number of [`part::NEUTRAL`].
+    pub fn neutral_type(self, index: u8) -> &'static str {
+        self.0.types[index as usize]
+    }
+
+    /// What it makes of an overload.
+    pub fn cell(self, id: OverloadId) -> &'static Cell {
+        &self.0.cells[id.0 as usize]
+    }
+
+    /// The words of all its templates: names of functions and types, keywords.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let parts = self.0.cells.iter().flat_map(|cell| match cell {
+            Cell::Template(template) => template.parts,
+            Cell::Missing | Cell::Unsupported(_) => &[],
+        });
+        let texts = parts.flat_map(|part| match *part {
+            part::Part::Word(word) | part::Part::Call { name: word, .. } => [word, ""],
+            part::Part::Cast { name, ty: part::TypeName::Native(ty), .. } => [name, ty],
+            part::Part::Cast { name, .. } => [name, ""],
+            _ => [""; 2],
+        });
+        let literals = &self.0.literals;
+        let literals = [literals.decimal, literals.float, literals.date, literals.timestamp, literals.timestamptz];
+        let texts = texts.chain(self.0.types.iter().copied()).chain(literals);
+        texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|word| !word.is_empty())
+    }
+}
+
+impl Default for Dialect {
+    /// Postgres, the contract's default outside a project.
+    fn default() -> Self {
+        Self::all().find(|d| d.name() == "postgres").unwrap_or(Self(&tables::DIALECTS[0]))
+    }
+}
+
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Dialect {}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dialect({})", self.name())
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDialect> {
+        Self::all().find(|d| d.name().eq_ignore_ascii_case(text)).ok_or_else(|| UnknownDialect(text.to_owned()))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Dialect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// There is no dialect of this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no dialect `{0}`; there are bigquery, snowflake, postgres and duckdb")]
+pub struct UnknownDialect(String);

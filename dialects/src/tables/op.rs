@@ -1,0 +1,81 @@
+// Binary operators of SQL. The build script includes this file to write templates with them.
+
+macro_rules! operators {
+    ($($variant:ident $text:literal $strength:literal),* $(,)?) => {
+        /// An operator between two expressions.
+        #[allow(missing_docs)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(dead_code)]
+        pub enum Op { $($variant),* }
+
+        #[allow(dead_code)]
+        impl Op {
+            const ALL: &'static [(Op, &'static str, &'static str, u8)] =
+                &[$((Op::$variant, $text, concat!(" ", $text, " "), $strength)),*];
+
+            /// The operator of this spelling.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().find(|(_, t, ..)| *t == text).map(|(op, ..)| *op)
+            }
+
+            /// Its spelling.
+            pub fn text(self) -> &'static str {
+                Self::ALL[self as usize].1
+            }
+
+            /// The same between two blanks.
+            pub fn spaced(self) -> &'static str {
+                Self::ALL[self as usize].2
+            }
+
+            /// The comparison that says the same with its operands exchanged.
+            pub fn turned(self) -> Option<Self> {
+                match self {
+                    Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
+                    Self::Less => Some(Self::Greater),
+                    Self::LessEqual => Some(Self::GreaterEqual),
+                    Self::Greater => Some(Self::Less),
+                    Self::GreaterEqual => Some(Self::LessEqual),
+                    _ => None,
+                }
+            }
+
+            /// How tight it binds, in the strictest reading of the four dialects.
+            pub fn strength(self) -> u8 {
+                Self::ALL[self as usize].3
+            }
+        }
+    };
+}
+
+operators! {
+    Or "or" 1,
+    And "and" 2,
+    Equal "=" 4,
+    NotEqual "<>" 4,
+    Less "<" 4,
+    LessEqual "<=" 4,
+    Greater ">" 4,
+    GreaterEqual ">=" 4,
+    Like "like" 4,
+    Ilike "ilike" 4,
+    NotLike "not like" 4,
+    Distinct "is distinct from" 4,
+    NotDistinct "is not distinct from" 4,
+    Concat "||" 5,
+    Match "~" 5,
+    MatchIgnoreCase "~*" 5,
+    NoMatch "!~" 5,
+    PathText "#>>" 5,
+    BitAnd "&" 5,
+    BitOr "|" 5,
+    ShiftLeft "<<" 5,
+    ShiftRight ">>" 5,
+    Hash "#" 5,
+    Caret "^" 5,
+    Add "+" 6,
+    Subtract "-" 6,
+    Multiply "*" 7,
+    Divide "/" 7,
+    Modulo "%" 7,
+}

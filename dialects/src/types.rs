@@ -1,0 +1,186 @@
+//! Types and levels of values.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum Type {
+    /// TRUE or FALSE.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// An exact number with a fraction.
+    Decimal,
+    /// An approximate number.
+    Float,
+    /// Text.
+    Text,
+    /// A day.
+    Date,
+    /// Wall-clock date and time (BigQuery DATETIME, Snowflake TIMESTAMP_NTZ).
+    Timestamp,
+    /// An instant (BigQuery TIMESTAMP).
+    Timestamptz,
+    /// A type of the warehouse that formulas only pass on.
+    Other,
+    /// Not known.
+    #[default]
+    Unknown,
+    /// A number of which only that is known; shown as decimal.
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(rename = "decimal"))]
+    Number,
+    /// A literal with a point, decimal or float as its neighbours ask; shown as float.
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(rename = "float"))]
+    Point,
+    /// A time of day as a fraction of a day, which makes a date a timestamp; shown as float.
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(rename = "float"))]
+    Time,
+}
+
+impl Type {
+    /// How many there are, those that are shown as others included.
+    pub const COUNT: usize = Self::Time as usize + 1;
+
+    /// Whether it is a number of any kind.
+    #[must_use]
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::Decimal | Self::Float | Self::Number | Self::Point | Self::Time)
+    }
+
+    /// The type that SQL knows it by: a time is a float there.
+    #[must_use]
+    pub fn in_sql(self) -> Self {
+        if self == Self::Time { Self::Float } else { self }
+    }
+
+    /// Whether it is a date, a timestamp or an instant.
+    #[must_use]
+    pub fn is_temporal(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz)
+    }
+
+    /// The type as the contract names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Decimal | Self::Number => "decimal",
+            Self::Float | Self::Point | Self::Time => "float",
+            Self::Text => "text",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Other => "other",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The type as messages name it: `a number` where no more is known.
+    #[must_use]
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Boolean => "a boolean",
+            Self::Integer => "an integer",
+            Self::Decimal => "a decimal",
+            Self::Float | Self::Point | Self::Time => "a float",
+            Self::Number => "a number",
+            Self::Text => "text",
+            Self::Date => "a date",
+            Self::Timestamp => "a timestamp",
+            Self::Timestamptz => "an instant (timestamptz)",
+            Self::Other => "a type of the warehouse",
+            Self::Unknown => "of unknown type",
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Type {
+    type Err = UnknownType;
+
+    /// Reads the contract's names and the usual spellings of warehouses: `varchar`, `NUMBER(38, 0)`, `INT64`.
+    fn from_str(text: &str) -> Result<Self, UnknownType> {
+        let lower = text.trim().to_ascii_lowercase();
+        let (base, arguments) = match lower.split_once('(') {
+            Some((base, rest)) => (base.trim_end(), rest.trim_end_matches(')')),
+            None => (lower.as_str(), ""),
+        };
+        let zone = lower.contains("with time zone") || lower.contains("with local time zone");
+        Ok(match base {
+            "boolean" | "bool" => Self::Boolean,
+            "integer" | "int" | "int2" | "int4" | "int8" | "int64" | "bigint" | "smallint" | "tinyint" | "byteint"
+            | "hugeint" | "uinteger" | "ubigint" | "usmallint" | "utinyint" | "serial" | "bigserial" => Self::Integer,
+            "number" | "numeric" | "decimal" | "bignumeric" | "bigdecimal" | "dec" | "money" => {
+                let scale = arguments.split(',').nth(1).map(str::trim);
+                let whole = scale == Some("0") || (scale.is_none() && !arguments.is_empty());
+                if whole { Self::Integer } else { Self::Decimal }
+            }
+            "float" | "float4" | "float8" | "float64" | "double" | "double precision" | "real" => Self::Float,
+            "text" | "string" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "nvarchar"
+            | "uuid" => Self::Text,
+            "date" => Self::Date,
+            "timestamp_ntz" | "datetime" | "timestamp without time zone" => Self::Timestamp,
+            "timestamp" if !zone => Self::Timestamp,
+            "timestamp" | "timestamptz" | "timestamp with time zone" | "timestamp_tz" | "timestamp_ltz" => {
+                Self::Timestamptz
+            }
+            "unknown" => Self::Unknown,
+            "" => return Err(UnknownType),
+            _ => Self::Other,
+        })
+    }
+}
+
+/// The size of a decimal that may have all the digits of an engine's decimals, so that it takes no other scale.
+pub const ALL_DIGITS: u32 = u32::MAX;
+
+/// The text names no type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no type is given")]
+pub struct UnknownType;
+
+/// Where an expression is computed, from the earliest to the latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+pub enum Level {
+    /// The same for all rows.
+    #[default]
+    Const,
+    /// One value per row.
+    Row,
+    /// One value per group.
+    Aggregate,
+    /// One value per row of the grouped result, looking at other rows.
+    Window,
+}
+
+impl Level {
+    /// The level's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Const => "const",
+            Self::Row => "row",
+            Self::Aggregate => "aggregate",
+            Self::Window => "window",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

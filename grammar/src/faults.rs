@@ -1,0 +1,145 @@
+//! What the recovering parser could not read, in words.
+
+use lalrpop_util::{ErrorRecovery, ParseError};
+
+use super::builder::Builder;
+use super::terminal::Terminal;
+use formulac_syntax::ast::{Expr, ExprId};
+use formulac_syntax::diag::{Code, Diagnostic};
+use formulac_syntax::lex::Token;
+use formulac_syntax::span::Span;
+
+type Recovery = ErrorRecovery<u32, Terminal, ()>;
+
+impl Builder<'_> {
+    /// An operand was expected.
+    pub fn hole(&mut self, recovery: Recovery) -> ExprId {
+        let (span, token) = self.place(&recovery);
+        if !operand_expected(&recovery) {
+            self.surplus(recovery);
+            return self.add(Expr::Error, span);
+        }
+        let missing = Span::new(span.start, span.start);
+        if span.is_empty() && self.follows_open(span) {
+            // The bracket was never closed, which is said.
+            self.broken = true;
+            return self.add(Expr::Error, missing);
+        }
+        let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
+        let diagnostic = match token {
+            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
+                .with_help("comments begin with `//`"),
+            _ => {
+                let message = format!("expected an expression, found {}", self.shown(token, span));
+                let help = match token {
+                    Token::End | Token::Close if span.is_empty() => {
+                        "the formula ends too early: add what is missing or remove the operator"
+                    }
+                    _ => "write a name, a number, a text or a function call here",
+                };
+                Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
+            }
+        };
+        self.report(diagnostic);
+        self.add(Expr::Error, if at_end { missing } else { span })
+    }
+
+    /// Whether an opening bracket is the last thing before this place.
+    fn follows_open(&self, span: Span) -> bool {
+        self.source.get(..span.start as usize).unwrap_or_default().trim_end().ends_with(['(', '['])
+    }
+
+    /// An expression is followed by something that cannot follow it.
+    pub fn surplus(&mut self, recovery: Recovery) {
+        let (span, token) = self.place(&recovery);
+        if span.is_empty() && self.follows_open(span) {
+            self.broken = true;
+            return;
+        }
+        let diagnostic = match token {
+            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
+                .with_help("comments begin with `//`"),
+            Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
+                "a definition is written `name = formula`, the name at the start of its line and outside brackets",
+            ),
+            Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`")
+                .with_help("a field is written `view.field`, or `${view.field}` when its name has blanks"),
+            _ => Diagnostic::new(
+                Code::UnexpectedToken,
+                span,
+                format!("expected an operator, found {}", self.shown(token, span)),
+            )
+            .with_help(self.between(token, span)),
+        };
+        self.report(diagnostic);
+    }
+
+    /// How to mend two expressions side by side.
+    #[cold]
+    fn between(&self, token: Token, span: Span) -> String {
+        let before = self.source.get(..span.start as usize).unwrap_or_default();
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        let digits = |text: &str| text.bytes().take(4).take_while(u8::is_ascii_digit).count();
+        let left = before.bytes().rev().take(4).take_while(u8::is_ascii_digit).count();
+        if token == Token::Comma && (1..=3).contains(&left) && digits(after) == 3 {
+            let number = before.get(before.len() - left..).unwrap_or_default();
+            return format!(
+                "a number has no thousands separator: write `{number}{}`",
+                after.get(..3).unwrap_or_default()
+            );
+        }
+        if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
+            return "definitions stand on lines of their own, without commas: remove it".to_owned();
+        }
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let name: String = before.trim_end().chars().rev().take_while(|c| word(*c)).take(40).collect();
+        if token == Token::Bang && !name.is_empty() {
+            let name: String = name.chars().rev().collect();
+            let cells: String =
+                after.trim_start().chars().take_while(|c| word(*c) || matches!(c, ':' | '$')).take(40).collect();
+            return format!("the name of a tab stands in single quotes: `'{name}'!{cells}`");
+        }
+        if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
+            let name: String = name.chars().rev().collect();
+            let name = format!("{name} {}", span.text(self.source));
+            return format!("put an operator or a comma between the two; a name with blanks is written `${{{name}}}`");
+        }
+        "put an operator or a comma between the two, or remove one".to_owned()
+    }
+
+    fn shown(&self, token: Token, span: Span) -> String {
+        let text = span.text(self.source);
+        match token {
+            Token::Start | Token::End => "the end of the formula".to_owned(),
+            // A bracket that nobody wrote closes what was never closed.
+            Token::Close | Token::CloseSquare if text.is_empty() => "the end of the formula".to_owned(),
+            _ if text.is_empty() => token.describe().to_owned(),
+            _ if text.chars().count() > 24 => {
+                format!("`{}…`", text.chars().take(24).collect::<String>().replace('\n', " "))
+            }
+            _ => format!("`{}`", text.replace('\n', " ")),
+        }
+    }
+
+    /// Where a fault stands, and the token there.
+    fn place(&self, recovery: &Recovery) -> (Span, Token) {
+        match &recovery.error {
+            ParseError::UnrecognizedToken { token: (l, terminal, r), .. }
+            | ParseError::ExtraToken { token: (l, terminal, r) } => (Span::new(*l, *r), terminal.token),
+            ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
+                (Span::new(*location, *location), Token::End)
+            }
+            ParseError::User { .. } => (Span::default(), Token::End),
+        }
+    }
+}
+
+/// Recovery may put a hole where an operator was expected; the parser's own list tells.
+fn operand_expected(recovery: &Recovery) -> bool {
+    match &recovery.error {
+        ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {
+            expected.iter().any(|e| e == "\"number\"")
+        }
+        _ => true,
+    }
+}

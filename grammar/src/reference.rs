@@ -1,0 +1,65 @@
+//! The parts of `view.field` and `${view.field[timeframe]:total}`.
+
+use formulac_syntax::span::Span;
+
+/// A reference taken apart; spans are of the whole source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The view, where one is named.
+    pub view: Option<Span>,
+    /// The field or column.
+    pub field: Span,
+    /// The timeframe in square brackets.
+    pub timeframe: Option<Span>,
+    /// The total after a colon.
+    pub total: Option<Span>,
+}
+
+/// Takes apart the text at `span`: `view.field` or `${…}`.
+///
+/// ```
+/// use formulac_grammar::reference;
+/// use formulac_syntax::span::Span;
+/// let source = "${orders.Net Revenue[month]:row_total}";
+/// let parts = reference(source, Span::new(0, source.len() as u32));
+/// assert_eq!(parts.view.unwrap().text(source), "orders");
+/// assert_eq!(parts.field.text(source), "Net Revenue");
+/// assert_eq!(parts.timeframe.unwrap().text(source), "month");
+/// assert_eq!(parts.total.unwrap().text(source), "row_total");
+/// ```
+#[must_use]
+pub fn reference(source: &str, span: Span) -> Reference {
+    let text = span.text(source);
+    let (mut start, mut end) = (0, text.len());
+    if text.starts_with("${") {
+        start = 2;
+        if text.ends_with('}') {
+            end -= 1;
+        }
+    }
+    let trim = |from: usize, to: usize| {
+        let part = text.get(from..to).unwrap_or_default();
+        let lead = part.len() - part.trim_start().len();
+        let trail = part.len() - part.trim_end().len();
+        Span::new(span.start + (from + lead.min(part.len())) as u32, span.start + (to - trail).max(from + lead) as u32)
+    };
+    let find = |from: usize, to: usize, c: char| text.get(from..to).and_then(|t| t.find(c)).map(|i| from + i);
+    let mut total = None;
+    let mut timeframe = None;
+    if let Some(colon) = find(start, end, ':') {
+        total = Some(trim(colon + 1, end));
+        end = colon;
+    }
+    if let Some(open) = find(start, end, '[') {
+        let close = find(open, end, ']').unwrap_or(end);
+        timeframe = Some(trim(open + 1, close));
+        end = open;
+    }
+    // The last dot divides: views may be qualified, fields hold no dot.
+    let dot = text.get(start..end).and_then(|t| t.rfind('.')).map(|i| start + i);
+    let (view, field) = match dot {
+        Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),
+        None => (None, trim(start, end)),
+    };
+    Reference { view, field, timeframe, total }
+}

@@ -1,0 +1,258 @@
+//! The parser of well-formed formulas: one loop, with a stack of what is open.
+//!
+//! The grammar is `formula.lalrpop`; its parser recovers and explains, and walks tables for it, which takes three
+//! times as long. This one reads the same language without its faults and gives up at the first token that has no place,
+//! whereupon the other reads the text from the start. Tests hold the two together.
+
+use super::builder::{Args, Builder, Chain, List};
+use super::terminal::{Kind, Terminal};
+use formulac_syntax::ast::{BinaryOp, ExprId};
+use formulac_syntax::lex::Token;
+use formulac_syntax::span::Span;
+
+/// What is open around an operand.
+#[derive(Clone, Copy, Debug)]
+enum Opener {
+    Formula,
+    Bracket {
+        l: u32,
+    },
+    /// `l..m` is the name.
+    Call {
+        l: u32,
+        m: u32,
+    },
+    /// Closed by one operand, as `Tab`.
+    Sign {
+        terminal: Terminal,
+        l: u32,
+    },
+    Tab {
+        l: u32,
+        m: u32,
+    },
+}
+
+/// What the next operand is joined to.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Nothing,
+    Operator(Chain, BinaryOp, u32),
+    Colon(Chain),
+}
+
+/// One more for each bracket, call or prefix that is open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    opener: Opener,
+    before: Before,
+    /// The arguments that a comma has closed.
+    args: Option<List>,
+}
+
+impl Level {
+    #[inline]
+    fn new(opener: Opener) -> Self {
+        Self { opener, before: Before::Nothing, args: None }
+    }
+
+    /// No sign stands before a range's second end or a tab's reference.
+    fn takes_sign(&self) -> bool {
+        !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Before::Colon(_))
+    }
+
+    /// Nothing of the next argument is read yet, so that it may be empty.
+    fn awaits_argument(&self) -> bool {
+        matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Before::Nothing)
+    }
+}
+
+struct Reader<'p, 'b, 's> {
+    tokens: std::slice::Iter<'p, (Token, Span)>,
+    builder: &'b mut Builder<'s>,
+    level: Level,
+    /// The levels around it.
+    outer: &'b mut Vec<Level>,
+}
+
+/// Reads all formulas of the tokens, which end with [`Token::Last`]; nothing when something is wrong, and then what was
+/// built is of no use.
+pub(super) fn parse(builder: &mut Builder<'_>, tokens: &[(Token, Span)], outer: &mut Vec<Level>) -> Option<()> {
+    outer.clear();
+    let level = Level::new(Opener::Formula);
+    let mut reader = Reader { tokens: tokens.iter(), builder, level, outer };
+    loop {
+        match reader.next()? {
+            (Token::Start, _) => reader.formula()?,
+            (Token::Last, _) => return Some(()),
+            _ => return None,
+        }
+    }
+}
+
+impl Reader<'_, '_, '_> {
+    #[inline]
+    fn next(&mut self) -> Option<(Token, Span)> {
+        self.tokens.next().copied()
+    }
+
+    /// The next one, when it is of this kind.
+    #[inline]
+    fn take(&mut self, token: Token) -> Option<Span> {
+        let (found, span) = self.tokens.as_slice().first()?;
+        (*found == token).then(|| {
+            self.tokens.next();
+            *span
+        })
+    }
+
+    fn formula(&mut self) -> Option<()> {
+        if self.take(Token::End).is_some() {
+            self.builder.empty_formula();
+            return Some(());
+        }
+        self.level = Level::new(Opener::Formula);
+        loop {
+            let Some(mut operand) = self.operand()? else { continue };
+            // Each turn closes a level, whose value is an operand of the one around it.
+            loop {
+                operand = match self.level.opener {
+                    Opener::Sign { terminal, l } => self.builder.signed(terminal, l, operand),
+                    Opener::Tab { l, m } => self.builder.tab(l, m, operand),
+                    Opener::Formula | Opener::Bracket { .. } | Opener::Call { .. } => {
+                        let chain = match self.level.before {
+                            Before::Nothing => self.builder.begin(operand),
+                            Before::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
+                            Before::Colon(chain) => self.builder.range(chain, operand),
+                        };
+                        match self.after(chain)? {
+                            Next::Operand => break,
+                            Next::Formula => return Some(()),
+                            Next::Closed(value) => value,
+                        }
+                    }
+                };
+                self.level = self.outer.pop()?;
+            }
+        }
+    }
+
+    #[inline]
+    fn open(&mut self, opener: Opener) {
+        self.outer.push(self.level);
+        self.level = Level::new(opener);
+    }
+
+    /// An operand of one or three tokens, or what opens a level.
+    #[inline]
+    fn operand(&mut self) -> Option<Option<ExprId>> {
+        let unread = self.tokens.clone();
+        let (token, Span { start: l, end: r }) = self.next()?;
+        Some(Some(match token {
+            Token::Name => {
+                let field = self.take(Token::Dot).is_some();
+                let m = if field { self.take(Token::Name)?.end } else { r };
+                if self.take(Token::Open).is_some() {
+                    if let Some(Span { start: c, end: r }) = self.take(Token::Close) {
+                        return Some(Some(self.builder.call(l, m, Args::None, c, r)));
+                    }
+                    self.open(Opener::Call { l, m });
+                    return Some(None);
+                }
+                if field { self.builder.field(l, m) } else { self.builder.name(l, m) }
+            }
+            Token::Number => self.builder.number(l, r),
+            Token::Text => self.builder.text(l, r),
+            Token::Model => self.builder.model(l, r),
+            Token::Cell => self.builder.cell(l, r),
+            Token::Fault => self.builder.fault(l, r),
+            Token::Open => {
+                self.open(Opener::Bracket { l });
+                return Some(None);
+            }
+            Token::Plus | Token::Minus if self.level.takes_sign() => {
+                self.open(Opener::Sign { terminal: Terminal::of(token), l });
+                return Some(None);
+            }
+            Token::Tab => {
+                self.take(Token::Bang)?;
+                self.open(Opener::Tab { l, m: r });
+                return Some(None);
+            }
+            Token::Comma | Token::Close if self.level.awaits_argument() => {
+                self.tokens = unread;
+                self.builder.blank(l)
+            }
+            _ => return None,
+        }))
+    }
+
+    /// What follows an operand, up to the next one or the end of its level.
+    #[inline]
+    fn after(&mut self, mut chain: Chain) -> Option<Next> {
+        loop {
+            let (token, Span { start: l, end: r }) = self.next()?;
+            let terminal = Terminal::of(token);
+            match terminal.kind {
+                Kind::Infix | Kind::Sign => {
+                    self.level.before = Before::Operator(chain, terminal.operator(), l);
+                    return Some(Next::Operand);
+                }
+                Kind::Misspelt => {
+                    let op = self.builder.misspelt(terminal, l, r);
+                    self.level.before = Before::Operator(chain, op, l);
+                    return Some(Next::Operand);
+                }
+                Kind::Colon => {
+                    self.level.before = Before::Colon(chain);
+                    return Some(Next::Operand);
+                }
+                Kind::Percent => chain = self.builder.percent(chain, r),
+                Kind::OpenSquare => {
+                    let frame = self.take(Token::Name)?;
+                    let r = self.take(Token::CloseSquare)?.end;
+                    chain = self.builder.timeframe(chain, frame.start, frame.end, r);
+                }
+                Kind::Comma => {
+                    let Opener::Call { .. } = self.level.opener else { return None };
+                    let value = self.builder.finish(chain);
+                    self.level.args = Some(match self.level.args {
+                        None => self.builder.first_arg(value),
+                        Some(list) => self.builder.next_arg(list, value),
+                    });
+                    self.level.before = Before::Nothing;
+                    return Some(Next::Operand);
+                }
+                Kind::Close => {
+                    let value = self.builder.finish(chain);
+                    return Some(Next::Closed(match self.level.opener {
+                        Opener::Bracket { l } => self.builder.bracketed(l, value, r),
+                        Opener::Call { l: name, m } => {
+                            let args = match self.level.args {
+                                None => Args::One(value),
+                                Some(list) => Args::Several(self.builder.next_arg(list, value)),
+                            };
+                            self.builder.call(name, m, args, l, r)
+                        }
+                        _ => return None,
+                    }));
+                }
+                Kind::End => {
+                    let Opener::Formula = self.level.opener else { return None };
+                    let body = self.builder.finish(chain);
+                    self.builder.formula(body);
+                    return Some(Next::Formula);
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// What comes after an operand and its operators.
+enum Next {
+    Operand,
+    Formula,
+    /// The level is closed, and this is its value.
+    Closed(ExprId),
+}

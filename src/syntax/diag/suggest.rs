@@ -1,0 +1,63 @@
+//! Did-you-mean: the nearest of the names that would have been right.
+
+/// The candidate nearest to `word`, ignoring case, when at most a third of it differs.
+///
+/// ```
+/// use formulac_syntax::diag::suggest::nearest;
+/// assert_eq!(nearest("SUMIFF", ["SUM", "SUMIF", "SUMIFS"]), Some("SUMIF"));
+/// assert_eq!(nearest("x", ["revenue"]), None);
+/// ```
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    nearest_within(word, 4, candidates)
+}
+
+/// The same with at most `most` letters that differ.
+pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
+    let limit = word.len().div_ceil(3).min(most);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if candidate.len().abs_diff(word.len()) > limit * 4 {
+            continue;
+        }
+        let distance = distance(&word, candidate, best.map_or(limit, |(d, _)| d.saturating_sub(1)));
+        if let Some(distance) = distance {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// Whether no other candidate is as near as [`nearest`] asks for, so that the near name can be put in place.
+pub fn is_only<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
+    let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
+    !others.any(|other| nearest(word, [other]).is_some())
+}
+
+/// The advice that goes with the nearest name.
+#[must_use]
+pub fn similar(name: &str) -> String {
+    format!("`{name}` has a similar name")
+}
+
+/// Edits between two words, a swap of neighbours counting as one; `None` if there are more than `limit`.
+fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
+    let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();
+    if word.len().abs_diff(other.len()) > limit || (limit == 0 && word != other) {
+        return None;
+    }
+    let mut older: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in word.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in other.iter().enumerate() {
+            let mut cost = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == other[j - 1] && word[i - 1] == *b {
+                cost = cost.min(older[j - 1] + 1);
+            }
+            row.push(cost);
+        }
+        older = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().filter(|d| *d <= limit)
+}

@@ -1,0 +1,327 @@
+//! What is written so in SQL or elsewhere, and differently here: reported with the form that is meant, once each.
+
+use super::Token;
+use super::layout::Pass;
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// Aggregates that a line `view.name = SUM(…)` surely defines.
+const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "MEDIAN"];
+
+pub(super) fn ends_operand(token: Token) -> bool {
+    use Token::{Cell, Close, CloseSquare, Fault, Model, Name, Number, Percent, Text};
+    matches!(token, Name | Number | Text | Model | Cell | Close | CloseSquare | Fault | Percent)
+}
+
+pub(super) fn begins_operand(token: Token) -> bool {
+    use Token::{Cell, Fault, Model, Name, Number, Open, Tab, Text};
+    matches!(token, Name | Number | Text | Model | Cell | Tab | Open | Fault)
+}
+
+impl Pass<'_, '_> {
+    pub(super) fn token(&self, at: usize) -> Option<Token> {
+        self.tokens.get(at).map(|t| t.0)
+    }
+
+    /// The text of a token; empty past the end.
+    pub(super) fn text(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
+    }
+
+    pub(super) fn is_word(&self, at: usize, word: &str) -> bool {
+        self.token(at) == Some(Token::Name) && self.text(at).eq_ignore_ascii_case(word)
+    }
+
+    pub(super) fn after_operand(&self) -> bool {
+        self.out.tokens.last().is_some_and(|(token, _)| ends_operand(*token))
+    }
+
+    pub(super) fn operand_comes(&self, at: usize) -> bool {
+        self.token(at).is_some_and(begins_operand) && !self.is_definition(at)
+    }
+
+    pub(super) fn syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.report(Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(help));
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.broken = true;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Something reported, with `next` after it: read as what tears two expressions apart, as an operand, or not at all.
+    pub(super) fn odd(&mut self, next: usize, span: Span) {
+        let joins = self.operand_comes(next);
+        match (self.after_operand(), joins) {
+            (true, true) => self.push(Token::Odd, span),
+            (false, false) => self.push(Token::Fault, span),
+            _ => {}
+        }
+    }
+
+    /// `let x = …` and `view.x = …` at the beginning of a line: how many tokens stand before the name.
+    pub(super) fn before_definition(&mut self, at: usize) -> usize {
+        let defines = |at: usize| {
+            self.token(at) == Some(Token::Name) && matches!(self.token(at + 1), Some(Token::Equal | Token::ColonEqual))
+        };
+        match self.token(at + 1) {
+            Some(Token::Name) if defines(at + 1) => {
+                let (word, span) = (self.text(at).to_ascii_lowercase(), self.tokens[at].1);
+                if !["let", "var", "const", "def", "set"].contains(&word.as_str()) || !self.first_of_line(span.start) {
+                    return 0;
+                }
+                let name = self.tokens[at + 1].1;
+                self.report(
+                    Diagnostic::new(
+                        Code::NotFormulaSyntax,
+                        span,
+                        format!("a definition has no `{}` before its name", span.text(self.source)),
+                    )
+                    .with_help(format!("write `{} = …`", name.text(self.source)))
+                    .with_fix(Span::new(span.start, name.start), ""),
+                );
+                self.named = Some(at + 1);
+                1
+            }
+            Some(Token::Dot) if defines(at + 2) => {
+                let span = self.tokens[at].1;
+                // A single formula may compare a field.
+                let sure = at > 0
+                    || (self.token(at + 5) == Some(Token::Open) && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
+                if !sure || !self.first_of_line(span.start) {
+                    return 0;
+                }
+                let name = self.tokens[at + 2].1;
+                self.report(
+                    Diagnostic::new(Code::NotFormulaSyntax, span.to(name), "a definition's name has no view")
+                        .with_help(format!("write `{} = …`", name.text(self.source)))
+                        .with_fix(Span::new(span.start, name.start), ""),
+                );
+                self.named = Some(at + 2);
+                2
+            }
+            _ => 0,
+        }
+    }
+
+    /// Names, colons, percent signs, dots and tabs that stand where they cannot; how many tokens were dealt with.
+    #[inline]
+    pub(super) fn foreign(&mut self, at: usize, single: bool) -> usize {
+        match (self.token(at), self.token(at + 1)) {
+            (Some(Token::Name), next) => {
+                let dotted = self.out.tokens.last().is_some_and(|t| t.0 == Token::Dot);
+                if dotted {
+                    return 0;
+                }
+                if self.after_operand() {
+                    return self.infix_word(at, single);
+                }
+                match next {
+                    Some(
+                        Token::Name
+                        | Token::Number
+                        | Token::Text
+                        | Token::Model
+                        | Token::Cell
+                        | Token::Fault
+                        | Token::Tab,
+                    ) => self.prefix_word(at, single),
+                    _ => 0,
+                }
+            }
+            (Some(Token::Colon), _) => {
+                if self.until.last() == Some(&(":", self.open.len())) {
+                    self.until.pop();
+                    self.odd(at + 1, self.tokens[at].1);
+                    return 1;
+                }
+                0
+            }
+            (Some(Token::Percent), _) if self.after_operand() && self.operand_comes(at + 1) => self.modulo(at),
+            (Some(Token::Dot), next)
+                if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
+            {
+                let span = self.tokens[at].1;
+                self.report(
+                    Diagnostic::new(Code::UnexpectedToken, span, "expected a field's name after `.`")
+                        .with_help("write `view.field`, or `${view.field}` when the name has blanks"),
+                );
+                1
+            }
+            (Some(Token::Tab), next) if next != Some(Token::Bang) => {
+                let span = self.tokens[at].1;
+                let text = span.text(self.source);
+                let inner =
+                    text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(text).replace("''", "'");
+                let straight = super::quote(&inner);
+                self.report(
+                    Diagnostic::new(Code::SingleQuotes, span, "single quotes enclose the name of a tab, not a text")
+                        .with_help(format!("write `{straight}`"))
+                        .with_fix(span, straight),
+                );
+                self.push(Token::Text, span);
+                1
+            }
+            _ => 0,
+        }
+    }
+
+    /// Marks that no formula holds; how many tokens were dealt with.
+    #[cold]
+    pub(super) fn mark(&mut self, at: usize) -> usize {
+        let (token, span) = self.tokens[at];
+        let replaced = |what: &str, right: &str| {
+            Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{what}` is not an operator"))
+                .with_help(format!("write `{right}`"))
+                .with_fix(span, right.to_owned())
+        };
+        match token {
+            Token::Semicolon if self.open.is_empty() => {
+                self.report(
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula")
+                        .with_help("remove it")
+                        .with_fix(span, ""),
+                );
+                if self.after_operand() {
+                    self.odd(at + 1, span);
+                }
+            }
+            Token::Semicolon => {
+                self.report(
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not separate arguments")
+                        .with_help("write `,` between arguments")
+                        .with_fix(span, ","),
+                );
+                self.push(Token::Comma, span);
+            }
+            Token::DoublePipe => {
+                self.report(replaced("||", "&"));
+                self.push(Token::Ampersand, span);
+            }
+            Token::DoubleStar => {
+                self.report(replaced("**", "^"));
+                self.push(Token::Caret, span);
+            }
+            Token::DoubleAmpersand => {
+                self.syntax(span, "`&&` is not an operator", "write `AND(a, b)`");
+                self.odd(at + 1, span);
+            }
+            Token::ColonEqual => {
+                self.colon_equal(span);
+                self.push(Token::Equal, span);
+            }
+            Token::DoubleColon => return self.cast(at, span),
+            Token::OpenBrace => return self.braces(at, span),
+            _ => {
+                self.report(
+                    Diagnostic::new(Code::SurplusBracket, span, "`}` closes nothing")
+                        .with_help("remove it")
+                        .with_fix(span, ""),
+                );
+                self.odd(at + 1, span);
+            }
+        }
+        1
+    }
+
+    #[cold]
+    pub(super) fn colon_equal(&mut self, span: Span) {
+        self.report(
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`:=` is not part of the language")
+                .with_help("a definition is written `name = …`")
+                .with_fix(span, "="),
+        );
+    }
+
+    /// `x::type`, `x::type(10, 2)`.
+    fn cast(&mut self, at: usize, span: Span) -> usize {
+        let mut end = at + 1;
+        if self.token(end) == Some(Token::Name) && !self.is_definition(end) {
+            end += 1;
+            if self.token(end) == Some(Token::Open) {
+                let close = (end + 1..end + 6).find(|i| self.token(*i) == Some(Token::Close));
+                end = close.map_or(end, |c| c + 1);
+            }
+        }
+        let whole = span.to(self.tokens[end - 1].1);
+        self.report(
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
+                .with_help(format!("remove `{}`: types are converted where it is safe", whole.text(self.source)))
+                .with_fix(whole, ""),
+        );
+        if !self.after_operand() || self.operand_comes(end) {
+            self.odd(end, whole);
+        }
+        end - at
+    }
+
+    /// `{1, 2, 3}`.
+    fn braces(&mut self, at: usize, span: Span) -> usize {
+        let jinja = self.jinja(at);
+        if jinja > 0 {
+            return jinja;
+        }
+        let mut end = at + 1;
+        let mut found = false;
+        while at >= self.braces && end < self.tokens.len() && !self.is_definition(end) {
+            found = self.token(end) == Some(Token::CloseBrace);
+            end += 1;
+            if found {
+                break;
+            }
+        }
+        if !found {
+            self.braces = self.braces.max(end);
+            end = at + 1;
+        }
+        let whole = span.to(self.tokens[end - 1].1);
+        self.syntax(
+            whole,
+            "array literals `{…}` are not part of the language",
+            "write the values as separate arguments",
+        );
+        if self.after_operand() {
+            self.odd(end, whole);
+        } else {
+            self.push(Token::Fault, whole);
+            if self.operand_comes(end) {
+                self.push(Token::Odd, Span::new(whole.end, whole.end));
+            }
+        }
+        end - at
+    }
+
+    /// `d[]`, `d["month"]`: square brackets after an operand without a name in them.
+    #[inline]
+    pub(super) fn no_timeframe(&self, at: usize) -> bool {
+        match self.token(at + 1) {
+            Some(Token::CloseSquare) => true,
+            Some(Token::Text | Token::Number) => self.token(at + 2) == Some(Token::CloseSquare),
+            _ => false,
+        }
+    }
+
+    #[cold]
+    pub(super) fn skipped_timeframe(&mut self, at: usize) -> usize {
+        let inside = self.tokens[at + 1];
+        let message = "expected a timeframe, such as `month`";
+        if inside.0 == Token::CloseSquare {
+            let span = self.tokens[at].1.to(inside.1);
+            let help = "write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`, or remove the brackets";
+            self.report(Diagnostic::new(Code::ExpectedExpression, span, message).with_help(help));
+            return 2;
+        }
+        let text = inside.1.text(self.source);
+        let name = text.trim_matches('"');
+        let shown: String = text.chars().take(24).collect();
+        let mut diagnostic = Diagnostic::new(Code::UnexpectedToken, inside.1, format!("{message}, found `{shown}`"));
+        let known = ["day", "week", "month", "quarter", "year"].contains(&name);
+        diagnostic = if known {
+            diagnostic.with_help(format!("write it without quotes, `[{name}]`")).with_fix(inside.1, name.to_owned())
+        } else {
+            diagnostic.with_help("write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`")
+        };
+        self.report(diagnostic);
+        3
+    }
+}

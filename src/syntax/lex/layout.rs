@@ -1,0 +1,364 @@
+//! Where definitions begin, which brackets match, how deep they nest.
+//!
+//! The parser gets a stream in which every bracket is closed and every formula is framed by
+//! [`Token::Start`] and [`Token::End`]; what was missing or too much is reported here, once.
+
+use super::brackets::matched;
+use super::foreign::{begins_operand, ends_operand};
+use super::{Lexed, Token};
+use crate::diag::{Code, Diagnostic};
+use crate::limits::Limits;
+use crate::span::Span;
+
+/// What a text may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Definitions, or one formula when there is none.
+    File,
+    /// One formula; an `=` compares.
+    Formula,
+}
+
+/// A formula or definition found in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The defined name; none for a bare formula.
+    pub name: Option<Span>,
+    /// From the name, or the first token, to the last token.
+    pub span: Span,
+    /// The tokens were not parsed, since they nest too deep.
+    pub too_deep: bool,
+    /// A fault was found in its tokens.
+    pub broken: bool,
+    /// A text in it was never closed, and may hold brackets and commas that were meant as such.
+    pub swallowed: bool,
+    /// Which of the parts of the source it stands in.
+    pub part: u32,
+}
+
+/// Tokens as the parser takes them.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Each with its place.
+    pub tokens: Vec<(Token, Span)>,
+    /// The formulas, in order.
+    pub heads: Vec<Head>,
+    /// Open brackets of the formula being copied, kept for the next text.
+    open: Vec<u32>,
+}
+
+impl Layout {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.heads.clear();
+    }
+}
+
+/// Finds definitions and balances brackets.
+pub fn layout(source: &str, lexed: &Lexed, mode: Mode, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Layout {
+    let mut out = Layout::default();
+    let part = Part { mode, name: None, index: 0 };
+    layout_part(source, lexed, part, limits, &mut out, diagnostics);
+    out
+}
+
+/// One of the parts that a source is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// What it is.
+    pub mode: Mode,
+    /// The name that the formula of this part defines, where it stands outside of it.
+    pub name: Option<Span>,
+    /// Its number among the parts.
+    pub index: u32,
+}
+
+/// Adds one part's tokens and formulas.
+pub fn layout_part(
+    source: &str,
+    lexed: &Lexed,
+    part: Part,
+    limits: &Limits,
+    out: &mut Layout,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let tokens = &lexed.tokens;
+    out.tokens.reserve(tokens.len() + 16);
+    let mut open = std::mem::take(&mut out.open);
+    open.clear();
+    let mut pass = Pass {
+        source,
+        tokens,
+        swallowed: &lexed.swallowed,
+        part,
+        limits,
+        diagnostics,
+        out,
+        open,
+        closed: None,
+        surplus: None,
+        named: None,
+        braces: 0,
+        until: Vec::new(),
+        broken: false,
+        is_named: false,
+    };
+    pass.run();
+    let open = std::mem::take(&mut pass.open);
+    out.open = open;
+}
+
+/// Marks an open bracket that the parser does not get to see.
+pub(super) const DROPPED: u32 = 1 << 31;
+
+pub(super) struct Pass<'a, 't> {
+    pub(super) source: &'a str,
+    pub(super) tokens: &'t [(Token, Span)],
+    /// Where texts begin that were never closed, from the formula on that is being copied.
+    swallowed: &'a [u32],
+    limits: &'a Limits,
+    pub(super) part: Part,
+    pub(super) diagnostics: &'a mut Vec<Diagnostic>,
+    pub(super) out: &'a mut Layout,
+    /// Open brackets: the index of the token.
+    pub(super) open: Vec<u32>,
+    /// For each token that opens a bracket, whether it is ever closed; worked out when first asked for.
+    closed: Option<Vec<bool>>,
+    /// Where the last row of brackets that close nothing ends.
+    pub(super) surplus: Option<u32>,
+    /// The index of a name that begins a definition though it is not the first of its line.
+    pub(super) named: Option<usize>,
+    /// Up to this token no closing brace comes.
+    pub(super) braces: usize,
+    /// Words and marks still to come that belong to one reported already, each with the brackets open around it.
+    pub(super) until: Vec<(&'static str, usize)>,
+    /// A fault was found in the formula being copied.
+    pub(super) broken: bool,
+    /// The formula being copied has a name, or it was said that it needs one.
+    pub(super) is_named: bool,
+}
+
+impl<'t> Pass<'_, 't> {
+    fn run(&mut self) {
+        let mut at = 0;
+        let leading_equal = matches!(self.tokens.first(), Some((Token::Equal, _)));
+        let single = self.part.mode == Mode::Formula || leading_equal;
+        if leading_equal {
+            at = 1;
+        }
+        while !single && matches!(self.tokens.get(at), Some((Token::Name, _))) {
+            match self.before_definition(at) {
+                0 => break,
+                skipped => at += skipped,
+            }
+        }
+        if single || !self.is_definition(at) {
+            if at >= self.tokens.len() {
+                return;
+            }
+            let first = self.out.heads.len();
+            let stop = self.formula(self.part.name, at, single);
+            if stop < self.tokens.len() {
+                let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
+                self.diagnostics.push(
+                    Diagnostic::new(Code::StrayFormula, span, "expected a definition, found a formula")
+                        .with_help("give it a name, `name = …`, or remove it: this text holds definitions"),
+                );
+            }
+            at = stop;
+        }
+        while let Some((_, name)) = self.tokens.get(at).copied() {
+            at = self.formula(Some(name), at + 2, false);
+        }
+    }
+
+    /// Whether the token begins a definition: a name that is the first token of its line, followed by `=`.
+    pub(super) fn is_definition(&self, at: usize) -> bool {
+        matches!(self.tokens.get(at), Some((Token::Name, _)))
+            && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
+            && (self.named == Some(at) || self.first_of_line(self.tokens[at].1.start))
+    }
+
+    pub(super) fn first_of_line(&self, offset: u32) -> bool {
+        let before = self.source.get(..offset as usize).unwrap_or_default();
+        before
+            .chars()
+            .rev()
+            .find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}'))
+            .is_none_or(|c| c == '\n')
+    }
+
+    /// Copies one formula up to the next definition or the end; gives the index after it.
+    fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
+        let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
+        let frame = self.out.tokens.len();
+        self.out.tokens.push((Token::Start, first));
+        let mut at = from;
+        let mut end = name.map_or(first.start, |n| n.end);
+        self.broken = false;
+        self.is_named = name.is_some();
+        self.until.clear();
+        if let (None, Some(_), Some((token, equal))) =
+            (self.part.name, name, self.tokens.get(from.wrapping_sub(1)).copied())
+        {
+            end = equal.end;
+            if token == Token::ColonEqual {
+                self.colon_equal(equal);
+            }
+        }
+        let mut too_deep = false;
+        while let Some((token, span)) = self.tokens.get(at).copied() {
+            let run = self.ordinary(at);
+            if let Some((_, last)) = run.last() {
+                self.out.tokens.extend_from_slice(run);
+                end = last.end;
+                at += run.len();
+                continue;
+            }
+            if token == Token::Name && !single && self.starts_definition(at) {
+                break;
+            }
+            match token {
+                Token::OpenSquare if !self.follows_operand() => {
+                    self.square_reference(at, span);
+                    self.open.push(at as u32 | DROPPED);
+                }
+                Token::OpenSquare if self.no_timeframe(at) => {
+                    let count = self.skipped_timeframe(at);
+                    end = self.tokens[at + count - 1].1.end;
+                    at += count;
+                    continue;
+                }
+                Token::Open | Token::OpenSquare => {
+                    self.open.push(at as u32);
+                    if self.open.len() > self.limits.nesting && !too_deep {
+                        too_deep = true;
+                        self.diagnostics.push(
+                            Diagnostic::new(
+                                Code::NestingTooDeep,
+                                span,
+                                format!("brackets nest deeper than {} levels", self.limits.nesting),
+                            )
+                            .with_help("split the formula into definitions that use each other"),
+                        );
+                    }
+                    self.push(token, span);
+                }
+                Token::Star if self.is_sole_argument(at) => self.sole_star(at, span),
+                Token::Close | Token::CloseSquare => self.close(token, span),
+                Token::Name | Token::Colon | Token::Percent | Token::Dot | Token::Tab => {
+                    let skipped = self.foreign(at, single);
+                    if skipped == 0 {
+                        self.push(token, span);
+                    } else {
+                        end = self.tokens[at + skipped - 1].1.end;
+                        at += skipped;
+                        continue;
+                    }
+                }
+                Token::Odd => {
+                    self.broken = true;
+                    if span.text(self.source) == "?" {
+                        self.until.push((":", self.open.len()));
+                    }
+                    self.odd(at + 1, span);
+                }
+                Token::Semicolon
+                | Token::OpenBrace
+                | Token::CloseBrace
+                | Token::DoublePipe
+                | Token::DoubleStar
+                | Token::DoubleAmpersand
+                | Token::DoubleColon
+                | Token::ColonEqual => {
+                    let skipped = self.mark(at);
+                    end = self.tokens[at + skipped - 1].1.end;
+                    at += skipped;
+                    continue;
+                }
+                _ => self.push(token, span),
+            }
+            end = span.end;
+            at += 1;
+        }
+        let mut swallowed = false;
+        while let Some((_, rest)) = self.swallowed.split_first().filter(|(first, _)| **first < end) {
+            swallowed = true;
+            self.swallowed = rest;
+        }
+        self.close_all(end, too_deep || swallowed);
+        if too_deep {
+            self.out.tokens.truncate(frame + 1);
+        }
+        self.out.tokens.push((Token::End, Span::new(end, end)));
+        self.out.heads.push(Head {
+            name,
+            span: Span::new(first.start, end.max(first.end)),
+            too_deep,
+            broken: self.broken || swallowed,
+            swallowed,
+            part: self.part.index,
+        });
+        at
+    }
+
+    /// The tokens from `at` on that stand where they may and begin nothing: of most formulas all. Their brackets are
+    /// opened and closed.
+    fn ordinary(&mut self, at: usize) -> &'t [(Token, Span)] {
+        use Token::{
+            Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
+            LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,
+        };
+        let rest = self.tokens.get(at..).unwrap_or_default();
+        let mut before = self.out.tokens.last().map_or(Token::Start, |t| t.0);
+        for (index, (token, _)) in rest.iter().enumerate() {
+            let ordinary = match *token {
+                Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
+                | Less | LessEqual | Greater | GreaterEqual => true,
+                Name => {
+                    let next = rest.get(index + 1).map_or(Token::End, |t| t.0);
+                    let beside = before == Dot || ends_operand(before) || begins_operand(next) && next != Open;
+                    !(beside || matches!(next, Equal | ColonEqual))
+                }
+                Star => !self.is_sole_argument(at + index),
+                Open if self.open.len() < self.limits.nesting => {
+                    self.open.push((at + index) as u32);
+                    true
+                }
+                Close | CloseSquare => self.closes(*token),
+                _ => false,
+            };
+            if !ordinary {
+                return rest.get(..index).unwrap_or_default();
+            }
+            before = *token;
+        }
+        rest
+    }
+
+    /// Takes off the innermost open bracket when the token is the one that closes it.
+    fn closes(&mut self, token: Token) -> bool {
+        let opening = self.open.last().and_then(|at| self.tokens.get(*at as usize)).map(|t| t.0);
+        let closes = opening == Some(if token == Token::Close { Token::Open } else { Token::OpenSquare });
+        if closes {
+            self.open.pop();
+        }
+        closes
+    }
+
+    pub(super) fn push(&mut self, token: Token, span: Span) {
+        self.out.tokens.push((token, span));
+    }
+
+    /// A definition also begins inside brackets, when the innermost of them is never closed.
+    fn starts_definition(&mut self, at: usize) -> bool {
+        if !self.is_definition(at) {
+            return false;
+        }
+        let Some(innermost) = self.open.last().copied() else { return true };
+        let tokens = self.tokens;
+        let closed = self.closed.get_or_insert_with(|| matched(tokens));
+        !closed.get((innermost & !DROPPED) as usize).copied().unwrap_or(false)
+    }
+}

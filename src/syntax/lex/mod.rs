@@ -1,0 +1,19 @@
+//! Source text to tokens, and the layout of a file: where definitions begin, which brackets match.
+
+mod brackets;
+mod clauses;
+mod faults;
+mod foreign;
+mod foreign_words;
+mod layout;
+mod lexer;
+mod names;
+mod text;
+mod token;
+
+pub use layout::{Head, Layout, Mode, layout};
+pub use layout::{Part, layout_part};
+pub use lexer::lex_part;
+pub use lexer::{Lexed, lex};
+pub use text::{quote, unquote};
+pub use token::Token;

@@ -1,0 +1,37 @@
+//! Text literals: their value, and a value back to a literal.
+
+use std::borrow::Cow;
+
+/// The value of a text literal as written, quotes included; `""` inside is one quote.
+///
+/// ```
+/// assert_eq!(formulac_syntax::lex::unquote(r#""say ""hi""""#), r#"say "hi""#);
+/// ```
+#[must_use]
+pub fn unquote(literal: &str) -> Cow<'_, str> {
+    // Most are plain, and are looked through once.
+    if let Some(inner) = literal.strip_prefix('"') {
+        let inner = inner.strip_suffix('"').unwrap_or(inner);
+        let quotes = inner.bytes().any(|b| b == b'"');
+        return if quotes { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) };
+    }
+    let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}".contains(c);
+    if literal.starts_with(curly) {
+        return Cow::Borrowed(literal.trim_start_matches(curly).trim_end_matches(|c| curly(c) || c == '"'));
+    }
+    if let Some(inner) = literal.strip_prefix('\'') {
+        return Cow::Owned(inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'"));
+    }
+    let inner = literal.strip_suffix('"').unwrap_or(literal);
+    Cow::Owned(inner.replace("\"\"", "\""))
+}
+
+/// A value as a text literal.
+///
+/// ```
+/// assert_eq!(formulac_syntax::lex::quote(r#"say "hi""#), r#""say ""hi""""#);
+/// ```
+#[must_use]
+pub fn quote(value: &str) -> String {
+    format!("\"{}\"", value.replace('"', "\"\""))
+}

@@ -1,0 +1,94 @@
+//! Texts that stand in Markdown: of any name and any sentence nothing becomes markup.
+
+use std::borrow::Cow;
+
+use crate::diag::hidden::visible;
+
+/// A text in one line as code. Where backticks would end it, or a bar the cell of a table, it is HTML.
+///
+/// ```
+/// use formulac_syntax::markdown::code;
+///
+/// assert_eq!(code("SUM(a)"), "`SUM(a)`");
+/// assert_eq!(code("a | b_c"), r"<code>a \| b_c</code>");
+/// ```
+#[must_use]
+pub fn code(text: &str) -> String {
+    let text = visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+    if text.contains(['`', '|']) {
+        return format!("<code>{}</code>", plain(&text));
+    }
+    format!("`{}`", if text.is_empty() { " " } else { &text })
+}
+
+/// A block of code, whatever stands in it.
+///
+/// ```
+/// assert_eq!(formulac_syntax::markdown::block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
+/// ```
+#[must_use]
+pub fn block(language: &str, text: &str) -> String {
+    let text = visible(text);
+    let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{fence}{language}\n{text}{end}{fence}\n")
+}
+
+fn longest_run(text: &str, of: char) -> usize {
+    text.split(|c| c != of).map(str::len).max().unwrap_or_default()
+}
+
+/// A sentence of a message; what stands between backticks in it is a name.
+///
+/// ```
+/// assert_eq!(formulac_syntax::markdown::sentence("`a_b` reads a_b"), "`a_b` reads a_b");
+/// ```
+#[must_use]
+pub fn sentence(sentence: &str) -> String {
+    let mut out = String::new();
+    let parts: Vec<&str> = sentence.split('`').collect();
+    for (number, part) in parts.iter().enumerate() {
+        if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
+            out.push_str(&code(part));
+        } else {
+            out.push_str(&plain(part));
+        }
+    }
+    out
+}
+
+/// A text in which nothing is Markdown or HTML, as for the cell of a table.
+///
+/// ```
+/// use formulac_syntax::markdown::plain;
+///
+/// assert_eq!(plain("a_b _c_ | <i>"), r"a_b \_c\_ \| &lt;i&gt;");
+/// assert_eq!(plain("me@example.com, @all"), "me@example.com, &#64;all");
+/// ```
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    let text: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let text = visible(&text);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();
+        let escaped: Cow<'static, str> = match c {
+            // Inside of a word it is no emphasis.
+            '_' if is_inside && rest.peek().is_some_and(|next| next.is_alphanumeric()) => "_".into(),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => format!("\\{c}").into(),
+            '<' => "&lt;".into(),
+            '>' => "&gt;".into(),
+            '&' => "&amp;".into(),
+            // A mention would call somebody; an address does not.
+            '@' if !is_inside => "&#64;".into(),
+            c => {
+                out.push(c);
+                continue;
+            }
+        };
+        out.push_str(&escaped);
+    }
+    out
+}

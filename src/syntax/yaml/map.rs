@@ -1,0 +1,153 @@
+//! From a scalar's value back to the file: block texts are indented, quotes escape, lines are folded.
+
+use super::{Kind, Node, Style};
+
+/// For each byte of a scalar's value, and for its end, the offset in the file.
+///
+/// The value is read once more, each character beside what it was made from: a character as it stands, an escape, a
+/// break of lines with the blanks around it.
+pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
+    let Kind::Scalar { value, style } = &node.kind else { return Vec::new() };
+    let mut walk = Walk { source, at: node.span.start as usize, offsets: Vec::with_capacity(value.len() + 1) };
+    match style {
+        Style::Block => walk.block(value),
+        Style::Plain => walk.flow(value, *style),
+        Style::Single | Style::Double => {
+            walk.at += 1;
+            walk.flow(value, *style);
+        }
+    }
+    let end = walk.at.min(source.len()) as u32;
+    let mut offsets = walk.offsets;
+    offsets.push(end);
+    offsets
+}
+
+struct Walk<'s> {
+    source: &'s str,
+    /// The byte of the file that comes next.
+    at: usize,
+    offsets: Vec<u32>,
+}
+
+impl Walk<'_> {
+    fn rest(&self) -> &str {
+        self.source.get(self.at..).unwrap_or_default()
+    }
+
+    /// A character of the value stands there.
+    fn put(&mut self, c: char, offset: usize) {
+        let offset = offset.min(self.source.len()) as u32;
+        self.offsets.extend(std::iter::repeat_n(offset, c.len_utf8()));
+    }
+
+    /// A block text: its lines, without the blanks that they are indented by. It begins with its first line that is not
+    /// empty, so the empty ones before are what the value begins with.
+    fn block(&mut self, value: &str) {
+        let line = self.source.get(..self.at).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
+        let indent = self.at - line;
+        let before = value.len() - value.trim_start_matches('\n').len();
+        let mut breaks: Vec<usize> = Vec::with_capacity(before);
+        let mut end = line;
+        for _ in 0..before {
+            end = end.saturating_sub(1);
+            breaks.push(end);
+            end = self.source.get(..end).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
+        }
+        breaks.into_iter().rev().for_each(|at| self.put('\n', at));
+        for c in value.get(before..).unwrap_or_default().chars() {
+            let mut here = self.at_line_end();
+            // Folded, a line that breaks is a blank, and one of several breaks is none.
+            while here.is_some() && !matches!(c, '\n' | ' ') {
+                self.next_line(here.unwrap_or_default(), indent);
+                here = self.at_line_end();
+            }
+            match here {
+                Some(length) => {
+                    self.put(c, self.at);
+                    self.next_line(length, indent);
+                }
+                None => {
+                    self.put(c, self.at);
+                    self.at += self.rest().chars().next().map_or(0, char::len_utf8);
+                }
+            }
+        }
+    }
+
+    /// The length of the break of lines that stands here; none in a line, and none at the end of the file.
+    fn at_line_end(&self) -> Option<usize> {
+        let rest = self.rest();
+        if rest.starts_with("\r\n") { Some(2) } else { rest.starts_with(['\n', '\r']).then_some(1) }
+    }
+
+    /// Over a break of lines, and the blanks that the next line is indented by.
+    fn next_line(&mut self, length: usize, indent: usize) {
+        self.at += length;
+        let rest = self.rest();
+        let blanks = rest.bytes().take_while(|b| *b == b' ').count();
+        self.at += blanks.min(indent);
+    }
+
+    /// A text that may go over several lines, whose blanks at the ends of lines do not count.
+    fn flow(&mut self, value: &str, style: Style) {
+        let mut chars = value.chars().peekable();
+        while let Some(c) = chars.next() {
+            if style == Style::Double {
+                self.skip_escaped_break();
+            }
+            if let Some((breaks, after)) = self.fold() {
+                // One break is a blank; of several, all but the first are breaks.
+                self.put(c, breaks.first().copied().unwrap_or(self.at));
+                for at in breaks.iter().skip(2) {
+                    if chars.next_if_eq(&'\n').is_some() {
+                        self.put('\n', *at);
+                    }
+                }
+                self.at = after;
+                continue;
+            }
+            let length = match style {
+                Style::Double if self.rest().starts_with('\\') => escape_length(self.rest()),
+                Style::Single if self.rest().starts_with("''") => 2,
+                _ => self.rest().chars().next().map_or(0, char::len_utf8),
+            };
+            self.put(c, self.at);
+            self.at += length;
+        }
+    }
+
+    /// The breaks of lines in the blanks that stand here, and where these end; `None` if no line breaks.
+    fn fold(&self) -> Option<(Vec<usize>, usize)> {
+        let rest = self.rest();
+        let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+        let inside = rest.get(..blanks).unwrap_or_default();
+        let breaks: Vec<usize> = inside
+            .char_indices()
+            .filter(|(i, c)| *c == '\n' || (*c == '\r' && !inside.get(i + 1..).unwrap_or_default().starts_with('\n')))
+            .map(|(i, _)| self.at + i)
+            .collect();
+        (!breaks.is_empty()).then_some((breaks, self.at + blanks))
+    }
+
+    /// A backslash at the end of a line joins it with the next one.
+    fn skip_escaped_break(&mut self) {
+        loop {
+            let rest = self.rest();
+            let Some(after) = rest.strip_prefix("\\\r\n").or_else(|| rest.strip_prefix("\\\n")) else { return };
+            let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
+            self.at = self.source.len() - after.len() + blanks;
+        }
+    }
+}
+
+/// The length of a backslash escape.
+fn escape_length(rest: &str) -> usize {
+    match rest.chars().nth(1) {
+        Some('x') => 4,
+        Some('u') => 6,
+        Some('U') => 10,
+        Some(c) => 1 + c.len_utf8(),
+        None => 1,
+    }
+}

@@ -1,0 +1,227 @@
+//! A YAML text to nodes, by an explicit stack and within limits.
+
+use std::collections::{BTreeMap, HashMap};
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+
+use super::places::Places;
+use super::traps::{self, invalid};
+use super::{Kind, Node, Style};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// Sequences and mappings inside each other; no spec or dbt file comes near it.
+const NESTING: usize = 64;
+/// Nodes of one file.
+const NODES: usize = 2_000_000;
+/// Nodes and bytes of text that all aliases of one file repeat: 1 MiB.
+const REPEATED: usize = 1 << 20;
+
+enum Open {
+    Sequence(Vec<Node>),
+    /// Pairs, the keys among them with their places, and the key whose value comes next.
+    Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
+}
+
+/// The first document of a text; none for an empty one. Faults that keep nothing from being read, such as a key that
+/// stands twice, are reported beside it: the first of the two counts.
+pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
+    // To the reader it is the end of the file, whatever comes behind.
+    if let Some(at) = source.find('\0') {
+        let at = at as u32;
+        return Err(Diagnostic::new(Code::InvalidYaml, Span::new(at, at + 1), "control character U+0000 in the file")
+            .with_help("remove it; a YAML file holds text only"));
+    }
+    let places = Places::new(source);
+    let offset = |mark: &Marker| places.byte(mark.index()) as u32;
+    let mut stack: Vec<(Open, u32, usize)> = Vec::new();
+    let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut repeated = 0usize;
+    // Anchors before scalars, until an alias uses them.
+    let mut unused: BTreeMap<usize, Span> = BTreeMap::new();
+    let mut count = 0usize;
+    let mut done: Option<Node> = None;
+    for event in Parser::new_from_str(source) {
+        let (event, place) = event.map_err(|fault| {
+            let at = offset(fault.marker());
+            let width = source.get(at as usize..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
+            invalid(source, Span::new(at, at + width as u32), fault.info())
+        })?;
+        let (start, end) = (offset(&place.start), offset(&place.end));
+        let span = Span::new(start, end.max(start));
+        count += 1;
+        if count > NODES {
+            return Err(invalid(source, span, "the file is too large"));
+        }
+        let (node, anchor) = match event {
+            Event::Scalar(value, style, anchor, tag) => {
+                let style = match style {
+                    ScalarStyle::SingleQuoted => Style::Single,
+                    ScalarStyle::DoubleQuoted => Style::Double,
+                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    ScalarStyle::Plain => Style::Plain,
+                };
+                let mut span = span;
+                // The place of a value begins with what YAML says of it.
+                while let Some(property) = property(source, span).filter(|_| anchor > 0 || tag.is_some()) {
+                    if property.text(source).starts_with('&') {
+                        unused.insert(anchor, property);
+                    } else if !property.text(source).starts_with("!!") {
+                        faults.push(traps::property(source, property));
+                    }
+                    span.start = after_blanks(source, property.end).min(span.end);
+                }
+                if style == Style::Block
+                    && value.is_empty()
+                    && let Some(fault) = traps::empty_block(source, span)
+                {
+                    return Err(fault);
+                }
+                (Node { kind: Kind::Scalar { value: value.into_owned(), style }, span }, anchor)
+            }
+            Event::SequenceStart(anchor, _) => {
+                stack.push((Open::Sequence(Vec::new()), start, anchor));
+                check_depth(stack.len(), span)?;
+                continue;
+            }
+            Event::MappingStart(anchor, _) => {
+                stack.push((Open::Mapping(Vec::new(), HashMap::new(), None), start, anchor));
+                check_depth(stack.len(), span)?;
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some((open, start, anchor)) = stack.pop() else { continue };
+                let kind = match open {
+                    Open::Sequence(items) => Kind::Sequence(items),
+                    Open::Mapping(pairs, ..) => Kind::Mapping(pairs),
+                };
+                (Node { kind, span: Span::new(start, end.max(start)) }, anchor)
+            }
+            Event::Alias(anchor) => {
+                let node = anchors.get(&anchor).cloned();
+                let node = node.ok_or_else(|| invalid(source, span, "an alias to nothing"))?;
+                let (size, depth) = size(&node);
+                repeated += size;
+                if repeated > REPEATED {
+                    let message = "the aliases of this file repeat more than 1 MiB of values";
+                    return Err(Diagnostic::new(Code::InvalidYaml, span, message)
+                        .with_help("write an alias only where it repeats a short value, without aliases in it"));
+                }
+                check_depth(stack.len() + depth, span)?;
+                unused.remove(&anchor);
+                // A formula is shown where it is written; the alias is no text that it could be found in.
+                let is_text = matches!(node.kind, Kind::Scalar { .. });
+                (if is_text { node } else { Node { span, ..node } }, 0)
+            }
+            _ => continue,
+        };
+        if anchor > 0 {
+            anchors.insert(anchor, node.clone());
+        }
+        match stack.last_mut() {
+            None if done.is_some() && !node.is_null() => {
+                faults.push(
+                    Diagnostic::new(Code::InvalidYaml, node.span, "the file holds a second YAML document")
+                        .with_help("keep one document in a file: remove what stands behind `---`"),
+                );
+                return Ok(done);
+            }
+            None => {
+                done.get_or_insert(node);
+            }
+            Some((Open::Sequence(items), ..)) => items.push(node),
+            Some((Open::Mapping(pairs, keys, key), ..)) => match key.take() {
+                None => *key = Some(node),
+                Some(key) => {
+                    if let Some(text) = key.text() {
+                        if let Some(first) = keys.get(text) {
+                            let message = format!("the key `{text}` stands twice");
+                            faults.push(
+                                Diagnostic::new(Code::InvalidYaml, key.span, message)
+                                    .with_other(*first, "the first")
+                                    .with_help("remove one of them"),
+                            );
+                            continue;
+                        }
+                        keys.insert(text.to_owned(), key.span);
+                    }
+                    pairs.push((key, node));
+                }
+            },
+        }
+    }
+    faults.extend(unused.values().map(|anchor| traps::property(source, *anchor)));
+    Ok(done.filter(|n| !n.is_null()))
+}
+
+/// `&name` or `!tag` at the beginning of a value.
+fn property(source: &str, span: Span) -> Option<Span> {
+    let text = span.text(source);
+    if !text.starts_with(['&', '!']) {
+        return None;
+    }
+    let length = text.find(|c: char| c.is_whitespace()).unwrap_or(text.len());
+    Some(Span::new(span.start, span.start + length as u32))
+}
+
+fn after_blanks(source: &str, from: u32) -> u32 {
+    let rest = source.get(from as usize..).unwrap_or_default();
+    from + (rest.len() - rest.trim_start().len()) as u32
+}
+
+/// Returns the nodes of a value with the bytes of their texts, and how deep lists and mappings nest in it.
+fn size(node: &Node) -> (usize, usize) {
+    // Depth is bounded by NESTING when the node is made, that of an alias included.
+    let sum = |(size, depth): (usize, usize), node: &Node| {
+        let (more, inner) = self::size(node);
+        (size + more, depth.max(inner + 1))
+    };
+    match &node.kind {
+        Kind::Scalar { value, .. } => (value.len() + 1, 0),
+        Kind::Sequence(items) => items.iter().fold((1, 1), sum),
+        Kind::Mapping(pairs) => pairs.iter().flat_map(|(k, v)| [k, v]).fold((1, 1), sum),
+    }
+}
+
+fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
+    if depth <= NESTING {
+        return Ok(());
+    }
+    let message = format!("lists and mappings nest more than {NESTING} levels deep");
+    Err(Diagnostic::new(Code::InvalidYaml, span, message).with_help("remove brackets that are not needed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists of ten aliases to the list before: few bytes, and ten times as many values for each level.
+    fn levels(count: usize) -> String {
+        let list =
+            |level: usize| format!("l{level}: &l{level} [{}]\n", vec![format!("*l{}", level - 1); 10].join(", "));
+        let first = "l0: &l0 [a, b, c]\n".to_owned();
+        first + &(1..=count).map(list).collect::<String>()
+    }
+
+    #[test]
+    fn aliases_repeat_little() {
+        let read = |text: &str| read(text, &mut Vec::new());
+        assert!(read(&levels(3)).is_ok());
+        assert!(read(&levels(6)).unwrap_err().message().contains("1 MiB"));
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20].join(", "));
+        assert!(read(&long).unwrap_err().message().contains("1 MiB"));
+    }
+
+    /// An alias inside a list is as deep as the list and the value that it repeats together.
+    #[test]
+    fn aliases_nest_no_deeper_than_lists() {
+        let nested = |level: usize| {
+            let inside = if level == 0 { "a".to_owned() } else { format!("*l{}", level - 1) };
+            format!("l{level}: &l{level} {}{inside}{}\n", "[".repeat(20), "]".repeat(20))
+        };
+        let text = |levels: usize| (0..levels).map(nested).collect::<String>();
+        assert!(read(&text(3), &mut Vec::new()).is_ok());
+        let fault = read(&text(4), &mut Vec::new()).unwrap_err();
+        assert!(fault.message().contains("levels deep"), "{fault:?}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Words without quotes that are no texts to YAML.
+
+/// What YAML reads a plain scalar as, where that is no text: names have to be put in quotes then. Readers differ; this
+/// is what any of the common ones, old and new, may take it for.
+pub fn other_reading(plain: &str) -> Option<&'static str> {
+    match plain.to_ascii_lowercase().as_str() {
+        "" | "~" | "null" => return Some("nothing"),
+        _ if truth(plain).is_some() => return Some("a truth value"),
+        _ => {}
+    }
+    if is_date(plain) {
+        return Some("a date");
+    }
+    let digits = plain.trim_start_matches(['+', '-']);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.contains(|c: char| c.is_ascii_digit())
+        && (digits.replace('_', "").parse::<f64>().is_ok() || digits.starts_with("0x") || digits.starts_with("0o"));
+    is_number.then_some("a number")
+}
+
+/// The truth value of a plain scalar. Formatters write `true` for `yes`.
+pub fn truth(plain: &str) -> Option<bool> {
+    match plain.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn is_date(plain: &str) -> bool {
+    let mut parts = plain.split('-');
+    let digits = |part: Option<&str>, lengths: [usize; 2]| {
+        part.is_some_and(|p| lengths.contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+    };
+    digits(parts.next(), [4, 4])
+        && digits(parts.next(), [1, 2])
+        && digits(parts.next(), [1, 2])
+        && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_reading;
+
+    #[test]
+    fn words_are_told_from_texts() {
+        for (plain, reading) in [
+            ("2024", Some("a number")),
+            ("-1.5e3", Some("a number")),
+            ("0x1F", Some("a number")),
+            ("1_000", Some("a number")),
+            ("2024-01-31", Some("a date")),
+            ("No", Some("a truth value")),
+            ("~", Some("nothing")),
+            ("x2024", None),
+            ("2024q1", None),
+            ("1-2", None),
+            ("norway", None),
+            (".", None),
+        ] {
+            assert_eq!(other_reading(plain), reading, "{plain}");
+        }
+    }
+}
