@@ -15,8 +15,8 @@ mod measure;
 
 use std::hint::black_box;
 
+use formulac::Dialect;
 use formulac::artifacts::{Keep, Manifest, ResourceType};
-use formulac::{Dialect, Schema};
 use manifest::{COLUMNS, MODELS, generated};
 use measure::{Goals, Race, ratio, spent};
 use serde::de::IgnoredAny;
@@ -37,7 +37,7 @@ fn main() {
     let code = Keep::default().raw_code().compiled_code();
     let (memory, manifest) = spent(|| read(&text, Keep::default()));
     let (with_code, _) = spent(|| drop(read(&text, code)));
-    let (of_schema, schema) = spent(|| Schema::from_dbt(&manifest, None, Dialect::default()));
+    let (of_schema, schema) = spent(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
     assert_eq!(manifest.of_type(ResourceType::Model).count(), MODELS);
     assert_eq!(schema.relations().iter().map(|relation| relation.columns().len()).sum::<usize>(), MODELS * COLUMNS);
     let times = Race::new()
@@ -45,7 +45,7 @@ fn main() {
         .with("manifest", || drop(read(&text, Keep::default())))
         .with("with its code", || drop(read(&text, code)))
         .with("its tests", || drop(black_box(manifest.tests_by_node())))
-        .with("schema of it", || drop(black_box(Schema::from_dbt(&manifest, None, Dialect::default()))))
+        .with("schema of it", || drop(black_box(formulac::known::from_dbt(&manifest, None, Dialect::default()))))
         .with("a tenth of it", || drop(read(&small, Keep::default())))
         .run(rounds);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;

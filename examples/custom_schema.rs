@@ -10,7 +10,7 @@ last_order = MAX(ordered_on)
 "#;
 
 fn main() {
-    // Built by hand; `Schema::from_text` reads the files that the command takes, dbt's among them.
+    // Built by hand; `Schema::from_text` reads the files that the command takes.
     let orders = Relation::new("orders")
         .with(Column::new("order_id", Type::Integer))
         .with(Column::new("amount", Type::Decimal).nullable(false))

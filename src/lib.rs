@@ -18,7 +18,7 @@
 //! assert!(ltv.sql().starts_with("safe_divide("));
 //! ```
 //!
-//! [`Compiler::compile`] takes formulas, [`Compiler::compile_spec`] takes a model spec in YAML and gives a query and a
+//! `Compiler::compile` takes formulas, [`Compiler::compile_spec`] takes a model spec in YAML and gives a query and a
 //! dbt model. The stages are public as functions ([`lex`], [`parse`]) for tools that stop early.
 
 #![forbid(unsafe_code)]
@@ -26,36 +26,29 @@
 
 #[cfg(feature = "cli")]
 pub mod artifacts;
-mod calendar;
-mod check;
 mod compiler;
 pub mod dbt;
 #[cfg(feature = "sync")]
 pub mod decompile;
 #[cfg(feature = "drafts")]
 mod draft;
-mod emit;
 #[cfg(feature = "cli")]
 pub mod impact;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub mod interpret;
-mod ir;
+#[cfg(feature = "cli")]
+pub mod known;
 #[cfg(feature = "lineage")]
 pub mod lineage;
-mod memory;
-mod name_index;
 #[cfg(feature = "cli")]
 pub mod omni;
 mod parallel;
-mod plan;
 #[cfg(feature = "cli")]
 pub mod promote;
-mod schema;
 #[cfg(feature = "cli")]
 pub mod secrets;
 mod spec;
-mod sql;
 #[cfg(feature = "cli")]
 mod stored;
 #[cfg(feature = "sync")]
@@ -65,15 +58,18 @@ pub mod verify;
 #[cfg(feature = "sync")]
 pub mod yaml_edit;
 
-pub use calendar::{UnknownWeekday, Weekday};
-pub use check::Context;
-pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn, UndecidedType};
+pub use compiler::{Builder, Compiler};
 pub use diag::{Code, Diagnostic, Severity};
 #[cfg(feature = "drafts")]
 pub use draft::Draft;
-use formulac_catalog::{ALL_DIGITS, dialect};
+use formulac_catalog::dialect;
 #[doc(inline)]
 pub use formulac_catalog::{Dialect, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog};
+#[doc(inline)]
+pub use formulac_core::{
+    Access, Column, Compiled, Context, Definition, ReadColumn, Relation, Schema, UndecidedType, UnknownWeekday, Weekday,
+};
+use formulac_core::{calendar, check, emit, ir, memory, plan, schema, sql};
 #[doc(inline)]
 pub use formulac_grammar as parse;
 #[cfg(any(feature = "sync", feature = "cli"))]
@@ -81,10 +77,9 @@ pub use formulac_syntax::markdown;
 use formulac_syntax::yaml;
 #[doc(inline)]
 pub use formulac_syntax::{ast, diag, lex, limits, span};
-pub use limits::Limits;
 #[cfg(feature = "cli")]
-pub use schema::Known;
-pub use schema::{Access, Column, Relation, Schema};
+pub use known::Known;
+pub use limits::Limits;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub use spec::interpreted::{Interpreted, interpreted};

@@ -10,7 +10,7 @@ use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest, RunResults, So
 use formulac::dbt::spec_of;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
-use formulac::{Dialect, Known, Schema};
+use formulac::{Dialect, Known};
 use jiff::Timestamp;
 
 use super::dbt_project::{self, DbtProject};
@@ -136,9 +136,9 @@ impl Artifacts {
     /// What the manifest and the catalog beside it know. `fetched` holds the columns that `schema fetch` wrote.
     pub fn known(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
         let mut known = self.dbt();
-        known.schema = Schema::from_dbt(&self.manifest, self.catalog()?, dialect);
+        known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
-            known.schema = Schema::from_dbt(&self.manifest, Some(fetched), dialect).filled_by(known.schema);
+            known.schema = formulac::known::from_dbt(&self.manifest, Some(fetched), dialect).filled_by(known.schema);
         }
         Ok(known)
     }

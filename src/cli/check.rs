@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Project, Schema};
+use formulac::{Compiler, Project};
 
 use super::args::CheckArgs;
 use super::bounds::Bounds;
@@ -233,7 +233,7 @@ fn diagnose(compiler: &Compiler, kind: Kind, source: Source) -> Found {
             let faults = match source.fault.clone() {
                 Some(fault) => vec![fault],
                 None if kind == Kind::Project => Project::from_text(&source.text).1,
-                None => Schema::from_text(&source.text, compiler.dialect()).1,
+                None => formulac::known::from_text(&source.text, compiler.dialect()).1,
             };
             source.found(faults)
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Keep, Manifest};
-use formulac::{Dialect, Known, Schema};
+use formulac::{Dialect, Known};
 
 use super::artifacts::Artifacts;
 use super::exit::{Failure, Found};
@@ -58,7 +58,7 @@ impl Given {
             Self::Texts(sources) => sources,
         };
         let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
-        let (schema, faults) = Schema::from_texts(&texts, dialect);
+        let (schema, faults) = formulac::known::from_texts(&texts, dialect);
         if !faults.iter().any(|(_, d)| d.is_error()) {
             return Ok(Known::from(schema));
         }

@@ -263,7 +263,7 @@ fn of_probes(compiler: &Compiler, read: &Read<'_>) -> Compiler {
     let mut options = (*compiler.options).clone();
     options.schema = Arc::new(Schema::new().with(relation()));
     options.from = Some(RELATION.to_owned());
-    Compiler { options: Arc::new(options), pool: Arc::default() }
+    compiler.with_options(options)
 }
 
 impl Read<'_> {

@@ -97,7 +97,7 @@ impl Patterns {
         // In a group there is a row at least, so that sums of conditions are written in another way.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![column(Type::Text, false, KEY)];
-        let grouped = Compiler { options: Arc::new(options), pool: Arc::default() };
+        let grouped = compiler.with_options(options);
         let is_conditional = |probe: &Probe| matches!(probe.shape, Shape::Call(name) if name.starts_with("SUMIF"));
         let probes = || tried.probes.iter().enumerate();
         let all: Vec<(usize, &Probe)> = probes().collect();

@@ -25,9 +25,10 @@ use super::totals::ReadBefore;
 use super::uniqueness::SingleMatch;
 use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
 use super::{CompiledSpec, SpecDefinition};
+use crate::UndecidedType;
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
-use crate::compiler::Compiler;
+use crate::compiler::{Compiler, SpecOptions, path};
 use crate::diag::{self, Code, Diagnostic};
 use crate::ir::{ColumnUse, Ir, Program};
 use crate::memory::Memory;
@@ -39,6 +40,7 @@ use crate::plan::{
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::{Level, Type};
+use std::sync::Arc;
 
 impl Compiler {
     /// Compiles a model spec. There is always a result; its texts are there when no error is.
@@ -77,10 +79,24 @@ impl Compiler {
         if compiled.has_errors() {
             compiled.query = None;
             compiled.model = None;
-        } else if self.options.probe_types {
+        } else if self.specs.probe_types {
             compiled.undecided_types = self.undecided_types_of_spec(file.source, &compiled);
         }
         compiled
+    }
+}
+
+impl Compiler {
+    /// Lists the columns of unknown type whose type decides the SQL of a spec.
+    fn undecided_types_of_spec(&self, text: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
+        let Some(before) = compiled.query() else { return Vec::new() };
+        let columns = compiled.columns_read.iter().filter(|column| column.assumed);
+        let columns = columns.map(|column| (path(column), &*column.name, column.ty));
+        let specs = Arc::new(SpecOptions { probe_types: false, ..(*self.specs).clone() });
+        self.undecided(columns, |formulas| {
+            let compiler = Self { formulas: formulas.clone(), specs: Arc::clone(&specs) };
+            compiler.compile_spec(text).query().is_some_and(|sql| sql != before)
+        })
     }
 }
 

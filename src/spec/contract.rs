@@ -22,7 +22,7 @@ impl Compiler {
     /// Whether dbt enforces the contract of a spec's model: the spec says so, or the project of all models.
     pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
         let said = contract(dbt).and_then(|contract| contract.get("enforced")?.boolean());
-        said.unwrap_or(self.options.contracts)
+        said.unwrap_or(self.specs.contracts)
     }
 }
 

@@ -68,7 +68,7 @@ impl Run<'_> {
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), Value::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), Value::Map(meta))));
         // Until 1.10 dbt has them beside the configuration only.
-        if self.compiler.options.flat_meta() {
+        if self.compiler.specs.flat_meta() {
             out.extend(config);
         } else if !config.is_empty() {
             out.push(("config".to_owned(), Value::Map(config)));

@@ -158,7 +158,7 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<Given>) -> Res
         Some(known) if known.input == input => {}
         Some(_) => return Err(format!("two relations called `{name}`")),
         None => {
-            let known = compiler.options.known(from).cloned();
+            let known = super::known::known(&compiler.options, from).cloned();
             relations.push(Given { name: name.clone(), input: input.to_owned(), known });
         }
     }

@@ -7,33 +7,16 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Relation;
 use crate::span::Span;
 
-impl Options {
-    /// The relation as far as its columns are known.
-    pub(super) fn known(&self, from: &From) -> Option<&Relation> {
-        let model = from.own_model().and_then(|model| self.models.relation(model));
-        model.or_else(|| self.schema.relation(from.name())).filter(|relation| !relation.is_open())
-    }
-
-    /// The same by a name alone.
-    pub(crate) fn known_by_name(&self, name: &str) -> Option<&Relation> {
-        self.models.relation(name).or_else(|| self.schema.relation(name))
-    }
-}
-
-impl Options {
-    /// How a relation that nothing similar is known of becomes known; `key` is where its name stands.
-    pub(crate) fn help_with_missing(&self, key: &str) -> String {
-        match self.dbt_version {
-            Some(_) => format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`"),
-            None => format!("correct `{key}`, or add the relation to the schema"),
-        }
-    }
+/// The relation as far as its columns are known.
+pub(super) fn known<'o>(options: &'o Options, from: &From) -> Option<&'o Relation> {
+    let model = from.own_model().and_then(|model| options.models.relation(model));
+    model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
 }
 
 impl<'r> Run<'r> {
     /// The relation as far as its columns are known.
     pub(super) fn known(&self, from: &From) -> Option<&'r Relation> {
-        self.compiler.options.known(from)
+        known(&self.compiler.options, from)
     }
 
     /// Whether the schema lists all relations and not this one, and no spec makes it.

@@ -300,18 +300,19 @@ impl Run<'_> {
     /// The model's columns with the tags that they keep.
     pub(super) fn with_tags(&self, columns: Vec<Column>) -> Vec<Column> {
         let options = &self.compiler.options;
-        if options.inherit.is_empty() {
+        let inherit = &self.compiler.specs.inherit;
+        if inherit.is_empty() {
             return columns;
         }
         let of = |source: &SourceColumn| {
             let known = options.known_by_name(&source.relation).and_then(|r| r.column(&source.column));
             known.map(|column| column.tags().to_vec()).unwrap_or_default()
         };
-        let tags = self.lineage.tags(&options.inherit, of);
+        let tags = self.lineage.tags(inherit, of);
         let said = |column: &Column| {
             let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column.name()));
             let tags = said.and_then(|said| said.tags).map(Node::texts).unwrap_or_default();
-            tags.into_iter().filter(|tag| options.inherit.contains(tag)).collect::<Vec<_>>()
+            tags.into_iter().filter(|tag| inherit.contains(tag)).collect::<Vec<_>>()
         };
         let tagged = |column: Column| {
             let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();

@@ -67,7 +67,7 @@ pub use together::SpecText;
 
 use rustc_hash::FxHashSet;
 
-use crate::compiler::UndecidedType;
+use crate::UndecidedType;
 use crate::dbt;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;

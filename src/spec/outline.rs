@@ -1,7 +1,5 @@
 //! Where the definitions of a spec stand in its text, step by step, and what of its settings formulas depend on.
 
-use std::sync::Arc;
-
 use super::formulas::Formulas;
 use super::load::{self, Definitions, Spec};
 use super::write::uncommented;
@@ -93,7 +91,7 @@ impl Outline {
             week_start: self.week_start.unwrap_or(options.calendar.week_start),
             fiscal_month_offset: self.fiscal_month_offset.or(options.calendar.fiscal_month_offset),
         };
-        Compiler { options: Arc::new(options), pool: Arc::default() }
+        compiler.with_options(options)
     }
 }
 

@@ -175,12 +175,12 @@ impl Run<'_> {
             grain: grain.iter().map(|name| name.to_lowercase()).collect(),
             never_null: never_null.iter().map(String::as_str).collect(),
             enforced: self.is_contract_enforced(),
-            flat: self.compiler.options.flat_meta(),
+            flat: self.compiler.specs.flat_meta(),
         };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<Value>| -> Vec<Value> {
-            if self.compiler.options.flat_tests() { tests.into_iter().map(flat).collect() } else { tests }
+            if self.compiler.specs.flat_tests() { tests.into_iter().map(flat).collect() } else { tests }
         };
         let columns = columns.into_iter().map(|c| ColumnDoc { data_tests: written(c.data_tests), ..c }).collect();
         let data_tests = written(data_tests);

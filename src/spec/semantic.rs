@@ -141,7 +141,7 @@ fn other_name(name: &str) -> Option<String> {
 impl Run<'_> {
     /// The form that is asked for and that dbt reads.
     fn semantic_form(&self) -> SemanticModels {
-        let options = &self.compiler.options;
+        let options = &self.compiler.specs;
         let asked = self.spec.semantic.unwrap_or(options.semantic_models);
         match asked {
             SemanticModels::ByVersion if options.new_semantic_models() => SemanticModels::Latest,

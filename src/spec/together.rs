@@ -86,7 +86,7 @@ impl Compiler {
             heads.iter().enumerate().map(|(number, head)| parents(number, head, &first)).collect();
         let order = graph::order(&parents);
         let needed = with_ancestors(&parents, count);
-        let mut compiler = Self { options: Arc::new((*self.options).clone()), pool: Arc::clone(&self.pool) };
+        let mut compiler = self.clone();
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
@@ -157,7 +157,7 @@ impl Compiler {
 
     /// Takes models for known from now on; nothing else holds the options while no spec is compiled.
     fn know(&mut self, models: impl Iterator<Item = Relation>) {
-        let options = Arc::make_mut(&mut self.options);
+        let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
     }
 }

@@ -6,10 +6,10 @@ mod mutated;
 
 use std::time::{Duration, SystemTime};
 
+use formulac::Dialect;
 use formulac::artifacts::{
     Catalog, Fault, Keep, Manifest, ResourceType, RunResults, SourceResults, Status, last_results,
 };
-use formulac::{Dialect, Schema};
 
 const V1_12: &str = include_str!("dbt_1_12/manifest.json");
 const V1_10: &str = include_str!("dbt_1_10/manifest.json");
@@ -42,7 +42,7 @@ fn what_tests_are_about() {
 fn a_schema_of_each() {
     let schema = |text: &str, catalog: Option<&str>| {
         let catalog = catalog.map(|text| Catalog::from_text(text).unwrap());
-        listed::schema(&Schema::from_dbt(&manifest(text), catalog.as_ref(), Dialect::default()))
+        listed::schema(&formulac::known::from_dbt(&manifest(text), catalog.as_ref(), Dialect::default()))
     };
     insta::assert_snapshot!("kinds_schema", schema(KINDS, Some(include_str!("kinds/catalog.json"))));
     insta::assert_snapshot!("shop_schema", schema(V1_12, Some(include_str!("dbt_1_12/catalog.json"))));

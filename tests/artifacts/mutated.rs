@@ -1,7 +1,7 @@
 //! Artifacts that are cut off, damaged, or hold values where others belong: an error or data, and never a panic.
 
+use formulac::Dialect;
 use formulac::artifacts::{Catalog, Keep, Manifest, RunResults, SourceResults, last_results};
-use formulac::{Dialect, Schema};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn read_as_all(text: &str) -> usize {
             let tests = manifest.data_tests();
             assert!(tests.iter().filter(|test| test.proves()).count() <= tests.len());
             drop((manifest.parents(), manifest.children(), formulac::dbt::graph(&manifest)));
-            let _ = Schema::from_dbt(&manifest, catalog.as_ref().ok(), Dialect::default());
+            let _ = formulac::known::from_dbt(&manifest, catalog.as_ref().ok(), Dialect::default());
         }
         Err(error) => drop((error.to_string(), error.help(), error.offset(text))),
     }

@@ -69,7 +69,7 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     let sources: Vec<Source> = files.map(|path| Source::file(&path)).filter(|source| source.fault.is_none()).collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
     // Files of other kinds are none of our business here.
-    Ok(Schema::from_texts(&texts, dialect).0)
+    Ok(formulac::known::from_texts(&texts, dialect).0)
 }
 
 /// What can be said of a relation, the most telling first.

@@ -32,7 +32,7 @@ impl Run<'_> {
             // A single column has `unique`. The step has one group for NULL, which dbt's test passes over.
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
-            grain if self.compiler.options.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
+            grain if self.compiler.specs.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
                 let names = Value::List(grain.iter().map(Value::text).collect());
                 let arguments = Value::Map(vec![("combination_of_columns".to_owned(), names)]);
                 let said = Value::Map(vec![("arguments".to_owned(), arguments)]);

@@ -58,7 +58,7 @@ impl Run<'_> {
         self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let Memory { program, emit, print, .. } = memory;
         let options = &self.compiler.options;
-        let ranges = options.generic_tests.contains(RANGE);
+        let ranges = self.compiler.specs.generic_tests.contains(RANGE);
         let Some(root) = program.definitions.first().map(|check| check.root) else { return Ok(None) };
         let found = match &rule.found_in {
             Some(found_in) => Some(self.relationship(rule, found_in, (program, root), tested)?),
@@ -116,7 +116,7 @@ impl Run<'_> {
         config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
         config.extend(filter.map(|sql| ("where".to_owned(), Value::Dbt(sql))));
         if let Some(message) = rule.message {
-            if self.compiler.options.flat_tests() {
+            if self.compiler.specs.flat_tests() {
                 // A test has no description there.
                 config.push(("meta".to_owned(), Value::Map(vec![("message".to_owned(), text(message))])));
             } else {

@@ -19,7 +19,7 @@ const THIS: &str = "this";
 impl Run<'_> {
     pub(super) fn unit_tests(&mut self, tested: &Tested<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let Some(first) = self.spec.examples.first() else { return };
-        if !self.compiler.options.unit_tests() {
+        if !self.compiler.specs.unit_tests() {
             diagnostics.push(
                 Diagnostic::new(Code::KeyWithoutEffect, first.name.node.span, "dbt has unit tests from 1.8 on")
                     .with_help("upgrade dbt, or leave `examples` out"),

@@ -1,0 +1,349 @@
+//! Formats, patterns and wildcards that texts of SQL may be the spelling of: what the compiler makes of literals, backwards.
+//! What it makes of a candidate may be another text, so each is compiled and compared by who asks.
+
+use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
+use super::regex::{SPECIAL, members};
+
+/// Patterns with more groups than this are read as they are.
+const MOST_GROUPS: usize = 6;
+
+/// All but literals, each with its letters in a mask.
+const PARTS: [(DatePart, &str); 19] = [
+    (DatePart::Year4, "yyyy"),
+    (DatePart::Year2, "yy"),
+    (DatePart::MonthName, "mmmm"),
+    (DatePart::MonthShort, "mmm"),
+    (DatePart::Month2, "mm"),
+    (DatePart::Month, "m"),
+    (DatePart::DayName, "dddd"),
+    (DatePart::DayShort, "ddd"),
+    (DatePart::Day2, "dd"),
+    (DatePart::Day, "d"),
+    (DatePart::Hour2, "hh"),
+    (DatePart::Hour, "h"),
+    (DatePart::Twelve2, "hh"),
+    (DatePart::Twelve, "h"),
+    (DatePart::Minute2, "mm"),
+    (DatePart::Minute, "m"),
+    (DatePart::Second2, "ss"),
+    (DatePart::Second, "s"),
+    (DatePart::AmPm, "AM/PM"),
+];
+
+/// Masks of dates that a text of SQL may be a spelling of.
+pub fn dates_of(spelled: &str) -> Vec<String> {
+    type Spell = fn(&DatePart, &mut String);
+    let all: [Spell; 3] = [DatePart::strftime, DatePart::to_char, |part, out| {
+        part.plain_to_char(out);
+    }];
+    let mut found: Vec<String> = all.into_iter().filter_map(|spell| date_of(spelled, spell)).collect();
+    found.dedup();
+    found
+}
+
+/// The mask of a text in one spelling; `None` if it has no part of a date.
+fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
+    let spelling = |part: &DatePart| {
+        let mut out = String::new();
+        spell(part, &mut out);
+        out
+    };
+    let mut parts: Vec<(String, &str)> = PARTS.iter().map(|(part, letters)| (spelling(part), *letters)).collect();
+    parts.retain(|(spelled, _)| !spelled.is_empty());
+    parts.sort_by_key(|(spelled, _)| std::cmp::Reverse(spelled.len()));
+    let is_quoted = spelling(&DatePart::Literal("a".to_owned())).starts_with('"');
+    let percent = spelling(&DatePart::Literal("%".to_owned()));
+    let (mut mask, mut literal, mut rest, mut has_part) = (String::new(), String::new(), spelled, false);
+    while let Some(c) = rest.chars().next() {
+        if let Some((part, letters)) = parts.iter().find(|(part, _)| rest.starts_with(part.as_str())) {
+            push_affix(&mut mask, &std::mem::take(&mut literal), false);
+            mask.push_str(letters);
+            has_part = true;
+            rest = rest.get(part.len()..)?;
+        } else if rest.starts_with(&percent) {
+            literal.push('%');
+            rest = rest.get(percent.len()..)?;
+        } else if c == '"' && is_quoted {
+            // What stands in quotes is no part, its own quotes behind a backslash.
+            let mut chars = rest.char_indices().skip(1);
+            let end = loop {
+                match chars.next()? {
+                    (at, '"') => break at + 1,
+                    (_, '\\') => literal.push(chars.next()?.1),
+                    (_, c) => literal.push(c),
+                }
+            };
+            rest = rest.get(end..)?;
+        } else {
+            literal.push(c);
+            rest = rest.get(c.len_utf8()..)?;
+        }
+    }
+    push_affix(&mut mask, &literal, false);
+    has_part.then_some(mask)
+}
+
+/// Text as a mask writes it: bare where it may be, a `%` too where it is meant as such.
+fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
+    if text.chars().all(|c| is_bare(c) || (c == '%' && has_percents)) {
+        mask.push_str(text);
+    } else if text.contains('"') {
+        text.chars().for_each(|c| mask.extend(['\\', c]));
+    } else {
+        mask.extend(["\"", text, "\""]);
+    }
+}
+
+/// Texts as they may stand before and behind the digits of a mask, or in the place of a number.
+pub fn affixes_of(text: &str) -> Vec<String> {
+    let text = text.strip_prefix("\\1").map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
+    let mut found = vec![affix(&text, true), affix(&text, false)];
+    found.dedup();
+    found
+}
+
+/// A text as it stands beside the parts of a mask of dates.
+pub fn literal_of(text: &str) -> String {
+    affix(text, false)
+}
+
+fn affix(text: &str, has_percents: bool) -> String {
+    let mut mask = String::new();
+    push_affix(&mut mask, text, has_percents);
+    mask
+}
+
+/// A part of a mask of dates that is written by itself, from the texts in it.
+pub fn date_part_of(texts: &[&str]) -> Option<String> {
+    let mask = texts.iter().find_map(|text| dates_of(text).pop())?;
+    let twelve = DatePart::Twelve2.plain()?;
+    let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
+    Some(if is_short { "h".to_owned() } else { mask })
+}
+
+/// Whether a text is a pattern that takes away what of the digits the mask does not ask for.
+pub fn is_of_digits(text: &str) -> bool {
+    let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
+    matches!(text, SIGN | SIGN_AND_ZERO)
+        || digits_in_groups(text).is_some()
+        || optional.is_some_and(|text| text.starts_with("0{1,"))
+}
+
+/// The digits of masks of numbers that texts of SQL may be the spelling of.
+pub fn digits_of(spelled: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let takes_zero = spelled.contains(&SIGN_AND_ZERO);
+    for grouped in [false, true] {
+        for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
+            for decimals in 0..=MOST_DECIMALS {
+                let mask = NumberMask { zeros, decimals, grouped, decimal_zeros: decimals, ..NumberMask::default() };
+                let own =
+                    [mask.to_char(), mask.printf(false), mask.printf(true), mask.braces(false), mask.braces(true)];
+                if own.iter().any(|own| spelled.contains(&own.as_str())) {
+                    if zeros > 1 && decimals == 0 {
+                        found.extend(codes(zeros, spelled));
+                    }
+                    found.extend(letters(&mask, spelled));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The sizes of the groups that the pattern of a code takes, `3` of `([0-9]{3})$`.
+fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
+    let groups = pattern.strip_suffix('$').filter(|groups| !groups.is_empty())?.split_inclusive(')');
+    groups.map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok()).collect()
+}
+
+/// Codes of so many zeros, such as `0000-000`, with what is put before each of the last groups of digits.
+fn codes(zeros: u32, spelled: &[&str]) -> Vec<String> {
+    let read = |(sizes, new): (&[usize], &str)| {
+        let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
+        let (mut mask, mut rest) = ("0".repeat(first), new);
+        for (at, size) in sizes.iter().enumerate() {
+            let (between, more) = rest.split_once(&format!("\\{}", at + 1))?;
+            mask += &literal_of(&between.replace("\\\\", "\\"));
+            mask += &"0".repeat(*size);
+            rest = more;
+        }
+        (first > 0 && rest.is_empty()).then_some(mask)
+    };
+    let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digits_in_groups(text)).collect();
+    patterns.iter().flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new))).filter_map(read).collect()
+}
+
+/// The letters of its digits; with fewer that are written in any case where a pattern takes the others away.
+fn letters(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
+    let whole = match (mask.grouped, mask.zeros) {
+        (true, 0) => "#,###".to_owned(),
+        (true, _) => "#,##0".to_owned(),
+        (false, 0) => "#".to_owned(),
+        (false, zeros) => "0".repeat(zeros as usize),
+    };
+    let written = |decimal_zeros: u32| {
+        let fewer = NumberMask { decimal_zeros, ..mask.clone() };
+        let is_there = fewer.optional_decimals().is_none_or(|pattern| patterns.contains(&pattern.as_str()));
+        let (zeros, others) = (decimal_zeros as usize, (mask.decimals - decimal_zeros) as usize);
+        let point = if mask.decimals > 0 { "." } else { "" };
+        is_there.then(|| format!("{whole}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
+    };
+    (0..=mask.decimals).filter_map(written).collect()
+}
+
+/// The text with wildcards that a pattern of SQL may be the spelling of.
+pub fn wildcards_of(pattern: &str) -> Option<String> {
+    let body = ["(?is)", "(?i)"].into_iter().find_map(|flags| pattern.strip_prefix(flags)).unwrap_or(pattern);
+    let mut out = String::new();
+    let mut chars = body.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '.' => out.push(if chars.next_if_eq(&'*').is_some() { '*' } else { '?' }),
+            '\\' => push_plain(&mut out, chars.next()?),
+            c if SPECIAL.contains(c) => return None,
+            c => push_plain(&mut out, c),
+        }
+    }
+    Some(out)
+}
+
+/// The text with wildcards that a text of LIKE may be the spelling of.
+pub fn wildcards_of_like(like: &str) -> String {
+    let mut out = String::with_capacity(like.len());
+    let mut chars = like.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => out.push('*'),
+            '_' => out.push('?'),
+            '\\' => out.extend(chars.next()),
+            c => push_plain(&mut out, c),
+        }
+    }
+    out
+}
+
+fn push_plain(out: &mut String, c: char) {
+    if matches!(c, '*' | '?' | '~') {
+        out.push('~');
+    }
+    out.push(c);
+}
+
+/// Patterns that a pattern of SQL may be the spelling of.
+pub fn patterns_of(spelled: &str) -> Vec<String> {
+    let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
+    let mut short = plain.replace("[^\\n]", ".");
+    for class in ['d', 'w', 's'] {
+        short = short.replace(&format!("[^{}]", members(class)), &format!("\\{}", class.to_ascii_uppercase()));
+        short = short.replace(&format!("[{}]", members(class)), &format!("\\{class}"));
+        short = short.replace(members(class), &format!("\\{class}"));
+    }
+    let mut found = vec![plain.to_owned(), short];
+    // Where an engine numbers all groups, those that are not given have become some.
+    let of_one: Vec<String> = found.iter().flat_map(|pattern| with_one_group(pattern)).collect();
+    found.extend(of_one);
+    found.dedup();
+    let ignoring: Vec<String> = found.iter().map(|pattern| format!("(?i){pattern}")).collect();
+    found.extend(ignoring);
+    found
+}
+
+/// A pattern with each of its groups as the only one that is given.
+fn with_one_group(pattern: &str) -> Vec<String> {
+    let mut groups = Vec::new();
+    let (mut is_escaped, mut in_class) = (false, false);
+    for (at, c) in pattern.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '(' if !in_class && !pattern[at..].starts_with("(?") => groups.push(at + 1),
+            _ => {}
+        }
+    }
+    let of_one = |given: &usize| {
+        let mut out = pattern.to_owned();
+        groups.iter().rev().filter(|at| *at != given).for_each(|at| out.insert_str(*at, "?:"));
+        out
+    };
+    if (2..=MOST_GROUPS).contains(&groups.len()) { groups.iter().map(of_one).collect() } else { Vec::new() }
+}
+
+/// The replacement that a replacement of SQL is the spelling of.
+pub fn replacement_of(spelled: &str) -> String {
+    let mut out = String::new();
+    let mut chars = spelled.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some(digit)) if digit.is_ascii_digit() => out.extend(['$', digit]),
+            ('\\', next) => out.extend(next),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mask::number;
+    use super::super::mask::tests::spelled;
+    use super::super::regex::{self, Pattern};
+    use super::super::wildcards::wildcards;
+    use super::*;
+
+    #[test]
+    fn spellings_are_read_back() {
+        for mask in ["yyyy-mm-dd", "dddd, d mmmm \"of\" yyyy", "hh:mm:ss", "h:mm AM/PM", "d\\\"\\\\m", "\"100%\" yy"] {
+            let (strftime, to_char) = spelled(mask);
+            assert!(dates_of(&strftime).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {strftime}");
+            assert!(dates_of(&to_char).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {to_char}");
+        }
+        for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
+            let read = number(mask).unwrap();
+            for spelled in [read.to_char(), read.printf(false), read.braces(false)] {
+                let optional = read.optional_decimals().unwrap_or_default();
+                let found = digits_of(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
+                assert!(found.iter().any(|back| number(back).unwrap() == read), "{mask}: {spelled} {found:?}");
+            }
+        }
+        assert_eq!(affixes_of("\\1$"), ["$"]);
+        assert_eq!(affixes_of(" Mio %"), ["\" Mio %\""]);
+        assert_eq!(affixes_of(" %"), [" %", "\" %\""]);
+        for mask in ["0.0#", "#.##", "#,##0.000####"] {
+            let optional = number(mask).unwrap().optional_decimals().unwrap();
+            assert!(is_of_digits(&optional), "{mask}: {optional}");
+        }
+        assert_eq!(date_part_of(&["HH12", "^0"]).as_deref(), Some("h"));
+        assert_eq!(date_part_of(&["HH12"]).as_deref(), Some("hh"));
+        assert_eq!(literal_of(" of "), "\" of \"");
+    }
+
+    #[test]
+    fn patterns_are_read_back() {
+        for text in ["a*b?", "(1.5~**", "~~?~?"] {
+            let Pattern { re2, ere, are, .. } = wildcards(text).unwrap();
+            for pattern in [re2, ere, are] {
+                assert_eq!(wildcards_of(&pattern).as_deref(), Some(text), "{pattern}");
+            }
+        }
+        assert_eq!(wildcards_of("[a-z]"), None);
+    }
+
+    #[test]
+    fn regular_expressions_are_read_back() {
+        for text in [r"(\w+), (\w+)", r"(?i)^a.c[^\d]\s$", r"@(\w+)\.(?:com|org)"] {
+            let read = regex::read(text).unwrap();
+            for spelled in [&read.re2, &read.ere, &read.are] {
+                let is_it = |back: &String| {
+                    regex::read(back).is_ok_and(|back| [back.re2, back.ere, back.are].contains(spelled))
+                };
+                assert!(patterns_of(spelled).iter().any(is_it), "{text}: {spelled}");
+            }
+        }
+        let (plain, _) = regex::replacement("$2 \\x $1", &[1, 2]).unwrap();
+        assert_eq!(replacement_of(&plain), "$2 \\x $1");
+        assert_eq!(with_one_group(r"(a|\()([(]b)"), [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]);
+    }
+}

@@ -1,0 +1,196 @@
+//! PERIODOFFSET: the value of another period, found by the calendar.
+
+use super::lower::Lower;
+use super::{Role, Scope};
+use crate::ast::{Ast, ExprId};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::{Ir, IrId, Meta, Period, Program, Unit};
+use crate::span::Span;
+use crate::{Level, Type};
+
+/// Years, which no two dates are further apart than.
+const YEARS: i64 = 9_998;
+const SECONDS_OF_YEAR: i64 = 366 * 86_400;
+
+impl Lower<'_> {
+    pub(super) fn lower_period_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let (value, count, unit) = (values[0], values[1], values[2]);
+        self.give_back(values);
+        let counted = self.literal_integer(count);
+        let Some(count) = counted else {
+            return self.constant_expected(count, "PERIODOFFSET", "count", "PERIODOFFSET(x, -1, \"month\")");
+        };
+        let Some(unit) = self.unit(unit) else { return self.error(span) };
+        if count == 0 {
+            return value;
+        }
+        let meta = self.program.meta(value);
+        if !self.may_look("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
+            return self.error(span);
+        }
+        self.alone(value);
+        let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
+        let (length, months) = unit.length();
+        let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
+        if count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs() {
+            // No calendar is that long, so there is no such row.
+            return self.null(ty, span);
+        }
+        let period = self.period(count, unit, span);
+        let meta = Meta { nullable: true, level: Level::Window, volatile: meta.volatile, ..Self::constant(ty, span) };
+        self.program.add(Ir::Lookup { value, period }, meta)
+    }
+
+    /// The unit that a text names, in the singular or plural.
+    fn unit(&mut self, id: IrId) -> Option<Unit> {
+        let span = self.program.meta(id).span;
+        let Some(text) = self.literal_text(id).map(str::to_ascii_lowercase) else {
+            self.constant_expected(id, "PERIODOFFSET", "unit", "PERIODOFFSET(x, -1, \"month\")");
+            return None;
+        };
+        if let Some(unit) = named(&text) {
+            return Some(unit);
+        }
+        let singular = singular(&text);
+        let letter = match singular {
+            "d" => Some("day"),
+            "m" => Some("month"),
+            "y" | "annual" | "annum" => Some("year"),
+            "q" => Some("quarter"),
+            "w" => Some("week"),
+            "h" => Some("hour"),
+            _ => None,
+        };
+        let near = letter.or_else(|| suggest::nearest(singular, Unit::ALL.iter().map(|unit| unit.name())));
+        let shown = self.source_text(span);
+        let diagnostic = Diagnostic::new(Code::UnknownUnit, span, format!("`PERIODOFFSET` does not move by `{shown}`"));
+        self.report(match near {
+            Some(near) => diagnostic.with_help(format!("write \"{near}\"")),
+            None => diagnostic.with_help("write \"day\", \"week\", \"month\", \"quarter\" or \"year\""),
+        });
+        None
+    }
+
+    /// A period with the words that templates write it with: a quarter is three months, which every engine knows.
+    fn period(&mut self, count: i64, unit: Unit, span: Span) -> u32 {
+        let (written, each) = if unit == Unit::Quarter { (Unit::Month, 3) } else { (unit, 1) };
+        let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
+        let words = self.program.add_args(&words);
+        self.program.periods.push(Period { count, unit, words });
+        self.program.periods.len() as u32 - 1
+    }
+
+    /// How many of a unit, the unit, and both as a text: `3`, `month`, `3 months`.
+    pub(super) fn distance(&mut self, count: u64, unit: Unit, span: Span) -> [IrId; 3] {
+        let many = count.to_string();
+        let plural = if count == 1 { "" } else { "s" };
+        let whole = format!("{many} {}{plural}", unit.name());
+        let many = self.integer(&many, span);
+        let [word, whole] = [unit.name(), whole.as_str()].map(|text| {
+            let text = self.program.add_text(text);
+            self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
+        });
+        [many, word, whole]
+    }
+}
+
+fn singular(name: &str) -> &str {
+    name.trim().strip_suffix('s').unwrap_or(name.trim())
+}
+
+fn named(text: &str) -> Option<Unit> {
+    Unit::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
+}
+
+/// Whether the unit that the text names parts days.
+pub(super) fn is_of_clock(text: &str) -> bool {
+    named(text).is_some_and(Unit::is_of_clock)
+}
+
+/// The key that lookups move: of the keys of order the first that is a date or a time. One whose type is not known is
+/// taken for a date.
+pub fn moved_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
+    let is = |wanted: fn(Type) -> bool| order.clone().find(|id| wanted(program.meta(*id).ty));
+    is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
+}
+
+/// Lookups whose key cannot be moved are reported, once all keys are known.
+pub(super) fn check_periods(
+    ast: &Ast,
+    source: &str,
+    scope: &Scope<'_>,
+    program: &mut Program,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let with_role = |role: Role| {
+        let roles = ast.definitions.iter().map(move |d| scope.role(d.part));
+        roles.enumerate().filter(move |(_, r)| *r == role).map(|(index, _)| index)
+    };
+    let ordered = with_role(Role::OrderBy).filter_map(|i| program.definitions.get(i));
+    let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
+    if order.is_empty() {
+        // The key has an error of its own, or its lack is reported.
+        return;
+    }
+    let key = moved_key(program, order.iter().copied());
+    for index in std::mem::take(&mut program.order) {
+        program.order.push(index);
+        let definition = &program.definitions[index as usize];
+        if definition.failed {
+            continue;
+        }
+        let mut failed = false;
+        for at in definition.first.0..=definition.root.0 {
+            match program.node(IrId(at)) {
+                Ir::Lookup { period, .. } => {
+                    let span = program.meta(IrId(at)).span;
+                    let unit = program.periods[period as usize].unit;
+                    let fault = fault(program, key, &order, unit, span, source);
+                    failed |= fault.is_some();
+                    diagnostics.extend(fault);
+                }
+                // A definition is as good as those that it uses.
+                Ir::Definition(used) => failed |= program.definitions[used as usize].failed,
+                _ => {}
+            }
+        }
+        program.definitions[index as usize].failed = failed;
+    }
+}
+
+fn fault(
+    program: &Program,
+    key: Option<IrId>,
+    order: &[IrId],
+    unit: Unit,
+    span: Span,
+    source: &str,
+) -> Option<Diagnostic> {
+    let report = |at: IrId, message: String| {
+        let meta = program.meta(at);
+        Diagnostic::new(Code::PeriodKey, span, message).with_other(meta.span, meta.ty.described())
+    };
+    let Some(key) = key else {
+        let first = *order.first()?;
+        let text = program.meta(first).span.excerpt(source);
+        let message = "`PERIODOFFSET` moves along the calendar, and `order_by` has no date";
+        return Some(report(first, message.to_owned()).with_help(format!(
+            "order by a date, such as `created_at[month]`; to move by rows of `{text}`, write OFFSET"
+        )));
+    };
+    let meta = program.meta(key);
+    let text = meta.span.excerpt(source);
+    match meta.ty {
+        Type::Timestamptz => {
+            let message = format!("`{text}` is an instant, which has a place in the calendar only in a time zone");
+            let frame = if unit.is_of_clock() { unit.name() } else { "date" };
+            Some(report(key, message).with_help(format!("order by its wall-clock time, `{text}[{frame}]`")))
+        }
+        Type::Date if unit.is_of_clock() => {
+            let message = format!("`{text}` is a date, which cannot be moved by {}s", unit.name());
+            Some(report(key, message).with_help("move by \"day\", or order by a time"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! Other tabs of a worksheet, which are other models: what `'Targets'!A:B` stands for.
+
+use super::names::{Names, Resolver, Target};
+use super::sheet::written;
+use super::sheet_columns::letters;
+use super::unknown::listed;
+use crate::ast::{Ast, Expr, ExprId};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::Column;
+use crate::span::Span;
+
+/// Another tab, by the name that formulas have for it.
+#[derive(Clone, Debug)]
+pub struct Tab {
+    pub name: String,
+    /// A, B, C and so on.
+    pub columns: Vec<Column>,
+    /// Something says the order of its rows.
+    pub ordered: bool,
+}
+
+/// Whole columns of a tab, side by side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TabRange {
+    pub tab: u32,
+    pub first: u32,
+    pub last: u32,
+}
+
+/// Before names are looked up: what stands behind the name of a tab is none of the sheet's.
+pub(super) fn mark_tabs(ast: &Ast, targets: &mut [Target]) {
+    let mut mark = |id: ExprId| {
+        if let Some(target) = targets.get_mut(id.index()) {
+            *target = Target::PartOfCells;
+        }
+    };
+    for id in ast.ids() {
+        match ast.expr(id) {
+            Expr::Tab { base, .. } => {
+                mark(base);
+                ast.children(base).for_each(&mut mark);
+            }
+            Expr::Range { from, to } if is_tab(ast, from) => mark(to),
+            _ => {}
+        }
+    }
+}
+
+fn is_tab(ast: &Ast, id: ExprId) -> bool {
+    matches!(ast.expr(id), Expr::Tab { .. })
+}
+
+impl Resolver<'_> {
+    /// The columns of tabs that a text reads, once all else is known.
+    pub(super) fn settle_tabs(&mut self, names: &mut Names) {
+        let ast = self.ast;
+        for (index, definition) in ast.definitions.iter().enumerate() {
+            for at in definition.first.index()..definition.body.index() + 1 {
+                let id = ExprId(at as u32);
+                let target = match ast.expr(id) {
+                    // One that ends a range is a part of it.
+                    Expr::Tab { .. } if names.targets[at] == Target::PartOfCells => continue,
+                    Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
+                    Expr::Range { from, to } => {
+                        let Expr::Tab { tab, base } = ast.expr(from) else { continue };
+                        names.targets[from.index()] = Target::PartOfCells;
+                        self.tab_range(tab, base, Some(to), ast.span(id))
+                    }
+                    _ => continue,
+                };
+                // The first end of a range stands before it, and was taken for a column by itself.
+                names.targets[at] = match target {
+                    Some(range) => {
+                        names.tab_ranges.push(range);
+                        Target::TabRange(names.tab_ranges.len() as u32 - 1)
+                    }
+                    None => {
+                        names.failed[index] = true;
+                        Target::Error
+                    }
+                };
+            }
+        }
+    }
+
+    /// The columns from one to another, or the only one; what is wrong with them is reported.
+    fn tab_range(&mut self, tab: u32, base: ExprId, to: Option<ExprId>, span: Span) -> Option<TabRange> {
+        // `'Targets'!A:B` as one reference.
+        let (base, to) = match (self.ast.expr(base), to) {
+            (Expr::Range { from, to }, None) => (from, Some(to)),
+            _ => (base, to),
+        };
+        let to = match to.map(|to| self.ast.expr(to)) {
+            Some(Expr::Tab { tab: other, base }) => {
+                let [a, b] = [tab, other].map(|tab| self.ast.names[tab as usize].text(self.source));
+                if !a.eq_ignore_ascii_case(b) {
+                    let message = format!("a range lies in one tab, found `{a}` and `{b}`");
+                    self.diagnostics.push(
+                        Diagnostic::new(Code::NotWholeColumns, span, message)
+                            .with_help(format!("write the tab once: `{a}!A:B`")),
+                    );
+                    return None;
+                }
+                Some(base)
+            }
+            _ => to,
+        };
+        let place = self.tab_called(tab, base, span)?;
+        let first = self.tab_column(place, base)?;
+        let last = match to {
+            Some(to) => self.tab_column(place, to)?,
+            None => first,
+        };
+        Some(TabRange { tab: place as u32, first: first.min(last), last: first.max(last) })
+    }
+
+    /// The tab of this name.
+    fn tab_called(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
+        let name_span = *self.ast.names.get(tab as usize)?;
+        let text = name_span.text(self.source).trim_end_matches('!').trim();
+        let name = text.trim_matches('\'').replace("''", "'");
+        let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
+        if let Some(place) = tabs.iter().position(|tab| tab.name.eq_ignore_ascii_case(&name)) {
+            return Some(place);
+        }
+        if !self.scope.strata {
+            let message = format!("`{}` reads another tab, which one expression cannot", span.text(self.source));
+            self.diagnostics.push(
+                Diagnostic::new(Code::NeedsQuery, span, message)
+                    .with_help("write a spec with `tabs:` and compile it with `formulac query`, which joins the tab"),
+            );
+            return None;
+        }
+        let known: Vec<&str> = tabs.iter().map(|tab| tab.name.as_str()).collect();
+        let help = match (suggest::nearest(&name, known.iter().copied()), known.as_slice()) {
+            (Some(near), _) => suggest::similar(near),
+            (None, []) => {
+                let end = self.ast.span(base).text(self.source);
+                format!(
+                    "say which model it is: `tabs: {{{name}: {{model: …, columns: […]}}}}`, of which `{end}` is a column"
+                )
+            }
+            (None, known) => format!("the tabs are {}", listed(known)),
+        };
+        let diagnostic = Diagnostic::new(Code::UnknownTab, name_span, format!("there is no tab `{name}`"));
+        self.diagnostics.push(diagnostic.with_help(help));
+        None
+    }
+
+    /// The place of a column of a tab, by its name or its letter.
+    fn tab_column(&mut self, tab: usize, id: ExprId) -> Option<u32> {
+        let tab = self.scope.sheet?.tabs.get(tab)?;
+        let span = self.ast.span(id);
+        let text = span.text(self.source);
+        let bare = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(text).trim();
+        if let Some(place) = tab.columns.iter().position(|column| column.name().eq_ignore_ascii_case(bare)) {
+            return Some(place as u32);
+        }
+        let names: Vec<&str> = tab.columns.iter().map(Column::name).collect();
+        let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell).then(|| written(text)).flatten();
+        let (message, help) = match cell {
+            Some(cell) if cell.row.is_some() => {
+                let letter = letters(cell.column);
+                (
+                    format!("a lookup reads whole columns of a tab, found `{text}`"),
+                    format!("write the letter alone, `'{}'!{letter}:{letter}`", tab.name),
+                )
+            }
+            Some(cell) if cell.column < names.len() => return Some(cell.column as u32),
+            Some(cell) if names.is_empty() => (
+                format!("`{}` is no column of the tab `{}`: nothing says which it has", letters(cell.column), tab.name),
+                format!("list them, `tabs: {{{}: {{columns: […]}}}}`", tab.name),
+            ),
+            Some(cell) => {
+                let count = names.len();
+                let s = if count == 1 { "" } else { "s" };
+                (
+                    format!("the tab `{}` has {count} column{s}, so there is no `{}`", tab.name, letters(cell.column)),
+                    format!("they are, in this order, {}", listed(&names[..count.min(8)])),
+                )
+            }
+            None => (
+                format!("the tab `{}` has no column `{text}`", tab.name),
+                match suggest::nearest(bare, names.iter().copied()) {
+                    Some(near) => suggest::similar(near),
+                    None if names.is_empty() => "list its columns under `tabs`".to_owned(),
+                    None => format!("they are, in this order, {}", listed(&names[..names.len().min(8)])),
+                },
+            ),
+        };
+        let code = match cell {
+            Some(cell) if cell.row.is_some() => Code::NotWholeColumns,
+            Some(_) => Code::NoSuchCell,
+            None => Code::UnknownName,
+        };
+        self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
+        None
+    }
+}

@@ -1,0 +1,97 @@
+//! Timeframes in square brackets, `billing_date[month]`: Omni's names and the entries that compute them.
+//!
+//! Source: Omni's documentation of dimensions. Days of the week count from 1, the first being the one that weeks begin on;
+//! a fiscal quarter is its first day, a fiscal year the number of the year that it begins in.
+
+use crate::calendar::Calendar;
+use crate::catalog::{FunctionId, internal};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::span::Span;
+
+/// Each timeframe's name and entry; `raw` is the column itself.
+const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
+    ("raw", None),
+    ("date", Some(internal::TRUNC_DAY)),
+    ("day", Some(internal::TRUNC_DAY)),
+    ("week", Some(internal::TRUNC_WEEK)),
+    ("month", Some(internal::TRUNC_MONTH)),
+    ("quarter", Some(internal::TRUNC_QUARTER)),
+    ("year", Some(internal::TRUNC_YEAR)),
+    ("hour", Some(internal::TRUNC_HOUR)),
+    ("minute", Some(internal::TRUNC_MINUTE)),
+    ("second", Some(internal::TRUNC_SECOND)),
+    ("millisecond", Some(internal::TRUNC_MILLISECOND)),
+    ("day_of_week_name", Some(internal::DAY_OF_WEEK_NAME)),
+    ("day_of_week_num", Some(internal::DAY_OF_WEEK_NUM)),
+    ("day_of_month", Some(internal::DAY_OF_MONTH)),
+    ("day_of_quarter", Some(internal::DAY_OF_QUARTER)),
+    ("day_of_year", Some(internal::DAY_OF_YEAR)),
+    ("hour_of_day", Some(internal::HOUR_OF_DAY)),
+    ("month_name", Some(internal::MONTH_NAME)),
+    ("month_num", Some(internal::MONTH_NUM)),
+    ("quarter_of_year", Some(internal::QUARTER_OF_YEAR)),
+    ("fiscal_quarter", Some(internal::TRUNC_QUARTER)),
+    ("fiscal_year", Some(internal::YEAR)),
+];
+
+/// The names of all timeframes.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TIMEFRAMES.iter().map(|(name, _)| *name)
+}
+
+/// What computes a timeframe: the entry, and what it takes behind the date.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Timeframe {
+    pub function: FunctionId,
+    pub shift: Shift,
+}
+
+/// How far weeks or quarters are from those that engines know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shift {
+    None,
+    /// By so many days, with the name of the first.
+    Week(u8),
+    Days(u8),
+    Months(u8),
+}
+
+/// How a timeframe is computed; `Ok(None)` for `raw`.
+pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
+    if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
+            let message = format!("`[{name}]` needs the first month of the fiscal year, and nothing sets it");
+            return Err(Diagnostic::new(Code::UnknownTimeframe, span, message).with_help(
+                "set `fiscal_month_offset` in the spec or in formulac.yml: 3 if the year begins in April, 0 if in January",
+            ));
+        }
+        return Ok(function.map(|function| shifted(name, function, calendar)));
+    }
+    let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
+    Err(match suggest::nearest(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
+        Some(near) => diagnostic.with_help(suggest::similar(near)),
+        None => diagnostic
+            .with_help("there are `date`, `week`, `month`, `quarter`, `year`, `hour` and parts such as `month_num`"),
+    })
+}
+
+/// `billing_date_month`, as the column of such a timeframe is called, as the date and the timeframe.
+pub(super) fn called_so(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    TIMEFRAMES.iter().filter_map(move |(frame, _)| {
+        let (base, end) = name.split_at_checked(name.len().checked_sub(frame.len() + 1)?)?;
+        let is_frame = end.strip_prefix('_')?.eq_ignore_ascii_case(frame);
+        (is_frame && !base.is_empty()).then_some((base, *frame))
+    })
+}
+
+fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
+    let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset)
+    {
+        ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Week(days)),
+        ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, Shift::Days(days)),
+        ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, Shift::Months(months)),
+        ("fiscal_year", _, _, Some(months @ 1..)) => (internal::FISCAL_YEAR, Shift::Months(months)),
+        _ => (function, Shift::None),
+    };
+    Timeframe { function, shift }
+}

@@ -1,0 +1,39 @@
+//! The current date: `today:` of a spec, the date in `timezone:`, or the session's.
+
+use super::lower::Lower;
+use crate::Type;
+use crate::catalog::{FunctionId, internal};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+
+/// What stands in place of the current date.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Today {
+    /// A date, in ISO form.
+    Date(String),
+    /// The text of an expression that gives one, checked to be one.
+    Sql(String),
+}
+
+impl Lower<'_> {
+    /// TODAY() and NOW() where the spec says which day it is: that day, and the midnight that begins it; else TODAY() in
+    /// the time zone that the spec or the project sets.
+    pub(super) fn said_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
+        let midnight = function == internal::NOW;
+        if !midnight && function != internal::TODAY {
+            return None;
+        }
+        let Some(today) = self.scope.today else {
+            self.scope.timezone.filter(|_| !midnight)?;
+            let now = self.apply(internal::NOW, &[], span);
+            return Some(self.converted(now, Type::Date));
+        };
+        let (node, text) = match today {
+            Today::Date(iso) => (Ir::Date as fn(_) -> Ir, iso),
+            Today::Sql(sql) => (Ir::Today as fn(_) -> Ir, sql),
+        };
+        let text = self.program.add_text(text);
+        let date = self.program.add(node(text), Self::constant(Type::Date, span));
+        Some(if midnight { self.converted(date, Type::Timestamp) } else { date })
+    }
+}

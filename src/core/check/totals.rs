@@ -1,0 +1,156 @@
+//! Totals of a measure in a worksheet, as they are written: `${revenue:row_total}`, `B_TOTAL`, `B2_ROW_TOTAL`.
+
+use super::names::{Resolver, Target};
+use super::sheet::{Cell, Row};
+use super::sheet_columns::column_of;
+use super::symbols::Lookup;
+use crate::ast::{Ast, Expr};
+use crate::diag::{Code, Diagnostic};
+use crate::parse::reference;
+use crate::span::Span;
+
+/// Of which rows a measure is computed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TotalKind {
+    /// Those of the column: of one pivot column, or of all.
+    Column,
+    /// Those of the row, in all pivot columns.
+    Row,
+    Grand,
+}
+
+impl TotalKind {
+    pub const ALL: [Self; 3] = [Self::Column, Self::Row, Self::Grand];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Column => "column_total",
+            Self::Row => "row_total",
+            Self::Grand => "grand_total",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name.trim()))
+    }
+}
+
+/// A total that the sheet's input has as a column.
+#[derive(Clone, Debug)]
+pub struct Total {
+    pub measure: String,
+    pub kind: TotalKind,
+    pub column: String,
+}
+
+/// A total as written in a formula.
+#[derive(Clone, Debug)]
+pub struct TotalUse {
+    pub measure: String,
+    /// None: no total has this name.
+    pub kind: Option<TotalKind>,
+    pub span: Span,
+}
+
+/// `B_TOTAL`: the letters, the row where one is said, the kind.
+fn by_letter(text: &str) -> Option<(usize, Option<i64>, TotalKind)> {
+    let (cell, rest) = text.split_once('_')?;
+    let kind = match TotalKind::of(rest) {
+        None if rest.eq_ignore_ascii_case("total") => TotalKind::Column,
+        kind => kind?,
+    };
+    let letters = cell.bytes().take_while(u8::is_ascii_uppercase).count();
+    let (name, digits) = cell.split_at_checked(letters).filter(|_| (1..=2).contains(&letters))?;
+    let row = match digits {
+        "" => None,
+        digits if digits.len() <= 7 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+        _ => return None,
+    };
+    Some((column_of(name), row, kind))
+}
+
+/// The totals that formulas of a sheet with these columns name.
+pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
+    let of = |id| {
+        let span = ast.span(id);
+        match ast.expr(id) {
+            Expr::Model => {
+                let parts = reference(source, span);
+                let kind = TotalKind::of(parts.total?.text(source));
+                Some(TotalUse { measure: parts.field.text(source).to_owned(), kind, span })
+            }
+            Expr::Name => {
+                let (column, _, kind) = by_letter(span.text(source))?;
+                Some(TotalUse { measure: columns.get(column)?.clone(), kind: Some(kind), span })
+            }
+            _ => None,
+        }
+    };
+    ast.ids().filter_map(of).collect()
+}
+
+impl Resolver<'_> {
+    /// `B_TOTAL` and its like; `None` if it is no such name.
+    pub(super) fn total_by_letter(&mut self, span: Span) -> Option<Target> {
+        let sheet = self.scope.sheet?;
+        let text = span.text(self.source);
+        let (column, row, kind) = by_letter(text)?;
+        if self.known(text).is_some() {
+            return None;
+        }
+        let measure = sheet.columns.get(column)?.clone();
+        let of = self.total(&measure, Some(kind), span);
+        let row = row.map_or(Row::Unsaid, |row| Row::At(row - sheet.row));
+        if of == Target::Error {
+            return Some(of);
+        }
+        self.cells.push(Cell { column, of, row });
+        Some(Target::Cell(self.cells.len() as u32 - 1))
+    }
+
+    /// `${revenue:column_total}`.
+    pub(super) fn total_of_field(&mut self, field: Span, total: Span, span: Span) -> Target {
+        let kind = TotalKind::of(total.text(self.source));
+        let measure = field.text(self.source).to_owned();
+        self.total(&measure, kind, span)
+    }
+
+    fn total(&mut self, measure: &str, kind: Option<TotalKind>, span: Span) -> Target {
+        let Some(sheet) = self.scope.sheet else { return Target::Error };
+        let Some(totals) = &sheet.totals else {
+            let message =
+                "a total is computed again from the rows that the measure is made of, which no single expression does";
+            self.diagnostics.push(
+                Diagnostic::new(Code::NeedsQuery, span, message)
+                    .with_help("write a spec whose step before groups, and compile it with `formulac query`"),
+            );
+            return Target::Error;
+        };
+        // What is not there was reported where it could not be made.
+        let found = totals.iter().find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
+        let Some(column) = found.map(|total| total.column.clone()) else { return Target::Error };
+        match self.column(column.as_str().into()) {
+            Lookup::Column(column) => Target::Column(column),
+            _ => Target::Error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TotalKind, by_letter};
+
+    #[test]
+    fn totals_by_letter() {
+        for (text, found) in [
+            ("B_TOTAL", Some((1, None, TotalKind::Column))),
+            ("B2_ROW_TOTAL", Some((1, Some(2), TotalKind::Row))),
+            ("AA_GRAND_TOTAL", Some((26, None, TotalKind::Grand))),
+            ("b_total", None),
+            ("SUM_TOTAL", None),
+            ("B_TOTALS", None),
+        ] {
+            assert_eq!(by_letter(text), found, "{text}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Texts that are compared with a value that can be one of a few others only.
+
+use std::collections::HashSet;
+
+use super::{Comparison, Traps};
+use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::{Ir, IrId, Program, Slice};
+use crate::schema::Relation;
+use crate::span::Span;
+
+/// How many nodes are looked at to find them; what is made of more is not known.
+const NODES: usize = 256;
+/// How many values there can be.
+const VALUES: usize = 2_000;
+/// How many are named.
+const NAMED: usize = 6;
+
+/// What is made of a value's letters before it is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    AsTheyAre,
+    Small,
+    Capital,
+}
+
+impl Letters {
+    fn apply(self, text: &str) -> String {
+        match self {
+            Self::AsTheyAre => text.to_owned(),
+            Self::Small => text.to_lowercase(),
+            Self::Capital => text.to_uppercase(),
+        }
+    }
+}
+
+/// All texts that a value can be, beside NULL: the known ones of a column, or those of the branches that make it. None
+/// where that cannot be said.
+pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
+    let mut values: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut waiting = vec![id];
+    for _ in 0..NODES {
+        let Some(id) = waiting.pop() else { return (!values.is_empty()).then_some(values) };
+        let mut add = |text: &str| {
+            if seen.insert(text.to_owned()) {
+                values.push(text.to_owned());
+            }
+        };
+        match program.node(id) {
+            Ir::Text(text) => add(program.text(text)),
+            Ir::Null => {}
+            Ir::Column(column) => known(program, relations, column)?.iter().for_each(|value| add(value)),
+            Ir::Definition(used) => waiting.push(program.definitions.get(used as usize).filter(|d| !d.failed)?.root),
+            Ir::Case(arms) | Ir::Switch { arms, .. } => {
+                if arms.count as usize > NODES * 2 {
+                    return None;
+                }
+                let branches: Vec<IrId> = program.branches(arms).collect();
+                waiting.extend(branches.into_iter().rev());
+            }
+            Ir::Coalesce(args) if (args.count as usize) < NODES => waiting.extend(program.args(args).iter().rev()),
+            _ => return None,
+        }
+        if values.len() > VALUES {
+            return None;
+        }
+    }
+    None
+}
+
+/// What the schema says of a column.
+fn known<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
+    let used = program.columns.get(column as usize).filter(|c| !c.unknown && c.merged.is_empty())?;
+    let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
+    relations.iter().filter(is_of).find_map(|r| r.column(&used.name))?.known_values()
+}
+
+impl Traps<'_> {
+    /// `status = "active"`, where it is "Active" or "Closed".
+    pub(super) fn value(&mut self, id: IrId, comparison: Comparison, of: IrId, literal: IrId, text: Slice) {
+        let program = self.program;
+        let text = program.text(text);
+        let span = program.meta(literal).span;
+        // A criterion's text is written in small letters, beside the column's in small letters.
+        let is_criterion = program.meta(id).span == span;
+        let (of, letters) = self.letters(of);
+        if letters != Letters::AsTheyAre && letters.apply(text) != text {
+            return self.wrong_letters(of, letters, text, span, is_criterion);
+        }
+        let Some(values) = values_of(program, self.relations, of) else { return };
+        let spelled: Vec<String> = values.iter().map(|value| letters.apply(value)).collect();
+        if spelled.iter().any(|value| value == text) {
+            return;
+        }
+        let message = match comparison {
+            Comparison::NotEqual => format!("`{}` is never `\"{text}\"`, so it always differs", self.excerpt(of)),
+            _ => format!("`{}` is never `\"{text}\"`", self.excerpt(of)),
+        };
+        self.not_known(message, text, &spelled, span, is_criterion);
+    }
+
+    /// `COUNTIF(status, "clsoed")`, which ignores case.
+    pub(super) fn criterion_value(&mut self, of: IrId, pattern: IrId, wild: bool) {
+        let program = self.program;
+        let Ir::Text(text) = program.node(pattern) else { return };
+        let (text, span) = (program.text(text), program.meta(pattern).span);
+        let Some(values) = values_of(program, self.relations, of) else { return };
+        let meets = |value: &String| {
+            let value = value.to_lowercase();
+            if wild { is_like(&value, text) } else { value == text }
+        };
+        if values.iter().any(meets) {
+            return;
+        }
+        let message = format!("`{}` never meets `{}`", self.excerpt(of), span.excerpt(self.source));
+        self.not_known(message, text, &values, span, true);
+    }
+
+    /// `SWITCH(status, "active", …)`.
+    pub(super) fn switch(&mut self, subject: IrId, arms: Slice) {
+        let program = self.program;
+        let pairs = program.args(arms).chunks_exact(2);
+        let texts = pairs.filter_map(|pair| match (pair.first(), pair.first().map(|id| program.node(*id))) {
+            (Some(id), Some(Ir::Text(text))) => Some((*id, text)),
+            _ => None,
+        });
+        let texts: Vec<(IrId, Slice)> = texts.collect();
+        if texts.is_empty() {
+            return;
+        }
+        let (of, letters) = self.letters(subject);
+        let Some(values) = values_of(program, self.relations, of) else { return };
+        let spelled: Vec<String> = values.iter().map(|value| letters.apply(value)).collect();
+        let all: HashSet<&str> = spelled.iter().map(String::as_str).collect();
+        for (id, text) in texts {
+            let text = program.text(text);
+            if !all.contains(text) {
+                let message = format!("`{}` is never `\"{text}\"`", self.excerpt(of));
+                self.not_known(message, text, &spelled, program.meta(id).span, false);
+            }
+        }
+    }
+
+    fn not_known(&mut self, message: String, text: &str, values: &[String], span: Span, is_criterion: bool) {
+        let lower = text.to_lowercase();
+        let mut alike = values.iter().filter(|value| value.to_lowercase() == lower);
+        let mut diagnostic = Diagnostic::new(Code::NotAKnownValue, span, message);
+        diagnostic = match (alike.next(), alike.next()) {
+            (Some(one), None) if !is_criterion => diagnostic
+                .with_help(format!("it is spelled `\"{one}\"`, and `=` minds case"))
+                .with_fix(span, format!("\"{}\"", one.replace('"', "\"\""))),
+            _ => diagnostic.with_help(match suggest::nearest(text, values.iter().map(String::as_str)) {
+                Some(near) if values.len() > NAMED => format!("`\"{near}\"` is the nearest of its values"),
+                Some(near) => format!("`\"{near}\"` is near; its values are {}", listed(values)),
+                None => format!("its values are {}", listed(values)),
+            }),
+        };
+        self.found.push(diagnostic);
+    }
+
+    /// `LOWER(status) = "Active"` asks small letters to be a capital.
+    fn wrong_letters(&mut self, of: IrId, letters: Letters, text: &str, span: Span, is_criterion: bool) {
+        // Letters beyond ASCII are folded by the engine.
+        if is_criterion || !text.is_ascii() {
+            return;
+        }
+        let (what, call) = match letters {
+            Letters::Capital => ("capitals", "UPPER"),
+            _ => ("small letters", "LOWER"),
+        };
+        let right = letters.apply(text);
+        let name = self.excerpt(of);
+        self.found.push(
+            Diagnostic::new(
+                Code::NeverVaries,
+                span,
+                format!("`{call}({name})` has {what} only, so it is never `\"{text}\"`"),
+            )
+            .with_help(format!("write `\"{right}\"`"))
+            .with_fix(span, format!("\"{}\"", right.replace('"', "\"\""))),
+        );
+    }
+
+    /// What LOWER or UPPER stands around, and which of them.
+    fn letters(&self, id: IrId) -> (IrId, Letters) {
+        let Ir::Apply { overload, args } = self.program.node(id) else { return (id, Letters::AsTheyAre) };
+        let letters = match catalog::owner(overload) {
+            internal::LOWER => Letters::Small,
+            internal::UPPER => Letters::Capital,
+            _ => return (id, Letters::AsTheyAre),
+        };
+        match *self.program.args(args) {
+            [x] => (x, letters),
+            _ => (id, Letters::AsTheyAre),
+        }
+    }
+}
+
+fn listed(values: &[String]) -> String {
+    let shown: Vec<String> = values.iter().take(NAMED).map(|value| format!("`\"{value}\"`")).collect();
+    let more = if values.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Whether a text is like a pattern of `%` and `_`, where `\` makes them characters.
+fn is_like(text: &str, pattern: &str) -> bool {
+    #[derive(Clone, Copy)]
+    enum Sign {
+        Any,
+        One,
+        Is(char),
+    }
+    let mut signs = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        signs.push(match c {
+            '%' => Sign::Any,
+            '_' => Sign::One,
+            '\\' => Sign::Is(chars.next().unwrap_or('\\')),
+            c => Sign::Is(c),
+        });
+    }
+    let text: Vec<char> = text.chars().collect();
+    // Where the last `%` stands, and where the text goes on behind what it took so far.
+    let (mut at, mut sign, mut back) = (0, 0, None);
+    while let Some(c) = text.get(at) {
+        match signs.get(sign) {
+            Some(Sign::Any) => {
+                back = Some((sign, at));
+                sign += 1;
+            }
+            Some(Sign::One) => {
+                at += 1;
+                sign += 1;
+            }
+            Some(Sign::Is(is)) if is == c => {
+                at += 1;
+                sign += 1;
+            }
+            _ => {
+                let Some((any, from)) = back else { return false };
+                back = Some((any, from + 1));
+                at = from + 1;
+                sign = any + 1;
+            }
+        }
+    }
+    signs.get(sign..).unwrap_or_default().iter().all(|sign| matches!(sign, Sign::Any))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn patterns() {
+        for (text, pattern, is) in [
+            ("open", "o%n", true),
+            ("open", "o%e", false),
+            ("open", "o__n", true),
+            ("open", "%", true),
+            ("", "%", true),
+            ("", "_", false),
+            ("100%", "100\\%", true),
+            ("1000", "100\\%", false),
+            ("aaab", "%ab", true),
+            ("open now", "open", false),
+        ] {
+            assert_eq!(is_like(text, pattern), is, "{text} like {pattern}");
+        }
+    }
+}

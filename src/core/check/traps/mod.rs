@@ -1,0 +1,259 @@
+//! Formulas that are right by the rules and may not say what was meant: what an analyst who comes from spreadsheets
+//! falls into. Only warnings, read off the checked program; each is said where little else can be meant.
+
+mod conditions;
+mod end_of_day;
+mod known_values;
+mod orders;
+mod totals;
+mod weeks;
+
+use super::sheet_columns::column_of;
+use super::{Context, Scope, unknown};
+use crate::Type;
+use crate::ast::Ast;
+use crate::catalog::{self, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Program, Slice};
+use crate::schema::Relation;
+
+pub use known_values::values_of;
+
+/// The comparisons, each with what it is when its sides change places.
+const COMPARISONS: [(FunctionId, Comparison); 6] = [
+    (internal::EQUAL, Comparison::Equal),
+    (internal::NOT_EQUAL, Comparison::NotEqual),
+    (internal::LESS, Comparison::Less),
+    (internal::LESS_EQUAL, Comparison::LessEqual),
+    (internal::GREATER, Comparison::Greater),
+    (internal::GREATER_EQUAL, Comparison::GreaterEqual),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+impl Comparison {
+    fn of(function: FunctionId) -> Option<Self> {
+        COMPARISONS.iter().find(|(id, _)| *id == function).map(|(_, comparison)| *comparison)
+    }
+
+    /// The same with the sides in each other's place.
+    fn mirrored(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessEqual => Self::GreaterEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterEqual => Self::LessEqual,
+        }
+    }
+
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+        }
+    }
+}
+
+/// How many names for one thing are looked through.
+const NAMES: usize = 8;
+
+/// What is asked of a program.
+struct Traps<'a> {
+    source: &'a str,
+    relations: &'a [Relation],
+    program: &'a Program,
+    found: &'a mut Vec<Diagnostic>,
+}
+
+/// Warns of what is compiled as it is written and may not be meant so.
+pub(super) fn check_traps(
+    ast: &Ast,
+    source: &str,
+    scope: &Scope<'_>,
+    program: &Program,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    check_names(ast, source, diagnostics);
+    let mut traps = Traps { source, relations: scope.relations, program, found: diagnostics };
+    let mut weeks = weeks::Weeks::default();
+    for definition in program.definitions.iter().filter(|d| !d.failed) {
+        let last = definition.root;
+        let mut cases = false;
+        for (id, (node, meta)) in program.entries(definition.first, last) {
+            match *node {
+                Ir::Apply { overload, args } => {
+                    let function = catalog::owner(overload);
+                    traps.call(id, function, args);
+                    weeks.note(program, id, function, args);
+                }
+                Ir::Aggregate { overload, args, distinct } => {
+                    traps.total(id, catalog::owner(overload), program.args(args), distinct);
+                }
+                Ir::IsNull { x, negated: false } => traps.never_blank(id, x),
+                Ir::And(args) => traps.junction(id, args, true),
+                Ir::Or(args) => traps.junction(id, args, false),
+                Ir::Case(_) => cases = true,
+                Ir::Switch { subject, arms } => {
+                    traps.switch(subject, arms);
+                    traps.switch_twice(arms);
+                }
+                Ir::Column(_) | Ir::Definition(_) if scope.context == Context::Worksheet => {
+                    let text = meta.span.text(source);
+                    // A cell is the column that stands there under another name.
+                    let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
+                    let named = match *node {
+                        Ir::Column(column) => is_named(program.columns.get(column as usize).map(|c| &*c.name)),
+                        Ir::Definition(used) => {
+                            is_named(program.definitions.get(used as usize).and_then(|d| d.name.as_deref()))
+                        }
+                        _ => false,
+                    };
+                    if named && let Some(diagnostic) = wins_over_cell(text, meta.span) {
+                        traps.found.push(diagnostic);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if cases {
+            traps.never_reached(definition.first, last);
+        }
+    }
+    weeks.check(scope.calendar, source, diagnostics);
+}
+
+impl Traps<'_> {
+    /// Asks of a call what may be wrong with its like.
+    #[inline]
+    fn call(&mut self, id: IrId, function: FunctionId, args: Slice) {
+        if function == internal::AVERAGE {
+            let args = self.program.args(args);
+            return self.total(id, function, args, false);
+        }
+        let [a, b] = *self.program.args(args) else { return };
+        if [internal::EQUAL_IGNORE_CASE, internal::LIKE_IGNORE_CASE, internal::LIKE_IGNORE_CASE_ESCAPED]
+            .contains(&function)
+        {
+            return self.criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
+        }
+        let Some(comparison) = Comparison::of(function) else { return };
+        // Of the sides the second is the literal, or the date.
+        let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
+        let (a, b, comparison) = if turned { (b, a, comparison.mirrored()) } else { (a, b, comparison) };
+        match (self.program.node(b), self.program.meta(b).ty) {
+            (Ir::Text(text), _) => self.compared_text(id, comparison, a, b, text),
+            (Ir::Number(digits), _) => self.compared_weekday(id, comparison, a, digits),
+            (_, Type::Timestamp) => self.compared_time(id, comparison, a, b),
+            _ => {}
+        }
+    }
+
+    fn compared_text(&mut self, id: IrId, comparison: Comparison, of: IrId, literal: IrId, text: Slice) {
+        if matches!(self.program.node(of), Ir::Text(_)) {
+            return;
+        }
+        match comparison {
+            Comparison::Equal | Comparison::NotEqual if text.count == 0 => self.empty_text(id, comparison, of),
+            Comparison::Equal | Comparison::NotEqual => self.value(id, comparison, of, literal, text),
+            _ => self.text_order(id, comparison, of, literal, text),
+        }
+    }
+
+    /// What stands behind a name, and a few names that mean it.
+    fn behind_name(&self, id: IrId) -> IrId {
+        let mut names = 0;
+        self.program.behind_names_until(id, |_, used| {
+            names += 1;
+            names > NAMES || self.program.definitions.get(used).is_none_or(|d| d.failed)
+        })
+    }
+
+    fn excerpt(&self, id: IrId) -> String {
+        self.program.meta(id).span.excerpt(self.source)
+    }
+
+    fn warn(&mut self, code: Code, at: IrId, message: String, help: String) {
+        self.found.push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
+    }
+
+    /// NULL is all that ISERROR, ISNA and ISBLANK ask for. That a column has none may be a promise that somebody checks.
+    fn never_blank(&mut self, id: IrId, x: IrId) {
+        let is_total = matches!(self.program.node(self.behind_name(x)), Ir::Aggregate { .. } | Ir::CountRows);
+        if self.program.meta(x).nullable || !is_total {
+            return;
+        }
+        let text = self.excerpt(x);
+        let message = format!("`{text}` is never blank, and never an error");
+        self.warn(Code::NeverBlank, id, message, "the question is always answered FALSE: leave it out".to_owned());
+    }
+}
+
+/// `Q1 = …`: the name of a cell, in capitals as sheets write it. Names such as `d30` are what tables are full of.
+fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+    for name in ast.definitions.iter().filter_map(|d| d.name) {
+        let text = name.text(source);
+        if text.bytes().any(|b| b.is_ascii_lowercase()) {
+            continue;
+        }
+        if let Some(letters) = cell_letters(text) {
+            let (letters, digits) = text.split_at(letters);
+            diagnostics.push(
+                Diagnostic::new(Code::LooksLikeACell, name, format!("`{text}` reads as a cell of a worksheet"))
+                    .with_help(format!("give it a name that no cell has, such as `{letters}_{digits}`")),
+            );
+        }
+    }
+}
+
+/// A name of a worksheet that is a column or a definition, and not the cell that it reads as.
+fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
+    cell_letters(text)?;
+    let message = format!("`{text}` is the column or definition of that name here, and not the cell");
+    let help = format!("write `${{{text}}}` where the column is meant, or rename it where the cell is");
+    Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
+}
+
+/// How many letters the name of a cell begins with; none of what no sheet has: `XFD1048576` is the last.
+fn cell_letters(text: &str) -> Option<usize> {
+    if !unknown::looks_like_cell(text) {
+        return None;
+    }
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (column, row) = text.split_at_checked(letters)?;
+    let row: u32 = row.parse().ok()?;
+    (column_of(column) < 16_384 && (1..=1_048_576).contains(&row)).then_some(letters)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cells_that_sheets_have() {
+        for (name, is) in [
+            ("Q1", true),
+            ("q1", true),
+            ("FY24", true),
+            ("XFD1048576", true),
+            ("XFE1", false),
+            ("A0", false),
+            ("A1048577", false),
+            ("total", false),
+            ("q_1", false),
+            ("week1", false),
+        ] {
+            assert_eq!(super::cell_letters(name).is_some(), is, "{name}");
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! The whole path for formulas: text to SQL expressions.
+
+mod compiled;
+mod emission;
+mod undecided;
+
+use std::sync::Arc;
+
+pub use compiled::{Compiled, Definition, ReadColumn};
+pub use undecided::{UndecidedType, path};
+
+use crate::calendar::{Calendar, Weekday};
+use crate::check::{self, Context, Role, Scope, Sheet};
+use crate::diag::{self, Code, Diagnostic};
+use crate::dialect::Dialect;
+
+use crate::Type;
+use crate::ir::{Ir, Program};
+use crate::lex::Mode;
+use crate::limits::Limits;
+use crate::memory::{Memory, Pool};
+use crate::parse::{self, SourcePart};
+use crate::plan::key_name;
+use crate::schema::{Relation, Schema};
+use crate::span::Span;
+
+/// A compiler for one dialect and schema; cheap to share between threads.
+///
+/// ```
+/// use formulac_core::{Column, Compiler, Relation, Schema, Type};
+/// let schema = Schema::new().with(Relation::new("orders").with(Column::new("revenue", Type::Decimal)));
+/// let compiler = Compiler::builder().dialect("bigquery".parse().unwrap()).schema(schema).build();
+/// let compiled = compiler.compile("total = SUM(revenue)");
+/// assert_eq!(compiled.definitions()[0].sql(), "coalesce(sum(revenue), 0)");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Compiler {
+    /// What it was built with.
+    pub options: Arc<Options>,
+    /// Working memory, shared by its copies.
+    pub pool: Arc<Pool>,
+}
+
+/// A text with grouping and ordering keys behind it.
+struct Keys {
+    text: String,
+    parts: Vec<SourcePart>,
+    roles: Vec<Role>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub dialect: Dialect,
+    pub schema: Arc<Schema>,
+    /// The models that other specs make, as far as their columns are known.
+    pub models: Schema,
+    pub from: Option<String>,
+    pub context: Context,
+    pub group_by: Vec<String>,
+    pub order_by: Vec<String>,
+    pub partition_by: Vec<String>,
+    /// The columns of the worksheet; none said, those of the relation.
+    pub columns: Option<Vec<String>>,
+    /// The row for which its formulas are written; 1 when not said.
+    pub row: Option<u32>,
+    pub limits: Limits,
+    pub timezone: Option<String>,
+    pub blank_zero: bool,
+    pub calendar: Calendar,
+    pub silenced: Vec<Code>,
+    pub map_spans: bool,
+    /// Types that columns of unknown type are given, by name in lower case.
+    pub given_types: Vec<(String, Type)>,
+    /// The schema is what dbt knows after parsing its project.
+    pub from_dbt: bool,
+}
+
+impl Options {
+    /// A relation by its name, as far as its columns are known.
+    pub fn known_by_name(&self, name: &str) -> Option<&Relation> {
+        self.models.relation(name).or_else(|| self.schema.relation(name))
+    }
+
+    /// How a relation that nothing similar is known of becomes known; `key` is where its name stands.
+    pub fn help_with_missing(&self, key: &str) -> String {
+        if self.from_dbt {
+            format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`")
+        } else {
+            format!("correct `{key}`, or add the relation to the schema")
+        }
+    }
+}
+
+/// Collects what a [`Compiler`] is to know.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Builder {
+    options: Options,
+}
+
+impl Builder {
+    /// The dialect to write; Postgres when not said.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.options.dialect = dialect;
+        self
+    }
+
+    /// What is known of the data; with nothing known, types are taken from use.
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.options.schema = Arc::new(schema);
+        self
+    }
+
+    /// The relation that bare names come from.
+    pub fn from(mut self, relation: impl Into<String>) -> Self {
+        self.options.from = Some(relation.into());
+        self
+    }
+
+    /// What formulas are written for; measures when not said.
+    pub fn context(mut self, context: Context) -> Self {
+        self.options.context = context;
+        self
+    }
+
+    /// The names that the query groups by.
+    pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.group_by = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The order of rows, `name` or `name desc`, for what looks at other rows.
+    pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.options.order_by = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where what looks at other rows begins anew.
+    pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.partition_by = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The columns of a worksheet in order, A, B, C and so on; those of the relation when not said. They are read in the
+    /// worksheet context.
+    ///
+    /// ```
+    /// use formulac_core::{Compiler, Context};
+    /// let sheet = Compiler::builder().context(Context::Worksheet).columns(["month", "revenue"]).order_by(["month"]);
+    /// let compiled = sheet.build().compile("=B1 - B0").into_result().unwrap();
+    /// assert_eq!(compiled[0].sql(), "revenue - lag(revenue, 1) over (order by month)");
+    /// ```
+    pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.columns = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The row of the worksheet for which its formulas are written; the first when not said.
+    pub fn row(mut self, row: u32) -> Self {
+        self.options.row = Some(row);
+        self
+    }
+
+    /// How much input is taken.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// The time zone in which an instant becomes a date, such as `Europe/Berlin`.
+    pub fn timezone(mut self, zone: impl Into<String>) -> Self {
+        self.options.timezone = Some(zone.into());
+        self
+    }
+
+    /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
+    pub fn blanks_as_zero(mut self, yes: bool) -> Self {
+        self.options.blank_zero = yes;
+        self
+    }
+
+    /// The day that weeks begin on, for the timeframes `week` and `day_of_week_num`; Monday when not said.
+    pub fn week_start(mut self, day: Weekday) -> Self {
+        self.options.calendar.week_start = day;
+        self
+    }
+
+    /// Sets the months from January to the fiscal year's first month, which fiscal timeframes need. Of more than 11
+    /// months, whole years are left out.
+    pub fn fiscal_month_offset(mut self, months: u8) -> Self {
+        self.options.calendar.fiscal_month_offset = Some(months % 12);
+        self
+    }
+
+    /// Warnings that are not wanted; errors stay whatever is named here.
+    pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.options.silenced = codes.into_iter().collect();
+        self
+    }
+
+    /// Whether the schema is what dbt knows, so that help with a relation that is missing names dbt.
+    pub fn schema_of_dbt(mut self, yes: bool) -> Self {
+        self.options.from_dbt = yes;
+        self
+    }
+
+    /// Whether each definition also says which part of its SQL comes from which part of the formula.
+    pub fn map_spans(mut self, yes: bool) -> Self {
+        self.options.map_spans = yes;
+        self
+    }
+
+    /// The compiler.
+    #[must_use]
+    pub fn build(self) -> Compiler {
+        Compiler { options: Arc::new(self.options), pool: Arc::default() }
+    }
+}
+
+impl Compiler {
+    /// Begins a compiler.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Its dialect.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.options.dialect
+    }
+
+    /// What it knows of the data.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.options.schema
+    }
+
+    /// Compiles a text of definitions, or one formula. There is always a result.
+    ///
+    /// ```
+    /// let compiled = formulac_core::Compiler::default().compile("a = SUM(x)\nb = SUMM(x)");
+    /// assert_eq!(compiled.definitions().len(), 1);
+    /// assert_eq!(compiled.diagnostics()[0].code(), "F0301");
+    /// ```
+    #[must_use]
+    pub fn compile(&self, source: &str) -> Compiled {
+        self.pool.lend(|memory| self.run(memory, source, true))
+    }
+
+    /// What is wrong with a text of definitions, or one formula, as far as that needs no SQL: syntax, names, types, levels.
+    /// What only the dialect cannot do is found by [`Compiler::compile`].
+    ///
+    /// ```
+    /// let found = formulac_core::Compiler::default().check("a = SUM(x)\nb = SUMM(x)");
+    /// assert_eq!(found[0].code(), "F0301");
+    /// ```
+    #[must_use]
+    pub fn check(&self, source: &str) -> Vec<Diagnostic> {
+        self.pool.lend(|memory| self.run(memory, source, false)).diagnostics
+    }
+
+    fn run(&self, memory: &mut Memory, source: &str, emit: bool) -> Compiled {
+        let options = &*self.options;
+        let mut diagnostics = Vec::new();
+        let keys = self.keys(source);
+        let whole = [SourcePart { span: Span::new(0, source.len() as u32), mode: Mode::File, name: None }];
+        let (text, parts, roles) = match &keys {
+            Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
+            None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
+        };
+        let Memory { parse, ast, .. } = &mut *memory;
+        parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
+        memory.parsed();
+        let mut scope = self.scope(roles, &mut diagnostics);
+        let sheet = self.sheet(scope.relations);
+        scope.sheet = sheet.as_ref();
+        let Memory { ast, check, program, .. } = &mut *memory;
+        check::check(ast, text, &scope, check, program, &mut diagnostics);
+        self.warn_comparisons(program, source, &mut diagnostics);
+        memory.checked();
+        let mut definitions = Vec::new();
+        if emit {
+            definitions = self.emit(memory, roles, text, &mut diagnostics);
+        }
+        if !diagnostics.is_empty() {
+            drop_failed(&mut definitions, &diagnostics, source);
+            place_options(&mut diagnostics, source, text);
+            silence(&mut diagnostics, source, &options.silenced);
+            diag::sort(&mut diagnostics);
+        }
+        let meanings = std::mem::take(&mut memory.program.meanings);
+        Compiled { dialect: options.dialect, definitions, diagnostics, meanings }
+    }
+
+    /// The sheet that formulas are written for.
+    fn sheet(&self, relations: &[Relation]) -> Option<Sheet> {
+        let options = &*self.options;
+        if options.context != Context::Worksheet {
+            return None;
+        }
+        let columns = match (&options.columns, relations) {
+            (Some(columns), _) => columns.iter().map(|column| key_name(column)).collect(),
+            (None, [one]) => one.columns().iter().map(|column| column.name().to_owned()).collect(),
+            (None, _) => Vec::new(),
+        };
+        Some(Sheet {
+            columns,
+            row: i64::from(options.row.unwrap_or(1).max(1)),
+            tabs: Vec::new(),
+            pivot: None,
+            totals: None,
+        })
+    }
+
+    /// The text with the keys that options name behind it, each a part of its own; `None` if there are no keys.
+    fn keys(&self, source: &str) -> Option<Keys> {
+        let options = &*self.options;
+        let keys = [
+            (&options.group_by, Role::GroupBy),
+            (&options.partition_by, Role::PartitionBy),
+            (&options.order_by, Role::OrderBy),
+        ];
+        if keys.iter().all(|(names, _)| names.is_empty()) {
+            return None;
+        }
+        let span = Span::new(0, source.len() as u32);
+        let mut parts = vec![SourcePart { span, mode: Mode::File, name: None }];
+        let mut roles = vec![Role::Definitions];
+        let mut text = source.to_owned();
+        for (names, role) in keys {
+            for name in names {
+                text.push('\n');
+                let start = text.len() as u32;
+                text.push_str(if role == Role::OrderBy { order_key(name).0 } else { name.trim() });
+                let span = Span::new(start, text.len() as u32);
+                parts.push(SourcePart { span, mode: Mode::Formula, name: None });
+                roles.push(role);
+            }
+        }
+        Some(Keys { text, parts, roles })
+    }
+
+    /// The same compiler for another dialect.
+    #[must_use]
+    pub fn in_dialect(&self, dialect: Dialect) -> Self {
+        let options = Options { dialect, ..(*self.options).clone() };
+        Self { options: Arc::new(options), pool: Arc::default() }
+    }
+
+    /// Whether it knows some relation, of the schema or made by another spec.
+    #[must_use]
+    pub fn knows_relations(&self) -> bool {
+        !self.options.schema.is_empty() || !self.options.models.is_empty()
+    }
+
+    /// The relations that have all these columns; a name may be `relation.column`.
+    #[must_use]
+    pub fn relations_with(&self, names: &std::collections::BTreeSet<String>) -> Vec<String> {
+        let options = &self.options;
+        let has = |relation: &Relation, name: &str| match name.split_once('.') {
+            Some((view, column)) => relation.name().eq_ignore_ascii_case(view) && relation.column(column).is_some(),
+            None => relation.column(name).is_some(),
+        };
+        let mut found: Vec<String> = Vec::new();
+        for relation in options.models.relations().iter().chain(options.schema.relations()) {
+            let is_found = found.iter().any(|other| other.eq_ignore_ascii_case(relation.name()));
+            if !is_found && names.iter().all(|name| has(relation, name)) {
+                found.push(relation.name().to_owned());
+            }
+        }
+        found
+    }
+
+    fn scope<'a>(&'a self, roles: &'a [Role], diagnostics: &mut Vec<Diagnostic>) -> Scope<'a> {
+        let options = &*self.options;
+        let known = options.from.as_deref().and_then(|from| options.known_by_name(from));
+        let chosen = known.filter(|relation| !relation.is_open());
+        if let (Some(from), None, false) = (&options.from, known, options.schema.lists_some()) {
+            let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
+            let help = near.map_or_else(|| options.help_with_missing("--from"), diag::suggest::similar);
+            diagnostics.push(
+                Diagnostic::new(Code::UnknownRelation, Span::default(), format!("the schema has no relation `{from}`"))
+                    .with_help(help),
+            );
+        }
+        let relations = match chosen {
+            Some(relation) => std::slice::from_ref(relation),
+            None if options.from.is_some() => &[],
+            None => options.schema.relations(),
+        };
+        Scope {
+            context: options.context,
+            relations,
+            merged: &[],
+            // A relation that is not known has any columns; that it is not known is said once.
+            open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
+            chosen: chosen.is_some(),
+            roles,
+            ordered: !options.order_by.is_empty(),
+            blank_zero: options.blank_zero,
+            timezone: options.timezone.as_deref(),
+            calendar: options.calendar,
+            today: None,
+            strata: false,
+            sheet: None,
+            given_types: &options.given_types,
+        }
+    }
+
+    /// `status = "open"` defines `status`; where a column has that name a comparison may be meant.
+    fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+        for definition in &program.definitions {
+            let Some(name) = &definition.name else { continue };
+            if !matches!(program.node(definition.root), Ir::Text(_)) {
+                continue;
+            }
+            if self.options.schema.relations().iter().any(|r| r.column(name).is_some()) {
+                let text = definition.span.text(source).trim();
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::LooksLikeComparison,
+                        definition.span,
+                        format!("this defines `{name}`, which is also a column"),
+                    )
+                    .with_help(format!("to compare, begin with `=`: `={text}`")),
+                );
+            }
+        }
+    }
+}
+
+/// `month desc` is `month`, descending.
+pub fn order_key(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    match text.rsplit_once(char::is_whitespace) {
+        Some((name, word)) if word.eq_ignore_ascii_case("desc") => (name.trim(), true),
+        Some((name, word)) if word.eq_ignore_ascii_case("asc") => (name.trim(), false),
+        _ => (text, false),
+    }
+}
+
+/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text. A bare formula
+/// is all of the text, and a relation that is not known is that of all definitions.
+fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
+    let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
+    let is_of_all = |d: &Diagnostic| {
+        let span = d.span();
+        (d.kind() == Code::UnknownRelation && span.is_empty()) || (bare && span.start as usize <= source.len())
+    };
+    if diagnostics.iter().any(|d| d.is_error() && is_of_all(d)) {
+        definitions.clear();
+    }
+    let mut failed = vec![false; definitions.len()];
+    for error in diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span) {
+        let at = definitions.partition_point(|d| d.span.start <= error.start);
+        if let Some(index) = at.checked_sub(1).filter(|i| error.start <= definitions[*i].span.end) {
+            failed[index] = true;
+        }
+    }
+    let mut failed = failed.into_iter();
+    definitions.retain(|_| !failed.next().unwrap_or(false));
+}
+
+/// Faults of options have no place in the text; they are reported at its end.
+fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
+    if text.len() == source.len() {
+        return;
+    }
+    let end = source.len() as u32;
+    for diagnostic in diagnostics {
+        if diagnostic.span().start > end {
+            let key = diagnostic.span().text(text).to_owned();
+            *diagnostic =
+                diagnostic.clone().mapped(|s| if s.start > end { Span::new(end, end) } else { s }).in_option(&key);
+        }
+    }
+}
+
+/// Drops warnings that the options turn off, or a comment on their line: `// noqa: W0412`, its name in place of the code,
+/// or `// noqa` for all.
+pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
+    diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
+    if !source.contains("noqa") {
+        return;
+    }
+    diagnostics.retain(|d| {
+        if d.is_error() {
+            return true;
+        }
+        let start = d.span().start as usize;
+        let line_start = source.get(..start).and_then(|s| s.rfind('\n')).map_or(0, |i| i + 1);
+        let line = source.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let Some((_, comment)) = line.rsplit_once("//") else { return true };
+        match comment.trim().strip_prefix("noqa") {
+            Some(codes) => {
+                // In YAML the formula may stand in quotes.
+                let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
+                !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
+            }
+            None => true,
+        }
+    });
+}

@@ -1,0 +1,583 @@
+//! The typed IR to SQL expressions of one dialect: a loop over the nodes that are needed.
+
+mod calls;
+mod period;
+mod reads;
+mod repetition;
+mod size;
+mod template;
+mod windows;
+
+pub use period::Moved;
+pub use windows::Windows;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::diag::Diagnostic;
+use crate::dialect::op::Op;
+use crate::dialect::{Cell, Dialect, Form, Template};
+use crate::ir::{Ir, IrId, Meta, Program};
+use crate::limits::Limits;
+use crate::span::Span;
+use crate::sql::{Slice, Sql, SqlId, Tree};
+
+/// What emitting works in, kept from one text to the next.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    pub tree: Tree,
+    /// By node of the IR.
+    sql: Vec<SqlId>,
+    /// Bytes that are there only because an argument stands more than once, by node of the tree.
+    repeated: Vec<u64>,
+    /// By definition.
+    roots: Vec<Option<SqlId>>,
+    columns: Vec<Column>,
+    /// The columns of them whose name is written, in order.
+    known: Vec<u32>,
+    needed: Vec<bool>,
+    /// How large numbers can be, by node, as far as it was asked.
+    sizes: Vec<u32>,
+    template: template::Buffers,
+    reads: reads::Reads,
+}
+
+/// What is known of a column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    /// Its name as written.
+    name: Option<SqlId>,
+    /// The last definition, counted from 1, that was seen to read it.
+    reader: u32,
+}
+
+impl Buffers {
+    /// Everything but the tree, which goes on where several steps make one query.
+    fn reset(&mut self, program: &Program) {
+        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes, template: _, reads } = self;
+        sql.clear();
+        sql.resize(program.len(), NOTHING);
+        repeated.clear();
+        roots.clear();
+        roots.resize(program.definitions.len(), None);
+        columns.clear();
+        columns.resize(program.columns.len(), Column::default());
+        known.clear();
+        sizes.clear();
+        reads.reset(program);
+        needed.clear();
+        needed.resize(if program.folded { program.len() } else { 0 }, false);
+    }
+}
+
+pub struct Emitter<'p> {
+    pub program: &'p Program,
+    pub dialect: Dialect,
+    limits: &'p Limits,
+    /// Every group has a row, so a sum of values that are never NULL is never NULL.
+    pub grouped_by_keys: bool,
+    /// What columns are written with, where they must be told apart from an output of the same name.
+    pub qualifier: Option<SqlId>,
+    /// Several relations are read: every column is written with its own.
+    joined: bool,
+    /// An earlier select of the same step is read: no column is written with the relation that it came from.
+    passed_on: bool,
+    /// By column: the name under which that select passes it on, where it is not its own.
+    pub renamed: FxHashMap<u32, String>,
+    /// Columns whose names the source writes in quotes, so that their case matters.
+    pub cased: FxHashSet<String>,
+    /// The relation has a column of its name, so that every column must be told apart from it.
+    pub shadowed: bool,
+    /// A column or a definition has a name that an alias of a template could have.
+    has_alias_names: bool,
+    /// The one relation whose rows an expression alone is of.
+    pub only_relation: Option<&'p str>,
+    pub windows: Windows,
+    /// Nodes that are columns of what is read.
+    read: FxHashSet<IrId>,
+    work: &'p mut Buffers,
+    warned: Option<(Span, Span)>,
+    pub diagnostics: Vec<Diagnostic>,
+    failed: bool,
+}
+
+/// How much there was at one time.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    tree: (usize, usize, usize),
+    known: usize,
+}
+
+const NOTHING: SqlId = SqlId(u32::MAX);
+
+impl<'p> Emitter<'p> {
+    /// The tree of `work` is added to.
+    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
+        work.reset(program);
+        let mut names = program
+            .columns
+            .iter()
+            .map(|column| &*column.name)
+            .chain(program.definitions.iter().filter_map(|definition| definition.name.as_deref()));
+        let has_alias_names = names.any(template::is_like_alias);
+        Self {
+            has_alias_names,
+            program,
+            dialect,
+            limits,
+            grouped_by_keys: false,
+            qualifier: None,
+            joined: false,
+            passed_on: false,
+            renamed: FxHashMap::default(),
+            cased: FxHashSet::default(),
+            shadowed: false,
+            only_relation: None,
+            read: FxHashSet::default(),
+            windows: Windows::default(),
+            work,
+            warned: None,
+            diagnostics: Vec::new(),
+            failed: false,
+        }
+    }
+
+    pub fn tree(&mut self) -> &mut Tree {
+        &mut self.work.tree
+    }
+
+    /// The expression of a definition; the ones that it uses have been emitted, and are put in place.
+    /// None when the dialect cannot write it, which is reported.
+    pub fn definition(&mut self, index: u32) -> Option<SqlId> {
+        let program = self.program;
+        let definition = &program.definitions[index as usize];
+        let (first, root) = (definition.first, definition.root);
+        self.failed = false;
+        self.warned = None;
+        self.begin_reads(index);
+        if definition.folded {
+            self.mark(first, root);
+        }
+        for (id, entry) in program.entries(first, root) {
+            if definition.folded && !self.work.needed[id.index()] {
+                self.note_folded(id);
+                continue;
+            }
+            self.node(id, entry);
+            if !self.work.repeated.is_empty() && self.grow(id) > self.limits.repetition as u64 {
+                self.too_large(id);
+                break;
+            }
+        }
+        if self.failed {
+            return None;
+        }
+        self.end_reads(index);
+        let root_sql = self.alone(root);
+        self.work.roots[index as usize] = Some(root_sql);
+        Some(root_sql)
+    }
+
+    /// A place in the tree to go back to.
+    pub fn mark_tree(&self) -> Mark {
+        Mark { tree: self.work.tree.mark(), known: self.work.known.len() }
+    }
+
+    /// Forgets what was emitted since, which nothing before it or after it is made of.
+    pub fn forget(&mut self, mark: Mark) {
+        let work = &mut *self.work;
+        work.tree.cut(mark.tree);
+        work.repeated.truncate(work.tree.len());
+        for column in work.known.drain(mark.known..) {
+            work.columns[column as usize].name = None;
+        }
+    }
+
+    /// Marks the nodes that the root is made of; the others were folded away.
+    fn mark(&mut self, first: IrId, root: IrId) {
+        self.work.needed[root.index()] = true;
+        for at in (first.0..=root.0).rev() {
+            let id = IrId(at);
+            if !self.work.needed[id.index()] {
+                continue;
+            }
+            for operand in self.program.operands(id) {
+                self.work.needed[operand.index()] = true;
+            }
+        }
+    }
+
+    /// Why the definition has no SQL.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.failed = true;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// What stands where there is no SQL; the definition is not given out.
+    pub fn unwritten(&mut self, span: Span) -> SqlId {
+        self.failed = true;
+        self.work.tree.word("null", span)
+    }
+
+    /// A definition's whole value: a NULL needs its type said where nothing else tells it.
+    pub fn alone(&mut self, root: IrId) -> SqlId {
+        let sql = self.work.sql[root.index()];
+        let meta = self.program.meta(root);
+        if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
+            let ty = self.dialect.type_name(meta.ty);
+            return self.work.tree.add(Sql::Cast { name: "cast", x: sql, ty }, meta.span);
+        }
+        sql
+    }
+
+    /// Emits one node whose operands are emitted.
+    // Called in two places, and the loop over a definition's nodes spares much by having it within.
+    #[inline(always)]
+    fn node(&mut self, id: IrId, (node, meta): &(Ir, Meta)) {
+        let program = self.program;
+        let span = meta.span;
+        let sql = match *node {
+            Ir::Error => self.unwritten(span),
+            Ir::Null => self.work.tree.word("null", span),
+            Ir::Bool(value) => self.work.tree.word(if value { "true" } else { "false" }, span),
+            Ir::Number(slice) => self.number(program.text(slice), meta.ty, span),
+            Ir::Text(slice) => {
+                let dialect = self.dialect;
+                let value = program.text(slice);
+                self.work.tree.text(span, |out| dialect.push_text(out, value))
+            }
+            Ir::Date(slice) => {
+                let forms = self.dialect.forms();
+                let form = if meta.ty == Type::Timestamp { &forms.timestamp } else { &forms.date };
+                let value = program.text(slice);
+                self.work.tree.text(span, |out| form.push(out, value))
+            }
+            Ir::Today(slice) => self.work.tree.text(span, |out| out.push_str(program.text(slice))),
+            Ir::Column(column) => self.column(column, span),
+            Ir::Definition(index) => self.reference(index, span),
+            Ir::Apply { overload, args } => self.apply(overload, program.args(args), span),
+            Ir::Case(arms) => {
+                self.make_branches_alike(arms);
+                let arms = self.operands(program.args(arms));
+                self.work.tree.add(Sql::Case { subject: None, arms }, span)
+            }
+            Ir::Switch { subject, arms } => {
+                self.make_branches_alike(arms);
+                let arms = self.operands(program.args(arms));
+                let subject = Some(self.work.sql[subject.index()]);
+                self.work.tree.add(Sql::Case { subject, arms }, span)
+            }
+            Ir::And(args) => self.chain(Op::And, program.args(args), span),
+            Ir::Or(args) => self.chain(Op::Or, program.args(args), span),
+            Ir::Not(x) => {
+                let x = self.work.sql[x.index()];
+                self.work.tree.add(Sql::Not(x), span)
+            }
+            Ir::IsNull { x, negated } => {
+                let x = self.work.sql[x.index()];
+                let op = if negated { "is not null" } else { "is null" };
+                self.work.tree.add(Sql::Postfix { op, x }, span)
+            }
+            Ir::Coalesce(args) => {
+                self.make_alike(program.args(args));
+                let args = self.operands(program.args(args));
+                self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
+            }
+            Ir::CountRows => {
+                let star = self.work.tree.word("*", span);
+                self.work.tree.call("count", &[star], span)
+            }
+            Ir::Aggregate { overload, args, distinct } => {
+                self.aggregate(id, overload, program.args(args), distinct, span)
+            }
+            Ir::Window { call, over } => self.window(call, program.over(over), program.parted_by(over), span),
+            Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
+            // Where selects are planned, whoever joins the other row says where it is.
+            Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
+            Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
+            // Whoever joins the row that is found says where it is.
+            Ir::Ranges(_) | Ir::Find { .. } | Ir::Elsewhere { .. } => self.unwritten(span),
+        };
+        self.work.sql[id.index()] = sql;
+    }
+
+    fn operands(&mut self, args: &[IrId]) -> Slice {
+        let sql = &self.work.sql;
+        self.work.tree.list(args.iter().map(|a| sql[a.index()]))
+    }
+
+    fn chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
+        let Some((first, rest)) = args.split_first() else { return self.work.tree.word("true", span) };
+        rest.iter().fold(self.work.sql[first.index()], |left, right| {
+            let right = self.work.sql[right.index()];
+            self.work.tree.binary(op, left, right, span)
+        })
+    }
+
+    /// A number as the type that it must have.
+    fn number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
+        let forms = self.dialect.forms();
+        let form = match ty {
+            Type::Decimal => &forms.decimal,
+            Type::Float => &forms.float,
+            _ => &Form::BARE,
+        };
+        // Engines read a literal with an exponent as a float.
+        let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
+        self.work.tree.text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
+    }
+
+    #[inline(always)]
+    fn column(&mut self, index: u32, span: Span) -> SqlId {
+        match (self.note_read(index), self.qualifier) {
+            // The text is shared; the node is new, since its span is its own.
+            (Some(id), None) => self.work.tree.again(id, span),
+            _ => self.new_column(index, span),
+        }
+    }
+
+    #[inline(never)]
+    fn new_column(&mut self, index: u32, span: Span) -> SqlId {
+        let column = &self.program.columns[index as usize];
+        if self.joined && !column.merged.is_empty() {
+            let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
+            return self.work.tree.call("coalesce", &parts, span);
+        }
+        let dialect = self.dialect;
+        let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
+        let name = self.work.tree.text(span, |out| match renamed {
+            Some(name) => dialect.push_name(out, name, true),
+            None if dialect.is_bare(column.bare, column.quoted) => out.push_str(&column.name),
+            None => dialect.push_name(out, &column.name, !column.quoted),
+        });
+        if let Some(qualifier) = self.qualifier {
+            return self.work.tree.add(Sql::Field { qualifier, name }, span);
+        }
+        let id = match &column.relation {
+            // The text says the relation and no schema does: it is written as it was given.
+            Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
+                let qualifier = self.name(relation, span);
+                self.work.tree.add(Sql::Field { qualifier, name }, span)
+            }
+            // A bare name would be the whole row.
+            _ if self.only_relation.is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) => {
+                let qualifier = self.name(&column.name, span);
+                self.work.tree.add(Sql::Field { qualifier, name }, span)
+            }
+            _ => name,
+        };
+        self.work.columns[index as usize].name = Some(id);
+        self.work.known.push(index);
+        id
+    }
+
+    /// What the next expressions read: several relations, or an earlier select of the same step.
+    pub fn read(&mut self, joined: bool, passed_on: bool) {
+        self.read.clear();
+        if (self.joined, self.passed_on) != (joined, passed_on) {
+            (self.joined, self.passed_on) = (joined, passed_on);
+            self.forget_names();
+        }
+    }
+
+    /// From here on columns have their own names again.
+    pub fn end_renamed(&mut self) {
+        if !self.renamed.is_empty() {
+            self.renamed.clear();
+            self.forget_names();
+        }
+    }
+
+    fn forget_names(&mut self) {
+        let work = &mut *self.work;
+        work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
+    }
+
+    /// A column, by its place in the program.
+    pub fn column_alone(&mut self, index: u32) -> SqlId {
+        self.column(index, Span::default())
+    }
+
+    /// A column of one of several relations.
+    pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
+        let span = Span::default();
+        let qualifier = self.name(relation, span);
+        let name = self.work.tree.text(span, |out| self.dialect.push_name(out, name, !quoted));
+        self.work.tree.add(Sql::Field { qualifier, name }, span)
+    }
+
+    /// Emits one node whose operands are emitted; a definition is what its root is.
+    pub fn emit(&mut self, id: IrId) {
+        if let Ir::Definition(used) = self.program.node(id) {
+            self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
+        } else {
+            self.node(id, self.program.entry(id));
+            if !self.work.repeated.is_empty() {
+                self.grow(id);
+            }
+        }
+    }
+
+    /// The node is this expression.
+    pub fn set(&mut self, id: IrId, sql: SqlId) {
+        self.work.sql[id.index()] = sql;
+    }
+
+    /// A column of what is read.
+    pub fn column_spelled(&mut self, name: &str, quoted: bool) -> SqlId {
+        let dialect = self.dialect;
+        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+        self.in_relation(name, Span::default())
+    }
+
+    /// The node is a column of what is read.
+    pub fn set_column(&mut self, id: IrId, name: &str) {
+        self.read.insert(id);
+        self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
+    }
+
+    /// The name of a column that an earlier select made.
+    pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
+        let name = self.made_name(name, span);
+        self.in_relation(name, span)
+    }
+
+    /// The name of a column that this step makes, where no relation is told.
+    pub fn made_name(&mut self, name: &str, span: Span) -> SqlId {
+        let (dialect, cased) = (self.dialect, self.cased.contains(name));
+        self.work.tree.text(span, |out| dialect.push_name(out, name, !cased))
+    }
+
+    /// The same as text.
+    pub fn made_name_text(&self, name: &str) -> String {
+        self.dialect.name_text(name, !self.cased.contains(name))
+    }
+
+    /// The column with its relation, where the relation has a column of its own name.
+    pub fn in_relation(&mut self, name: SqlId, span: Span) -> SqlId {
+        match self.qualifier.filter(|_| self.shadowed) {
+            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
+            None => name,
+        }
+    }
+
+    /// The SQL of a node that was emitted.
+    pub fn written(&self, id: IrId) -> SqlId {
+        self.work.sql[id.index()]
+    }
+
+    /// Another definition's expression, put in place.
+    fn reference(&mut self, index: u32, span: Span) -> SqlId {
+        self.note_reads_of(index);
+        match self.work.roots[index as usize] {
+            Some(root) => root,
+            // What it is made of could not be written, and was reported there.
+            None => self.unwritten(span),
+        }
+    }
+
+    /// A name of the spec's or formula's own.
+    pub fn name(&mut self, name: &str, span: Span) -> SqlId {
+        let dialect = self.dialect;
+        self.work.tree.text(span, |out| dialect.push_name(out, name, true))
+    }
+
+    /// Equality of two keys of a join, where a NULL equals a NULL.
+    pub fn same_key(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
+        let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
+        let Cell::Template(template) = self.dialect.cell(overload) else { return self.unwritten(Span::default()) };
+        // The operands are of no program: they have places behind its nodes meanwhile.
+        let end = self.work.sql.len();
+        self.work.sql.extend([left, right]);
+        let operands = [IrId(end as u32), IrId(end as u32 + 1)];
+        let same = self.instantiate(template, &operands, false, Span::default());
+        self.work.sql.truncate(end);
+        same
+    }
+
+    /// Makes a constant a value of the group: `case when count(*) >= 0 then 1 end`.
+    pub fn of_group(&mut self, constant: SqlId) -> SqlId {
+        let tree = &mut self.work.tree;
+        let span = tree.meta(constant).span;
+        let star = tree.word("*", span);
+        let (rows, zero) = (tree.call("count", &[star], span), tree.word("0", span));
+        let always = tree.binary(Op::GreaterEqual, rows, zero, span);
+        let arms = tree.slice(&[always, constant]);
+        tree.add(Sql::Case { subject: None, arms }, span)
+    }
+
+    /// A key of `order by`, with NULLs last in either direction.
+    pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
+        let facts = self.dialect.facts();
+        let default = if descending { facts.nulls_sort_descending } else { facts.nulls_sort };
+        let span = self.work.tree.meta(key).span;
+        let mut parts = vec![key];
+        if descending {
+            parts.push(self.work.tree.word("desc", span));
+        }
+        if nullable && default != "last" {
+            parts.push(self.work.tree.word("nulls last", span));
+        }
+        if parts.len() == 1 {
+            return key;
+        }
+        let parts = self.work.tree.slice(&parts);
+        self.work.tree.add(Sql::Spaced(parts), span)
+    }
+}
+
+fn or_zero(digits: &str) -> &str {
+    if digits.is_empty() { "0" } else { digits }
+}
+
+/// Returns `1e3` as `1000.0`. `None` without an exponent, or with more digits than decimals have.
+fn without_exponent(number: &str) -> Option<String> {
+    const DIGITS: usize = 38;
+    let (mantissa, exponent) = number.split_once('e')?;
+    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (before, after) = ((-exponent).max(0) as usize, exponent.max(0) as usize);
+    let digits =
+        ["0".repeat(before).as_str(), whole, fraction, "0".repeat(after.saturating_sub(fraction.len())).as_str()]
+            .concat();
+    let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
+    let (whole, fraction) = digits.split_at_checked(point)?;
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let is_short = whole.len() + fraction.len() <= DIGITS;
+    is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
+}
+
+/// The template that a call or an aggregate is written with, where there is one.
+fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
+    match node {
+        Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {
+            Cell::Template(template) => Some(template),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn exponents_are_written_out() {
+        for (number, expected) in [
+            ("1e3", Some("1000.0")),
+            ("1e-3", Some("0.001")),
+            ("-12.50e1", Some("-125.0")),
+            ("1.25e1", Some("12.5")),
+            ("1.2345e+2", Some("123.45")),
+            ("123.4e-2", Some("1.234")),
+            ("0e5", Some("0.0")),
+            ("1e-38", Some("0.00000000000000000000000000000000000001")),
+            ("12e37", None),
+            ("1e300", None),
+            ("1.5", None),
+        ] {
+            assert_eq!(super::without_exponent(number).as_deref(), expected, "{number}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Window calls: their partitions, their order, the rows that they see.
+
+use std::fmt::Write as _;
+
+use super::Emitter;
+use super::period::Moved;
+use super::template::WindowOf;
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::dialect::{Cell, Template};
+use crate::ir::{Across, GroupRole, Ir, IrId, Over, Place};
+use crate::span::Span;
+use crate::sql::{Slice, Sql, SqlId};
+
+/// The rows of windows.
+#[derive(Clone, Debug, Default)]
+pub struct Windows {
+    /// What divides the rows in whose order values are looked up.
+    pub partition: Vec<SqlId>,
+    /// What the spec says to divide by: all that divides the rows that are ranked.
+    pub own_partition: Vec<SqlId>,
+    pub order: Vec<SqlId>,
+    /// What tells the rows of a pivoted sheet apart, and the order of its columns.
+    pub pivot_rows: Vec<SqlId>,
+    pub pivot_order: Vec<SqlId>,
+    /// The keys that rows are grouped by.
+    pub groups: Vec<SqlId>,
+    /// The name under which the select knows the partition and the order.
+    pub name: Option<SqlId>,
+    /// What values of other periods are found by, where one expression holds them.
+    pub moved: Option<Moved>,
+}
+
+impl Emitter<'_> {
+    /// What divides the rows of windows, as the dialect takes a value of its type there.
+    pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
+        let meta = self.program.meta(id);
+        if meta.ty.in_sql() != Type::Float {
+            return written;
+        }
+        self.set(id, written);
+        self.apply(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
+    }
+
+    pub(super) fn window(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> SqlId {
+        let x = self.work.sql[call.index()];
+        let window = match over {
+            Over::Ranked { descending, apart, within } => {
+                let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
+                let partition = self.parted(partition.clone(), parted_by);
+                return self.ranked(x, call, partition, (descending, apart), span);
+            }
+            Over::Across(Across::Ranked { descending }) => {
+                return self.ranked(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
+            }
+            Over::Across(across) => self.across(across, span),
+            Over::PivotColumns => {
+                let order = self.work.tree.slice(&self.windows.pivot_order);
+                WindowOf { partition: Slice::default(), order, rows: None, name: None }
+            }
+            _ => self.down(call, over, parted_by, span),
+        };
+        if let Ir::Apply { overload, args } = self.program.node(call)
+            && let Cell::Template(Template { windowed: true, .. }) = self.dialect.cell(overload)
+        {
+            self.work.template.window = Some(window);
+            let args = self.program.args(args);
+            let x = self.apply(overload, args, span);
+            self.work.template.window = None;
+            return x;
+        }
+        self.work.tree.add(window.of(x), span)
+    }
+
+    /// A window over rows, in the step's order where it has one.
+    fn down(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> WindowOf {
+        let (parted_by, ahead) = match (over, parted_by.split_last()) {
+            (Over::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
+            _ => (parted_by, None),
+        };
+        let mut divided_by = self.parted(self.windows.partition.clone(), parted_by);
+        if over == Over::Alike
+            && let Some(value) = self.program.operands(call).next()
+        {
+            let key = self.work.sql[value.index()];
+            divided_by.push(self.partition_key(value, key));
+            self.set(value, key);
+        }
+        let partition = self.work.tree.slice(&divided_by);
+        let order = match ahead {
+            // Rows without a value give nothing to what is computed, wherever they come.
+            Some((key, descending)) => {
+                let key = self.order_key(self.work.sql[key.index()], descending, false);
+                self.work.tree.slice(&[key])
+            }
+            None if over.is_down() => self.work.tree.slice(&self.windows.order),
+            None => Slice::default(),
+        };
+        let rows = match over {
+            Over::Ahead { own: false, .. } => {
+                let rows = "range between unbounded preceding and 1 preceding";
+                Some(self.work.tree.text(span, |out| out.push_str(rows)))
+            }
+            // What engines take when nothing is said is a range, which takes rows of an equal key along.
+            Over::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            // The first value is the same in all rows up to this one and in the range up to it.
+            _ if self.is_first_value(call) && self.is_range_refused(order) => {
+                Some(self.work.tree.text(span, |out| push_rows(out, Place::First, Place::At(0))))
+            }
+            _ => None,
+        };
+        let name = self.windows.name.filter(|_| over.is_down() && parted_by.is_empty());
+        WindowOf { partition, order, rows, name }
+    }
+
+    /// What divides the rows besides.
+    fn parted(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
+        for by in parted_by {
+            let key = self.work.sql[by.index()];
+            partition.push(self.partition_key(*by, key));
+        }
+        partition
+    }
+
+    /// A window over the cells of a row of a pivoted sheet.
+    fn across(&mut self, across: Across, span: Span) -> WindowOf {
+        let order = match across {
+            Across::All | Across::Ranked { .. } => Slice::default(),
+            Across::Ordered | Across::Cells { .. } => self.work.tree.slice(&self.windows.pivot_order),
+        };
+        let rows = match across {
+            Across::Cells { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            _ => None,
+        };
+        let partition = self.work.tree.slice(&self.windows.pivot_rows);
+        WindowOf { partition, order, rows, name: None }
+    }
+
+    fn is_first_value(&self, call: IrId) -> bool {
+        let first = catalog::get(internal::FIRST_VALUE).overloads.first().map(|o| o.id);
+        matches!(self.program.node(call), Ir::Apply { overload, .. } if Some(overload) == first)
+    }
+
+    /// Whether the dialect takes this order only where the rows of the window are named.
+    fn is_range_refused(&self, order: Slice) -> bool {
+        let tree = &self.work.tree;
+        let places_nulls = |key: &SqlId| match tree.node(*key) {
+            Sql::Spaced(parts) => tree.ends_with_nulls(*parts),
+            _ => false,
+        };
+        !self.dialect.facts().ranges_place_nulls && tree.args(order).iter().any(places_nulls)
+    }
+
+    /// A window over the rows of each group.
+    pub(super) fn group_window(&mut self, args: &[IrId], role: GroupRole, span: Span) -> SqlId {
+        let Some((call, by)) = args.split_first() else { return self.unwritten(span) };
+        let x = self.work.sql[call.index()];
+        let mut partition = self.windows.groups.clone();
+        partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
+        let mut order = Slice::default();
+        if let (GroupRole::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
+            let key = self.work.sql[value.index()];
+            let key = self.order_key(key, descending, self.program.meta(value).nullable);
+            order = self.work.tree.slice(&[key]);
+        }
+        let partition = self.work.tree.slice(&partition);
+        self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
+    }
+
+    /// A window in the order of the call's argument.
+    fn ranked(
+        &mut self,
+        x: SqlId,
+        call: IrId,
+        mut partition: Vec<SqlId>,
+        (descending, apart): (bool, bool),
+        span: Span,
+    ) -> SqlId {
+        let Some(value) = self.program.operands(call).next() else { return self.unwritten(span) };
+        let nullable = self.program.meta(value).nullable;
+        let key = self.work.sql[value.index()];
+        if nullable {
+            // Whether it is there is asked outside of the window as well.
+            self.count_repetition(&[2], &[value], span);
+        }
+        if nullable && apart {
+            partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
+        }
+        // Apart, there are no NULLs beside values.
+        let key = self.order_key(key, descending, nullable && !apart);
+        let partition = self.work.tree.slice(&partition);
+        let order = self.work.tree.slice(&[key]);
+        self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
+    }
+
+    /// The call that a window is made of, or the node itself.
+    pub(super) fn in_window(&self, id: IrId) -> IrId {
+        match self.program.node(id) {
+            Ir::Window { call, .. } => call,
+            _ => id,
+        }
+    }
+}
+
+fn push_rows(out: &mut String, from: Place, to: Place) {
+    out.push_str("rows between ");
+    push_place(out, from);
+    out.push_str(" and ");
+    push_place(out, to);
+}
+
+fn push_place(out: &mut String, place: Place) {
+    match place {
+        Place::First => out.push_str("unbounded preceding"),
+        Place::Last => out.push_str("unbounded following"),
+        Place::At(0) => out.push_str("current row"),
+        Place::At(rows) => {
+            let side = if rows < 0 { "preceding" } else { "following" };
+            // Writing to a text cannot fail.
+            let _ = write!(out, "{} {side}", rows.unsigned_abs());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_rows;
+    use crate::ir::Place;
+
+    #[test]
+    fn rows_in_words() {
+        for (from, to, words) in [
+            (Place::First, Place::At(0), "rows between unbounded preceding and current row"),
+            (Place::At(-2), Place::At(0), "rows between 2 preceding and current row"),
+            (Place::At(1), Place::Last, "rows between 1 following and unbounded following"),
+            (Place::At(-3), Place::At(-1), "rows between 3 preceding and 1 preceding"),
+        ] {
+            let mut text = String::new();
+            push_rows(&mut text, from, to);
+            assert_eq!(text, words);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The compiler alone: formulas to SQL expressions, for a dialect and what is known of the data.
+//!
+//! ```text
+//! text ─ formulac-grammar ─ tree ─ check ─ ir ─ emit ─ sql ─ text
+//!                                           ╰─ plan ─ emit ─ sql    (a step of a model, for the crate above)
+//! ```
+//!
+//! Everything is pure: no files, no clock, no environment, no network. Nothing panics on input and nothing recurses as
+//! deep as the input says. There is always a result: what could be compiled, and diagnostics with exact spans. This is
+//! the crate to link where only formulas are compiled: an editor, a page, a language server.
+//!
+//! ```
+//! use formulac_core::{Column, Compiler, Dialect, Relation, Schema, Type};
+//!
+//! let orders = Relation::new("orders").with(Column::new("revenue", Type::Decimal));
+//! let dialect: Dialect = "bigquery".parse().unwrap();
+//! let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(orders)).build();
+//! let compiled = compiler.compile("total = SUM(revenue)");
+//! assert_eq!(compiled.definitions()[0].sql(), "coalesce(sum(revenue), 0)");
+//! ```
+//!
+//! [`Builder`] takes what is to be known, [`Compiler::compile`] gives [`Compiled`], [`Compiler::check`] the diagnostics
+//! alone. [`Schema`] holds relations and columns, built by hand or read from text.
+//!
+//! The modules are the stages, in the order of the picture: [`check`] resolves names and infers types and levels, [`ir`] is
+//! the typed program, [`plan`] puts a step's program into selects, [`emit`] writes expressions by the dialect's templates,
+//! [`sql`] is the tree that prints itself. They are public for the crate `formulac`, which compiles models with them, and
+//! change with it; the names at the top are what others build on.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+pub mod calendar;
+#[allow(missing_docs, reason = "a stage explains what is hard in it, and is called by one crate")]
+pub mod check;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod compiler;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod emit;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod ir;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod memory;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod name_index;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod plan;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod schema;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod sql;
+
+use formulac_catalog::{ALL_DIGITS, catalog, dialect};
+use formulac_grammar as parse;
+use formulac_syntax::{ast, diag, lex, limits, span, yaml};
+
+pub use calendar::{UnknownWeekday, Weekday};
+pub use check::Context;
+pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn, UndecidedType};
+pub use formulac_catalog::{Dialect, Level, Type};
+pub use formulac_syntax::diag::{Code, Diagnostic, Severity};
+pub use formulac_syntax::limits::Limits;
+pub use schema::{Access, Column, Relation, Schema};

@@ -1,0 +1,119 @@
+//! Names without regard to ASCII case, to places in a list that somebody else keeps.
+
+use crate::catalog::hash::{hash, same};
+
+/// A name with its hash, for whoever looks for it in several indices.
+#[derive(Clone, Copy, Debug)]
+pub struct Hashed<'n> {
+    pub name: &'n str,
+    hash: u32,
+}
+
+impl<'n> From<&'n str> for Hashed<'n> {
+    #[inline]
+    fn from(name: &'n str) -> Self {
+        Self { name, hash: hash(name) }
+    }
+}
+
+/// An open-addressed table. Whoever has the names says which one stands at a place.
+#[derive(Clone, Debug, Default)]
+pub struct NameIndex {
+    /// The hash of a name, and its place and one; 0 there is free. A power of two, at least twice as many as names.
+    slots: Vec<(u32, u32)>,
+    names: usize,
+}
+
+/// It follows from the names, which are compared elsewhere.
+impl PartialEq for NameIndex {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for NameIndex {}
+
+/// The least number of slots.
+const LEAST: usize = 32;
+
+impl NameIndex {
+    /// Empties it, with room for some names.
+    pub fn reset(&mut self, names: usize) {
+        self.names = 0;
+        self.slots.clear();
+        self.slots.resize((names * 4).next_power_of_two().max(LEAST), (0, 0));
+    }
+
+    /// The place of a name.
+    #[inline]
+    pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
+        let slot = self.slot(name, at);
+        Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
+    }
+
+    /// The place of a name, which is this one when it was not there before.
+    #[inline]
+    pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
+        if self.slots.is_empty() {
+            self.grow();
+        }
+        let Hashed { hash, .. } = name;
+        let slot = self.slot(name, at);
+        if let Some(known) = self.slots[slot].1.checked_sub(1) {
+            return known as usize;
+        }
+        self.slots[slot] = (hash, place as u32 + 1);
+        self.names += 1;
+        if self.names * 2 > self.slots.len() {
+            self.grow();
+        }
+        place
+    }
+
+    /// The slot that holds the name, or the free one where it belongs.
+    #[inline]
+    fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut slot = hash as usize & mask;
+        while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
+            if *known == hash && same(at(*place as usize - 1), name.as_bytes()) {
+                break;
+            }
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let size = (self.slots.len() * 2).max(LEAST);
+        let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
+        for entry in before.into_iter().filter(|s| s.1 > 0) {
+            let mut slot = entry.0 as usize & (size - 1);
+            while self.slots[slot].1 > 0 {
+                slot = (slot + 1) & (size - 1);
+            }
+            self.slots[slot] = entry;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let names: Vec<String> = (0..1000).map(|i| format!("Name_of_{i}")).collect();
+        let mut index = NameIndex::default();
+        assert_eq!(index.find("name_of_0".into(), |_| b""), None);
+        for (place, name) in names.iter().enumerate() {
+            assert_eq!(index.add(name.as_str().into(), place, |i| names[i].as_bytes()), place);
+        }
+        assert_eq!(index.add("NAME_of_7".into(), 1000, |i| names[i].as_bytes()), 7);
+        for place in 0..1000 {
+            assert_eq!(index.find(format!("NAME_OF_{place}").as_str().into(), |i| names[i].as_bytes()), Some(place));
+        }
+        assert_eq!(index.find("name_of_1000".into(), |i| names[i].as_bytes()), None);
+    }
+}

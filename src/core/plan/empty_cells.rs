@@ -1,0 +1,110 @@
+//! Whether a pivoted sheet's cells that no row is in matter to what it computes, and what is the same along its rows.
+
+use super::StepPlan;
+use super::reach::{live_definitions, needed};
+use crate::Level;
+use crate::catalog::{self, Nulls, internal};
+use crate::ir::{Across, Ir, IrId, Over, Place, Program};
+
+/// Whether a window counts cells, or sees something in cells that no row is in: LAG then needs a row for each cell.
+pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
+    let program = step.program;
+    let live = live_definitions(step);
+    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
+    let mut nodes = definitions.flat_map(|(d, _)| needed(program, d.first, d.root));
+    nodes.any(|id| match program.node(id) {
+        Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
+        Ir::Lookup { value, .. } => !is_empty(program, value, keys),
+        // Of the sheet's own rows those in empty cells are rows too.
+        Ir::Find { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
+        _ => false,
+    })
+}
+
+fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> bool {
+    let Ir::Apply { overload, .. } = program.node(call) else { return true };
+    let id = catalog::owner(overload);
+    // Of the aggregates one counts what is empty.
+    let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
+    let skips_empty = || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
+    match over {
+        Over::PivotColumns => false,
+        Over::Ranked { .. } | Over::Across(Across::Ranked { .. }) => {
+            !program.operands(call).next().is_some_and(|value| is_empty(program, value, keys))
+        }
+        Over::Partition | Over::Across(Across::All) => !skips_empty(),
+        // All cells from an end to this one are the same ones whether those without a row are there or not.
+        Over::Rows { from: Place::First, to: Place::At(0) | Place::Last }
+        | Over::Rows { from: Place::At(0), to: Place::Last } => !skips_empty(),
+        _ => true,
+    }
+}
+
+/// Whether a value is NULL in a cell that no row is in.
+fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
+    let id = program.behind_names(value);
+    let operand = |id: IrId| is_empty(program, id, keys);
+    match program.node(id) {
+        Ir::Column(column) => !keys.iter().any(|key| key.eq_ignore_ascii_case(&program.columns[column as usize].name)),
+        Ir::Null => true,
+        Ir::Apply { overload, args } => {
+            let nulls = catalog::overload(overload)
+                .and_then(|o| o.nulls)
+                .unwrap_or(catalog::get(catalog::owner(overload)).nulls);
+            nulls == Nulls::Any && program.args(args).iter().any(|id| operand(*id))
+        }
+        Ir::Case(arms) => program.args(arms).chunks(2).all(|arm| match *arm {
+            [condition, value] => operand(value) || is_not_met(program, condition, keys),
+            [value] => operand(value),
+            _ => false,
+        }),
+        Ir::Coalesce(values) => program.args(values).iter().all(|id| operand(*id)),
+        _ => false,
+    }
+}
+
+/// Whether a condition does not hold in a cell that no row is in.
+fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
+    let id = program.behind_names(condition);
+    match program.node(id) {
+        Ir::And(parts) => program.args(parts).iter().any(|id| is_not_met(program, *id, keys)),
+        Ir::Or(parts) => program.args(parts).iter().all(|id| is_not_met(program, *id, keys)),
+        Ir::IsNull { x, negated } => negated && is_empty(program, x, keys),
+        Ir::Bool(value) => !value,
+        _ => is_empty(program, id, keys),
+    }
+}
+
+/// By definition: its value is the same in all columns of a row, where the keys of the rows are these.
+pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
+    let mut same = vec![false; program.definitions.len()];
+    for index in &program.order {
+        let definition = &program.definitions[*index as usize];
+        if definition.failed {
+            continue;
+        }
+        let base = definition.first.index();
+        let mut nodes = vec![false; definition.root.index() + 1 - base];
+        for at in definition.first.0..=definition.root.0 {
+            let id = IrId(at);
+            let of = |o: IrId| o.index().checked_sub(base).and_then(|i| nodes.get(i)).copied().unwrap_or(false);
+            let all = program.operands(id).all(of);
+            nodes[id.index() - base] = match program.node(id) {
+                Ir::Column(column) => {
+                    rows.iter().any(|row| row.eq_ignore_ascii_case(&program.columns[column as usize].name))
+                }
+                Ir::Definition(used) => same[used as usize],
+                Ir::Window { over, .. } => match program.over(over) {
+                    Over::Across(Across::All) => true,
+                    // Past the ends there is nothing, so that what looks along the row is not the same in all of it.
+                    Over::Across(_) | Over::PivotColumns => false,
+                    _ => all,
+                },
+                Ir::Lookup { .. } | Ir::Find { .. } => false,
+                _ => all && !program.meta(id).volatile,
+            };
+        }
+        same[*index as usize] = nodes.last().copied().unwrap_or(false);
+    }
+    same
+}

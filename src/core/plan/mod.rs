@@ -1,0 +1,128 @@
+//! Steps to selects: what is computed where, so that nothing is computed twice.
+//!
+//! A step becomes one select or a chain of them, its *strata*. A boundary is put only where a finished value is
+//! needed: a definition that is used again, an argument that stands more than once in a template, a window in a
+//! window. Those nodes are *cut*: computed in one stratum under a name, read as a column in the later ones.
+
+mod cuts;
+mod empty_cells;
+mod equal;
+mod finds;
+mod first_rows;
+mod holidays;
+mod joins;
+mod long_keys;
+mod lookups;
+mod made_of_keys;
+mod names;
+mod nearest_rows;
+mod order;
+mod outputs;
+mod pivot;
+mod planner;
+mod reach;
+mod select;
+mod shared;
+mod spoken;
+mod stages;
+mod step;
+mod times;
+mod walk;
+
+pub use empty_cells::{needs_every_cell, same_along_row};
+pub use names::snake_case;
+pub use names::{CteNames, cut as cut_name};
+pub use outputs::key_name;
+pub use planner::plan_step;
+pub use reach::used_definitions;
+pub use step::{
+    InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
+};
+pub use times::{TimeColumn, cut_time};
+
+use crate::Level;
+use crate::check::Role;
+use crate::dialect::{Cell, Dialect};
+use crate::ir::{Ir, IrId, Program};
+
+/// What the planner knows of a step beside its program.
+#[derive(Debug)]
+pub struct StepPlan<'p> {
+    pub program: &'p Program,
+    /// The role of each definition.
+    pub roles: Vec<Role>,
+    pub grouped: bool,
+    /// By definition: it is a grouping key.
+    pub keys: Vec<bool>,
+    /// By definition: it is a column of the step.
+    pub outputs: Vec<bool>,
+}
+
+/// Aggregates and windows that the dialect lacks, as what makes up the same.
+pub fn use_other_forms(program: &mut Program, dialect: Dialect) {
+    for (id, other) in std::mem::take(&mut program.other_forms) {
+        if is_lacking(program, id, dialect) && !is_lacking(program, other, dialect) {
+            program.replace(id, program.node(other));
+        }
+    }
+}
+
+/// Whether the dialect has no such call.
+fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
+    let call = match program.node(id) {
+        Ir::Window { call, .. } => program.node(call),
+        call => call,
+    };
+    let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = call else { return false };
+    matches!(dialect.cell(overload), Cell::Unsupported(_))
+}
+
+impl StepPlan<'_> {
+    fn root(&self, definition: usize) -> IrId {
+        self.program.definitions[definition].root
+    }
+
+    /// Some value looks at other rows.
+    fn has_windows(&self) -> bool {
+        self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+    }
+
+    /// Some value is looked up along the calendar.
+    fn has_lookups(&self) -> bool {
+        !self.program.periods.is_empty()
+    }
+
+    /// Some value is that of a row of the sheet which a key finds, the first in its order.
+    fn finds_own_rows(&self) -> bool {
+        self.program.finds.iter().any(|find| find.tab.is_none())
+    }
+
+    /// Some value looks at other rows in the step's order.
+    fn has_ordered_windows(&self) -> bool {
+        let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
+        self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(ordered)
+    }
+
+    /// The keys of order and partitions go by names, unless windows compute with them.
+    fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
+        match self.roles[definition] {
+            Role::OrderBy => !ordered,
+            Role::PartitionBy => !windows,
+            _ => false,
+        }
+    }
+
+    fn level(&self, definition: usize) -> Level {
+        self.program.meta(self.root(definition)).level
+    }
+
+    /// A definition of rows that a grouped step uses and does not put out.
+    fn is_helper(&self, definition: usize) -> bool {
+        let column = self.keys[definition] || self.outputs[definition];
+        self.grouped && !column && self.is(definition, Role::Definitions) && self.level(definition) <= Level::Row
+    }
+
+    fn is(&self, definition: usize, role: Role) -> bool {
+        self.roles[definition] == role
+    }
+}

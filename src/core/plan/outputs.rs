@@ -1,0 +1,101 @@
+//! The columns that a step gives, and the other ways in which its keys are written.
+
+use rustc_hash::FxHashMap;
+
+use super::StepPlan;
+use super::step::StepSpec;
+use crate::check::Role;
+use crate::ir::{Ir, IrId};
+
+/// A column of the step.
+pub(super) struct Output {
+    pub name: String,
+    pub root: IrId,
+    /// It is grouped by.
+    pub key: bool,
+    /// The definition that it is; none for a column or timeframe that is only a key.
+    pub definition: Option<usize>,
+}
+
+/// The columns of a step, keys first, in the order written.
+pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
+    let program = step.program;
+    let mut outputs: Vec<Output> = Vec::new();
+    let mut names = rustc_hash::FxHashSet::default();
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if !step.is(index, Role::GroupBy) || definition.failed {
+            continue;
+        }
+        let (name, root, target) = match program.node(definition.root) {
+            Ir::Definition(used) => {
+                let used = used as usize;
+                (program.definitions[used].name.as_deref().unwrap_or_default().to_owned(), step.root(used), Some(used))
+            }
+            Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
+            _ => (key_name(definition.span.text(spec.source)), definition.root, None),
+        };
+        if names.insert(name.to_ascii_lowercase()) {
+            outputs.push(Output { name, root, key: true, definition: target });
+        }
+    }
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed {
+            let name = definition.name.as_deref().unwrap_or_default().to_owned();
+            outputs.push(Output { name, root: definition.root, key: false, definition: Some(index) });
+        }
+    }
+    outputs
+}
+
+/// `billing_date[month]` is put out as `billing_date_month`.
+pub fn key_name(text: &str) -> String {
+    let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
+    let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
+    let base = base.rsplit('.').next().unwrap_or(base).trim();
+    let frame = frame.trim_end_matches(']').trim().to_ascii_lowercase();
+    if frame.is_empty() || frame == "raw" { base.to_owned() } else { format!("{base}_{frame}") }
+}
+
+/// Other places where a key's timeframe is written out.
+pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
+    let program = step.program;
+    // The timeframe of a column or definition, or of the wall-clock time that an instant is.
+    let applied = |id: IrId| match program.node(id) {
+        Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
+        _ => None,
+    };
+    let named = |node: Ir| match node {
+        Ir::Column(column) => Some((column, true)),
+        Ir::Definition(definition) => Some((definition, false)),
+        _ => None,
+    };
+    let timeframe = |id: IrId| {
+        let (overload, inner) = applied(id)?;
+        match (program.node(inner), applied(inner)) {
+            (of @ (Ir::Column(_) | Ir::Definition(_)), _) => Some((overload, None, named(of)?)),
+            (_, Some((clock, of))) => Some((overload, Some(clock), named(program.node(of))?)),
+            _ => None,
+        }
+    };
+    // What a full join makes of two columns is written out as well.
+    let merged = |id: IrId| match program.node(id) {
+        Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
+        _ => None,
+    };
+    let keys = || outputs.iter().filter(|o| o.key && o.definition.is_none());
+    let frames: FxHashMap<_, _> = keys().filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
+    let columns: FxHashMap<_, _> = keys().filter_map(|o| Some((merged(o.root)?, (o.root, &o.name)))).collect();
+    let mut found = FxHashMap::default();
+    if frames.is_empty() && columns.is_empty() {
+        return found;
+    }
+    for id in (0..program.len() as u32).map(IrId) {
+        let key = timeframe(id).and_then(|t| frames.get(&t)).or_else(|| columns.get(&merged(id)?));
+        if let Some((root, name)) = key
+            && *root != id
+        {
+            found.insert(id, (*name).clone());
+        }
+    }
+    found
+}

@@ -1,0 +1,330 @@
+//! What is known while a step becomes selects: which values are columns, and from which stratum on.
+
+use rustc_hash::FxHashMap;
+
+use super::StepPlan;
+use super::cuts::{self, Cuts};
+use super::finds::Finds;
+use super::holidays;
+use super::joins::PassedOn;
+use super::lookups::Lookups;
+use super::names::{CteNames, Taken};
+use super::outputs::{Output, aliases, outputs};
+use super::reach::Reach;
+use super::stages::{self, Stages};
+use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
+use super::times::TimeColumn;
+use crate::check::Role;
+use crate::dialect::Dialect;
+use crate::emit::{self, Emitter};
+use crate::ir::{Ir, IrId, Program};
+use crate::limits::Limits;
+use crate::schema::{Column, Relation};
+use crate::sql::NamedWindow;
+use crate::{Level, Type};
+
+pub(super) struct Planner<'p> {
+    pub step: &'p StepPlan<'p>,
+    pub spec: &'p StepSpec<'p>,
+    pub input: &'p StepInput<'p>,
+    pub emitter: Emitter<'p>,
+    pub cuts: Cuts,
+    pub stages: Stages,
+    pub outputs: Vec<Output>,
+    /// Nodes that are a grouping key by another way of writing it, with the key's column.
+    pub aliases: FxHashMap<IrId, String>,
+    /// Columns of earlier strata: stratum and name, by node.
+    pub columns: FxHashMap<IrId, (u32, String)>,
+    /// Those of strata before the grouping one; of these only the keys are left after it.
+    row_columns: FxHashMap<IrId, (u32, String)>,
+    /// The cuts of each stratum.
+    pub cut_in: Vec<Vec<IrId>>,
+    pub roles: Roles,
+    /// Columns of a joined input that later strata read.
+    pub passed_on: PassedOn,
+    /// The windows' own keys are being written.
+    pub in_windows: bool,
+    /// The window that several values of this stratum look through.
+    pub named_window: Option<NamedWindow>,
+    /// What this stratum is joined to.
+    pub lookups: Lookups,
+    /// What is found by keys.
+    pub finds: Finds,
+    /// The numbered holidays, as tabs; without a name until a stratum reads them.
+    pub holidays: Vec<TabSource>,
+    /// The times of the rows that the first select reads, where that matters.
+    pub times: Vec<TimeColumn>,
+    pub cte_names: &'p mut CteNames,
+    pub in_the_way: Option<String>,
+}
+
+/// The roots of what is not a column.
+#[derive(Default)]
+pub(super) struct Roles {
+    pub filter: Option<IrId>,
+    pub having: Option<IrId>,
+    /// Conditions of joins, by the place of the join.
+    pub on: FxHashMap<u32, IrId>,
+    /// Keys of order, and whether they are descending.
+    pub order: Vec<(IrId, bool)>,
+    pub partition: Vec<IrId>,
+}
+
+/// Plans one step; the tree of its SQL goes on in the next one.
+pub fn plan_step<'p>(
+    step: &'p StepPlan<'p>,
+    spec: &'p StepSpec<'p>,
+    input: &'p StepInput<'p>,
+    dialect: Dialect,
+    limits: &'p Limits,
+    work: &'p mut emit::Buffers,
+    cte_names: &'p mut CteNames,
+) -> StepOutput {
+    let program = step.program;
+    let mut taken = Taken::new(dialect.max_bytes());
+    program.columns.iter().for_each(|c| taken.reserve(&c.name));
+    if !step.grouped {
+        input.relation.iter().for_each(|relation| taken.reserve_columns(relation));
+        if let KeepColumns::Joined(kept) = &spec.keep {
+            kept.iter().for_each(|c| taken.reserve(&c.name));
+        }
+    }
+    let outputs = outputs(step, spec);
+    for output in &outputs {
+        taken.promise(&output.name);
+        // Behind the groups only the columns of the step itself are left.
+        if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
+            taken.promise_groups(&output.name);
+        }
+    }
+    let aliases = aliases(step, &outputs);
+    let reach = Reach::of(step);
+    let plan = |taken: &mut Taken, found_are_columns: bool| {
+        let cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
+        let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
+        (cuts, stages)
+    };
+    // In one select what is found is the column of a relation, and named as often as it is read.
+    let in_one = match program.finds.is_empty() {
+        true => None,
+        false => {
+            let mut own = taken.clone();
+            Some((plan(&mut own, true), own)).filter(|((_, stages), _)| stages.last == 0)
+        }
+    };
+    let (mut cuts, stages) = match in_one {
+        Some((planned, own)) => {
+            taken = own;
+            planned
+        }
+        None => plan(&mut taken, false),
+    };
+    cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
+    let mut emitter = Emitter::new(program, dialect, limits, work);
+    let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
+    emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
+    // A key that is a column keeps the spelling of that column, as other nodes of the column have it.
+    let of_column = |o: &&Output| match program.node(program.behind_names(o.root)) {
+        Ir::Column(column) => {
+            program.columns.get(column as usize).is_some_and(|column| column.quoted && *column.name == *o.name)
+        }
+        _ => false,
+    };
+    emitter.cased.extend(outputs.iter().filter(|o| o.key).filter(of_column).map(|o| o.name.clone()));
+    emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
+    let mut planner = Planner {
+        step,
+        spec,
+        input,
+        emitter,
+        cuts,
+        stages,
+        outputs,
+        aliases,
+        columns: FxHashMap::default(),
+        row_columns: FxHashMap::default(),
+        cut_in: Vec::new(),
+        roles: roles(step, spec),
+        passed_on: PassedOn::default(),
+        in_windows: false,
+        named_window: None,
+        lookups: Lookups::default(),
+        finds: Finds::of(step, &reach.live),
+        holidays: holidays::tabs(program, input),
+        times: Vec::new(),
+        cte_names,
+        in_the_way: None,
+    };
+    planner.note_columns();
+    planner.pass_on(&mut taken);
+    let (ctes, body, first_select) = planner.selects();
+    let (relation, open, grain) = planner.result();
+    let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
+    let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
+    let in_the_way = planner.in_the_way.take();
+    let times = std::mem::take(&mut planner.times);
+    StepOutput { ctes, body, relation, open, grain, single, times, first_select, in_the_way, diagnostics }
+}
+
+fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
+    let mut roles = Roles::default();
+    for (index, definition) in step.program.definitions.iter().enumerate() {
+        if definition.failed {
+            continue;
+        }
+        let root = definition.root;
+        match step.roles[index] {
+            Role::Where => roles.filter = Some(root),
+            Role::On(join) => {
+                roles.on.entry(join).or_insert(root);
+            }
+            Role::Having => roles.having = Some(root),
+            Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
+            Role::PartitionBy => roles.partition.push(root),
+            Role::Definitions | Role::GroupBy | Role::Rule | Role::Check => {}
+        }
+    }
+    roles
+}
+
+impl Planner<'_> {
+    pub(super) fn program(&self) -> &Program {
+        self.step.program
+    }
+
+    /// Under which name, and from which stratum on, a node is a column.
+    fn note_columns(&mut self) {
+        self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
+        for id in self.cuts.sorted() {
+            let stage = self.stages.of(id);
+            let name = self.cuts.name(id).unwrap_or_default().to_owned();
+            let before = self.step.grouped && stage < self.stages.main;
+            if before { &mut self.row_columns } else { &mut self.columns }.insert(id, (stage, name));
+            if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
+                cuts.push(id);
+            }
+        }
+        let main = self.stages.main;
+        for (id, name) in &self.aliases {
+            self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
+        }
+        for output in &self.outputs {
+            let stage = if output.key { main } else { self.stages.of(output.root) };
+            // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
+            let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
+            if carried && stage < self.stages.last {
+                let root = self.meant(output.root);
+                self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
+            }
+        }
+    }
+
+    /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
+    pub(super) fn meant(&self, id: IrId) -> IrId {
+        self.cuts.chosen(self.program().behind_names(id))
+    }
+
+    /// The helper made of keys that this is the name of, where the groups have a column of it.
+    fn helper(&self, id: IrId) -> Option<IrId> {
+        if !self.cuts.has_helpers() {
+            return None;
+        }
+        let mut helper = None;
+        self.program().behind_names_until(id, |_, definition| {
+            helper = self.cuts.helper(definition);
+            helper.is_some()
+        });
+        helper
+    }
+
+    /// The column that a node is in this stratum; `None` if it is computed here.
+    pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
+        let made = |(made, _): &&(u32, String)| *made < stage;
+        let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
+        let id = self.meant(id);
+        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
+        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made)).or_else(of_helper);
+        column.map(|(_, name)| name.as_str())
+    }
+
+    /// Whether what this stratum reads has a column of this name, the relation's own.
+    pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
+        let is = |name: &str| name.eq_ignore_ascii_case(relation);
+        self.program().columns.iter().any(|c| is(&c.name))
+            || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
+            || match &self.spec.keep {
+                KeepColumns::Some(names) => names.iter().any(|n| is(n)),
+                KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
+                KeepColumns::Nothing | KeepColumns::Joined(_) => false,
+            }
+    }
+
+    /// The columns that the next step sees.
+    fn result(&mut self) -> (Relation, bool, Vec<String>) {
+        let program = self.step.program;
+        let mut relation = Relation::new(self.spec.name);
+        let mut open = false;
+        let outputs = self.output_names();
+        let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
+        if !self.step.grouped {
+            match (&self.spec.keep, self.input.relation) {
+                (KeepColumns::All, Some(input)) => {
+                    input.columns().iter().filter(|c| !is_output(c.name())).for_each(|c| relation.push(c.clone()));
+                    if input.is_partial() {
+                        open = true;
+                        relation = relation.known_in_part();
+                    }
+                }
+                (KeepColumns::All, None) => open = true,
+                (KeepColumns::Some(names), input) => {
+                    for name in names.iter().filter(|n| !is_output(n)) {
+                        let column = input.and_then(|r| r.column(name)).cloned();
+                        relation.push(column.unwrap_or_else(|| Column::new(*name, Type::Unknown)));
+                    }
+                }
+                (KeepColumns::Joined(columns), _) => {
+                    for column in columns.iter().filter(|c| !is_output(&c.name)) {
+                        let known = self.input.joined.and_then(|joined| joined.column(column)).cloned();
+                        let known = known.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
+                        relation.push(known.nullable(self.input_is_nullable(column)));
+                    }
+                }
+                (KeepColumns::Nothing, _) => {}
+            }
+        }
+        for output in &self.outputs {
+            let meta = program.meta(output.root);
+            let nullable = meta.nullable;
+            let size = self.emitter.size(output.root);
+            let quoted = self.emitter.cased.contains(&output.name);
+            let month_start = program.is_month_start(output.root);
+            let column = Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted);
+            relation.push(column.month_start(month_start));
+        }
+        if !self.spec.first.is_empty() {
+            let mut columns = relation.columns().to_vec();
+            columns.sort_by_key(|column| self.spec.place_of(column.name()));
+            relation = Relation::new(self.spec.name);
+            columns.into_iter().for_each(|column| relation.push(column));
+        }
+        let grain = if self.step.grouped {
+            self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
+        } else if let Some(joined) = self.input.joined {
+            let names: Option<Vec<String>> =
+                self.input.joined_grain.iter().map(|g| self.output_of_input(joined, g)).collect();
+            names.unwrap_or_default()
+        } else {
+            let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
+            if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }
+        };
+        (relation, open, grain)
+    }
+
+    pub(super) fn last_stage(&self) -> u32 {
+        self.stages.last
+    }
+
+    pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {
+        self.outputs.iter().map(|o| o.name.to_ascii_lowercase()).collect()
+    }
+}

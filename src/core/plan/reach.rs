@@ -1,0 +1,100 @@
+//! What of a step is computed, and per row or per group.
+
+use super::StepPlan;
+use crate::Level;
+use crate::check::Role;
+use crate::ir::{Ir, IrId, Program};
+
+/// What of a step is computed, and where; found once.
+pub(super) struct Reach {
+    /// By node: it is computed per row of the input, before grouping.
+    pub rows: Vec<bool>,
+    /// By definition: the step's columns, filters and keys need it.
+    pub live: Vec<bool>,
+}
+
+impl Reach {
+    pub fn of(step: &StepPlan<'_>) -> Self {
+        Self { rows: row_context(step), live: live_definitions(step) }
+    }
+}
+
+/// A value that costs nothing to write again, or is computed elsewhere.
+pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
+    program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
+}
+
+/// The nodes of a definition that its value is made of, in order.
+pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
+    let base = first.index();
+    let mut wanted = vec![false; root.index() - base + 1];
+    wanted[root.index() - base] = true;
+    for at in (first.0..=root.0).rev() {
+        if wanted[at as usize - base] {
+            program.operands(IrId(at)).for_each(|o| {
+                // A definition that is another's value has its nodes elsewhere.
+                if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
+                    *mark = true;
+                }
+            });
+        }
+    }
+    (first.0..=root.0).map(IrId).filter(|id| wanted[id.index() - base]).collect()
+}
+
+/// By node: it is computed per row of the input, before grouping.
+fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
+    let program = step.program;
+    let mut rows = vec![false; program.len()];
+    if !step.grouped {
+        return rows;
+    }
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if definition.failed {
+            continue;
+        }
+        let root = definition.root;
+        let before = match step.roles[index] {
+            Role::Where | Role::On(_) | Role::GroupBy => true,
+            Role::Definitions => step.level(index) <= Level::Row,
+            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule | Role::Check => false,
+        };
+        rows[root.index()] |= before;
+        for at in (definition.first.0..=root.0).rev() {
+            let id = IrId(at);
+            let inside = rows[id.index()] || matches!(program.node(id), Ir::Aggregate { .. });
+            if inside {
+                program.operands(id).for_each(|o| rows[o.index()] = true);
+            }
+        }
+    }
+    rows
+}
+
+/// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
+/// only that reads is computed nowhere else.
+pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+    needed_definitions(step, |role| !matches!(role, Role::Definitions | Role::On(_)))
+}
+
+/// The same, and those that joins need.
+pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+    needed_definitions(step, |role| role != Role::Definitions)
+}
+
+fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
+    let program = step.program;
+    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
+    for index in program.order.iter().rev() {
+        let definition = &program.definitions[*index as usize];
+        if !live[*index as usize] || definition.failed {
+            continue;
+        }
+        for node in needed(program, definition.first, definition.root) {
+            if let Ir::Definition(used) = program.node(node) {
+                live[used as usize] = true;
+            }
+        }
+    }
+    live
+}

@@ -1,0 +1,87 @@
+//! Columns of a step that are times of its rows, with what they are made of: what tells late rows in an incremental model.
+
+use super::planner::Planner;
+use super::step::{InputColumn, KeepColumns};
+use crate::catalog::{self, internal};
+use crate::ir::{Ir, IrId, Program, Unit};
+use crate::sql::SqlId;
+use crate::{Level, Type};
+
+/// A column that is a time, before it is cut to a unit of the calendar.
+#[derive(Clone, Debug)]
+pub struct TimeColumn {
+    pub name: String,
+    /// In the first select of the step.
+    pub value: SqlId,
+    pub ty: Type,
+}
+
+/// What a time is made of, and the unit of the calendar that it is cut to.
+pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<Unit>) {
+    let id = program.behind_names(id);
+    let Ir::Apply { overload, args } = program.node(id) else { return (id, None) };
+    let unit = match catalog::owner(overload) {
+        internal::TRUNC_SECOND => Unit::Second,
+        internal::TRUNC_MINUTE => Unit::Minute,
+        internal::TRUNC_HOUR => Unit::Hour,
+        internal::TRUNC_DAY => Unit::Day,
+        internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => Unit::Week,
+        internal::TRUNC_MONTH => Unit::Month,
+        internal::TRUNC_QUARTER => Unit::Quarter,
+        internal::TRUNC_YEAR => Unit::Year,
+        _ => return (id, None),
+    };
+    match program.args(args).first() {
+        Some(of) => (program.behind_names(*of), Some(unit)),
+        None => (id, None),
+    }
+}
+
+/// Whether it may be a time; one whose type nobody knows may.
+fn may_be_time(ty: Type) -> bool {
+    ty.is_temporal() || ty == Type::Unknown
+}
+
+impl Planner<'_> {
+    /// The times of the step's rows, written as its first select can test them.
+    pub(super) fn times(&mut self) -> Vec<TimeColumn> {
+        let program = self.step.program;
+        let mut times = Vec::new();
+        let roots: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
+        for (name, root) in roots {
+            let (of, _) = cut_time(program, root);
+            let meta = program.meta(of);
+            if may_be_time(program.meta(root).ty) && meta.level <= Level::Row && !meta.volatile {
+                self.emit(&[of], 0);
+                times.push(TimeColumn { name, value: self.written_node(of, 0), ty: meta.ty });
+            }
+        }
+        let relation = self.input.relation;
+        let of_input = |name: &str| InputColumn { of: vec![0], name: name.to_owned() };
+        let kept: Vec<(InputColumn, Type)> = match &self.spec.keep {
+            _ if self.step.grouped => Vec::new(),
+            KeepColumns::Nothing => Vec::new(),
+            KeepColumns::All => {
+                relation.into_iter().flat_map(|r| r.columns()).map(|c| (of_input(c.name()), c.ty())).collect()
+            }
+            KeepColumns::Some(names) => {
+                let ty = |name: &str| relation.and_then(|r| r.column(name)).map_or(Type::Unknown, |c| c.ty());
+                names.iter().map(|name| (of_input(name), ty(name))).collect()
+            }
+            KeepColumns::Joined(columns) => {
+                let ty = |c: &InputColumn| {
+                    self.input.joined.and_then(|joined| joined.column(c)).map_or(Type::Unknown, |known| known.ty())
+                };
+                columns.iter().map(|column| (column.clone(), ty(column))).collect()
+            }
+        };
+        let outputs = self.output_names();
+        for (column, ty) in kept {
+            if may_be_time(ty) && !outputs.contains(&column.name.to_ascii_lowercase()) {
+                let value = self.written_input(&column, 0);
+                times.push(TimeColumn { name: column.name, value, ty });
+            }
+        }
+        times
+    }
+}

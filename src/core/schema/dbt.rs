@@ -1,0 +1,187 @@
+//! What dbt knows of a relation, from its artifacts or its properties files, as a relation.
+
+use super::{Access, Column, Relation};
+use crate::Type;
+use crate::dialect::Dialect;
+
+/// What is known of a column, from whichever file.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnFacts {
+    pub name: String,
+    /// The type as the warehouse names it.
+    pub data_type: Option<String>,
+    pub description: Option<String>,
+    /// Its case matters.
+    pub quoted: bool,
+    /// A test or an enforced constraint says that it is never NULL.
+    pub not_null: bool,
+    /// The same, that no value stands twice.
+    pub unique: bool,
+    /// A constraint says that it is of the primary key.
+    pub key: bool,
+    /// What a test or the warehouse's type says that its values are; empty where nothing does.
+    pub values: Vec<String>,
+    pub tags: Vec<String>,
+}
+
+/// What is known of a relation.
+#[derive(Clone, Debug, Default)]
+pub struct RelationFacts {
+    pub name: String,
+    pub columns: Vec<ColumnFacts>,
+    /// Columns that together are unique.
+    pub unique_together: Vec<Vec<String>>,
+    pub access: Option<Access>,
+    pub group: Option<String>,
+    /// Only the columns that somebody describes are listed.
+    pub partial: bool,
+}
+
+impl RelationFacts {
+    /// The column of this name: as spelled, else in any case.
+    pub fn column_mut(&mut self, name: &str) -> Option<&mut ColumnFacts> {
+        let exact = self.columns.iter().position(|c| c.name == name);
+        let index = exact.or_else(|| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))?;
+        self.columns.get_mut(index)
+    }
+
+    /// The relation; the dialect's names of types are read.
+    pub fn relation(self, dialect: Dialect) -> Relation {
+        let key = self.primary_key();
+        let mut relation = match (self.partial, self.columns.is_empty()) {
+            (false, _) => Relation::new(self.name),
+            (true, false) => Relation::new(self.name).known_in_part(),
+            (true, true) => Relation::unknown(self.name),
+        };
+        if let Some(access) = self.access {
+            relation = relation.accessible(access, self.group.as_deref());
+        }
+        for facts in self.columns {
+            let written = facts.data_type.unwrap_or_default();
+            let ty = warehouse_type(&written, dialect);
+            let values = if facts.values.is_empty() { enum_values(&written) } else { facts.values };
+            let column = Column::new(facts.name, ty).nullable(!facts.not_null).quoted(facts.quoted).declared(&written);
+            let column = column.values(values).tagged(facts.tags);
+            relation.push(match facts.description {
+                Some(text) => column.description(text),
+                None => column,
+            });
+        }
+        relation.primary_key(key)
+    }
+
+    /// A constraint, else the first that is proven unique and not NULL.
+    fn primary_key(&self) -> Vec<String> {
+        let named = |is: fn(&ColumnFacts) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
+        let declared: Vec<String> = named(|c| c.key).collect();
+        if !declared.is_empty() {
+            return declared;
+        }
+        if let Some(single) = named(|c| c.unique && c.not_null).next() {
+            return vec![single];
+        }
+        let not_null = |name: &String| self.columns.iter().any(|c| c.not_null && c.name.eq_ignore_ascii_case(name));
+        self.unique_together
+            .iter()
+            .find(|names| !names.is_empty() && names.iter().all(not_null))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+/// A type as the warehouse names it: `timestamp` is an instant in BigQuery, and wall-clock time elsewhere.
+fn warehouse_type(text: &str, dialect: Dialect) -> Type {
+    let own = [Type::Timestamp, Type::Timestamptz];
+    let own = own.into_iter().find(|ty| dialect.type_name(*ty).eq_ignore_ascii_case(text.trim()));
+    own.or_else(|| text.parse().ok()).unwrap_or_default()
+}
+
+/// `ENUM('open', 'paid')`, as DuckDB spells its type.
+fn enum_values(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let inside = text.get(..4).filter(|word| word.eq_ignore_ascii_case("enum")).and_then(|_| text.get(4..));
+    let inside = inside.and_then(|rest| rest.trim().strip_prefix('(')?.strip_suffix(')'));
+    let mut values = Vec::new();
+    let mut rest = inside.unwrap_or_default();
+    while let Some(begin) = rest.trim_start_matches([',', ' ']).strip_prefix('\'') {
+        let mut value = String::new();
+        let mut chars = begin.char_indices().peekable();
+        rest = "";
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\'' if chars.next_if(|(_, next)| *next == '\'').is_some() => value.push('\''),
+                '\'' => {
+                    rest = begin.get(at + 1..).unwrap_or_default();
+                    break;
+                }
+                c => value.push(c),
+            }
+        }
+        values.push(value);
+    }
+    values
+}
+
+/// Whether the case of a name, as the warehouse itself spells it, matters: it is not what a bare name becomes.
+pub fn is_cased(name: &str, dialect: Dialect) -> bool {
+    dialect.name_text(name, false) != dialect.name_text(name, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_the_dialects() {
+        let of = |text: &str, dialect: &str| warehouse_type(text, dialect.parse().unwrap());
+        assert_eq!(of("TIMESTAMP", "bigquery"), Type::Timestamptz);
+        assert_eq!(of("DATETIME", "bigquery"), Type::Timestamp);
+        assert_eq!(of("TIMESTAMP", "duckdb"), Type::Timestamp);
+        assert_eq!(of("TIMESTAMP WITH TIME ZONE", "duckdb"), Type::Timestamptz);
+        assert_eq!(of("TIMESTAMP_NTZ", "snowflake"), Type::Timestamp);
+        assert_eq!(of("STRUCT<a INT64>", "bigquery"), Type::Other);
+        assert_eq!(of("", "duckdb"), Type::Unknown);
+    }
+
+    #[test]
+    fn enums_say_their_values() {
+        assert_eq!(enum_values("ENUM('Open', 'it''s paid')"), ["Open", "it's paid"]);
+        assert_eq!(enum_values("enum('a','b')"), ["a", "b"]);
+        assert!(
+            enum_values("ENUM").is_empty() && enum_values("VARCHAR").is_empty() && enum_values("ENUM('a").is_empty()
+        );
+    }
+
+    #[test]
+    fn case_matters_where_the_warehouse_keeps_it() {
+        let cased = |name: &str, dialect: &str| is_cased(name, dialect.parse().unwrap());
+        assert!(!cased("CUSTOMER_ID", "snowflake"));
+        assert!(cased("netRevenue", "snowflake"));
+        assert!(cased("netRevenue", "postgres"));
+        assert!(!cased("customer_id", "postgres"));
+        assert!(!cased("netRevenue", "duckdb"));
+    }
+
+    #[test]
+    fn the_key_is_what_is_proven() {
+        let column = |name: &str, not_null: bool, unique: bool| ColumnFacts {
+            name: name.to_owned(),
+            not_null,
+            unique,
+            ..ColumnFacts::default()
+        };
+        let mut facts = RelationFacts {
+            name: "t".to_owned(),
+            columns: vec![column("email", false, true), column("id", true, true), column("day", true, false)],
+            unique_together: vec![vec!["day".to_owned(), "id".to_owned()]],
+            ..RelationFacts::default()
+        };
+        assert_eq!(facts.primary_key(), ["id"]);
+        facts.columns[1].unique = false;
+        assert_eq!(facts.primary_key(), ["day", "id"]);
+        facts.columns[1].not_null = false;
+        assert!(facts.primary_key().is_empty());
+        facts.columns[0].key = true;
+        assert_eq!(facts.primary_key(), ["email"]);
+    }
+}

@@ -1,0 +1,270 @@
+//! The schema file: relations, their columns and keys.
+//!
+//! ```yaml
+//! relations:
+//!   orders:
+//!     columns:
+//!       id: integer
+//!       amount: {type: decimal, nullable: false, description: What was paid}
+//!       status: {type: text, values: [Open, Paid]}
+//!     primary_key: [id]
+//! ```
+
+use super::read::{named_pairs, wrong_shape};
+use super::{Access, Column, Relation, Schema};
+use crate::Type;
+use crate::diag::suggest::{nearest, similar};
+use crate::diag::{Code, Diagnostic};
+use crate::yaml::Node;
+
+const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group"];
+const COLUMN_KEYS: &[&str] = &["type", "nullable", "description", "values", "tags", "quoted"];
+const TYPES: &[&str] =
+    &["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz", "unknown", "other"];
+
+pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
+    for (key, name, value) in named_pairs(root, "the schema", faults) {
+        if name == "relations" {
+            for (key, name, value) in named_pairs(value, "`relations`", faults) {
+                if schema.relation(name).is_some() {
+                    let message = format!("the relation `{name}` stands twice; case does not tell names apart");
+                    faults.push(Diagnostic::new(Code::InvalidYaml, key.span, message));
+                }
+                schema.push(relation(name, value, faults));
+            }
+        } else {
+            faults.push(unknown_key(key, name, &["relations"]));
+        }
+    }
+}
+
+pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
+    let mut relation = Relation::new(name);
+    let mut access = None;
+    let mut group = None;
+    let mut primary_key = None;
+    for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
+        match word {
+            "columns" => {
+                for (key, name, value) in named_pairs(value, "`columns`", faults) {
+                    let column = column(key, name, value, faults);
+                    relation.push(column);
+                }
+            }
+            "primary_key" => primary_key = Some(value),
+            "access" => match value.text().and_then(Access::from_name) {
+                Some(word) => access = Some(word),
+                None => faults.push(wrong_shape(value, "`access`", "`private`, `protected` or `public`")),
+            },
+            "group" => match value.text() {
+                Some(name) => group = Some(name),
+                None => faults.push(wrong_shape(value, "`group`", "the name of a group")),
+            },
+            "complete" => match value.boolean() {
+                Some(true) => {}
+                Some(false) => relation = relation.known_in_part(),
+                None => faults.push(wrong_shape(value, "`complete`", "true or false")),
+            },
+            _ => faults.push(unknown_key(key, word, RELATION_KEYS)),
+        }
+    }
+    if let Some(access) = access {
+        relation = relation.accessible(access, group);
+    }
+    match primary_key {
+        Some(node) => {
+            let names = key_names(&relation, node, faults);
+            relation.primary_key(names)
+        }
+        None => relation,
+    }
+}
+
+fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Column {
+    let mut column = Column::new(name, Type::Unknown).quoted(key.is_quoted());
+    if node.pairs().is_none() {
+        return if node.is_null() {
+            column
+        } else {
+            column.with_type(type_of(node, faults)).declared(node.text().unwrap_or_default())
+        };
+    }
+    for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
+        match word {
+            "type" => {
+                column = column.with_type(type_of(value, faults)).declared(value.text().unwrap_or_default());
+            }
+            "nullable" => match value.boolean() {
+                Some(nullable) => column = column.nullable(nullable),
+                None => faults.push(wrong_shape(value, "`nullable`", "true or false")),
+            },
+            "description" => match value.text() {
+                Some(text) => column = column.description(text),
+                None if value.is_null() => {}
+                None => faults.push(wrong_shape(value, "`description`", "a text")),
+            },
+            "values" => match values(value) {
+                Some(values) => column = column.values(values),
+                None => faults.push(wrong_shape(value, "`values`", "a list of texts")),
+            },
+            "tags" => match values(value) {
+                Some(tags) => column = column.tagged(tags),
+                None => faults.push(wrong_shape(value, "`tags`", "a list of texts")),
+            },
+            "quoted" => match value.boolean() {
+                Some(quoted) => column = column.quoted(quoted),
+                None => faults.push(wrong_shape(value, "`quoted`", "true or false")),
+            },
+            _ => faults.push(unknown_key(key, word, COLUMN_KEYS)),
+        }
+    }
+    column
+}
+
+/// All that the column can be.
+fn values(node: &Node) -> Option<Vec<String>> {
+    node.items()?.iter().map(|item| item.text().map(str::to_owned)).collect()
+}
+
+/// One of the contract's types, or a warehouse's usual spelling of one.
+fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
+    let Some(text) = node.text() else {
+        let message = format!("expected a type, found {}", node.described());
+        faults
+            .push(Diagnostic::new(Code::UnknownType, node.span, message).with_help("write a type, such as `integer`"));
+        return Type::Unknown;
+    };
+    let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match text.parse() {
+        Ok(Type::Other) if base != "other" => {
+            let help = match nearest(&base, TYPES.iter().copied()) {
+                Some(near) => similar(near),
+                None => format!("a type that formulas only pass on is `other({text})`"),
+            };
+            faults
+                .push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
+            Type::Unknown
+        }
+        Ok(ty) => ty,
+        Err(_) => Type::Unknown,
+    }
+}
+
+/// The names of a primary key: a list, or one name.
+fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> Vec<String> {
+    let items = node.items().unwrap_or(std::slice::from_ref(node));
+    let mut names = Vec::new();
+    for item in items {
+        let Some(name) = item.text() else {
+            faults.push(wrong_shape(item, "`primary_key`", "names of columns"));
+            continue;
+        };
+        if relation.column(name).is_none() {
+            let message = format!("`{}` has no column `{name}`", relation.name());
+            let near = nearest(name, relation.columns().iter().map(Column::name));
+            let help = near.map_or_else(|| "list it under `columns`".to_owned(), similar);
+            faults.push(Diagnostic::new(Code::UnknownName, item.span, message).with_help(help));
+            continue;
+        }
+        names.push(name.to_owned());
+    }
+    names
+}
+
+fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
+    let help = match nearest(name, known.iter().copied()) {
+        Some(near) => similar(near),
+        None => format!("the keys here are {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
+    };
+    Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{name}`")).with_help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Type;
+    use crate::dialect::Dialect;
+    use crate::schema::Schema;
+
+    /// Each fault as `code text-at-its-place: message (help)`.
+    fn faults(text: &str) -> Vec<String> {
+        let (_, faults) = Schema::from_text(text, Dialect::default());
+        let shown = |d: &crate::Diagnostic| {
+            format!("{} {}: {} ({})", d.code(), d.span().text(text), d.message(), d.help().unwrap_or_default())
+        };
+        faults.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn reads_the_example_of_the_contract() {
+        let text = "
+relations:
+  subscriptions:
+    columns:
+      id: integer
+      subscription_amount: {type: decimal, nullable: false, description: Amount per billing period}
+      \"Net Revenue\": NUMBER(12, 2)
+      note:
+      shape: other(geography)
+      status: {type: text, values: [Open, \"Paid\"]}
+    primary_key: [id]
+  empty:
+";
+        let (schema, faults) = Schema::from_text(text, Dialect::default());
+        assert_eq!(faults, []);
+        let relation = schema.relation("subscriptions").unwrap();
+        let column = |name: &str| relation.column(name).unwrap();
+        assert!(!column("id").is_nullable());
+        assert_eq!(relation.key(), ["id"]);
+        assert_eq!(column("subscription_amount").about(), Some("Amount per billing period"));
+        assert!(!column("subscription_amount").is_nullable());
+        assert!(column("net revenue").is_quoted());
+        assert_eq!(column("Net Revenue").ty(), Type::Decimal);
+        assert_eq!((column("note").ty(), column("shape").ty()), (Type::Unknown, Type::Other));
+        assert_eq!(column("status").known_values(), Some(&["Open".to_owned(), "Paid".to_owned()][..]));
+        assert!(schema.relation("empty").unwrap().columns().is_empty());
+    }
+
+    #[test]
+    fn every_fault_is_said_at_its_place() {
+        assert_eq!(
+            faults(
+                "relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1, values: Open}\n    primary_key: [idd]\n"
+            ),
+            [
+                "F0802 colums: unknown key `colums` (`columns` has a similar name)",
+                "F0821 intger: unknown type `intger` (`integer` has a similar name)",
+                "F0802 typ: unknown key `typ` (`type` has a similar name)",
+                "F0804 1: `nullable`: expected true or false, found a text ()",
+                "F0804 Open: `values`: expected a list of texts, found a text ()",
+                "F0302 idd: `o` has no column `idd` (`id` has a similar name)",
+            ]
+        );
+        assert_eq!(
+            faults("relations: {orders: {columns: {id: []}}}"),
+            ["F0821 []: expected a type, found a list (write a type, such as `integer`)"]
+        );
+        assert_eq!(
+            faults("relations: {o: {columns: {g: geography}}}"),
+            ["F0821 geography: unknown type `geography` (a type that formulas only pass on is `other(geography)`)"]
+        );
+        assert_eq!(faults("relations: [a]"), ["F0804 [a]: `relations`: expected a mapping, found a list ()"]);
+        let double = "F0801 A: the relation `A` stands twice; case does not tell names apart ()";
+        assert_eq!(faults("relations: {a: {}, A: {}}"), [double]);
+    }
+
+    #[test]
+    fn what_is_no_schema_is_refused() {
+        let help = "write `relations:` with tables and their columns, or give dbt's manifest.json";
+        assert_eq!(faults(""), [format!("F0820 : not a schema: the file is empty ({help})")]);
+        assert_eq!(
+            faults("just text"),
+            [format!("F0820 just text: not a schema: expected `relations:`, found a text ({help})")]
+        );
+        assert_eq!(faults("tables: []"), [format!("F0820 tables: not a schema: no key of a schema is here ({help})")]);
+        assert_eq!(
+            faults("relation: {}"),
+            ["F0820 relation: not a schema: no key of a schema is here (`relations` has a similar name)"]
+        );
+        assert!(faults("a: [").iter().all(|f| f.starts_with("F0801")));
+    }
+}

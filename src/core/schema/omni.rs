@@ -1,0 +1,101 @@
+//! A view file of an Omni model: its dimensions are columns of unknown type.
+
+use super::read::{named_pairs, wrong_shape};
+use super::{Column, Relation, Schema};
+use crate::Type;
+use crate::diag::Diagnostic;
+use crate::yaml::Node;
+
+/// What a pull tags what dbt has no more with.
+pub const REMOVED: &str = "dbt_removed";
+
+/// Adds the view; its name is that of its file, and its keys that are not read here are Omni's own business.
+pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
+    let name = view_name(file);
+    let mut relation = Relation::new(name.clone());
+    let (mut key, mut gone) = (Vec::new(), Vec::new());
+    if let Some(dimensions) = root.get("dimensions") {
+        for (node, name, dimension) in named_pairs(dimensions, "`dimensions`", faults) {
+            if dimension.pairs().is_none() && !dimension.is_null() {
+                faults.push(wrong_shape(dimension, &format!("`{name}`"), "a mapping"));
+                continue;
+            }
+            let is = |flag: &str| dimension.get(flag).and_then(Node::boolean) == Some(true);
+            if is("ignored") {
+                continue;
+            }
+            let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
+            if tags.iter().any(|tag| tag == REMOVED) {
+                gone.push(name.to_owned());
+                continue;
+            }
+            if is("primary_key") {
+                key.push(name.to_owned());
+            }
+            let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
+            let column = column.tagged(tags);
+            relation.push(match dimension.get("description").and_then(Node::text) {
+                Some(text) => column.description(text),
+                None => column,
+            });
+        }
+    }
+    let longer = || root.get("schema").and_then(Node::text).map_or_else(|| name.clone(), |s| format!("{s}__{name}"));
+    schema.add(relation.primary_key(key).had(gone), longer);
+}
+
+/// `analytics/orders.view.yaml` is the view `orders`.
+pub fn view_name(file: &str) -> String {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let name = name.strip_suffix(".view").unwrap_or(name);
+    name.strip_suffix(".query").unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Type;
+    use crate::dialect::Dialect;
+    use crate::schema::Schema;
+
+    #[test]
+    fn dimensions_are_columns_and_measures_are_none() {
+        let orders = "
+schema: analytics
+table_name: fct_orders
+dimensions:
+  order_id:
+    primary_key: true
+  amount: {format: usdcurrency_2, description: What was paid}
+  gone: {ignored: true}
+  discount: {tags: [dbt_removed], hidden: true}
+  ordered_at:
+measures:
+  revenue: {sql: '${amount}', aggregate_type: sum}
+";
+        let files = [
+            ("omni/analytics/orders.view.yaml", orders),
+            ("omni/raw/orders.view", "schema: raw\ndimensions: {id: {}}"),
+            ("omni/top.query.view", "table_name: x"),
+        ];
+        let (schema, faults) = Schema::from_texts(&files, Dialect::default());
+        assert_eq!(faults, []);
+        let names: Vec<&str> = schema.relations().iter().map(|r| r.name()).collect();
+        assert_eq!(names, ["orders", "raw__orders", "top"]);
+        let view = schema.relation("orders").unwrap();
+        let columns: Vec<&str> = view.columns().iter().map(|c| c.name()).collect();
+        assert_eq!(columns, ["order_id", "amount", "ordered_at"]);
+        assert_eq!(view.key(), ["order_id"]);
+        assert!(view.had_once("Discount") && !view.had_once("gone"));
+        assert_eq!(view.column("amount").unwrap().ty(), Type::Unknown);
+        assert_eq!(view.column("amount").unwrap().about(), Some("What was paid"));
+    }
+
+    #[test]
+    fn a_fault_names_its_file_by_number() {
+        let files = [("a.view", "dimensions: {x: {}}"), ("b.view", "dimensions: [x]")];
+        let (schema, faults) = Schema::from_texts(&files, Dialect::default());
+        assert_eq!(schema.relations().len(), 2);
+        assert_eq!((faults[0].0, faults[0].1.code()), (1, "F0804"));
+    }
+}

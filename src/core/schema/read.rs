@@ -1,0 +1,130 @@
+//! Schema texts of every kind, told apart by their content.
+
+use super::{Relation, Schema, file, omni, properties};
+use crate::diag::suggest::{nearest, similar};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+/// First keys of the kinds that are YAML.
+const KEYS: &[&str] = &["relations", "models", "seeds", "snapshots", "sources", "dimensions", "measures", "table_name"];
+
+impl Schema {
+    /// Reads a schema file, a dbt properties file or an Omni view. Types that a warehouse names
+    /// are read as the dialect's, unless the text says whose they are.
+    ///
+    /// ```
+    /// use formulac_core::{Dialect, Schema, Type};
+    /// let text = "relations: {orders: {columns: {id: integer, amount: {type: decimal, nullable: false}}}}";
+    /// let (schema, faults) = Schema::from_text(text, Dialect::default());
+    /// assert!(faults.is_empty());
+    /// assert_eq!(schema.relation("orders").unwrap().column("amount").unwrap().ty(), Type::Decimal);
+    /// ```
+    #[must_use]
+    pub fn from_text(text: &str, dialect: Dialect) -> (Self, Vec<Diagnostic>) {
+        let (schema, faults) = Self::from_texts(&[("", text)], dialect);
+        (schema, faults.into_iter().map(|(_, fault)| fault).collect())
+    }
+
+    /// The same for texts that belong together, each with its file's name: the views of an Omni model. A fault comes with the place of its text in the list.
+    ///
+    /// ```
+    /// use formulac_core::{Dialect, Schema};
+    /// let views = [("orders.view", "dimensions: {id: {primary_key: true}}"), ("users.view", "dimensions: {name: {}}")];
+    /// let (schema, faults) = Schema::from_texts(&views, Dialect::default());
+    /// assert!(faults.is_empty());
+    /// assert_eq!(schema.relation("orders").unwrap().key(), ["id"]);
+    /// ```
+    #[must_use]
+    pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Self, Vec<(usize, Diagnostic)>) {
+        let mut schema = Self::new();
+        let mut faults = Vec::new();
+        schema.read_texts(files, 0..files.len(), dialect, &mut faults);
+        (schema, faults)
+    }
+
+    /// Adds what the texts at these places say.
+    pub fn read_texts(
+        &mut self,
+        files: &[(&str, &str)],
+        places: impl IntoIterator<Item = usize>,
+        dialect: Dialect,
+        faults: &mut Vec<(usize, Diagnostic)>,
+    ) {
+        for number in places {
+            let Some((name, text)) = files.get(number) else { continue };
+            let mut found = Vec::new();
+            read_yaml(name, text, dialect, self, &mut found);
+            faults.extend(found.into_iter().map(|fault| (number, fault)));
+        }
+    }
+
+    /// Adds a relation under its name, or where that is taken under the longer one.
+    pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
+        let relation = if self.relation(relation.name()).is_some() { relation.renamed(longer()) } else { relation };
+        self.push(relation);
+    }
+}
+
+fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
+    let root = match yaml::read(text, faults) {
+        Ok(Some(root)) => root,
+        Ok(None) => return faults.push(not_a_schema(Span::default(), "the file is empty", None)),
+        Err(fault) => return faults.push(fault),
+    };
+    let has = |key: &str| root.get(key).is_some();
+    if has("relations") {
+        file::read(&root, schema, faults);
+    } else if ["models", "seeds", "snapshots", "sources"].into_iter().any(has) {
+        properties::read(&root, dialect, schema, faults);
+    } else if ["dimensions", "measures", "table_name"].into_iter().any(has) {
+        omni::read(name, &root, schema, faults);
+    } else {
+        faults.push(unknown(&root));
+    }
+}
+
+fn unknown(root: &Node) -> Diagnostic {
+    let Some(pairs) = root.pairs() else {
+        return not_a_schema(root.span, &format!("expected `relations:`, found {}", root.described()), None);
+    };
+    let near = pairs.iter().find_map(|(key, _)| Some((key.span, nearest(key.text()?, KEYS.iter().copied())?)));
+    match near {
+        Some((span, key)) => not_a_schema(span, "no key of a schema is here", Some(key)),
+        None => not_a_schema(pairs.first().map_or(root.span, |(key, _)| key.span), "no key of a schema is here", None),
+    }
+}
+
+/// The file is none of the kinds that are understood.
+pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
+    let help = match near {
+        Some(key) => similar(key),
+        None => "write `relations:` with tables and their columns, or give dbt's manifest.json".to_owned(),
+    };
+    Diagnostic::new(Code::NotASchema, span, format!("not a schema: {what}")).with_help(help)
+}
+
+/// A node is not what is expected in its place.
+pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
+    let message = format!("{what}: expected {expected}, found {}", node.described());
+    Diagnostic::new(Code::WrongShape, node.span, message)
+}
+
+/// Pairs with a text for a key. One that is no text is a fault, and so is a node that is no mapping.
+pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
+    let Some(pairs) = node.pairs() else {
+        if !node.is_null() {
+            faults.push(wrong_shape(node, what, "a mapping"));
+        }
+        return Vec::new();
+    };
+    let mut named = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        match key.text() {
+            Some(name) => named.push((key, name, value)),
+            None => faults.push(wrong_shape(key, what, "a name")),
+        }
+    }
+    named
+}

@@ -1,0 +1,317 @@
+//! An expression's text in one line. A loop with a stack, never recursion.
+
+use super::tree::{Slice, Sql, SqlId, Tree};
+use crate::span::Span;
+
+/// A part of the SQL text and the part of the formula that it was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    pub sql: Span,
+    pub formula: Span,
+}
+
+/// What is still to be written.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Str(&'static str),
+    /// A node; `bracketed` by the operand before it.
+    Node {
+        id: SqlId,
+        bracketed: bool,
+    },
+    /// The node that began at this offset ends here.
+    End {
+        id: SqlId,
+        start: u32,
+    },
+}
+
+/// Appends the text in one line. The stack is empty before and after.
+pub fn flat(tree: &Tree, root: SqlId, stack: &mut Vec<Step>, out: &mut String) {
+    Shallow { tree, stack, out, depth: 0 }.node(root, false);
+}
+
+/// The same, with the place of every node.
+pub fn flat_mapped(tree: &Tree, root: SqlId, out: &mut String) -> Vec<Mapping> {
+    let mut mappings = Vec::new();
+    Deep { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
+    mappings.sort_by_key(|m| (m.sql.start, std::cmp::Reverse(m.sql.end)));
+    mappings.dedup();
+    mappings
+}
+
+/// Takes what a node is made of, from left to right.
+trait Sink {
+    fn str(&mut self, text: &str);
+    fn word(&mut self, word: &'static str);
+    fn node(&mut self, id: SqlId, bracketed: bool);
+}
+
+/// Writes nodes by calls, as far down as that takes no stack to speak of; [`Deep`] writes what is below.
+struct Shallow<'t> {
+    tree: &'t Tree,
+    stack: &'t mut Vec<Step>,
+    out: &'t mut String,
+    depth: u32,
+}
+
+const SHALLOW: u32 = 40;
+
+impl Sink for Shallow<'_> {
+    fn str(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn word(&mut self, word: &'static str) {
+        self.out.push_str(word);
+    }
+
+    #[inline(always)]
+    fn node(&mut self, id: SqlId, bracketed: bool) {
+        // More than half of all nodes are names and literals, which are written without a call.
+        match *self.tree.node(id) {
+            _ if bracketed => self.in_brackets(id),
+            Sql::Text { first, len } => self.out.push_str(self.tree.str(first, len)),
+            _ => self.inner(id),
+        }
+    }
+}
+
+impl Shallow<'_> {
+    #[inline(never)]
+    fn in_brackets(&mut self, id: SqlId) {
+        self.out.push('(');
+        self.inner(id);
+        self.out.push(')');
+    }
+
+    #[inline(never)]
+    fn inner(&mut self, id: SqlId) {
+        if self.depth < SHALLOW {
+            self.depth += 1;
+            pieces(self.tree, id, self);
+            self.depth -= 1;
+        } else {
+            Deep { tree: self.tree, stack: self.stack, out: self.out, next: None, mappings: None }.run(id);
+        }
+    }
+}
+
+/// Writes nodes by a loop with a stack, and says where each stands if asked.
+struct Deep<'t> {
+    tree: &'t Tree,
+    stack: &'t mut Vec<Step>,
+    out: &'t mut String,
+    /// The first piece of a node that is not written yet; what comes behind it waits on the stack.
+    next: Option<(SqlId, bool)>,
+    mappings: Option<&'t mut Vec<Mapping>>,
+}
+
+impl Deep<'_> {
+    fn run(&mut self, root: SqlId) {
+        let bottom = self.stack.len();
+        let mut now = Some((root, false));
+        loop {
+            if let Some((id, bracketed)) = now {
+                if bracketed {
+                    self.out.push('(');
+                    self.stack.push(Step::Str(")"));
+                }
+                if self.mappings.is_some() {
+                    self.stack.push(Step::End { id, start: self.out.len() as u32 });
+                }
+                let base = self.stack.len();
+                self.next = None;
+                pieces(self.tree, id, self);
+                if let Some(pieces) = self.stack.get_mut(base..) {
+                    pieces.reverse();
+                }
+                now = self.next;
+                if now.is_some() {
+                    continue;
+                }
+            }
+            if self.stack.len() == bottom {
+                return;
+            }
+            match self.stack.pop() {
+                None => return,
+                Some(Step::Str(text)) => self.out.push_str(text),
+                Some(Step::Node { id, bracketed }) => now = Some((id, bracketed)),
+                Some(Step::End { id, start }) => {
+                    let sql = Span::new(start, self.out.len() as u32);
+                    let formula = self.tree.meta(id).span;
+                    self.mappings.iter_mut().for_each(|m| m.push(Mapping { sql, formula }));
+                }
+            }
+        }
+    }
+}
+
+impl Sink for Deep<'_> {
+    /// Only what a node consists of is no word, so nothing waits before it.
+    fn str(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn word(&mut self, word: &'static str) {
+        if self.next.is_none() {
+            self.out.push_str(word);
+        } else {
+            self.stack.push(Step::Str(word));
+        }
+    }
+
+    fn node(&mut self, id: SqlId, bracketed: bool) {
+        if self.next.is_none() {
+            self.next = Some((id, bracketed));
+        } else {
+            self.stack.push(Step::Node { id, bracketed });
+        }
+    }
+}
+
+fn list(tree: &Tree, slice: Slice, gap: &'static str, sink: &mut impl Sink) {
+    for (i, id) in tree.args(slice).iter().enumerate() {
+        if i > 0 {
+            sink.word(gap);
+        }
+        sink.node(*id, false);
+    }
+}
+
+/// What a node is written as, from left to right.
+#[inline]
+fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
+    let (node, meta) = tree.entry(id);
+    let bracketed = |place: u8| meta.brackets.at(place);
+    let plain = |sink: &mut S, id: SqlId| sink.node(id, false);
+    match *node {
+        Sql::Word(word) => sink.word(word),
+        Sql::Text { first, len } => sink.str(tree.str(first, len)),
+        Sql::Field { qualifier, name } => {
+            plain(sink, qualifier);
+            sink.word(".");
+            plain(sink, name);
+        }
+        Sql::Call { name, args } => {
+            sink.word(name);
+            sink.word("(");
+            list(tree, args, ", ", sink);
+            sink.word(")");
+        }
+        Sql::Binary { op, left, right } => {
+            sink.node(left, bracketed(0));
+            sink.word(op.spaced());
+            sink.node(right, bracketed(1));
+        }
+        Sql::Not(x) => {
+            sink.word("not ");
+            sink.node(x, bracketed(0));
+        }
+        Sql::Negative(x) => {
+            sink.word("-");
+            sink.node(x, bracketed(0));
+        }
+        Sql::Postfix { op, x } => {
+            sink.node(x, bracketed(0));
+            if !op.starts_with('.') {
+                sink.word(" ");
+            }
+            sink.word(op);
+        }
+        Sql::In { x, negated, args } => {
+            sink.node(x, bracketed(0));
+            sink.word(if negated { " not in (" } else { " in (" });
+            list(tree, args, ", ", sink);
+            sink.word(")");
+        }
+        Sql::Between { x, low, high } => {
+            sink.node(x, bracketed(0));
+            sink.word(" between ");
+            sink.node(low, bracketed(1));
+            sink.word(" and ");
+            sink.node(high, bracketed(2));
+        }
+        Sql::Case { subject, arms } => {
+            sink.word("case");
+            if let Some(subject) = subject {
+                sink.word(" ");
+                plain(sink, subject);
+            }
+            let mut rest = Some(arms);
+            while let Some(arms) = rest {
+                rest = tree.goes_on(subject, arms);
+                for pair in tree.args(arms).chunks(2) {
+                    match pair {
+                        [test, value] => {
+                            sink.word(" when ");
+                            plain(sink, *test);
+                            sink.word(" then ");
+                            plain(sink, *value);
+                        }
+                        [value] if rest.is_none() => {
+                            sink.word(" else ");
+                            plain(sink, *value);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            sink.word(" end");
+        }
+        Sql::Cast { name, x, ty } => {
+            sink.word(name);
+            sink.word("(");
+            plain(sink, x);
+            sink.word(" as ");
+            sink.word(ty);
+            sink.word(")");
+        }
+        Sql::Spaced(args) => list(tree, args, " ", sink),
+        Sql::List(args) => list(tree, args, ", ", sink),
+        Sql::Paren(x) => {
+            sink.word("(");
+            plain(sink, x);
+            sink.word(")");
+        }
+        Sql::Bracket(args) => {
+            sink.word("[");
+            list(tree, args, ", ", sink);
+            sink.word("]");
+        }
+        Sql::Subscript { x, index } => {
+            sink.node(x, bracketed(0));
+            sink.word("[");
+            plain(sink, index);
+            sink.word("]");
+        }
+        Sql::OverNamed { x, name, rows } => {
+            plain(sink, x);
+            sink.word(if rows.is_some() { " over (" } else { " over " });
+            plain(sink, name);
+            if let Some(rows) = rows {
+                sink.word(" ");
+                plain(sink, rows);
+                sink.word(")");
+            }
+        }
+        Sql::Over { x, partition, order, rows } => {
+            plain(sink, x);
+            sink.word(" over (");
+            if partition.count > 0 {
+                sink.word("partition by ");
+                list(tree, partition, ", ", sink);
+            }
+            if order.count > 0 {
+                sink.word(if partition.count > 0 { " order by " } else { "order by " });
+                list(tree, order, ", ", sink);
+            }
+            if let Some(rows) = rows {
+                sink.word(" ");
+                plain(sink, rows);
+            }
+            sink.word(")");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! SQL as a tree: expressions in one arena, queries as CTEs and selects, and their text.
+//!
+//! Brackets come from precedence, line breaks from width; nothing here knows a dialect.
+
+mod column_order;
+mod conditions;
+mod flat;
+mod precedence;
+mod pretty;
+mod query;
+mod tree;
+
+pub use column_order::put_plain_columns_first;
+pub use flat::{Mapping, Step, flat, flat_mapped};
+pub use query::{
+    Cte, END_IF, IF_INCREMENTAL, Input, Item, Join, JoinKind, Late, NamedWindow, OrderKey, Query, SO_FAR, Select,
+    Source, THIS, write_query,
+};
+pub use tree::{Slice, Sql, SqlId, Tree};

@@ -1,0 +1,384 @@
+//! Queries: CTEs and selects, laid out as dbt's style guide has them.
+
+use super::pretty::{WIDTH, pretty};
+use super::tree::{SqlId, Tree};
+
+/// A query.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    pub ctes: Vec<Cte>,
+    pub body: Select,
+}
+
+/// A named part of a query.
+#[derive(Clone, Debug)]
+pub struct Cte {
+    /// As written.
+    pub name: String,
+    pub body: Select,
+}
+
+/// A column of a select.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub expr: SqlId,
+    /// As written; `None` if the expression has that name already.
+    pub alias: Option<String>,
+}
+
+/// What a select reads.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// What the whole query reads, by its place: the table, or the CTE that imports it.
+    Input(u32),
+    /// A CTE, as written.
+    Name(String),
+}
+
+/// A table that the whole query reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// As written, where it is read.
+    pub name: &'a str,
+    /// The body of a CTE of this name that imports it; without one the table is read directly.
+    pub import: Option<&'a str>,
+}
+
+/// Another relation beside the one of `from`.
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub kind: JoinKind,
+    pub source: Source,
+    /// As written.
+    pub alias: Option<String>,
+    /// None for a cross join.
+    pub on: Option<SqlId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Left,
+    Inner,
+    Full,
+    Cross,
+}
+
+impl JoinKind {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Left => "left join ",
+            Self::Inner => "inner join ",
+            Self::Full => "full join ",
+            Self::Cross => "cross join ",
+        }
+    }
+}
+
+/// A key of `order by`.
+#[derive(Clone, Debug)]
+pub struct OrderKey {
+    pub expr: SqlId,
+}
+
+/// `window by_month as (partition by … order by …)`.
+#[derive(Clone, Debug)]
+pub struct NamedWindow {
+    /// As written.
+    pub name: String,
+    pub partition: Vec<SqlId>,
+    pub order: Vec<SqlId>,
+}
+
+/// The rows of an incremental run: those whose time is not before a bound, which the table so far says.
+#[derive(Clone, Copy, Debug)]
+pub struct Late {
+    pub time: SqlId,
+    /// What is selected of that table.
+    pub bound: SqlId,
+}
+
+/// What stands for dbt's words around and in such a condition until the rest of the text is protected from dbt.
+pub const IF_INCREMENTAL: &str = "\u{3}";
+pub const END_IF: &str = "\u{4}";
+pub const THIS: &str = "\u{5}";
+/// What that table is called there.
+pub const SO_FAR: &str = "so_far";
+
+/// One select.
+#[derive(Clone, Debug, Default)]
+pub struct Select {
+    /// `*` before the items.
+    pub star: bool,
+    /// Whose columns `*` is, as written, where several relations are read.
+    pub star_of: Option<String>,
+    pub distinct: bool,
+    pub items: Vec<Item>,
+    pub from: Option<Source>,
+    pub joins: Vec<Join>,
+    pub filter: Option<SqlId>,
+    /// In an incremental run, which rows alone are read.
+    pub late: Option<Late>,
+    pub group_by: Vec<SqlId>,
+    pub having: Option<SqlId>,
+    /// A window that several values look through.
+    pub window: Option<NamedWindow>,
+    pub order_by: Vec<OrderKey>,
+    pub limit: Option<u64>,
+    /// Further rows, below these: `union all`.
+    pub unions: Vec<Select>,
+}
+
+/// Appends a query, ending in a line break.
+pub fn write_query(tree: &Tree, query: &Query, inputs: &[Input<'_>], out: &mut String) {
+    let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
+    let count = imports.clone().count() + query.ctes.len();
+    let mut written = 0;
+    let mut cte = |name: &str, out: &mut String, body: &mut dyn FnMut(&mut String)| {
+        out.push_str(if written == 0 { "with " } else { "" });
+        out.push_str(name);
+        out.push_str(" as (\n\n");
+        body(out);
+        written += 1;
+        out.push_str(if written == count { "\n)\n\n" } else { "\n),\n\n" });
+    };
+    for (name, body) in imports {
+        cte(name, out, &mut |out| out.push_str(&format!("    {body}\n")));
+    }
+    for part in &query.ctes {
+        cte(&part.name, out, &mut |out| write_select(tree, &part.body, inputs, 4, out));
+    }
+    write_select(tree, &query.body, inputs, 0, out);
+}
+
+fn line(out: &mut String, indent: usize) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usize, out: &mut String) {
+    line(out, indent);
+    out.push_str(if select.distinct { "select distinct" } else { "select" });
+    let star = |out: &mut String| {
+        if let Some(relation) = &select.star_of {
+            out.push_str(relation);
+            out.push('.');
+        }
+        out.push('*');
+    };
+    if select.star && select.items.is_empty() {
+        out.push(' ');
+        star(out);
+        // `select * from x` is one line.
+        if let (Some(from), true) = (&select.from, is_bare(select)) {
+            out.push_str(" from ");
+            write_source(from, inputs, out);
+            out.push('\n');
+            conditions(tree, select, indent, out);
+            return;
+        }
+    }
+    if select.star && !select.items.is_empty() {
+        out.push('\n');
+        line(out, indent + 4);
+        star(out);
+        out.push(',');
+    }
+    let is_one_line = is_one_line(tree, select, indent);
+    for (i, item) in select.items.iter().enumerate() {
+        if is_one_line {
+            out.push(' ');
+        } else {
+            out.push('\n');
+            line(out, indent + 4);
+        }
+        let last = i + 1 == select.items.len();
+        let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
+        pretty(tree, item.expr, indent + 4, after, out);
+        if let Some(alias) = &item.alias {
+            let begin = out.rfind('\n').map_or(0, |at| at + 1);
+            if out.len() - begin + after > WIDTH {
+                out.push('\n');
+                line(out, indent + 8);
+            } else {
+                out.push(' ');
+            }
+            out.push_str("as ");
+            out.push_str(alias);
+        }
+        if !last {
+            out.push(',');
+        }
+    }
+    out.push('\n');
+    if let Some(from) = &select.from {
+        line(out, indent);
+        out.push_str("from ");
+        write_source(from, inputs, out);
+        out.push('\n');
+    }
+    for join in &select.joins {
+        line(out, indent);
+        out.push_str(join.kind.words());
+        write_source(&join.source, inputs, out);
+        if let Some(alias) = &join.alias {
+            out.push_str(" as ");
+            out.push_str(alias);
+        }
+        out.push('\n');
+        if let Some(on) = join.on {
+            clause(tree, "on", on, indent + 4, out);
+        }
+    }
+    conditions(tree, select, indent, out);
+    keys(tree, "group by", &select.group_by, indent, out);
+    if let Some(having) = select.having {
+        clause(tree, "having", having, indent, out);
+    }
+    if let Some(window) = &select.window {
+        line(out, indent);
+        out.push_str(&format!("window {} as (", window.name));
+        let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
+        let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
+        if indent + width <= WIDTH {
+            let mut words: Vec<String> = Vec::new();
+            for (word, keys) in [("partition by", &window.partition), ("order by", &window.order)] {
+                let mut texts: Vec<String> = Vec::new();
+                for key in keys {
+                    let mut text = String::new();
+                    pretty(tree, *key, 0, 0, &mut text);
+                    texts.push(text);
+                }
+                words.extend((!texts.is_empty()).then(|| format!("{word} {}", texts.join(", "))));
+            }
+            out.push_str(&words.join(" "));
+        } else {
+            out.push('\n');
+            keys(tree, "partition by", &window.partition, indent + 4, out);
+            keys(tree, "order by", &window.order, indent + 4, out);
+            line(out, indent);
+        }
+        out.push_str(")\n");
+    }
+    let order: Vec<SqlId> = select.order_by.iter().map(|k| k.expr).collect();
+    keys(tree, "order by", &order, indent, out);
+    if let Some(limit) = select.limit {
+        line(out, indent);
+        out.push_str(&format!("limit {limit}\n"));
+    }
+    for further in &select.unions {
+        line(out, indent);
+        out.push_str("union all\n");
+        write_select(tree, further, inputs, indent, out);
+    }
+}
+
+/// A single target that fits stands behind `select`.
+fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
+    let [item] = select.items.as_slice() else { return false };
+    let words = if select.distinct { "select distinct " } else { "select " };
+    let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
+    !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
+}
+
+/// `where`, with the condition of an incremental run as people write it for dbt.
+fn conditions(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
+    let Some(late) = &select.late else {
+        if let Some(filter) = select.filter {
+            clause(tree, "where", filter, indent, out);
+        }
+        return;
+    };
+    let mut put = |indent: usize, text: &str| {
+        line(out, indent);
+        out.push_str(text);
+        out.push('\n');
+    };
+    let begin = match select.filter {
+        None => {
+            put(indent, IF_INCREMENTAL);
+            put(indent + 4, "where");
+            line(out, indent + 8);
+            indent
+        }
+        Some(filter) => {
+            put(indent, "where");
+            line(out, indent + 4);
+            pretty(tree, filter, indent + 4, 0, out);
+            out.push('\n');
+            line(out, indent + 4);
+            out.push_str(IF_INCREMENTAL);
+            out.push('\n');
+            line(out, indent + 8);
+            out.push_str("and ");
+            indent + 4
+        }
+    };
+    pretty(tree, late.time, indent + 8, 5, out);
+    out.push_str(" >= (\n");
+    line(out, indent + 12);
+    out.push_str("select\n");
+    line(out, indent + 16);
+    pretty(tree, late.bound, indent + 16, 13, out);
+    out.push_str(" as late_from\n");
+    line(out, indent + 12);
+    out.push_str(&format!("from {THIS} as {SO_FAR}\n"));
+    line(out, indent + 8);
+    out.push_str(")\n");
+    line(out, begin);
+    out.push_str(END_IF);
+    out.push('\n');
+}
+
+fn is_bare(select: &Select) -> bool {
+    select.joins.is_empty()
+        && select.filter.is_none()
+        && select.group_by.is_empty()
+        && select.having.is_none()
+        && select.order_by.is_empty()
+        && select.limit.is_none()
+}
+
+fn write_source(source: &Source, inputs: &[Input<'_>], out: &mut String) {
+    match source {
+        Source::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
+        Source::Name(text) => out.push_str(text),
+    }
+}
+
+/// A condition behind its keyword, or below it when it is too long.
+fn clause(tree: &Tree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
+    line(out, indent);
+    out.push_str(word);
+    if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
+        out.push(' ');
+        pretty(tree, expr, indent, 0, out);
+    } else {
+        out.push('\n');
+        line(out, indent + 4);
+        pretty(tree, expr, indent + 4, 0, out);
+    }
+    out.push('\n');
+}
+
+/// Keys behind their keyword, or one a line below it.
+fn keys(tree: &Tree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
+    if keys.is_empty() {
+        return;
+    }
+    line(out, indent);
+    out.push_str(word);
+    let width: usize = keys.iter().map(|k| tree.width(*k) as usize + 2).sum();
+    let short = indent + word.len() + width <= WIDTH;
+    for (i, key) in keys.iter().enumerate() {
+        if short {
+            out.push(' ');
+        } else {
+            out.push('\n');
+            line(out, indent + 4);
+        }
+        pretty(tree, *key, if short { indent } else { indent + 4 }, 1, out);
+        if i + 1 < keys.len() {
+            out.push(',');
+        }
+    }
+    out.push('\n');
+}

@@ -1,0 +1,370 @@
+//! SQL expressions in one arena, children before parents; a child may be shared, and is written where it is used.
+
+use super::precedence::{self, Side};
+use crate::dialect::op::Op;
+use crate::span::Span;
+
+/// A node's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SqlId(pub u32);
+
+/// A range of the pool of operands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    pub first: u32,
+    pub count: u32,
+}
+
+/// An SQL expression.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sql {
+    /// A keyword or a bare word.
+    Word(&'static str),
+    /// Finished text of the pool: a name, a literal.
+    Text {
+        first: u32,
+        len: u32,
+    },
+    /// `qualifier.name`.
+    Field {
+        qualifier: SqlId,
+        name: SqlId,
+    },
+    Call {
+        name: &'static str,
+        args: Slice,
+    },
+    Binary {
+        op: Op,
+        left: SqlId,
+        right: SqlId,
+    },
+    Not(SqlId),
+    Negative(SqlId),
+    Postfix {
+        op: &'static str,
+        x: SqlId,
+    },
+    In {
+        x: SqlId,
+        negated: bool,
+        args: Slice,
+    },
+    Between {
+        x: SqlId,
+        low: SqlId,
+        high: SqlId,
+    },
+    /// Pairs, and an odd last branch.
+    Case {
+        subject: Option<SqlId>,
+        arms: Slice,
+    },
+    Cast {
+        name: &'static str,
+        x: SqlId,
+        ty: &'static str,
+    },
+    Spaced(Slice),
+    Paren(SqlId),
+    List(Slice),
+    Bracket(Slice),
+    Subscript {
+        x: SqlId,
+        index: SqlId,
+    },
+    /// `x over (partition by … order by … rows between …)`.
+    Over {
+        x: SqlId,
+        partition: Slice,
+        order: Slice,
+        rows: Option<SqlId>,
+    },
+    /// `x over name`, `x over (name rows between …)`, of a window that the select names.
+    OverNamed {
+        x: SqlId,
+        name: SqlId,
+        rows: Option<SqlId>,
+    },
+}
+
+/// Which operands are written in brackets, as bits in the order of writing. Found once, when the node is added.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Brackets(u8);
+
+impl Brackets {
+    #[inline]
+    pub fn at(self, place: u8) -> bool {
+        self.0 >> place & 1 != 0
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct SqlMeta {
+    /// Bytes of the text in one line.
+    pub width: u32,
+    pub strength: u8,
+    pub brackets: Brackets,
+    /// The part of the formula that it was made of.
+    pub span: Span,
+}
+
+/// All expressions of a compilation in one dialect.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    nodes: Vec<(Sql, SqlMeta)>,
+    pub args: Vec<SqlId>,
+    pub text: String,
+}
+
+impl Tree {
+    #[inline]
+    pub fn node(&self, id: SqlId) -> &Sql {
+        &self.nodes[id.0 as usize].0
+    }
+
+    pub fn clear(&mut self) {
+        let Self { nodes, args, text } = self;
+        nodes.clear();
+        args.clear();
+        text.clear();
+    }
+
+    #[inline]
+    pub fn meta(&self, id: SqlId) -> SqlMeta {
+        self.nodes[id.0 as usize].1
+    }
+
+    /// The node and what is known of it.
+    #[inline]
+    pub fn entry(&self, id: SqlId) -> &(Sql, SqlMeta) {
+        &self.nodes[id.0 as usize]
+    }
+
+    #[inline]
+    pub fn width(&self, id: SqlId) -> u32 {
+        self.nodes[id.0 as usize].1.width
+    }
+
+    #[inline]
+    pub fn args(&self, slice: Slice) -> &[SqlId] {
+        &self.args[slice.first as usize..(slice.first + slice.count) as usize]
+    }
+
+    #[inline(always)]
+    pub fn slice(&mut self, ids: &[SqlId]) -> Slice {
+        let first = self.args.len() as u32;
+        self.args.extend_from_slice(ids);
+        Slice { first, count: ids.len() as u32 }
+    }
+
+    #[inline]
+    pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> Slice {
+        let first = self.args.len() as u32;
+        self.args.extend(ids);
+        Slice { first, count: self.args.len() as u32 - first }
+    }
+
+    #[inline]
+    pub fn str(&self, first: u32, len: u32) -> &str {
+        self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How many nodes, operands and bytes of text there are.
+    pub fn mark(&self) -> (usize, usize, usize) {
+        (self.nodes.len(), self.args.len(), self.text.len())
+    }
+
+    /// Drops what was added after a mark.
+    pub fn cut(&mut self, (nodes, args, text): (usize, usize, usize)) {
+        self.nodes.truncate(nodes);
+        self.args.truncate(args);
+        self.text.truncate(text);
+    }
+
+    /// Whether the node is this text.
+    pub fn is_text(&self, id: SqlId, text: &str) -> bool {
+        matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
+    }
+
+    /// Whether it compares values, `a >= b`, `a is null`: it stands behind `not` without brackets.
+    pub fn compares(&self, id: SqlId) -> bool {
+        self.meta(id).strength == precedence::COMPARE
+    }
+
+    /// The arms that a case goes on with: `else case when … end` is one more arm, as people write it.
+    pub fn goes_on(&self, subject: Option<SqlId>, arms: Slice) -> Option<Slice> {
+        if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
+            return None;
+        }
+        match self.args(arms).last().map(|id| self.node(*id)) {
+            Some(Sql::Case { subject: None, arms }) => Some(*arms),
+            _ => None,
+        }
+    }
+
+    /// Text that `write` appends, as a node; one that begins with a minus binds like one.
+    pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
+        let first = self.text.len() as u32;
+        write(&mut self.text);
+        let len = self.text.len() as u32 - first;
+        self.add(Sql::Text { first, len }, span)
+    }
+
+    /// Text as it is, of no place in a formula.
+    pub fn written(&mut self, text: &str) -> SqlId {
+        self.text(Span::default(), |out| out.push_str(text))
+    }
+
+    /// A column of one of several relations, both as they are written.
+    pub fn field_of(&mut self, relation: &str, column: &str) -> SqlId {
+        let (qualifier, name) = (self.written(relation), self.written(column));
+        self.add(Sql::Field { qualifier, name }, Span::default())
+    }
+
+    #[inline]
+    pub fn word(&mut self, word: &'static str, span: Span) -> SqlId {
+        self.add(Sql::Word(word), span)
+    }
+
+    #[inline(always)]
+    pub fn call(&mut self, name: &'static str, args: &[SqlId], span: Span) -> SqlId {
+        let args = self.slice(args);
+        self.add(Sql::Call { name, args }, span)
+    }
+
+    #[inline]
+    pub fn binary(&mut self, op: Op, left: SqlId, right: SqlId, span: Span) -> SqlId {
+        self.add(Sql::Binary { op, left, right }, span)
+    }
+
+    // Whoever adds a node knows its kind, so that little is left of `measure` where it is inlined.
+    #[inline(always)]
+    pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
+        let (width, strength, brackets) = self.measure(&node);
+        self.push(node, SqlMeta { width, strength, brackets, span })
+    }
+
+    /// A node once more, for another part of the formula.
+    #[inline]
+    pub fn again(&mut self, id: SqlId, span: Span) -> SqlId {
+        let (node, meta) = self.nodes[id.0 as usize];
+        self.push(node, SqlMeta { span, ..meta })
+    }
+
+    #[inline(always)]
+    fn push(&mut self, node: Sql, meta: SqlMeta) -> SqlId {
+        self.nodes.push((node, meta));
+        SqlId(self.nodes.len() as u32 - 1)
+    }
+
+    /// Width in one line, strength, and which operands are written in brackets.
+    #[inline(always)]
+    fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
+        use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
+        let mut brackets = Brackets::default();
+        let mut operand = |place: u8, id: SqlId, side: Side| self.operand(id, side, place, &mut brackets);
+        let list = |slice: Slice, gap: u32| {
+            let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
+            self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
+        };
+        let (width, strength) = match *node {
+            Sql::Word(word) => (word.len() as u32, if word.bytes().any(|b| b == b' ') { SPACED } else { ATOM }),
+            Sql::Text { first, len } => {
+                let negative = self.text.as_bytes().get(first as usize) == Some(&b'-');
+                (len, if negative { NEGATIVE } else { ATOM })
+            }
+            Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
+            Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
+            Sql::Binary { op, left, right } => {
+                let sum = operand(0, left, Side::Left(op)).saturating_add(operand(1, right, Side::Right(op)));
+                (sum.saturating_add(op.spaced().len() as u32), op.strength())
+            }
+            Sql::Not(x) => (operand(0, x, Side::Of(NOT)).saturating_add(4), NOT),
+            Sql::Negative(x) => (operand(0, x, Side::Of(ATOM)).saturating_add(1), NEGATIVE),
+            Sql::Postfix { op, x } if op.starts_with('.') => {
+                (operand(0, x, Side::Of(ATOM)).saturating_add(op.len() as u32), ATOM)
+            }
+            Sql::Postfix { op, x } => (operand(0, x, Side::Of(OTHER)).saturating_add(op.len() as u32 + 1), COMPARE),
+            Sql::In { x, negated, args } => {
+                let words = if negated { 10 } else { 6 };
+                (operand(0, x, Side::Of(OTHER)).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
+            }
+            Sql::Between { x, low, high } => {
+                let of = Side::Of(OTHER);
+                let sum = operand(0, x, of).saturating_add(operand(1, low, of)).saturating_add(operand(2, high, of));
+                (sum.saturating_add(14), COMPARE)
+            }
+            Sql::Case { subject, arms } => {
+                let pairs = arms.count / 2;
+                let other = arms.count % 2;
+                let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
+                // Of a case that goes on with the arms of another, ` else case` and its own ` end` are not written.
+                let spared = if self.goes_on(subject, arms).is_some() { 14 } else { 0 };
+                let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
+                (list(arms, 0).saturating_add(words).saturating_add(subject).saturating_sub(spared), ATOM)
+            }
+            Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
+            // Words around an expression bind like the loosest of it, so they are bracketed as operands,
+            // but for typed literals and ordered-set calls, which read as one thing.
+            Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
+            Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
+            Sql::List(args) => (list(args, 2), SPACED),
+            Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
+            Sql::Subscript { x, index } => {
+                (operand(0, x, Side::Of(ATOM)).saturating_add(self.width(index)).saturating_add(2), ATOM)
+            }
+            Sql::Over { x, partition, order, rows } => {
+                let mut width = self.width(x).saturating_add(8);
+                if partition.count > 0 {
+                    width = width.saturating_add(list(partition, 2)).saturating_add(13);
+                }
+                if order.count > 0 {
+                    width = width.saturating_add(list(order, 2)).saturating_add(9);
+                    width += u32::from(partition.count > 0);
+                }
+                // Rows are counted in an order, so that it stands before them.
+                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)), ATOM)
+            }
+            Sql::OverNamed { x, name, rows } => {
+                let width = self.width(x).saturating_add(self.width(name)).saturating_add(6);
+                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 3)), ATOM)
+            }
+        };
+        (width, strength, brackets)
+    }
+
+    /// The width of an operand, and whether it is written in brackets.
+    #[inline(always)]
+    fn operand(&self, id: SqlId, side: Side, place: u8, brackets: &mut Brackets) -> u32 {
+        let (node, meta) = self.entry(id);
+        // Names, literals and calls need none anywhere.
+        if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {
+            return meta.width;
+        }
+        brackets.0 |= 1 << place;
+        meta.width.saturating_add(2)
+    }
+
+    fn reads_as_one(&self, args: Slice) -> bool {
+        let args = self.args(args);
+        let first_is_type = matches!(
+            args.first().map(|a| self.node(*a)),
+            Some(Sql::Word(
+                "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "distinct"
+            ))
+        );
+        let ends_in_brackets = matches!(args.last().map(|a| self.node(*a)), Some(Sql::Paren(_)));
+        let begins_with_call = matches!(args.first().map(|a| self.node(*a)), Some(Sql::Call { .. }));
+        first_is_type || (ends_in_brackets && begins_with_call)
+    }
+}
