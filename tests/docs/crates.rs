@@ -1,4 +1,4 @@
-//! The crates of the workspace: what each may use, and that they can be published.
+//! The crates of the workspace: what each may use. `bindings/python/tests/test_release.py` builds them as published.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-"""The changelog by fragments."""
+"""The changelog by fragments, and the crates as they are published."""
 
 import os
 import re
@@ -76,3 +76,20 @@ def test_a_release_is_prepared(tmp_path):
         assert not re.search(rf"(?<![\d.]){re.escape(last)}(?![\d.])", text), name
     assert "## [9.1.0]" in (tmp_path / "CHANGELOG.md").read_text()
     assert subprocess.run([tmp_path / "packaging/bump.sh", "next"], env=env).returncode == 2
+
+
+def test_the_command_is_built_of_the_published_crates(tmp_path):
+    """A crate holds all that its build reads: unpacked elsewhere, the members alone make the command."""
+    crates = tmp_path / "crates"
+    package = ["cargo", "package", "--quiet", "--workspace", "--exclude", "formulac-python", "--no-verify"]
+    subprocess.run([*package, "--allow-dirty", "--offline", "--target-dir", crates], cwd=ROOT, check=True, capture_output=True)
+    for crate in (crates / "package").glob("*.crate"):
+        subprocess.run(["tar", "xzf", crate, "-C", tmp_path], check=True)
+    members = {folder.name.rpartition("-")[0]: folder for folder in tmp_path.glob("formulac*-*")}
+    patches = [word for name, folder in members.items() if name != "formulac"
+               for word in ("--config", f'patch.crates-io.{name}.path="{folder}"')]
+    assert len(patches) >= 8, members
+    # A folder that is kept: what others have written is built once.
+    build = ["cargo", "check", "--quiet", "--offline", "--bin", "formulac", "--target-dir", ROOT / "target" / "packaged"]
+    ran = subprocess.run([*build, *patches], cwd=members["formulac"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
