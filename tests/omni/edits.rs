@@ -371,8 +371,13 @@ fn differ(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), Te
     Ok(())
 }
 
+/// How many models are drawn; `FORMULAC_OMNI_CASES` asks for more or fewer.
+fn cases() -> u32 {
+    std::env::var("FORMULAC_OMNI_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
 
     #[test]
     fn edits_survive_any_pull(numbers in prop::collection::vec(any::<u8>(), 0..120)) {
