@@ -46,8 +46,55 @@ enum Fact {
     Word(String),
 }
 
-/// What all extend, and the dialects.
-pub const FILES: [&str; 5] = ["ansi", "bigquery", "snowflake", "postgres", "duckdb"];
+/// Name of the file that the other dialects extend, directly or through another dialect.
+const BASE: &str = "ansi";
+
+/// Returns the files of the base and of all dialects, each after the one that it extends, with its place among them.
+fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| vec![format!("{}: {e}", folder.display())])?;
+    let mut waiting = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        if path.extension().is_some_and(|extension| extension == "toml") && name != "Cargo" {
+            let file = File::read(&path)?;
+            let (mut extends, mut position) = (None, 0);
+            {
+                let (table, mut faults) = (file.table()?, Vec::new());
+                if name != BASE {
+                    extends = toml_file::text(&file, &table, "extends", &mut faults).map(str::to_owned);
+                    let value = toml_file::get(&table, "position").and_then(|v| v.get_ref().as_integer());
+                    position = value.and_then(|n| n.as_str().parse::<usize>().ok()).unwrap_or(0);
+                    if extends.is_none() || position == 0 {
+                        faults.push(file.fault(0, "a dialect needs `extends`, and its `position` in lists, from 1"));
+                    }
+                }
+                if !faults.is_empty() {
+                    return Err(faults);
+                }
+            }
+            waiting.push((position, name, file, extends));
+        }
+    }
+    // Directories have no order; the tables must.
+    waiting.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let mut sorted: Vec<(String, File, usize)> = Vec::new();
+    while !waiting.is_empty() {
+        let parent_of = |extends: &Option<String>| match extends {
+            None => Some(0),
+            Some(extends) => sorted.iter().position(|(name, ..)| name == extends),
+        };
+        let Some(next) = waiting.iter().position(|(.., extends)| parent_of(extends).is_some()) else {
+            let fault = |(_, _, file, extends): &(usize, String, File, Option<String>)| {
+                file.fault(0, format!("no dialect `{}` that can be extended", extends.as_deref().unwrap_or_default()))
+            };
+            return Err(waiting.iter().map(fault).collect());
+        };
+        let (_, name, file, extends) = waiting.remove(next);
+        let parent = parent_of(&extends).unwrap_or(0);
+        sorted.push((name, file, parent));
+    }
+    Ok(sorted)
+}
 
 pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<String>> {
     let mut faults = Vec::new();
@@ -77,11 +124,9 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         cells: base,
     };
     let mut read: Vec<Dialect> = Vec::new();
-    for name in FILES {
-        let file = File::read(&folder.join(format!("{name}.toml")))?;
-        let parent = if name == "ansi" { &ansi } else { &read[0] };
-        let dialect = dialect(&file, name, parent, functions, &mut faults)?;
-        if name != "ansi" {
+    for (name, file, parent) in files(folder)? {
+        let dialect = dialect(&file, &name, read.get(parent).unwrap_or(&ansi), functions, &mut faults)?;
+        if name != BASE {
             check_complete(&file, &dialect, functions, &mut faults);
         }
         read.push(dialect);
@@ -100,14 +145,9 @@ fn dialect(
     toml_file::unknown_keys(
         file,
         &table,
-        &["extends", "identifiers", "strings", "types", "literals", "facts", "functions", "notes"],
+        &["extends", "position", "identifiers", "strings", "types", "literals", "facts", "functions", "notes"],
         faults,
     );
-    if let Some(extends) = toml_file::text(file, &table, "extends", faults)
-        && extends != "ansi"
-    {
-        faults.push(file.fault(0, format!("`extends = \"{extends}\"`: only ansi can be extended")));
-    }
     let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
     let mut new = Dialect {
         name: name.into(),
@@ -162,7 +202,7 @@ fn dialect(
                 continue;
             }
         };
-        if name != "ansi" && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
+        if name != BASE && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
             faults.push(file.fault(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
             continue;
         }

@@ -148,5 +148,14 @@ impl serde::Serialize for Dialect {
 
 /// There is no dialect of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no dialect `{0}`; there are bigquery, snowflake, postgres and duckdb")]
+#[error("there is no dialect `{0}`; there are {names}", names = names())]
 pub struct UnknownDialect(String);
+
+/// Returns the names of all dialects, as part of a sentence.
+fn names() -> String {
+    let names: Vec<&str> = Dialect::all().map(Dialect::name).collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}

@@ -35,6 +35,9 @@ const ESCAPED: [bool; 256] = {
     escaped
 };
 
+/// `Dialect::bare_in` has a bit for each dialect.
+const _: () = assert!(crate::tables::DIALECTS.len() <= u8::BITS as usize);
+
 impl Dialect {
     /// Whether texts may stand in double quotes too, a quote in them behind a backslash.
     pub fn texts_in_both_quotes(self) -> bool {
@@ -161,7 +164,7 @@ impl Dialect {
         name.bytes().any(|b| NAME[b as usize] & self.other_case() != 0)
     }
 
-    /// The dialects, as bits, in which the name is written as it is, unless its case matters and the dialect folds it.
+    /// The dialects, as one bit each, in which the name is written as it is, unless its case matters and the dialect folds it.
     pub fn bare_in(name: &str) -> u8 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);

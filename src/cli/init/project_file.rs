@@ -14,26 +14,27 @@ pub fn text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
         path.trim_start_matches("./").trim_end_matches('/').to_owned()
     };
     let (models, tests) = (first(&dbt.model_paths, "models"), first(&dbt.test_paths, "tests"));
+    let dialects = Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ");
     format!(
         "\
-# How formulac works in this dbt project; `formulac --help` lists its commands.
+# Settings of formulac for this dbt project; `formulac --help` lists the commands.
 
-# Of all SQL that is written: bigquery, snowflake, postgres or duckdb.
+# SQL dialect of the generated models: {dialects}
 dialect: {dialect}
-# Model specs: YAML files with formulas. `formulac check` checks all of them.
+# Folder of model specs, YAML files with formulas; `formulac check` checks all of them
 specs: {specs}
-# Models that `formulac generate` makes of all specs.
+# Folder for the models that `formulac generate` writes
 models: {models}/formulac/
-# Generated tests that are files of their own.
+# Folder for generated tests that are separate files
 tests: {tests}/formulac/
 {}
-# The time zone in which instants (timestamptz) become dates; without one it is the session's.
+# Time zone used to convert instants (timestamptz) to dates; default: that of the session
 # timezone: Europe/Berlin
 
-# Blank numbers are 0 in + - * and in numerators, as Omni's own engine has it; else they stay blank.
+# Treat blank numbers as 0 in + - * and numerators, as Omni does; default: they stay blank
 # blanks: zero
 
-# Warnings that are not wanted.
+# Warnings to turn off
 # lint: [W0412]
 ",
         environments(dbt, dialect)
