@@ -1,35 +1,70 @@
 #!/usr/bin/env bash
-# Runs every test: installs missing tools, then `cargo test` with all engines required, then pytest.
+# Runs the tests. Without a task, it installs missing tools, then runs every test with all engines required, then pytest.
 #
-#   tests/run.sh                                          every test, with those of the Python package
-#   tests/run.sh --full                                   the same with some four times as many random cases, others each day
-#   tests/run.sh --test conformance                       arguments go to `cargo test`; nothing else is tested
-#   FORMULAC_CASES=round tests/run.sh --test conformance  only cases whose name holds this text
-#   PROPTEST_RNG_SEED=$RANDOM tests/run.sh                other random cases than every run has
+#   tests/run.sh                                          all tests, with those of the Python package
+#   tests/run.sh --full                                   all tests with some four times as many random cases, others each day
+#   tests/run.sh --test conformance                       arguments are passed to `cargo test`; no other test runs
+#   FORMULAC_CASES=round tests/run.sh --test conformance  only cases whose name contains this text
+#   PROPTEST_RNG_SEED=$RANDOM tests/run.sh                other random cases than in every run
+#
+#   tests/run.sh fast            tests that need neither an engine nor dbt
+#   tests/run.sh accept [TEST…]  accept the new snapshots of these test binaries, and write the generated docs
+#   tests/run.sh docs            write the generated pages of docs/, then test the README and the manual
+#   tests/run.sh fault [TEXT]    plant the faults whose name contains TEXT; a test must find each
+#   tests/run.sh bench           costs as multiples of lexing, beside their goals
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-full=
-if [ "${1-}" = --full ]; then
-    full=1
+cd "$root"
+
+fast=(diagnostics levels rubric merge artifacts properties)
+write_docs() { FORMULAC_WRITE=1 cargo test --all-features --test conformance docs; }
+# Prints `--test` before each name.
+binaries() { printf -- '--test\n%s\n' "$@"; }
+
+case ${1-} in
+fast)
+    mapfile -t tests < <(binaries "${fast[@]}")
+    exec cargo test --all-features --lib --bins "${tests[@]}"
+    ;;
+accept)
     shift
-fi
+    mapfile -t tests < <(binaries "${@:-diagnostics}")
+    INSTA_UPDATE=always cargo test --all-features --no-fail-fast "${tests[@]}" || true
+    INSTA_UPDATE=always cargo test --all-features --test conformance sql_of
+    write_docs
+    exec git status --short
+    ;;
+docs)
+    write_docs
+    exec cargo test --all-features --test docs
+    ;;
+bench)
+    exec cargo bench --no-default-features --bench ratios
+    ;;
+esac
+
+task=${1-}
+full=
+case $task in --full | fault) shift ;; esac
+[ "$task" != --full ] || full=1
 "$root/tests/setup.sh"
 # shellcheck disable=SC1091
 . "${FORMULAC_TEST_HOME:-$root/target/test-tools}/env.sh"
+[ "$task" != fault ] || exec tests/planted_faults/run.py "$@"
+
 export FORMULAC_REQUIRE_ENGINES=1
-# A run can be repeated: random cases are the same ones, until somebody asks for others.
+# A run can be repeated because its random cases are the same ones, unless other seeds are given.
 if [ "$full" ]; then
     export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$(date +%Y%m%d)} FORMULAC_SEED=${FORMULAC_SEED:-$(date +%j | sed 's/^0*//')}
     echo "tests/run.sh: PROPTEST_RNG_SEED=$PROPTEST_RNG_SEED FORMULAC_SEED=$FORMULAC_SEED repeat this run" >&2
 else
     export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
-    # How many random cases there are; without these variables, as with `--full`, there are as many as the tests say.
+    # Numbers of random cases. Without these variables, as with `--full`, each test draws its default number.
     export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-6000} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-5000}
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-1500} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-1500}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-3000} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-3000}
 fi
-cd "$root"
 status=0
 cargo test --all-features "$@" || status=$?
 case $* in '' | --no-fail-fast) bindings/python/test.sh || status=$? ;; esac
