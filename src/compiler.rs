@@ -12,7 +12,7 @@ use crate::diag::Code;
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::schema::Schema;
-use crate::spec::SemanticModels;
+use crate::model::SemanticModels;
 
 /// A compiler for one dialect and schema; cheap to share between threads. What it makes of formulas alone is that of
 /// `formulac-core`, which it stands for.

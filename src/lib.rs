@@ -48,7 +48,7 @@ mod parallel;
 pub mod promote;
 #[cfg(feature = "cli")]
 pub mod secrets;
-mod spec;
+mod model;
 #[cfg(feature = "cli")]
 mod stored;
 #[cfg(feature = "sync")]
@@ -82,10 +82,10 @@ pub use known::Known;
 pub use limits::Limits;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
-pub use spec::interpreted::{Interpreted, interpreted};
+pub use model::interpreted::{Interpreted, interpreted};
 #[cfg(feature = "cli")]
-pub use spec::json_schema;
-pub use spec::{
+pub use model::json_schema;
+pub use model::{
     Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Placeholder,
     Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
 };

@@ -19,7 +19,7 @@ use super::tree::{Id, Label, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
-use crate::spec::outline::Placed;
+use crate::model::outline::Placed;
 
 /// So many formulas are compiled before it is said that there is none.
 const TRIED: usize = 150;
@@ -272,7 +272,7 @@ impl<'a, 's> Case<'a, 's> {
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
-    pub fn sheet(&self) -> Option<&crate::spec::outline::SheetOutline> {
+    pub fn sheet(&self) -> Option<&crate::model::outline::SheetOutline> {
         self.read.outline.steps.get(self.place)?.sheet.as_ref()
     }
 

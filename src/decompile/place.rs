@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::compiler::Compiler;
-use crate::spec::outline::{Outline, Placed, outline};
+use crate::model::outline::{Outline, Placed, outline};
 use crate::yaml::{self, Node, Style};
 
 /// Why a spec is left as it is.
@@ -78,7 +78,7 @@ impl<'s> Read<'s> {
 
     /// The names that people gave: definitions and keys, lower case.
     pub fn named(&self) -> HashSet<String> {
-        let of_step = |step: &crate::spec::outline::StepOutline| {
+        let of_step = |step: &crate::model::outline::StepOutline| {
             let names = step.definitions.iter().map(|placed| &placed.name).chain(&step.keys).chain(&step.name);
             names.map(|name| name.to_ascii_lowercase()).collect::<Vec<_>>()
         };

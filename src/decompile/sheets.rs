@@ -4,7 +4,7 @@ use super::form::{Shape, name_of};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
 use super::tree::{Id, Label, Trees};
 use super::windows::either_way;
-use crate::spec::outline::SheetOutline;
+use crate::model::outline::SheetOutline;
 
 /// So many columns are looked for and given.
 const COLUMNS: usize = 4;

@@ -10,8 +10,8 @@ use crate::interpret::read::folded;
 use crate::interpret::spec::{By, Keep, Spec};
 use crate::interpret::value::{DAY, Value};
 use crate::schema::Column;
-use crate::spec::CompiledSpec;
-use crate::spec::interpreted::{Given, Interpreted};
+use crate::model::CompiledSpec;
+use crate::model::interpreted::{Given, Interpreted};
 
 /// A column of a relation, with the values that are tried.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use crate::interpret::seen::{self, Seen};
 use crate::interpret::spec::{Join, Spec};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{self, Rows, interpret};
-use crate::spec::CompiledSpec;
-use crate::spec::interpreted::Interpreted;
+use crate::model::CompiledSpec;
+use crate::model::interpreted::Interpreted;
 
 use super::mutants::mutants;
 use super::reached::{only, relevant};

@@ -15,7 +15,7 @@ mod written;
 
 use crate::compiler::Compiler;
 use crate::interpret::calendar::days;
-use crate::spec::interpreted::{Day, day, interpreted};
+use crate::model::interpreted::{Day, day, interpreted};
 
 /// Examples for a spec, to be looked through and put into it.
 ///

@@ -9,7 +9,7 @@ use super::{Draft, rows::Data};
 use crate::interpret::expr::Expr;
 use crate::interpret::seen::Seen;
 use crate::interpret::value::Value;
-use crate::spec::interpreted::Interpreted;
+use crate::model::interpreted::Interpreted;
 
 /// Longer rows are written one value a line.
 const WIDTH: usize = 150;

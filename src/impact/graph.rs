@@ -11,7 +11,7 @@ use crate::dbt::From;
 use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
 use crate::lineage::{self, Known, Lineages, NotFollowed, SqlLineage};
-use crate::spec::CompiledSpec;
+use crate::model::CompiledSpec;
 
 /// A spec with the model that it makes.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml::{self, Node};
 
 /// Tests of packages that change what is generated.
-const USED_TESTS: [&str; 2] = [crate::spec::COMBINATION, crate::spec::RANGE];
+const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
 
 const HEADER: &str =
     "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";

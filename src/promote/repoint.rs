@@ -7,7 +7,7 @@
 use super::asked::fields_of;
 use super::omni_model::{Field, FieldKind, OmniModel, Relationship, Rows};
 use super::recorded::specs_of;
-use crate::spec::CompiledSpec;
+use crate::model::CompiledSpec;
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, Value, edit};
 

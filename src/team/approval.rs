@@ -149,7 +149,7 @@ pub fn approvers(spec: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Project;
+    use crate::model::Project;
 
     const PROJECT: &str = "
 groups: {data-team: [a@x, b@x]}

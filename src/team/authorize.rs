@@ -3,7 +3,7 @@
 
 use super::change::{CHANGES, Event, Said, is_same};
 use super::role::Right;
-use crate::spec::{Environment, Project};
+use crate::model::{Environment, Project};
 use crate::sync::{Entry, LOG, REFUSED};
 
 /// A commit that is to be merged.

@@ -76,7 +76,7 @@ fn pattern(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::spec::Project;
+    use crate::model::Project;
 
     use super::*;
 

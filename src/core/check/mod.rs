@@ -48,7 +48,7 @@ mod texts;
 mod timeframe;
 mod today;
 mod totals;
-mod traps;
+mod lint;
 mod unknown;
 mod wildcards;
 mod windows;
@@ -61,7 +61,7 @@ pub use tabs::Tab;
 pub use timeframe::names as timeframes;
 pub use today::Today;
 pub use totals::{Total, TotalKind, TotalUse, totals_in};
-pub use traps::values_of;
+pub use lint::values_of;
 pub use unknown::{gone, no_column};
 
 use crate::Type;
@@ -232,5 +232,5 @@ pub fn check(
     if !program.periods.is_empty() {
         period::check_periods(ast, source, scope, program, diagnostics);
     }
-    traps::check_traps(ast, source, scope, program, diagnostics);
+    lint::check_traps(ast, source, scope, program, diagnostics);
 }

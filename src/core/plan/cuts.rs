@@ -8,7 +8,7 @@ use super::finds::sought;
 use super::long_keys::is_long;
 use super::names::Taken;
 use super::outputs::key_name;
-use super::reach::{Reach, is_trivial, needed};
+use super::liveness::{Reach, is_trivial, needed};
 use super::shared::Shared;
 use super::spoken::{Call, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
 use crate::Level;

@@ -1,7 +1,7 @@
 //! Whether a pivoted sheet's cells that no row is in matter to what it computes, and what is the same along its rows.
 
 use super::StepPlan;
-use super::reach::{live_definitions, needed};
+use super::liveness::{live_definitions, needed};
 use crate::Level;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::reach::needed;
+use super::liveness::needed;
 use crate::ir::{Ir, IrId, Program};
 
 /// For each aggregate and window that stands more than once in live definitions, all its nodes, the one that is

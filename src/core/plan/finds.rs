@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::names::snake_case;
 use super::planner::Planner;
-use super::reach::needed;
+use super::liveness::needed;
 use super::step::TabSource;
 use crate::dialect::op::Op;
 use crate::ir::{Find, Holidays, Ir, IrId, Matching, Program};

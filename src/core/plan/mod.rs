@@ -13,14 +13,14 @@ mod holidays;
 mod joins;
 mod long_keys;
 mod lookups;
-mod made_of_keys;
+mod key_dependent;
 mod names;
 mod nearest_rows;
 mod order;
 mod outputs;
 mod pivot;
 mod planner;
-mod reach;
+mod liveness;
 mod select;
 mod shared;
 mod spoken;
@@ -34,7 +34,7 @@ pub use names::snake_case;
 pub use names::{CteNames, cut as cut_name};
 pub use outputs::key_name;
 pub use planner::plan_step;
-pub use reach::used_definitions;
+pub use liveness::used_definitions;
 pub use step::{
     InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
 };

@@ -10,7 +10,7 @@ use super::joins::PassedOn;
 use super::lookups::Lookups;
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
-use super::reach::Reach;
+use super::liveness::Reach;
 use super::stages::{self, Stages};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
 use super::times::TimeColumn;

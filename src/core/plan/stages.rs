@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::cuts::Cuts;
-use super::reach::{Reach, is_trivial, needed};
+use super::liveness::{Reach, is_trivial, needed};
 use crate::Level;
 use crate::check::Role;
 use crate::ir::{Ir, IrId, Program};

@@ -46,7 +46,7 @@ impl Run<'_> {
     }
 
     /// Tests columns that are said to be a key, where nothing else is known to be one; they hold no NULL.
-    pub(in crate::spec) fn test_unique_key(
+    pub(in crate::model) fn test_unique_key(
         &mut self,
         keys: &[String],
         known: &Relation,

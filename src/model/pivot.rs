@@ -300,7 +300,7 @@ impl Run<'_> {
                 Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in a step before this one"),
             );
         }
-        if input.relation.is_none() && matches!(step.keep, super::load::Keep::All) {
+        if input.relation.is_none() && matches!(step.keep, model::load::Keep::All) {
             let message = "nothing says which columns the sheet has";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, at, message)

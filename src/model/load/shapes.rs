@@ -3,13 +3,13 @@
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::spec::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
+use crate::model::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
     /// Reports what may not stand in a mapping: keys that are not known or not built, keys that are missing, values of
     /// another shape. The keys are those of all the tables; the first are named first.
-    pub(in crate::spec) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
+    pub(in crate::model) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
@@ -53,7 +53,7 @@ impl Loader<'_, '_> {
         }
     }
 
-    pub(in crate::spec) fn unknown_key(
+    pub(in crate::model) fn unknown_key(
         &mut self,
         text: &str,
         key: &Node,
@@ -98,7 +98,7 @@ impl Loader<'_, '_> {
         self.check_value(name, &key.shape, value);
     }
 
-    pub(in crate::spec) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
+    pub(in crate::model) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
         let fits = match shape {
             Shape::Text | Shape::Name => {
                 let written = value.span.text(self.source);

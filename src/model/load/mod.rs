@@ -127,9 +127,9 @@ pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Di
 }
 
 pub(super) struct Loader<'y, 'd> {
-    pub(in crate::spec) source: &'y str,
+    pub(in crate::model) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
-    pub(in crate::spec) cut: Vec<Span>,
+    pub(in crate::model) cut: Vec<Span>,
 }
 
 impl<'y, 'd> Loader<'y, 'd> {

@@ -230,7 +230,7 @@ impl Run<'_> {
     }
 
     /// The model as its tests call it: the version that the spec makes.
-    pub(in crate::spec) fn own_ref(&self) -> From {
+    pub(in crate::model) fn own_ref(&self) -> From {
         From::Ref { package: None, model: self.spec.model.text.to_owned(), version: self.own_version() }
     }
 

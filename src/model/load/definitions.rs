@@ -4,12 +4,12 @@ use super::dbt::DefinitionKeys;
 use super::{Definitions, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::spec::checks::is_plain_name;
-use crate::spec::keys::DEFINITION;
+use crate::model::checks::is_plain_name;
+use crate::model::keys::DEFINITION;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::spec) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
+    pub(in crate::model) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
         if let Some(text) = node.text() {
             self.check_cut("definitions", node);
             if self.runs_together(node) || self.is_mapping_in_block(node, text) {
@@ -75,7 +75,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Lines of `name = formula` below `definitions:` without `|`, which YAML makes one line of.
-    pub(in crate::spec) fn runs_together(&mut self, node: &Node) -> bool {
+    pub(in crate::model) fn runs_together(&mut self, node: &Node) -> bool {
         let yaml::Kind::Scalar { style: yaml::Style::Plain, .. } = &node.kind else { return false };
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());

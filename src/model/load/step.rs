@@ -3,11 +3,11 @@
 use super::{Keep, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::spec::keys::{MODEL, STEP};
+use crate::model::keys::{MODEL, STEP};
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::spec) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
+    pub(in crate::model) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
         let before = self.diagnostics.len();
         let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
         if node.pairs().is_none() {
@@ -76,7 +76,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Names that become names in SQL: any quoted text can be one there, but for these.
-    pub(in crate::spec) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+    pub(in crate::model) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
             Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
             None if name.trim().is_empty() => format!("{what} is empty"),
@@ -86,7 +86,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// `revenue desc nulls last`, `revenue descending`: read as the name.
-    pub(in crate::spec) fn check_order(&mut self, entry: &mut Text<'y>) {
+    pub(in crate::model) fn check_order(&mut self, entry: &mut Text<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else { return };
         let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();

@@ -3,12 +3,12 @@
 use super::{Loader, Spec};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::spec::keys::{MODEL, STEP};
-use crate::spec::semantic::SemanticModels;
+use crate::model::keys::{MODEL, STEP};
+use crate::model::semantic::SemanticModels;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::spec) fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
+    pub(in crate::model) fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
         if root.pairs().is_none() {
             self.report(
                 Diagnostic::new(
@@ -90,7 +90,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    pub(in crate::spec) fn key_span(&self, root: &Node, key: &str) -> Span {
+    pub(in crate::model) fn key_span(&self, root: &Node, key: &str) -> Span {
         root.pairs().unwrap_or_default().iter().find(|(k, _)| k.text() == Some(key)).map_or(root.span, |(k, _)| k.span)
     }
 }

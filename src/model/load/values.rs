@@ -6,7 +6,7 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::spec) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
+    pub(in crate::model) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
@@ -17,7 +17,7 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    pub(in crate::spec) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
+    pub(in crate::model) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
         let span = Span::new(node.span.start, node.span.start);
         self.report(
             Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
@@ -26,17 +26,17 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A text, or a formula.
-    pub(in crate::spec) fn text(&self, node: &'y Node, key: &str) -> Option<Text<'y>> {
+    pub(in crate::model) fn text(&self, node: &'y Node, key: &str) -> Option<Text<'y>> {
         let value = node.get(key)?;
         Some(Text { text: value.text()?, node: value })
     }
 
-    pub(in crate::spec) fn description(&self, node: &'y Node) -> Option<String> {
+    pub(in crate::model) fn description(&self, node: &'y Node) -> Option<String> {
         Some(self.text(node, "description")?.text.trim().to_owned())
     }
 
     /// A name that stands as a key. What other readers of YAML take for something else than a text has to be quoted.
-    pub(in crate::spec) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
+    pub(in crate::model) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
         let yaml::Kind::Scalar { style, value } = &key.kind else {
             self.report(
                 Diagnostic::new(
@@ -69,7 +69,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A list of names, or one comma-separated text.
-    pub(in crate::spec) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
+    pub(in crate::model) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
             let names = text.split(',').map(str::trim).filter(|t| !t.is_empty());
@@ -81,7 +81,7 @@ impl<'y> Loader<'y, '_> {
 
     /// A plain text of which YAML makes something else: a date, or a formula that is cut at ` #`, where what follows on
     /// the line is lost.
-    pub(in crate::spec) fn check_cut(&mut self, key: &str, node: &Node) {
+    pub(in crate::model) fn check_cut(&mut self, key: &str, node: &Node) {
         let yaml::Kind::Scalar { style: yaml::Style::Plain, value } = &node.kind else { return };
         if yaml::other_reading(value) == Some("a date") {
             let message =
@@ -114,7 +114,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
-    pub(in crate::spec) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+    pub(in crate::model) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::Kind::Scalar { style: yaml::Style::Plain, value: text } = &value.kind else { return None };
         let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
@@ -153,7 +153,7 @@ impl<'y> Loader<'y, '_> {
 
     /// The pairs of a mapping, but for what a comma in a formula made pairs of; `is_formula` says of which key the value
     /// is one.
-    pub(in crate::spec) fn whole_pairs<'n>(
+    pub(in crate::model) fn whole_pairs<'n>(
         &mut self,
         node: &'n Node,
         is_formula: impl Fn(&Node, &Node) -> bool,
@@ -178,7 +178,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Jinja where the spec says the same without it.
-    pub(in crate::spec) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
+    pub(in crate::model) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
