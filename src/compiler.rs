@@ -11,8 +11,8 @@ use crate::check::Context;
 use crate::diag::Code;
 use crate::dialect::Dialect;
 use crate::limits::Limits;
-use crate::schema::Schema;
 use crate::model::SemanticModels;
+use crate::schema::Schema;
 
 /// A compiler for one dialect and schema; cheap to share between threads. What it makes of formulas alone is that of
 /// `formulac-core`, which it stands for.

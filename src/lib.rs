@@ -26,6 +26,8 @@
 
 #[cfg(feature = "cli")]
 pub mod artifacts;
+#[cfg(feature = "cli")]
+mod codec;
 mod compiler;
 pub mod dbt;
 #[cfg(feature = "sync")]
@@ -41,6 +43,7 @@ pub mod interpret;
 pub mod known;
 #[cfg(feature = "lineage")]
 pub mod lineage;
+mod model;
 #[cfg(feature = "cli")]
 pub mod omni;
 mod parallel;
@@ -48,9 +51,6 @@ mod parallel;
 pub mod promote;
 #[cfg(feature = "cli")]
 pub mod secrets;
-mod model;
-#[cfg(feature = "cli")]
-mod stored;
 #[cfg(feature = "sync")]
 pub mod sync;
 pub mod team;
@@ -69,7 +69,7 @@ pub use formulac_catalog::{Dialect, Facts, Level, Literals, Type, UnknownDialect
 pub use formulac_core::{
     Access, Column, Compiled, Context, Definition, ReadColumn, Relation, Schema, UndecidedType, UnknownWeekday, Weekday,
 };
-use formulac_core::{calendar, check, emit, ir, memory, plan, schema, sql};
+use formulac_core::{calendar, check, emit, ir, plan, schema, scratch, sql};
 #[doc(inline)]
 pub use formulac_grammar as parse;
 #[cfg(any(feature = "sync", feature = "cli"))]
@@ -82,7 +82,7 @@ pub use known::Known;
 pub use limits::Limits;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
-pub use model::interpreted::{Interpreted, interpreted};
+pub use model::interpreter_input::{Interpreted, interpreted};
 #[cfg(feature = "cli")]
 pub use model::json_schema;
 pub use model::{

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::chunks::{Outline, Piece, Pieces};
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::later::Changes;
 use super::lenient::{Entries, Part, Text};
+use super::manifest_diff::Changes;
 use super::metadata::{self, Kind, Metadata, Sections};
 use super::node::{DocBlock, Group, Node, ResourceType};
-use super::pieces::{Outline, Piece, Pieces};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 

@@ -13,38 +13,38 @@
 //! ```
 
 mod catalog;
+mod chunks;
+mod codec;
 mod data_tests;
 mod error;
 mod freshness;
 mod intern;
-mod later;
 mod lenient;
 mod log;
 mod manifest;
+mod manifest_diff;
 mod metadata;
 mod node;
-mod pieces;
 mod raw_node;
 mod references;
 mod run_results;
 mod semantic;
 mod sources;
-mod stored;
 mod time;
 mod value;
 
 pub use catalog::{Catalog, CatalogColumn, CatalogTable, Stat};
+pub use chunks::Outline;
 pub use data_tests::{Check, DataTest};
 pub use error::{ArtifactError, Fault};
 pub use freshness::{Criteria, Threshold};
-pub use later::{Changes, Difference};
 pub use manifest::{Keep, Manifest};
+pub use manifest_diff::{Changes, Difference};
 pub use metadata::{Kind, Metadata};
 pub use node::{
     Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
     SavedQuery, Source, Test, UnitTest,
 };
-pub use pieces::Outline;
 pub use references::Ref;
 pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Span, Status, last_results};
 pub use semantic::{Dimension, Entity, Measure, Metric, SemanticModel};

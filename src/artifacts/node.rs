@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::chunks::Print;
 use super::freshness::Criteria;
-use super::pieces::Print;
 use super::references::Ref;
 use super::semantic::{Metric, SemanticModel};
 use super::value::{Fields, Value};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::chunks::Print;
 use super::freshness::Criteria;
 use super::intern::Interner;
 use super::lenient::{Entries, Flag, Json, List, Part, Text, Words};
@@ -14,7 +15,6 @@ use super::node::{
     Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
     SavedQuery, Source, Test, UnitTest,
 };
-use super::pieces::Print;
 use super::references::Ref;
 use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
 use super::value::Fields;

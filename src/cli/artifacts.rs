@@ -13,10 +13,10 @@ use formulac::span::Span;
 use formulac::{Dialect, Known};
 use jiff::Timestamp;
 
+use super::cache;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
 use super::folder;
-use super::kept;
 use super::session::Session;
 use super::source::{LIMIT, Source, read_text};
 
@@ -106,7 +106,7 @@ impl Artifacts {
         let (manifest, catalog) = thread::scope(|scope| {
             let read_catalog = || read(&beside, Catalog::from_text);
             let thread = is_large.then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok()).flatten();
-            let manifest = kept::read(&path, keep, folder, |outline, before| {
+            let manifest = cache::read(&path, keep, folder, |outline, before| {
                 read(&path, |text| Manifest::updated(text, keep, outline, before))
             });
             (manifest, thread.and_then(|thread| thread.join().ok()))

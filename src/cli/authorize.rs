@@ -9,15 +9,15 @@ use formulac::team::{Differing, NotAllowed, approved_for_others, approvers, code
 use serde_json::{Value, json};
 
 use super::args::AuthorizeArgs;
+use super::atomic_write::{Planned, Present, write_all};
 use super::bounds::Bounds;
 use super::change::{self, UnderWay};
 use super::exit::{Exit, Failure};
-use super::place::Place;
+use super::plurals::count;
 use super::session::Session;
 use super::source::read_text;
 use super::sync::{self, Repository};
-use super::words::count;
-use super::write::{Planned, Present, write_all};
+use super::workspace::Place;
 
 pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use formulac::{Compiler, Project};
 
 use super::args::CheckArgs;
+use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
-use super::place::Place;
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::spec::Spec;
-use super::write::{Planned, write_all};
-use super::{compile, fix, project, promote, pull, spec};
+use super::workspace::Place;
+use super::{compile, project, promote, pull, safe_fixes, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
@@ -182,7 +182,7 @@ impl Setup {
 fn apply_fixes(compiler: &Compiler, kind: Kind, found: &mut Found) -> bool {
     let mut changed = false;
     for _ in 0..ROUNDS {
-        let (text, count) = fix::apply(&found.text, &found.diagnostics);
+        let (text, count) = safe_fixes::apply(&found.text, &found.diagnostics);
         if count == 0 {
             break;
         }

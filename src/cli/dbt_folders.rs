@@ -11,11 +11,11 @@ use formulac::sync::Plan;
 use super::bounds::absolute;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
-use super::place::Place;
+use super::plurals::count;
 use super::session::Session;
 use super::source::read_text;
-use super::words::count;
-use super::{left_over, project};
+use super::workspace::Place;
+use super::{orphans, project};
 
 /// Folders of `test-paths` in which dbt looks for other things than tests of their own.
 const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];
@@ -72,7 +72,7 @@ impl Place {
     pub fn warn_of_folders(&self, session: &Session, plan: Option<&Plan>) {
         let changed = plan.into_iter().flat_map(|plan| &plan.models).flat_map(|model| &model.files);
         let changed: BTreeSet<&str> = changed.map(|change| change.path.as_str()).collect();
-        let left = left_over::elsewhere(self).into_iter().map(|path| self.inside(&path));
+        let left = orphans::elsewhere(self).into_iter().map(|path| self.inside(&path));
         let left: Vec<String> = left.filter(|path| !changed.contains(path.as_str())).collect();
         if !left.is_empty() {
             let mut named: Vec<String> = left.iter().take(NAMED).cloned().collect();

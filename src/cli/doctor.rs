@@ -11,10 +11,10 @@ use super::exit::{Exit, Failure};
 use super::folder::or_here;
 use super::git::{GIT, git};
 use super::health::{OPTIONAL, Part, show};
-use super::place::Place;
 use super::program::Program;
 use super::progress::Waiting;
 use super::session::Session;
+use super::workspace::Place;
 use super::{dbt_run, status};
 
 /// The lowest versions that run what is generated; docs/warehouses.md gives the reasons, and a test compares them.

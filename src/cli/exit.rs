@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::plurals::count;
 use super::session::reports;
 use super::source::Source;
-use super::words::count;
 use formulac::diag::render::{self, Report, visible};
 use formulac::diag::{Code, Diagnostic};
 

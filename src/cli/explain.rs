@@ -9,15 +9,15 @@ use serde_json::{Map, Value, json};
 
 use super::args::ExplainArgs;
 use super::compile::{Outcome, compile, compile_some, definition_object};
+use super::diagnostic_page::{self, wrapped};
 use super::exit::{Exit, Failure};
+use super::formula_parts::{self, Part};
 use super::knowledge::Knowledge;
-use super::page::{self, wrapped};
-use super::parts::{self, Part};
-use super::place::Place;
 use super::project;
 use super::sentence::{self, Sentence};
 use super::session::Session;
 use super::source::Source;
+use super::workspace::Place;
 use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest;
@@ -75,9 +75,9 @@ fn looks_like_code(word: &str) -> bool {
 
 fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        session.json(&page::object(code))?
+        session.json(&diagnostic_page::object(code))?
     } else {
-        session.data(&page::text(code))?
+        session.data(&diagnostic_page::text(code))?
     }
     Ok(Exit::Done)
 }
@@ -91,7 +91,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
     let compiler = &formulas.compiler;
     let outcome = compile_some(compiler, source);
-    let parts = parts::parts(compiler, &outcome.found.text);
+    let parts = formula_parts::parts(compiler, &outcome.found.text);
     let sentences = sentence::sentences(&outcome.found.text, &parts);
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
@@ -167,7 +167,7 @@ fn text(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[Sen
     }
     if verbose {
         let _ = writeln!(out, "\ntokens");
-        for word in parts::words(source) {
+        for word in formula_parts::words(source) {
             let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
         }
     }
@@ -197,8 +197,8 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[S
     json!({
         "dialect": main.dialect.name(),
         "summary": summary.join(" "),
-        "tokens": parts::words(source).iter().map(|w| parts::word_object(w, source)).collect::<Vec<_>>(),
-        "tree": parts.iter().map(parts::part_object).collect::<Vec<_>>(),
+        "tokens": formula_parts::words(source).iter().map(|w| formula_parts::word_object(w, source)).collect::<Vec<_>>(),
+        "tree": parts.iter().map(formula_parts::part_object).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
         "cells": main.outcome.meanings().iter().map(|(span, words)| {
             json!({"text": span.text(source), "span": span, "means": words})

@@ -8,8 +8,8 @@ use formulac::{Compiler, Context, Dialect, Level, Type};
 use serde_json::{Map, Value, json};
 
 use super::args::FunctionsArgs;
+use super::diagnostic_page::wrapped;
 use super::exit::{Exit, Failure, Found};
-use super::page::wrapped;
 use super::session::{Session, reports};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};

@@ -7,15 +7,15 @@ use formulac::diag::render;
 use formulac::sync::Action;
 use serde_json::{Value, json};
 
+use super::apply::Delivery;
 use super::args::{GenerateArgs, Selection};
-use super::chosen::Chosen;
-use super::deliver::Delivery;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
 use super::knowledge::{First, KNOWN, note_undecided};
 use super::models::{self, Model};
-use super::place::Place;
+use super::selection::Chosen;
 use super::session::{Session, reports};
+use super::workspace::Place;
 use super::{progress, sync, validate};
 
 /// Files that are named before the others are counted.

@@ -7,17 +7,17 @@ use formulac::artifacts::Manifest;
 use formulac::dbt::{GraphNode, spec_of};
 use formulac::{Compiler, UndecidedType};
 
+use super::apply::{self, Delivery};
 use super::args::{Selection, Target};
-use super::chosen::{self, Chosen};
-use super::deliver::{self, Delivery};
+use super::atomic_write::Planned;
 use super::exit::{Exit, Failure, Found};
 use super::models::{self, Model};
-use super::moved::Moved;
-use super::place::Place;
+use super::moved_files::Moved;
+use super::selection::{self, Chosen};
 use super::session::Session;
 use super::source::{Source, read_text};
-use super::write::Planned;
-use super::{folder, taken_names, time_spine};
+use super::workspace::Place;
+use super::{folder, name_clashes, time_spine};
 
 /// What the specs make.
 pub struct Generation<'p> {
@@ -46,7 +46,7 @@ impl<'p> Generation<'p> {
         let (models, mut found) = models::compiled(compiler, sources, done);
         let folders = place.folders();
         let moved = Moved::find(place, &models);
-        taken_names::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &moved, &mut found);
+        name_clashes::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &moved, &mut found);
         if models::built(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
         }
@@ -61,7 +61,8 @@ impl<'p> Generation<'p> {
         let nothing = Manifest::default();
         let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.folders().0);
         let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
-        let chosen = chosen::choose(&self.models, &self.found, manifest, &self.nodes, (package, &folder), selection)?;
+        let chosen =
+            selection::choose(&self.models, &self.found, manifest, &self.nodes, (package, &folder), selection)?;
         chosen.unmatched.iter().for_each(|part| session.warn(&format!("warning: {part}")));
         Ok(chosen)
     }
@@ -212,7 +213,7 @@ impl<'p> Generation<'p> {
             }
         }
         let dialect = models::built(&self.models).next().map(|(_, built)| built.compiled.dialect());
-        let mut delivery = deliver::compare(files, left, dialect.unwrap_or_default())?;
+        let mut delivery = apply::compare(files, left, dialect.unwrap_or_default())?;
         delivery.by_hand.extend(by_hand);
         Ok(delivery)
     }

@@ -11,16 +11,16 @@ use formulac::{Builder, CompiledSpec, Compiler, Dialect, Known, Project, Schema,
 
 use super::args::{Settings, Target};
 use super::artifacts::Artifacts;
+use super::atomic_write::Planned;
 use super::compile::Outcome;
 use super::exit::Failure;
-use super::place::Place;
+use super::plurals::count;
 use super::schema;
 use super::session::Session;
 use super::settings;
 use super::source::Source;
 use super::spec::{self, Spec};
-use super::words::count;
-use super::write::Planned;
+use super::workspace::Place;
 use super::{models, project};
 
 pub use formulac::sync::KNOWN;

@@ -8,12 +8,12 @@ use formulac::sync::{content_hash, short};
 use jiff::Timestamp;
 
 use super::artifacts::Beside;
+use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
 use super::dbt_project::DbtProject;
 use super::folder;
 use super::source::{LIMIT, Source};
 use super::sync::make_local;
-use super::write::{Planned, write_all};
 
 /// The folder of what is kept, seen from the project's.
 const KEPT: &str = ".formulac/local/run_results";

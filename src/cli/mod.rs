@@ -1,13 +1,14 @@
 //! Arguments in, text out: everything of the command that touches files, the terminal and the exit status.
 
-mod allowed;
+mod apply;
 mod args;
 mod artifacts;
+mod atomic_write;
 mod authorize;
 mod bounds;
+mod cache;
 mod change;
 mod check;
-mod chosen;
 mod compile;
 mod complete;
 mod dbt_defaults;
@@ -15,20 +16,20 @@ mod dbt_folders;
 mod dbt_jinja;
 mod dbt_project;
 mod dbt_run;
-mod deliver;
+mod diagnostic_page;
 mod doctor;
 mod engine;
 mod env;
 mod environment;
 mod exit;
 mod explain;
-mod fix;
 mod folder;
+mod formula_parts;
 mod functions;
 mod generate;
 mod generation;
 mod git;
-mod grouped;
+mod grouped_warnings;
 mod health;
 mod human;
 mod identity;
@@ -36,20 +37,19 @@ mod impact;
 mod init;
 mod json;
 mod json_schema;
-mod kept;
 mod knowledge;
 mod last_run;
-mod left_over;
 mod lineage;
 #[cfg(feature = "man")]
 mod man;
 mod model;
 mod models;
-mod moved;
-mod page;
-mod parts;
+mod moved_files;
+mod name_clashes;
+mod orphans;
+mod permissions;
 mod phrase;
-mod place;
+mod plurals;
 mod preview;
 mod program;
 mod progress;
@@ -59,8 +59,10 @@ mod pull;
 mod pull_report;
 mod query;
 mod release;
+mod safe_fixes;
 mod schema;
 mod schema_fetch;
+mod selection;
 mod sentence;
 mod session;
 mod settings;
@@ -69,14 +71,12 @@ mod source;
 mod spec;
 mod status;
 mod sync;
-mod taken_names;
 mod time_spine;
 mod unit_tests;
 mod usage;
 mod validate;
 mod verify;
-mod words;
-mod write;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -100,7 +100,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
-    allowed::check(session, command)?;
+    permissions::check(session, command)?;
     match command {
         Command::Init(args) => init::run(session, args),
         Command::Compile(args) => compile::run(session, args),

@@ -7,20 +7,20 @@ use formulac::{Compiler, Draft};
 use serde_json::{Value, json};
 
 use super::args::ModelArgs;
+use super::atomic_write::Planned;
 use super::bounds::{Bounds, absolute};
 use super::dbt_project::DbtProject;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
 use super::models::{self, Built, Model};
-use super::moved::Moved;
-use super::place::Place;
+use super::moved_files::Moved;
 use super::session::{Session, reports};
 use super::source::Source;
 use super::spec::Spec;
 use super::unit_tests::Drafted;
-use super::write::Planned;
-use super::{dbt_folders, dbt_project, deliver, left_over, project, time_spine};
+use super::workspace::Place;
+use super::{apply, dbt_folders, dbt_project, orphans, project, time_spine};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let bounds = bounds(session, args)?;
@@ -73,7 +73,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             let files = models.iter().flat_map(|model| model.files(folder, &tests)).map(in_place);
             let files: Vec<Planned> = files.collect();
             let left = left_over(folder, &tests, &models, &files);
-            let mut delivery = deliver::compare(files, left, dialect)?;
+            let mut delivery = apply::compare(files, left, dialect)?;
             // A spec with its draft is the analyst's file, written as it is.
             delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
             if args.check {
@@ -202,8 +202,8 @@ fn object(model: &Model, built: &Built, drafted: Option<&Drafted>) -> Value {
 fn left_over(folder: &Path, tests: &Path, models: &[Model], files: &[Planned]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
     let left = |(model, built): (&Model, &Built)| {
-        let mut left = left_over::tests(tests, &model.name, &built.path, made);
-        left.extend(left_over::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
+        let mut left = orphans::tests(tests, &model.name, &built.path, made);
+        left.extend(orphans::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
         left
     };
     models::built(models).flat_map(left).collect()

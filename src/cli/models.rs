@@ -7,11 +7,11 @@ use formulac::span::Span;
 use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
 
+use super::atomic_write::Planned;
 use super::exit::Found;
 use super::project;
 use super::source::Source;
 use super::spec::{self, Spec};
-use super::write::Planned;
 
 /// A model that a spec describes.
 pub struct Model {

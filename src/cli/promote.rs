@@ -10,14 +10,14 @@ use formulac::{Project, SpecText};
 use serde_json::{Value, json};
 
 use super::args::PromoteArgs;
+use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
 use super::exit::{Exit, Failure, Found};
 use super::folder::or_here;
 use super::knowledge::Knowledge;
-use super::place::Place;
 use super::session::{Session, reports};
 use super::source::Source;
-use super::write::{Planned, write_all};
+use super::workspace::Place;
 use super::{folder, project};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 use super::args::PullArgs;
 use super::artifacts::{self, Beside};
+use super::atomic_write::{Planned, change_all};
 use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure, Found};
 use super::pull_report::Done;
 use super::session::{Session, reports};
 use super::source::read_text;
-use super::write::{Planned, change_all};
 use super::{folder, last_run, project, pull_report};
 
 /// Where what the last pull made is recorded, seen from the project.
@@ -261,7 +261,7 @@ impl Places {
             .filter_map(|(place, text)| Some(Planned { path: self.path(place)?, text: text.clone() }));
         let planned: Vec<Planned> = planned.collect();
         let bounds = match &self.project {
-            Some(project) => super::place::bounds_with_omni(project, &self.root)?,
+            Some(project) => super::workspace::bounds_with_omni(project, &self.root)?,
             None => Bounds::of_project(&self.root)?,
         };
         let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.path(place)).collect();

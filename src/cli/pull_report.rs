@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::artifacts::age;
-use super::words::count;
+use super::plurals::count;
 
 /// Places that are named before the others are counted.
 const NAMED: usize = 10;

@@ -7,18 +7,18 @@ use formulac::dbt::From as Read;
 use serde_json::{Map, Value, json};
 
 use super::args::{EngineArgs, SchemaFetchArgs, Target};
+use super::atomic_write::{Planned, write_all};
 use super::dbt_run::Call;
 use super::engine::Engine;
 use super::environment;
 use super::exit::{Exit, Failure};
 use super::generation::Generation;
-use super::place::{FETCHED, Place};
+use super::plurals::count;
 use super::progress::Waiting;
 use super::session::Session;
 use super::source::read_text;
 use super::spec::{self, Spec};
-use super::words::count;
-use super::write::{Planned, write_all};
+use super::workspace::{FETCHED, Place};
 
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let chosen = chosen(session, args)?;

@@ -8,7 +8,7 @@ use formulac::catalog::{self, Function};
 use formulac::span::Span;
 use formulac::{Type, parse};
 
-use super::parts::Part;
+use super::formula_parts::Part;
 use super::phrase;
 
 /// Characters of a part that is written out; a longer one is quoted from the formula.
@@ -252,7 +252,7 @@ fn days(count: &str, direction: &str, date: &str) -> Words {
 mod tests {
     use formulac::{Column, Compiler, Context, Relation, Schema};
 
-    use super::super::parts::parts;
+    use super::super::formula_parts::parts;
     use super::*;
 
     fn said(formula: &str) -> String {

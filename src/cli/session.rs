@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{Format, Global, When};
 use super::exit::{Exit, Failure, Found};
-use super::{grouped, human, json};
+use super::{grouped_warnings, human, json};
 use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
 
@@ -122,7 +122,7 @@ impl Session {
         }
         let all = reports(found);
         self.print(&with(&all, &errors(found)));
-        self.message(&grouped::text(&all));
+        self.message(&grouped_warnings::text(&all));
     }
 
     fn print(&self, reports: &[Report<'_>]) {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use formulac::{Compiler, Draft};
 
+use super::atomic_write::Planned;
 use super::source::Source;
-use super::write::Planned;
 
 /// What was drafted for a spec.
 #[derive(Debug)]

@@ -40,15 +40,15 @@ pub mod emit;
 #[allow(missing_docs, reason = "see `check`")]
 pub mod ir;
 #[allow(missing_docs, reason = "see `check`")]
-pub mod memory;
-#[allow(missing_docs, reason = "see `check`")]
-pub mod name_index;
-#[allow(missing_docs, reason = "see `check`")]
 pub mod plan;
 #[allow(missing_docs, reason = "see `check`")]
 pub mod schema;
 #[allow(missing_docs, reason = "see `check`")]
+pub mod scratch;
+#[allow(missing_docs, reason = "see `check`")]
 pub mod sql;
+#[allow(missing_docs, reason = "see `check`")]
+pub mod symbol_table;
 
 use formulac_catalog::{ALL_DIGITS, catalog, dialect};
 use formulac_grammar as parse;

@@ -7,8 +7,8 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{File, What, same_name};
+use super::from_clause::{Read, reads};
 use super::parse::{parse, parse_list};
-use super::reads::{Read, reads};
 use super::tree::{Id, Label, Trees};
 use crate::dbt::tokens::{Kind, Token};
 

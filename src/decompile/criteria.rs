@@ -1,6 +1,6 @@
 //! Probes of criteria, and of the functions that take them.
 
-use super::form::Shape;
+use super::expression_text::Shape;
 use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, column};
 use crate::Type;
 

@@ -4,18 +4,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::case::Case;
+use super::candidate_check::Case;
 use super::columns::{Columns, Site};
+use super::constant_probes::words;
+use super::context_probes::OF_DEFINITION;
 use super::edits::between;
 use super::file::File;
-use super::in_place::OF_DEFINITION;
+use super::literal_probes::spelled;
 use super::patterns::{Patterns, Tried};
-use super::place::Read;
 use super::probes::{Probe, RELATION, probes, relation};
 use super::search::{Given, Search};
-use super::spelled::spelled;
+use super::spec_edit::Read;
 use super::tree::{Id, Label, Trees};
-use super::words::words;
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 

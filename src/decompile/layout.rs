@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::comments::with_lost_comments;
 use super::edits::described;
 use super::file::{File, Part, Place, What};
-use super::separated::{Entry, Separated};
+use super::separated_parts::{Entry, Separated};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 

@@ -1,6 +1,6 @@
 //! Probes of formats, which `TEXT` writes in words of each dialect.
 
-use super::form::Shape;
+use super::expression_text::Shape;
 use super::probes::{Arg, Probe, TYPES, column};
 
 /// Formats of numbers and dates that people write.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::form::Shape;
+use super::expression_text::Shape;
 use super::parse::parse;
 use super::probes::{Arg, Probe, column, type_of};
 use super::tree::{Id, Label, Trees};

@@ -1,6 +1,6 @@
 //! Probes of PERIODOFFSET, which looks rows up by the calendar.
 
-use super::form::Shape;
+use super::expression_text::Shape;
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{Label, Trees};
 use super::windows::either_way;

@@ -2,7 +2,7 @@
 //! columns and literals of the types that it takes.
 
 use super::criteria::{criteria, with_criteria};
-use super::form::{Form, Shape};
+use super::expression_text::{Form, Shape};
 use super::masks::formats;
 use super::tree::Id;
 use crate::Type;

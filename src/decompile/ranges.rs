@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::form::Shape;
+use super::expression_text::Shape;
 use super::patterns::{Bound, Pattern, pattern};
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{Id, Label, Trees};

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::form::{Form, name_of, text_literal};
+use super::expression_text::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
 use crate::Type;
-use crate::check::backwards::wildcards_of_like;
+use crate::check::inverse_masks::wildcards_of_like;
 
 /// So many formulas are kept that differ in literals only.
 const ALIKE: usize = 5;
@@ -265,7 +265,7 @@ impl<'s> Search<'s> {
 
 /// A number, as formulas write it.
 fn number(digits: &str) -> Form {
-    let strength = if digits.starts_with('-') { 6 } else { super::form::WHOLE };
+    let strength = if digits.starts_with('-') { 6 } else { super::expression_text::WHOLE };
     Form { strength, ..Form::whole(digits, 1) }
 }
 

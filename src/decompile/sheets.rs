@@ -1,6 +1,6 @@
 //! Probes of what only a worksheet has: lookups, pivots and totals.
 
-use super::form::{Shape, name_of};
+use super::expression_text::{Shape, name_of};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
 use super::tree::{Id, Label, Trees};
 use super::windows::either_way;

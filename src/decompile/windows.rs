@@ -1,6 +1,6 @@
 //! Probes of what looks at other rows: they are compiled in the step of the definition, whose order and partitions they have.
 
-use super::form::Shape;
+use super::expression_text::Shape;
 use super::probes::{Arg, NUMBERS, Probe};
 
 /// So many names are put into what one pattern serves as well.

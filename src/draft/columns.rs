@@ -6,12 +6,12 @@ use super::constants::{Base, Constants};
 use crate::Type;
 use crate::interpret::calendar::days;
 use crate::interpret::exact::Exact;
-use crate::interpret::read::folded;
+use crate::interpret::from_ast::folded;
 use crate::interpret::spec::{By, Keep, Spec};
 use crate::interpret::value::{DAY, Value};
-use crate::schema::Column;
 use crate::model::CompiledSpec;
-use crate::model::interpreted::{Given, Interpreted};
+use crate::model::interpreter_input::{Given, Interpreted};
+use crate::schema::Column;
 
 /// A column of a relation, with the values that are tried.
 #[derive(Debug)]

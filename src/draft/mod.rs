@@ -1,21 +1,21 @@
 //! Unit tests that are proposed for a spec: few rows that reach what its formulas distinguish, and the rows that come
 //! out, from the interpreter, which knows nothing of the SQL that they prove.
 
+mod certain_rows;
 mod columns;
 mod constants;
-mod judge;
+mod coverage;
 mod mutants;
-mod reached;
+mod mutation_score;
 mod rows;
 mod search;
-mod settled;
 #[cfg(test)]
 mod tests;
-mod written;
+mod to_yaml;
 
 use crate::compiler::Compiler;
 use crate::interpret::calendar::days;
-use crate::model::interpreted::{Day, day, interpreted};
+use crate::model::interpreter_input::{Day, day, interpreted};
 
 /// Examples for a spec, to be looked through and put into it.
 ///
@@ -85,18 +85,19 @@ impl Compiler {
         if others.first().is_some_and(|other| format!("{other:?}") == format!("{:?}", main.spec)) {
             others.clear();
         }
-        reached::check_size(&main.spec).map_err(unknown)?;
+        coverage::check_size(&main.spec).map_err(unknown)?;
         let slots = columns::slots(&main, &others, &compiled).map_err(unknown)?;
-        let judge = judge::Judge::new(&main, &others, &slots, &compiled);
+        let judge = mutation_score::Judge::new(&main, &others, &slots, &compiled);
         let found = search::examples(&judge);
-        let settled: Vec<settled::Example> = found.iter().filter_map(|data| settled::example(&judge, data)).collect();
+        let settled: Vec<certain_rows::Example> =
+            found.iter().filter_map(|data| certain_rows::example(&judge, data)).collect();
         let defined = |column: &String| compiled.definitions().iter().any(|of| of.name().eq_ignore_ascii_case(column));
-        let says_something = |example: &settled::Example| example.columns.iter().any(defined);
+        let says_something = |example: &certain_rows::Example| example.columns.iter().any(defined);
         if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
             let why = judge.unknown.first().map_or_else(String::new, |(_, why)| format!(": {why}"));
             return Err(format!("no column has a value that is certain{why}"));
         }
         let said = (day == Day::Settable).then_some(today);
-        Ok(written::draft(&judge, &main, &settled, said))
+        Ok(to_yaml::draft(&judge, &main, &settled, said))
     }
 }

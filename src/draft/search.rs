@@ -4,9 +4,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
 use super::columns::LETTERS;
-use super::judge::Judge;
+use super::mutation_score::Judge;
 use super::rows::{Chance, Data};
-use crate::interpret::seen::Seen;
+use crate::interpret::trace::Seen;
 use crate::interpret::value::Value;
 
 /// Rows of one example.

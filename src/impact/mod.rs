@@ -4,26 +4,26 @@
 //! Columns are followed through the SQL of models where that can be; where not, the whole model counts and the report
 //! says why. Everything here is pure.
 
-mod around;
 mod definitions;
 mod graph;
 mod names;
+mod neighborhood;
 mod omni;
 mod omni_effects;
+mod propagate;
 mod raw_code;
 mod report;
 mod semantic;
-mod sentence;
 pub mod show;
 mod since;
-mod spread;
-mod tests;
+mod summary;
+mod test_effects;
 
 pub use graph::{Graph, Part, Sources, SpecModel};
 pub use names::{NameFault, Target};
 pub use omni::OmniFields;
+pub use propagate::{Grade, Note, Start};
 pub use report::{Changed, Edge, Effect, Impact, impact};
 pub use since::{Before, Difference, FileKind, FileText, since};
-pub use spread::{Grade, Note, Start};
 
 pub use crate::lineage::{Change, Lineages};

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
 use super::omni::What;
+use super::propagate::{Grade, Spread};
 use super::report::{Edge, Effect, Impact, Steps};
-use super::spread::{Grade, Spread};
 use crate::lineage::Change;
 
 /// Omni's fields, topics and joins behind the tables that change.

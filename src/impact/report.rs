@@ -9,8 +9,8 @@ use super::definitions;
 use super::graph::{Graph, Part};
 use super::names::Target;
 use super::omni_effects;
-use super::sentence::ORDER;
-use super::spread::{Grade, Spread, Start, State, Via, spread};
+use super::propagate::{Grade, Spread, Start, State, Via, spread};
+use super::summary::ORDER;
 use crate::artifacts::{Detail, Node, Owner, ResourceType, Value};
 use crate::lineage::{self, Change};
 

@@ -1,7 +1,7 @@
 //! What becomes of semantic models and metrics.
 
 use super::graph::Graph;
-use super::spread::{Grade, State, States};
+use super::propagate::{Grade, State, States};
 use crate::artifacts::{Detail, Metric, SemanticModel, Value};
 use crate::dialect::Dialect;
 use crate::lineage::{self, Change};

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use crate::interpret::calendar::{Frame, civil, days};
 use crate::interpret::expr::{Expr, Op};
 use crate::interpret::functions::{self, statistics};
-use crate::interpret::seen;
+use crate::interpret::trace;
 use crate::interpret::value::{DAY, Value};
-use crate::interpret::{doubt, exact::Exact};
+use crate::interpret::{exact::Exact, uncertainty};
 
 /// What needs no rows but those of its operands.
 pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
@@ -24,12 +24,12 @@ pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) 
             let a = or_zero(a, number || *op == Op::Divide);
             let b = or_zero(b, number || moved);
             if let Some(outcome) = told(*op, &a, &b) {
-                seen::record(|| x.to_string(), outcome);
+                trace::record(|| x.to_string(), outcome);
             }
             binary(*op, &a, &b)
         }
         Expr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
-            doubt::unknown(|| format!("the timeframe `{frame}`"));
+            uncertainty::unknown(|| format!("the timeframe `{frame}`"));
             Value::Null
         }),
         Expr::Call(name, args) => {
@@ -38,30 +38,30 @@ pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) 
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
                 // Of NULL the type decides, which a value does not tell.
-                doubt::mark();
+                uncertainty::mark();
             }
             let Some(result) = functions::call(spelled, &values) else {
-                doubt::unknown(|| format!("the function {name}"));
+                uncertainty::unknown(|| format!("the function {name}"));
                 return Value::Null;
             };
             of_decimals(&result, values.iter());
-            if seen::is_watched() {
-                seen::record(|| x.to_string(), seen::kind(&result));
+            if trace::is_watched() {
+                trace::record(|| x.to_string(), trace::kind(&result));
                 if *name == "SWITCH" && taken(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
                     let is_empty = values.first().is_none_or(Value::is_null);
-                    seen::record(
+                    trace::record(
                         || x.to_string(),
                         if is_empty { "finds nothing for an empty value" } else { "finds nothing for a value" },
                     );
                 }
                 if let Some(at) = taken(name, &values) {
-                    seen::record(|| x.to_string(), seen::branch(at));
+                    trace::record(|| x.to_string(), trace::branch(at));
                 }
             }
             result
         }
         _ => {
-            doubt::unknown(|| format!("{x}, which needs rows,"));
+            uncertainty::unknown(|| format!("{x}, which needs rows,"));
             Value::Null
         }
     }
@@ -136,7 +136,7 @@ pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
 fn beside(value: &Value, other: &Value) -> Option<Value> {
     match value {
         Value::Text(text) if other.seconds().is_some() => moment(text).or_else(|| {
-            doubt::unknown(|| format!("the text `{text}` beside a date"));
+            uncertainty::unknown(|| format!("the text `{text}` beside a date"));
             None
         }),
         _ => None,
@@ -162,7 +162,7 @@ pub fn moment(text: &str) -> Option<Value> {
 }
 
 fn unfit(op: Op, a: &Value, b: &Value) -> Value {
-    doubt::unknown(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
+    uncertainty::unknown(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
     Value::Null
 }
 
@@ -189,23 +189,23 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
         return decimal(op, a, b);
     }
     let result = match op {
-        Op::Add => doubt::sum(x, y),
-        Op::Subtract => doubt::sum(x, -y),
-        Op::Multiply => doubt::product(x, y),
+        Op::Add => uncertainty::sum(x, y),
+        Op::Subtract => uncertainty::sum(x, -y),
+        Op::Multiply => uncertainty::product(x, y),
         Op::Power => return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null),
         _ if y == 0.0 => return Value::Null,
-        _ => doubt::ratio(x, y),
+        _ => uncertainty::ratio(x, y),
     };
     if result == 0.0 && result.is_sign_negative() {
-        doubt::unshown();
+        uncertainty::unshown();
     }
-    Value::Number(doubt::sized(result))
+    Value::Number(uncertainty::sized(result))
 }
 
 /// Of decimals, and of what stands beside them.
 fn decimal(op: Op, a: &Value, b: &Value) -> Value {
     let Some((x, y)) = Exact::of(a).zip(Exact::of(b)) else {
-        doubt::mark();
+        uncertainty::mark();
         return Value::Null;
     };
     let result = match op {
@@ -216,18 +216,18 @@ fn decimal(op: Op, a: &Value, b: &Value) -> Value {
         Op::Divide => {
             // A float of it is a zero with a sign.
             if x.digits == 0 && y.digits < 0 {
-                doubt::unshown();
+                uncertainty::unshown();
             }
             x.over(y)
         }
         _ => {
-            doubt::unshown();
+            uncertainty::unshown();
             return binary(op, &Value::Number(x.number()), &Value::Number(y.number()));
         }
     };
     result.map_or_else(
         || {
-            doubt::oversize();
+            uncertainty::oversize();
             Value::Null
         },
         Value::Decimal,
@@ -237,11 +237,11 @@ fn decimal(op: Op, a: &Value, b: &Value) -> Value {
 fn integer(result: Option<i64>) -> Value {
     match result {
         Some(result) => {
-            doubt::sized(result as f64);
+            uncertainty::sized(result as f64);
             Value::Int(result)
         }
         None => {
-            doubt::oversize();
+            uncertainty::oversize();
             Value::Null
         }
     }
@@ -253,7 +253,7 @@ fn moved(op: Op, date: &Value, days: &Value) -> Value {
     let by = if op == Op::Earlier { -by } else { by };
     // No calendar has so many days.
     if by.abs() > 1e7 {
-        doubt::oversize();
+        uncertainty::oversize();
         return Value::Null;
     }
     match date {
@@ -262,7 +262,7 @@ fn moved(op: Op, date: &Value, days: &Value) -> Value {
             let moved = by * DAY as f64;
             // Times have whole seconds here.
             if (moved - moved.round()).abs() > 1e-3 {
-                doubt::unknown(|| "a fraction of a second".to_owned());
+                uncertainty::unknown(|| "a fraction of a second".to_owned());
             }
             Value::Time(seconds + moved.round() as i64)
         }
@@ -272,32 +272,32 @@ fn moved(op: Op, date: &Value, days: &Value) -> Value {
 
 /// An aggregate of the values that its arguments have in rows.
 pub fn aggregated(x: &Expr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
-    if seen::is_watched() {
+    if trace::is_watched() {
         watched(x, &rows);
     }
     let rows = if distinct {
         let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
         let once = statistics::distinct(&values);
         if once.len() < values.len() {
-            seen::record(|| x.to_string(), "has a value twice");
+            trace::record(|| x.to_string(), "has a value twice");
         }
         once.into_iter().map(|value| vec![value]).collect()
     } else {
         rows
     };
     let Some(result) = statistics::aggregate(name, &rows) else {
-        doubt::unknown(|| format!("the function {name}"));
+        uncertainty::unknown(|| format!("the function {name}"));
         return Value::Null;
     };
     of_decimals(&result, rows.iter().flatten());
-    seen::record(|| x.to_string(), seen::kind(&result));
+    trace::record(|| x.to_string(), trace::kind(&result));
     result
 }
 
 /// A number that a function has made of decimals.
 fn of_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
-        doubt::unshown();
+        uncertainty::unshown();
     }
 }
 
@@ -307,11 +307,11 @@ fn watched(x: &Expr, rows: &[Vec<Value>]) {
         1 => "is of one row",
         _ => "is of several rows",
     };
-    seen::record(|| x.to_string(), outcome);
+    trace::record(|| x.to_string(), outcome);
     let conditions = rows.iter().filter_map(|row| row.first());
     if conditions.clone().any(|value| matches!(value, Value::Bool(_))) {
         let is_met = conditions.clone().any(|value| value.truth() == Some(true));
-        seen::record(
+        trace::record(
             || x.to_string(),
             if is_met { "has rows that meet its condition" } else { "has no row that meets its condition" },
         );

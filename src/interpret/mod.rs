@@ -6,14 +6,14 @@
 
 pub mod arithmetic;
 pub mod calendar;
-pub mod doubt;
 pub mod exact;
 pub mod expr;
+pub mod from_ast;
 pub mod functions;
-pub mod joined;
-pub mod read;
-pub mod seen;
+pub mod joins;
 pub mod spec;
 pub mod temporal;
+pub mod trace;
+pub mod uncertainty;
 pub mod value;
 pub mod walk;

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::interpret::calendar::civil;
-use crate::interpret::doubt;
 use crate::interpret::exact::Exact;
+use crate::interpret::uncertainty;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -58,7 +58,7 @@ impl Value {
                 let written = (n + 0.0).to_string();
                 // The last of so many digits is not the same everywhere.
                 if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
-                    doubt::mark();
+                    uncertainty::mark();
                 }
                 written
             }
@@ -95,7 +95,7 @@ impl Value {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             _ => {
                 let (a, b) = (self.number()?, other.number()?);
-                doubt::compared(a, b);
+                uncertainty::compared(a, b);
                 a.partial_cmp(&b)
             }
         }

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::interpret::arithmetic::{aggregated, period, plain};
-use crate::interpret::doubt;
 use crate::interpret::expr::{Expr, Level, Place, Rows as RangeRows, Window};
-use crate::interpret::joined::join;
-use crate::interpret::seen;
+use crate::interpret::joins::join;
 use crate::interpret::spec::{Keep, Spec, Step, bare};
+use crate::interpret::trace;
+use crate::interpret::uncertainty;
 use crate::interpret::value::{DAY, Value};
 
 pub type Row = HashMap<String, Value>;
@@ -57,7 +57,7 @@ impl Rows {
 
 /// A name that nothing has.
 fn missing(name: &str) -> Value {
-    doubt::unknown(|| format!("`{name}`, whose type is unknown,"));
+    uncertainty::unknown(|| format!("`{name}`, whose type is unknown,"));
     Value::Null
 }
 
@@ -183,11 +183,11 @@ pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
         (Some(value), None) => value.clone(),
         (None, None) => missing(name),
     };
-    let Some(_deeper) = doubt::deeper() else { return Value::Null };
+    let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
     match x {
         Expr::Name(name) => {
             let value = name_value(name);
-            seen::record(|| x.to_string(), seen::kind(&value));
+            trace::record(|| x.to_string(), trace::kind(&value));
             value
         }
         Expr::Period(name, frame) => period(&name_value(name), *frame),
@@ -279,7 +279,7 @@ impl Run<'_> {
     /// The value of an expression at a unit.
     fn value(&self, x: &Expr, unit: usize, own: Option<&str>) -> Value {
         let Some(here) = self.units.get(unit) else { return Value::Null };
-        let Some(_deeper) = doubt::deeper() else { return Value::Null };
+        let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
         if let Some(key) = here.keys.get(&x.to_string())
             && !matches!(x, Expr::Name(name) if own == Some(name))
         {
@@ -292,7 +292,7 @@ impl Run<'_> {
                 _ => {
                     let row = here.rows.first();
                     let value = row.map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)));
-                    seen::record(|| x.to_string(), seen::kind(&value));
+                    trace::record(|| x.to_string(), trace::kind(&value));
                     value
                 }
             },
@@ -311,7 +311,7 @@ impl Run<'_> {
             }
             Expr::Window(window) => {
                 let value = self.window(window, unit, own);
-                seen::record(|| x.to_string(), seen::kind(&value));
+                trace::record(|| x.to_string(), trace::kind(&value));
                 value
             }
             _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
@@ -321,7 +321,7 @@ impl Run<'_> {
     /// The units of the same partition, in order, and where this one stands.
     fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
-            doubt::mark();
+            uncertainty::mark();
         }
         let same = self.order.iter().copied().filter(|u| self.partition.get(*u) == self.partition.get(unit));
         let units: Vec<usize> = same.collect();
@@ -399,8 +399,8 @@ impl Run<'_> {
                             let is_before = there.zip(here).is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
                             is_before && self.beside.get(*other) == self.beside.get(unit)
                         };
-                        if seen::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
-                            seen::record(|| window.to_string(), "finds no row, though there is an earlier one");
+                        if trace::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
+                            trace::record(|| window.to_string(), "finds no row, though there is an earlier one");
                         }
                         Value::Null
                     }
@@ -450,7 +450,7 @@ impl Run<'_> {
         }
         if let Some(limit) = step.limit {
             if self.tied && limit < rows.len() {
-                doubt::mark();
+                uncertainty::mark();
             }
             rows.truncate(limit);
         }

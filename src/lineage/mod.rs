@@ -18,18 +18,18 @@
 //! assert_eq!(rows, ["shop.orders.customer", "shop.orders.paid"]);
 //! ```
 
-mod bounded;
-mod dialects;
 #[cfg(feature = "cli")]
-mod each;
+mod codec;
+mod depth_limit;
+mod dialects;
 mod expression;
 mod from;
+#[cfg(feature = "cli")]
+mod parallel_models;
 mod query;
 mod relation;
 mod result;
 mod scope;
-#[cfg(feature = "cli")]
-mod stored;
 mod values;
 
 use std::fmt;
@@ -37,15 +37,15 @@ use std::fmt;
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::Parser;
 
-pub(crate) use bounded::with_room;
+#[cfg(feature = "cli")]
+pub use codec::Lineages;
+#[cfg(feature = "cli")]
+pub(crate) use codec::print_of_sql;
+pub(crate) use depth_limit::with_room;
 pub(crate) use dialects::of_parser;
 #[cfg(feature = "cli")]
-pub(crate) use each::each_with_room;
+pub(crate) use parallel_models::each_with_room;
 pub use result::{Affected, Change, ColumnOf, LineageColumn, SqlLineage};
-#[cfg(feature = "cli")]
-pub use stored::Lineages;
-#[cfg(feature = "cli")]
-pub(crate) use stored::print_of_sql;
 
 use crate::dialect::Dialect;
 
@@ -118,10 +118,10 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
 /// The query, with the words of joins that were replaced in it.
 fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), NotFollowed> {
     let of_parser = dialects::of_parser(dialect);
-    let mut tokens = bounded::tokens(sql, &*of_parser)?;
+    let mut tokens = depth_limit::tokens(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);
     let dialect = of_parser;
-    let parser = Parser::new(&*dialect).with_recursion_limit(bounded::BRACKETS);
+    let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::BRACKETS);
     let statements = parser.with_tokens_with_locations(tokens).parse_statements();
     let statements = statements.map_err(|error| NotFollowed::new(format!("its SQL cannot be read: {error}")))?;
     let mut statements = statements.into_iter();

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::Run;
-use super::joined::JoinedStep;
+use super::join_scope::JoinedStep;
 use super::load::Step;
 use crate::catalog::{self, internal};
 use crate::check::Role;

@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::Run;
+use super::dbt_tests::no_column;
 use super::formulas::Formulas;
 use super::load::{Keep, Step};
-use super::proofs::no_column;
 use super::sources::ReadSource;
 use crate::Level;
 use crate::ast::Ast;

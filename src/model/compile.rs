@@ -3,26 +3,26 @@
 use rustc_hash::FxHashMap;
 
 use super::additivity::StepColumns;
+use super::averaged_rates::{check_rates, made, rates_matter, relations_of};
 use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
+use super::dbt_tests::Proofs;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
 use super::formulas::Formulas;
-use super::gaps::{check_gaps, check_units};
 use super::incremental::is_incremental;
-use super::joined::{JoinedStep, StepFacts};
+use super::join_scope::{JoinedStep, StepFacts};
+use super::join_tests::SingleMatch;
 use super::lineage::Lineage;
 use super::load::{Keep, Spec, Step};
 use super::long_names::check_lengths;
+use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
-use super::proofs::Proofs;
-use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::reads::NamesUsed;
-use super::said;
+use super::selector_facts;
 use super::sources::Sources;
-use super::time_steps::{Look, StepTimes};
+use super::time_range::{Look, StepTimes};
 use super::totals::ReadBefore;
-use super::uniqueness::SingleMatch;
 use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
 use super::{CompiledSpec, SpecDefinition};
 use crate::UndecidedType;
@@ -31,13 +31,13 @@ use crate::check::{self, Context, Role, Scope};
 use crate::compiler::{Compiler, SpecOptions, path};
 use crate::diag::{self, Code, Diagnostic};
 use crate::ir::{ColumnUse, Ir, Program};
-use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
     CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, TimeColumn, key_name,
     needs_every_cell, plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
+use crate::scratch::Memory;
 use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::{Level, Type};
 use std::sync::Arc;
@@ -63,9 +63,9 @@ impl Compiler {
         if let Some(spec) = file.spec(&mut compiled.diagnostics) {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
-            (compiled.tags, compiled.config) = (said::tags(&spec.dbt), said::config(&spec.dbt));
-            compiled.budget = said::budget(&spec.dbt);
-            compiled.column_tags = said::column_tags(&spec.columns);
+            (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+            compiled.budget = selector_facts::budget(&spec.dbt);
+            compiled.column_tags = selector_facts::column_tags(&spec.columns);
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);

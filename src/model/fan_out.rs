@@ -1,6 +1,6 @@
 //! Aggregates of a step that joins the many rows of a relation: what is taken from another one is taken repeatedly.
 
-use super::joined::JoinedStep;
+use super::join_scope::JoinedStep;
 use super::load::Step;
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};

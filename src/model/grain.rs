@@ -1,7 +1,7 @@
 //! What tells the rows of a join apart.
 
 use super::cardinality::{Conditions, settled_columns};
-use super::joined::JoinedStep;
+use super::join_scope::JoinedStep;
 use super::joins::By;
 use super::load::Step;
 use crate::plan::{InputColumn, StepInput, StepPlan};

@@ -7,7 +7,7 @@ use super::compile::Run;
 use super::config::{said, said_text};
 use super::load::Text;
 use super::lookback::{is_coarser, nests, seconds};
-use super::time_steps::{Base, Length, Look, Made, TimeKey};
+use super::time_range::{Base, Length, Look, Made, TimeKey};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Unit;

@@ -2,7 +2,7 @@
 
 use super::compile::Run;
 use super::config::said;
-use super::time_steps::Length;
+use super::time_range::Length;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Unit;

@@ -2,68 +2,68 @@
 
 mod access;
 mod additivity;
+mod averaged_rates;
+mod batch;
 mod calendar;
 mod cardinality;
+mod catalog_lookup;
 mod checks;
+mod column_sql;
 mod compile;
 mod config;
 mod contract;
-mod declared;
+mod dbt_names;
+mod dbt_tests;
 mod environments;
 mod exposures;
 mod fan_out;
 mod file;
 mod formulas;
-mod from;
-mod gaps;
 mod grain;
 mod graph;
 mod incremental;
+mod incremental_predicate;
 #[cfg(feature = "drafts")]
-pub(crate) mod interpreted;
-mod joined;
+pub(crate) mod interpreter_input;
+mod join_scope;
+mod join_tests;
 mod joins;
 #[cfg(feature = "cli")]
 pub mod json_schema;
 mod keys;
-mod known;
-mod late_rows;
 mod lineage;
 mod load;
-mod local;
+mod local_config;
 mod long_names;
 mod lookback;
+mod missing_periods;
 #[cfg(feature = "sync")]
 pub(crate) mod outline;
 mod partitions;
 mod pivot;
 mod project;
-mod proofs;
 mod properties;
-mod rates;
 mod reads;
-mod said;
+mod relation_ref;
+mod selector_facts;
 mod semantic;
 mod sources;
 mod tabs;
 mod team;
-mod time_steps;
-mod together;
+mod time_range;
 mod totals;
-mod uniqueness;
 mod worksheet;
 mod write;
-mod written;
 
 pub use additivity::{Additivity, ColumnFormula, Lost};
-pub use declared::Declared;
+pub use batch::SpecText;
+pub use dbt_names::Declared;
+#[cfg(feature = "cli")]
+pub(crate) use dbt_tests::{COMBINATION, RANGE};
 pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use project::Project;
-#[cfg(feature = "cli")]
-pub(crate) use proofs::{COMBINATION, RANGE};
 pub use semantic::{SemanticModel, SemanticModels};
-pub use together::SpecText;
 
 use rustc_hash::FxHashSet;
 

@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
+use super::column_sql::Written;
 use super::compile::Run;
 use super::load::{Step, Text};
 use super::worksheet::{pivot_keys, pivot_rows};
-use super::written::Written;
 use crate::check::{Total, TotalKind};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
@@ -300,7 +300,7 @@ impl Run<'_> {
                 Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in a step before this one"),
             );
         }
-        if input.relation.is_none() && matches!(step.keep, model::load::Keep::All) {
+        if input.relation.is_none() && matches!(step.keep, super::load::Keep::All) {
             let message = "nothing says which columns the sheet has";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, at, message)

@@ -1,19 +1,19 @@
 //! Totals of a worksheet: the measure computed again, of the rows that the step before groups, by fewer keys.
 
+use super::column_sql::Written;
 use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::{Keep, Step, Text};
 use super::worksheet::pivot_keys;
-use super::written::Written;
 use crate::Type;
 use crate::check::{Total, TotalKind, TotalUse, totals_in};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
-use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{StepInput, key_name};
 use crate::schema::{Column, Relation};
+use crate::scratch::Memory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, Source};
 

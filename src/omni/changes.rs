@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::record::Record;
+use super::pull_state::Record;
 use crate::yaml::{self, Node};
 
 /// How something is different.

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::keys::is_unique;
 use super::semantic::Semantic;
 use super::table::Table;
-use super::tests::{RunTest, Tests};
+use super::table_tests::{RunTest, Tests};
 use crate::artifacts::{Check, ConstraintKind, Manifest, Node};
 use crate::parallel;
 

@@ -1,6 +1,6 @@
 //! What tells the rows of a table apart.
 
-use super::tests::RunTest;
+use super::table_tests::RunTest;
 use crate::artifacts::{Check, ConstraintKind, Node};
 
 /// Where it is known from.

@@ -7,19 +7,19 @@ mod access;
 mod changes;
 mod context;
 mod expression;
-mod health;
 mod joins;
 mod keys;
 mod measures;
 mod meta;
 mod names;
 mod pull;
-mod record;
+mod pull_state;
 mod relationships;
+mod run_trends;
 mod semantic;
-mod status;
 mod table;
-mod tests;
+mod table_tests;
+mod test_status;
 mod topics;
 mod view;
 
@@ -28,18 +28,18 @@ use crate::dialect::Dialect;
 use crate::parallel;
 
 pub use changes::{Change, ChangeKind, ChangeOf};
-pub use health::{Health, RunTrend, StaleSource};
 pub use joins::{Cardinality, Join, JoinSource};
 pub use keys::{Key, KeySource};
 pub use measures::Gap;
 pub use pull::{Files, Place, Pull, Ways};
-pub use record::Record;
-pub use status::TestState;
+pub use pull_state::Record;
+pub use run_trends::{Health, RunTrend, StaleSource};
+pub use test_status::TestState;
 pub use topics::Topic;
 pub use view::View;
 
 use table::Table;
-use tests::Tests;
+use table_tests::Tests;
 
 /// The file in the folder of the Omni model that holds what changes by the run.
 pub const STATUS_FILE: &str = "dbt_status.json";
@@ -154,7 +154,7 @@ impl OmniModel {
     /// ```
     #[must_use]
     pub fn of(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
-        let before = status::Recorded::read(before);
+        let before = test_status::Recorded::read(before);
         let tests = Tests::of(artifacts, &before);
         let tables = Table::all(artifacts, wanted, &tests);
         let places = semantic::places(&tables);
@@ -162,7 +162,7 @@ impl OmniModel {
         let joins = joins::all(&tables, &places, &semantic, artifacts.manifest, &tests);
         let (measures, mut gaps) = measures::all(&tables, &semantic, artifacts.manifest);
         let children = artifacts.manifest.children();
-        let freshness = status::freshness(artifacts, &children);
+        let freshness = test_status::freshness(artifacts, &children);
         let grants = access::Grants::of(&tables, wanted.access_grants, &mut gaps);
         let topics = topics::all(&tables, &joins, &grants, wanted.topics, &mut gaps);
         let of_table = |place: usize| {
@@ -172,8 +172,8 @@ impl OmniModel {
         };
         let mut views: Vec<View> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
         let status =
-            (!wanted.strip_status).then(|| status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
-        let health = health::of(status.as_ref(), artifacts, &children, &freshness);
+            (!wanted.strip_status).then(|| test_status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
+        let health = run_trends::of(status.as_ref(), artifacts, &children, &freshness);
         let status = status.and_then(|file| file.text());
         views.sort_by(|one, other| one.path.cmp(&other.path));
         Self {

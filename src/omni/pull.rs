@@ -2,7 +2,7 @@
 
 use super::access;
 use super::changes::{self, Change};
-use super::record::{Facts, Record};
+use super::pull_state::{Facts, Record};
 use super::relationships::FILE as RELATIONSHIPS;
 use super::topics::Topic;
 use super::view::View;

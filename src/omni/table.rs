@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::keys::{self, Key};
 use super::names::{Taken, plain};
-use super::status::{self, TestState};
-use super::tests::Tests;
+use super::table_tests::Tests;
+use super::test_status::{self, TestState};
 use super::{Artifacts, Wanted};
 use crate::Type;
 use crate::artifacts::{CatalogTable, Column, Node, ResourceType};
@@ -83,7 +83,7 @@ impl<'a> Table<'a> {
                 catalog,
                 fields: fields(node, catalog, wanted),
                 key: keys::of(node, of_node),
-                state: status::state(of_node),
+                state: test_status::state(of_node),
             })
         };
         parallel::each(named.len(), of_named).into_iter().flatten().collect()

@@ -1,7 +1,7 @@
 //! Omni's filter operators as conditions of formulas.
 
-use super::moments::{Moment, Period, is_date};
 use super::patterns;
+use super::relative_dates::{Moment, Period, is_date};
 use super::term::Term;
 use crate::Type;
 use crate::yaml::Node;

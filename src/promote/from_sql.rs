@@ -787,10 +787,10 @@ fn is_plain(field: &CeilFloorKind) -> bool {
 }
 
 fn date(text: &str) -> Result<Term, String> {
-    super::moments::Moment::read(text)
+    super::relative_dates::Moment::read(text)
         .ok()
-        .filter(|_| super::moments::is_date(text))
-        .map(super::moments::Moment::term)
+        .filter(|_| super::relative_dates::is_date(text))
+        .map(super::relative_dates::Moment::term)
         .ok_or_else(|| format!("`{text}` is no date"))
 }
 

@@ -16,26 +16,26 @@
 //! assert!(promotion.gaps.is_empty());
 //! ```
 
-mod asked;
+mod build;
 mod calculations;
 mod fields;
 mod filters;
 mod from_sql;
 mod joins;
-mod make;
 mod measures;
-mod moments;
 mod names;
 mod omni_model;
 mod patterns;
-mod recorded;
-mod repoint;
+mod provenance;
+mod relative_dates;
+mod request;
+mod retarget;
 mod spec_text;
 mod sql_functions;
 mod term;
 
-pub use recorded::twice;
-pub use repoint::{Model, Repoint, Repointed, repoint};
+pub use provenance::twice;
+pub use retarget::{Model, Repoint, Repointed, repoint};
 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -134,5 +134,5 @@ pub type Fault = (usize, Diagnostic);
 /// The file cannot be read, or has nothing of what is asked for.
 pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, Fault> {
     let no_thread = || (0, Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"));
-    with_room(|| make::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
+    with_room(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
 }

@@ -3,35 +3,35 @@
 //!
 //! Pure but for [`Disk`], through which a transaction reads and writes.
 
-mod beside;
-mod carry;
+mod baseless;
 #[cfg(feature = "cli")]
-mod described;
+mod descriptions;
 mod disk;
 mod evidence;
 mod hand_edits;
 mod lines;
 mod log;
+mod merge_request;
 mod plan;
 mod properties;
 mod reconcile;
-mod request;
 mod resolve;
 mod state;
 mod timing;
 mod transaction;
+mod write_back;
 
-pub use beside::in_layout_of;
+pub use baseless::in_layout_of;
 #[cfg(feature = "cli")]
-pub use described::{Described, PulledView, described, described_in_properties};
+pub use descriptions::{Described, PulledView, described, described_in_properties};
 pub use disk::Disk;
 pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, REFUSED, short};
+pub use merge_request::{MergeRequest, Promised, ToldValues};
 pub use plan::{Action, Change, KNOWN, KnownChange, ModelPlan, Plan, STATES, state_path};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
-pub use request::{MergeRequest, Promised, ToldValues};
 pub use resolve::{spoken, taken, without};
 pub use state::State;
 pub use timing::Timing;

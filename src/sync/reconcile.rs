@@ -7,7 +7,7 @@ use super::hand_edits::{self, HandEdit, Kind, Property};
 use super::lines::merge as merge_lines;
 use super::properties::{self, About, Said};
 use super::state::{State, lines};
-use super::{beside, carry};
+use super::{baseless, write_back};
 use crate::dbt::{differ_by_path_alone, is_as_written};
 use crate::decompile::{Clash, Decompiler, in_order_of, respelled, with_formula};
 use crate::parallel;
@@ -229,7 +229,7 @@ impl Work<'_> {
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
-                beside::merged(&edit.file, self.sides.model, dialect, [base, ours, &lines(found)]).is_some()
+                baseless::merged(&edit.file, self.sides.model, dialect, [base, ours, &lines(found)]).is_some()
             }
             _ => false,
         };
@@ -243,7 +243,7 @@ impl Work<'_> {
             done.conflicts.push(self.conflict(&edit, base, ours));
             return;
         }
-        for source in carry::candidates(&self.ours.source, &edit) {
+        for source in write_back::candidates(&self.ours.source, &edit) {
             let carried = self.tools.compile(&self.ours.spec, &source);
             if let Some(carried) = carried.filter(|carried| self.says(carried, &edit)) {
                 self.ours = carried;
@@ -372,7 +372,7 @@ impl Work<'_> {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
-                beside::clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
+                baseless::clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
             }
             _ => Vec::new(),
         };
@@ -523,11 +523,11 @@ fn file(
     };
     let Some(ours) = ours else { return if is_as_written(&found) { Ok(None) } else { Err(Vec::new()) } };
     let texts = [was.as_str(), ours, &found];
-    let merged = beside::merged(path, sides.model, dialect, texts);
+    let merged = baseless::merged(path, sides.model, dialect, texts);
     // Where nothing is to be kept, a layout that cannot be kept is no reason to stop.
     match merged {
         None if !is_kept => Ok(Some(ours.clone())),
-        merged => merged.map(Some).ok_or_else(|| beside::clashes(path, sides.model, dialect, texts)),
+        merged => merged.map(Some).ok_or_else(|| baseless::clashes(path, sides.model, dialect, texts)),
     }
 }
 

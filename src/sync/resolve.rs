@@ -3,7 +3,7 @@
 use super::hand_edits::{HandEdit, Kind, Property};
 use super::reconcile::{Conflict, Ours, Tools};
 use super::state::lines;
-use super::{carry, reconcile};
+use super::{reconcile, write_back};
 use crate::decompile::with_formula;
 use crate::yaml_edit::{Edit, Path, Value, edit as edit_yaml};
 
@@ -67,7 +67,7 @@ pub fn taken(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) ->
         let made = tools.compile(&ours.spec, source);
         made.is_some_and(|made| reconcile::says(model, &made, edit))
     };
-    carry::candidates(&ours.source, edit).into_iter().find(says)
+    write_back::candidates(&ours.source, edit).into_iter().find(says)
 }
 
 /// The spec with another formula of the definition that the conflict is of. `None` if it is not of a formula.

@@ -12,7 +12,6 @@ use serde_json::Value as Json;
 
 use crate::batch::Batch;
 use crate::database::Database;
-use crate::doubt::{Noise, with_noise};
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
@@ -24,6 +23,7 @@ use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller;
 use crate::spec::{Entry, Keep, Spec, Step};
+use crate::uncertainty::{Noise, with_noise};
 use crate::value::Value;
 use crate::written::yaml;
 

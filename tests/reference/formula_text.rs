@@ -1,16 +1,16 @@
 //! The value of a formula's text over a row, as the crate's interpreter reads and works it out.
 
 use formulac::Type;
-use formulac::interpret::read::{self, Reading, Unread, folded};
+use formulac::interpret::from_ast::{self, Reading, Unread, folded};
 use formulac::interpret::temporal::{Kind, settle_formula};
 use formulac::interpret::walk::{Row, Sees, row_value};
 use formulac::parse::Parsed;
 use serde_json::Value as Json;
 
 use crate::arithmetic::moment;
-use crate::doubt::with_noise;
 use crate::expr::{Expr, Op};
 use crate::spec::Step;
+use crate::uncertainty::with_noise;
 use crate::value::Value;
 
 /// A cell as case files write it.
@@ -39,7 +39,7 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
 pub fn value(parsed: &Parsed, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
     let [definition] = parsed.ast().definitions.as_slice() else { return Err("not one sound formula".to_owned()) };
     let reading = Reading { plain_calendar: true, ..Reading::default() };
-    let mut formula = read::formula(parsed.ast(), parsed.source(), definition, reading)?;
+    let mut formula = from_ast::formula(parsed.ast(), parsed.source(), definition, reading)?;
     let kind = |ty: Type| match ty {
         Type::Date => Kind::Date,
         Type::Timestamp | Type::Timestamptz => Kind::Time,

@@ -8,7 +8,7 @@ use formulac::parse::parse;
 use crate::case::{Case, Expected, read_file};
 use crate::compare::same;
 use crate::files;
-use formulac::interpret::read::Unread;
+use formulac::interpret::from_ast::Unread;
 
 use crate::formula_text::{cell, value};
 use crate::json::AsJson;

@@ -32,7 +32,7 @@ mod split_mix;
 #[allow(dead_code, reason = "spec cases are read by the conformance tests")]
 mod yaml;
 
-use formulac::interpret::{arithmetic, calendar, doubt, expr, spec, value, walk};
+use formulac::interpret::{arithmetic, calendar, expr, spec, uncertainty, value, walk};
 
 mod agreement;
 mod database;

@@ -1,11 +1,10 @@
 //! Random specs: how they are drawn, compared and made smaller.
 
-use formulac::interpret::read::folded;
+use formulac::interpret::from_ast::folded;
 use formulac::{Compiler, Dialect, Schema, interpreted};
 use serde_json::Value as Json;
 
 use crate::database::Database;
-use crate::doubt::with_noise;
 use crate::draw_specs;
 use crate::drawn::{Drawn, near, rows_fault};
 use crate::engine::{Table, is_emulator};
@@ -13,6 +12,7 @@ use crate::json::AsJson;
 use crate::random::Random;
 use crate::shrink::smaller;
 use crate::spec::Spec;
+use crate::uncertainty::with_noise;
 use crate::value::Value;
 use crate::walk::Rows;
 use crate::written::yaml;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use formulac::sync::KNOWN;
 use formulac::{CompiledSpec, Known, Project, SpecText};
 
-use super::under_way::project_at;
+use super::open_changes::project_at;
 use crate::cli::exit::Failure;
 use crate::cli::knowledge::with_known;
-use crate::cli::place::{Place, clean};
 use crate::cli::project;
 use crate::cli::sync::Repository;
+use crate::cli::workspace::{Place, clean};
 
 /// A model that has other SQL because of the facts in `known.yml`, and the path of its spec.
 pub struct Altered {

@@ -1,8 +1,8 @@
 //! `formulac change`: what a branch changes is proposed, spoken about, approved and rejected, in files of that branch.
 
 mod facts;
+mod open_changes;
 pub mod show;
-mod under_way;
 
 use formulac::sync::{TextChange, content_hash};
 use formulac::team::{CHANGES, Change, Event, Right, Said, change_id, changes};
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::args::{ChangeArgs, ChangeCommand, ProposeArgs};
 use super::exit::{Exit, Failure};
-use super::place::Place;
 use super::session::Session;
 use super::sync::{Commit, Lock, Repository, TRAILER, carry_out, placed};
-use super::{allowed, environment, folder};
+use super::workspace::Place;
+use super::{environment, folder, permissions};
 use formulac::diag::suggest;
 
-pub use under_way::{UnderWay, revision};
+pub use open_changes::{UnderWay, revision};
 
 pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
@@ -109,10 +109,10 @@ impl Ground<'_> {
         event.content = content;
         let command = if said == Said::Approved { "change approve" } else { "change reject" };
         if !under_way.lets_judge(&event.by) {
-            return Err(allowed::refused(self.session, &self.place, &event.by, command, Right::Approve, None));
+            return Err(permissions::refused(self.session, &self.place, &event.by, command, Right::Approve, None));
         }
         if said == Said::Approved && under_way.is_by(&event.by, change) {
-            allowed::log(self.session, &self.place, &event.by, command, None);
+            permissions::log(self.session, &self.place, &event.by, command, None);
             return Err(Failure::new(Exit::NotAllowed, format!("nobody approves a change of their own: {}", event.by))
                 .with_help("somebody who wrote no part of it approves it. This is logged"));
         }

@@ -10,10 +10,10 @@ use super::super::args::EnvNameArgs;
 use super::super::environment::{self, Reason};
 use super::super::exit::{Exit, Failure};
 use super::super::identity;
-use super::super::place::Place;
 use super::super::project;
 use super::super::session::Session;
 use super::super::sync::Repository;
+use super::super::workspace::Place;
 use super::show;
 
 /// What was found, of one environment or of none.

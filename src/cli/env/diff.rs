@@ -14,11 +14,11 @@ use crate::cli::environment::{self, Reason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
-use crate::cli::place::Place;
+use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::sync::Repository;
-use crate::cli::words::count;
+use crate::cli::workspace::Place;
 
 /// Lines of a diff that are shown.
 const LINES: usize = 60;

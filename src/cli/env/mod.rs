@@ -8,12 +8,12 @@ mod show;
 use serde_json::json;
 
 use super::args::{EnvArgs, EnvCommand, EnvUseArgs};
+use super::atomic_write::{Planned, write_all};
 use super::environment::{self, Reason, USED};
 use super::exit::{Exit, Failure};
-use super::place::Place;
 use super::session::Session;
 use super::sync::Lock;
-use super::write::{Planned, write_all};
+use super::workspace::Place;
 
 pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;

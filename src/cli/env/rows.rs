@@ -18,13 +18,13 @@ use crate::cli::artifacts::Artifacts;
 use crate::cli::engine::{Engine, Presence};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::Place;
+use crate::cli::plurals::count;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::verify::judging::{Judge, Judged, Pair};
 use crate::cli::verify::{row_line, show};
-use crate::cli::words::count;
+use crate::cli::workspace::Place;
 
 /// What is built on both sides, by model.
 pub struct Rows(BTreeMap<String, Judged>);

@@ -13,8 +13,8 @@ use super::super::artifacts::Artifacts;
 use super::super::dbt_project::DbtProject;
 use super::super::environment::{self, Reason};
 use super::super::exit::{Exit, Failure};
-use super::super::place::Place;
 use super::super::session::Session;
+use super::super::workspace::Place;
 
 /// What dbt left of an environment, and whether it is of this one.
 pub struct Left {

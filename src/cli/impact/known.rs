@@ -10,10 +10,10 @@ use formulac::impact::{Graph, Lineages, OmniFields, Sources, SpecModel};
 use formulac::{Compiler, Dialect, Project, SpecText};
 
 use crate::cli::artifacts::Artifacts;
+use crate::cli::cache;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::kept;
 use crate::cli::knowledge;
 use crate::cli::project;
 use crate::cli::session::Session;
@@ -61,10 +61,10 @@ impl Known {
             }
         };
         let folder = root.clone();
-        let lineages = thread::Builder::new().spawn(move || kept::lineages(&folder)).ok();
+        let lineages = thread::Builder::new().spawn(move || cache::lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
         let whole = Keep::default().raw_code().compiled_code();
-        let keep = if is_whole || !texts.is_empty() { whole } else { kept::with_names() };
+        let keep = if is_whole || !texts.is_empty() { whole } else { cache::with_names() };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| Artifacts::read_kept(path, keep, &root));
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
@@ -116,12 +116,12 @@ impl Known {
     /// The graph of it all, with what is known of SQL from before.
     pub fn graph(&self) -> Graph<'_> {
         let beside = self.lineages.take().and_then(|thread| thread.join().ok());
-        Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| kept::lineages(&self.root)))
+        Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::lineages(&self.root)))
     }
 
     /// Keeps what is known of SQL by now.
     pub fn keep(&self, graph: &Graph<'_>) {
-        kept::keep_lineages(&self.root, graph);
+        cache::keep_lineages(&self.root, graph);
     }
 
     fn sources(&self) -> Sources<'_> {
@@ -193,7 +193,7 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
         [".yaml", ".yml", ".view", ".topic"].iter().any(|end| name.ends_with(end))
     };
     let paths = folder::files(&folder, is_omni);
-    kept::omni(&paths, &format!("{dialect:?}"), root, || read_omni(session, &paths, root, dialect))
+    cache::omni(&paths, &format!("{dialect:?}"), root, || read_omni(session, &paths, root, dialect))
 }
 
 /// Reads Omni's files, and whether nothing is wrong with them; what is, is told.

@@ -9,13 +9,13 @@ use std::path::Path;
 use formulac::impact::{Change, Difference, Grade, Graph, Impact, NameFault, Start, show};
 
 use super::args::{FailOn, GraphFormat, ImpactArgs};
+use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
 use super::exit::{Exit, Failure};
 use super::generation::Generation;
 use super::json;
 use super::project;
 use super::session::Session;
-use super::write::{Planned, write_all};
 
 pub use known::Known;
 

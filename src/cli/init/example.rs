@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Plan, is_free};
+use crate::cli::atomic_write::Planned;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::write::Planned;
 
 /// Path and text of each file.
 macro_rules! files {

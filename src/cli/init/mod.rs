@@ -11,14 +11,14 @@ use formulac::{Dialect, Project};
 use serde_json::{Value, json};
 
 use super::args::InitArgs;
+use super::atomic_write::{Planned, Present, write_all};
 use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
+use super::plurals::count;
 use super::project;
 use super::session::Session;
 use super::source::Source;
-use super::words::count;
-use super::write::{Planned, Present, write_all};
 use first_spec::FirstSpec;
 
 const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];

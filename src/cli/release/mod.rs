@@ -9,13 +9,13 @@ use std::fmt::Write as _;
 use formulac::Environment;
 use serde_json::json;
 
-use super::allowed;
 use super::args::{ReleaseArgs, Selection};
 use super::environment;
 use super::exit::{Exit, Failure};
-use super::place::Place;
+use super::permissions;
 use super::session::Session;
 use super::sync::{self, Lock, Repository, agreed};
+use super::workspace::Place;
 use tags::Release;
 
 pub use tags::find;
@@ -74,7 +74,7 @@ fn is_ready(
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
-            return Err(allowed::elsewhere(session, place, "release", environment, &what, &branch));
+            return Err(permissions::elsewhere(session, place, "release", environment, &what, &branch));
         }
     }
     let Some(head) = repository.head()? else {

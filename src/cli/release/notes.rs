@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use formulac::sync::{Action, Ours};
 
 use super::super::exit::Failure;
-use super::super::place::Place;
+use super::super::plurals::count;
 use super::super::project;
 use super::super::sync::{Made, Repository};
-use super::super::words::count;
+use super::super::workspace::Place;
 use super::tags::Release;
 
 /// The notes, below the release's name.

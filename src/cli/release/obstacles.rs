@@ -11,11 +11,11 @@ use super::super::change::{self, UnderWay};
 use super::super::environment;
 use super::super::exit::{Exit, Failure};
 use super::super::last_run;
-use super::super::place::Place;
+use super::super::plurals::count;
 use super::super::pull::{self, Pending};
 use super::super::session::Session;
 use super::super::sync::{Made, Repository};
-use super::super::words::count;
+use super::super::workspace::Place;
 use super::tags::Release;
 
 /// Names that are listed.

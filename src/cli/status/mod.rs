@@ -14,10 +14,10 @@ use super::artifacts::Beside;
 use super::exit::{Exit, Failure};
 use super::health::{Part, named, show};
 use super::last_run;
-use super::place::Place;
+use super::plurals::count;
 use super::pull::{self, Pending};
 use super::session::Session;
-use super::words::count;
+use super::workspace::Place;
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let place = Place::around(session)?;

@@ -8,14 +8,14 @@ use formulac::sync::{Action, ModelPlan};
 
 use super::paths;
 use crate::cli::args::{Selection, Target};
+use crate::cli::atomic_write::Planned;
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::generation::Generation;
 use crate::cli::health::{Part, named};
-use crate::cli::place::Place;
+use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
-use crate::cli::words::count;
-use crate::cli::write::Planned;
+use crate::cli::workspace::Place;
 use crate::cli::{promote, sync};
 
 /// What is to be said of the specs of the project.

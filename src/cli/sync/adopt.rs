@@ -4,18 +4,18 @@ use formulac::sync::{HandEdit, ModelPlan, STATES, TextChange};
 use serde_json::{Value, json};
 
 use super::lock::Lock;
-use super::{carried_out, conflict, planned};
+use super::{apply, conflict, planner};
 use crate::cli::args::AdoptArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::Place;
 use crate::cli::session::{Session, reports};
+use crate::cli::workspace::Place;
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
-    let made = planned::make_of(session, &place, &args.selection)?;
+    let made = planner::make_of(session, &place, &args.selection)?;
     if !made.is_sound() {
         session.report(&made.found);
         return Ok(made.exit());
@@ -33,7 +33,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         taken.iter().flat_map(|model| &model.files).filter(|file| !file.path.starts_with(STATES)).cloned().collect();
     let written: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
     if !args.dry_run {
-        carried_out::without_commit(&place, changes)?;
+        apply::without_commit(&place, changes)?;
     }
     let edits = |of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
         let one = |model: &str, edit: &HandEdit| {

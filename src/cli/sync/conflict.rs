@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use formulac::sync::{Conflict, ModelPlan, Property, diff_lines};
 
 use super::repository::Repository;
-use crate::cli::place::Place;
+use crate::cli::workspace::Place;
 
 /// Most characters of a text that stands in one line.
 const WIDTH: usize = 100;

@@ -10,7 +10,7 @@ use formulac::sync::Disk;
 
 use crate::cli::bounds::Bounds;
 use crate::cli::exit::Failure;
-use crate::cli::place::Place;
+use crate::cli::workspace::Place;
 
 /// The files below a project's folder.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::cli::args::LogArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::workspace::Place;
 
 pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;

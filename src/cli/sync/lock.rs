@@ -5,12 +5,12 @@ use std::path::Path;
 
 use formulac::sync::{Left, left};
 
-use super::carried_out;
+use super::apply;
 use super::disk::Files;
 use crate::cli::bounds::Bounds;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::workspace::Place;
 
 pub const LOCAL: &str = ".formulac/local";
 const LOCK: &str = ".formulac/local/lock";
@@ -38,7 +38,7 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
         }
-        carried_out::recover(session, place)?;
+        apply::recover(session, place)?;
         Ok(Self { _file: file })
     }
 }

@@ -1,19 +1,19 @@
 //! Specs brought to dbt's files by plans, on git, with a log: `plan`, `push`, `log`, `rollback`.
 
 mod adopt;
-mod carried_out;
+mod apply;
 mod conflict;
+mod dbt_check;
 mod disk;
 mod history;
 mod hooks;
 mod lock;
+mod merge_request;
 mod omni;
-mod parsed;
-mod planned;
+mod planner;
 mod project_copy;
 mod push;
 mod repository;
-mod request;
 mod resolve;
 mod revisions;
 mod rollback;
@@ -23,21 +23,21 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use self::parsed::Parsed;
+use self::dbt_check::Parsed;
 use super::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs, Selection};
+use super::atomic_write::{Planned, write_all};
 use super::exit::{Exit, Failure};
 use super::json;
-use super::place::Place;
 use super::session::{Session, reports};
 use super::source::read_bytes;
-use super::write::{Planned, write_all};
+use super::workspace::Place;
 use formulac::diag::render;
 
-pub use carried_out::{Commit, TRAILER, carry_out, placed};
+pub use apply::{Commit, TRAILER, carry_out, placed};
 pub use conflict::command as resolve_command;
 pub use history::{REFUSALS, run as log};
 pub use lock::{Lock, make_local};
-pub use planned::{Made, generated, was_pushed};
+pub use planner::{Made, generated, was_pushed};
 pub use push::agreed;
 pub use repository::Repository;
 
@@ -46,12 +46,12 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     place.check_folders()?;
     lock::tell_what_waits(session, &place)?;
-    let made = planned::make_of(session, &place, &args.selection)?;
+    let made = planner::make_of(session, &place, &args.selection)?;
     place.warn_of_folders(session, Some(&made.plan));
     let exit = made.exit();
     if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
         let parsed = Parsed::No("a push runs it");
-        let request = request::of(session, &place, &made, &parsed, &history::read(&place), None)?;
+        let request = merge_request::of(session, &place, &made, &parsed, &history::read(&place), None)?;
         session.data(&request.text(&made.plan))?;
     } else if args.json {
         let mut data = made.plan.json();
@@ -77,7 +77,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 
 /// Plans the push of the models that a selection chooses.
 pub fn planned(session: &Session, place: &Place, selection: &Selection) -> Result<Made, Failure> {
-    planned::make_of(session, place, selection)
+    planner::make_of(session, place, selection)
 }
 
 /// `formulac push`: a plan carried out.

@@ -4,8 +4,8 @@ use formulac::sync::{Described, PulledView, described as of_views};
 
 use super::text_of;
 use crate::cli::exit::Failure;
-use crate::cli::place::Place;
 use crate::cli::pull::recorded;
+use crate::cli::workspace::Place;
 
 /// The view that a text of a file is, as seen from the project's folder; `None` if no pull wrote the file.
 pub fn pulled_view(place: &Place, file: &str, text: String) -> Option<PulledView> {

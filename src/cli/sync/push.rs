@@ -8,23 +8,23 @@ use formulac::sync::{Action, Entry, LOG, Log, Plan, TextChange, content_hash, sh
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::carried_out::{self, Commit, TRAILER};
+use super::apply::{self, Commit, TRAILER};
+use super::dbt_check::{self, Parsed};
 use super::lock::Lock;
-use super::parsed::{self, Parsed};
-use super::planned;
+use super::planner;
 use super::repository::Repository;
-use super::{history, request, show};
-use crate::cli::allowed;
+use super::{history, merge_request, show};
 use crate::cli::args::{PushArgs, Selection};
+use crate::cli::atomic_write::{Planned, write_all};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::health::named;
 use crate::cli::json;
-use crate::cli::place::Place;
+use crate::cli::permissions;
 use crate::cli::project;
 use crate::cli::session::{Session, reports};
 use crate::cli::source::Source;
-use crate::cli::write::{Planned, write_all};
+use crate::cli::workspace::Place;
 
 /// Lines of a commit's message that name what changed.
 const NAMED: usize = 100;
@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     refuse_elsewhere(session, &place, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), selection);
-    let made = planned::make_of(session, &place, &selection)?;
+    let made = planner::make_of(session, &place, &selection)?;
     place.warn_of_folders(session, Some(&made.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
         same(path, plan, &super::push::kept(&made.plan, &selection))?;
@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
-    let parsed = parsed::check(session, args, &place, &made)?;
+    let parsed = dbt_check::check(session, args, &place, &made)?;
     if let Parsed::Refused(refused, copy) = &parsed {
         let exit = Exit::of_all(refused);
         tell(session, args, &made.plan, refused, None)?;
@@ -91,7 +91,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     if branch.begins.is_some() {
         let title = args.message.as_deref();
-        let request = request::of(session, &place, &made, &parsed, &log, title)?;
+        let request = merge_request::of(session, &place, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
         offer(session, args, &place, &branch, pushed.request.as_deref().unwrap_or_default())?;
     }
@@ -115,12 +115,12 @@ struct Pushed {
 
 /// Shows the text of the merge request, and leaves it where a forge's program finds it.
 fn offer(session: &Session, args: &PushArgs, place: &Place, branch: &Branch, text: &str) -> Result<(), Failure> {
-    write_all(&place.bounds()?, &[Planned { path: place.root.join(request::FILE), text: text.to_owned() }])?;
+    write_all(&place.bounds()?, &[Planned { path: place.root.join(merge_request::FILE), text: text.to_owned() }])?;
     if !args.json {
         session.data(&format!("\n{text}"))?;
     }
     session.note(&format!("merge it into {} when it is approved", branch.now));
-    session.note(&request::told(branch.told(), &branch.now));
+    session.note(&merge_request::told(branch.told(), &branch.now));
     Ok(())
 }
 
@@ -256,7 +256,7 @@ pub fn refuse_elsewhere(
     match wanted(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&begun(environment))) => {
             let what = format!("`{}` is changed only on its branch `{wanted}`, and this is `{now}`", environment.name);
-            Err(allowed::elsewhere(session, place, command, environment, &what, &wanted))
+            Err(permissions::elsewhere(session, place, command, environment, &what, &wanted))
         }
         _ => Ok(()),
     }
@@ -338,7 +338,7 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
-    let changes = carried_out::placed(place, changes)?;
+    let changes = apply::placed(place, changes)?;
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(Failure::new(Exit::Failed, format!("git ignores `{path}`, which belongs to the push"))
@@ -348,7 +348,7 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
     let message = message(&what.title, &what.lines, &hash);
     let commit =
         Commit { message, paths, entry: hash.clone(), branch: branch.now.clone(), begins: branch.begins.clone() };
-    carried_out::carry_out(place, repository, &changes, &commit)?;
+    apply::carry_out(place, repository, &changes, &commit)?;
     let made = repository.head()?.unwrap_or_default();
     Ok(Pushed { commit: made.get(..7).unwrap_or_default().to_owned(), entry: hash, request: None })
 }

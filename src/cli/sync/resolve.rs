@@ -12,13 +12,13 @@ use serde_json::json;
 
 use super::conflict::target;
 use super::lock::Lock;
-use super::planned::{self, Made};
-use super::{carried_out, omni, text_of};
+use super::planner::{self, Made};
+use super::{apply, omni, text_of};
 use crate::cli::args::{ResolveArgs, Side};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::Place;
 use crate::cli::session::{Session, reports};
 use crate::cli::source::read_text;
+use crate::cli::workspace::Place;
 
 /// Where hand edits are kept that a person decided against and that no commit has.
 const UNDONE: &str = ".formulac/local/undone";
@@ -27,7 +27,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
-    let made = planned::make(session, &place)?;
+    let made = planner::make(session, &place)?;
     if !made.is_sound() {
         match args.json {
             true => session.json(&json!({
@@ -211,7 +211,7 @@ impl Work<'_> {
             }
             changes.push(TextChange::new(&path, before, Some(after)));
         }
-        carried_out::without_commit(self.place, changes)?;
+        apply::without_commit(self.place, changes)?;
         session.note(if is_of_people {
             "commit it: `formulac push` does not"
         } else {

@@ -15,9 +15,9 @@ use crate::cli::args::RollbackArgs;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::place::Place;
 use crate::cli::release;
 use crate::cli::session::Session;
+use crate::cli::workspace::Place;
 
 /// Entries that are listed if none is named.
 const ENTRIES: usize = 5;

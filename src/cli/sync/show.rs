@@ -7,8 +7,8 @@ use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff
 
 use super::conflict;
 use crate::cli::generate::known_changes;
-use crate::cli::place::Place;
 use crate::cli::session::Session;
+use crate::cli::workspace::Place;
 
 /// Lines of a diff that are shown; `--json` has all.
 const LINES: usize = 40;

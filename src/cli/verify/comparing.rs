@@ -12,7 +12,7 @@ use super::{Verified, presence};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::{Engine, Presence};
 use crate::cli::exit::Failure;
-use crate::cli::place::Place;
+use crate::cli::workspace::Place;
 
 /// A spec that is verified.
 pub struct Subject<'s> {

@@ -11,7 +11,7 @@ use crate::cli::engine::Engine;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Failure;
 use crate::cli::last_run;
-use crate::cli::place::Place;
+use crate::cli::workspace::Place;
 
 /// What dbt left of each environment.
 #[derive(Default)]

@@ -12,8 +12,8 @@ use super::{Verified, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;
 use crate::cli::exit::{Failure, Found};
+use crate::cli::plurals::count;
 use crate::cli::session::{Session, reports};
-use crate::cli::words::count;
 use formulac::diag::render::visible;
 
 pub fn all(

@@ -6,13 +6,13 @@ use super::Merged;
 use super::lower::Lower;
 use super::names::{Resolver, Target};
 use super::symbols::Lookup;
-use super::unknown::means_something_else;
+use super::unresolved_names::means_something_else;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::ColumnUse;
-use crate::name_index::Hashed;
 use crate::schema::Relation;
 use crate::span::Span;
+use crate::symbol_table::Hashed;
 
 impl Resolver<'_> {
     /// The column of the scope with this name: relation and position.

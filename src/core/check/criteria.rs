@@ -3,10 +3,10 @@
 //! Sources: the founding formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`),
 //! Omni's page (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
-use super::case;
+use super::case_insensitive_text;
 use super::cells::Rows;
-use super::compared::Compared;
 use super::lower::Lower;
+use super::running_criteria::Compared;
 use super::wildcards::{Character, characters};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
@@ -455,12 +455,17 @@ impl Lower<'_> {
             let text = self.program.text(slice);
             let Criterion { op, value } = criterion(text);
             let spelled = text.starts_with('=');
-            let cased = range_meta.ty == Type::Text && value_type(text) == Some(Type::Text) && case::has_case(value);
+            let cased = range_meta.ty == Type::Text
+                && value_type(text) == Some(Type::Text)
+                && case_insensitive_text::has_case(value);
             let count = value.len() as u32;
             let value = Slice { first: slice.first + slice.count - count, count };
             if cased && spelled {
-                let diagnostic =
-                    case::equals_in_criterion(&self.source_text(range_meta.span), self.program.text(value), span);
+                let diagnostic = case_insensitive_text::equals_in_criterion(
+                    &self.source_text(range_meta.span),
+                    self.program.text(value),
+                    span,
+                );
                 self.report(diagnostic);
             } else if cased && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
                 self.program.criteria.push((range, value, span));

@@ -3,24 +3,26 @@
 //! Three passes, each a loop: `names` finds what every name means, `infer` guesses the types of columns
 //! that no schema declares, `lower` checks and lowers every definition after those that it uses.
 
-pub mod backwards;
 mod branches;
 mod call;
-mod case;
+mod case_insensitive_text;
 mod cell_words;
 mod cells;
 mod column_uses;
-mod compared;
 mod convert;
 mod criteria;
 mod criteria_order;
 mod dates;
-mod folds;
+mod foreign_functions;
 mod holiday_columns;
 mod holidays;
 mod infer;
 mod infer_calls;
+mod intrinsics;
+pub mod inverse_masks;
 mod levels;
+mod lint;
+mod literal_texts;
 mod lookups;
 mod lower;
 mod mask;
@@ -28,41 +30,39 @@ mod names;
 mod operands;
 mod operators;
 mod order;
-mod ordered;
-mod other_forms;
+mod order_statistics;
 mod overload;
 mod period;
 mod pivots;
-mod planned;
 mod range_aggregates;
 mod ranges;
 mod ranks;
 mod regex;
+mod rewritten_aggregates;
+mod running_criteria;
 mod sheet;
 mod sheet_columns;
-mod special;
 mod symbols;
 mod tabs;
 mod text_masks;
-mod texts;
 mod timeframe;
 mod today;
 mod totals;
-mod lint;
-mod unknown;
+mod unresolved_names;
+mod variadic;
 mod wildcards;
 mod windows;
 
 pub use dates::is_iso_date;
 
+pub use lint::values_of;
 pub use period::moved_key;
 pub use sheet::{Pivot, Sheet};
 pub use tabs::Tab;
 pub use timeframe::names as timeframes;
 pub use today::Today;
 pub use totals::{Total, TotalKind, TotalUse, totals_in};
-pub use lint::values_of;
-pub use unknown::{gone, no_column};
+pub use unresolved_names::{gone, no_column};
 
 use crate::Type;
 use crate::ast::Ast;
@@ -227,7 +227,7 @@ pub fn check(
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
     if !program.criteria.is_empty() {
-        case::check_case(program, source, diagnostics);
+        case_insensitive_text::check_case(program, source, diagnostics);
     }
     if !program.periods.is_empty() {
         period::check_periods(ast, source, scope, program, diagnostics);

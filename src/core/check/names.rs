@@ -8,7 +8,7 @@ use super::sheet::{Cell, CellRange};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{Lookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
+use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
 use super::{Context, Role, Scope, ranges};
 use crate::Level;
 use crate::Type;
@@ -16,10 +16,10 @@ use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
-use crate::name_index::Hashed;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
+use crate::symbol_table::Hashed;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

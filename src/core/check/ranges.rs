@@ -2,7 +2,7 @@
 
 use super::names::{Names, Target};
 use super::symbols::Symbols;
-use super::{Context, Scope, unknown};
+use super::{Context, Scope, unresolved_names};
 use crate::Level;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
@@ -68,7 +68,7 @@ fn is_cell(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &Symbols, id: Ex
 
 /// `C1`, `C`.
 pub(super) fn reads_as_cell(text: &str) -> bool {
-    (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unknown::looks_like_cell(text)
+    (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unresolved_names::looks_like_cell(text)
 }
 
 /// When all names are found: the ends of ranges, and which calls take them.

@@ -6,13 +6,13 @@
 use super::names::{Names, Resolver, Target};
 use super::sheet_columns::{column_of, letters};
 use super::symbols::Lookup;
-use super::unknown::{CANDIDATES, listed};
+use super::unresolved_names::{CANDIDATES, listed};
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
-use crate::name_index::Hashed;
 use crate::schema::Relation;
 use crate::span::Span;
+use crate::symbol_table::Hashed;
 
 /// The columns of a worksheet, in order, and the row for which its formulas are written.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::{Role, Scope};
 use crate::ast::Ast;
-use crate::name_index::{Hashed, NameIndex};
+use crate::symbol_table::{Hashed, NameIndex};
 
 /// The place of a column by its letters: 0 for `A`, 26 for `AA`.
 pub(super) fn column_of(letters: &str) -> usize {

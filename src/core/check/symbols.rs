@@ -1,7 +1,7 @@
 //! The names of a text, and what each stands for.
 
-use crate::name_index::{Hashed, NameIndex};
 use crate::span::Span;
+use crate::symbol_table::{Hashed, NameIndex};
 
 /// What a name was found to be as a column.
 #[derive(Clone, Copy, Debug, PartialEq)]

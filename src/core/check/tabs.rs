@@ -3,7 +3,7 @@
 use super::names::{Names, Resolver, Target};
 use super::sheet::written;
 use super::sheet_columns::letters;
-use super::unknown::listed;
+use super::unresolved_names::listed;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;

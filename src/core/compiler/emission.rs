@@ -8,8 +8,8 @@ use crate::check::{Role, moved_key};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{Emitter, Moved};
 use crate::ir::Program;
-use crate::memory::Memory;
 use crate::parse;
+use crate::scratch::Memory;
 use crate::sql;
 
 impl Compiler {

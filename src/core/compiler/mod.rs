@@ -18,10 +18,10 @@ use crate::Type;
 use crate::ir::{Ir, Program};
 use crate::lex::Mode;
 use crate::limits::Limits;
-use crate::memory::{Memory, Pool};
 use crate::parse::{self, SourcePart};
 use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
+use crate::scratch::{Memory, Pool};
 use crate::span::Span;
 
 /// A compiler for one dialect and schema; cheap to share between threads.

@@ -1,6 +1,6 @@
 //! Holidays of a column, each once, and how many of them lie between days: the CTEs for NETWORKDAYS and WORKDAY.
 
-use super::finds::{Found, How, Parts, Spelled, as_part_of_name};
+use super::lookup_by_key::{Found, How, Parts, Spelled, as_part_of_name};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;

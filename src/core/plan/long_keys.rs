@@ -1,7 +1,7 @@
 //! Keys of groups that are computed in a select of their own, so that GROUP BY names them.
 
-use super::cuts::Cuts;
-use super::times::cut_time;
+use super::materialization::Cuts;
+use super::time_columns::cut_time;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 

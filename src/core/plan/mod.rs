@@ -4,41 +4,41 @@
 //! needed: a definition that is used again, an argument that stands more than once in a template, a window in a
 //! window. Those nodes are *cut*: computed in one stratum under a name, read as a column in the later ones.
 
-mod cuts;
+mod as_of_join;
+mod common_subexpressions;
 mod empty_cells;
-mod equal;
-mod finds;
-mod first_rows;
+mod first_row_of_key;
+mod formula_names;
 mod holidays;
 mod joins;
-mod long_keys;
-mod lookups;
 mod key_dependent;
+mod liveness;
+mod long_keys;
+mod lookup_by_key;
+mod lookup_by_period;
+mod materialization;
 mod names;
-mod nearest_rows;
 mod order;
 mod outputs;
 mod pivot;
 mod planner;
-mod liveness;
 mod select;
-mod shared;
-mod spoken;
-mod stages;
 mod step;
-mod times;
+mod strata;
+mod time_columns;
+mod value_numbering;
 mod walk;
 
 pub use empty_cells::{needs_every_cell, same_along_row};
+pub use liveness::used_definitions;
 pub use names::snake_case;
 pub use names::{CteNames, cut as cut_name};
 pub use outputs::key_name;
 pub use planner::plan_step;
-pub use liveness::used_definitions;
 pub use step::{
     InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
 };
-pub use times::{TimeColumn, cut_time};
+pub use time_columns::{TimeColumn, cut_time};
 
 use crate::Level;
 use crate::check::Role;

@@ -3,17 +3,17 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::cuts::{self, Cuts};
-use super::finds::Finds;
 use super::holidays;
 use super::joins::PassedOn;
-use super::lookups::Lookups;
+use super::liveness::Reach;
+use super::lookup_by_key::Finds;
+use super::lookup_by_period::Lookups;
+use super::materialization::{self, Cuts};
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
-use super::liveness::Reach;
-use super::stages::{self, Stages};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
-use super::times::TimeColumn;
+use super::strata::{self, Stages};
+use super::time_columns::TimeColumn;
 use crate::check::Role;
 use crate::dialect::Dialect;
 use crate::emit::{self, Emitter};
@@ -100,8 +100,8 @@ pub fn plan_step<'p>(
     let aliases = aliases(step, &outputs);
     let reach = Reach::of(step);
     let plan = |taken: &mut Taken, found_are_columns: bool| {
-        let cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
-        let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
+        let cuts = materialization::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
+        let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
         (cuts, stages)
     };
     // In one select what is found is the column of a relation, and named as often as it is read.
@@ -119,7 +119,15 @@ pub fn plan_step<'p>(
         }
         None => plan(&mut taken, false),
     };
-    cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
+    materialization::cut_late_aggregates(
+        step,
+        &reach,
+        &mut cuts,
+        stages.main,
+        &|id| stages.of(id),
+        spec.source,
+        &mut taken,
+    );
     let mut emitter = Emitter::new(program, dialect, limits, work);
     let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
     emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::times::TimeColumn;
+use super::time_columns::TimeColumn;
 use crate::diag::Diagnostic;
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, JoinKind, Select, Source};

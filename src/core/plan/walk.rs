@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::finds::sought;
+use super::lookup_by_key::sought;
 use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::Type;
 use crate::dialect::Dialect;
-use crate::name_index::{Hashed, NameIndex};
+use crate::symbol_table::{Hashed, NameIndex};
 
 pub use omni::{REMOVED, view_name as omni_view_name};
 

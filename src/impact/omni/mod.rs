@@ -1,8 +1,8 @@
 //! The Omni model: which fields of views read which columns, and what uses those fields.
 
+mod codec;
 mod extends;
 mod field_sql;
-mod stored;
 #[cfg(test)]
 mod tests;
 mod users;

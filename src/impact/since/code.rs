@@ -2,8 +2,8 @@
 
 use super::{Difference, difference};
 use crate::impact::graph::{Graph, SpecModel};
+use crate::impact::propagate::Start;
 use crate::impact::raw_code::sql_of;
-use crate::impact::spread::Start;
 use crate::lineage::{self, Change, Known, SqlLineage};
 
 /// Two states of a spec: by what the SQL computes, so that a formula in other words is no change.

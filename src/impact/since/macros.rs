@@ -2,7 +2,7 @@
 
 use super::{FileText, Found, jinja};
 use crate::artifacts::ResourceType;
-use crate::impact::spread::Grade;
+use crate::impact::propagate::Grade;
 
 /// Macros that dbt calls by itself, so that no node says that it uses them.
 const CALLED_BY_DBT: [&str; 6] =

@@ -1,6 +1,7 @@
 //! What differs between two revisions: specs and models by what their SQL computes, properties and macros by what they
 //! say. What cannot be followed is told, and never left out.
 
+mod changed_tests;
 mod code;
 mod jinja;
 mod macros;
@@ -8,13 +9,12 @@ mod project;
 mod properties;
 mod seeds;
 mod sources;
-mod tested;
 mod yaml_text;
 
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, SpecModel};
-use super::spread::{Grade, Note, Start};
+use super::propagate::{Grade, Note, Start};
 use crate::lineage;
 
 /// What kind of file of a dbt project it is.

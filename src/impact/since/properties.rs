@@ -2,7 +2,7 @@
 
 use super::{FileText, Found, jinja, yaml_text};
 use crate::artifacts::ResourceType;
-use crate::impact::spread::Grade;
+use crate::impact::propagate::Grade;
 use crate::lineage::Change;
 use crate::yaml::Node;
 

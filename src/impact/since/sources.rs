@@ -2,7 +2,7 @@
 
 use super::{Found, yaml_text};
 use crate::artifacts::ResourceType;
-use crate::impact::spread::Grade;
+use crate::impact::propagate::Grade;
 use crate::lineage::Change;
 use crate::yaml::Node;
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::interpret::calendar::{civil, days};
-use crate::interpret::doubt;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::text::{strict, text};
+use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
 pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
@@ -146,7 +146,7 @@ fn date(text: &str) -> Option<Value> {
 pub fn as_date(value: &Value) -> Value {
     match value {
         Value::Text(text) => date(text).unwrap_or_else(|| {
-            doubt::unknown(|| format!("`{text}` as a date"));
+            uncertainty::unknown(|| format!("`{text}` as a date"));
             Value::Null
         }),
         other => other.clone(),

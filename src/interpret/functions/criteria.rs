@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use crate::interpret::arithmetic::moment;
-use crate::interpret::doubt;
 use crate::interpret::functions::math::number;
 use crate::interpret::functions::patterns::is_like;
+use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
 /// Whether a value meets a criterion; a condition beside a column that has other values than conditions is the criterion
@@ -44,7 +44,7 @@ fn meets_text(value: &Value, criterion: &str) -> bool {
         }
         _ => {
             let Ok(wanted) = operand.parse::<f64>() else { return unreadable(criterion, value) };
-            doubt::compared(number(value), wanted);
+            uncertainty::compared(number(value), wanted);
             number(value).total_cmp(&wanted)
         }
     };
@@ -68,6 +68,6 @@ fn split(criterion: &str) -> (&str, &str) {
 }
 
 fn unreadable(criterion: &str, value: &Value) -> bool {
-    doubt::unknown(|| format!("the criterion `{criterion}` for {}", value.text()));
+    uncertainty::unknown(|| format!("the criterion `{criterion}` for {}", value.text()));
     false
 }

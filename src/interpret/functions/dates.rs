@@ -1,11 +1,11 @@
 //! Dates and times.
 
 use crate::interpret::calendar::{add_months, civil, days};
-use crate::interpret::doubt;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::conversion::{as_date, blank};
 use crate::interpret::functions::math::number;
 use crate::interpret::functions::text::{strict, text};
+use crate::interpret::uncertainty;
 use crate::interpret::value::{DAY, Value};
 
 pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
@@ -50,7 +50,7 @@ fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil(date).0);
     if !is_in_calendar {
         // Some engines go further.
-        doubt::oversize();
+        uncertainty::oversize();
     }
     is_in_calendar.then_some(Value::Date(date))
 }
@@ -58,7 +58,7 @@ fn is_date(date: i64) -> Option<Value> {
 /// Days since 1970; the time of day does not count.
 fn day(value: &Value) -> i64 {
     let seconds = as_date(value).seconds().unwrap_or_else(|| {
-        doubt::unknown(|| format!("{} as a date", value.text()));
+        uncertainty::unknown(|| format!("{} as a date", value.text()));
         0
     });
     seconds.div_euclid(DAY)
@@ -110,7 +110,7 @@ fn datedif(args: Args<'_>) -> Option<Value> {
         "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => end - rolled(end_year - i64::from((end_month, end_of_month) < (month, of_month)), month, of_month),
         unit => {
-            doubt::unknown(|| format!("the unit `{unit}` of DATEDIF"));
+            uncertainty::unknown(|| format!("the unit `{unit}` of DATEDIF"));
             return None;
         }
     })

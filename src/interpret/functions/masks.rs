@@ -1,11 +1,11 @@
 //! TEXT: numbers, dates and times by a mask.
 
 use crate::interpret::calendar::civil;
-use crate::interpret::doubt;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::conversion::as_date;
 use crate::interpret::functions::text::{strict, text};
 use crate::interpret::functions::timeframes;
+use crate::interpret::uncertainty;
 use crate::interpret::value::{DAY, Value};
 
 pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
@@ -212,7 +212,7 @@ impl Part {
 
 /// A mask that nobody here knows.
 fn unread(what: &str, place: &str) -> String {
-    doubt::unknown(|| format!("`{what}` {place}"));
+    uncertainty::unknown(|| format!("`{what}` {place}"));
     String::new()
 }
 

@@ -2,10 +2,10 @@
 
 use std::f64::consts::PI;
 
-use crate::interpret::doubt::{self, inexact, sized};
 use crate::interpret::exact::{Exact, Towards, quotient};
 use crate::interpret::functions::Args;
 use crate::interpret::functions::text::strict;
+use crate::interpret::uncertainty::{self, inexact, sized};
 use crate::interpret::value::Value;
 
 pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
@@ -48,7 +48,7 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
             (x, y) => {
                 if y == 0.0 && x < 0.0 {
                     // Floats have a zero below zero, decimals do not.
-                    doubt::mark();
+                    uncertainty::mark();
                 }
                 float(y.atan2(x))
             }
@@ -62,7 +62,7 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
 
 pub fn number(value: &Value) -> f64 {
     value.number().unwrap_or_else(|| {
-        doubt::unknown(|| format!("{} as a number", value.text()));
+        uncertainty::unknown(|| format!("{} as a number", value.text()));
         0.0
     })
 }
@@ -116,7 +116,7 @@ fn whole(digits: i128) -> Value {
             Value::Int(i)
         }
         Err(_) => {
-            doubt::oversize();
+            uncertainty::oversize();
             Value::Null
         }
     }
@@ -125,17 +125,17 @@ fn whole(digits: i128) -> Value {
 fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     if places.abs() > 20 {
         // Warehouses stop there, sooner or later.
-        doubt::mark();
+        uncertainty::mark();
     }
     let Some(exact) = Exact::of(value) else {
         // So large that it has no fraction, or so small that it is none.
-        doubt::mark();
+        uncertainty::mark();
         return value.clone();
     };
     match exact.rounded(places, towards) {
         Some(exact) => as_is(value, exact),
         None if towards == Towards::Away && exact.digits != 0 => {
-            doubt::oversize();
+            uncertainty::oversize();
             Value::Null
         }
         None => as_is(value, Exact { digits: 0, scale: 0 }),
@@ -182,7 +182,7 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
 fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
     let aligned = Exact::of(a).zip(Exact::of(b)).and_then(|(a, b)| Exact::aligned(a, b));
     if aligned.is_none() {
-        doubt::mark();
+        uncertainty::mark();
     }
     aligned
 }
@@ -315,6 +315,6 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
 
 fn within_one(x: f64) -> Option<f64> {
     // An engine may see a bit more than 1.
-    doubt::compared(x.abs(), 1.0);
+    uncertainty::compared(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

@@ -2,9 +2,9 @@
 
 use regex::Regex;
 
-use crate::interpret::doubt;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::text::{first_place, strict, text};
+use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
 /// Where a needle or a new text comes from a column it is taken as it is.
@@ -170,7 +170,7 @@ fn expression(pattern: &str) -> Option<Regex> {
     }
     let expression = Regex::new(&spelled).ok();
     if expression.is_none() {
-        doubt::unknown(|| format!("the regular expression `{pattern}`"));
+        uncertainty::unknown(|| format!("the regular expression `{pattern}`"));
     }
     expression
 }

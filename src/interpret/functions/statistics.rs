@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use crate::interpret::arithmetic::binary;
-use crate::interpret::doubt::{self, blurred, inexact};
 use crate::interpret::exact::Exact;
 use crate::interpret::expr::Op;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::criteria::meets;
 use crate::interpret::functions::math::number;
+use crate::interpret::uncertainty::{self, blurred, inexact};
 use crate::interpret::value::Value;
 
 /// Over rows, each with the values of the arguments; none for a name that is no aggregate.
@@ -116,7 +116,7 @@ fn average(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Null;
     }
-    Value::Number(doubt::ratio(sum(values).number().unwrap_or(0.0), values.len() as f64))
+    Value::Number(uncertainty::ratio(sum(values).number().unwrap_or(0.0), values.len() as f64))
 }
 
 fn product(values: &[Value]) -> Value {
@@ -164,7 +164,7 @@ fn between(sorted: &[f64], place: f64) -> f64 {
     if part == 0.0 {
         return at(below);
     }
-    doubt::sum(at(below), doubt::product(doubt::sum(at(below + 1), -at(below)), part))
+    uncertainty::sum(at(below), uncertainty::product(uncertainty::sum(at(below + 1), -at(below)), part))
 }
 
 fn numbers(values: &[Value]) -> Vec<f64> {
@@ -203,14 +203,14 @@ fn spread(values: &[Value], short: usize) -> Option<f64> {
     let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
     let squares = numbers.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
     doubt_if_flat(squares, &numbers);
-    Some(inexact(doubt::sized(squares / (numbers.len() - short) as f64)))
+    Some(inexact(uncertainty::sized(squares / (numbers.len() - short) as f64)))
 }
 
 /// A spread that is nothing but lost digits.
 fn doubt_if_flat(squares: f64, numbers: &[f64]) {
     let size = numbers.iter().map(|x| x * x).sum::<f64>();
     if squares != 0.0 && squares < 1e-9 * size {
-        doubt::mark();
+        uncertainty::mark();
     }
 }
 
@@ -253,7 +253,7 @@ impl Pairs {
             return Value::Null;
         }
         let count = (self.count() - short) as f64;
-        Value::Number(blurred(doubt::sized(self.moments().4 / count), self.size() / count))
+        Value::Number(blurred(uncertainty::sized(self.moments().4 / count), self.size() / count))
     }
 
     fn correlation(&self) -> Value {

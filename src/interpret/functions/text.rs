@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::interpret::doubt;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::math::number;
+use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
 /// The longest text that REPT makes.
@@ -52,7 +52,7 @@ pub fn text(value: &Value) -> Cow<'_, str> {
         Value::Text(text) => text.into(),
         Value::Int(number) => number.to_string().into(),
         other => {
-            doubt::unknown(|| format!("{} as a text", other.text()));
+            uncertainty::unknown(|| format!("{} as a text", other.text()));
             "".into()
         }
     }

@@ -3,9 +3,9 @@
 use super::dbt::DefinitionKeys;
 use super::{Definitions, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
 use crate::model::checks::is_plain_name;
 use crate::model::keys::DEFINITION;
+use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {

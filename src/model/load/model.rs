@@ -2,9 +2,9 @@
 
 use super::{Loader, Spec};
 use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
 use crate::model::keys::{MODEL, STEP};
 use crate::model::semantic::SemanticModels;
+use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {

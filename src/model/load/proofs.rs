@@ -4,9 +4,9 @@ use super::{Loader, Text};
 use crate::check::is_iso_date;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
 use crate::model::checks::{dbt_name_fault, is_plain_name};
 use crate::model::keys::RULE;
+use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// A condition that every row of the model meets.

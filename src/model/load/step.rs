@@ -2,8 +2,8 @@
 
 use super::{Keep, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
 use crate::model::keys::{MODEL, STEP};
+use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {

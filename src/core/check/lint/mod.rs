@@ -9,7 +9,7 @@ mod totals;
 mod weeks;
 
 use super::sheet_columns::column_of;
-use super::{Context, Scope, unknown};
+use super::{Context, Scope, unresolved_names};
 use crate::Type;
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};
@@ -228,7 +228,7 @@ fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
 
 /// How many letters the name of a cell begins with; none of what no sheet has: `XFD1048576` is the last.
 fn cell_letters(text: &str) -> Option<usize> {
-    if !unknown::looks_like_cell(text) {
+    if !unresolved_names::looks_like_cell(text) {
         return None;
     }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();

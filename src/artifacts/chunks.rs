@@ -1,0 +1,274 @@
+//! A manifest's text in pieces, found by passing over what stands in them: nodes can be read side by side, and those
+//! that did not change need not be read at all.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::lenient::Text;
+use super::manifest::{Manifest, kind_of_section};
+use super::node::ResourceType;
+use crate::codec;
+
+/// Bytes of a text that are looked at one by one; from there on it is long, and searched.
+const SHORT: usize = 16;
+
+/// A manifest's text in pieces.
+#[derive(Debug)]
+pub(super) struct Pieces<'t> {
+    /// What stands in sections of nodes, in the order written.
+    pub nodes: Vec<Piece<'t>>,
+    /// A manifest of all other sections.
+    pub rest: String,
+}
+
+/// What stands below an id.
+#[derive(Debug)]
+pub(super) struct Piece<'t> {
+    /// What nodes of the section are.
+    pub kind: ResourceType,
+    pub id: Cow<'t, str>,
+    pub text: &'t str,
+    pub print: Print,
+}
+
+/// What tells a piece's text from others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Print {
+    pub(super) hash: u64,
+    /// Bytes of the text; 0 where nothing is known of it.
+    pub(super) length: u32,
+}
+
+impl Print {
+    fn of(kind: ResourceType, text: &str) -> Self {
+        let hash = codec::print(text.as_bytes()).wrapping_add(kind as u64);
+        // A longer one is like none: it is read each time.
+        Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
+    }
+
+    /// Whether both are of one text.
+    pub fn is(self, other: Self) -> bool {
+        self == other && self.length > 0
+    }
+}
+
+/// What tells the texts of a manifest's nodes from others: with it a later manifest is passed over faster.
+///
+/// ```
+/// use formulac::artifacts::{Keep, Manifest, Outline};
+/// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
+/// let (before, _) = Manifest::updated(text, Keep::default(), &Outline::default(), || None).unwrap();
+/// let outline = Outline::from_stored(&before.outline().to_stored()).unwrap();
+/// let (after, read) = Manifest::updated(text, Keep::default(), &outline, || Some(before)).unwrap();
+/// assert_eq!((after.nodes.len(), read.read()), (1, 0));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    pub(super) prints: FxHashMap<Arc<str>, Print>,
+}
+
+impl Outline {
+    fn print(&self, id: &str) -> Print {
+        self.prints.get(id).copied().unwrap_or_default()
+    }
+}
+
+impl Manifest {
+    /// What tells the texts of its nodes from others.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        Outline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
+    }
+}
+
+impl<'t> Pieces<'t> {
+    /// The pieces of a text; `None` if it is no mapping of mappings, which a reader of JSON says better. It has to read
+    /// the pieces too: what stands inside is not looked at. What the outline knows is passed over in one go.
+    pub fn of(text: &'t str, outline: &Outline) -> Option<Self> {
+        let mut walk = Walk { text, at: 0 };
+        let mut nodes = Vec::new();
+        let mut rest = String::from("{");
+        walk.entries(&mut |walk, key, name| {
+            if rest.len() > 1 {
+                rest.push(',');
+            }
+            rest.push_str(key);
+            rest.push(':');
+            let Some(kind) = kind_of_section(&name).filter(|_| walk.next() == Some(b'{')) else {
+                rest.push_str(walk.value()?);
+                return Some(());
+            };
+            rest.push_str("{}");
+            walk.entries(&mut |walk, _, id| {
+                let known = outline.print(&id);
+                let (text, print) = match walk.ahead(known.length).filter(|text| Print::of(kind, text).is(known)) {
+                    Some(text) => {
+                        walk.at += text.len();
+                        (text, known)
+                    }
+                    None => {
+                        let text = walk.value()?;
+                        (text, Print::of(kind, text))
+                    }
+                };
+                nodes.push(Piece { kind, id, text, print });
+                Some(())
+            })
+        })?;
+        walk.blank();
+        rest.push('}');
+        walk.next().is_none().then_some(Self { nodes, rest })
+    }
+}
+
+/// What goes over the value of an entry, given its key as it is written and as it reads.
+type OfEntry<'f, 't> = dyn FnMut(&mut Walk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
+
+/// A place in a text of JSON.
+struct Walk<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Walk<'t> {
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blank(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.next() {
+            self.at += 1;
+        }
+    }
+
+    /// Goes over a sign, where it stands here.
+    fn takes(&mut self, sign: u8) -> bool {
+        self.blank();
+        let is_here = self.next() == Some(sign);
+        self.at += usize::from(is_here);
+        is_here
+    }
+
+    /// Goes over a mapping.
+    fn entries(&mut self, each: &mut OfEntry<'_, 't>) -> Option<()> {
+        if !self.takes(b'{') {
+            return None;
+        }
+        if self.takes(b'}') {
+            return Some(());
+        }
+        loop {
+            self.blank();
+            let start = self.at;
+            self.string()?;
+            let key = self.text.get(start..self.at)?;
+            let name: Text<'t> = serde_json::from_str(key).ok()?;
+            if !self.takes(b':') {
+                return None;
+            }
+            self.blank();
+            each(self, key, name.0?)?;
+            if !self.takes(b',') {
+                return self.takes(b'}').then_some(());
+            }
+        }
+    }
+
+    /// So many bytes from here on.
+    fn ahead(&self, length: u32) -> Option<&'t str> {
+        self.text.get(self.at..self.at.checked_add(length as usize)?)
+    }
+
+    /// Goes over a value: as far as brackets and quotes say that it goes.
+    fn value(&mut self) -> Option<&'t str> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.next()? {
+                b'"' => self.string()?,
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' => {
+                    depth = depth.checked_sub(1)?;
+                    self.at += 1;
+                }
+                // Between values, or a number or word, which is all of it where nothing is open.
+                _ if depth > 0 => self.at += 1,
+                _ => {
+                    let is_of_word = |byte: &u8| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
+                    let rest = self.text.as_bytes().get(self.at..)?;
+                    self.at += rest.iter().take_while(|byte| is_of_word(byte)).count();
+                }
+            }
+            if depth == 0 {
+                return self.text.get(start..self.at);
+            }
+        }
+    }
+
+    /// Goes over a text in quotes.
+    fn string(&mut self) -> Option<()> {
+        if self.next() != Some(b'"') {
+            return None;
+        }
+        self.at += 1;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..)?;
+            let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+            let near = rest.iter().take(SHORT).position(is_end);
+            let found = near.or_else(|| Some(SHORT + memchr::memchr2(b'"', b'\\', rest.get(SHORT..)?)?))?;
+            self.at += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return Some(());
+            }
+            // What stands behind a backslash ends nothing.
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outline, Pieces};
+
+    fn told(text: &str) -> Option<String> {
+        let pieces = Pieces::of(text, &Outline::default())?;
+        let nodes: Vec<String> =
+            pieces.nodes.iter().map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text)).collect();
+        Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
+    }
+
+    #[test]
+    fn pieces_end_where_brackets_and_quotes_say_so() {
+        for (text, expected) in [
+            ("{}", Some(" | {}")),
+            (r#" {"nodes" : { } , "x": [1, {"a": "}"}]} "#, Some(r#" | {"nodes":{},"x":[1, {"a": "}"}]}"#)),
+            (
+                r#"{"sources": {"a": {"b": "\"}\\"}, "c\u0041": null,"d":[{"e":1.5e3}]}, "metadata": {"v": true}}"#,
+                Some(
+                    r#"source a {"b": "\"}\\"} ; source cA null ; source d [{"e":1.5e3}] | {"sources":{},"metadata":{"v": true}}"#,
+                ),
+            ),
+            (
+                r#"{"metrics": {"a": "sixteen bytes, and then some more: \" and so on, até ao fim"}}"#,
+                Some(r#"metric a "sixteen bytes, and then some more: \" and so on, até ao fim" | {"metrics":{}}"#),
+            ),
+            // Of another shape: as all else is.
+            (r#"{"nodes": null, "sources": []}"#, Some(r#" | {"nodes":null,"sources":[]}"#)),
+            ("", None),
+            ("[]", None),
+            ("{} {}", None),
+            (r#"{"nodes": {"a": {"b": 1}"#, None),
+            (r#"{"nodes": {"a": {"b": "1}}}"#, None),
+            (r#"{"nodes": {"a": 1,}}"#, None),
+            (r#"{"nodes": {"a" 1}}"#, None),
+            (r#"{"nodes": {"a": }}}"#, None),
+        ] {
+            assert_eq!(told(text).as_deref(), expected, "{text}");
+        }
+    }
+}

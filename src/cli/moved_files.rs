@@ -1,0 +1,60 @@
+//! Generated files that somebody moved to another folder. They stay there, and are found by their headers.
+
+use std::collections::BTreeMap;
+
+use formulac::dbt::spec_of;
+
+use super::folder;
+use super::models::{self, Model};
+use super::source::read_text;
+use super::workspace::Place;
+
+/// The paths of moved files, by the paths that the project's folders give them. All are seen from the project's folder.
+#[derive(Clone, Debug, Default)]
+pub struct Moved(BTreeMap<String, String>);
+
+impl Moved {
+    /// Finds the files of models that are not in their folders, in all folders that dbt reads models from.
+    pub fn find(place: &Place, models: &[Model]) -> Self {
+        let (own, tests) = place.folders();
+        let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
+        for (model, built) in models::built(models) {
+            for path in model.files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
+                let (Some(name), false) = (path.file_name(), place.root.join(&path).exists()) else { continue };
+                let expected = folder::inside("".as_ref(), &path);
+                missing.insert(name.to_string_lossy().into_owned(), (expected, &built.path));
+            }
+        }
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let roots = place.dbt.iter().flat_map(|dbt| dbt.model_paths.iter()).map(|path| place.root.join(path));
+        let roots = roots.filter(|_| !missing.is_empty());
+        let named = |path: &std::path::Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
+        for path in roots.flat_map(|root| folder::files(&root, |path| named(path).is_some())) {
+            let Some((expected, spec)) = named(&path) else { continue };
+            if read_text(&path).is_ok_and(|text| spec_of(&text) == Some(spec)) {
+                found.entry(expected.clone()).or_default().push(place.inside(&path));
+            }
+        }
+        // A copy is no move.
+        let one = |(expected, mut paths): (String, Vec<String>)| {
+            paths.dedup();
+            (paths.len() == 1).then(|| Some((expected, paths.pop()?))).flatten()
+        };
+        Self(found.into_iter().filter_map(one).collect())
+    }
+
+    /// All moved files.
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
+    /// The path where a file is.
+    pub fn path<'p>(&'p self, path: &'p str) -> &'p str {
+        self.0.get(path).map_or(path, String::as_str)
+    }
+
+    /// The same for all keys of a map.
+    pub fn paths<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
+        files.into_iter().map(|(path, value)| (self.path(&path).to_owned(), value)).collect()
+    }
+}

@@ -1,0 +1,130 @@
+//! Names that dbt would refuse: another node has them already, whatever its folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use formulac::artifacts::Manifest;
+use formulac::dbt::GraphNode;
+use formulac::diag::{Code, Diagnostic};
+
+use super::exit::Found;
+use super::models::Model;
+use super::moved_files::Moved;
+
+/// Kinds of nodes that `ref` finds, which share their names.
+const REFERRED: &[&str] = &["model", "seed", "snapshot"];
+
+/// Reports models and tests whose names are taken by nodes that are not their own. `folders` are those of the models
+/// and tests, seen from dbt's project.
+pub fn check(
+    models: &[Model],
+    manifest: &Manifest,
+    nodes: &[GraphNode],
+    root: &Path,
+    folders: [&str; 2],
+    moved: &Moved,
+    found: &mut [Found],
+) {
+    let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
+    let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| is_there(node, manifest, root)) {
+        let kind = node.node.kind.as_str();
+        if REFERRED.contains(&kind) {
+            taken.entry(node.node.name.to_lowercase()).or_insert(node);
+        } else if kind == "test" {
+            tests.entry(node.node.name.to_lowercase()).or_insert(node);
+        }
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for model in models {
+        let mut say = |message: String, help: &str| {
+            let fault = Diagnostic::new(Code::NameTaken, model.name_span, message).with_help(help);
+            found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
+        };
+        // Another version of the model may be a file that somebody wrote; the properties beside ours describe it.
+        let others = |node: &GraphNode, folder: &str, name: &str| {
+            let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
+            let is_own = |path: &String| own.iter().any(|own| path.trim_start_matches("./") == moved.path(own));
+            !node.node.paths.iter().any(is_own)
+        };
+        let file = |node: &GraphNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
+        if let Some(node) = taken.get(&model.name.to_lowercase()).filter(|node| others(node, folders[0], &model.name)) {
+            let state = if node.disabled { "disabled " } else { "" };
+            let (kind, name) = (&node.node.kind, &node.node.name);
+            say(format!("dbt has a {state}{kind} `{name}` already{}", file(node)), "give the model another name");
+        }
+        for (name, _) in model.built.iter().flat_map(|built| &built.tests) {
+            if let Some(node) = tests.get(&name.to_lowercase()).filter(|node| others(node, folders[1], name)) {
+                say(format!("dbt has a test `{name}` already{}", file(node)), "give that test another name");
+            }
+            if seen.insert(name.to_lowercase(), model.spec).is_some_and(|first| first != model.spec) {
+                say(format!("another spec makes the test `{name}` as well"), "give the model or the rule another name");
+            }
+        }
+    }
+    check_declared(models, manifest, nodes, root, folders[0], moved, found);
+}
+
+/// Docs blocks, exposures, metrics and semantic models of names that others have: of the project's nodes, but for those
+/// in files that the specs write anew, and of each other.
+fn check_declared(
+    models: &[Model],
+    manifest: &Manifest,
+    nodes: &[GraphNode],
+    root: &Path,
+    folder: &str,
+    moved: &Moved,
+    found: &mut [Found],
+) {
+    let own: BTreeSet<String> = models
+        .iter()
+        .flat_map(|model| ["yml", "md"].map(|end| format!("{}/{}.{end}", folder.trim_end_matches('/'), model.name)))
+        .map(|path| moved.path(&path).to_owned())
+        .collect();
+    let is_other = |package: &str, paths: &[&str]| {
+        let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == package);
+        let is_written = paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
+        is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
+    };
+    let said = |paths: &[&str]| {
+        let file = paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
+        format!("dbt has it already{file}")
+    };
+    let mut taken: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| !node.disabled) {
+        let paths: Vec<&str> = node.node.paths.iter().map(String::as_str).collect();
+        if is_other(&node.node.package, &paths) {
+            taken.insert((&node.node.kind, &node.node.name), said(&paths));
+        }
+    }
+    for block in &manifest.docs {
+        let paths: Vec<&str> = Some(&*block.original_file_path).filter(|path| !path.is_empty()).into_iter().collect();
+        if is_other(&block.package, &paths) {
+            taken.insert(("doc", &block.name), said(&paths));
+        }
+    }
+    for model in models {
+        for declared in model.built.iter().flat_map(|built| &built.declared) {
+            let kind = match declared.kind() {
+                "doc" => "docs block".to_owned(),
+                kind => kind.replace('_', " "),
+            };
+            let here = format!("the spec of `{}` has it as well", model.name);
+            if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
+                let help = match declared.kind() {
+                    "exposure" => "write it once, and list the other model in its `depends_on`",
+                    _ => "give the model or the column another name",
+                };
+                let message = format!("the name `{}` of this {kind} is taken: {other}", declared.name());
+                let fault = Diagnostic::new(Code::DeclaredTwice, declared.span(), message).with_help(help);
+                found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
+            }
+        }
+    }
+}
+
+/// Whether the node's file still stands where the manifest saw it; a package's stands elsewhere.
+fn is_there(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
+    let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == node.node.package);
+    !is_own || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
+}

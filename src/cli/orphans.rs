@@ -1,0 +1,74 @@
+//! Files that a spec made once and makes no more: tests of what is proven or gone, docs of which nothing is left.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use formulac::dbt::{is_as_written, spec_of};
+
+use super::bounds::absolute;
+use super::source::read_text;
+use super::workspace::Place;
+use super::{folder, project};
+
+/// Bytes of a file in which its header is.
+const HEAD: u64 = 4096;
+
+/// Generated files of the project's specs in other folders than those of `models:` and `tests:`, because the project file
+/// named these before. They are looked for where dbt does, and in the folders of the defaults. Files that somebody moved
+/// are left out: they are generated where they are.
+pub fn elsewhere(place: &Place) -> Vec<PathBuf> {
+    let (models, tests) = place.folders();
+    let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
+    let dbt = place.dbt.as_ref();
+    let read =
+        dbt.iter().flat_map(|dbt| dbt.model_paths.iter().chain(&dbt.test_paths).map(|path| dbt.folder.join(path)));
+    let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
+    let specs = place.specs_folder();
+    let defaults = [project::MODELS, project::TESTS].map(|folder| absolute(&place.root.join(folder)));
+    let is_moved = |path: &Path, spec: &str| {
+        let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| absolute(path).starts_with(folder));
+        let is_twice = || path.file_name().is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
+        !is_in(&defaults) && !is_twice() && place.root.join(spec).is_file()
+    };
+    let is_ours = |path: &PathBuf| {
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+        let head = String::from_utf8_lossy(&head);
+        let spec = spec_of(&head).filter(|spec| {
+            spec.strip_prefix(specs.as_str()).is_some_and(|rest| rest.starts_with('/')) && !is_moved(path, spec)
+        });
+        read.is_ok() && spec.is_some()
+    };
+    let is_elsewhere = |path: &Path| {
+        let is_kind = path.extension().is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));
+        is_kind && !own.iter().any(|folder| absolute(path).starts_with(folder))
+    };
+    let files: BTreeSet<PathBuf> = folders.flat_map(|folder| folder::files(&folder, is_elsewhere)).collect();
+    files.into_iter().filter(is_ours).collect()
+}
+
+/// The left over tests of a model: of its name, from its spec, still as formulac wrote them, and not `made` now.
+pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    // Where there is no folder there is no test.
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let begin = format!("assert_{}_", model.to_lowercase());
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with(&begin)
+            && name.ends_with(".sql")
+            && !made(path)
+            && read_text(path).is_ok_and(|text| spec_of(&text) == Some(spec) && is_as_written(&text))
+    };
+    let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
+    left.sort();
+    left
+}
+
+/// The docs of a model from its spec, still as formulac wrote them.
+pub fn docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
+    let path = folder.join(format!("{model}.md"));
+    let text = read_text(&path).ok()?;
+    (spec_of(&text) == Some(spec) && is_as_written(&text)).then_some(path)
+}

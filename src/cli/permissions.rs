@@ -1,0 +1,152 @@
+//! Which right each command takes, and what becomes of a command that somebody's role does not let them call.
+
+use formulac::sync::{Entry, REFUSED};
+use formulac::team::{Right, Role};
+use jiff::Timestamp;
+
+use super::args::{ChangeCommand, Command};
+use super::atomic_write::{Planned, write_all};
+use super::environment::{self, Environment};
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::sync::{REFUSALS, Repository, make_local};
+use super::workspace::Place;
+use super::{identity, project};
+
+/// What a command takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// Everybody who has the files may read them.
+    Nothing,
+    One(Right),
+    /// It changes the environment that is chosen.
+    OfEnvironment,
+}
+
+fn takes(command: &Command) -> Takes {
+    let unless = |only_reads: bool, right: Right| if only_reads { Takes::Nothing } else { Takes::One(right) };
+    match command {
+        Command::Compile(_)
+        | Command::Query(_)
+        | Command::Preview(_)
+        | Command::Status(_)
+        | Command::Doctor(_)
+        | Command::Plan(_)
+        | Command::Log(_)
+        | Command::Explain(_)
+        | Command::Functions(_)
+        | Command::Impact(_)
+        | Command::Lineage(_)
+        | Command::Schema(_)
+        | Command::Env(_) => Takes::Nothing,
+        Command::Init(args) => unless(args.dry_run || args.example, Right::Settings),
+        Command::Model(args) => unless(args.out.is_none() || args.check, Right::Develop),
+        Command::Generate(args) => unless(args.check, Right::Develop),
+        Command::Pull(args) => unless(args.check || args.dry_run, Right::Develop),
+        Command::Promote(args) => unless(args.dry_run, Right::Develop),
+        Command::Check(args) => unless(!args.fix, Right::Develop),
+        Command::Resolve(_) | Command::Adopt(_) => Takes::One(Right::Develop),
+        Command::Push(_) | Command::Rollback(_) => Takes::OfEnvironment,
+        Command::Verify(_) => Takes::One(Right::Test),
+        Command::Release(_) => Takes::One(Right::Deploy),
+        Command::Authorize(args) => unless(args.codeowners.is_none(), Right::Settings),
+        Command::Change(args) => match &args.command {
+            ChangeCommand::List(_) | ChangeCommand::Show(_) => Takes::Nothing,
+            ChangeCommand::Propose(_) => Takes::One(Right::Propose),
+            ChangeCommand::Comment(_) => Takes::One(Right::Comment),
+            // Whom a spec names may approve without the right; the command itself looks.
+            ChangeCommand::Approve(_) | ChangeCommand::Reject(_) => Takes::Nothing,
+        },
+    }
+}
+
+/// Refuses a command that the user's role does not allow. Outside a project, or in one without roles, everything is allowed.
+pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
+    let takes = takes(command);
+    if takes == Takes::Nothing {
+        return Ok(());
+    }
+    let Some((project, _)) = project::read_with_place(session.global.project_dir.as_deref())? else { return Ok(()) };
+    if !project.people().have_roles() {
+        return Ok(());
+    }
+    let place = Place::find(session)?;
+    let (right, environment) = match takes {
+        Takes::OfEnvironment => {
+            let environment = environment::chosen(&session.global, &place.project)?;
+            let changed = environment.filter(|it| it.is_merged_into()).or_else(|| of_branch(&place));
+            (if changed.is_some() { Right::Deploy } else { Right::Develop }, changed)
+        }
+        Takes::One(right) => (right, None),
+        Takes::Nothing => return Ok(()),
+    };
+    let who = identity::of(&place.root).unwrap_or_default();
+    if place.project.people().rights(&who).has(right) {
+        return Ok(());
+    }
+    Err(refused(session, &place, &who, command.name(), right, environment.as_ref()))
+}
+
+/// The environment that is merged into and whose branch this is: a commit here changes it, whatever else is chosen.
+fn of_branch(place: &Place) -> Option<Environment> {
+    let branch = Repository::find(&place.root).ok()?.branch().ok()?;
+    let of_branch = |it: &&Environment| it.is_merged_into() && it.branch.as_ref() == Some(&branch);
+    place.project.environments().iter().find(of_branch).cloned()
+}
+
+/// Logs a command that was refused for want of a right, and says what it takes.
+pub fn refused(
+    session: &Session,
+    place: &Place,
+    who: &str,
+    command: &str,
+    right: Right,
+    environment: Option<&Environment>,
+) -> Failure {
+    log(session, place, who, command, environment);
+    let roles = place.project.people().roles(who);
+    let named: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    let role =
+        if named.is_empty() { "has no role".to_owned() } else { format!("has the role {}", named.join(" and ")) };
+    let who = if who.is_empty() { "nobody that git or FORMULAC_USER names" } else { who };
+    let target = environment.map(|environment| format!(" to `{}`", environment.name)).unwrap_or_default();
+    let can: Vec<&str> = Role::ALL.iter().filter(|role| role.rights().has(right)).map(|role| role.name()).collect();
+    Failure::new(
+        Exit::NotAllowed,
+        format!("`{command}`{target} is not allowed: {who} {role} and may not {}", right.told()),
+    )
+    .with_help(format!("it takes the role {}; roles stand in formulac.yml. This is logged", can.join(" or ")))
+}
+
+/// Logs a command that was called on another branch than that of a protected environment, and says where it belongs.
+pub fn elsewhere(
+    session: &Session,
+    place: &Place,
+    command: &str,
+    environment: &Environment,
+    what: &str,
+    branch: &str,
+) -> Failure {
+    log(session, place, &identity::of(&place.root).unwrap_or_default(), command, Some(environment));
+    Failure::new(Exit::NotAllowed, what)
+        .with_help(format!("`git switch {branch}`, or choose another environment with `--env`. This is logged"))
+}
+
+/// Logs a command that was refused, in this work tree alone: git status stays as it is.
+pub fn log(session: &Session, place: &Place, who: &str, command: &str, environment: Option<&Environment>) {
+    let mut entry = Entry::default();
+    // The entry has no parents, because another branch may lack them. Its time says what came first.
+    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    who.clone_into(&mut entry.by);
+    entry.did = REFUSED.to_owned();
+    entry.environment = environment.map(|environment| environment.name.clone()).unwrap_or_default();
+    entry.changes = vec![command.to_owned()];
+    let file = Planned { path: place.root.join(REFUSALS).join(entry.file_name()), text: entry.text() };
+    let written = place.bounds().and_then(|bounds| {
+        make_local(&bounds, &place.root)?;
+        write_all(&bounds, &[file])
+    });
+    if written.is_err() {
+        session.warn("warning: this could not be logged");
+    }
+}

@@ -1,0 +1,241 @@
+//! Changes made to files and committed, wholly or not at all.
+
+use std::collections::BTreeMap;
+
+use formulac::sync::{Disk, Fault, FileChange, Journal, Left, TextChange, left, prepare};
+use serde_json::{Value, json};
+
+use super::disk::Files;
+use super::repository::Repository;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+use crate::cli::workspace::Place;
+
+/// The commit that goes with a change.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    pub message: String,
+    /// The files that belong to it, seen from the project's folder.
+    pub paths: Vec<String>,
+    /// The hash of the entry of the log, by which the commit is known again.
+    pub entry: String,
+    /// The branch that it is on, and the one that is begun for it.
+    pub branch: String,
+    pub begins: Option<String>,
+}
+
+/// The trailer of a commit that names its entry.
+pub const TRAILER: &str = "Formulac-Entry";
+
+impl Commit {
+    fn note(&self) -> Value {
+        json!({
+            "message": self.message, "paths": self.paths, "entry": self.entry, "branch": self.branch,
+            "begins": self.begins,
+        })
+    }
+
+    fn read(note: &Value) -> Option<Self> {
+        let text = |key: &str| note.get(key).and_then(Value::as_str).map(str::to_owned);
+        let paths = note.get("paths")?.as_array()?.iter().filter_map(Value::as_str);
+        Some(Self {
+            message: text("message")?,
+            paths: paths.map(str::to_owned).collect(),
+            entry: text("entry")?,
+            branch: text("branch")?,
+            begins: text("begins"),
+        })
+    }
+
+    /// Whether the last commit is this one.
+    fn is_made(&self, repository: &Repository) -> Result<bool, Failure> {
+        Ok(repository.last_message()?.contains(&format!("{TRAILER}: {}", self.entry)))
+    }
+
+    /// Goes to its branch and commits, as far as that is not done.
+    fn make(&self, repository: &Repository) -> Result<(), Failure> {
+        if let Some(name) = &self.begins
+            && repository.branch()? != *name
+        {
+            repository.begin_branch(name)?;
+        }
+        if self.is_made(repository)? { Ok(()) } else { repository.commit(&self.paths, &self.message) }
+    }
+
+    /// Takes back what of it is done.
+    fn unmake(&self, repository: &Repository) -> Result<(), Failure> {
+        repository.forget(&self.paths)?;
+        match &self.begins {
+            Some(name) if repository.branch()? == *name => repository.leave_branch(name, &self.branch),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Does it: all files, then the commit. What fails on the way is undone.
+pub fn carry_out(
+    place: &Place,
+    repository: &Repository,
+    changes: &[FileChange],
+    commit: &Commit,
+) -> Result<(), Failure> {
+    let mut disk = Files::of(place)?;
+    let journal = prepare(&mut disk, changes, commit.note()).map_err(|fault| failure(&fault))?;
+    let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
+    let is_applied = applied.is_ok();
+    match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
+        Ok(()) => Ok(()),
+        // What git failed in behind the commit is no reason to take it back.
+        Err(_) if commit.is_made(repository).unwrap_or(false) => {
+            let _ = journal.finish(&mut disk);
+            Ok(())
+        }
+        Err(failure) => Err(undone(&mut disk, repository, &journal, commit, is_applied, failure)),
+    }
+}
+
+/// Changes files of the work tree and commits nothing: all of them, or none.
+pub fn without_commit(place: &Place, changes: Vec<TextChange>) -> Result<(), Failure> {
+    let changes = placed(place, changes)?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut disk = Files::of(place)?;
+    let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| failure(&fault))?;
+    let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
+    if applied.is_err() {
+        let _ = journal.undo(&mut disk);
+    } else {
+        let _ = journal.finish(&mut disk);
+    }
+    applied
+}
+
+/// Commits what the journal has written, and forgets the journal.
+fn finish(disk: &mut Files, repository: &Repository, journal: &Journal, commit: &Commit) -> Result<(), Failure> {
+    commit.make(repository).or_else(|failure| {
+        // Formatters refuse a commit whose files they change. They have nothing to change in the second one.
+        let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
+        if is_rewritten { commit.make(repository) } else { Err(failure) }
+    })?;
+    repository.follow_hooks(&commit.paths)?;
+    // What is committed is done: the next run clears away what could not be now.
+    let _ = journal.finish(disk);
+    Ok(())
+}
+
+fn undone(
+    disk: &mut Files,
+    repository: &Repository,
+    journal: &Journal,
+    commit: &Commit,
+    is_applied: bool,
+    why: Failure,
+) -> Failure {
+    let taken_back = commit.unmake(repository);
+    // What differs from what was written just now, a hook of the commit has written.
+    let undone = if is_applied { journal.undo_all(disk) } else { journal.undo(disk) };
+    let result = undone.map_err(|fault| failure(&fault)).and(taken_back);
+    match (result, why) {
+        (Ok(()), why) => why,
+        (Err(_), Failure::Message(mut message)) => {
+            message.help = Some("the next `formulac push` finishes or undoes what is half done".to_owned());
+            Failure::Message(message)
+        }
+        (Err(_), why) => why,
+    }
+}
+
+/// Finishes what an earlier run was killed in, or undoes what failed in it.
+pub fn recover(session: &Session, place: &Place) -> Result<(), Failure> {
+    let mut disk = Files::of(place)?;
+    let (journal, to_undo) = match left(&mut disk).map_err(|fault| failure(&fault))? {
+        Left::Nothing => return Ok(()),
+        Left::ToFinish(journal) => (journal, false),
+        Left::ToUndo(journal) => (journal, true),
+    };
+    let Some(commit) = Commit::read(&journal.note) else {
+        // Nothing was to be committed.
+        let done = if to_undo {
+            journal.undo(&mut disk)
+        } else {
+            journal.apply(&mut disk).and_then(|()| journal.finish(&mut disk))
+        };
+        return done.map_err(|fault| failure(&fault));
+    };
+    let repository = Repository::find(&place.root)?;
+    if to_undo {
+        commit.unmake(&repository)?;
+        journal.undo(&mut disk).map_err(|fault| failure(&fault))?;
+        session.warn("an earlier push had failed half way; it is undone");
+        return Ok(());
+    }
+    // A hook may have changed the files of a commit that is made.
+    let applied = match commit.is_made(&repository)? {
+        true => Ok(()),
+        false => journal.apply(&mut disk).map_err(|fault| failure(&fault)),
+    };
+    applied.and_then(|()| finish(&mut disk, &repository, &journal, &commit)).map_err(|failure| match failure {
+        Failure::Message(mut message) => {
+            message.text = format!("an earlier push was interrupted and cannot be finished: {}", message.text);
+            message.help.get_or_insert_with(|| {
+                let journal = place.root.join(formulac::sync::JOURNAL);
+                format!("what it was to write is in {}; remove that folder to forget it", journal.display())
+            });
+            Failure::Message(message)
+        }
+        other => other,
+    })?;
+    session.warn("an earlier push was interrupted; it is finished now");
+    Ok(())
+}
+
+fn failure(fault: &Fault) -> Failure {
+    match fault {
+        Fault::Foreign(_) => Failure::new(Exit::Conflict, format!("nothing is written: {fault}"))
+            .with_help("plan again: what is new in it belongs into the plan"),
+        _ => Failure::new(Exit::Failed, fault.to_string()),
+    }
+}
+
+/// The changes as bytes, at the places that they really are; refused where one leads out of the project, or where two
+/// are one file on some systems.
+pub fn placed(place: &Place, changes: impl IntoIterator<Item = TextChange>) -> Result<Vec<FileChange>, Failure> {
+    let bounds = place.bounds()?;
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut placed = Vec::new();
+    let mut disk = Files::of(place)?;
+    for change in changes {
+        let path = bounds.inside(&place.root.join(&change.path))?;
+        if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
+            && other != path
+        {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("`{other}` and `{path}` are one file where case does not count"),
+            )
+            .with_help("give one of the models another name"));
+        }
+        if change.before.is_none() {
+            differs_by_case(&mut disk, &path)?;
+        }
+        // What is no text was read as one with signs in the place of bytes, and is noticed to differ.
+        let before = change.before.map(String::into_bytes);
+        placed.push(FileChange { path, before, after: change.after.map(String::into_bytes) });
+    }
+    Ok(placed)
+}
+
+/// Refuses a new file beside one whose name differs by case alone: on some systems they are one.
+fn differs_by_case(disk: &mut Files, path: &str) -> Result<(), Failure> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let names = disk.list(folder).unwrap_or_default();
+    match names.iter().find(|other| *other != name && other.to_lowercase() == name.to_lowercase()) {
+        Some(other) => Err(Failure::new(
+            Exit::Failed,
+            format!("`{folder}/{other}` is there, and `{path}` would be the same file where case does not count"),
+        )
+        .with_help("rename or remove one of them")),
+        None => Ok(()),
+    }
+}

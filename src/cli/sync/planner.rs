@@ -1,0 +1,378 @@
+//! The plan of a push, made of what stands in the work tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use formulac::dbt::is_as_written;
+use formulac::decompile::Decompiler;
+use formulac::sync::{
+    Action, HandEdit, KNOWN, KnownChange, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, TextChange, Tools,
+    reconcile_all, state_path,
+};
+use formulac::{CompiledSpec, Compiler};
+
+use super::repository::Repository;
+use super::{omni, text_of};
+use crate::cli::args::{Selection, Target};
+use crate::cli::environment::{self, Environment};
+use crate::cli::exit::{Exit, Failure, Found};
+use crate::cli::folder;
+use crate::cli::generation::Generation;
+use crate::cli::knowledge::{First, changed_facts};
+use crate::cli::models::{self, Model};
+use crate::cli::moved_files::Moved;
+use crate::cli::session::Session;
+use crate::cli::source::Source;
+use crate::cli::workspace::Place;
+
+/// How many committed texts of a spec are compiled to find the one that its files were written from.
+const EARLIER_TEXTS: usize = 20;
+
+/// A plan with what was found on the way.
+pub struct Made {
+    pub plan: Plan,
+    pub found: Vec<Found>,
+    pub models: Vec<Model>,
+    /// Descriptions in Omni's files that cannot be brought to dbt: where they stand, and why.
+    pub refused: Vec<(String, String)>,
+    pub environment: Option<Environment>,
+    /// What the specs make, by model.
+    pub ours: BTreeMap<String, Ours>,
+    /// What reads SQL as formulas; `None` if there is no plan.
+    pub tools: Option<Toolbox>,
+}
+
+/// What is needed to read SQL as formulas, made when it is first asked for.
+pub struct Toolbox {
+    compiler: Compiler,
+    models: Vec<CompiledSpec>,
+    knowing: OnceLock<Compiler>,
+    decompiler: Decompiler,
+    folders: (String, String),
+    moved: Moved,
+}
+
+impl Toolbox {
+    fn new(place: &Place, compiler: &Compiler, generation: &Generation<'_>) -> Self {
+        Self {
+            compiler: compiler.clone(),
+            models: all_of(generation),
+            knowing: OnceLock::new(),
+            decompiler: Decompiler::default(),
+            folders: place.folders(),
+            moved: generation.moved.clone(),
+        }
+    }
+
+    /// The same, as the library takes it.
+    pub fn borrowed(&self) -> Tools<'_> {
+        Tools {
+            // Only where something was edited a compiler has to know all models before it compiles one again.
+            compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
+            decompiler: &self.decompiler,
+            folders: (&self.folders.0, &self.folders.1),
+            moved: self.moved.all(),
+        }
+    }
+}
+
+impl Made {
+    /// Whether all specs are without errors, so that there is a plan.
+    pub fn is_sound(&self) -> bool {
+        Exit::of_all(&self.found) == Exit::Done
+    }
+
+    pub fn exit(&self) -> Exit {
+        let conflict = if self.plan.conflicts() > 0 { Exit::Conflict } else { Exit::Done };
+        Exit::of_all(&self.found).worse(conflict)
+    }
+}
+
+/// The bases, by model, each with the text of the file that it was read from.
+type States = BTreeMap<String, (Option<String>, Vec<State>)>;
+
+/// Compiles all specs and compares them with the last push and with the files.
+pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
+    make_of(session, place, &Selection::default())
+}
+
+/// Plans the push of the models that a selection chooses. A model that no spec describes any more is only deleted by
+/// the push of everything.
+pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Result<Made, Failure> {
+    let environment = environment::chosen(&session.global, &place.project)?;
+    let target = Target::default();
+    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
+    let mut generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let chosen = (!selection.is_everything()).then(|| generation.choose(session, selection)).transpose()?;
+    let keep_needed = |found: &mut [Found]| {
+        for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
+            if !is_needed {
+                found.diagnostics.clear();
+            }
+        }
+    };
+    keep_needed(&mut generation.found);
+    let chosen_names = chosen.as_ref().map(|chosen| {
+        let models = generation.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+        models.map(|(model, _)| model.name.clone()).collect::<BTreeSet<String>>()
+    });
+    let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
+    let name = environment.as_ref().map(|environment| environment.name.clone());
+    let mut made = Made {
+        plan: Plan::new(name.clone(), []),
+        found: generation.found.clone(),
+        models: Vec::new(),
+        refused: Vec::new(),
+        environment,
+        ours: BTreeMap::new(),
+        tools: None,
+    };
+    if !made.is_sound() {
+        return Ok(made);
+    }
+    let mut states = states(place);
+    let mut ours = ours(place, &generation);
+    let left = follow(place, &ours, &mut states);
+    let all = names(&ours, &states);
+    let files: BTreeMap<String, BTreeMap<String, String>> = all
+        .into_iter()
+        .map(|name| {
+            let files = found(place, ours.get(&name), states.get(&name));
+            (name, files)
+        })
+        .collect();
+    let tools = Toolbox::new(place, &compiler, &generation);
+    for (name, found) in &files {
+        let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
+        if let Some(base) = never_pushed.and_then(|ours| written_from(place, &tools, name, ours, found)) {
+            states.insert(name.clone(), (None, vec![base]));
+        }
+    }
+    let described = omni::described(place, |model| ours.contains_key(model))?;
+    let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
+    let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
+    let replaced: BTreeMap<&str, &str> = reconciled
+        .iter()
+        .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
+        .collect();
+    // What reads a model may be made in another way when that is.
+    let mut generation = if replaced.is_empty() { generation } else { with_texts(place, &compiler, &replaced)? };
+    keep_needed(&mut generation.found);
+    if Exit::of_all(&generation.found) != Exit::Done {
+        made.found = generation.found;
+        return Ok(made);
+    }
+    ours = self::ours(place, &generation);
+    let known = generation.known()?.and_then(|(known, facts)| {
+        let path = place.inside(&known.path);
+        let before = text_of(&place.root, &path);
+        let file = TextChange::new(&path, before, Some(known.text));
+        if file.before != file.after {
+            return Some(KnownChange { file, facts });
+        }
+        // `generate` or `plan` wrote it, and a push commits it.
+        let committed = Repository::committed_otherwise(&place.root, &path)?;
+        let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
+        Some(KnownChange { file, facts })
+    });
+    made.models = generation.models;
+    let plans = files.iter().filter(|(name, _)| is_chosen(name)).map(|(name, found)| {
+        let sides = sides(name, &ours, &states, found);
+        let done = reconciled.remove(name).unwrap_or_default();
+        let state_text = states.get(name).and_then(|(text, _)| text.clone());
+        let base = sides.bases.first().filter(|base| {
+            sides.ours.is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
+        });
+        // What it reads may be another model.
+        let base = base.map(|base| tools.borrowed().compiler.compile_spec_at(&base.source, Some(&base.spec)));
+        let mut plan = ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
+        // A file that moved is gone from where it was.
+        if plan.action != Action::Nothing && plan.action != Action::Keep {
+            plan.paths.extend(left.get(name).into_iter().flatten().cloned());
+        }
+        plan
+    });
+    let plans = with_uncommitted(place, &ours, plans.collect());
+    let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
+    made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
+    made.plan.known = known;
+    made.refused = described.refused;
+    made.ours = ours;
+    made.tools = Some(tools);
+    Ok(made)
+}
+
+/// Notes edits of generated files that change nothing else, such as comments, and that are not committed.
+fn with_uncommitted(place: &Place, ours: &BTreeMap<String, Ours>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
+    let files = |plan: &ModelPlan| -> Vec<String> {
+        let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
+        let ours = ours.get(&plan.model).filter(|_| stays);
+        ours.into_iter().flat_map(|ours| ours.files.keys().cloned()).collect()
+    };
+    let all: Vec<String> = plans.iter().flat_map(files).collect();
+    // Without a repository there are no commits.
+    let differing = Repository::find(&place.root).and_then(|repository| repository.differing(&all));
+    let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
+    let noted = |plan: ModelPlan| {
+        let files = files(&plan).into_iter().filter(|path| differing.contains(path)).collect();
+        plan.with_uncommitted(files)
+    };
+    if differing.is_empty() { plans } else { plans.into_iter().map(noted).collect() }
+}
+
+/// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.
+pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, String>, Failure> {
+    let target = Target::default();
+    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
+    let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    if Exit::of_all(&generation.found) != Exit::Done {
+        return Err(Failure::Found(generation.found));
+    }
+    let mut left = BTreeMap::new();
+    for (model, ours) in ours(place, &generation) {
+        left.insert(state_path(&model), State::of_pushed(&model, &ours).text());
+        left.extend(ours.files);
+    }
+    // The facts are the committed ones, because artifacts may be of another day. Which of them there are, specs decide.
+    let read = models::built(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
+    left.insert(KNOWN.to_owned(), place.committed()?.of_relations(read).text());
+    Ok(left)
+}
+
+/// What people changed in files, and in Omni, brought together with the specs.
+fn reconciled(
+    tools: &Toolbox,
+    ours: &BTreeMap<String, Ours>,
+    states: &States,
+    files: &BTreeMap<String, BTreeMap<String, String>>,
+    described: Vec<(String, HandEdit)>,
+) -> BTreeMap<String, Reconciled> {
+    let mut more: BTreeMap<String, Vec<HandEdit>> = BTreeMap::new();
+    for (model, edit) in described {
+        more.entry(model).or_default().push(edit);
+    }
+    let mut models: Vec<(Sides<'_>, Vec<HandEdit>)> = Vec::new();
+    for (name, found) in files {
+        let sides = sides(name, ours, states, found);
+        if sides.ours.is_some() {
+            models.push((sides, more.remove(name).unwrap_or_default()));
+        }
+    }
+    let done = reconcile_all(&models, || tools.borrowed());
+    models.iter().map(|(sides, _)| sides.model.to_owned()).zip(done).collect()
+}
+
+/// The base of a model that was never pushed, and whose files somebody edited. Its files carry a hash of what the spec
+/// made, which shows the text of the spec that they were written from: the present one, or one of the last committed.
+fn written_from(
+    place: &Place,
+    tools: &Toolbox,
+    name: &str,
+    ours: &Ours,
+    found: &BTreeMap<String, String>,
+) -> Option<State> {
+    let base = State::of_written(name, ours, found);
+    if base.is_some() || found.values().all(|text| is_as_written(text)) {
+        return base;
+    }
+    let committed = Repository::find(&place.root).ok()?.last_texts(&ours.spec, EARLIER_TEXTS);
+    let earlier = committed.iter().filter(|text| **text != ours.source);
+    earlier
+        .filter_map(|text| tools.borrowed().compile(&ours.spec, text))
+        .find_map(|it| State::of_written(name, &it, found))
+}
+
+fn names(ours: &BTreeMap<String, Ours>, states: &States) -> BTreeSet<String> {
+    ours.keys().chain(states.keys()).cloned().collect()
+}
+
+fn sides<'a>(
+    name: &'a str,
+    ours: &'a BTreeMap<String, Ours>,
+    states: &'a States,
+    found: &'a BTreeMap<String, String>,
+) -> Sides<'a> {
+    let bases = states.get(name).map(|(_, bases)| bases.as_slice()).unwrap_or_default();
+    Sides { model: name, bases, ours: ours.get(name), found }
+}
+
+/// What the specs make, by model.
+fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
+    let (models, tests) = place.folders();
+    let one = |model: &Model| {
+        let built = model.built.as_ref()?;
+        let text = &generation.found.get(model.spec)?.text;
+        let mut ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;
+        ours.files = generation.moved.paths(ours.files);
+        Some((model.name.clone(), ours))
+    };
+    generation.models.iter().filter_map(one).collect()
+}
+
+/// Lets the bases follow the files that were moved since the last push; gives the paths that these left, by model.
+fn follow(place: &Place, ours: &BTreeMap<String, Ours>, states: &mut States) -> BTreeMap<String, Vec<String>> {
+    fn name(path: &str) -> &str {
+        path.rsplit('/').next().unwrap_or(path)
+    }
+    let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (model, (_, bases)) in states {
+        let Some(ours) = ours.get(model) else { continue };
+        for base in bases {
+            let gone = |path: &&String| !ours.files.contains_key(*path) && !place.root.join(path).exists();
+            let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
+            for path in gone {
+                let Some(now) = ours.files.keys().find(|other| name(other) == name(&path)) else { continue };
+                if let Some(text) = base.files.remove(&path) {
+                    base.files.insert(now.clone(), text);
+                    left.entry(model.clone()).or_default().push(path);
+                }
+            }
+        }
+    }
+    left
+}
+
+fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
+    generation.models.iter().filter_map(|model| Some(model.built.as_ref()?.compiled.clone())).collect()
+}
+
+/// All specs once more, some of them with other texts.
+fn with_texts<'p>(
+    place: &'p Place,
+    compiler: &Compiler,
+    replaced: &BTreeMap<&str, &str>,
+) -> Result<Generation<'p>, Failure> {
+    let mut sources = place.sources()?;
+    for (source, path) in &mut sources {
+        if let Some(text) = path.as_deref().and_then(|path| replaced.get(path)) {
+            source.text = (*text).to_owned();
+        }
+    }
+    Generation::of(place, compiler, sources, || {})
+}
+
+/// Whether something was ever pushed.
+pub fn was_pushed(place: &Place) -> bool {
+    !states(place).is_empty()
+}
+
+fn states(place: &Place) -> States {
+    let folder = place.root.join(STATES);
+    // What a pull keeps stands in a folder below.
+    let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
+    let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
+    let read = own.filter_map(|path| {
+        let name = State::model_of(path.file_name()?.to_str()?)?.to_owned();
+        let text = Source::large_file(&path, usize::MAX >> 1).text;
+        let bases = State::versions(&text);
+        Some((name, (Some(text), bases)))
+    });
+    read.collect()
+}
+
+/// The files of a model as they stand in the work tree.
+fn found(place: &Place, ours: Option<&Ours>, state: Option<&(Option<String>, Vec<State>)>) -> BTreeMap<String, String> {
+    let of_bases = state.iter().flat_map(|(_, bases)| bases).flat_map(|base| base.files.keys());
+    let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
+    paths.into_iter().filter_map(|path| Some((path.clone(), text_of(&place.root, path)?))).collect()
+}

@@ -1,0 +1,340 @@
+//! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
+
+use super::names::{Resolver, Target};
+use super::timeframe::called_so;
+use crate::Level;
+use crate::ast::{BinaryOp, Definition, Expr, ExprId};
+use crate::catalog;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::symbol_table::Hashed;
+
+/// The most candidates of each kind that one name is compared with.
+pub(super) const CANDIDATES: usize = 1000;
+/// The most names that are compared with candidates.
+pub(super) const SEARCHES: u32 = 50;
+
+impl Resolver<'_> {
+    /// The similar name among those that would have been right.
+    pub(super) fn nearest<'c>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+        self.searches = self.searches.checked_sub(1)?;
+        suggest::nearest(word, candidates)
+    }
+
+    pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> Target {
+        let owners: Vec<&str> =
+            self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
+        let is_one_name = owners.iter().all(|owner| owner == &owners[0]);
+        self.diagnostics.push(if is_one_name {
+            let message = format!("`{text}` is a column of two relations called `{}`", owners[0]);
+            Diagnostic::new(Code::AmbiguousName, span, message)
+                .with_help("give one of the relations another name with `as`")
+        } else {
+            Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
+                .with_help(if self.scope.chosen {
+                    let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
+                    format!("write {}", written.join(" or "))
+                } else {
+                    format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
+                })
+        });
+        Target::Error
+    }
+
+    /// A column of one of several relations of which no schema says the columns.
+    #[cold]
+    pub(super) fn unsettled(&mut self, text: &str, span: Span) -> Target {
+        let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
+        self.diagnostics.push(may_be_of(text, span, &open));
+        Target::Error
+    }
+
+    #[cold]
+    pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> Target {
+        let text = span.text(self.source);
+        // What stands in `${…}` is a column's name in any case.
+        let bare = self.ast.expr(id) == Expr::Name;
+        if let Some(value) = boolean(text).filter(|_| bare) {
+            let upper = text.to_ascii_uppercase();
+            self.diagnostics.push(
+                Diagnostic::new(Code::LowercaseBoolean, span, format!("`{text}` is read as `{upper}`"))
+                    .with_help(format!("write `{upper}`"))
+                    .with_fix(span, upper),
+            );
+            return Target::Bool(value);
+        }
+        if bare && looks_like_cell(text) {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    span,
+                    format!("cell references need a worksheet; `{text}` reads as a cell"),
+                )
+                .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
+            );
+            return Target::Error;
+        }
+        if bare && text.eq_ignore_ascii_case("null") {
+            self.diagnostics.push(
+                Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas").with_help(
+                    if self.is_branch_of_if(id, definition) {
+                        "leave out the last argument of IF, or swap the branches"
+                    } else {
+                        "write `1/0` for an empty value, and `ISBLANK(x)` to test for one"
+                    },
+                ),
+            );
+            return Target::Error;
+        }
+        if let Some(what) = worksheet_name(text).filter(|_| bare) {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    span,
+                    format!("{what} need a worksheet; there is no column or definition `{text}`"),
+                )
+                .with_help("name the column"),
+            );
+            return Target::Error;
+        }
+        if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
+            let signature = function.signature();
+            let call = format!("{}()", function.name);
+            let call = if signature == call { call } else { format!("{}(…)", function.name) };
+            self.diagnostics.push(
+                Diagnostic::new(Code::UnknownName, span, format!("`{text}` is a function: write `{call}`"))
+                    .with_label("no column or definition has this name")
+                    .with_help(format!("its signature is `{signature}`")),
+            );
+            return Target::Error;
+        }
+        let diagnostic = if is_own {
+            Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
+                .with_label("in its own definition a name means the input column")
+        } else {
+            Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
+        };
+        // `SUM(amount) -- all of it` takes away what is negative.
+        if self.source.get(..span.start as usize).is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
+            self.diagnostics.push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
+            return Target::Error;
+        }
+        if let Some(relation) = self.scope.relations.iter().find(|r| r.name().eq_ignore_ascii_case(text)) {
+            let name = relation.name();
+            let help = format!("`{name}` is a relation; its columns are written `{name}.column`");
+            self.diagnostics.push(diagnostic.with_help(help));
+            return Target::Error;
+        }
+        if let Some((base, frame)) = called_so(text).find(|(base, _)| self.find_column(Hashed::from(*base)).is_some()) {
+            let help = format!("the timeframe of `{base}` is written `{base}[{frame}]`");
+            self.diagnostics.push(diagnostic.with_help(help));
+            return Target::Error;
+        }
+        if let Some(relation) = self.scope.relations.iter().find(|relation| relation.had_once(text)) {
+            self.diagnostics.push(gone(diagnostic, relation));
+            return Target::Error;
+        }
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        if let Some(target) = self.unlisted_column(text, span) {
+            return target;
+        }
+        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
+        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
+        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        let help = match self.nearest(text, others.clone()) {
+            Some(near) => {
+                let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
+                let diagnostic = diagnostic.with_help(suggest::similar(near));
+                let is_sure = is_name && suggest::is_only(text, near, others);
+                self.diagnostics.push(if is_sure { diagnostic.with_fix(span, near) } else { diagnostic });
+                return Target::Error;
+            }
+            None => {
+                let names =
+                    scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
+                // `status = open`: who means a text forgets the quotes.
+                if bare && self.is_compared(id, definition) {
+                    format!("write `\"{text}\"` if it is a text; {names}")
+                } else {
+                    names
+                }
+            }
+        };
+        self.diagnostics.push(diagnostic.with_help(help));
+        Target::Error
+    }
+
+    /// The column of this name of the one relation that may have it, though its known columns do not list it. `None` if
+    /// no relation or several may have it, or if another name of the text or the schema is similar.
+    fn unlisted_column(&mut self, text: &str, span: Span) -> Option<Target> {
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let partial: Vec<&Relation> = scope.relations.iter().filter(|relation| relation.is_partial()).collect();
+        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
+        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(Column::name)).take(CANDIDATES);
+        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        if suggest::nearest_within(text, SLIP, others).is_some() {
+            return None;
+        }
+        match partial.as_slice() {
+            [] => None,
+            [relation] => Some(Target::Column(self.take_for_column(relation, text, span))),
+            several => {
+                let names: Vec<&str> = several.iter().map(|relation| relation.name()).collect();
+                self.diagnostics.push(may_be_of(text, span, &names));
+                Some(Target::Error)
+            }
+        }
+    }
+
+    /// A column that a relation does not list and may have; the first use is reported.
+    pub(super) fn take_for_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
+        let before = self.columns.len();
+        let column = self.open_column(Some(relation.name()), text);
+        if let Some(new) = self.columns.get_mut(before) {
+            // The relation is known to have it as far as SQL goes: the name needs no qualifier.
+            new.unknown = false;
+            self.diagnostics.push(unlisted(relation, text, span));
+        }
+        column
+    }
+
+    /// Whether a node is compared with another by `=` or `<>`.
+    fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Binary { op: BinaryOp::Equal | BinaryOp::NotEqual, left, right } => left == id || right == id,
+            _ => false,
+        })
+    }
+
+    /// Whether a node is one of the branches of an IF.
+    fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Call(call) => {
+                let call = self.ast.call(call);
+                self.ast.arguments(call).iter().skip(1).any(|a| *a == id)
+                    && call.name.text(self.source).eq_ignore_ascii_case("if")
+            }
+            _ => false,
+        })
+    }
+
+    #[cold]
+    pub(super) fn no_function(&mut self, text: &str, span: Span) -> Target {
+        let diagnostic = super::foreign_functions::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
+            let known = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
+            if known || self.find_column(text.into()).is_some() {
+                return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
+                    .with_help("put an operator before the bracket; there is no implied multiplication");
+            }
+            let near = self.nearest(text, catalog::names());
+            let help = near.map_or_else(|| "`formulac functions` lists them all".to_owned(), suggest::similar);
+            Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                .with_label("not in the function catalogue")
+                .with_help(help)
+        });
+        self.diagnostics.push(diagnostic);
+        Target::Error
+    }
+}
+
+/// Letters in which a name may differ from a known column and still be taken for a slip.
+const SLIP: usize = 2;
+
+/// Reports a column that a relation does not list: an error, or a warning where only some of its columns are known and
+/// none has a similar name.
+pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
+    let message = format!("`{}` has no column `{name}`", relation.name());
+    let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
+    if relation.had_once(name) {
+        return gone(diagnostic, relation);
+    }
+    let columns = || relation.columns().iter().map(Column::name).take(CANDIDATES);
+    if relation.is_partial() && suggest::nearest_within(name, SLIP, columns()).is_none() {
+        return unlisted(relation, name, span);
+    }
+    diagnostic.with_help(suggest::nearest(name, columns()).map_or_else(help, suggest::similar))
+}
+
+/// Reports a name that several relations may have, whose columns are not all known.
+fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
+    let first = relations.first().copied().unwrap_or_default();
+    Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(relations)))
+        .with_help(format!(
+            "write which, as in `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the \
+             columns of each"
+        ))
+}
+
+fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
+    let message = format!("`{name}` is not among the known columns of `{}`", relation.name());
+    Diagnostic::new(Code::UnlistedColumn, span, message).with_label("taken for a column").with_help(
+        "all columns are known after `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch`",
+    )
+}
+
+/// A name that a relation had a column of once.
+pub fn gone(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
+    diagnostic.with_label("it was there at an earlier pull, and is gone").with_help(format!(
+        "dbt has no such column of `{}` any more: use another, or bring it back there",
+        relation.name()
+    ))
+}
+
+/// What a relation has, by its first columns.
+pub(super) fn columns_of(relation: &Relation) -> String {
+    let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
+    format!("`{}` has {}", relation.name(), listed(&names))
+}
+
+/// Where any name may be a column: the names that are rather something else.
+pub(super) fn means_something_else(name: &str) -> bool {
+    if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
+        return true;
+    }
+    // `SUM + 1`; a column may well be called `month` or `DATE`.
+    name.bytes().all(|b| b.is_ascii_uppercase())
+        && catalog::find(name).map(catalog::get).is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// `C1`, `FY24`: one to three letters and a number.
+pub(super) fn looks_like_cell(text: &str) -> bool {
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let rest = text.get(letters..).unwrap_or_default();
+    (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `B_TOTAL`, `B2_ROW_TOTAL`: the totals of a worksheet; `C`: its columns by letter.
+fn worksheet_name(text: &str) -> Option<&'static str> {
+    let column = |t: &str| {
+        let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
+        (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())
+    };
+    if let Some(of) = text.strip_suffix("_TOTAL") {
+        let of = ["_ROW", "_GRAND"].iter().find_map(|s| of.strip_suffix(s)).unwrap_or(of);
+        return column(of).then_some("totals");
+    }
+    (text.len() == 1 && column(text)).then_some("columns by letter")
+}
+
+/// `a`, `a and b`, `a, b and c`, in backticks.
+pub(super) fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    match quoted.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,107 @@
+//! One column for arguments that say the same.
+
+use rustc_hash::FxHashMap;
+
+use super::StepPlan;
+use super::materialization::Cuts;
+use super::names::Taken;
+use super::strata::read_by_having;
+use super::value_numbering::numbers;
+use crate::check::Role;
+use crate::ir::IrId;
+
+/// Arguments with columns of their own, so that one which says the same as another, or as a definition, is that one.
+pub(super) struct Shared<'s> {
+    pub step: &'s StepPlan<'s>,
+    live: &'s [bool],
+    rows: &'s [bool],
+    /// Made when the first argument is cut.
+    values: Option<Values>,
+}
+
+struct Values {
+    numbers: Vec<u32>,
+    /// The definition with this value.
+    definitions: FxHashMap<u32, usize>,
+    /// The place of each definition in the order of computing.
+    places: Vec<usize>,
+    /// By definition: `having` is, or reads, it.
+    tested: Vec<bool>,
+    /// What is a column already: by value, whether it is one of rows, and whether `having` tests it.
+    columns: FxHashMap<(u32, bool, bool), IrId>,
+}
+
+impl<'s> Shared<'s> {
+    pub fn new(step: &'s StepPlan<'s>, live: &'s [bool], rows: &'s [bool]) -> Self {
+        Self { step, live, rows, values: None }
+    }
+
+    fn values(&mut self) -> &mut Values {
+        let Self { step, live, .. } = *self;
+        self.values.get_or_insert_with(|| {
+            let program = step.program;
+            let numbers = numbers(step, live, |_, _| {});
+            let mut places = vec![0; program.definitions.len()];
+            let mut definitions = FxHashMap::default();
+            for (place, index) in program.order.iter().enumerate() {
+                let index = *index as usize;
+                places[index] = place;
+                let column = step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index];
+                if live[index] && column && !program.definitions[index].failed {
+                    definitions.entry(numbers[step.root(index).index()]).or_insert(index);
+                }
+            }
+            Values { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
+        })
+    }
+
+    /// Cuts an argument of this definition.
+    pub fn cut(
+        &mut self,
+        arg: IrId,
+        of: usize,
+        cuts: &mut Cuts,
+        taken: &mut Taken,
+        name: impl FnOnce(&mut Taken) -> String,
+    ) {
+        let (step, rows) = (self.step, self.rows);
+        let program = step.program;
+        if program.meta(arg).volatile {
+            cuts.insert(arg, name(taken));
+            return;
+        }
+        let values = self.values();
+        let number = values.numbers[arg.index()];
+        // What `having` tests is computed first, whatever the order of the definitions.
+        let tested = values.tested[of];
+        if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
+            cuts.serve(arg, *column);
+            return;
+        }
+        let place = |index: usize| values.places[index];
+        let same = values.definitions.get(&number).copied().filter(|index| {
+            let root = step.root(*index);
+            rows[root.index()] == rows[arg.index()]
+                && values.tested[*index] == tested
+                && (place(*index) < place(of) || !cuts.contains(root))
+        });
+        let column = match same {
+            Some(index) => {
+                let root = step.root(index);
+                let (first, other) = if place(index) < place(of) { (root, arg) } else { (arg, root) };
+                let first = cuts.chosen(first);
+                if !cuts.contains(first) {
+                    let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());
+                    cuts.insert(first, name);
+                }
+                cuts.serve(other, first);
+                first
+            }
+            None => {
+                cuts.insert(arg, name(taken));
+                arg
+            }
+        };
+        values.columns.insert((number, rows[arg.index()], tested), column);
+    }
+}

@@ -1,0 +1,288 @@
+//! The first row of each key, and rows by their number: the CTEs that lookups join.
+
+use rustc_hash::FxHashSet;
+
+use super::lookup_by_key::{Found, How, Numbered, Parts, Spelled};
+use super::planner::Planner;
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
+use crate::ir::{IrId, Matching};
+use crate::schema::Column;
+use crate::span::Span;
+use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
+
+impl Planner<'_> {
+    /// The order of the rows that are looked among, read by this name; or what of it says more behind the key.
+    pub(super) fn order_of(
+        &mut self,
+        parts: Parts,
+        stage: u32,
+        qualifier: Option<&str>,
+        behind_key: bool,
+    ) -> Vec<SqlId> {
+        let Some(tab) = self.tab(parts.find.tab) else {
+            // The sheet's own.
+            if self.roles.order.is_empty() {
+                self.needs_order(parts, stage);
+            }
+            let name = qualifier.map(|name| self.emitter.name(name, Span::default()));
+            let saved = std::mem::replace(&mut self.emitter.qualifier, name);
+            let shadowed = std::mem::replace(&mut self.emitter.shadowed, qualifier.is_some());
+            self.in_windows = true;
+            self.windows(stage);
+            self.in_windows = false;
+            self.emitter.qualifier = saved;
+            self.emitter.shadowed = shadowed;
+            return std::mem::take(&mut self.emitter.windows.order);
+        };
+        let mut keys: Vec<(Column, bool)> = tab.order.clone();
+        let by = self.column_found(parts.by, stage).map(|(name, _)| name);
+        if keys.is_empty() {
+            // Nothing says which is the first; the same one every time is.
+            let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
+            keys.extend(tab.columns.iter().filter(|c| !is_key(c)).map(|column| (column.clone(), false)));
+        }
+        let mut order = Vec::with_capacity(keys.len());
+        if behind_key {
+            keys.retain(|(column, _)| !by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by)));
+        }
+        for (column, descending) in keys {
+            let key = match qualifier {
+                Some(name) => self.emitter.field(name, column.name(), column.is_quoted()),
+                None => self.emitter.column_spelled(column.name(), column.is_quoted()),
+            };
+            order.push(self.emitter.order_key(key, descending, column.is_nullable()));
+        }
+        if order.is_empty() && parts.find.matching == Matching::Exact {
+            order.extend(by.map(|by| self.emitter.column_spelled(&by, false)));
+        }
+        order
+    }
+
+    #[cold]
+    pub(super) fn needs_order(&mut self, parts: Parts, stage: u32) {
+        let key = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+        let span = self.step.program.meta(parts.by).span;
+        let message = format!("several rows may have the same `{key}`, and nothing says which is the first");
+        let help = "add `order_by:` to the step, for example `order_by: month`";
+        self.emitter.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
+    }
+
+    pub(super) fn row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
+        let tree = self.emitter.tree();
+        let x = tree.call("row_number", &[], Span::default());
+        let mut order = order.to_vec();
+        tree.write_directions(&mut order);
+        let (partition, order) = (tree.slice(partition), tree.slice(&order));
+        tree.add(Sql::Over { x, partition, order, rows: None }, Span::default())
+    }
+
+    /// A name for a column of a CTE that none of the others has.
+    pub(super) fn free_name(&self, wanted: &str, columns: &[(Spelled, IrId)], tab: Option<u32>) -> String {
+        let mut name = wanted.to_owned();
+        let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
+        let is_taken = |name: &str| {
+            columns.iter().any(|((column, _), _)| column.eq_ignore_ascii_case(name))
+                || of_tab.iter().any(|column| column.name().eq_ignore_ascii_case(name))
+        };
+        while is_taken(&name) {
+            name.push_str("_counted");
+        }
+        name
+    }
+
+    pub(super) fn alias_text(&self, (name, quoted): &Spelled) -> String {
+        self.emitter.dialect.name_text(name, !quoted)
+    }
+
+    /// The rows of a sheet with their numbers: in its order, and among those of one key.
+    pub(super) fn numbered(&mut self, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> Numbered {
+        let by_number = parts.find.by_number;
+        let exact = parts.find.matching == Matching::Exact;
+        let key = (!by_number).then(|| self.finds.number(parts.by));
+        // Another tab is the same in all strata, the sheet's rows are those of the stratum before.
+        let rows = match parts.find.tab {
+            Some(tab) => tab.to_string(),
+            None => format!("of {from}"),
+        };
+        let known = self.finds.made.iter().find(|(of, by, _)| exact && (of, by) == (&rows, &key));
+        if let Some((.., known)) = known {
+            return known.clone();
+        }
+        let among = self.among(parts.find.tab, stage, from);
+        let alike = self.alike(parts, !exact);
+        let columns = self.columns_read(&alike, stage);
+        let unique = by_number || !exact || self.is_unique(parts, stage);
+        let counts = by_number || alike.iter().any(|other| other.gives.is_none());
+        let key_name = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+        let shown_key = self.name_of_key(parts, stage);
+        let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
+        let position = self.free_name("position", &columns, parts.find.tab);
+        let alone = self.read_alone(parts.find.tab, stage, from);
+        let order = self.order_of(parts, stage, alone.as_deref(), false);
+        let mut select = Select { from: Some(among.source.clone()), ..Select::default() };
+        let parted = self.parted_by(parts.find.tab, stage);
+        let mut partition = parted.clone();
+        for (column, id) in &columns {
+            let expr = self.emitter.column_spelled(&column.0, column.1);
+            if *id == parts.by || column.0.eq_ignore_ascii_case(&key_name) {
+                partition.push(self.emitter.partition_key(parts.by, expr));
+            }
+            select.items.push(Item { expr, alias: None });
+        }
+        if let Some(place) = &place {
+            let expr = self.row_number(&partition, &order);
+            select.items.push(Item { expr, alias: Some(self.written(place)) });
+        }
+        if counts {
+            let expr = self.row_number(&parted, &order);
+            select.items.push(Item { expr, alias: Some(self.written(&position)) });
+        }
+        let wanted = match key {
+            Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
+            _ => format!("{}_numbered", among.name),
+        };
+        let name = self.cte_names.choose(&wanted);
+        ctes.push(Cte { name: self.written(&name), body: select });
+        self.read_other();
+        // Of those with one key the first.
+        let with_others = alike.iter().any(|other| !self.step.program.meta(other.sought).is_constant());
+        let first = place.as_ref().filter(|_| with_others).map(|place| {
+            let mut items: Vec<Item> = Vec::new();
+            for (column, _) in &columns {
+                items.push(Item { expr: self.emitter.column_spelled(&column.0, column.1), alias: None });
+            }
+            if counts {
+                items.push(Item { expr: self.emitter.column_spelled(&position, false), alias: None });
+            }
+            let filter = self.is_first(place);
+            let first = self.cte_names.choose(&format!("{}_by_{shown_key}", among.name));
+            let from = Some(Source::Name(self.written(&name)));
+            let body = Select { items, from, filter: Some(filter), ..Select::default() };
+            ctes.push(Cte { name: self.written(&first), body });
+            first
+        });
+        if place.is_some() {
+            self.warn_of_several_matches(parts, &key_name);
+        }
+        let made = Numbered { name, first, place, position };
+        if exact {
+            self.finds.made.push((rows, key, made.clone()));
+        }
+        made
+    }
+
+    /// What the rows that are looked among are parted by, where nothing else is read.
+    pub(super) fn parted_by(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
+        let mut partition = Vec::new();
+        for ((name, quoted), id) in self.parted(tab, stage) {
+            let written = self.emitter.column_spelled(&name, quoted);
+            partition.push(self.emitter.partition_key(id, written));
+        }
+        partition
+    }
+
+    /// `place = 1`.
+    pub(super) fn is_first(&mut self, place: &str) -> SqlId {
+        let place = self.emitter.column_spelled(place, false);
+        let one = self.emitter.tree().text(Span::default(), |out| out.push('1'));
+        self.emitter.tree().binary(Op::Equal, place, one, Span::default())
+    }
+
+    pub(super) fn warn_of_several_matches(&mut self, parts: Parts, key: &str) {
+        let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else { return };
+        let span = self.step.program.meta(parts.by).span;
+        let message =
+            format!("several rows of `{}` may have the same `{key}`, and nothing says which is the first", tab.name);
+        let help = format!("add `order_by` to the tab, or give the schema a `primary_key: [{key}]` of `{}`", tab.name);
+        self.emitter.diagnostics.push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
+    }
+
+    /// What is constant is found once, and is NULL where there is no such row.
+    pub(super) fn one_row(&mut self, found: &mut Found, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+        let alike = self.alike(parts, true);
+        let counts = alike.iter().any(|other| other.gives.is_none());
+        let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
+        let (source, place) = if direct {
+            self.read_alone(parts.find.tab, stage, from);
+            (self.among(parts.find.tab, stage, from).source, None)
+        } else {
+            let numbered = self.numbered(parts, stage, from, ctes);
+            found.position = numbered.position;
+            (Source::Name(self.written(&numbered.name)), numbered.place)
+        };
+        let test = self.test_here(parts, stage, &found.position);
+        let filter = match place {
+            Some(place) => {
+                let first = self.is_first(&place);
+                self.emitter.tree().binary(Op::And, test, first, Span::default())
+            }
+            None => test,
+        };
+        self.single(found, parts, &alike, source, filter, stage, from, ctes);
+    }
+
+    /// The condition on the key, in a select that reads nothing else.
+    pub(super) fn test_here(&mut self, parts: Parts, stage: u32, position: &str) -> SqlId {
+        let (name, quoted) = match parts.find.by_number {
+            true => (position.to_owned(), false),
+            false => self.column_found(parts.by, stage).unwrap_or_default(),
+        };
+        let key = self.emitter.column_spelled(&name, quoted);
+        self.emitter.set(parts.by, key);
+        self.written_test(parts.find.test, &[parts.by])
+    }
+
+    /// A CTE of one row: what lookups read of the only row that a condition leaves, or NULL. Of a sheet in parts it has one
+    /// for each part that has such a row.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
+    pub(super) fn single(
+        &mut self,
+        found: &mut Found,
+        parts: Parts,
+        alike: &[Parts],
+        source: Source,
+        filter: SqlId,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) {
+        let mut select = Select { from: Some(source), filter: Some(filter), ..Select::default() };
+        let given: Vec<Parts> = alike.iter().filter(|other| other.gives.is_some()).copied().collect();
+        let read = given.iter().filter_map(|other| self.column_found(other.gives?, stage));
+        let read: FxHashSet<String> = read.map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let parted = self.parted(parts.find.tab, stage);
+        for (column, id) in self.columns_read(alike, stage) {
+            let written = self.emitter.column_spelled(&column.0, column.1);
+            let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
+            if is_part || (!parted.is_empty() && read.contains(&column.0.to_ascii_lowercase())) {
+                select.items.push(Item { expr: written, alias: None });
+                continue;
+            }
+            // The key is one of the columns where it is asked for.
+            if !read.contains(&column.0.to_ascii_lowercase()) {
+                continue;
+            }
+            let expr = self.emitter.largest(id, written);
+            select.items.push(Item { expr, alias: Some(self.alias_text(&column)) });
+        }
+        if given.len() < alike.len() {
+            let position = found.position.clone();
+            let written = self.emitter.column_spelled(&position, false);
+            select.items.push(match parted.is_empty() {
+                true => {
+                    let expr = self.emitter.tree().call("max", &[written], Span::default());
+                    Item { expr, alias: Some(self.written(&position)) }
+                }
+                false => Item { expr: written, alias: None },
+            });
+        }
+        let among = self.among(parts.find.tab, stage, from);
+        let name = self.cte_names.choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));
+        let written = self.written(&name);
+        ctes.push(Cte { name: written.clone(), body: select });
+        found.source = Some(Source::Name(written));
+        found.alias = name;
+        found.how = How::One;
+    }
+}

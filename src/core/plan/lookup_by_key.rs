@@ -1,0 +1,463 @@
+//! Rows that a key or a number finds: the sheet's own, or those of another tab, joined so that none is repeated.
+//!
+//! Of several rows with one key a CTE keeps the first; a key that is the next smaller or larger is chosen for each value
+//! that is sought; what is constant finds one row for all.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::liveness::needed;
+use super::names::snake_case;
+use super::planner::Planner;
+use super::step::TabSource;
+use crate::dialect::op::Op;
+use crate::ir::{Find, Holidays, Ir, IrId, Matching, Program};
+use crate::span::Span;
+use crate::sql::{Cte, Join, JoinKind, Source, SqlId};
+
+/// What makes two lookups one join: where, by what, how, and for what they look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SameRows {
+    tab: Option<u32>,
+    /// What is compared, and what is sought, each by the number that equal values have; for all that is sought none.
+    by: u32,
+    matching: Matching,
+    sought: Option<(u32, Option<u32>)>,
+}
+
+/// How the rows that a key finds are joined.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub same: SameRows,
+    /// The first lookup of them.
+    id: IrId,
+    pub source: Option<Source>,
+    pub alias: String,
+    /// The alias is not the name of the source.
+    renamed: bool,
+    pub how: How,
+    /// The column that holds the numbers of rows.
+    pub position: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum How {
+    /// By the condition on the key.
+    ByKey,
+    /// By the values that the row was chosen for: the column of each here and there.
+    ByValues(Vec<(Spelled, Spelled)>),
+    /// There is one row for all, or in a sheet of parts one for each.
+    One,
+}
+
+/// Rows that are looked among.
+#[derive(Clone)]
+pub(super) struct Among {
+    pub name: String,
+    pub source: Source,
+    /// It is read by a name that is not its own.
+    pub renamed: bool,
+}
+
+/// A name, and whether it must be quoted.
+pub(super) type Spelled = (String, bool);
+
+/// The lookups of a step, each with what makes it equal to others.
+#[derive(Debug, Default)]
+pub(super) struct Finds {
+    /// Those that are of the same rows, and those that are for any value.
+    alike: FxHashMap<SameRows, Vec<IrId>>,
+    /// By node.
+    numbers: Vec<u32>,
+    /// The CTEs with the numbers of rows that were made: of which rows, and among those of which key.
+    pub made: Vec<(String, Option<u32>, Numbered)>,
+}
+
+/// The rows of a sheet with their numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Numbered {
+    pub name: String,
+    /// The CTE with only the first row of each key.
+    pub first: Option<String>,
+    pub place: Option<String>,
+    pub position: String,
+}
+
+impl Found {
+    pub fn alias(&self) -> &str {
+        &self.alias
+    }
+
+    pub fn tab(&self) -> Option<u32> {
+        self.same.tab
+    }
+}
+
+impl Finds {
+    pub fn of(step: &super::StepPlan<'_>, live: &[bool]) -> Self {
+        let program = step.program;
+        if program.finds.is_empty() {
+            return Self::default();
+        }
+        let numbers = super::value_numbering::numbers(step, live, |_, _| ());
+        let mut finds = Self { alike: FxHashMap::default(), numbers, made: Vec::new() };
+        for index in program.order.iter().map(|index| *index as usize) {
+            let definition = &program.definitions[index];
+            if live[index] && !definition.failed {
+                let nodes = needed(program, definition.first, definition.root);
+                for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, Parts::of(program, id)?))) {
+                    let same = finds.same(parts);
+                    finds.alike.entry(same).or_default().push(id);
+                    finds.alike.entry(SameRows { sought: None, ..same }).or_default().push(id);
+                }
+            }
+        }
+        finds
+    }
+
+    fn same(&self, Parts { find, sought, by, also, .. }: Parts) -> SameRows {
+        let sought = Some((self.number(sought), also.map(|also| self.number(also))));
+        SameRows { tab: find.tab, by: self.number(by), matching: find.matching, sought }
+    }
+
+    /// Whether rows of a tab are found by a column of it.
+    pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
+        let by = self.alike.values().flatten().filter_map(|id| Parts::of(program, *id)).map(|parts| parts.by);
+        by.map(|by| program.node(by)).any(|by| by == Ir::Elsewhere { tab, column })
+    }
+
+    pub fn number(&self, id: IrId) -> u32 {
+        self.numbers.get(id.index()).copied().unwrap_or_default()
+    }
+}
+
+/// The parts of a lookup.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    pub find: Find,
+    pub sought: IrId,
+    pub by: IrId,
+    /// None for the number of the row.
+    pub gives: Option<IrId>,
+    /// A second value that is sought, where rows are counted.
+    pub also: Option<IrId>,
+}
+
+/// What a lookup seeks, of its operands.
+pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+    args.iter().step_by(3).copied()
+}
+
+impl Parts {
+    fn of(program: &Program, id: IrId) -> Option<Self> {
+        let Ir::Find { args, find } = program.node(id) else { return None };
+        let find = *program.finds.get(find as usize)?;
+        match *program.args(args) {
+            [sought, by] => Some(Self { find, sought, by, gives: None, also: None }),
+            [sought, by, gives] => Some(Self { find, sought, by, gives: Some(gives), also: None }),
+            [sought, by, gives, also] => Some(Self { find, sought, by, gives: Some(gives), also: Some(also) }),
+            _ => None,
+        }
+    }
+}
+
+impl Planner<'_> {
+    pub(super) fn parts(&self, id: IrId) -> Option<Parts> {
+        Parts::of(self.step.program, id)
+    }
+
+    /// What makes a lookup one join with others.
+    pub(super) fn rows_found(&self, id: IrId) -> Option<Found> {
+        let same = self.finds.same(self.parts(id)?);
+        Some(Found {
+            same,
+            id,
+            source: None,
+            alias: String::new(),
+            renamed: false,
+            how: How::ByKey,
+            position: "position".to_owned(),
+        })
+    }
+
+    /// The value of the row that is found.
+    pub(super) fn value_found(&mut self, id: IrId, found: &Found, stage: u32) -> Option<SqlId> {
+        let parts = self.parts(id)?;
+        let (name, quoted) = match parts.gives {
+            Some(gives) if parts.find.matching != Matching::Count => self.column_found(gives, stage)?,
+            _ => (found.position.clone(), false),
+        };
+        Some(self.emitter.field(&found.alias, &name, quoted))
+    }
+
+    /// The column of the rows that are looked among.
+    pub(super) fn column_found(&self, id: IrId, stage: u32) -> Option<Spelled> {
+        match self.step.program.node(id) {
+            Ir::Elsewhere { tab, column } => {
+                let column = self.tab(Some(tab))?.columns.get(column as usize)?;
+                Some((column.name().to_owned(), column.is_quoted()))
+            }
+            _ => self.column_of(id, stage),
+        }
+    }
+
+    /// Settles where the rows are found, with the CTEs that it takes.
+    pub(super) fn make_found(
+        &mut self,
+        found: &mut Found,
+        stage: u32,
+        from: &str,
+        taken: &FxHashSet<String>,
+        ctes: &mut Vec<Cte>,
+    ) {
+        let Some(parts) = self.parts(found.id) else { return };
+        let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
+        let Parts { find, sought, .. } = parts;
+        match (find.matching, self.step.program.meta(sought).is_constant()) {
+            (Matching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
+            (Matching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
+            (Matching::Exact, true) => self.one_row(found, parts, stage, from, ctes),
+            (_, false) => self.chosen_rows(found, parts, stage, from, ctes),
+            (_, true) => self.one_of_ordered(found, parts, stage, from, ctes),
+        }
+        // Two relations of one select have two names.
+        if found.alias.eq_ignore_ascii_case(from) || taken.contains(&found.alias.to_ascii_lowercase()) {
+            let wanted = format!("{}_for_{}", found.alias, self.name_sought(sought));
+            found.alias = self.cte_names.choose(&wanted);
+            found.renamed = true;
+        }
+        (self.emitter.qualifier, self.emitter.shadowed) = saved;
+    }
+
+    /// The join of the rows that are found.
+    pub(super) fn join_found(&mut self, found: &Found, stage: u32, from: &str) -> Option<Join> {
+        let Parts { find, sought, by, .. } = self.parts(found.id)?;
+        let on = match &found.how {
+            How::One => None,
+            How::ByKey => {
+                self.here(sought, stage);
+                let written = self.written_node(sought, stage);
+                self.emitter.set(sought, written);
+                let (name, quoted) = match find.by_number {
+                    true => (found.position.clone(), false),
+                    false => self.column_found(by, stage)?,
+                };
+                let key = self.emitter.field(&found.alias, &name, quoted);
+                self.emitter.set(by, key);
+                Some(self.written_test(find.test, &[sought, by]))
+            }
+            How::ByValues(values) => {
+                let mut on = None;
+                for (here, there) in values {
+                    let left = self.emitter.field(from, &here.0, here.1);
+                    let right = self.emitter.field(&found.alias, &there.0, there.1);
+                    let equal = self.emitter.tree().binary(Op::Equal, left, right, Span::default());
+                    on = Some(self.and(on, equal));
+                }
+                on
+            }
+        };
+        let part = self.same_part(find.tab, stage, from, &found.alias);
+        let on = match on {
+            Some(on) => Some(self.and(part, on)),
+            None => part,
+        };
+        let alias = found.renamed.then(|| self.written(&found.alias));
+        let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
+        Some(Join { kind, source: found.source.clone()?, alias, on })
+    }
+
+    /// A condition whose parts but for these are part of nothing else.
+    pub(super) fn written_test(&mut self, test: IrId, known: &[IrId]) -> SqlId {
+        let program = self.step.program;
+        let mut open = vec![test];
+        let mut nodes = Vec::new();
+        while let Some(id) = open.pop() {
+            if known.contains(&id) {
+                continue;
+            }
+            nodes.push(id);
+            match program.node(id) {
+                Ir::Definition(used) => open.push(program.definitions[used as usize].root),
+                _ => open.extend(program.operands(id)),
+            }
+        }
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.into_iter().for_each(|id| self.emitter.emit(id));
+        self.emitter.written(test)
+    }
+
+    /// What is sought, as a part of names.
+    pub(super) fn name_sought(&self, sought: IrId) -> String {
+        let program = self.step.program;
+        let meant = program.behind_names(sought);
+        let name = match (program.node(sought), program.node(meant)) {
+            (Ir::Definition(used), _) => {
+                program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned()
+            }
+            (_, Ir::Column(column)) => program.columns[column as usize].name.to_string(),
+            _ => program.meta(sought).span.text(self.spec.source).to_owned(),
+        };
+        let name = as_part_of_name(&name);
+        if !name.ends_with(|c: char| c.is_ascii_digit()) {
+            return name;
+        }
+        // A number would read as a counter; what is found for it is called by who asks.
+        let asks = program.definitions.iter().find(|d| d.first <= sought && sought <= d.root);
+        asks.and_then(|d| d.name.as_deref()).map_or_else(|| "key".to_owned(), as_part_of_name)
+    }
+
+    /// The key, likewise.
+    pub(super) fn name_of_key(&self, parts: Parts, stage: u32) -> String {
+        self.column_found(parts.by, stage).map_or_else(String::new, |(name, _)| as_part_of_name(&name))
+    }
+
+    pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
+        match tab?.checked_sub(Holidays::TABS) {
+            Some(holidays) => self.holidays.get(holidays as usize),
+            None => self.input.tabs.get(tab? as usize),
+        }
+    }
+
+    /// The rows that are looked among, as they are.
+    pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> Among {
+        match self.tab(tab) {
+            Some(tab) => Among { name: tab.name.clone(), source: tab.source.clone(), renamed: tab.renamed },
+            None => Among { name: from.to_owned(), source: self.source(stage, from), renamed: false },
+        }
+    }
+
+    /// The name that the columns of a relation are read with where nothing else is read: none, unless it would be taken
+    /// for a column.
+    pub(super) fn read_alone(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
+        let shadows = self.emitter.dialect.facts().relation_shadows_column;
+        let name = match self.tab(tab) {
+            Some(tab) => {
+                let has = tab.columns.iter().any(|column| column.name().eq_ignore_ascii_case(&tab.name));
+                has.then(|| tab.name.clone())
+            }
+            None => self.has_column(from, stage).then(|| from.to_owned()),
+        };
+        let name = name.filter(|_| shadows);
+        self.emitter.qualifier = name.as_deref().map(|name| self.emitter.name(name, Span::default()));
+        self.emitter.shadowed = name.is_some();
+        name
+    }
+
+    /// From here on another CTE is read.
+    pub(super) fn read_other(&mut self) {
+        self.emitter.qualifier = None;
+        self.emitter.shadowed = false;
+    }
+
+    /// A column of the key that is known to tell all rows apart.
+    pub(super) fn is_unique(&self, parts: Parts, stage: u32) -> bool {
+        let program = self.step.program;
+        match (parts.find.tab, program.node(parts.by)) {
+            (Some(_), Ir::Elsewhere { .. }) => {
+                let name = self.column_found(parts.by, stage).map(|(name, _)| name);
+                let key = self.tab(parts.find.tab).map_or(&[][..], |tab| tab.key.as_slice());
+                matches!((key, name), ([key], Some(name)) if key.eq_ignore_ascii_case(&name))
+            }
+            (None, _) => {
+                let by = program.behind_names(parts.by);
+                let Ir::Column(column) = program.node(by) else { return false };
+                let parted = self.parted(None, stage);
+                let mut grain = self.input_grain();
+                grain.retain(|g| !parted.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&g.name)));
+                matches!(grain.as_slice(), [key] if key.name.eq_ignore_ascii_case(&program.columns[column as usize].name))
+            }
+            _ => false,
+        }
+    }
+
+    /// The columns that part the sheet, as those of a pivot do: in it a lookup finds rows of its own part. Another tab has
+    /// no parts.
+    pub(super) fn parted(&self, tab: Option<u32>, stage: u32) -> Vec<(Spelled, IrId)> {
+        let keys = self.roles.partition.iter().filter(|_| tab.is_none());
+        keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
+    }
+
+    /// The row that is found is of the same part.
+    pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
+        let mut both = None;
+        for ((name, quoted), id) in self.parted(tab, stage) {
+            let (left, right) = (self.emitter.field(from, &name, quoted), self.emitter.field(alias, &name, quoted));
+            let same = self.emitter.same_key(left, right, self.step.program.meta(id).nullable);
+            both = Some(self.and(both, same));
+        }
+        both
+    }
+
+    pub(super) fn and(&mut self, before: Option<SqlId>, condition: SqlId) -> SqlId {
+        match before {
+            Some(before) => self.emitter.tree().binary(Op::And, before, condition, Span::default()),
+            None => condition,
+        }
+    }
+
+    /// The lookups that may share a CTE with this one: of another tab all of the step, else those of this stratum.
+    pub(super) fn alike(&self, parts: Parts, with_sought: bool) -> Vec<Parts> {
+        let same = self.finds.same(parts);
+        let same = if with_sought { same } else { SameRows { sought: None, ..same } };
+        let all = self.finds.alike.get(&same).into_iter().flatten();
+        let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.holds(**id));
+        here.filter_map(|id| self.parts(*id)).collect()
+    }
+
+    /// The columns that lookups read, each once: the key first, then what parts the sheet.
+    pub(super) fn columns_read(&self, alike: &[Parts], stage: u32) -> Vec<(Spelled, IrId)> {
+        let mut columns: Vec<(Spelled, IrId)> = Vec::new();
+        let mut seen: FxHashSet<String> = FxHashSet::default();
+        let keys = alike.iter().filter(|parts| !parts.find.by_number).map(|parts| parts.by).take(1);
+        let parted = alike.first().map(|parts| self.parted(parts.find.tab, stage)).unwrap_or_default();
+        let parted = parted.into_iter().map(|(_, id)| id);
+        for id in keys.chain(parted).chain(alike.iter().filter_map(|parts| parts.gives)) {
+            let Some(column) = self.column_found(id, stage) else { continue };
+            if seen.insert(column.0.to_ascii_lowercase()) {
+                columns.push((column, id));
+            }
+        }
+        columns
+    }
+
+    /// Rows joined by the key itself.
+    pub(super) fn by_key(&mut self, found: &mut Found, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+        let counts = |planner: &Self| planner.alike(parts, false).iter().any(|other| other.gives.is_none());
+        if !parts.find.by_number && self.is_unique(parts, stage) && !counts(self) {
+            let among = self.among(parts.find.tab, stage, from);
+            found.source = Some(among.source);
+            (found.alias, found.renamed) = match parts.find.tab {
+                Some(_) => (among.name, among.renamed),
+                None => {
+                    let key = self.name_of_key(parts, stage);
+                    (format!("{}_by_{key}", among.name), true)
+                }
+            };
+            return;
+        }
+        let numbered = self.numbered(parts, stage, from, ctes);
+        let name = numbered.first.unwrap_or(numbered.name);
+        found.source = Some(Source::Name(self.written(&name)));
+        found.alias = name;
+        found.position = numbered.position;
+    }
+}
+
+/// A value or a name as a part of the names of CTEs.
+pub(super) fn as_part_of_name(text: &str) -> String {
+    let name: String = snake_case(text).chars().take(32).collect();
+    if name.is_empty() { "key".to_owned() } else { name.trim_end_matches('_').to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_part_of_name;
+
+    #[test]
+    fn what_is_sought_is_a_part_of_names() {
+        for (text, name) in [("\"EU\"", "eu"), ("2", "2"), ("Net Revenue", "net_revenue"), ("\"*\"", "key")] {
+            assert_eq!(as_part_of_name(text), name);
+        }
+    }
+}

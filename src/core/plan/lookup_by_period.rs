@@ -1,0 +1,471 @@
+//! Values of other periods: the stratum before, joined to itself on the key of order, moved along the calendar.
+//!
+//! A row never finds more than one other: the columns that are compared tell the rows of the stratum apart, or the join
+//! reads only those rows that they tell apart.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::lookup_by_key::{Found, SameRows};
+use super::outputs::{Output, key_name};
+use super::planner::Planner;
+use super::step::InputColumn;
+use crate::Type;
+use crate::catalog::{self, ParamType, internal};
+use crate::check::moved_key;
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
+use crate::ir::{Ir, IrId, Period};
+use crate::span::Span;
+use crate::sql::{Cte, Item, Join, JoinKind, Select, Source, SqlId};
+
+/// The lookups that one stratum writes.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    /// In the order of their nodes, each with its place in `joined`.
+    found: Vec<(IrId, usize)>,
+    /// One for each distance in time, and for each key that is looked for.
+    joined: Vec<Joined>,
+    /// The rows that are joined, where not all are: those that can be told apart, the first of each key.
+    pub sources: Vec<Cte>,
+}
+
+#[derive(Debug)]
+enum Joined {
+    Period { period: Period, alias: String },
+    Key(Box<Found>),
+}
+
+/// What makes lookups one join.
+#[derive(PartialEq, Eq, Hash)]
+enum Same {
+    Distance((i64, bool)),
+    Rows(SameRows),
+}
+
+impl Joined {
+    fn same(&self) -> Same {
+        match self {
+            Self::Period { period, .. } => Same::Distance(period.distance()),
+            Self::Key(found) => Same::Rows(found.same),
+        }
+    }
+
+    fn alias(&self) -> &str {
+        match self {
+            Self::Period { alias, .. } => alias,
+            Self::Key(found) => found.alias(),
+        }
+    }
+}
+
+impl Lookups {
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// This stratum writes it.
+    pub fn holds(&self, id: IrId) -> bool {
+        self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
+    }
+
+    /// Where the node's value is found.
+    fn joined_for(&self, id: IrId) -> Option<&Joined> {
+        let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
+        self.joined.get(self.found[at].1)
+    }
+}
+
+/// What the row that is looked for is told by: a column of the stratum, or what a helper makes of some.
+struct Told {
+    name: String,
+    quoted: bool,
+    nullable: bool,
+    /// It is no column, and written out on both sides.
+    computed: Option<IrId>,
+}
+
+impl Planner<'_> {
+    /// The lookups that these roots need in this stratum.
+    pub(super) fn lookups_of(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
+        let mut lookups = Lookups::default();
+        if !self.step.has_lookups() && self.step.program.finds.is_empty() {
+            return lookups;
+        }
+        let program = self.step.program;
+        let mut places: FxHashMap<Same, usize> = FxHashMap::default();
+        for id in self.written_in(roots, stage) {
+            if self.column_in(id, stage).is_some() {
+                continue;
+            }
+            let joined = match program.node(id) {
+                Ir::Lookup { period, .. } => {
+                    let period = program.periods[period as usize];
+                    let mut alias = alias(period);
+                    let named = |alias: &str| {
+                        [from, self.spec.name].iter().any(|name| name.eq_ignore_ascii_case(alias))
+                            || self.has_column(alias, stage)
+                    };
+                    while named(&alias) {
+                        alias.push_str("_rows");
+                    }
+                    Some(Joined::Period { period, alias })
+                }
+                _ => self.rows_found(id).map(|found| Joined::Key(Box::new(found))),
+            };
+            let Some(joined) = joined else { continue };
+            let at = *places.entry(joined.same()).or_insert(lookups.joined.len());
+            if at == lookups.joined.len() {
+                lookups.joined.push(joined);
+            }
+            lookups.found.push((id, at));
+        }
+        lookups
+    }
+
+    /// The value of another row.
+    pub(super) fn look_up(&mut self, id: IrId, stage: u32) {
+        let value = match self.step.program.node(id) {
+            Ir::Lookup { value, .. } => value,
+            _ => id,
+        };
+        let sql = match self.lookups.joined_for(id) {
+            Some(Joined::Key(found)) => {
+                let found = found.clone();
+                self.value_found(id, &found, stage)
+            }
+            Some(Joined::Period { alias, .. }) => {
+                let alias = alias.clone();
+                self.column_of(value, stage).map(|(name, quoted)| self.emitter.field(&alias, &name, quoted))
+            }
+            None => None,
+        };
+        let sql = sql.unwrap_or_else(|| self.no_column(id, value));
+        self.emitter.set(id, sql);
+    }
+
+    /// The rows that keys find, as relations to be joined.
+    pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
+        let mut ctes = Vec::new();
+        let mut taken: FxHashSet<String> =
+            self.lookups.joined.iter().map(|joined| joined.alias().to_ascii_lowercase()).collect();
+        for at in 0..self.lookups.joined.len() {
+            let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let mut found = found.clone();
+            self.make_holidays(&found, stage, from, &mut ctes);
+            self.make_found(&mut found, stage, from, &taken, &mut ctes);
+            taken.insert(found.alias().to_ascii_lowercase());
+            if let Some(joined) = self.lookups.joined.get_mut(at) {
+                *joined = Joined::Key(found);
+            }
+        }
+        self.lookups.sources = ctes;
+    }
+
+    /// What is looked up was made a column, or is one.
+    #[cold]
+    fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
+        let program = self.step.program;
+        let text = program.meta(of).span.text(self.spec.source);
+        let span = program.meta(lookup).span;
+        let message = format!("`{text}` is no column, so that no other row has it");
+        self.emitter.report(Diagnostic::new(Code::Internal, span, message));
+        self.emitter.unwritten(span)
+    }
+
+    /// The joins of this stratum.
+    pub(super) fn joins_of_lookups(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
+        let is_period = |joined: &Joined| matches!(joined, Joined::Period { .. });
+        let mut joins = match self.lookups.joined.iter().any(is_period) {
+            true => self.joins_to_periods(stage, from, source),
+            false => Vec::new(),
+        };
+        for at in 0..self.lookups.joined.len() {
+            let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let found = found.clone();
+            joins.extend(self.join_found(&found, stage, from));
+        }
+        joins
+    }
+
+    fn joins_to_periods(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
+        let program = self.step.program;
+        let order = self.roles.order.clone();
+        let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
+        let key = self.told(id, stage);
+        let (compared, unique) = self.compared(id, stage);
+        let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
+        let mut joins = Vec::new();
+        for at in 0..self.lookups.joined.len() {
+            let Joined::Period { period, alias } = &self.lookups.joined[at] else { continue };
+            let (period, alias) = (*period, alias.clone());
+            let mut conditions = Vec::new();
+            for told in &compared {
+                let left = match told.computed {
+                    Some(id) => self.here(id, stage),
+                    None => self.emitter.field(from, &told.name, told.quoted),
+                };
+                let right = self.there(told, &alias, unique, stage);
+                conditions.push(self.emitter.same_key(left, right, told.nullable));
+            }
+            self.here(id, stage);
+            let moved = self.moved(id, period);
+            let found = self.there(&key, &alias, unique, stage);
+            conditions.push(self.emitter.tree().binary(Op::Equal, moved, found, Span::default()));
+            let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
+            let on = conditions.into_iter().reduce(all);
+            let alias = Some(self.written(&alias));
+            joins.push(Join { kind: JoinKind::Left, source: source.clone(), alias, on });
+        }
+        joins
+    }
+
+    fn told(&self, id: IrId, stage: u32) -> Told {
+        let program = self.step.program;
+        let nullable = program.meta(id).nullable;
+        match (self.column_of(id, stage), program.node(id)) {
+            (Some((name, quoted)), _) => Told { name, quoted, nullable, computed: None },
+            (None, Ir::Definition(used)) => {
+                let name = program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned();
+                Told { quoted: self.emitter.cased.contains(&name), name, nullable, computed: Some(id) }
+            }
+            (None, _) => {
+                let name = key_name(program.meta(id).span.text(self.spec.source));
+                Told { name, quoted: false, nullable, computed: Some(id) }
+            }
+        }
+    }
+
+    /// A value of this row.
+    pub(super) fn here(&mut self, id: IrId, stage: u32) -> SqlId {
+        self.emit(&[id], stage);
+        self.written_node(id, stage)
+    }
+
+    /// The same of the other row.
+    fn there(&mut self, told: &Told, alias: &str, unique: bool, stage: u32) -> SqlId {
+        let Some(id) = told.computed.filter(|_| unique) else {
+            return self.emitter.field(alias, &told.name, told.quoted);
+        };
+        let alias = self.emitter.name(alias, Span::default());
+        let own = self.emitter.qualifier.replace(alias);
+        let there = self.here(id, stage);
+        self.emitter.qualifier = own;
+        // What else is made of its parts is of this row.
+        self.here(id, stage);
+        there
+    }
+
+    /// The column that a node is of what this stratum reads, and whether it must be quoted.
+    pub(super) fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
+        if let Some(name) = self.column_in(id, stage) {
+            return Some((name.to_owned(), self.emitter.cased.contains(name)));
+        }
+        let program = self.step.program;
+        match program.node(program.behind_names(id)) {
+            Ir::Column(column) => match self.input.joined {
+                Some(joined) => Some(self.input_name(&self.input_of(joined, column))),
+                None => {
+                    let column = &program.columns[column as usize];
+                    Some((column.name.to_string(), column.quoted))
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// The key of this row, moved.
+    fn moved(&mut self, key: IrId, period: Period) -> SqlId {
+        let program = self.step.program;
+        let function = if period.count < 0 { internal::EARLIER } else { internal::LATER };
+        let overloads = catalog::get(function).overloads;
+        let takes =
+            |ty: Type| move |o: &&catalog::Overload| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty));
+        let timed = overloads.iter().find(takes(Type::Timestamp)).filter(|_| program.meta(key).ty == Type::Timestamp);
+        let Some(overload) = timed.or(overloads.first()) else { return self.emitter.written(key) };
+        let words = program.args(period.words);
+        words.iter().for_each(|word| self.emitter.emit(*word));
+        let args: Vec<IrId> = std::iter::once(key).chain(words.iter().copied()).collect();
+        self.emitter.apply(overload.id, &args, program.meta(key).span)
+    }
+
+    /// What is compared beside the key, and whether all of it tells the rows apart.
+    fn compared(&self, key: IrId, stage: u32) -> (Vec<Told>, bool) {
+        let program = self.step.program;
+        let mut compared: Vec<Told> = Vec::new();
+        let mut add = |told: Told| {
+            if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(&told.name)) {
+                compared.push(told);
+            }
+        };
+        let said = !self.spec.default_partition;
+        if said {
+            self.roles.partition.iter().for_each(|id| add(self.told(*id, stage)));
+        }
+        // What tells the rows apart: each column, with what it is.
+        let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
+            let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
+            let of = |o: &Output| {
+                let own = || (o.name.clone(), self.emitter.cased.contains(&o.name));
+                let (name, quoted) = self.column_of(o.root, stage).unwrap_or_else(own);
+                let is_key = name.eq_ignore_ascii_case(&key_column);
+                (name, quoted, program.meta(o.root).nullable, is_key)
+            };
+            self.outputs.iter().filter(|o| o.key).map(of).collect()
+        } else {
+            // A column that a definition made is not the one of the grain, whatever its name.
+            let key_column = match (program.node(program.behind_names(key)), self.input.joined) {
+                (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
+                (Ir::Column(column), None) => {
+                    let name = program.columns[column as usize].name.to_string();
+                    Some(InputColumn { of: vec![0], name })
+                }
+                _ => None,
+            };
+            let of = |g: &InputColumn| {
+                let (name, quoted) = self.input_name(g);
+                (name, quoted, self.input_is_nullable(g), key_column.as_ref().is_some_and(|key| key.is(g)))
+            };
+            self.input_grain().iter().map(of).collect()
+        };
+        let moves_one = told_apart.iter().any(|(.., is_key)| *is_key);
+        let ordered: Vec<String> =
+            self.roles.order.iter().filter_map(|(id, _)| self.column_of(*id, stage)).map(|(name, _)| name).collect();
+        for (name, quoted, nullable, is_key) in &told_apart {
+            // By a date that is no key of the groups, those are parted which are not ordered by.
+            let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
+            if !said && !is_key && parts {
+                add(Told { name: name.clone(), quoted: *quoted, nullable: *nullable, computed: None });
+            }
+        }
+        let tells = |name: &str| compared.iter().any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name));
+        let known = self.step.grouped || !told_apart.is_empty();
+        let unique = known && told_apart.iter().all(|(name, .., is_key)| *is_key || tells(name));
+        (compared, unique)
+    }
+
+    /// The rows of the stratum before that can be told apart, with what is looked up of them.
+    fn distinct_rows(&mut self, stage: u32, from: &str, key: &Told, compared: &[Told]) -> Source {
+        let program = self.step.program;
+        let first = self.lookups.found.first().map_or(Span::default(), |(id, _)| program.meta(*id).span);
+        self.warn_of_several(first, &key.name, compared);
+        let qualifier = std::mem::take(&mut self.emitter.qualifier);
+        let shadows = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
+        let shadowed = std::mem::replace(&mut self.emitter.shadowed, shadows);
+        if shadows {
+            self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
+        }
+        let mut select = Select { from: Some(self.source(stage, from)), ..Select::default() };
+        let mut taken = FxHashSet::default();
+        for told in compared.iter().chain([key]) {
+            let expr = match told.computed {
+                Some(id) => self.here(id, stage),
+                None => self.emitter.column_spelled(&told.name, told.quoted),
+            };
+            taken.insert(told.name.to_lowercase());
+            let alias = told.computed.map(|_| self.emitter.made_name_text(&told.name));
+            select.items.push(Item { expr, alias });
+            // GROUP BY may take the relation's name for the output of that name.
+            select.group_by.push(match shadows {
+                true => {
+                    let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
+                    self.emitter.tree().written(&name)
+                }
+                false => expr,
+            });
+        }
+        for at in 0..self.lookups.found.len() {
+            let Ir::Lookup { value, .. } = program.node(self.lookups.found[at].0) else { continue };
+            let Some((name, quoted)) = self.column_of(value, stage) else { continue };
+            if taken.insert(name.to_lowercase()) {
+                let column = self.emitter.column_spelled(&name, quoted);
+                let expr = self.emitter.largest(value, column);
+                select.items.push(Item { expr, alias: Some(self.emitter.dialect.name_text(&name, !quoted)) });
+            }
+        }
+        let count = self.emitter.count_rows();
+        let one = self.emitter.tree().text(Span::default(), |out| out.push('1'));
+        select.having = Some(self.emitter.tree().binary(Op::Equal, count, one, Span::default()));
+        self.emitter.qualifier = qualifier;
+        self.emitter.shadowed = shadowed;
+        // What else is made of the same parts says of which relation they are.
+        for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
+            self.here(id, stage);
+        }
+        let by: Vec<&str> = compared.iter().chain([key]).map(|c| c.name.as_str()).collect();
+        let name = match by.as_slice() {
+            [one] => format!("{from}_by_{one}"),
+            [one, two] => format!("{from}_by_{one}_and_{two}"),
+            _ => format!("{from}_by_{}_and_more", key.name),
+        };
+        let name = self.cte_names.choose(&name);
+        let written = self.written(&name);
+        self.lookups.sources.push(Cte { name: written.clone(), body: select });
+        Source::Name(written)
+    }
+
+    fn warn_of_several(&mut self, span: Span, key: &str, compared: &[Told]) {
+        let mut names = vec![format!("`{key}`")];
+        names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
+        let message = format!(
+            "several rows may have the same {}; where they do, `PERIODOFFSET` finds none of them",
+            names.join(" and ")
+        );
+        let grain: Vec<String> = if self.step.grouped {
+            self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
+        } else {
+            self.input_grain().iter().map(|g| self.input_name(g).0).collect()
+        };
+        let is_compared = |name: &str| compared.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        let missing: Vec<String> = grain
+            .iter()
+            .filter(|g| !g.eq_ignore_ascii_case(key) && !is_compared(g))
+            .map(|g| format!("`{g}`"))
+            .collect();
+        let by_key = grain.iter().any(|g| g.eq_ignore_ascii_case(key));
+        let help = if by_key && !missing.is_empty() {
+            format!("add {} to `partition_by`, or aggregate in an earlier step", missing.join(" and "))
+        } else {
+            "group by them in an earlier step, or give the schema a `primary_key` of them".to_owned()
+        };
+        self.emitter.diagnostics.push(Diagnostic::new(Code::SeveralInPeriod, span, message).with_help(help));
+    }
+}
+
+/// What the other row is called: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
+fn alias(period: Period) -> String {
+    const NUMBERS: [&str; 11] =
+        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    let unit = period.unit.name();
+    let count = period.count.unsigned_abs();
+    let back = period.count < 0;
+    if count == 1 {
+        return format!("{}_{unit}", if back { "prior" } else { "next" });
+    }
+    let side = if back { "before" } else { "after" };
+    let word = usize::try_from(count).ok().and_then(|count| NUMBERS.get(count.checked_sub(2)?));
+    match word {
+        Some(word) => format!("{word}_{unit}s_{side}"),
+        None => format!("{side}_{count}_{unit}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alias;
+    use crate::ir::{Period, Slice, Unit};
+
+    #[test]
+    fn other_rows_are_called_by_when_they_are() {
+        for (count, unit, name) in [
+            (-1, Unit::Quarter, "prior_quarter"),
+            (1, Unit::Month, "next_month"),
+            (-3, Unit::Month, "three_months_before"),
+            (2, Unit::Year, "two_years_after"),
+            (-12, Unit::Month, "twelve_months_before"),
+            (-52, Unit::Week, "before_52_weeks"),
+            (i64::MIN, Unit::Day, "before_9223372036854775808_days"),
+        ] {
+            assert_eq!(alias(Period { count, unit, words: Slice::default() }), name);
+        }
+    }
+}

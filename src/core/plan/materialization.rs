@@ -1,0 +1,493 @@
+//! Which values get a column of their own.
+
+use rustc_hash::FxHashMap;
+
+use super::StepPlan;
+use super::common_subexpressions::Shared;
+use super::formula_names::{Call, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
+use super::liveness::{Reach, is_trivial, needed};
+use super::long_keys::is_long;
+use super::lookup_by_key::sought;
+use super::names::Taken;
+use super::outputs::key_name;
+use super::value_numbering::equal_values;
+use crate::Level;
+use crate::catalog;
+use crate::check::Role;
+use crate::dialect::{Cell, Dialect};
+use crate::ir::{GroupRole, Ir, IrDefinition, IrId, Matching, Over, Program, Slice};
+
+/// Values that are computed once, under a name, by their node.
+#[derive(Debug, Default)]
+pub(super) struct Cuts {
+    names: FxHashMap<IrId, String>,
+    /// Nodes that say the same as another, which is computed for them.
+    same: FxHashMap<IrId, IrId>,
+    /// Helpers made of keys that are columns of the groups, by definition: the use of the name that is computed.
+    helpers: FxHashMap<usize, IrId>,
+}
+
+impl Cuts {
+    /// The node that is computed for this one: itself, or one that says the same.
+    pub fn chosen(&self, id: IrId) -> IrId {
+        self.same.get(&id).copied().unwrap_or(id)
+    }
+
+    pub fn name(&self, id: IrId) -> Option<&str> {
+        self.names.get(&self.chosen(id)).map(String::as_str)
+    }
+
+    pub fn contains(&self, id: IrId) -> bool {
+        self.names.contains_key(&self.chosen(id))
+    }
+
+    pub fn insert(&mut self, id: IrId, name: String) {
+        self.names.insert(id, name);
+    }
+
+    /// This node says the same as another, whose value serves for it.
+    pub fn serve(&mut self, id: IrId, chosen: IrId) {
+        self.same.insert(id, chosen);
+    }
+
+    pub fn has_helpers(&self) -> bool {
+        !self.helpers.is_empty()
+    }
+
+    /// The column that the groups have of a helper made of keys.
+    pub fn helper(&self, definition: usize) -> Option<IrId> {
+        self.helpers.get(&definition).map(|id| self.chosen(*id))
+    }
+
+    /// All of them, in the order of the nodes.
+    pub fn sorted(&self) -> Vec<IrId> {
+        let mut ids: Vec<IrId> = self.names.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+/// How often a definition's value is read.
+#[derive(Clone, Copy, Default)]
+struct Reads {
+    /// By expressions of rows: filters, keys, arguments of aggregates.
+    rows: u32,
+    /// By expressions of groups.
+    groups: u32,
+}
+
+pub(super) fn cuts(
+    step: &StepPlan<'_>,
+    reach: &Reach,
+    dialect: Dialect,
+    source: &str,
+    aliases: &FxHashMap<IrId, String>,
+    taken: &mut Taken,
+    found_are_columns: bool,
+) -> Cuts {
+    let program = step.program;
+    let Reach { rows: in_rows, live } = reach;
+    let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
+    let mut reads = vec![Reads::default(); program.definitions.len()];
+    // Each before those that it uses.
+    for index in program.order.iter().rev().map(|index| *index as usize) {
+        let definition = &program.definitions[index];
+        // The order of the rows of a query goes by column names; only windows compute with it.
+        let only_names = step.is(index, Role::GroupBy) || step.only_names(index, windows, ordered);
+        if !live[index] || definition.failed || only_names {
+            continue;
+        }
+        let own = reads[index];
+        for node in needed(program, definition.first, definition.root) {
+            if let Ir::Definition(used) = program.node(node) {
+                let reads = &mut reads[used as usize];
+                if step.is_helper(index) {
+                    // It is written where it is read.
+                    reads.rows += own.rows.min(1);
+                    reads.groups += own.groups.min(1);
+                } else if in_rows[node.index()] {
+                    reads.rows += 1;
+                } else {
+                    reads.groups += 1;
+                }
+            }
+        }
+    }
+    let mut cuts = Cuts::default();
+    share_equals(step, live, source, taken, &mut cuts);
+    for index in 0..program.definitions.len() {
+        let root = step.root(index);
+        let is_column = found_are_columns && matches!(program.node(root), Ir::Find { .. });
+        let simple = is_column || is_trivial(program, root);
+        if !step.is(index, Role::Definitions) || !live[index] || simple || cuts.contains(root) {
+            continue;
+        }
+        let Reads { rows, groups } = reads[index];
+        let row_value = step.grouped && step.level(index) == Level::Row;
+        let constant = step.level(index) == Level::Const;
+        let cut = if step.grouped && constant && rows > 0 {
+            // A constant per row could not stand beside the groups again; it is short, and written twice.
+            false
+        } else if row_value && step.keys[index] {
+            // GROUP BY repeats a short key and names a long one; what reads a key before grouping needs it earlier.
+            rows > 0 || is_long(program, dialect, &cuts, root)
+        } else if row_value && !step.outputs[index] {
+            // What groups read of it is made of their keys, which is all that is left of it then.
+            groups == 0 && rows > 1
+        } else {
+            rows + groups + u32::from(step.outputs[index]) > 1
+        };
+        if cut {
+            let name = program.definitions[index].name.clone().unwrap_or_default();
+            let column = if step.outputs[index] { taken.output(&name) } else { taken.column(&name, &name) };
+            cuts.insert(root, column);
+        }
+    }
+    let mut shared = Shared::new(step, live, in_rows);
+    for index in &program.order {
+        let index = *index as usize;
+        let definition = &program.definitions[index];
+        if live[index] && !definition.failed {
+            let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
+            let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
+            inner.cut(index, taken, &mut cuts, &mut shared);
+            // What lookups compare is a column on both sides.
+            let compared = step.has_lookups() && matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
+            let named = matches!(program.node(definition.root), Ir::Definition(_));
+            if compared && !named && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
+                let text = definition.span.text(source);
+                let name = taken.column(&key_name(text), text);
+                cuts.insert(definition.root, name);
+            }
+        }
+    }
+    cuts
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Where => "row_filter",
+        Role::Having => "group_filter",
+        _ => "key",
+    }
+}
+
+/// Aggregates and windows that stand more than once are computed once, under the name of the definition that one of
+/// them is, or one made of the formula.
+fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Taken, cuts: &mut Cuts) {
+    let program = step.program;
+    let roots: FxHashMap<IrId, usize> =
+        (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
+    for equal in equal_values(step, live) {
+        // Two definitions of the same formula are the analyst's; each keeps its line.
+        let named = equal.iter().copied().find(|id| roots.contains_key(id));
+        let equal: Vec<IrId> = equal.into_iter().filter(|id| named == Some(*id) || !roots.contains_key(id)).collect();
+        if equal.len() < 2 {
+            continue;
+        }
+        let name = match named.and_then(|id| roots.get(&id)) {
+            Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
+            None => {
+                let text = program.meta(equal[0]).span.text(source);
+                let wanted = spoken_name(program, equal[0], source)
+                    .unwrap_or_else(|| name_by_function(program, equal[0], owner_of(program, equal[0])));
+                taken.column(&wanted, text)
+            }
+        };
+        for id in &equal[1..] {
+            cuts.serve(*id, equal[0]);
+        }
+        cuts.insert(equal[0], name);
+    }
+}
+
+/// The name of the definition that a node is in.
+fn owner_of(program: &Program, id: IrId) -> &str {
+    let inside = |definition: &&IrDefinition| definition.first <= id && id <= definition.root;
+    program.definitions.iter().find(inside).and_then(|definition| definition.name.as_deref()).unwrap_or("group")
+}
+
+/// Aggregates below a value that only a later stratum can compute: they are finished where the groups are made.
+pub(super) fn cut_late_aggregates(
+    step: &StepPlan<'_>,
+    reach: &Reach,
+    cuts: &mut Cuts,
+    main: u32,
+    stage_of: &dyn Fn(IrId) -> u32,
+    source: &str,
+    taken: &mut Taken,
+) {
+    if !step.grouped {
+        return;
+    }
+    let program = step.program;
+    let Reach { rows, live } = reach;
+    // A count of rows is short, and written again where that needs no column; as a column it is one.
+    let counted = (0..program.definitions.len())
+        .filter(|i| step.outputs[*i] && step.is(*i, Role::Definitions) && !program.definitions[*i].failed)
+        .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
+    let mut row_count: Option<IrId> = None;
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if !live[index] || definition.failed || rows[definition.root.index()] {
+            continue;
+        }
+        let base = definition.first.index();
+        // In which stratum each node is written: with what it is part of, unless it is a column by then.
+        let mut written = vec![0u32; definition.root.index() - base + 1];
+        let nodes = needed(program, definition.first, definition.root);
+        for id in nodes.iter().rev() {
+            let own = written[id.index() - base].max(stage_of(*id));
+            written[id.index() - base] = own;
+            let below = if cuts.contains(*id) { stage_of(*id) } else { own };
+            for operand in program.operands(*id) {
+                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.get_mut(i)) {
+                    *stage = (*stage).max(below);
+                }
+            }
+        }
+        for id in nodes {
+            let aggregate = matches!(program.node(id), Ir::Aggregate { .. } | Ir::CountRows);
+            if aggregate && written[id.index() - base] > main && !cuts.contains(id) {
+                let is_count = matches!(program.node(id), Ir::CountRows);
+                if let (Some(counted), true, None) = (counted, is_count, row_count) {
+                    let root = step.root(counted);
+                    if !cuts.contains(root) {
+                        let name = taken.output(program.definitions[counted].name.as_deref().unwrap_or_default());
+                        cuts.insert(root, name);
+                    }
+                    row_count = Some(root);
+                }
+                if let (Some(counted), true) = (row_count.filter(|c| *c != id), is_count) {
+                    cuts.serve(id, cuts.chosen(counted));
+                    continue;
+                }
+                let text = program.meta(id).span.text(source);
+                let owner = definition.name.as_deref().unwrap_or("group");
+                let wanted = spoken_name(program, id, source).unwrap_or_else(|| name_by_function(program, id, owner));
+                let name = taken.column(&wanted, text);
+                cuts.insert(id, name);
+                if is_count {
+                    row_count = Some(id);
+                }
+            }
+        }
+    }
+}
+
+/// Cuts inside one definition.
+struct Inner<'i> {
+    program: &'i Program,
+    dialect: Dialect,
+    source: &'i str,
+    /// What generated names begin with.
+    owner: &'i str,
+    grouped: bool,
+    /// Keys written out again, which are columns.
+    aliases: &'i FxHashMap<IrId, String>,
+}
+
+impl Inner<'_> {
+    fn name(&self, what: &str, id: IrId, taken: &mut Taken) -> String {
+        taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
+    }
+
+    /// The name of a value by its formula, else by what it is for.
+    fn name_of(&self, id: IrId, what: &str, taken: &mut Taken) -> String {
+        let wanted = spoken_name(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
+        taken.column(&wanted, self.program.meta(id).span.text(self.source))
+    }
+
+    /// Long values with several uses, arguments that a template repeats, windows over rows, windows inside windows.
+    fn cut(&self, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        let definition = &program.definitions[of];
+        let nodes = needed(program, definition.first, definition.root);
+        let mut uses: FxHashMap<IrId, u32> = FxHashMap::default();
+        for operand in nodes.iter().flat_map(|node| program.operands(*node)) {
+            *uses.entry(operand).or_default() += 1;
+        }
+        for node in nodes {
+            if uses.get(&node).is_some_and(|uses| *uses > 1) {
+                self.cut_repeated(node, of, taken, cuts, shared);
+            }
+            match program.node(node) {
+                Ir::Apply { overload, args } => {
+                    let Cell::Template(template) = self.dialect.cell(overload) else { continue };
+                    if template.subquery {
+                        self.finish_operands(node, of, taken, cuts, shared);
+                    }
+                    if !template.repeats {
+                        continue;
+                    }
+                    let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
+                    let function = Some(catalog::get(catalog::owner(overload))).filter(|function| !function.internal);
+                    let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
+                    for (place, ((arg, uses), param)) in uses {
+                        // A constant per row could not stand beside groups.
+                        let constant = self.grouped && program.meta(*arg).level == Level::Const;
+                        let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
+                        if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
+                            shared.cut(*arg, of, cuts, taken, |taken| {
+                                let function = function.map(|function| function.name);
+                                let call = Call { function, param: param.name, is_first: place == 0, of: self.owner };
+                                let name = name_of_argument(program, *arg, self.source, call);
+                                taken.column(&name, program.meta(*arg).span.text(self.source))
+                            });
+                        }
+                    }
+                }
+                Ir::GroupWindow { args, role } => {
+                    let call = program.args(args).first().copied();
+                    let value =
+                        call.and_then(|call| program.operands(call).next()).filter(|_| role != GroupRole::Value);
+                    // What is put in order and counted is computed before.
+                    let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
+                    if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
+                        shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
+                    }
+                    shared.cut(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
+                }
+                Ir::Window { call, over } => {
+                    // What parts the rows is a column when it looks at other rows itself.
+                    let late = |by: &&IrId| program.meta(**by).level == Level::Window;
+                    for by in program.parted_by(over).iter().filter(late) {
+                        self.finish(*by, of, taken, cuts, shared);
+                    }
+                    let Some(value) = program.operands(call).next() else { continue };
+                    let meta = program.meta(value);
+                    if meta.level != Level::Window {
+                        // What is ranked is also asked whether it is there; what is counted by its value stands twice.
+                        let over = program.over(over);
+                        let asked = (over.is_ranked() && meta.nullable) || over == Over::Alike;
+                        let column = is_trivial(program, value) || self.aliases.contains_key(&value);
+                        if asked && !column && !cuts.contains(value) {
+                            shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
+                        }
+                        continue;
+                    }
+                    // What another window gives is finished first.
+                    self.finish(value, of, taken, cuts, shared);
+                }
+                Ir::Find { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
+                // What is looked up is a column of the other row; a helper made of keys becomes one of the groups.
+                Ir::Lookup { value, .. } if !self.is_column(value, shared.step) => {
+                    match self.helper_of_keys(value, shared.step) {
+                        Some((helper, name)) => {
+                            shared.cut(value, of, cuts, taken, |taken| taken.column(name, name));
+                            cuts.helpers.insert(helper, value);
+                        }
+                        None => self.finish(value, of, taken, cuts, shared),
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A value that several parts of a formula use is computed once, unless it is short or constant.
+    fn cut_repeated(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
+        let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
+        if is_computed && !is_short && !self.aliases.contains_key(&node) && !cuts.contains(node) {
+            shared.cut(node, of, cuts, taken, |taken| self.name_of(node, "value", taken));
+        }
+    }
+
+    /// What is compared, what is given and what parts the sheet are columns of the rows that are looked among; what is sought is one of its row
+    /// where the nearest key is chosen for it.
+    fn cut_find(&self, args: Slice, find: u32, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        let Some(find) = program.finds.get(find as usize) else { return };
+        let found = program.args(args).iter().skip(1).take(2);
+        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
+        let step = shared.step;
+        let parts = (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, Role::PartitionBy));
+        let parts: Vec<IrId> = parts.map(|index| step.root(index)).collect();
+        for id in found.chain(&parts).filter(|id| !is_column(**id)) {
+            self.finish(*id, of, taken, cuts, shared);
+        }
+        for sought in sought(program.args(args)) {
+            let meta = program.meta(sought);
+            let in_place = find.matching == Matching::Exact && meta.level < Level::Window && !meta.volatile;
+            if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
+                continue;
+            }
+            if let Ir::Definition(_) = program.node(sought) {
+                self.finish(sought, of, taken, cuts, shared);
+            } else {
+                shared.cut(sought, of, cuts, taken, |taken| self.name_of(sought, "lookup_key", taken));
+            }
+        }
+    }
+
+    /// What the subquery of a template takes as columns: windows, and aggregates that it cannot hold.
+    fn finish_operands(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        let aggregates = self.dialect.facts().aggregate_in_subquery;
+        for arg in program.operands(node).filter(|arg| !program.meta(*arg).fits_subquery(aggregates)) {
+            if matches!(program.node(arg), Ir::Definition(_)) {
+                self.finish(arg, of, taken, cuts, shared);
+            } else if !is_trivial(program, arg) && !cuts.contains(arg) {
+                shared.cut(arg, of, cuts, taken, |taken| self.name_of(arg, "value", taken));
+            }
+        }
+    }
+
+    /// Gives a value a column of its own, under its definition's name where it has one.
+    fn finish(&self, value: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let (program, step) = (self.program, shared.step);
+        let mut named = None;
+        // Of names of names the one is meant that stands for a formula.
+        let finished = program.behind_names_until(value, |_, definition| {
+            named = Some(definition);
+            false
+        });
+        if cuts.contains(finished) {
+            return;
+        }
+        let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
+        match named {
+            Some((name, true)) => cuts.insert(finished, taken.output(name)),
+            Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
+            None => shared.cut(finished, of, cuts, taken, |taken| match name_of_some_rows(program, value) {
+                Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
+                None => match self.kind(finished) {
+                    Some(kind) => self.name(kind, value, taken),
+                    None => {
+                        let wanted = spoken_name(program, value, self.source)
+                            .unwrap_or_else(|| name_by_function(program, finished, self.owner));
+                        taken.column(&wanted, program.meta(value).span.text(self.source))
+                    }
+                },
+            }),
+        }
+    }
+
+    /// The word by which a group column names the window; `None` for a window that gives a value.
+    fn kind(&self, value: IrId) -> Option<&'static str> {
+        match self.program.node(value) {
+            Ir::Window { over, .. } => match self.program.over(over) {
+                Over::Alike => Some(GroupRole::Repeats.name()),
+                Over::Ranked { descending, .. } => Some(GroupRole::Place { descending }.name()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A helper that a grouped step computes per row and has no column for, with its name.
+    fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
+        let Ir::Definition(used) = self.program.node(value) else { return None };
+        let used = used as usize;
+        self.program.definitions[used].name.as_deref().filter(|_| step.is_helper(used)).map(|name| (used, name))
+    }
+
+    /// It is a column of what is read already, or of the groups.
+    fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
+        let is_key = |_, definition: usize| step.grouped && step.keys[definition];
+        let value = self.program.behind_names_until(value, is_key);
+        let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
+        named || self.aliases.contains_key(&value)
+    }
+}

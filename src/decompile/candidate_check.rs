@@ -1,0 +1,313 @@
+//! A definition of a file that was found: formulas compiled in its place, to learn what they become there and to prove them.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
+
+use rustc_hash::FxHashSet;
+
+use super::columns::KEYWORDS;
+use super::edits::{Edits, ItemEdit, between};
+use super::expression_text::{Form, Range, Shape, name_of};
+use super::file::File;
+use super::parse::parse;
+use super::patterns::{Bound, pattern};
+use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
+use super::ranges;
+use super::search::Search;
+use super::spec_edit::Read;
+use super::tree::{Id, Label, Trees};
+use crate::Type;
+use crate::compiler::Compiler;
+use crate::dbt::tokens::tokens;
+use crate::model::outline::Placed;
+
+/// So many formulas are compiled before it is said that there is none.
+const TRIED: usize = 150;
+/// So many more are compiled to find one that leaves no difference.
+const ALIKE: usize = 12;
+/// So many bytes of SQL are compiled to learn what formulas become in a definition's place.
+const LEARNED: usize = 4_000_000;
+/// What every compilation counts at least.
+const LEAST: usize = 1_500;
+/// So many definitions are looked at that do not name one without a column.
+const OTHERS: usize = 8;
+/// What a function costs that the formula in the spec does not call.
+const LIKENESS: u32 = 3;
+
+/// What of a file tells of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown<'a> {
+    /// The column of a definition: of this one, or of one that is computed from it.
+    Column(&'a str),
+    /// A clause of a CTE, or of the last select.
+    Clause(Option<&'a str>, &'a str),
+}
+
+/// One definition of one file.
+pub(super) struct Case<'a, 's> {
+    pub compiler: &'a Compiler,
+    pub read: &'a Read<'s>,
+    pub placed: &'a Placed,
+    pub place: usize,
+    pub path: Option<&'a str>,
+    /// The file as it was generated, and as it was found.
+    pub written: &'a File<'s>,
+    pub found: &'a File<'s>,
+    pub edits: &'a Edits,
+    pub cte: Option<&'a str>,
+    /// What tells of the definition.
+    pub shown: Shown<'a>,
+    /// No difference may be left, since what is left may come of this definition.
+    pub is_exact: bool,
+    /// How much may still be compiled to learn from it.
+    left: Cell<usize>,
+    /// Formulas that are not proven.
+    tried: RefCell<HashSet<String>>,
+    /// The windows of ranges, learned once.
+    pub windows: OnceCell<Vec<ranges::Learned>>,
+}
+
+impl<'a, 's> Case<'a, 's> {
+    pub fn new(
+        compiler: &'a Compiler,
+        read: &'a Read<'s>,
+        (place, placed): (usize, &'a Placed),
+        path: Option<&'a str>,
+        (written, found, edits): (&'a File<'s>, &'a File<'s>, &'a Edits),
+    ) -> Self {
+        let (left, tried) = (Cell::new(LEARNED), RefCell::default());
+        Self {
+            compiler,
+            read,
+            placed,
+            place,
+            path,
+            written,
+            found,
+            edits,
+            cte: read.cte(place),
+            shown: Shown::Column(&placed.name),
+            is_exact: false,
+            left,
+            tried,
+            windows: OnceCell::new(),
+        }
+    }
+
+    /// The first of the formulas that is proven: with it the column that tells is as it was expected.
+    pub fn first(&self, mut forms: Vec<Form>, trees: &Trees, expected: Id) -> Option<String> {
+        // Of several the one that is most like what stands in the spec.
+        let known = words_of(&self.placed.formula);
+        forms.retain(|form| form.range != Range::Whole);
+        forms.sort_by_cached_key(|form| {
+            let new = words_of(&form.text).iter().filter(|word| !known.contains(*word)).count();
+            form.cost + LIKENESS * new as u32
+        });
+        let mut trees = trees.clone();
+        let mut tried = self.tried.borrow_mut();
+        forms.retain(|form| !tried.contains(&form.text));
+        // Of several that are proven the one that leaves the fewest differences to others.
+        let mut best: Option<(usize, String)> = None;
+        let mut more = TRIED.saturating_sub(tried.len());
+        for form in forms {
+            let Some(left) = more.checked_sub(1) else { break };
+            more = left;
+            match self.differences(&form.text, &mut trees, expected) {
+                Some(0) => return Some(form.text),
+                Some(count) => {
+                    more = if best.is_none() { more.min(ALIKE) } else { more };
+                    if best.as_ref().is_none_or(|(least, _)| count < *least) {
+                        best = Some((count, form.text));
+                    }
+                }
+                None => {
+                    tried.insert(form.text);
+                }
+            }
+        }
+        best.map(|(_, text)| text)
+    }
+
+    /// The SQL of the spec with another formula there, to learn from.
+    pub fn compiled(&self, formula: &str) -> Option<String> {
+        self.compiled_with(self.placed, formula)
+    }
+
+    fn compiled_with(&self, placed: &Placed, formula: &str) -> Option<String> {
+        self.compiled_spec(&self.read.filled(placed, formula)?)
+    }
+
+    fn compiled_spec(&self, spec: &str) -> Option<String> {
+        let compiled = self.compiler.compile_spec_at(spec, self.path);
+        compiled.model_sql().map(str::to_owned)
+    }
+
+    /// The expression of the definition with another formula.
+    pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.tree_of(self.placed, formula, trees)
+    }
+
+    /// The expression of a definition of the step with another formula.
+    fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.left.set(self.left.get().checked_sub(LEAST)?);
+        let sql = self.compiled_with(placed, formula)?;
+        self.left.set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
+        let file = File::read(&sql, self.found.dialect);
+        self.read.expression(&file, self.cte, self.place, &placed.name, trees).ok()
+    }
+
+    /// What a formula is in the place of a definition; in a group, what it is of each row.
+    pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.tree_of(placed, formula, trees).or_else(|| {
+            let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
+            match (trees.label(aggregate), trees.kids(aggregate)) {
+                (Label::Call, [_, inner]) => Some(*inner),
+                _ => None,
+            }
+        })
+    }
+
+    /// The expression that tells, in a file.
+    fn expression(&self, file: &File<'_>, shown: Shown<'_>, trees: &mut Trees) -> Result<Id, String> {
+        match shown {
+            Shown::Column(name) => self.read.expression(file, self.cte, self.place, name, trees),
+            Shown::Clause(cte, clause) => {
+                let mut columns = self.read.columns(file, self.place, &self.placed.name);
+                columns.clause(cte, clause, trees)
+            }
+        }
+    }
+
+    /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
+    /// in it; `None` if it does not give the expression, or differs in more.
+    fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
+        let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
+        let file = File::read(&sql, self.found.dialect);
+        if self.expression(&file, self.shown, trees) != Ok(expected) {
+            return None;
+        }
+        let mut left = between(&file, self.found);
+        // Brackets and spellings that change nothing are no difference.
+        left.items.retain(|item| {
+            let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
+            let both = (read(&item.before), read(&item.after));
+            both.0.is_none() || both.0 != both.1
+        });
+        let own = |item: &ItemEdit| {
+            let same =
+                |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
+            let is_it = |shown| matches!(shown, Shown::Column(name) if item.column.eq_ignore_ascii_case(name));
+            is_it(self.shown) && same(item.cte.as_deref(), self.cte)
+        };
+        if left.items.iter().any(own) {
+            return None;
+        }
+        let count = left.items.len() + left.rest.len();
+        let fewer = count < self.edits.items.len() + self.edits.rest.len();
+        let is_proven = (fewer || self.edits.is_empty())
+            && left.items.iter().all(|item| self.edits.items.contains(item))
+            && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
+        (is_proven && (count == 0 || !self.is_exact)).then_some(count)
+    }
+
+    /// Where the definition stands in what others tell, since it has no column of its own: in their columns, or in the
+    /// clauses of the file; each with its expression and the part of it.
+    pub fn through(&self, trees: &mut Trees) -> Vec<(Shown<'a>, Id, Id)> {
+        let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
+        let uses = |other: &&Placed| {
+            let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
+        };
+        // Those that do not name it may look for rows by it.
+        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
+        let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
+        let columns = columns.map(|other| Shown::Column(&other.name));
+        let clauses = self.found.clauses(&["where", "having"]).map(|(cte, clause)| Shown::Clause(cte, clause));
+        columns.chain(clauses).filter_map(|shown| self.part_of(shown, trees)).collect()
+    }
+
+    /// What of an expression is the definition: what becomes another where the formula is another.
+    fn part_of(&self, shown: Shown<'a>, trees: &mut Trees) -> Option<(Shown<'a>, Id, Id)> {
+        let whole = self.expression(self.found, shown, trees).ok()?;
+        let columns: Vec<Id> = columns_in(trees, whole).into_iter().take(3).map(|(column, _)| column).collect();
+        let names: Vec<Form> = columns.iter().flat_map(|column| Search::new(&[], trees).whole(*column)).collect();
+        let of_columns = names
+            .iter()
+            .flat_map(|Form { text, .. }| [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]);
+        let literals = [
+            format!("{} = {}", NUMBERS[0], NUMBERS[1]),
+            NUMBERS[0].to_owned(),
+            POINTS[0].to_owned(),
+            format!("\"{}\"", TEXTS[0]),
+        ];
+        for marker in of_columns.chain(literals) {
+            let Some(sql) = self.compiled(&marker) else { continue };
+            // What it is by itself is seen in the place of another.
+            let others = self.read.outline.steps.get(self.place).into_iter().flat_map(|step| &step.definitions);
+            let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
+            let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else { continue };
+            let file = File::read(&sql, self.found.dialect);
+            let Ok(root) = self.expression(&file, shown, trees) else { continue };
+            let probe = Probe { shape: Shape::words(""), args: vec![Arg::Named(marker, tree)] };
+            let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.matched(trees, whole));
+            if let Some([Some(Bound::Node(part))]) = bound.as_deref() {
+                return Some((shown, whole, *part));
+            }
+        }
+        None
+    }
+
+    /// The relation that the step reads.
+    pub fn base(&self) -> String {
+        let columns = self.read.columns(self.found, self.place, &self.placed.name);
+        let lower = self.cte.map(str::to_ascii_lowercase);
+        columns.base_of(lower.as_deref())
+    }
+
+    /// The columns of that relation, where these are known.
+    pub fn columns_of_base(&self) -> Vec<(String, Type)> {
+        let base = self.compiler.options.schema.relation(&self.base());
+        let columns = base.into_iter().flat_map(|base| base.columns());
+        columns.map(|column| (column.name().to_owned(), column.ty())).collect()
+    }
+
+    pub fn sheet(&self) -> Option<&crate::model::outline::SheetOutline> {
+        self.read.outline.steps.get(self.place)?.sheet.as_ref()
+    }
+
+    /// A formula that stands for any expression.
+    pub fn named(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
+        Some(Arg::Named(formula.to_owned(), self.tree(formula, trees)?))
+    }
+}
+
+/// The functions that a formula calls. Timeframes may have the names of functions, `[quarter]`.
+fn words_of(formula: &str) -> Vec<&str> {
+    let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let calls = formula
+        .match_indices('(')
+        .filter_map(|(at, _)| formula.get(..at)?.trim_end().rsplit(|c| !is_in_name(c)).next());
+    calls.filter(|word| crate::catalog::lookup(word).is_some()).collect()
+}
+
+/// The columns in an expression, as formulas write them.
+pub(super) fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
+    let parts = trees.below(expression);
+    // Names of relations and functions are words too.
+    let mut values = FxHashSet::default();
+    values.insert(expression);
+    for part in &parts {
+        let kids = trees.kids(*part);
+        values.extend(match trees.label(*part) {
+            Label::Field => &[],
+            Label::Call => kids.get(1..).unwrap_or_default(),
+            _ => kids,
+        });
+    }
+    let column = |part: Id| {
+        let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
+        Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
+    };
+    parts.into_iter().filter(|part| values.contains(part)).filter_map(column).collect()
+}

@@ -1,0 +1,184 @@
+//! Probes of calls with the numbers and texts of one expression: those that no pattern can stand for.
+
+use rustc_hash::FxHashSet;
+
+use super::expression_text::{Shape, text_literal};
+use super::probes::{Arg, Probe, assignments, column, diagonals};
+use super::tree::{Id, Label, Trees};
+use crate::Type;
+use crate::catalog::{Overload, Param, ParamType};
+use crate::check::is_iso_date;
+
+/// So many numbers and texts of an expression are tried in calls.
+const NUMBERS: usize = 16;
+const TEXTS: usize = 6;
+/// So many probes are made of the words of one expression.
+const WITH_WORDS: usize = 6000;
+/// So many functions that are most like an expression are tried with two words, each with so many.
+const LIKE_IT: usize = 6;
+const OF_TWO: usize = 900;
+/// So many words are tried in one argument beside words in another.
+const IN_PAIRS: usize = 10;
+/// The Monday that generated SQL counts days from.
+const FIRST_DAY: &str = "0001-01-01";
+
+/// What formulas write that no pattern can stand for: the numbers and texts of one expression.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub numbers: Vec<String>,
+    pub texts: Vec<String>,
+    /// All dates, for functions that accept a list of them.
+    pub dates: Vec<String>,
+    /// The functions that may have them, the likeliest first.
+    pub functions: Vec<&'static str>,
+}
+
+impl Words {
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.texts.is_empty() && self.dates.is_empty()
+    }
+
+    /// The calls, those first that are likelier.
+    pub fn probes(&self) -> Vec<Probe> {
+        // One word is likelier than two, but of functions that are little like the expression.
+        let (mut all, mut of_two) = (Vec::new(), Vec::new());
+        for (rank, function) in self.functions.iter().filter_map(|name| crate::catalog::lookup(name)).enumerate() {
+            for overload in function.overloads {
+                with_dates(function.name, overload, self, &mut all);
+                with_words(function.name, overload, self, &mut all, &mut of_two);
+            }
+            if rank < LIKE_IT {
+                of_two.truncate(OF_TWO);
+                all.append(&mut of_two);
+            }
+        }
+        all.extend(of_two);
+        all.truncate(WITH_WORDS);
+        all
+    }
+}
+
+/// The numbers and texts of an expression, and those that may have become these, the likeliest first.
+pub(super) fn words(trees: &Trees, expression: Id) -> Words {
+    let mut words = Words::default();
+    let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
+    for part in trees.below(expression) {
+        match trees.label(part) {
+            Label::Number(number) => {
+                words.numbers.push(number.clone());
+                whole.extend(number.parse::<i64>());
+                if number.trim_matches(['1', '.']).chars().all(|c| c == '0') {
+                    let zeros = number.chars().filter(|c| *c == '0').count();
+                    powers.extend([zeros.to_string(), format!("-{zeros}")]);
+                }
+            }
+            Label::Text(text, _) if text.len() <= 200 => {
+                if is_iso_date(text) && text != FIRST_DAY && !words.dates.contains(text) {
+                    words.dates.push(text.clone());
+                }
+                if text.parse::<f64>().is_ok() {
+                    words.numbers.push(text.clone());
+                }
+                words.texts.push(text.clone());
+            }
+            _ => {}
+        }
+    }
+    // Long numbers are bounds that the compiler has put there.
+    words.numbers.sort_by_key(|word| word.len() > 6);
+    // One more or less, how far one is from another, the other way.
+    for near in [1, -1] {
+        words.numbers.extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
+    }
+    let shifted = whole.iter().flat_map(|number| [*number, number.saturating_add(1)]);
+    let apart = shifted.flat_map(|from| whole.iter().map(move |to| to.saturating_sub(from))).filter(|by| *by > 0);
+    words.numbers.extend(apart.take(NUMBERS).map(|by| by.to_string()));
+    words.numbers.extend(powers);
+    words.numbers.extend(whole.iter().map(|number| number.saturating_neg().to_string()));
+    each_once(&mut words.numbers, NUMBERS);
+    each_once(&mut words.texts, TEXTS);
+    words
+}
+
+fn each_once(words: &mut Vec<String>, most: usize) {
+    let mut seen = FxHashSet::default();
+    words.retain(|word| seen.insert(word.clone()));
+    words.truncate(most);
+}
+
+/// The words that may stand for a parameter.
+fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
+    let mut args = Vec::new();
+    if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
+        args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
+    }
+    if matches!(param.ty, ParamType::Is(Type::Text) | ParamType::Any | ParamType::Same) {
+        args.extend(words.texts.iter().map(|text| Arg::Fixed(text_literal(text).text)));
+    }
+    args
+}
+
+/// Calls that end in a list of all dates, with or without a number before it.
+fn with_dates(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
+    let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else { return };
+    if list.ty != ParamType::Is(Type::Date) || words.dates.is_empty() {
+        return;
+    }
+    let params: Vec<&Param> = params.iter().collect();
+    for types in assignments(&params) {
+        for nullable in [true, false] {
+            let of_column = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nullable, place));
+            let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
+            let mut put = |mut args: Vec<Arg>| {
+                args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
+                all.push(Probe { shape: Shape::Call(name), args });
+            };
+            put(base.clone());
+            for (place, param) in params.iter().enumerate() {
+                for word in of_words(param, words) {
+                    for sign in ["", "-"] {
+                        let mut args = base.clone();
+                        args[place] = Arg::Fixed(format!("{sign}{}", word.text()));
+                        put(args);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Calls in which one or two arguments are words.
+fn with_words(
+    name: &'static str,
+    overload: &Overload,
+    words: &Words,
+    of_one: &mut Vec<Probe>,
+    of_two: &mut Vec<Probe>,
+) {
+    for count in overload.needed.max(1)..=overload.params.len() {
+        let params: Vec<&Param> = overload.params.iter().take(count).collect();
+        for types in diagonals(&params) {
+            for nullable in [true, false] {
+                let base: Vec<Arg> =
+                    types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
+                for (first, param) in params.iter().enumerate() {
+                    for (rank, a) in of_words(param, words).into_iter().enumerate() {
+                        let mut args = base.clone();
+                        args[first] = a;
+                        of_one.push(Probe { shape: Shape::Call(name), args: args.clone() });
+                        if rank >= IN_PAIRS {
+                            continue;
+                        }
+                        for (second, param) in params.iter().enumerate().skip(first + 1) {
+                            for b in of_words(param, words).into_iter().take(IN_PAIRS) {
+                                let mut args = args.clone();
+                                args[second] = b;
+                                of_two.push(Probe { shape: Shape::Call(name), args });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

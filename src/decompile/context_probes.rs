@@ -1,0 +1,324 @@
+//! What formulas become in a definition's place: windows, ranges, rows that are looked up, worksheets, other definitions.
+
+use rustc_hash::FxHashSet;
+
+use super::candidate_check::{Case, Shown, columns_in};
+use super::constant_probes::words;
+use super::expression_text::{Form, Range, Shape, name_of};
+use super::patterns::{Pattern, Patterns, pattern};
+use super::periods::{numbers, period_probes};
+use super::probes::{self, Arg, Probe};
+use super::ranges;
+use super::search::{Given, Search};
+use super::sheets::{self, Looked};
+use super::tree::{Id, Label, Trees};
+use super::windows::{nth_probes, range_probes, window_probes};
+
+/// So many windows of one expression are looked at.
+const WINDOWS: usize = 16;
+/// What the name of a definition costs that may as well be written out.
+pub(super) const OF_DEFINITION: u32 = 30;
+/// What the formula of a definition costs in the place of its name.
+const OF_FORMULA: u32 = 9;
+/// So many definitions of a step may stand in the formula of another.
+const DEFINITIONS: usize = 400;
+/// So many definitions without a column are compiled to see what they are.
+const WITHOUT_COLUMN: usize = 8;
+/// So many names of an expression are looked at.
+const WRITTEN: usize = 16;
+/// So many numbers of an expression are tried in place.
+const NUMBERS: usize = 6;
+/// So many names stand for any in what is compiled.
+const NAMES: usize = 4;
+
+/// The likeliest numbers: each is compiled with many formulas.
+fn few_numbers(trees: &Trees, expression: Id) -> Vec<String> {
+    let mut numbers = words(trees, expression).numbers;
+    numbers.truncate(NUMBERS);
+    numbers
+}
+
+impl Case<'_, '_> {
+    /// Compiles probes in this definition's place.
+    fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
+        for probe in probes {
+            let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else { continue };
+            let none = vec![None; probe.args.len()];
+            if let Some(pattern) = pattern(trees, root, &probe, none) {
+                pattern.bare().into_iter().for_each(|bare| patterns.put(bare));
+                patterns.put(pattern);
+            }
+        }
+    }
+
+    fn looks_at_rows(&self, trees: &Trees, expression: Id) -> bool {
+        trees.below(expression).iter().any(|part| *trees.label(*part) == Label::Behind("over"))
+    }
+
+    /// What the functions that look at other rows become in this step.
+    pub fn windows(&self, trees: &mut Trees, expression: Id, names: &[Arg]) -> Patterns {
+        let mut patterns = Patterns::default();
+        let mut probes = Vec::new();
+        if self.looks_at_rows(trees, expression) {
+            let first = names.get(..1).unwrap_or(names);
+            // A name may be what rows are ordered by, too.
+            let marked = first.iter().find_map(|name| match name {
+                Arg::Named(name, _) => sheets::marked(name).iter().find_map(|marked| self.named(marked, trees)),
+                _ => None,
+            });
+            probes = [window_probes(first), window_probes(marked.as_slice()), nth_probes(names)].concat();
+        }
+        // What the spec says that today is, no other knows.
+        if self.read.outline.today {
+            for call in ["TODAY()", "NOW()"] {
+                probes.push(Probe { shape: Shape::words(call), args: Vec::new() });
+            }
+        }
+        self.learn(probes, trees, &mut patterns);
+        patterns
+    }
+
+    /// Formulas of the parts that are aggregates of ranges.
+    pub fn ranges(
+        &self,
+        (patterns, known): (&[&Patterns], &Given),
+        trees: &mut Trees,
+        expression: Id,
+        names: &[Arg],
+    ) -> Given {
+        let mut given = Given::new();
+        let windows = ranges::windows(trees, expression);
+        let Some(name) = names.first().filter(|_| !windows.is_empty()) else { return given };
+        let is_pivoted = self.sheet().is_some_and(|sheet| sheet.is_pivoted);
+        let learned = self.windows.get_or_init(|| {
+            let learn = |probe: Probe| {
+                let counted = self.tree(&probe.formula()?, trees)?;
+                ranges::learned(trees, counted, &probe)
+            };
+            ranges::counts(name, is_pivoted).into_iter().filter_map(learn).collect()
+        });
+        for window in windows.into_iter().take(WINDOWS) {
+            let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
+            let bare = ranges::without(trees, expression, window);
+            let Some(whole) = bare.get(&expression).copied() else { continue };
+            let mut search = Search::new(patterns, trees).given(known).of_ranges(&range);
+            search.whole(whole);
+            for (part, bare) in bare {
+                let forms = search.forms(bare).iter().filter(|form| form.range == Range::Inside);
+                given.entry(part).or_default().extend(forms.cloned());
+            }
+        }
+        given
+    }
+
+    /// The ranges that an expression looks at, `{0}` for the name.
+    fn ranges_of(&self, trees: &Trees, expression: Id) -> Vec<String> {
+        let windows = ranges::windows(trees, expression);
+        let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
+        let of_window = |window: Id| learned.iter().find_map(|learned| learned.range(trees, window));
+        let found = windows.into_iter().take(WINDOWS).filter_map(of_window);
+        found.map(|range| range.replace("{}", "{0}")).collect()
+    }
+
+    /// What looks at rows that are joined, and what only worksheets have, in waves: what is seldom comes last.
+    pub fn wave(&self, trees: &mut Trees, expression: Id, names: &[Arg], wave: usize) -> Option<Patterns> {
+        let mut patterns = Patterns::default();
+        let parts = trees.below(expression);
+        let joins = |how: &str| parts.iter().any(|part| matches!(trees.label(*part), Label::Joined(j) if j == how));
+        let (left, cross) = (joins("left join"), joins("cross join"));
+        let looks = self.looks_at_rows(trees, expression);
+        let Some(sheet) = self.sheet() else {
+            let probes = match wave {
+                0 if left => {
+                    let columns = columns_in(trees, expression);
+                    let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked(name));
+                    let marked: Vec<Arg> =
+                        marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
+                    let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
+                    // In a group no column has one value.
+                    let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
+                    let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
+                    names.extend(of_group.iter().find_map(|formula| self.named(formula, trees)));
+                    period_probes(&names, &numbers(trees, &parts))
+                }
+                1 if looks => window_probes(names),
+                2 if left || cross || looks => {
+                    range_probes(names, &few_numbers(trees, expression), &self.ranges_of(trees, expression))
+                }
+                0..=2 => Vec::new(),
+                _ => return None,
+            };
+            self.learn(probes, trees, &mut patterns);
+            return Some(patterns);
+        };
+        let probes = match wave {
+            0 if looks => [sheets::cells(sheet, names), window_probes(names)].concat(),
+            1 if left || cross || looks => sheets::totals(sheet),
+            2 if left || cross || looks => {
+                let looked = self.looked(trees, &parts, names, left);
+                looked.iter().flat_map(Looked::plain).chain(looked.iter().flat_map(Looked::workdays)).collect()
+            }
+            3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
+            4 if looks => {
+                let numbers = few_numbers(trees, expression);
+                [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
+            }
+            0..=4 => Vec::new(),
+            _ => return None,
+        };
+        let plain = if wave == 2 { probes.clone() } else { Vec::new() };
+        self.learn(probes, trees, &mut patterns);
+        let is_in = |pattern: &Pattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
+        let fit: Vec<&Shape> = patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
+        let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
+        // A comparison stands for any value that is true or false.
+        let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
+        let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
+        self.learn(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
+        Some(patterns)
+    }
+
+    /// The columns of the sheet and of its tabs that stand in an expression, with what may be looked for in them.
+    fn looked(&self, trees: &mut Trees, parts: &[Id], names: &[Arg], left: bool) -> Vec<Looked> {
+        let Some(sheet) = self.sheet() else { return Vec::new() };
+        let literals = sheets::literal_keys(trees, parts);
+        // Those first that rows are looked for by.
+        let met = parts.iter().filter(|part| matches!(trees.label(**part), Label::Joined(_)));
+        let met = met.filter_map(|part| trees.kids(*part).get(1).copied());
+        let of_part = |part: Id| columns_in(trees, part).into_iter().filter_map(|(column, _)| trees.column(column));
+        let mut columns: Vec<(Option<String>, String)> = met
+            .chain(parts.last().copied())
+            .flat_map(of_part)
+            .map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()))
+            .collect();
+        let mut seen = FxHashSet::default();
+        columns.retain(|column| seen.insert(column.clone()));
+        let is_of = |relation: Option<&str>| {
+            let of_it = columns.iter().filter(move |(other, _)| match (relation, other) {
+                (Some(relation), Some(other)) => other.eq_ignore_ascii_case(relation),
+                (None, None) => true,
+                _ => false,
+            });
+            of_it.map(|(_, name)| name.clone()).collect::<Vec<_>>()
+        };
+        let own = is_of(None);
+        let mut keys: Vec<Arg> = Vec::new();
+        if left {
+            let marked = own.iter().take(3).flat_map(|name| sheets::marked(&name_of(name))).collect::<Vec<_>>();
+            keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
+        }
+        let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
+        let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
+        let mut all: Vec<Looked> = Vec::new();
+        for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
+            // What a helper has picked stands without its relation.
+            let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
+            all.push(Looked::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
+        }
+        all.push(Looked::of(String::new(), own, own_keys, (trees, parts)));
+        all
+    }
+
+    /// Definitions of this step, by what they are computed from and, by name, as they are written.
+    pub fn definitions(&self, trees: &mut Trees, given: &mut Given) {
+        let Some(step) = self.read.outline.steps.get(self.place) else { return };
+        let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
+        if let Shown::Column(shown) = self.shown {
+            let own = self.read.site(&columns, self.found, self.cte, shown);
+            let _ = own.map(|site| columns.expression(&site, trees));
+        }
+        for (joined, column) in std::mem::take(&mut columns.aliases) {
+            if let Some((Some(relation), name)) = trees.column(column) {
+                given.entry(joined).or_default().push(Form::name(format!("{relation}.{name}"), 2));
+            }
+        }
+        // A key that several relations have is named with its own.
+        for key in &step.keys {
+            let mut columns = self.read.columns(self.found, self.place, key);
+            let site = self.read.site(&columns, self.found, self.cte, key);
+            let tree = site.and_then(|site| columns.expression(&site, trees).ok());
+            if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
+                let path = format!("{relation}.{}", name_of(name));
+                let word = trees.word(&key.to_ascii_lowercase());
+                given.entry(word).or_default().push(Form::name(path, 2));
+            }
+        }
+        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        let mut written = 0;
+        for definition in others.take(DEFINITIONS) {
+            let name = trees.word(&definition.name.to_ascii_lowercase());
+            given.entry(name).or_default().push(Form::written(&definition.formula, OF_FORMULA));
+            let site = self.read.site(&columns, self.found, self.cte, &definition.name);
+            let tree = match site {
+                Some(site) => columns.expression(&site, trees).ok(),
+                // It has no column, and stands where it is used.
+                None if written < WITHOUT_COLUMN => {
+                    written += 1;
+                    self.written_out(self.placed, &definition.formula, trees)
+                }
+                None => None,
+            };
+            let Some(tree) = tree else { continue };
+            let is_joined = matches!(trees.label(tree), Label::Joined(_));
+            if trees.column(tree).is_none() {
+                let cost = if is_joined { 1 } else { OF_DEFINITION };
+                given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
+            }
+        }
+    }
+
+    /// Names that are an expression by themselves, such as a column by which two relations are joined.
+    pub fn keys(&self, trees: &mut Trees, expression: Id, given: &mut Given) {
+        for name in self.names(trees, expression) {
+            if let Arg::Named(text, tree) = name
+                && trees.column(tree).is_none()
+            {
+                given.entry(tree).or_default().push(Form::name(text, 0));
+            }
+        }
+    }
+
+    /// Names that stand in an expression, then other names of its step: a few, since each stands for any.
+    pub fn names(&self, trees: &mut Trees, expression: Id) -> Vec<Arg> {
+        let step = self.read.outline.steps.get(self.place);
+        let columns = step.into_iter().filter_map(|step| step.sheet.as_ref()).flat_map(|sheet| &sheet.columns);
+        let definitions = step.into_iter().flat_map(|step| &step.definitions).map(|placed| &placed.name);
+        let others = columns.chain(definitions).filter(|name| **name != self.placed.name).cloned();
+        let others: Vec<String> = others.collect();
+        let mut found: Vec<Arg> = Vec::new();
+        let is_known =
+            |found: &[Arg], name: &str| found.iter().any(|arg| matches!(arg, Arg::Named(text, _) if text == name));
+        // Keywords are words too; what compiles is a name.
+        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+            if found.len() + 1 < NAMES && !is_known(&found, &name) {
+                // What stands in aggregates only has no column of its own.
+                let tree = self.tree(&name, trees).or_else(|| self.compiled(&name).map(|_| column));
+                found.extend(tree.map(|tree| Arg::Named(name, tree)));
+            }
+        }
+        // Others may need a value of this definition's type.
+        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+            if found.len() < 2 && !is_known(&found, &name) {
+                // Of several relations with such a column the step's own has to be said.
+                let own = format!("{}.{name}", self.base());
+                let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
+                let name = if is_own && self.compiled(&own).is_some() { own } else { name };
+                found.push(Arg::Named(name, column));
+            }
+        }
+        // Where literals are looked at only, any column of the relation stands for them.
+        let columns = self.columns_of_base().into_iter().map(|(name, _)| name);
+        let of_base: Vec<String> = if found.is_empty() { columns.take(NAMES).collect() } else { Vec::new() };
+        for name in others.iter().map(|name| name_of(name)) {
+            if found.len() < NAMES && !is_known(&found, &name) {
+                found.extend(self.named(&name, trees));
+            }
+        }
+        for name in of_base.iter().flat_map(|name| sheets::marked(&name_of(name))) {
+            if found.len() < NAMES {
+                found.extend(self.named(&name, trees));
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,235 @@
+//! Probes of literals that the compiler writes as other texts: formats, wildcards, regular expressions. Made of the texts of
+//! one expression, by what the compiler makes of such literals, backwards.
+
+use super::expression_text::{Shape, text_literal};
+use super::patterns::{Pattern, Patterns};
+use super::probes::{Arg, NUMBERS, Probe, column};
+use super::tree::{Id, Label, Trees};
+use crate::Type;
+use crate::catalog::{Lowering, functions};
+use crate::check::inverse_masks::{
+    affixes_of, date_part_of, dates_of, digits_of, is_of_digits, literal_of, patterns_of, replacement_of, wildcards_of,
+};
+
+/// So many texts of an expression are looked at, none longer than this.
+const TEXTS: usize = 12;
+const LONGEST: usize = 1000;
+/// So many texts may stand around the digits of a format.
+const AFFIXES: usize = 4;
+/// So many formats are tried of numbers, and of each sign of them.
+const MASKS: usize = 120;
+const OF_SIGN: usize = 16;
+/// So many texts that are put together are looked at as dates.
+const CHAINS: usize = 12;
+/// So many conditions are looked at that may tell signs apart.
+const CASES: usize = 4;
+
+/// Calls with literals that the texts of an expression may come from, by what calls are known to become.
+pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: Id) -> Vec<Probe> {
+    let texts = texts(trees, expression);
+    let mut all = Vec::new();
+    for function in functions() {
+        match function.lower {
+            Some(Lowering::Text) => formats(function.name, (trees, known), expression, &texts, &mut all),
+            Some(Lowering::Search) => {
+                for needle in texts.iter().filter_map(|text| wildcards_of(text)) {
+                    let start = Arg::Column(column(Type::Integer, true, 2));
+                    let started = Arg::Column(column(Type::Integer, false, 2));
+                    for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
+                        of_texts(function.name, &[(0, &needle)], 2, more, &mut all);
+                    }
+                }
+            }
+            Some(Lowering::Regex) => {
+                let takes_new = function.overloads.iter().any(|overload| overload.params.len() > 2);
+                for pattern in texts.iter().flat_map(|text| patterns_of(text)) {
+                    if !takes_new {
+                        of_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
+                        continue;
+                    }
+                    for new in texts.iter().map(|text| replacement_of(text)).chain([String::new()]) {
+                        of_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
+                    }
+                    for nullable in [true, false] {
+                        let new = vec![Arg::Column(column(Type::Text, nullable, 2))];
+                        of_texts(function.name, &[(1, &pattern)], 2, new, &mut all);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// The texts of an expression.
+fn texts(trees: &Trees, expression: Id) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for part in trees.below(expression) {
+        if let Label::Text(text, _) = trees.label(part)
+            && text.len() <= LONGEST
+            && found.len() < TEXTS
+        {
+            found.push(text);
+        }
+    }
+    found
+}
+
+/// A call of so many arguments and these more: texts at some places, columns with and without NULLs at the others.
+fn of_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
+    for nullable in [true, false] {
+        let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
+            Some((_, text)) => Arg::Fixed(text_literal(text).text),
+            None => Arg::Column(column(Type::Text, nullable, place)),
+        };
+        let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
+        all.push(Probe { shape: Shape::Call(name), args });
+    }
+}
+
+fn formats(
+    name: &'static str,
+    (trees, known): (&Trees, &[&Patterns]),
+    expression: Id,
+    texts: &[&str],
+    all: &mut Vec<Probe>,
+) {
+    let mut put = |types: &[Type], mask: &str| {
+        for ty in types {
+            for nullable in [true, false] {
+                let value = Arg::Column(column(*ty, nullable, 0));
+                let args = vec![value, Arg::Fixed(text_literal(mask).text)];
+                all.push(Probe { shape: Shape::Call(name), args });
+            }
+        }
+    };
+    let in_parts = trees.below(expression).into_iter().rev().filter_map(|part| date_in_parts(trees, known, part));
+    let dates = texts.iter().flat_map(|text| dates_of(text));
+    for mask in dates.chain(in_parts.take(CHAINS)) {
+        put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
+    }
+    const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
+    for mask in numbers(trees, expression).into_iter().take(MASKS) {
+        put(&NUMERIC, &mask);
+        if mask.contains("General") {
+            put(&[Type::Text], &mask);
+        }
+    }
+    let is_case = |part: &Id| *trees.label(*part) == Label::Case;
+    for case in trees.below(expression).into_iter().filter(is_case).take(CASES) {
+        for mask in by_sign(trees, case).into_iter().take(MASKS) {
+            put(&NUMERIC, &mask);
+        }
+    }
+}
+
+/// Formats of numbers, those first that say most of the texts of an expression.
+fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
+    let texts = texts(trees, expression);
+    let mut cores = digits_of(&texts);
+    let is_around = |text: &&str| !is_of_digits(text) && digits_of(&[*text]).is_empty();
+    let around: Vec<&str> = texts.iter().copied().filter(is_around).collect();
+    let around =
+        around.into_iter().enumerate().flat_map(|(at, text)| affixes_of(text).into_iter().map(move |a| (at, a)));
+    let mut affixes: Vec<(Option<usize>, String)> =
+        around.filter(|(_, affix)| !affix.is_empty()).map(|(at, affix)| (Some(at), affix)).collect();
+    affixes.truncate(AFFIXES);
+    affixes.push((None, String::new()));
+    let thousands = thousands(trees, expression);
+    let is_bare = cores.is_empty();
+    cores.extend(["0", "#"].map(str::to_owned));
+    cores.extend(is_bare.then(|| "General".to_owned()));
+    let mut found: Vec<(usize, String)> = Vec::new();
+    for (rank, core) in cores.iter().enumerate() {
+        for (before_at, before) in &affixes {
+            // Each text stands in one place.
+            for (_, after) in affixes.iter().filter(|(at, _)| at.is_none() || at != before_at) {
+                for commas in &thousands {
+                    let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
+                    found.push((left, format!("{before}{core}{commas}{after}")));
+                }
+            }
+        }
+    }
+    found.sort_by_key(|(left, _)| *left);
+    found.into_iter().map(|(_, mask)| mask).collect()
+}
+
+/// The format of a date that is written in parts, `extract(day …) || '.' || …`; `None` if a part is none of a date.
+fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: Id) -> Option<String> {
+    let is_join = |id: Id| matches!(trees.label(id), Label::Op(op) if op == "||");
+    let mut parts = Vec::new();
+    let mut rest = expression;
+    while let (true, [left, right]) = (is_join(rest), trees.kids(rest)) {
+        parts.push(*right);
+        rest = *left;
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    parts.push(rest);
+    let mut mask = String::new();
+    for part in parts.into_iter().rev() {
+        match trees.label(part) {
+            Label::Text(text, _) => mask.push_str(&literal_of(text)),
+            _ => mask.push_str(&known_part(trees, known, part).or_else(|| date_part_of(&texts(trees, part)))?),
+        }
+    }
+    Some(mask)
+}
+
+/// The letters of the one part of a date that an expression is known to be.
+fn known_part(trees: &Trees, known: &[&Patterns], part: Id) -> Option<String> {
+    let mask = |pattern: &Pattern| match (&pattern.shape, pattern.args.as_slice()) {
+        (Shape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
+        _ => None,
+    };
+    let patterns = known.iter().flat_map(|known| known.values(trees, part));
+    let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
+    patterns.filter(|pattern| pattern.matched(trees, part).is_some()).filter_map(|pattern| mask(pattern)).find(fits)
+}
+
+/// The commas of a format that say by how many thousands an expression divides.
+fn thousands(trees: &Trees, expression: Id) -> Vec<String> {
+    let mut found = vec![String::new()];
+    for part in trees.below(expression) {
+        let Label::Number(number) = trees.label(part) else { continue };
+        let zeros = number.strip_suffix(".0").unwrap_or(number).strip_prefix('1').unwrap_or("x");
+        if zeros.chars().all(|c| c == '0') && zeros.len() % 3 == 0 && (1..=4).contains(&(zeros.len() / 3)) {
+            found.push(",".repeat(zeros.len() / 3));
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// Formats with a form for each sign, of conditions in which each has a text of its own.
+fn by_sign(trees: &Trees, case: Id) -> Vec<String> {
+    let mut arms = Vec::new();
+    let mut rest = case;
+    while let (Label::Case, [_, then, other]) = (trees.label(rest), trees.kids(rest)) {
+        arms.push(*then);
+        rest = *other;
+    }
+    if *trees.label(rest) != Label::Nothing {
+        arms.push(rest);
+    }
+    if !(2..=3).contains(&arms.len()) {
+        return Vec::new();
+    }
+    let forms = |arm: &Id| match trees.label(*arm) {
+        Label::Text(text, _) => affixes_of(text),
+        _ => numbers(trees, *arm),
+    };
+    let mut all = vec![String::new()];
+    for (place, arm) in arms.iter().enumerate() {
+        let forms: Vec<String> = forms(arm).into_iter().take(OF_SIGN).collect();
+        let with = |before: &String| {
+            let apart = if place == 0 { "" } else { ";" };
+            forms.iter().map(|form| format!("{before}{apart}{form}")).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(with).collect();
+    }
+    all
+}

@@ -1,0 +1,184 @@
+//! A spec in which words, numbers and signs are others, as somebody wrote them into the SQL that it makes.
+//!
+//! People change a bound, a status, a column, `<` to `<=`. Then the spec need not be read from the SQL: the same is put into
+//! it where it stands, and compiling shows whether that makes the SQL which was found.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use super::file::File;
+use super::spec_edit::Read;
+use crate::compiler::Compiler;
+use crate::dbt::tokens::{Kind, Token, tokens};
+
+/// What is replaced in the SQL may be so many things.
+const PAIRS: usize = 4;
+/// So many specs are compiled before it is said that none makes the SQL.
+const TRIED: usize = 64;
+
+/// A replacement in the text of the spec.
+type Change = (Range<usize>, String);
+
+/// The spec that makes the SQL which was found for a model, where that differs from what is made now by words, numbers,
+/// texts or signs that stand in formulas, `where`, `having`, `order_by` or `limit`. None where no such spec is found.
+///
+/// Whatever is given compiles to that SQL, but for the names of helper columns, which are made of formulas.
+///
+/// ```
+/// use formulac::Compiler;
+/// use formulac::decompile::respelled;
+///
+/// let spec = "model: m\nfrom: orders\nwhere: amount > 5\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
+/// let compiler = Compiler::default();
+/// let written = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+/// let found = written.replace("amount > 5", "amount >= 7");
+/// assert_eq!(respelled(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
+/// ```
+#[must_use]
+pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
+    let read = Read::new(spec).ok()?;
+    let compiled = |text: &str| compiler.compile_spec_at(text, path).model_sql().map(str::to_owned);
+    let written = compiled(spec)?;
+    let dialect = compiler.options.dialect;
+    let (written, found) = (File::read(&written, dialect), File::read(found, dialect));
+    let pairs = pairs(&written, &found)?;
+    let own = read.named();
+    let words: Vec<Token> = tokens(spec, dialect);
+    let places = read.formulas();
+    let words: Vec<Token> =
+        words.into_iter().filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end)).collect();
+    let choices: Vec<Vec<Vec<Change>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
+    // What has no word in the spec was not said by it.
+    if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
+        return None;
+    }
+    let most: usize = choices.iter().map(Vec::len).product();
+    for number in 0..most.min(TRIED) {
+        let mut changes: Vec<&Change> = Vec::new();
+        let mut rest = number;
+        for all in &choices {
+            changes.extend(all.get(rest % all.len()).into_iter().flatten());
+            rest /= all.len();
+        }
+        let Some(text) = replaced(spec, changes) else { continue };
+        if compiled(&text).is_some_and(|sql| is_alike(&File::read(&sql, dialect), &found, &own)) {
+            return Some(text);
+        }
+    }
+    None
+}
+
+/// The replaced words, each with its replacement; `None` if the texts differ in more than that.
+fn pairs<'s>(written: &File<'s>, found: &File<'s>) -> Option<Vec<(Word<'s>, Word<'s>)>> {
+    if written.tokens.len() != found.tokens.len() {
+        return None;
+    }
+    let mut pairs = Vec::new();
+    for (a, b) in written.tokens.iter().zip(&found.tokens) {
+        if a.key(written.source) == b.key(found.source) {
+            continue;
+        }
+        if a.kind != b.kind || matches!(a.kind, Kind::Jinja | Kind::Quoted) {
+            return None;
+        }
+        let pair = (Word::of(*a, written.source), Word::of(*b, found.source));
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    (1..=PAIRS).contains(&pairs.len()).then_some(pairs)
+}
+
+/// A token with its text; of a text what is inside of the quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Word<'s> {
+    kind: Kind,
+    text: &'s str,
+}
+
+impl<'s> Word<'s> {
+    fn of(token: Token, source: &'s str) -> Self {
+        let text = token.text(source);
+        let is_quoted = matches!(token.kind, Kind::Text | Kind::Quoted);
+        let inside = || text.get(1..text.len().checked_sub(1)?);
+        Self { kind: token.kind, text: if is_quoted { inside().unwrap_or(text) } else { text } }
+    }
+
+    /// The one number in a text such as that of an interval, with what stands around it.
+    fn number(self) -> Option<(&'s str, &'s str, &'s str)> {
+        let begin = self.text.find(|c: char| c.is_ascii_digit())?;
+        let rest = self.text.get(begin..)?;
+        let end = begin + rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        Some((self.text.get(..begin)?, self.text.get(begin..end)?, self.text.get(end..)?))
+    }
+}
+
+/// The ways to say in the spec what a person said in the SQL: everywhere, or in one place.
+fn choices(spec: &str, words: &[Token], a: &Word<'_>, b: &Word<'_>) -> Vec<Vec<Change>> {
+    let mut found: Vec<Change> = Vec::new();
+    for token in words {
+        let word = Word::of(*token, spec);
+        let text = match (a.kind, word.kind) {
+            // Texts of formulas stand in the quotes of SQL's names.
+            (Kind::Text, Kind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
+            (Kind::Text, Kind::Number) => match (a.number(), b.number()) {
+                (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
+                _ => continue,
+            },
+            (Kind::Number | Kind::Sign, kind) if kind == a.kind && word.text == a.text => b.text.to_owned(),
+            (Kind::Word, Kind::Word) if word.text.eq_ignore_ascii_case(a.text) => {
+                let is_upper = word.text.chars().all(|c| !c.is_lowercase());
+                if is_upper { b.text.to_ascii_uppercase() } else { b.text.to_owned() }
+            }
+            _ => continue,
+        };
+        // Whatever YAML might take for its own is not written.
+        if text.chars().any(|c| c.is_control() || matches!(c, '\\' | '#' | '\'' | ':')) {
+            continue;
+        }
+        found.push((token.start..token.end, text));
+    }
+    let mut all: Vec<Vec<Change>> = vec![found.clone()];
+    if found.len() > 1 {
+        all.extend(found.into_iter().map(|one| vec![one]));
+    }
+    all
+}
+
+fn replaced(spec: &str, mut changes: Vec<&Change>) -> Option<String> {
+    changes.sort_by_key(|(at, _)| at.start);
+    changes.dedup();
+    let mut out = String::with_capacity(spec.len());
+    let mut from = 0;
+    for (at, text) in changes {
+        out.push_str(spec.get(from..at.start)?);
+        out.push_str(text);
+        from = at.end;
+    }
+    out.push_str(spec.get(from..)?);
+    Some(out)
+}
+
+/// Whether both say the same, helper columns by whatever names.
+fn is_alike(made: &File<'_>, found: &File<'_>, own: &HashSet<String>) -> bool {
+    if made.tokens.len() != found.tokens.len() {
+        return false;
+    }
+    let helpers = |file: &File<'_>| -> HashSet<String> {
+        let pairs = file.tokens.iter().zip(file.tokens.iter().skip(1));
+        let named = pairs.filter(|(a, b)| a.key(file.source) == "as" && b.kind == Kind::Word);
+        named.map(|(_, b)| b.key(file.source).into_owned()).filter(|name| !own.contains(name)).collect()
+    };
+    let (ours, theirs) = (helpers(made), helpers(found));
+    let (mut there, mut back): (HashMap<String, String>, HashMap<String, String>) = Default::default();
+    made.tokens.iter().zip(&found.tokens).all(|(a, b)| {
+        let (a, b) = (a.key(made.source).into_owned(), b.key(found.source).into_owned());
+        if !ours.contains(&a) && !theirs.contains(&b) {
+            return a == b;
+        }
+        ours.contains(&a)
+            && theirs.contains(&b)
+            && *there.entry(a.clone()).or_insert_with(|| b.clone()) == b
+            && *back.entry(b).or_insert_with(|| a.clone()) == a
+    })
+}

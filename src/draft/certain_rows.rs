@@ -1,0 +1,72 @@
+//! The rows that come out of an example: the columns whose values are certain.
+
+use super::coverage::only;
+use super::mutation_score::Judge;
+use super::rows::Data;
+use crate::interpret::trace::Seen;
+use crate::interpret::uncertainty::Noise;
+use crate::interpret::value::Value;
+
+/// A value that other days change.
+pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
+
+pub struct Example {
+    pub data: Data,
+    /// The columns that rows are expected of, and their values by row.
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+    /// Columns that are left out, and why.
+    pub left_out: Vec<(String, &'static str)>,
+    pub seen: Seen,
+}
+
+/// None where nothing is certain.
+pub fn example(judge: &Judge<'_>, data: &Data) -> Option<Example> {
+    let seen = judge.judge(data)?.seen;
+    let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+    for column in &judge.columns {
+        match settled(judge, data, column) {
+            Ok(settled) => {
+                columns.push(column.clone());
+                values.push(settled);
+            }
+            Err(why) => left_out.push((column.clone(), why)),
+        }
+    }
+    let count = values.first().map(Vec::len)?;
+    let row = |at: usize| values.iter().map(|of| of.get(at).cloned().unwrap_or(Value::Null)).collect();
+    Some(Example { data: data.clone(), columns, rows: (0..count).map(row).collect(), left_out, seen })
+}
+
+/// The values of a column, where they are the same whatever happens to last bits, and on every day.
+fn settled(judge: &Judge<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
+    let columns = [column.to_owned()];
+    let mut known: Option<Vec<Value>> = None;
+    for (day, spec) in judge.whole.iter().enumerate() {
+        let spec = only(spec, &columns);
+        for noise in [None, Some(Noise::One), Some(Noise::Opposite)] {
+            let run = judge.run(&spec, data, noise);
+            if run.unknown.is_some() || run.oversized {
+                return Err("its value is not known");
+            }
+            if run.unshown {
+                return Err("how many digits are shown differs between warehouses");
+            }
+            let rows = run.value.rows.iter().map(|row| row.get(column).cloned().unwrap_or(Value::Null));
+            let values: Vec<Value> = rows.collect();
+            if run.doubted || (noise.is_some() && known.as_ref() != Some(&values)) {
+                return Err("its last digits, or the order of rows, are not certain");
+            }
+            if day > 0 && known.as_ref() != Some(&values) {
+                return Err(DAY_OF_THE_RUN);
+            }
+            known = Some(values);
+        }
+    }
+    let known = known.ok_or("its value is not known")?;
+    let has = |is: fn(&Value) -> bool| known.iter().any(is);
+    match has(|v| matches!(v, Value::Decimal(_))) && has(|v| matches!(v, Value::Number(_))) {
+        true => Err("how many digits are shown differs between warehouses"),
+        false => Ok(known),
+    }
+}

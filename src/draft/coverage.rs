@@ -1,0 +1,158 @@
+//! What of a spec rows can reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::interpret::expr::{Expr, Op};
+use crate::interpret::spec::{By, Keep, Spec, Step, bare};
+use crate::interpret::trace::{Seen, branch};
+
+/// Larger formulas, with the definitions that they name written out, are not worked out.
+const SIZE: usize = 20_000;
+const DEPTH: usize = 100;
+
+/// Whether the formulas are of a size that can be walked over.
+pub fn check_size(spec: &Spec) -> Result<(), String> {
+    for step in &spec.steps {
+        let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        // Definitions that name each other in any order: as many rounds as there are definitions settle all of them.
+        for round in 0..=step.definitions.len() {
+            let mut changed = false;
+            for (name, x) in &step.definitions {
+                let size = size(x, |other| (other != name).then(|| known.get(other).copied()).flatten());
+                if size.0 > SIZE || size.1 > DEPTH {
+                    return Err(format!("the size of `{name}` with all that it names"));
+                }
+                changed |= known.insert(name, size) != Some(size);
+            }
+            if !changed {
+                break;
+            }
+            if round == step.definitions.len() {
+                return Err("definitions that name each other in a circle".to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nodes and levels of an expression. What is read is nested so deep at most that calls may call themselves.
+fn size<'a>(x: &Expr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
+    let mut own = (1, 1);
+    if let Expr::Name(name) | Expr::Period(name, _) = x
+        && let Some((nodes, depth)) = of(name)
+    {
+        own = (nodes.saturating_add(1), depth + 1);
+    }
+    let children: Vec<(usize, usize)> = x.children().into_iter().map(|child| size(child, of)).collect();
+    let nodes = children.iter().fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
+    let depth = children.iter().map(|(_, depth)| depth + 1).max().unwrap_or(0);
+    (nodes, depth.max(own.1))
+}
+
+/// The spec with these columns of its last step alone, and with what they need of the others.
+pub fn only(spec: &Spec, columns: &[String]) -> Spec {
+    let mut pruned = spec.clone();
+    let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
+    for at in (0..pruned.steps.len()).rev() {
+        let earlier: Vec<String> = pruned.steps.iter().take(at).map(|step| step.name.clone()).collect();
+        let Some(step) = pruned.steps.get_mut(at) else { break };
+        let needed = needed(step, &wanted);
+        step.hidden = step.definitions.iter().map(|(name, _)| name).filter(|n| !wanted.contains(*n)).cloned().collect();
+        step.definitions.retain(|(name, _)| needed.contains(name));
+        if let Keep::Some(kept) = &mut step.keep {
+            kept.retain(|name| wanted.contains(bare(name)) || needed.contains(name));
+        }
+        // What a later step joins may be any step before it.
+        let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
+        let names: BTreeSet<String> = needed.iter().map(|name| bare(name).to_owned()).collect();
+        if joins_earlier {
+            let all =
+                pruned.steps.iter().take(at).flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
+            wanted = all.chain(names).collect();
+        } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(Keep::All)) {
+            wanted.extend(names);
+        } else {
+            wanted = names;
+        }
+    }
+    pruned
+}
+
+/// The names that a step reads for some of its columns.
+fn needed(step: &Step, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut names: Vec<String> = wanted.iter().cloned().collect();
+    let conditions = [&step.filter, &step.having].into_iter().flatten();
+    conditions.for_each(|x| x.names(&mut names));
+    let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
+    names.extend(entries.map(|entry| entry.name.clone()));
+    names.extend(step.partition_by.iter().flatten().cloned());
+    for join in &step.joins {
+        match &join.by {
+            By::On(condition) => condition.names(&mut names),
+            By::Using(columns) => names.extend(columns.iter().cloned()),
+            By::Nothing => {}
+        }
+    }
+    if let Keep::Some(kept) = &step.keep {
+        names.extend(kept.iter().filter(|name| wanted.contains(bare(name))).cloned());
+    }
+    let mut needed = BTreeSet::new();
+    while let Some(name) = names.pop() {
+        if let Some(x) = step.definition(&name).filter(|_| !needed.contains(&name)) {
+            x.names(&mut names);
+        }
+        needed.insert(name);
+    }
+    needed
+}
+
+/// Whether an outcome is worth a row.
+pub fn relevant(seen: &(String, &'static str)) -> bool {
+    seen.1 != "finds several rows"
+}
+
+/// The outcomes that formulas distinguish and that no row reaches, in words.
+pub fn missed(spec: &Spec, seen: &Seen) -> Vec<String> {
+    let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
+    let mut missed = Vec::new();
+    for step in &spec.steps {
+        let conditions = [&step.filter, &step.having].into_iter().flatten();
+        let mut stack: Vec<&Expr> = conditions.chain(step.definitions.iter().map(|(_, x)| x)).collect();
+        stack.reverse();
+        while let Some(x) = stack.pop() {
+            let text = x.to_string();
+            let wanted: Vec<(&'static str, bool)> = match x {
+                Expr::Binary(Op::Equal | Op::NotEqual, ..) => {
+                    let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
+                    vec![("has equal sides", has(&text, "has equal sides")), ("has different sides", differ)]
+                }
+                Expr::Binary(Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual, ..) => {
+                    ["has a smaller left side", "has equal sides", "has a greater left side"]
+                        .map(|outcome| (outcome, has(&text, outcome)))
+                        .to_vec()
+                }
+                Expr::Binary(Op::Divide, ..) => {
+                    ["divides by 0", "divides by a number"].map(|outcome| (outcome, has(&text, outcome))).to_vec()
+                }
+                Expr::Call("IF" | "IFS" | "SWITCH", args) => {
+                    let count = match x {
+                        Expr::Call("IF", _) => 2,
+                        Expr::Call("IFS", _) => args.len().div_ceil(2),
+                        _ => args.len() / 2,
+                    };
+                    (0..count).map(|at| (branch(at), has(&text, branch(at)))).collect()
+                }
+                _ => Vec::new(),
+            };
+            let lacking = wanted.into_iter().filter(|(_, is_reached)| !is_reached);
+            for (outcome, _) in lacking {
+                let line = format!("not covered: `{text}` {outcome}");
+                if !missed.contains(&line) {
+                    missed.push(line);
+                }
+            }
+            stack.extend(x.children().into_iter().rev());
+        }
+    }
+    missed
+}

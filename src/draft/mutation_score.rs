@@ -1,0 +1,241 @@
+//! What rows are worth: which ways of the formulas they take, and whether their results are certain.
+
+use std::cell::Cell;
+
+use super::certain_rows::DAY_OF_THE_RUN;
+use super::columns::Slot;
+use super::rows::{Chance, Data};
+use crate::interpret::spec::{Join, Spec};
+use crate::interpret::trace::{self, Seen};
+use crate::interpret::uncertainty::{Noise, Settled, with_noise};
+use crate::interpret::value::Value;
+use crate::interpret::walk::{self, Rows, interpret};
+use crate::model::CompiledSpec;
+use crate::model::interpreter_input::Interpreted;
+
+use super::coverage::{only, relevant};
+use super::mutants::mutants;
+
+pub struct Judge<'a> {
+    /// The spec, and the same on other days, with the columns that are known.
+    pub specs: Vec<Spec>,
+    /// The same with all columns.
+    pub whole: Vec<&'a Spec>,
+    /// Each by its name, with its columns, those of the key that is here, and how many the whole key has.
+    pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
+    pub slots: &'a [Vec<Slot>],
+    /// The columns of the model that rows are expected of, as the interpreter calls them.
+    pub columns: Vec<String>,
+    /// All of the model's columns: the same, and as dbt is to read them.
+    pub written: Vec<(String, String)>,
+    /// Those that are left out, and why.
+    pub unknown: Vec<(String, String)>,
+    /// Specs with a fault.
+    pub mutants: Vec<Spec>,
+    /// The steps that were taken so far.
+    spent: Cell<u64>,
+}
+
+/// What became of some rows.
+pub struct Judged {
+    pub seen: Seen,
+    /// The results are certain, and the same on every day.
+    pub certain: bool,
+    /// How many results have many digits.
+    pub long: usize,
+}
+
+/// How many steps a draft may take.
+const STEPS: u64 = 3_000_000;
+
+/// How many sets of rows are drawn to see what the columns do.
+const TRIALS: usize = 40;
+
+impl<'a> Judge<'a> {
+    pub fn new(main: &'a Interpreted, others: &'a [Spec], slots: &'a [Vec<Slot>], compiled: &CompiledSpec) -> Self {
+        let relations = main.relations.iter().zip(slots).map(|(given, slots)| {
+            let columns: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
+            let key: Vec<&str> =
+                slots.iter().filter(|slot| slot.is_part_of_key).map(|slot| slot.name.as_str()).collect();
+            let parts = given.known.as_ref().map_or(0, |known| known.key().len());
+            let key = if key.len() == parts { key } else { Vec::new() };
+            (given.name.as_str(), columns, key, parts)
+        });
+        let whole: Vec<&Spec> = [&main.spec].into_iter().chain(others).collect();
+        let mut judge = Self {
+            specs: Vec::new(),
+            whole,
+            relations: relations.collect(),
+            slots,
+            columns: Vec::new(),
+            written: Vec::new(),
+            unknown: Vec::new(),
+            mutants: Vec::new(),
+            spent: Cell::new(0),
+        };
+        let last = main.spec.steps.len().saturating_sub(1);
+        let mut chance = Chance::new(1);
+        let trials: Vec<Data> = (0..TRIALS).map(|at| judge.drawn(&mut chance, at / 4)).collect();
+        for column in compiled.columns() {
+            let name = crate::interpret::from_ast::folded(column.name());
+            judge.written.push((name.clone(), column.name().to_owned()));
+            let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
+            let why = match unread {
+                Some((_, _, why)) => Some(not_known(why)),
+                None => judge.why_unknown(&name, &trials),
+            };
+            match why {
+                Some(why) => judge.unknown.push((column.name().to_owned(), why)),
+                None => judge.columns.push(name),
+            }
+        }
+        judge.specs = judge.whole.iter().map(|spec| only(spec, &judge.columns)).collect();
+        judge.mutants = judge.specs.first().map(mutants).unwrap_or_default();
+        judge
+    }
+
+    /// Rows drawn from the slots.
+    pub fn drawn(&self, chance: &mut Chance, count: usize) -> Data {
+        let mut data: Data = vec![Vec::new(); self.slots.len()];
+        for _ in 0..count {
+            let at = chance.below(self.slots.len());
+            let row = self.row(chance, &data, at);
+            if let Some(rows) = data.get_mut(at) {
+                rows.push(row);
+            }
+        }
+        data
+    }
+
+    /// Another row of a relation.
+    pub fn row(&self, chance: &mut Chance, data: &Data, at: usize) -> Vec<Value> {
+        let rows = data.get(at).map_or(0, Vec::len);
+        let slots = self.slots.get(at).into_iter().flatten();
+        let value = |slot: &Slot, chance: &mut Chance| {
+            let plain = chance.below(10) < 3;
+            let value = if slot.is_key { slot.pool.get(rows) } else { None };
+            let value = value.or_else(|| if plain { slot.pool.first() } else { chance.pick(&slot.pool) });
+            value.cloned().unwrap_or(Value::Null)
+        };
+        slots.map(|slot| value(slot, chance)).collect()
+    }
+
+    /// Why nothing can be expected of a column.
+    fn why_unknown(&self, column: &str, trials: &[Data]) -> Option<String> {
+        let columns = [column.to_owned()];
+        let specs: Vec<Spec> = self.whole.iter().map(|spec| only(spec, &columns)).collect();
+        let (mut differing, mut telling) = (0, 0);
+        for data in trials {
+            let mut results = Vec::new();
+            for spec in &specs {
+                let run = self.run(spec, data, None);
+                if let Some(what) = run.unknown {
+                    return Some(not_known(&what));
+                }
+                results.push(run.value.values());
+            }
+            telling += usize::from(results.iter().any(|result| !result.is_empty()));
+            differing += usize::from(results.iter().any(|result| Some(result) != results.first()));
+        }
+        (telling > 0 && differing == telling).then(|| DAY_OF_THE_RUN.to_owned())
+    }
+
+    pub fn run(&self, spec: &Spec, data: &Data, noise: Option<Noise>) -> Settled<Rows> {
+        let tables: Vec<walk::Table<'_>> = self
+            .relations
+            .iter()
+            .zip(data)
+            .map(|((name, columns, key, _), rows)| walk::Table { name, columns, key, rows })
+            .collect();
+        let run = with_noise(noise, || interpret(spec, &tables));
+        // Each row is laid out, whatever is done with it.
+        let rows: usize = data.iter().map(Vec::len).sum();
+        self.spent.set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
+        run
+    }
+
+    /// Which of the mutants give something else.
+    pub fn told_apart(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
+        let Some(spec) = self.specs.first() else { return Vec::new() };
+        let right = sorted(self.run(spec, data, None).value);
+        let is_other = |at: &usize| {
+            let run = self.mutants.get(*at).map(|mutant| self.run(mutant, data, None));
+            run.is_some_and(|run| run.unknown.is_none() && sorted(run.value) != right)
+        };
+        mutants.iter().copied().filter(is_other).collect()
+    }
+
+    /// Whether so many percent of the steps were taken that what was found has to do: a draft is waited for.
+    pub fn is_spent(&self, percent: u64) -> bool {
+        self.spent.get() > STEPS / 100 * percent
+    }
+
+    /// None of rows that cannot be: a key twice, several rows where one is to be found.
+    pub fn judge(&self, data: &Data) -> Option<Judged> {
+        for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
+            let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
+            let keys: Vec<usize> = (0..slots.len()).filter(is_part).collect();
+            let key = |row: &Vec<Value>| keys.iter().map(|at| row.get(*at).map(Value::key)).collect::<Vec<_>>();
+            let mut seen: Vec<_> = rows.iter().map(key).collect();
+            seen.sort();
+            // Of a key that is here in part rows may have the same.
+            let is_whole = !keys.is_empty() && keys.len() == *parts;
+            if is_whole && seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+                return None;
+            }
+        }
+        let spec = self.specs.first()?;
+        let (run, mut seen) = trace::during(|| self.run(spec, data, None));
+        let is_single = |join: &&Join| !join.many && join.kind != crate::interpret::spec::JoinKind::Cross;
+        let singles = spec.steps.iter().flat_map(|step| &step.joins).filter(is_single);
+        for join in singles {
+            if seen.contains(&(format!("the join of {}", join.name()), "finds several rows")) {
+                return None;
+            }
+        }
+        let results = run.value.values();
+        for row in &results {
+            for (column, value) in run.value.columns.iter().zip(row) {
+                seen.insert((column.clone(), kind(value)));
+            }
+        }
+        seen.retain(relevant);
+        let same = |other: &Spec| self.run(other, data, None).value.values() == results;
+        let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
+        let certain = settled && self.specs.iter().skip(1).all(same);
+        let long = results.iter().flatten().filter(|value| is_long(value)).count();
+        Some(Judged { seen, certain, long })
+    }
+}
+
+/// The rows in any order, as dbt compares them.
+fn sorted(rows: Rows) -> Vec<String> {
+    let mut written: Vec<String> =
+        rows.values().iter().map(|row| row.iter().map(Value::key).collect::<Vec<_>>().join(" ")).collect();
+    written.sort();
+    written
+}
+
+/// What can be told of a value of the model.
+fn kind(value: &Value) -> &'static str {
+    match value.number() {
+        Some(number) if number > 0.0 => "is above 0",
+        Some(number) if number < 0.0 => "is below 0",
+        Some(_) => "is 0",
+        None => trace::kind(value),
+    }
+}
+
+/// Whether a number has so many digits that nobody reads them.
+fn is_long(value: &Value) -> bool {
+    let written = match value {
+        Value::Number(number) => number.to_string(),
+        Value::Decimal(exact) => exact.to_string(),
+        _ => return false,
+    };
+    written.split_once('.').is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
+}
+
+fn not_known(what: &str) -> String {
+    format!("{what} cannot be evaluated")
+}

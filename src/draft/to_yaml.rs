@@ -1,0 +1,147 @@
+//! A draft as the YAML of a spec.
+
+use std::fmt::Write as _;
+
+use super::certain_rows::Example;
+use super::coverage::missed;
+use super::mutation_score::Judge;
+use super::{Draft, rows::Data};
+use crate::interpret::expr::Expr;
+use crate::interpret::trace::Seen;
+use crate::interpret::value::Value;
+use crate::model::interpreter_input::Interpreted;
+
+/// Longer rows are written one value a line.
+const WIDTH: usize = 150;
+
+pub fn draft(judge: &Judge<'_>, main: &Interpreted, examples: &[Example], today: Option<i64>) -> Draft {
+    let mut text = String::new();
+    let mut covered = Seen::new();
+    examples.iter().for_each(|example| covered.extend(example.seen.iter().cloned()));
+    if !main.has_examples {
+        text.push_str("examples:\n");
+    }
+    let mut notes: Vec<String> =
+        judge.unknown.iter().map(|(name, why)| format!("`{name}` is not covered: {why}")).collect();
+    let day = (Expr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
+    let named = |note: String| note.replace(&day.0, day.1);
+    notes.extend(judge.specs.first().into_iter().flat_map(|spec| missed(spec, &covered)).map(named));
+    for (at, example) in examples.iter().enumerate() {
+        let left_out = example.left_out.iter().map(|(name, why)| format!("`{name}` is not covered: {why}"));
+        let own = if at == 0 { notes.clone() } else { Vec::new() };
+        for note in own.into_iter().chain(left_out) {
+            comment(&mut text, &note);
+        }
+        let name = name(main, &example.data, at);
+        let _ = writeln!(text, "  - name: {name}");
+        if let Some(today) = today {
+            let _ = writeln!(text, "    today: \"{}\"", Value::Date(today).text());
+        }
+        text.push_str("    given:\n");
+        for ((given, slots), rows) in main.relations.iter().zip(judge.slots).zip(&example.data) {
+            let names: Vec<&str> = slots.iter().map(|slot| slot.written.as_str()).collect();
+            let _ = write!(text, "      - input: {}\n        rows:", given.input);
+            write_rows(&mut text, &names, rows, true);
+        }
+        text.push_str("    expect:\n      rows:");
+        let names: Vec<String> = example.columns.iter().map(|column| spelled(judge, column)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        write_rows(&mut text, &names, &example.rows, false);
+    }
+    Draft { text, appends: !main.has_examples, count: examples.len() }
+}
+
+fn spelled(judge: &Judge<'_>, column: &str) -> String {
+    let known = judge.written.iter().find(|(name, _)| name == column);
+    known.map_or(column, |(_, written)| written).to_owned()
+}
+
+fn name(main: &Interpreted, data: &Data, at: usize) -> String {
+    let wanted = match data.iter().all(Vec::is_empty) {
+        true => "drafted_of_no_rows".to_owned(),
+        false if at == 0 => "drafted".to_owned(),
+        false => format!("drafted_{}", at + 1),
+    };
+    let is_taken = |name: &str| main.examples.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let others = (2..).map(|number: u32| format!("{wanted}_{number}"));
+    [wanted.clone()].into_iter().chain(others).find(|name| !is_taken(name)).unwrap_or(wanted)
+}
+
+fn comment(text: &mut String, note: &str) {
+    let clean: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let _ = writeln!(text, "  # {clean}");
+}
+
+/// A NULL that is given need not be said; one that is expected is.
+fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null: bool) {
+    if rows.is_empty() {
+        text.push_str(" []\n");
+        return;
+    }
+    text.push('\n');
+    let indent = if skips_null { 10 } else { 8 };
+    let pairs = |row: &Vec<Value>| {
+        let said = names.iter().zip(row).filter(|(_, value)| !(skips_null && value.is_null()));
+        let mut pairs: Vec<String> = said.map(|(name, value)| format!("{}: {}", key(name), scalar(value))).collect();
+        if pairs.is_empty() {
+            // A row of NULLs alone has a name at least.
+            pairs.extend(names.first().map(|name| format!("{}: null", key(name))));
+        }
+        pairs
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(pairs).collect();
+    let width = |pairs: &Vec<String>| pairs.iter().map(|pair| pair.chars().count() + 2).sum::<usize>() + indent + 2;
+    let is_narrow = rows.iter().all(|pairs| width(pairs) <= WIDTH);
+    for pairs in rows {
+        let _ = match is_narrow {
+            true => writeln!(text, "{:indent$}- {{{}}}", "", pairs.join(", ")),
+            false => writeln!(text, "{:indent$}- {}", "", pairs.join(&format!("\n{:indent$}  ", ""))),
+        };
+    }
+}
+
+fn key(name: &str) -> String {
+    if is_plain(name) { name.to_owned() } else { quoted(name) }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Int(int) => int.to_string(),
+        Value::Number(number) => (number + 0.0).to_string(),
+        // dbt compares decimals as they are printed, with all their digits.
+        Value::Decimal(exact) if exact.scale > 0 => quoted(&exact.to_string()),
+        Value::Decimal(exact) => exact.to_string(),
+        Value::Text(text) if is_plain(text) => text.clone(),
+        Value::Text(text) => quoted(text),
+        Value::Date(_) | Value::Time(_) => quoted(&value.text()),
+    }
+}
+
+/// Words that YAML takes for a text, also between braces.
+fn is_plain(text: &str) -> bool {
+    const WORDS: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+    text.starts_with(char::is_alphabetic)
+        && !text.ends_with(' ')
+        && text.chars().all(is_word)
+        && !WORDS.contains(&text.to_lowercase().as_str())
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

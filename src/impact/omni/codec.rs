@@ -1,0 +1,68 @@
+//! What is known of Omni's files in a form that is read fast.
+
+use super::users::User;
+use super::{Field, OmniFields, Table, View, What};
+use crate::codec::{self, Reader, Stored, Writer, structs};
+
+impl OmniFields {
+    /// All of it in the form that [`from_stored`](Self::from_stored) reads.
+    ///
+    /// ```
+    /// use formulac::impact::OmniFields;
+    ///
+    /// let view = "table_name: orders\ndimensions: {id: {sql: '\"id\"'}}\n";
+    /// let (fields, _) = OmniFields::from_texts(&[("orders.view.yaml".to_owned(), view.to_owned())], None);
+    /// let stored = fields.to_stored();
+    /// assert!(!OmniFields::from_stored(&stored).unwrap().is_empty());
+    /// assert!(OmniFields::from_stored(&stored[1..]).is_none());
+    /// ```
+    #[must_use]
+    pub fn to_stored(&self) -> Vec<u8> {
+        codec::bytes(self, SHAPE)
+    }
+
+    /// What is in such a form; `None` if it is cut, damaged or of another build.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        let mut fields: Self = codec::read(bytes, SHAPE)?;
+        fields.index();
+        fields.index_users();
+        Some(fields)
+    }
+}
+
+structs! {
+    View { name, file, fields }
+    Table { schema, name }
+    Field { name, kind, columns, fields, has_sql, whole }
+    User { name, kind, file, views, fields }
+}
+
+impl Stored for OmniFields {
+    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+        self.views.write(to);
+        self.users.write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { views: Stored::read(from)?, users: Stored::read(from)?, ..Self::default() })
+    }
+}
+
+impl Stored for What {
+    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+        to.text(self.name());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match &**from.text()? {
+            "column" => Self::Column,
+            "dimension" => Self::Dimension,
+            "measure" => Self::Measure,
+            "filter" => Self::Filter,
+            "topic" => Self::Topic,
+            "join" => Self::Join,
+            _ => return None,
+        })
+    }
+}

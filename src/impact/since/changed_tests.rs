@@ -1,0 +1,277 @@
+//! Tests at two revisions: those in YAML by what they check, singular ones by their files.
+
+use std::collections::BTreeMap;
+
+use super::{FileText, Found, code, jinja, yaml_text};
+use crate::impact::propagate::Grade;
+use crate::yaml::Node;
+
+/// Keys of a test's entry that do not say what it checks.
+const SETTINGS: [&str; 12] = [
+    "config",
+    "severity",
+    "where",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "limit",
+    "tags",
+    "meta",
+    "description",
+    "store_failures",
+    "enabled",
+];
+
+/// A test in YAML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tested<'n> {
+    /// `not_null`, `dbt_utils.accepted_range`.
+    name: &'n str,
+    /// Its arguments.
+    arguments: BTreeMap<String, String>,
+    values: Vec<String>,
+    settings: BTreeMap<String, String>,
+}
+
+/// What became of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Looser,
+    Stricter,
+    Other,
+}
+
+impl<'n> Tested<'n> {
+    fn read(node: &'n Node) -> Option<Self> {
+        let plain = |name| Self { name, arguments: BTreeMap::new(), values: Vec::new(), settings: BTreeMap::new() };
+        let Some(pairs) = node.pairs() else { return node.text().map(plain) };
+        // `- not_null: {…}`, or `- {name: …, test_name: not_null, …}`.
+        let (name, body) = match node.get("test_name").and_then(Node::text) {
+            Some(name) => (name, pairs),
+            None => pairs.iter().find_map(|(key, value)| {
+                let name = key.text().filter(|name| !SETTINGS.contains(name))?;
+                Some((name, value.pairs().unwrap_or_default()))
+            })?,
+        };
+        let mut test = plain(name);
+        // Arguments may stand below a key of their own, and settings below another; or beside the test.
+        let beside = pairs.iter().filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
+        for (key, value) in body.iter().chain(beside) {
+            let Some(key) = key.text() else { continue };
+            match (key, value.pairs()) {
+                ("config", Some(below)) => test.settings.extend(below.iter().filter_map(shown)),
+                ("arguments", Some(below)) => below.iter().for_each(|(key, value)| test.argument(key, value)),
+                _ if SETTINGS.contains(&key) => {
+                    test.settings.insert(key.to_owned(), yaml_text::shown(value));
+                }
+                ("name" | "test_name", _) => {}
+                _ => test.argument_of(key, value),
+            }
+        }
+        Some(test)
+    }
+
+    fn argument(&mut self, key: &Node, value: &Node) {
+        if let Some(key) = key.text() {
+            self.argument_of(key, value);
+        }
+    }
+
+    fn argument_of(&mut self, key: &str, value: &Node) {
+        if key == "values" {
+            self.values = value.texts();
+            self.values.sort();
+        } else {
+            self.arguments.insert(key.to_owned(), yaml_text::shown(value));
+        }
+    }
+
+    fn setting(&self, key: &str) -> &str {
+        let usual = match key {
+            "severity" => "error",
+            "enabled" => "true",
+            _ => "",
+        };
+        self.settings.get(key).map_or(usual, String::as_str)
+    }
+
+    /// What became of it; `None` if nothing did that matters.
+    fn compared(&self, now: &Self) -> Option<Verdict> {
+        let mut verdicts = Vec::new();
+        if self.arguments != now.arguments {
+            verdicts.push(Verdict::Other);
+        }
+        if self.values != now.values {
+            let holds = |all: &[String], some: &[String]| some.iter().all(|value| all.contains(value));
+            verdicts.push(match () {
+                () if holds(&now.values, &self.values) => Verdict::Looser,
+                () if holds(&self.values, &now.values) => Verdict::Stricter,
+                () => Verdict::Other,
+            });
+        }
+        let change = |key: &str| (self.setting(key) != now.setting(key)).then(|| (self.setting(key), now.setting(key)));
+        verdicts.extend(
+            change("severity").map(
+                |(_, is)| {
+                    if is.eq_ignore_ascii_case("warn") { Verdict::Looser } else { Verdict::Stricter }
+                },
+            ),
+        );
+        verdicts
+            .extend(change("enabled").map(|(_, is)| if is == "false" { Verdict::Looser } else { Verdict::Stricter }));
+        for key in ["where", "limit"] {
+            verdicts.extend(change(key).map(|(was, is)| match (was, is) {
+                ("", _) => Verdict::Looser,
+                (_, "") => Verdict::Stricter,
+                _ => Verdict::Other,
+            }));
+        }
+        verdicts.extend(["warn_if", "error_if", "fail_calc"].into_iter().filter_map(change).map(|_| Verdict::Other));
+        let all = |of: Verdict| verdicts.iter().all(|verdict| *verdict == of);
+        match verdicts.first() {
+            None => None,
+            Some(first) if all(*first) => Some(*first),
+            Some(_) => Some(Verdict::Other),
+        }
+    }
+
+    fn told(&self) -> String {
+        let arguments = self.arguments.iter().map(|(key, value)| format!("{key}: {value}"));
+        let values = (!self.values.is_empty()).then(|| format!("values: [{}]", self.values.join(", ")));
+        let settings = self.settings.iter().map(|(key, value)| format!("{key}: {value}"));
+        let all: Vec<String> = arguments.chain(values).chain(settings).collect();
+        if all.is_empty() { self.name.to_owned() } else { format!("{} {{{}}}", self.name, all.join(", ")) }
+    }
+}
+
+fn shown((key, value): &(Node, Node)) -> Option<(String, String)> {
+    Some((key.text()?.to_owned(), yaml_text::shown(value)))
+}
+
+/// The tests of a table or a column.
+fn listed(node: Option<&Node>) -> Vec<Tested<'_>> {
+    let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node?.get(key)?.items());
+    lists.flatten().filter_map(Tested::read).collect()
+}
+
+impl Found<'_, '_> {
+    /// The tests of a table and of its columns.
+    pub(super) fn tests_of(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+        self.compare_tests(place, name, listed(old), listed(new));
+        let (was, is) = (yaml_text::named(old, "columns"), yaml_text::named(new, "columns"));
+        let columns: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
+        for column in columns {
+            let of = |columns: &[(&str, &'_ Node)]| columns.iter().position(|(name, _)| *name == column);
+            let old = of(&was).and_then(|at| was.get(at)).map(|(_, node)| *node);
+            let new = of(&is).and_then(|at| is.get(at)).map(|(_, node)| *node);
+            self.compare_tests(place, &format!("{name}.{column}"), listed(old), listed(new));
+        }
+    }
+
+    fn compare_tests(&mut self, place: Option<usize>, name: &str, mut old: Vec<Tested<'_>>, new: Vec<Tested<'_>>) {
+        let mut left = Vec::new();
+        for test in new {
+            match old.iter().position(|other| *other == test) {
+                Some(at) => drop(old.remove(at)),
+                None => left.push(test),
+            }
+        }
+        for now in left {
+            let Some(at) = old.iter().position(|was| was.name == now.name) else {
+                self.tell(name, "test added", "", &now.told());
+                self.test_note(place, name, &format!("the test `{}` is added", now.name), None);
+                continue;
+            };
+            let was = old.remove(at);
+            let Some(verdict) = was.compared(&now) else { continue };
+            let (what, word) = match verdict {
+                Verdict::Looser => ("test looser", "checks less"),
+                Verdict::Stricter => ("test stricter", "checks more"),
+                Verdict::Other => ("test changed", "checks something else"),
+            };
+            self.tell(name, what, &was.told(), &now.told());
+            self.test_note(place, name, &format!("the test `{}` {word}", now.name), Some(verdict));
+        }
+        for gone in old {
+            self.tell(name, "test removed", &gone.told(), "");
+            self.test_note(place, name, &format!("the test `{}` is removed", gone.name), Some(Verdict::Looser));
+        }
+    }
+
+    fn test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<Verdict>) {
+        let (grade, reason) = match verdict {
+            Some(Verdict::Looser) => (Grade::Changing, "rows that it found pass from now on"),
+            Some(Verdict::Other) => (Grade::Changing, "rows that it found may pass from now on"),
+            Some(Verdict::Stricter) | None => (Grade::Harmless, "it may find rows that passed before"),
+        };
+        if let Some(place) = place {
+            self.note(place, name, what.to_owned(), grade, reason);
+        }
+    }
+
+    /// A file of tests: a singular one, or generic ones.
+    pub(super) fn singular_test(&mut self, file: &FileText) {
+        let (before, now) = file.texts();
+        if !jinja::blocks(before).is_empty() || !jinja::blocks(now).is_empty() {
+            return self.macros(file);
+        }
+        let name = file.name();
+        if before.split_whitespace().eq(now.split_whitespace()) {
+            return self.tell(name, "layout", "", "");
+        }
+        let (what, said, verdict) = match (&file.before, &file.now) {
+            (None, _) => ("test added", "is added", None),
+            (_, None) => ("test removed", "is removed", Some(Verdict::Looser)),
+            _ => ("test changed", "checks something else", Some(Verdict::Other)),
+        };
+        self.tell(name, what, "", "");
+        // What it looks at its text says, also where dbt no longer knows it.
+        let mut models = code::refs(before);
+        models.extend(code::refs(now));
+        models.sort();
+        models.dedup();
+        let mut is_told = false;
+        for model in models {
+            if let Some(place) = self.place(&model) {
+                self.test_note(Some(place), &model, &format!("the test `{name}` {said}"), verdict);
+                is_told = true;
+            }
+        }
+        if !is_told {
+            self.tell_whole(name, what, "which models it looks at is not known");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(old: &str, new: &str) -> Option<Verdict> {
+        let (old, new) = (yaml_text::root(Some(old)).unwrap(), yaml_text::root(Some(new)).unwrap());
+        Tested::read(&old).unwrap().compared(&Tested::read(&new).unwrap())
+    }
+
+    #[test]
+    fn what_becomes_of_a_test() {
+        use Verdict::{Looser, Other, Stricter};
+        for (old, new, expected) in [
+            ("not_null", "not_null: {}", None),
+            ("not_null: {config: {severity: warn}}", "not_null", Some(Stricter)),
+            ("not_null", "not_null: {config: {severity: warn}}", Some(Looser)),
+            ("not_null", "{not_null: {}, severity: warn}", Some(Looser)),
+            ("not_null", "not_null: {config: {where: 'a > 1'}}", Some(Looser)),
+            ("not_null", "not_null: {config: {enabled: false}}", Some(Looser)),
+            ("not_null", "not_null: {config: {tags: [x], severity: error}}", None),
+            ("accepted_values: {values: [a, b]}", "accepted_values: {arguments: {values: [b, a]}}", None),
+            ("accepted_values: {values: [a]}", "accepted_values: {values: [a, b]}", Some(Looser)),
+            ("accepted_values: {values: [a, b]}", "accepted_values: {values: [a]}", Some(Stricter)),
+            ("accepted_values: {values: [a]}", "accepted_values: {values: [b]}", Some(Other)),
+            ("relationships: {to: ref('a'), field: id}", "relationships: {to: ref('b'), field: id}", Some(Other)),
+            ("accepted_values: {values: [a]}", "accepted_values: {values: [a, b], config: {where: x}}", Some(Looser)),
+            ("accepted_values: {values: [a, b]}", "accepted_values: {values: [a], config: {where: x}}", Some(Other)),
+        ] {
+            assert_eq!(verdict(old, new), expected, "{old} → {new}");
+        }
+    }
+}

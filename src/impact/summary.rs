@@ -1,0 +1,84 @@
+//! The report's sentence.
+
+use super::propagate::Grade;
+use super::report::{Effect, Impact};
+
+impl Impact {
+    /// One sentence: `1 change alters values in 2 models, 1 exposure; nothing breaks`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let count = self.changed.len();
+        if count == 0 {
+            return "nothing changes".to_owned();
+        }
+        let changes = format!("{count} change{}", if count == 1 { "" } else { "s" });
+        let breaking = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Breaking));
+        let changing = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Changing));
+        let own = self.changed.iter().any(|changed| changed.grade == Grade::Breaking);
+        let plural = count == 1;
+        match (breaking.as_str(), changing.as_str()) {
+            ("", "") if own => {
+                format!("{changes} break{} what changes itself, and reach{} nothing else", s(plural), es(plural))
+            }
+            ("", "") => format!("{changes} reach{} nothing", es(plural)),
+            ("", changing) if own => {
+                format!("{changes} alter{} values in {changing}; what changes breaks itself", s(plural))
+            }
+            ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
+            (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
+            (breaking, changing) => {
+                format!("{changes} break{} {breaking}, and alter{} values in {changing}", s(plural), s(plural))
+            }
+        }
+    }
+}
+
+fn s(one: bool) -> &'static str {
+    if one { "s" } else { "" }
+}
+
+fn es(one: bool) -> &'static str {
+    if one { "es" } else { "" }
+}
+
+/// `2 models, 1 exposure, 3 Omni fields`.
+fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for effect in effects {
+        let kind = match effect.kind.as_str() {
+            "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field",
+            "omni topic" => "Omni topic",
+            "omni join" => "Omni join",
+            "saved_query" => "saved query",
+            "semantic_model" => "semantic model",
+            "unit_test" => "unit test",
+            other => other,
+        };
+        match counts.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((kind, 1)),
+        }
+    }
+    counts.sort_by_key(|(kind, _)| ORDER.iter().position(|known| known == kind).unwrap_or(ORDER.len()));
+    let many = |kind: &str| kind.strip_suffix("ry").map_or(format!("{kind}s"), |stem| format!("{stem}ries"));
+    let shown = counts.iter().map(|(kind, count)| match count {
+        1 => format!("1 {kind}"),
+        count => format!("{count} {}", many(kind)),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Kinds in the order in which they are named.
+pub(super) const ORDER: &[&str] = &[
+    "model",
+    "snapshot",
+    "exposure",
+    "metric",
+    "semantic model",
+    "saved query",
+    "Omni field",
+    "Omni join",
+    "Omni topic",
+    "test",
+    "unit test",
+];

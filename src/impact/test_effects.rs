@@ -1,0 +1,101 @@
+//! What becomes of tests.
+
+use super::graph::Graph;
+use super::propagate::{Grade, Start, State, States, other_rows};
+use crate::artifacts::{Check, DataTest, Detail};
+use crate::lineage::Change;
+
+/// A data test: it fails to run where a column is gone, and may find other rows where values change.
+pub(super) fn of_data_test(
+    graph: &Graph<'_>,
+    place: usize,
+    test: Option<&DataTest<'_>>,
+    states: &States,
+    state: &mut State,
+) {
+    let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
+    let name = |at: usize| graph.parts.get(at).map(super::Part::name).unwrap_or_default();
+    if let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some())) {
+        let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
+        return state.judge(Grade::Breaking, reason, Some((*parent, None)));
+    }
+    if let Some((parent, name)) = other_rows(graph, place, states) {
+        let reason = format!("it looks at `{name}`, whose rows change");
+        return state.judge(Grade::Changing, reason, Some((parent, None)));
+    }
+    // Columns that the test names, and those of another table that it looks at.
+    let mut columns: Vec<(usize, String)> = Vec::new();
+    if let Some(test) = test {
+        let on = test.on.and_then(|on| graph.place(&on.unique_id));
+        columns.extend(on.zip(test.column.as_ref()).map(|(at, column)| (at, column.to_lowercase())));
+        match &test.check {
+            Check::Relationships { to, field } => {
+                let to = to.and_then(|id| graph.place(id));
+                columns.extend(to.map(|at| (at, field.to_lowercase())));
+            }
+            Check::UniqueTogether(names) => {
+                columns.extend(on.into_iter().flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))));
+            }
+            _ => {}
+        }
+    }
+    // What a test of dbt's own reads is known without its SQL.
+    let is_known = test.is_some_and(|test| {
+        !matches!(test.check, Check::Other(_) | Check::Singular) && test.node.config_text("where").is_none()
+    });
+    let lineage = if is_known { None } else { graph.lineage(place) };
+    if let Some(Ok(lineage)) = lineage {
+        let relation = |parts: &[String]| graph.relation(place, parts);
+        let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
+        columns.extend(affected.named.iter().filter_map(|(of, _)| Some((relation(&of.relation)?, of.column.clone()))));
+        let touched = affected.columns.iter().filter_map(|(_, _, of)| of.as_ref());
+        columns.extend(touched.filter_map(|of| Some((relation(&of.relation)?, of.column.clone()))));
+        let rows = affected.rows.and_then(|(parts, column)| Some((relation(&parts)?, column)));
+        if let Some((at, column)) = rows {
+            let reason = format!("it looks at `{}`, whose rows change", name(at));
+            match column {
+                Some(column) => columns.push((at, column)),
+                None => state.judge(Grade::Changing, reason, Some((at, None))),
+            }
+        }
+    }
+    for (at, column) in columns {
+        let Some(change) = states.get(&at).and_then(|state| state.change(Some(&column))) else { continue };
+        let shown = format!("{}.{column}", name(at));
+        let (grade, reason) = match change {
+            Change::Gone => (Grade::Breaking, format!("it looks at `{shown}`, which is gone")),
+            Change::Type => (Grade::Breaking, format!("it looks at `{shown}`, which is of another type")),
+            Change::Values => (Grade::Changing, format!("it looks at the values of `{shown}`")),
+        };
+        state.judge(grade, reason, Some((at, Some(column))));
+    }
+    if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
+        && !state.is_affected()
+        && let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(State::is_affected))
+    {
+        state.judge(Grade::Changing, format!("it looks at `{}`", name(*parent)), Some((*parent, None)));
+        state.whole = Some(why.to_string());
+    }
+}
+
+/// A unit test brings its own rows: it only notices what computes its model, and columns that are no longer there.
+pub(super) fn of_unit_test(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], state: &mut State) {
+    let model = graph.parts.get(place).and_then(|part| match &part.node?.detail {
+        Detail::UnitTest(test) => Some(&*test.model),
+        _ => None,
+    });
+    for parent in graph.parents.get(place).into_iter().flatten() {
+        let Some(before) = states.get(parent) else { continue };
+        let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
+        let via = Some((*parent, None));
+        let is_tested = graph.parts.get(*parent).and_then(|part| part.node).is_some_and(|n| Some(&*n.name) == model);
+        if before.fails.is_some() {
+            state.judge(Grade::Breaking, format!("`{name}`, which it tests, fails or is gone"), via);
+        } else if let Some((column, _)) = before.columns.iter().find(|(_, (change, _))| *change == Change::Gone) {
+            let via = Some((*parent, Some(column.clone())));
+            state.judge(Grade::Breaking, format!("it may name `{name}.{column}`, which is gone"), via);
+        } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
+            state.judge(Grade::Breaking, format!("it expects what `{name}` gave before"), via);
+        }
+    }
+}

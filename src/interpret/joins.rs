@@ -1,0 +1,228 @@
+//! The rows of a step's joined relations: every row beside every other, and those stay whose condition holds.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::interpret::expr::Expr;
+use crate::interpret::spec::{By, Join, JoinKind, Step};
+use crate::interpret::trace;
+use crate::interpret::uncertainty;
+use crate::interpret::value::Value;
+use crate::interpret::walk::{Row, Rows, Sees, USING, row_value};
+
+struct Relations<'a> {
+    names: Vec<&'a str>,
+    rows: Vec<&'a Rows>,
+    nothing: &'a Rows,
+    /// Columns of `using`, with the relations that have them.
+    merged: Vec<(&'a str, Vec<usize>)>,
+}
+
+/// One row of each relation, as far as they are joined; `None` if nothing was found.
+type Parts<'a> = Vec<Option<&'a Row>>;
+
+/// The rows, in which `relation.column` is a column's name, and `column` too where one relation has it.
+pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
+    let nothing = Rows::default();
+    let mut names = vec![read];
+    names.extend(step.joins.iter().map(Join::name));
+    let relations = [read].into_iter().chain(step.joins.iter().map(|join| join.to.as_str()));
+    let rows = relations.map(|name| {
+        known.get(name).unwrap_or_else(|| {
+            uncertainty::unknown(|| format!("the relation `{name}`"));
+            &nothing
+        })
+    });
+    let rows: Vec<&Rows> = rows.collect();
+    let mut relations = Relations { names, rows, nothing: &nothing, merged: Vec::new() };
+    let mut found: Vec<Parts<'_>> = relations.of(0).rows.iter().map(|row| vec![Some(row)]).collect();
+    for (at, join) in step.joins.iter().enumerate() {
+        found = relations.joined(step, at + 1, join, found);
+        if let By::Using(names) = &join.by {
+            names.iter().for_each(|name| relations.merge(name, at + 1));
+        }
+    }
+    let grain = relations.grain(step);
+    let shared: Vec<String> = relations.merged.iter().map(|(name, _)| format!("{USING}.{name}")).collect();
+    let mut names: Vec<String> = shared;
+    let mut meant: HashMap<String, String> = HashMap::new();
+    for (relation, rows) in relations.names.iter().zip(&relations.rows) {
+        for column in &rows.columns {
+            let own = format!("{relation}.{column}");
+            if relations.value(&[], column).is_some() {
+                let merged = relations.merged.iter().any(|(name, _)| name == column);
+                meant.insert(column.clone(), if merged { column.clone() } else { own.clone() });
+                names.push(column.clone());
+            }
+            names.push(own);
+        }
+    }
+    let row = |parts: &Parts<'_>| {
+        names.iter().filter_map(|name| Some((name.clone(), relations.value(parts, name)?))).collect()
+    };
+    let rows = found.iter().map(row).collect();
+    Rows {
+        columns: relations.of(0).columns.clone(),
+        rows,
+        grain,
+        meant,
+        first: Some(read.to_owned()),
+        is_single: false,
+    }
+}
+
+impl<'a> Relations<'a> {
+    fn of(&self, at: usize) -> &'a Rows {
+        self.rows.get(at).copied().unwrap_or(self.nothing)
+    }
+
+    fn has(&self, at: usize, column: &str) -> bool {
+        self.of(at).columns.iter().any(|c| c == column)
+    }
+
+    /// What a name means; `None` if two relations have it, or none has.
+    fn value(&self, parts: &[Option<&Row>], name: &str) -> Option<Value> {
+        let of = |at: usize, column: &str| {
+            let row = parts.get(at).copied().flatten();
+            row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
+        };
+        if let Some((relation, column)) = name.split_once('.') {
+            if relation == USING {
+                let (_, of_these) = self.merged.iter().find(|(merged, _)| *merged == column)?;
+                return Some(first(of_these, &|at| of(at, column)));
+            }
+            let at = self.names.iter().position(|n| *n == relation)?;
+            return self.has(at, column).then(|| of(at, column));
+        }
+        let owners: Vec<usize> = (0..self.rows.len()).filter(|at| self.has(*at, name)).collect();
+        match self.merged.iter().find(|(merged, _)| *merged == name) {
+            Some((_, of_these)) if owners.iter().all(|owner| of_these.contains(owner)) => {
+                Some(first(of_these, &|at| of(at, name)))
+            }
+            _ => <[usize; 1]>::try_from(owners).ok().map(|[at]| of(at, name)),
+        }
+    }
+
+    fn joined(&self, step: &Step, at: usize, join: &Join, before: Vec<Parts<'a>>) -> Vec<Parts<'a>> {
+        let others = &self.of(at).rows;
+        let mut met = HashSet::new();
+        let told = || format!("the join of {}", join.name());
+        let mut found = Vec::new();
+        for parts in before {
+            let mut alone = true;
+            for (place, other) in others.iter().enumerate() {
+                let mut both = parts.clone();
+                both.push(Some(other));
+                if self.belong_together(step, at, join, &both) {
+                    if !alone {
+                        trace::record(told, "finds several rows");
+                    }
+                    alone = false;
+                    met.insert(place);
+                    found.push(both);
+                }
+            }
+            trace::record(told, if alone { "finds no row" } else { "finds a row" });
+            if alone && matches!(join.kind, JoinKind::Left | JoinKind::Full) {
+                let mut both = parts;
+                both.push(None);
+                found.push(both);
+            }
+        }
+        if join.kind == JoinKind::Full {
+            for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
+                trace::record(told, "has a row that nothing finds");
+                let mut both: Parts<'a> = vec![None; at];
+                both.push(Some(other));
+                found.push(both);
+            }
+        }
+        found
+    }
+
+    fn belong_together(&self, step: &Step, at: usize, join: &Join, parts: &[Option<&Row>]) -> bool {
+        match &join.by {
+            By::Nothing => true,
+            By::On(condition) => {
+                let mut names = Vec::new();
+                read(step, condition, &mut names);
+                let value = |name: String| Some((name.clone(), self.value(parts, &name)?));
+                let row: Row = names.into_iter().filter_map(value).collect();
+                row_value(step, condition, &row, Sees::ColumnsFirst).truth() == Some(true)
+            }
+            By::Using(names) => names.iter().all(|name| {
+                let sides = self.sides_before(at, name);
+                let value = |at: usize| {
+                    let row = parts.get(at).copied().flatten();
+                    row.and_then(|row| row.get(name).cloned()).unwrap_or(Value::Null)
+                };
+                first(&sides, &value).compare(&value(at)) == Some(std::cmp::Ordering::Equal)
+            }),
+        }
+    }
+
+    /// The relations before one that have a column of `using`.
+    fn sides_before(&self, at: usize, name: &str) -> Vec<usize> {
+        match self.merged.iter().find(|(merged, _)| *merged == name) {
+            Some((_, of)) => of.clone(),
+            None => (0..at).filter(|side| self.has(*side, name)).collect(),
+        }
+    }
+
+    fn merge(&mut self, name: &'a str, at: usize) {
+        let mut of = self.sides_before(at, name);
+        of.push(at);
+        self.merged.retain(|(merged, _)| *merged != name);
+        self.merged.push((name, of));
+    }
+
+    /// What tells the joined rows apart: the first relation's key, with those of relations of which many are found.
+    fn grain(&self, step: &Step) -> Vec<String> {
+        let told = |at: usize| {
+            let name = self.names.get(at).copied().unwrap_or_default();
+            self.of(at).grain.iter().map(move |column| format!("{name}.{column}"))
+        };
+        let mut grain: Vec<String> = told(0).collect();
+        for (place, join) in step.joins.iter().enumerate() {
+            let single = self.of(place + 1).is_single;
+            if join.kind == JoinKind::Full {
+                // The columns of `using` are both sides' keys, or nothing is known.
+                let by = match &join.by {
+                    By::Using(names) => names.as_slice(),
+                    _ => &[],
+                };
+                let alike = |key: &[String]| key.len() == by.len() && key.iter().all(|k| by.contains(k));
+                let known = place == 0
+                    && !by.is_empty()
+                    && step.joins.len() == 1
+                    && alike(&self.of(0).grain)
+                    && alike(&self.of(1).grain);
+                grain = if known { self.of(1).grain.clone() } else { Vec::new() };
+            } else if join.many || (join.kind == JoinKind::Cross && !single) {
+                let key: Vec<String> = told(place + 1).collect();
+                if key.is_empty() || grain.is_empty() {
+                    return Vec::new();
+                }
+                grain.extend(key);
+            }
+        }
+        grain
+    }
+}
+
+fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
+    of.iter().map(|at| value(*at)).find(|value| !value.is_null()).unwrap_or(Value::Null)
+}
+
+/// The names that an expression reads, with those that definitions of the step read for it.
+fn read(step: &Step, x: &Expr, names: &mut Vec<String>) {
+    let mut own = Vec::new();
+    x.names(&mut own);
+    for name in own {
+        if !names.contains(&name) {
+            names.push(name.clone());
+            if let Some(definition) = step.definition(&name) {
+                read(step, definition, names);
+            }
+        }
+    }
+}

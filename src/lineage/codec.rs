@@ -1,0 +1,238 @@
+//! What is known of queries, in a form that is read fast: what each column is made of, without what stands between.
+
+use rustc_hash::FxHashMap;
+
+use super::Known;
+use super::result::SqlLineage;
+use super::values::{At, Leaf, Values};
+use crate::codec::{self, Reader, Stored, Writer, structs};
+use crate::dialect::Dialect;
+
+/// What is known of queries that were read before, by their texts. It is believed of a query where that and what is
+/// known of the columns of its relations are the same. What cannot be followed is not among them.
+#[derive(Debug, Default)]
+pub struct Lineages {
+    entries: Vec<Entry>,
+    places: FxHashMap<u64, usize>,
+}
+
+/// One query.
+#[derive(Debug)]
+struct Entry {
+    /// Of its text and dialect.
+    print: u64,
+    /// Of the columns of its relations.
+    known: Vec<u64>,
+    lineage: SqlLineage,
+}
+
+/// Tells queries apart.
+pub(crate) fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
+    let name = dialect.map_or("", Dialect::name);
+    codec::print(sql.as_bytes()) ^ codec::print(name.as_bytes()).rotate_left(1)
+}
+
+impl Known {
+    /// Tells what is known apart.
+    pub(crate) fn print(&self) -> u64 {
+        let mut text = if self.is_complete { String::from("all") } else { String::from("some") };
+        for column in &self.columns {
+            text.push('\0');
+            text.push_str(column);
+        }
+        codec::print(text.as_bytes())
+    }
+}
+
+impl Lineages {
+    /// Those in a stored form; `None` if it is cut, damaged or of another build.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        let entries: Vec<Entry> = codec::read(bytes, SHAPE)?;
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.print, place)).collect();
+        Some(Self { entries, places })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The place of what is known of a query; `known` says what tells the columns of a relation apart.
+    pub(crate) fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
+        let place = *self.places.get(&print)?;
+        let entry = self.entries.get(place)?;
+        let tables = entry.lineage.relations();
+        let is_same = tables.len() == entry.known.len() && tables.iter().zip(&entry.known).all(|(t, k)| known(t) == *k);
+        is_same.then_some(place)
+    }
+
+    pub(crate) fn get(&self, place: usize) -> Option<&SqlLineage> {
+        self.entries.get(place).map(|entry| &entry.lineage)
+    }
+
+    /// The stored form of queries: of each what tells it apart, what tells its relations apart, and what is known of it.
+    pub(crate) fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
+        let mut entries = Vec::new();
+        for (print, known, lineage) in queries {
+            entries.extend(lineage.flattened().map(|lineage| Entry { print, known, lineage }));
+        }
+        codec::bytes(&entries, SHAPE)
+    }
+}
+
+impl SqlLineage {
+    /// The same without values that stand between its columns and those of its relations; `None` if that is larger.
+    fn flattened(&self) -> Option<Self> {
+        let Self { values, tables, output, index, passed, rest, rows, gaps } = self;
+        let mut roots: Vec<At> = output.iter().flat_map(|(_, of, by)| [Some(*of), *by]).flatten().collect();
+        roots.extend(rest.iter().chain(rows));
+        let (values, places) = values.flattened(&roots)?;
+        let mut places = places.into_iter();
+        let mut new = Vec::with_capacity(output.len());
+        for (name, _, by) in output {
+            let of = places.next()?;
+            new.push((name.clone(), of, if by.is_some() { places.next() } else { None }));
+        }
+        let rest = places.by_ref().take(rest.len()).collect();
+        Some(Self {
+            values,
+            tables: tables.clone(),
+            output: new,
+            index: index.clone(),
+            passed: passed.clone(),
+            rest,
+            rows: places.collect(),
+            gaps: gaps.clone(),
+        })
+    }
+}
+
+structs! {
+    Entry { print, known, lineage }
+    Leaf { table, column }
+}
+
+impl Stored for SqlLineage {
+    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+        let Self { values, tables, output, index: _, passed, rest, rows, gaps } = self;
+        values.write(to);
+        tables.write(to);
+        to.number(output.len() as u32);
+        for (name, of, by) in output {
+            name.write(to);
+            of.write(to);
+            by.write(to);
+        }
+        passed.write(to);
+        rest.write(to);
+        rows.write(to);
+        gaps.write(to);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let (values, tables) = (Stored::read(from)?, Stored::read(from)?);
+        let count = from.number()?;
+        let mut output: Vec<(String, At, Option<At>)> = Vec::new();
+        let mut index = FxHashMap::default();
+        for place in 0..count as usize {
+            let name: String = Stored::read(from)?;
+            index.entry(name.to_lowercase()).or_insert(place);
+            output.push((name, Stored::read(from)?, Stored::read(from)?));
+        }
+        Some(Self {
+            values,
+            tables,
+            output,
+            index,
+            passed: Stored::read(from)?,
+            rest: Stored::read(from)?,
+            rows: Stored::read(from)?,
+            gaps: Stored::read(from)?,
+        })
+    }
+}
+
+impl Stored for Values {
+    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+        self.made.write(to);
+        self.parts.write(to);
+        self.prints.write(to);
+        self.named.write(to);
+        let mut leaves: Vec<(&At, &'m Leaf)> = self.leaves.iter().collect();
+        leaves.sort_unstable_by_key(|(at, _)| **at);
+        to.number(leaves.len() as u32);
+        for (at, leaf) in leaves {
+            to.number(*at);
+            leaf.write(to);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut values = Self::default();
+        values.made = Stored::read(from)?;
+        values.parts = Stored::read(from)?;
+        values.prints = Stored::read(from)?;
+        values.named = Stored::read(from)?;
+        for _ in 0..from.number()? {
+            let at = from.number()?;
+            values.leaves.insert(at, Leaf::read(from)?);
+        }
+        Some(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lineage::{Change, ColumnOf, of_sql};
+
+    /// What is kept answers every question as what it was made of does.
+    #[test]
+    fn what_is_kept_says_the_same() {
+        let known = |parts: &[String]| Known {
+            columns: ["A", "b", "c"].map(str::to_owned).to_vec(),
+            is_complete: parts != ["loose"],
+        };
+        for sql in [
+            "select a, b + c as d, sum(b) over (partition by c order by a) as w from t",
+            "with x as (select *, a + b as ab from t), y as (select ab, ab * c as abc from x where a > 1) select * from y",
+            "select l.*, t.c as tc from loose as l left join t using (a) where l.other > 1 limit 3",
+            "select a from t union select b from loose",
+            "select * from (select a, b, count(*) as n from t group by 1, 2) pivot (sum(n) for b in ('x', 'y'))",
+        ] {
+            let lineage = of_sql(sql, None, &known).unwrap();
+            let prints = lineage.relations().iter().map(|parts| known(parts).print()).collect();
+            let stored = Lineages::to_stored([(print_of_sql(sql, None), prints, &lineage)].into_iter());
+            let kept = Lineages::from_stored(&stored).unwrap();
+            let place = kept.find(print_of_sql(sql, None), |parts| known(parts).print()).unwrap();
+            assert_eq!(kept.find(print_of_sql(sql, None), |_| 1), None, "{sql}");
+            assert_eq!(kept.find(print_of_sql("select 1", None), |_| 1), None, "{sql}");
+            let same = kept.get(place).unwrap();
+            assert_eq!(same.columns(), lineage.columns(), "{sql}");
+            assert_eq!((same.rows(), same.relations()), (lineage.rows(), lineage.relations()), "{sql}");
+            assert_eq!((same.prints(), same.gaps()), (lineage.prints(), lineage.gaps()), "{sql}");
+            assert_eq!((same.column("other"), same.is_complete()), (lineage.column("other"), lineage.is_complete()));
+            let all: Vec<ColumnOf> =
+                lineage.columns().into_iter().flat_map(|column| column.made_of).chain(lineage.rows()).collect();
+            for changed in &all {
+                for change in [Change::Values, Change::Type, Change::Gone] {
+                    let of = |parts: &[String], column: Option<&str>| {
+                        (parts == changed.relation && column == Some(&*changed.column)).then_some(change)
+                    };
+                    assert_eq!(same.affected(of), lineage.affected(of), "{sql}: {changed}");
+                }
+            }
+            for cut in 0..stored.len() {
+                assert!(Lineages::from_stored(&stored[..cut]).is_none());
+            }
+        }
+    }
+}

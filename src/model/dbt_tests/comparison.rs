@@ -1,0 +1,329 @@
+//! `compare:` to tests: the model beside another relation, row by row. A row that only one of them has differs.
+
+use super::super::compile::Run;
+use super::super::load::{Comparison, Text};
+use super::super::sources::ReadSource;
+use super::{SingularTest, Tested, file_word};
+use crate::Type;
+use crate::check::Role;
+use crate::dbt::{self, TestConfig};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::dialect::Dialect;
+use crate::dialect::op::Op;
+use crate::emit::Emitter;
+use crate::plan::CteNames;
+use crate::schema::{Column, Relation};
+use crate::scratch::Memory;
+use crate::span::Span;
+use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, Source, Sql, SqlId, Tree};
+use crate::verify::{BothHave, Named, Texts, may_lie_apart};
+
+/// The column that tells a row that is there from one that is missing, where no key does.
+const PRESENT: &str = "is_present";
+/// No part of a formula.
+const NOWHERE: Span = Span { start: 0, end: 0 };
+
+/// One of the two relations, as the comparing select reads it.
+struct Side {
+    /// As written.
+    name: String,
+    source: Source,
+}
+
+/// A column that both have.
+struct Pair<'c> {
+    said: Text<'c>,
+    /// As written, in the model and in the other relation.
+    names: [String; 2],
+    types: [Type; 2],
+    ty: Type,
+    /// One of the two never has it NULL, so that NULLs of the other find nothing, as they should.
+    never_null: bool,
+}
+
+impl Run<'_> {
+    pub(super) fn test_comparisons(
+        &mut self,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        for comparison in &self.spec.comparisons {
+            let test = self.rows_that_differ(comparison, tested, memory, diagnostics);
+            let (test, named) = test.unzip();
+            self.proofs.compared.extend(named);
+            self.add_test(test, comparison.with_span, diagnostics);
+        }
+    }
+
+    fn rows_that_differ(
+        &self,
+        comparison: &Comparison<'_>,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<(SingularTest, Named)> {
+        let dialect = self.compiler.options.dialect;
+        let (mut sources, mut names) = self.read_model(tested);
+        sources.add(&comparison.with, dialect, &mut names);
+        if sources.all.len() < 2 {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::ModelReadsItself,
+                    comparison.with_span,
+                    "the model would be compared with itself",
+                )
+                .with_help("name another relation in `with`"),
+            );
+            return None;
+        }
+        let other_known = self.known(&comparison.with);
+        diagnostics.extend(other_known.and_then(|other| self.check_test_access(other, comparison.with_span)));
+        let (keys, columns) = self.pairs(comparison, tested, diagnostics)?;
+        let by_key = keys.iter().find(|key| key.never_null);
+        let mut ctes = Vec::new();
+        let mut sides = Vec::new();
+        let mut filters = Vec::new();
+        for (place, source) in (0..).zip(&sources.all) {
+            let filter = match comparison.filter {
+                Some(filter) => Some(self.filter_of(filter, source, tested, memory, diagnostics)?),
+                None => None,
+            };
+            filters.extend(filter.map(|filter| self.texts(&memory.emit.tree, filter)));
+            if filter.is_none() && by_key.is_some() {
+                sides.push(Side { name: source.import.clone(), source: Source::Input(place) });
+                continue;
+            }
+            let name = dialect.name_text(&names.choose(&format!("{}_rows", source.name)), true);
+            let present = Item { expr: memory.emit.tree.word("true", NOWHERE), alias: Some(PRESENT.to_owned()) };
+            let items = if by_key.is_some() { Vec::new() } else { vec![present] };
+            let body = Select { star: true, items, from: Some(Source::Input(place)), filter, ..Select::default() };
+            ctes.push(Cte { name: name.clone(), body });
+            sides.push(Side { name: name.clone(), source: Source::Name(name) });
+        }
+        let tree = &mut memory.emit.tree;
+        let [here, there]: [Side; 2] = sides.try_into().ok()?;
+        let sides = [&here, &there];
+        let with = &sources.all.last()?.name;
+        let other = file_word(with);
+        let mut listed = CteNames::new(dialect.max_bytes());
+        keys.iter().chain(&columns).for_each(|pair| listed.reserve(pair.said.text));
+        let mut items = Vec::new();
+        for key in &keys {
+            let both = key.of(tree, sides);
+            let expr = tree.call("coalesce", &both, NOWHERE);
+            items.push(Item { expr, alias: key.names.first().cloned() });
+        }
+        for column in &columns {
+            let [ours, theirs] = column.of(tree, sides);
+            let alias = dialect.name_text(&listed.choose(&format!("{other}_{}", file_word(column.said.text))), true);
+            items.extend([Item { expr: ours, alias: None }, Item { expr: theirs, alias: Some(alias) }]);
+        }
+        let mut on = None;
+        for key in &keys {
+            let same = key.same(tree, sides, dialect);
+            on = joined(tree, Op::And, on, same);
+        }
+        let mut filter = None;
+        for (place, side) in sides.into_iter().enumerate() {
+            let shown = by_key.and_then(|key| key.names.get(place)).map_or(PRESENT, String::as_str);
+            let x = tree.field_of(&side.name, shown);
+            let missing = tree.add(Sql::Postfix { op: "is null", x }, NOWHERE);
+            filter = joined(tree, Op::Or, filter, missing);
+        }
+        for column in &columns {
+            for differs in column.differs(tree, sides, comparison) {
+                filter = joined(tree, Op::Or, filter, differs);
+            }
+        }
+        let join = Join { kind: JoinKind::Full, source: there.source, alias: None, on };
+        let body = Select { items, from: Some(here.source), joins: vec![join], filter, ..Select::default() };
+        let model = self.spec.model.text;
+        let both_have = |pairs: &[Pair<'_>]| -> Vec<BothHave> {
+            pairs.iter().map(|pair| pair.both_have(comparison.columns.is_some())).collect()
+        };
+        let named = Named {
+            with: comparison.with.clone(),
+            keys: both_have(&keys),
+            columns: both_have(&columns),
+            tolerance: comparison.tolerance.map(str::to_owned),
+            aliases: [sources.all.first()?.import.clone(), sources.all.last()?.import.clone()],
+            filters: filters.try_into().ok(),
+        };
+        let test = SingularTest {
+            name: self.name_of_test(&format!("matches_{other}")),
+            config: TestConfig { group: self.group_of_test(other_known), ..TestConfig::default() },
+            about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
+            sql: self.test_sql(&sources, tree, &Query { ctes, body }),
+        };
+        Some((test, named))
+    }
+
+    /// A condition as it is, and as dbt is to read it.
+    fn texts(&self, tree: &Tree, condition: SqlId) -> Texts {
+        let mut text = String::new();
+        sql::flat(tree, condition, &mut Vec::new(), &mut text);
+        Texts { dbt: self.model_on_its_day(&text, dbt::protect), plain: self.query_on_its_day(text) }
+    }
+
+    /// The keys and the columns that are compared; `None` if one of them is not there.
+    fn pairs<'c>(
+        &'c self,
+        comparison: &'c Comparison<'_>,
+        tested: &'c Tested<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<(Vec<Pair<'c>>, Vec<Pair<'c>>)> {
+        let other = self.known(&comparison.with);
+        let with = Text { text: comparison.with.name(), ..*comparison.keys.first()? };
+        let said: Vec<Text<'_>> = match &comparison.columns {
+            Some(columns) => columns.clone(),
+            None if tested.open => {
+                let message = "the model's columns are not known, so it is not known what to compare";
+                diagnostics.push(
+                    Diagnostic::new(Code::ColumnsNotKnown, comparison.with_span, message)
+                        .with_help("list the columns in `columns`, or give a schema with `--schema`"),
+                );
+                return None;
+            }
+            None => {
+                let is_key = |name: &str| comparison.keys.iter().any(|key| key.text.eq_ignore_ascii_case(name));
+                let all = tested.relation.columns().iter().map(Column::name).filter(|name| !is_key(name));
+                all.map(|text| Text { text, ..with }).collect()
+            }
+        };
+        let before = diagnostics.len();
+        for name in comparison.keys.iter().chain(&said) {
+            let Some(other) = other.filter(|other| other.column(name.text).is_none()) else { continue };
+            let is_said = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
+            let place = if is_said { name.place(self.source) } else { comparison.with_span };
+            let message = format!("`{}` has no column `{}`", other.name(), name.text);
+            let near = suggest::nearest(name.text, other.columns().iter().map(Column::name));
+            let help = match near {
+                Some(near) if is_said => suggest::similar(near),
+                _ => "list in `columns` those that both have".to_owned(),
+            };
+            diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
+        }
+        let pair = |said: &Text<'c>| self.pair(*said, tested, other);
+        let (keys, columns): (Vec<Pair<'c>>, Vec<Pair<'c>>) =
+            (comparison.keys.iter().map(pair).collect(), said.iter().map(pair).collect());
+        let numbers = columns.iter().any(|column| comparison.lets_differ(column));
+        if let (Some(_), false) = (comparison.tolerance, numbers) {
+            let message = "`tolerance` says nothing: no number is compared";
+            diagnostics.push(
+                Diagnostic::new(Code::KeyWithoutEffect, comparison.with_span, message)
+                    .with_help("leave it out, or name the numbers in `columns`"),
+            );
+        }
+        let is_faulty = diagnostics.iter().skip(before).any(Diagnostic::is_error);
+        (!is_faulty).then_some((keys, columns))
+    }
+
+    fn pair<'c>(&self, said: Text<'c>, tested: &Tested<'_>, other: Option<&Relation>) -> Pair<'c> {
+        let dialect = self.compiler.options.dialect;
+        let (ours, theirs) = (tested.relation.column(said.text), other.and_then(|other| other.column(said.text)));
+        let written = |column: Option<&Column>| match column.or(ours) {
+            Some(column) => dialect.name_text(column.name(), !column.is_quoted()),
+            None => dialect.name_text(said.text, true),
+        };
+        let known = [ours, theirs].into_iter().flatten().map(Column::ty);
+        let ty = known.filter(|ty| !matches!(ty, Type::Unknown)).max_by_key(|ty| ty.is_number());
+        Pair {
+            said,
+            names: [written(ours), written(theirs)],
+            types: [ours, theirs].map(|column| column.map(Column::ty).unwrap_or_default()),
+            ty: ty.unwrap_or_default(),
+            never_null: self.never_null(said.text, tested) || theirs.is_some_and(|column| !column.is_nullable()),
+        }
+    }
+
+    /// The rows that are compared, as a condition on the columns of one side.
+    fn filter_of(
+        &self,
+        filter: Text<'_>,
+        relation: &ReadSource,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<SqlId> {
+        let formulas = self.conditions(&[(filter, Role::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
+        let options = &self.compiler.options;
+        let Memory { program, emit, .. } = memory;
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
+        let is_named = || program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&relation.name));
+        if options.dialect.facts().relation_shadows_column && is_named() {
+            emitter.qualifier = Some(emitter.tree().written(&relation.import));
+        }
+        let sql = emitter.definition(0);
+        let found = std::mem::take(&mut emitter.diagnostics);
+        diagnostics.extend(found.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
+        sql
+    }
+}
+
+impl Comparison<'_> {
+    /// Whether the tolerance is of this column. Who names a column beside a tolerance means a number.
+    fn lets_differ(&self, column: &Pair<'_>) -> bool {
+        may_lie_apart(column.ty, self.columns.is_some())
+    }
+}
+
+impl Pair<'_> {
+    fn both_have(&self, is_named: bool) -> BothHave {
+        let (name, written) = (self.said.text.to_owned(), self.names.clone());
+        BothHave { name, written, types: self.types, is_named }
+    }
+
+    /// The column of each side.
+    fn of(&self, tree: &mut Tree, sides: [&Side; 2]) -> [SqlId; 2] {
+        let [here, there] = sides;
+        let [ours, theirs] = &self.names;
+        [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
+    }
+
+    /// That the key is the same: an equality of something on either side, without which engines refuse a full join.
+    fn same(&self, tree: &mut Tree, sides: [&Side; 2], dialect: Dialect) -> SqlId {
+        let [ours, theirs] = self.of(tree, sides);
+        if self.never_null {
+            return tree.binary(Op::Equal, ours, theirs, NOWHERE);
+        }
+        let filled = |tree: &mut Tree, key: SqlId| {
+            let date = &dialect.forms().date;
+            let (key, instead) = match self.ty {
+                Type::Text => (key, tree.text(NOWHERE, |out| dialect.push_text(out, ""))),
+                ty if ty.is_number() => (key, tree.written("0")),
+                Type::Boolean => (key, tree.word("false", NOWHERE)),
+                Type::Date => (key, tree.text(NOWHERE, |out| date.push(out, "1970-01-01"))),
+                _ => {
+                    let text = Sql::Cast { name: "cast", x: key, ty: dialect.type_name(Type::Text) };
+                    (tree.add(text, NOWHERE), tree.text(NOWHERE, |out| dialect.push_text(out, "")))
+                }
+            };
+            tree.call("coalesce", &[key, instead], NOWHERE)
+        };
+        let [left, right] = [ours, theirs].map(|key| filled(tree, key));
+        let equal = tree.binary(Op::Equal, left, right, NOWHERE);
+        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
+        let both_null = tree.binary(Op::Equal, left, right, NOWHERE);
+        tree.binary(Op::And, equal, both_null, NOWHERE)
+    }
+
+    /// That the values differ. Two that are empty are the same.
+    fn differs(&self, tree: &mut Tree, sides: [&Side; 2], comparison: &Comparison<'_>) -> Vec<SqlId> {
+        let [ours, theirs] = self.of(tree, sides);
+        let Some(tolerance) = comparison.tolerance.filter(|_| comparison.lets_differ(self)) else {
+            return vec![tree.binary(Op::Distinct, ours, theirs, NOWHERE)];
+        };
+        let difference = tree.binary(Op::Subtract, ours, theirs, NOWHERE);
+        let difference = tree.call("abs", &[difference], NOWHERE);
+        let tolerance = tree.written(tolerance);
+        let far = tree.binary(Op::Greater, difference, tolerance, NOWHERE);
+        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
+        vec![far, tree.binary(Op::NotEqual, left, right, NOWHERE)]
+    }
+}
+
+/// One more condition.
+fn joined(tree: &mut Tree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
+    Some(before.map_or(next, |before| tree.binary(op, before, next, NOWHERE)))
+}

@@ -1,0 +1,174 @@
+//! The test that no two rows have the same key: `unique` of dbt for one column. Several columns are grouped by, where a
+//! NULL counts as a value and no type matters.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::compile::Run;
+use super::super::load::Text;
+use super::{SingularTest, Tested, file_word};
+use crate::dbt::{TestConfig, Value};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
+use crate::plan::{CteNames, key_name};
+use crate::schema::Relation;
+use crate::scratch::Memory;
+use crate::span::Span;
+use crate::sql::{Item, Query, Select, Source, SqlId};
+use crate::yaml::{self, Node};
+
+/// The test in properties that a column holds no NULL.
+const NOT_NULL: &str = "data_tests: [not_null]";
+
+/// What `dbt_utils` calls its test of several columns.
+pub(crate) const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
+
+impl Run<'_> {
+    pub(super) fn test_grain(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+        let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
+        let nullable_keys = self.nullable_keys(&unsure);
+        self.proofs.nullable_keys = nullable_keys;
+        match tested.grain {
+            [] => {}
+            // A single column has `unique`. The step has one group for NULL, which dbt's test passes over.
+            [_] => self.proofs.unique_column = true,
+            grain if self.is_tested_by_spec(grain) => {}
+            grain if self.compiler.specs.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
+                let names = Value::List(grain.iter().map(Value::text).collect());
+                let arguments = Value::Map(vec![("combination_of_columns".to_owned(), names)]);
+                let said = Value::Map(vec![("arguments".to_owned(), arguments)]);
+                self.proofs.of_model.push(Value::Map(vec![(COMBINATION.to_owned(), said)]));
+            }
+            grain => {
+                let test = self.keys_of_several_rows(grain, tested, memory);
+                self.add_test(Some(test), self.spec.model.node.span, diagnostics);
+            }
+        }
+    }
+
+    /// Tests columns that are said to be a key, where nothing else is known to be one; they hold no NULL.
+    pub(in crate::model) fn test_unique_key(
+        &mut self,
+        keys: &[String],
+        known: &Relation,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let relation = known.columns().iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
+        let tested = Tested { relation, open: false, grain: keys, single: false, known };
+        if let [_] = keys {
+            self.proofs.unique_column = true;
+        } else {
+            let test = self.keys_of_several_rows(keys, &tested, memory);
+            self.add_test(Some(test), self.spec.model.node.span, diagnostics);
+        }
+    }
+
+    /// Whether a column is never NULL: it is known, or the spec has a test or an enforced constraint that says so.
+    pub(super) fn never_null(&self, column: &str, tested: &Tested<'_>) -> bool {
+        tested.is_never_null(column) || self.proofs.never_null.contains(&column.to_lowercase())
+    }
+
+    /// Notes of which columns the rules and what else the spec says make sure that they are never NULL.
+    pub(super) fn note_never_null(&mut self) {
+        let ruled = self.proofs.of_columns.iter().filter(|test| test.always && test.kind == "not_null");
+        let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
+        self.proofs.never_null = self.said_never_null();
+        self.proofs.never_null.extend(ruled);
+    }
+
+    /// Whether the spec has one test for just these columns.
+    fn is_tested_by_spec(&self, grain: &[String]) -> bool {
+        let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
+        let names = |test: &Node| -> Option<Vec<String>> {
+            let said = test.get(COMBINATION)?;
+            let names = said.get("arguments").unwrap_or(said).get("combination_of_columns")?.items()?;
+            Some(names.iter().filter_map(|name| Some(name.text()?.to_lowercase())).collect())
+        };
+        let is_it = |names: Vec<String>| {
+            names.len() == grain.len() && grain.iter().all(|key| names.contains(&key.to_lowercase()))
+        };
+        tests.iter().filter_map(names).any(is_it)
+    }
+
+    fn has_quoted(&self, grain: &[String], tested: &Tested<'_>) -> bool {
+        let dialect = self.compiler.options.dialect;
+        let columns = grain.iter().filter_map(|key| tested.relation.column(key));
+        columns.into_iter().any(|column| dialect.quotes(column.name(), !column.is_quoted()))
+    }
+
+    fn keys_of_several_rows(&self, grain: &[String], tested: &Tested<'_>, memory: &mut Memory) -> SingularTest {
+        let dialect = self.compiler.options.dialect;
+        let (sources, _) = self.read_model(tested);
+        let (import, name) = sources.all.first().map_or(("", ""), |source| (&source.import, &source.name));
+        let shadows = dialect.facts().relation_shadows_column && grain.iter().any(|key| key.eq_ignore_ascii_case(name));
+        let tree = &mut memory.emit.tree;
+        let mut names = CteNames::new(dialect.max_bytes());
+        let mut keys: Vec<SqlId> = Vec::new();
+        for key in grain {
+            names.reserve(key);
+            let quoted = tested.relation.column(key).is_some_and(|column| column.is_quoted());
+            let written = dialect.name_text(key, !quoted);
+            keys.push(if shadows { tree.field_of(import, &written) } else { tree.written(&written) });
+        }
+        let star = tree.word("*", Span::default());
+        let count = tree.call("count", &[star], Span::default());
+        let one = tree.written("1");
+        let several = tree.binary(Op::Greater, count, one, Span::default());
+        let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
+        items.push(Item { expr: count, alias: Some(names.choose("row_count")) });
+        let from = Some(Source::Input(0));
+        let body = Select { items, from, group_by: keys, having: Some(several), ..Select::default() };
+        let named = match grain {
+            [one] => one.clone(),
+            [one, two] => format!("{one}_and_{two}"),
+            [one, ..] => format!("{one}_and_more"),
+            [] => String::new(),
+        };
+        let model = self.spec.model.text;
+        SingularTest {
+            name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
+            config: TestConfig { group: self.group_of_test(None), ..TestConfig::default() },
+            about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
+            sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
+        }
+    }
+
+    /// The columns that tell rows apart and may be empty.
+    fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
+        // Where each is grouped by, in the last step that does.
+        let mut grouped: FxHashMap<String, Text<'_>> = FxHashMap::default();
+        for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
+            grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
+        }
+        let said: FxHashSet<String> = self.spec.columns.iter().map(|said| said.name.text.to_lowercase()).collect();
+        // Of a text that names many the places are worked out once.
+        let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            let grouped = grouped.get(&key.to_lowercase());
+            let span = grouped.map_or(self.spec.model.node.span, |grouped| {
+                let places = places.entry(grouped.node.span);
+                grouped.place_in(places.or_insert_with(|| yaml::source_offsets(grouped.node, self.source)))
+            });
+            let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
+                (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
+                (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
+                // A spec has one `columns`, so the first help has the tests of all keys.
+                (.., true) => {
+                    let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
+                    format!("add `columns: {{{}}}`", entries.join(", "))
+                }
+                _ => format!("add `not_null` as the help for `{}` says", keys[0]),
+            };
+            all.push(nullable_key(key, grouped, &add, span));
+        }
+        all
+    }
+}
+
+fn nullable_key(key: &str, grouped: Option<&Text<'_>>, add: &str, span: Span) -> Diagnostic {
+    let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
+    let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
+    let help = format!("{add}, or leave such rows out with `where: NOT(ISBLANK({of}))`");
+    Diagnostic::new(Code::NullableKey, span, message).with_help(help)
+}

@@ -1,0 +1,312 @@
+//! Rules to tests: one of dbt's own where the rule says what that one tests, else a query for the rows that break it.
+
+use rustc_hash::FxHashMap;
+
+use super::super::compile::Run;
+use super::super::load::Rule;
+use super::dbt_tests::{RANGE, column_tests};
+use super::{ColumnProof, SingularTest, Tested};
+use crate::check::Role;
+use crate::dbt::{self, TestConfig, Value};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
+use crate::emit::Emitter;
+use crate::ir::{Ir, IrDefinition, IrId, Meta, Program};
+use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, use_other_forms};
+use crate::scratch::Memory;
+use crate::span::Span;
+use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
+use crate::{Level, Type};
+
+/// What the column is called that says of each row whether a rule holds.
+const HOLDS: &str = "holds";
+
+/// The places of a rule's formulas among the definitions of a program.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    check: usize,
+    filter: Option<usize>,
+}
+
+impl Run<'_> {
+    pub(super) fn test_rules(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+        for rule in &self.spec.rules {
+            match self.tests_of_dbt(rule, tested, memory) {
+                Ok(Some(of_column)) => {
+                    self.proofs.of_columns.extend(of_column);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    diagnostics.push(fault);
+                    continue;
+                }
+            }
+            let test = self.rows_that_break(rule, tested, memory, diagnostics);
+            self.add_test(test, rule.name.node.span, diagnostics);
+        }
+    }
+
+    /// The tests of dbt that say what a rule says, where there are such.
+    fn tests_of_dbt(
+        &self,
+        rule: &Rule<'_>,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+    ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
+        let conditions: Vec<_> = rule.conditions().collect();
+        self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let Memory { program, emit, print, .. } = memory;
+        let options = &self.compiler.options;
+        let ranges = self.compiler.specs.generic_tests.contains(RANGE);
+        let Some(root) = program.definitions.first().map(|check| check.root) else { return Ok(None) };
+        let found = match &rule.found_in {
+            Some(found_in) => Some(self.relationship(rule, found_in, (program, root), tested)?),
+            None => column_tests(program, root, rule.nulls_fail, ranges, tested),
+        };
+        let Some((column, tests)) = found else { return Ok(None) };
+        let filter = match rule.filter {
+            None => None,
+            Some(filter) => {
+                let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
+                let sql = emitter.definition(1);
+                let several = emitter.repetition().is_some();
+                let mut text = String::new();
+                if let Some(sql) = sql.filter(|_| !several) {
+                    sql::flat(emitter.tree(), sql, print, &mut text);
+                    Some(self.model_on_its_day(&text, dbt::protect))
+                } else if rule.found_in.is_some() {
+                    return Err(Diagnostic::new(
+                        Code::WrongShape,
+                        filter.node.span,
+                        "this computes a value that it uses more than once, which the test of a column cannot",
+                    )
+                    .with_help("define the condition as a column of the model, and name that here"));
+                } else {
+                    return Ok(None);
+                }
+            }
+        };
+        let written = tests.into_iter().enumerate().map(|(place, test)| {
+            let kind = test.name();
+            let name = self.name_of_test(rule.name.text);
+            let name = if place == 0 { name } else { format!("{name}_{kind}") };
+            ColumnProof {
+                column: column.clone(),
+                name: name.clone(),
+                kind,
+                always: rule.filter.is_none() && !rule.only_warns,
+                test: self.column_test(rule, name, kind, test.arguments(), filter.clone()),
+            }
+        });
+        Ok(Some(written.collect()))
+    }
+
+    fn column_test(
+        &self,
+        rule: &Rule<'_>,
+        name: String,
+        kind: &str,
+        arguments: Vec<(String, Value)>,
+        filter: Option<String>,
+    ) -> Value {
+        let text = |text: &str| Value::text(text);
+        let mut said = vec![("name".to_owned(), Value::Text(name))];
+        let mut config = Vec::new();
+        config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
+        config.extend(filter.map(|sql| ("where".to_owned(), Value::Dbt(sql))));
+        if let Some(message) = rule.message {
+            if self.compiler.specs.flat_tests() {
+                // A test has no description there.
+                config.push(("meta".to_owned(), Value::Map(vec![("message".to_owned(), text(message))])));
+            } else {
+                said.push(("description".to_owned(), text(message)));
+            }
+        }
+        for (key, inner) in [("arguments", arguments), ("config", config)] {
+            if !inner.is_empty() {
+                said.push((key.to_owned(), Value::Map(inner)));
+            }
+        }
+        Value::Map(vec![(kind.to_owned(), Value::Map(said))])
+    }
+
+    /// The test of a rule as a query for the rows that break it.
+    fn rows_that_break(
+        &self,
+        rule: &Rule<'_>,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<SingularTest> {
+        let conditions: Vec<_> = rule.conditions().collect();
+        // What is to be said of them was said when the facts of the model were looked at.
+        let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let Memory { program, emit, .. } = memory;
+        let (options, model) = (&self.compiler.options, self.spec.model.text);
+        let places = Places { check: 0, filter: rule.filter.map(|_| 1) };
+        if program.definitions.len() < conditions.len() {
+            return None;
+        }
+        let shown = shown_columns(program, tested);
+        use_other_forms(program, options.dialect);
+        let looks_around = program.meta(program.definitions.first()?.root).level == Level::Window;
+        let mut listed = CteNames::new(options.dialect.max_bytes());
+        listed.reserve_columns(&tested.relation);
+        let holds = listed.choose(HOLDS);
+        let count = program.definitions.len();
+        let mut no = vec![false; count];
+        let (roles, outputs) = if looks_around {
+            // What looks at other rows is a column of all rows that are asked, before those that break the rule are told.
+            program.definitions.iter_mut().take(1).for_each(|check| check.name = Some(holds.as_str().into()));
+            let role = |index: usize| if places.filter == Some(index) { Role::Where } else { Role::Definitions };
+            ((0..count).map(role).collect(), (0..count).map(|index| index == places.check).collect())
+        } else {
+            let breaks = add_breach(program, places, rule.nulls_fail);
+            no.push(false);
+            let role = |index: usize| if index == breaks { Role::Where } else { Role::Definitions };
+            ((0..=count).map(role).collect(), no.clone())
+        };
+        let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs };
+        let (sources, mut names) = self.read_model(tested);
+        let input = StepInput {
+            name: model,
+            first: true,
+            relation: (!tested.open).then_some(&tested.relation),
+            grain: tested.grain,
+            joined: None,
+            joined_grain: &[],
+            tabs: &[],
+        };
+        let name = names.choose(&format!("{model}_rows"));
+        let keep: Vec<&str> = shown.iter().map(String::as_str).collect();
+        let spec = StepSpec {
+            times: false,
+            name: &name,
+            last: !looks_around,
+            keep: if keep.is_empty() { KeepColumns::All } else { KeepColumns::Some(keep) },
+            limit: None,
+            descending: &no,
+            quoted: &no,
+            default_partition: true,
+            source: &formulas.text,
+            pivot: None,
+            first: &FxHashMap::default(),
+            sheet: false,
+        };
+        let mut output = plan_step(&plan, &spec, &input, options.dialect, &options.limits, emit, &mut names);
+        let found = std::mem::take(&mut output.diagnostics);
+        diagnostics.extend(found.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
+        let query = if looks_around {
+            self.rows_that_do_not_hold(output, (&name, &holds), &shown, rule, tested, &mut emit.tree)
+        } else {
+            let mut body = output.body;
+            body.filter = body.filter.map(|filter| spelled_out(&mut emit.tree, filter));
+            Query { ctes: output.ctes, body }
+        };
+        let sql = self.test_sql(&sources, &emit.tree, &query);
+        Some(SingularTest {
+            name: self.name_of_test(rule.name.text),
+            config: TestConfig { only_warns: rule.only_warns, group: self.group_of_test(None) },
+            about: rule.message.unwrap_or_default().to_owned(),
+            sql,
+        })
+    }
+
+    /// The rows of a select which says of each, under a name, whether the rule holds, and where it does not.
+    fn rows_that_do_not_hold(
+        &self,
+        output: StepOutput,
+        (name, holds): (&str, &str),
+        shown: &[String],
+        rule: &Rule<'_>,
+        tested: &Tested<'_>,
+        tree: &mut Tree,
+    ) -> Query {
+        let dialect = self.compiler.options.dialect;
+        let span = Span::default();
+        let written = |name: &String| {
+            dialect.name_text(name, !tested.relation.column(name).is_some_and(|column| column.is_quoted()))
+        };
+        let items = shown.iter().map(|name| Item { expr: tree.written(&written(name)), alias: None }).collect();
+        let mut x = tree.written(holds);
+        if rule.nulls_fail {
+            let no = tree.word("false", span);
+            x = tree.call("coalesce", &[x, no], span);
+        }
+        let filter = Some(tree.add(Sql::Not(x), span));
+        let name = dialect.name_text(name, true);
+        let from = Some(Source::Name(name.clone()));
+        let mut ctes = output.ctes;
+        ctes.push(Cte { name, body: output.body });
+        Query { ctes, body: Select { star: shown.is_empty(), items, from, filter, ..Select::default() } }
+    }
+
+    /// The name of a test of the model: dbt wants it to be the only one of the project.
+    pub(super) fn name_of_test(&self, what: &str) -> String {
+        dbt::test_name(&format!("assert_{}_{what}", self.spec.model.text), self.compiler.options.dialect.max_bytes())
+    }
+}
+
+/// The columns that show a row that breaks a rule: those that tell it apart, and those that the rule looks at. All,
+/// where nothing is known to tell it apart.
+fn shown_columns(program: &Program, tested: &Tested<'_>) -> Vec<String> {
+    if tested.grain.is_empty() && !tested.single {
+        return Vec::new();
+    }
+    let mut shown = tested.grain.to_vec();
+    for node in program.nodes() {
+        let Ir::Column(column) = node else { continue };
+        let Some(column) = program.columns.get(column as usize) else { continue };
+        if !shown.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+            shown.push(column.name.to_string());
+        }
+    }
+    shown
+}
+
+/// Adds the condition that a row breaks a rule: `not (check)` where the filter holds. NULL breaks it where it is said to.
+fn add_breach(program: &mut Program, places: Places, nulls_fail: bool) -> usize {
+    let first = IrId(program.len() as u32);
+    let of = |program: &Program, at: usize| {
+        let definition = &program.definitions[at];
+        (Meta { level: Level::Row, ..program.meta(definition.root) }, definition.span)
+    };
+    let (meta, span) = of(program, places.check);
+    let meta = Meta { ty: Type::Boolean, ..meta };
+    let mut check = program.add(Ir::Definition(places.check as u32), meta);
+    if nulls_fail && meta.nullable {
+        let no = program.add(Ir::Bool(false), Meta { nullable: false, level: Level::Const, ..meta });
+        let args = program.add_args(&[check, no]);
+        check = program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta });
+    }
+    let mut root = program.add(Ir::Not(check), meta);
+    if let Some(filter) = places.filter {
+        let (of_filter, _) = of(program, filter);
+        let filter = program.add(Ir::Definition(filter as u32), of_filter);
+        let args = program.add_args(&[filter, root]);
+        root = program.add(Ir::And(args), meta);
+    }
+    for used in [Some(places.check), places.filter].into_iter().flatten() {
+        program.definitions[used].used = true;
+    }
+    let index = program.definitions.len();
+    program.definitions.push(IrDefinition { name: None, root, first, span, failed: false, used: false, folded: false });
+    program.order.push(index as u32);
+    index
+}
+
+/// The condition with the rule in brackets behind its `not`: it is read as it was written, `not (revenue >= 0)`.
+fn spelled_out(tree: &mut Tree, filter: SqlId) -> SqlId {
+    match *tree.node(filter) {
+        Sql::Not(x) if tree.compares(x) => {
+            let x = tree.add(Sql::Paren(x), tree.meta(x).span);
+            tree.add(Sql::Not(x), tree.meta(filter).span)
+        }
+        Sql::Binary { op: op @ Op::And, left, right } => {
+            let right = spelled_out(tree, right);
+            tree.binary(op, left, right, tree.meta(filter).span)
+        }
+        _ => filter,
+    }
+}

@@ -1,0 +1,159 @@
+//! The conditions of incremental runs: in the first select of the model, and where that reads further back than rows are
+//! given out, behind the last one.
+
+use super::compile::Run;
+use super::incremental::Incremental;
+use super::time_range::Length;
+use crate::catalog::{self, ParamType, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
+use crate::emit::{self, Emitter};
+use crate::ir::{Ir, IrId, Meta, Program, Unit};
+use crate::schema::Column;
+use crate::span::Span;
+use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, Source, Sql, SqlId, Tree};
+use crate::{Level, Type};
+
+/// The day before all others, for a table that has no row yet.
+const FIRST_DAY: &str = "0001-01-01";
+
+impl Run<'_> {
+    /// The query of the model with the conditions of an incremental run.
+    pub(super) fn with_late_rows(
+        &mut self,
+        incremental: &Incremental,
+        mut query: Query,
+        columns: &[Column],
+        work: &mut emit::Buffers,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Query {
+        let dialect = self.compiler.options.dialect;
+        let first = self.first_times.iter().find(|time| time.name.eq_ignore_ascii_case(&incremental.of_first)).cloned();
+        let select = match self.first_select {
+            Some(place) => query.ctes.get_mut(place).map(|cte| &mut cte.body),
+            None => Some(&mut query.body),
+        };
+        let (Some(first), Some(select)) = (first, select) else {
+            // What was traced is a time of the first select.
+            let message = format!("nothing filters the rows that `{}` is made of", incremental.time.name());
+            diagnostics.push(
+                Diagnostic::new(Code::Internal, self.spec.model.node.span, message)
+                    .with_help("write `materialized: table`, and tell us of it"),
+            );
+            return query;
+        };
+        let bound = self.bound(&incremental.time, incremental.read, first.ty, work);
+        select.filter = select.filter.map(|filter| bracketed(&mut work.tree, filter));
+        select.late = Some(Late { time: first.value, bound });
+        let Some(given) = incremental.given else { return query };
+        let name = dialect.name_text(&self.names.choose("final"), true);
+        let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
+        let body = std::mem::replace(&mut query.body, Select { star: true, ..Select::default() });
+        query.ctes.push(Cte { name: name.clone(), body });
+        query.body.from = Some(Source::Name(name));
+        let time = work.tree.written(&written(&incremental.time));
+        let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
+        query.body.late = Some(Late { time, bound });
+        if self.is_contract_enforced() {
+            let item = |column: &Column| Item { expr: work.tree.written(&written(column)), alias: None };
+            query.body.items = columns.iter().map(item).collect();
+            query.body.star = false;
+        }
+        query
+    }
+
+    /// What is selected of the table so far: the newest time less a length, else a day before all others.
+    fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::Buffers) -> SqlId {
+        let options = &self.compiler.options;
+        let dialect = options.dialect;
+        let ty = time.ty();
+        let written = dialect.name_text(time.name(), !time.is_quoted());
+        let mut program = Program::default();
+        let meta = |ty: Type| Meta {
+            ty,
+            nullable: true,
+            level: Level::Const,
+            keyed: true,
+            volatile: false,
+            columnless: false,
+            span: Span::default(),
+        };
+        let newest = program.add(Ir::Null, meta(ty));
+        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = lengths(back, ty)
+            .into_iter()
+            .filter_map(|(count, unit)| {
+                let whole = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
+                let text = program.add_text(&count.to_string());
+                let mut args = vec![program.add(Ir::Number(text), meta(Type::Integer))];
+                let function = if ty == Type::Timestamptz { internal::SUBTRACT } else { internal::EARLIER };
+                if ty != Type::Timestamptz {
+                    for word in [unit.name(), whole.as_str()] {
+                        let text = program.add_text(word);
+                        args.push(program.add(Ir::Text(text), meta(Type::Text)));
+                    }
+                }
+                let takes = |place: usize, ty: Type| {
+                    move |o: &&catalog::Overload| o.params.get(place).is_some_and(|p| p.ty == ParamType::Is(ty))
+                };
+                let overloads = catalog::get(function).overloads;
+                let overload = overloads.iter().filter(takes(0, ty)).find(takes(1, Type::Integer))?;
+                Some((overload.id, args))
+            })
+            .collect();
+        let mut emitter = Emitter::new(&program, dialect, &options.limits, work);
+        let name = emitter.tree().field_of(SO_FAR, &written);
+        let mut value = emitter.tree().call("max", &[name], Span::default());
+        for (overload, args) in steps {
+            emitter.set(newest, value);
+            args.iter().for_each(|arg| emitter.emit(*arg));
+            let args: Vec<IrId> = std::iter::once(newest).chain(args).collect();
+            value = emitter.apply(overload, &args, Span::default());
+        }
+        let forms = dialect.forms();
+        let first_day = emitter.tree().text(Span::default(), |out| match ty {
+            Type::Timestamp => forms.timestamp.push(out, &format!("{FIRST_DAY} 00:00:00")),
+            Type::Timestamptz => forms.timestamptz.push(out, &format!("{FIRST_DAY} 00:00:00+00")),
+            _ => forms.date.push(out, FIRST_DAY),
+        });
+        let bound = emitter.tree().call("coalesce", &[value, first_day], Span::default());
+        if compared == ty || !compared.is_temporal() {
+            return bound;
+        }
+        emitter.tree().add(Sql::Cast { name: "cast", x: bound, ty: dialect.type_name(compared) }, Span::default())
+    }
+}
+
+/// A length as counts of units, the longest first. An instant is moved by days, which all engines do.
+fn lengths(length: Length, ty: Type) -> Vec<(i64, Unit)> {
+    let Length { months, mut days, mut seconds } = length;
+    if ty == Type::Date || ty == Type::Timestamptz {
+        days = days.saturating_add(seconds.saturating_add(86_399).div_euclid(86_400));
+        seconds = 0;
+    }
+    if ty == Type::Timestamptz {
+        days = days.saturating_add(months.saturating_mul(31));
+    }
+    let months = if ty == Type::Timestamptz { 0 } else { months };
+    let month = if months % 12 == 0 { (months / 12, Unit::Year) } else { (months, Unit::Month) };
+    let clock = match seconds {
+        s if s % 86_400 == 0 => (s / 86_400, Unit::Day),
+        s if s % 3_600 == 0 => (s / 3_600, Unit::Hour),
+        s if s % 60 == 0 => (s / 60, Unit::Minute),
+        s => (s, Unit::Second),
+    };
+    let mut all = vec![month, (days, Unit::Day)];
+    match all.last_mut() {
+        Some(last) if clock.1 == Unit::Day => last.0 = last.0.saturating_add(clock.0),
+        _ => all.push(clock),
+    }
+    all.retain(|(count, _)| *count > 0);
+    all
+}
+
+/// A condition that another can be added to with `and`.
+fn bracketed(tree: &mut Tree, filter: SqlId) -> SqlId {
+    match tree.node(filter) {
+        Sql::Binary { op: Op::Or, .. } => tree.add(Sql::Paren(filter), Span::default()),
+        _ => filter,
+    }
+}

@@ -1,0 +1,254 @@
+//! A spec as the interpreter reads it: its keys, and the trees of its formulas. Nothing that compiles it is asked.
+
+use super::formulas::Formulas;
+use super::joins::{By, Joined};
+use super::load::{self, Keep, Step, Text};
+use crate::Type;
+use crate::ast::Ast;
+use crate::calendar::{Calendar, Weekday};
+use crate::check::{Role, Today};
+use crate::compiler::Compiler;
+use crate::dbt::{self, From};
+use crate::interpret::arithmetic::moment;
+use crate::interpret::expr::Expr;
+use crate::interpret::from_ast::{self, Reading, Unread, folded};
+use crate::interpret::spec as given;
+use crate::interpret::temporal::{self, Kind};
+use crate::interpret::value::Value;
+use crate::parse;
+use crate::schema::Relation;
+use crate::sql::JoinKind;
+use crate::yaml;
+
+/// What a spec reads and gives.
+#[derive(Debug)]
+pub struct Interpreted {
+    /// Its steps.
+    pub spec: given::Spec,
+    /// The day for which TODAY() stands.
+    pub today: i64,
+    /// The relations that it reads, each once.
+    pub relations: Vec<Given>,
+    /// Definitions that the interpreter cannot read: step, name, and what of it is not known.
+    pub unread: Vec<(usize, String, Unread)>,
+    /// The names of its examples.
+    pub examples: Vec<String>,
+    /// It has the key.
+    pub has_examples: bool,
+}
+
+/// A relation that a spec reads.
+#[derive(Debug)]
+pub struct Given {
+    /// As the interpreter calls it.
+    pub name: String,
+    /// As dbt does: `ref('orders')`.
+    pub input: String,
+    /// None where no schema tells its columns.
+    pub known: Option<Relation>,
+}
+
+/// Which day it is where a spec is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Day {
+    /// The spec says so.
+    Said(i64),
+    /// Whoever runs the model can say so.
+    Settable,
+    /// That of the run.
+    Current,
+}
+
+/// Which day it is for a spec.
+pub(crate) fn day(source: &str) -> Day {
+    let root = yaml::read(source, &mut Vec::new()).ok().flatten();
+    let spec = root.as_ref().and_then(|root| load::load(root, source, &mut Vec::new()));
+    match spec.and_then(|spec| spec.today) {
+        None => Day::Current,
+        Some(today) if today.is_variable() => Day::Settable,
+        Some(today) => match today.value {
+            Today::Date(iso) => match moment(&iso) {
+                Some(Value::Date(day)) => Day::Said(day),
+                _ => Day::Current,
+            },
+            Today::Sql(_) => Day::Current,
+        },
+    }
+}
+
+/// Reads a spec that compiles.
+///
+/// # Errors
+///
+/// What of it is not known, so that nothing can be said of its rows.
+pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
+    let root = yaml::read(source, &mut Vec::new()).ok().flatten().ok_or_else(|| "an empty spec".to_owned())?;
+    let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "what is no spec".to_owned())?;
+    let options = &compiler.options;
+    let calendar = Calendar {
+        week_start: spec.week_start.unwrap_or(options.calendar.week_start),
+        fiscal_month_offset: spec.fiscal_month_offset.or(options.calendar.fiscal_month_offset),
+    };
+    let plain_calendar =
+        calendar.week_start == Weekday::Monday && calendar.fiscal_month_offset.is_none_or(|months| months == 0);
+    let mut relations = Vec::new();
+    let from = relation(compiler, &spec.from, &mut relations)?;
+    let mut steps = Vec::new();
+    let mut unread = Vec::new();
+    let mut read = from.clone();
+    for (index, step) in spec.steps.iter().enumerate() {
+        if step.sheet.is_some() {
+            return Err("worksheets".to_owned());
+        }
+        let mut joins = Vec::new();
+        for join in &step.joins {
+            let earlier =
+                join.to.own_model().map(folded).filter(|to| steps.iter().any(|s: &given::Step| s.name == *to));
+            let to = match earlier {
+                Some(step) => step,
+                None => relation(compiler, &join.to, &mut relations)?,
+            };
+            joins.push((join, to));
+        }
+        let reading =
+            Reading { relation: joins.is_empty().then_some(read.as_str()), today: Some(today), plain_calendar };
+        let mut made = read_step(step, source, compiler, reading, &joins, &mut |name, why| {
+            unread.push((index, name, why));
+        })?;
+        made.blank_zero = spec.blank_zero || options.blank_zero;
+        // Steps without a name are the last, or alone.
+        made.name = step.name.map_or_else(|| format!("step {index}"), |name| folded(name.text));
+        if relations.iter().any(|given| given.name == made.name) {
+            return Err(format!("the step `{}`, which has the name of a relation", made.name));
+        }
+        read.clone_from(&made.name);
+        steps.push(made);
+    }
+    let mut made = given::Spec { from, steps };
+    temporal::settle(&mut made, &|name| {
+        let known = relations.iter().find(|given| given.name == name).and_then(|given| given.known.as_ref());
+        let columns = known.map_or(&[][..], Relation::columns);
+        columns.iter().map(|column| (folded(column.name()), kind(column.ty()))).collect()
+    });
+    Ok(Interpreted {
+        spec: made,
+        today,
+        relations,
+        unread,
+        examples: spec.examples.iter().map(|example| example.name.text.to_owned()).collect(),
+        has_examples: root.get("examples").is_some(),
+    })
+}
+
+fn kind(ty: Type) -> Kind {
+    match ty {
+        Type::Date => Kind::Date,
+        Type::Timestamp | Type::Timestamptz => Kind::Time,
+        _ => Kind::Other,
+    }
+}
+
+/// The name of a relation, which is known from then on.
+fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<Given>) -> Result<String, Unread> {
+    let import = dbt::import(from, &from.spelled());
+    let input = import.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")).map(|(input, _)| input.trim());
+    let Some(input) = input else { return Err(format!("`{}`, which is no model or source of dbt,", from.spelled())) };
+    let name = folded(from.name());
+    match relations.iter().find(|given| given.name == name) {
+        Some(known) if known.input == input => {}
+        Some(_) => return Err(format!("two relations called `{name}`")),
+        None => {
+            let known = super::catalog_lookup::known(&compiler.options, from).cloned();
+            relations.push(Given { name: name.clone(), input: input.to_owned(), known });
+        }
+    }
+    Ok(name)
+}
+
+/// A column's name, or a timeframe of one.
+fn entry(expr: Expr) -> Result<given::Entry, Unread> {
+    match expr {
+        Expr::Name(name) => Ok(given::Entry { name, frame: None }),
+        Expr::Period(name, frame) => Ok(given::Entry { name, frame: Some(frame) }),
+        other => Err(format!("`{other}` as a key")),
+    }
+}
+
+fn names(texts: &[Text<'_>]) -> Vec<String> {
+    texts.iter().map(|text| folded(text.text.trim_start_matches("${").trim_end_matches('}').trim())).collect()
+}
+
+fn read_step(
+    step: &Step<'_>,
+    source: &str,
+    compiler: &Compiler,
+    reading: Reading<'_>,
+    joins: &[(&Joined<'_>, String)],
+    unread: &mut dyn FnMut(String, Unread),
+) -> Result<given::Step, Unread> {
+    let formulas = Formulas::of(step, source);
+    let (mut ast, mut faults) = (Ast::default(), Vec::new());
+    let limits = &compiler.options.limits;
+    parse::parse_parts(&formulas.text, &formulas.parts, limits, &mut parse::Buffers::default(), &mut ast, &mut faults);
+    let mut made = given::Step {
+        keep: match &step.keep {
+            Keep::Nothing => given::Keep::Nothing,
+            Keep::All => given::Keep::All,
+            Keep::Columns(columns) => given::Keep::Some(names(columns)),
+        },
+        limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
+        partition_by: step.partition_by.as_ref().map(|_| Vec::new()),
+        ..given::Step::default()
+    };
+    let mut conditions: Vec<Option<Expr>> = vec![None; joins.len()];
+    for definition in &ast.definitions {
+        let part = definition.part as usize;
+        let role = formulas.roles.get(part).copied().unwrap_or(Role::Definitions);
+        let expr = from_ast::formula(&ast, &formulas.text, definition, reading);
+        match role {
+            Role::Definitions => {
+                let name = definition.name.map_or_else(String::new, |name| folded(name.text(&formulas.text)));
+                match expr {
+                    Ok(expr) => made.definitions.push((name, expr)),
+                    Err(why) => unread(name, why),
+                }
+            }
+            Role::Where => made.filter = Some(expr?),
+            Role::Having => made.having = Some(expr?),
+            Role::GroupBy => made.group_by.push(entry(expr?)?),
+            Role::OrderBy => {
+                let descending = formulas.descending.get(part).copied().unwrap_or(false);
+                made.order_by.push((entry(expr?)?, descending));
+            }
+            Role::PartitionBy => {
+                let partition = entry(expr?)?;
+                if partition.frame.is_some() {
+                    return Err(format!("the partition by `{partition}`"));
+                }
+                made.partition_by.get_or_insert_default().push(partition.name);
+            }
+            Role::On(place) => {
+                if let Some(condition) = conditions.get_mut(place as usize) {
+                    *condition = Some(expr?);
+                }
+            }
+            Role::Rule | Role::Check => {}
+        }
+    }
+    for ((join, to), condition) in joins.iter().zip(conditions) {
+        let by = match (&join.by, condition) {
+            (By::On(_), Some(condition)) => given::By::On(condition),
+            (By::On(_), None) => return Err(format!("how `{to}` is joined")),
+            (By::Using(columns), _) => given::By::Using(names(columns)),
+            (By::Nothing, _) => given::By::Nothing,
+        };
+        let kind = match join.kind {
+            JoinKind::Left => given::JoinKind::Left,
+            JoinKind::Inner => given::JoinKind::Inner,
+            JoinKind::Full => given::JoinKind::Full,
+            JoinKind::Cross => given::JoinKind::Cross,
+        };
+        made.joins.push(given::Join { to: to.clone(), alias: Some(folded(join.name())), by, kind, many: join.many });
+    }
+    Ok(made)
+}

@@ -1,0 +1,173 @@
+//! Tests that a join finds one row at most, where nothing known proves it: dbt runs them.
+
+use rustc_hash::FxHashSet;
+
+use super::cardinality::Asked;
+use super::compile::Run;
+use super::dbt_tests::file_word;
+use super::join_scope::JoinedStep;
+use super::load::Step;
+use crate::dbt;
+use crate::dialect::op::Op;
+use crate::emit::{self, Emitter};
+use crate::ir::{Ir, IrId, Program};
+use crate::plan::{StepOutput, StepPlan};
+use crate::span::Span;
+use crate::sql::{Cte, Item, JoinKind, Query, Select, Source, Sql, SqlId};
+
+/// A test of a join: its query has a row for each fault.
+#[derive(Debug)]
+pub(super) struct SingleMatch {
+    /// What the file is called.
+    pub name: String,
+    /// What it shows, for those who read it.
+    pub about: String,
+    pub query: Query,
+}
+
+impl Run<'_> {
+    /// Makes the tests of joins that are not proven.
+    pub(super) fn note_unproven(
+        &mut self,
+        unproven: &[(usize, Asked)],
+        plan: &StepPlan<'_>,
+        step: &Step<'_>,
+        joined: &JoinedStep<'_>,
+        output: &StepOutput,
+        work: &mut emit::Buffers,
+    ) {
+        for (place, asked) in unproven {
+            let Some(relation) = joined.input.relations.get(place + 1).map(|r| r.name()) else { continue };
+            let of_step = step.name.filter(|_| self.spec.steps.len() > 1).map_or("", |n| n.text);
+            let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
+            let words = words.iter().filter(|word| !word.is_empty()).map(|word| file_word(word));
+            let name = dbt::test_name(&words.collect::<Vec<_>>().join("_"), self.compiler.options.dialect.max_bytes());
+            let query = if asked.more {
+                self.rows_that_joining_adds(*place, relation, output, work)
+            } else {
+                self.keys_that_repeat(*place, asked, plan.program, joined, work)
+            };
+            let model = self.spec.model.text;
+            let about = format!("Fails when a row finds several rows of {relation}, which {model} joins as one.");
+            self.unproven.extend(query.map(|query| SingleMatch { name, about, query }));
+        }
+    }
+
+    /// The values of the joined columns that stand in several rows.
+    fn keys_that_repeat(
+        &self,
+        place: usize,
+        asked: &Asked,
+        program: &Program,
+        joined: &JoinedStep<'_>,
+        work: &mut emit::Buffers,
+    ) -> Option<Query> {
+        let options = &self.compiler.options;
+        let source = joined.input.joins.get(place)?.source.clone();
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
+        // Only this relation is read, so its columns are written as they are.
+        emitter.read(false, true);
+        let mut equal: Vec<u32> = asked.equal.clone();
+        equal.sort_unstable();
+        equal.dedup();
+        let keys: Vec<SqlId> = equal.iter().map(|column| emitter.column_alone(*column)).collect();
+        let mut conditions: Vec<SqlId> = Vec::new();
+        for key in &keys {
+            conditions.push(emitter.tree().add(Sql::Postfix { op: "is not null", x: *key }, Span::default()));
+        }
+        for root in &asked.own {
+            for id in nodes_of(program, *root) {
+                emitter.emit(id);
+            }
+            conditions.push(emitter.written(*root));
+        }
+        let tree = emitter.tree();
+        let star = tree.word("*", Span::default());
+        let count = tree.call("count", &[star], Span::default());
+        let one = tree.text(Span::default(), |out| out.push('1'));
+        let several = tree.binary(Op::Greater, count, one, Span::default());
+        let filter = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+        let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
+        items.push(Item { expr: count, alias: Some("match_count".to_owned()) });
+        let body =
+            Select { items, from: Some(source), filter, group_by: keys, having: Some(several), ..Select::default() };
+        Some(self.with_ctes(Vec::new(), body))
+    }
+
+    /// Whether there are more rows with the join than without it.
+    fn rows_that_joining_adds(
+        &mut self,
+        place: usize,
+        relation: &str,
+        output: &StepOutput,
+        work: &mut emit::Buffers,
+    ) -> Option<Query> {
+        let joining = output.ctes.first().map_or(&output.body, |cte| &cte.body);
+        let tree = &mut work.tree;
+        let star = tree.word("*", Span::default());
+        let count = tree.call("count", &[star], Span::default());
+        let before = self.names.choose(&format!("before_{relation}"));
+        let before = self.compiler.options.dialect.name_text(&before, true);
+        let counted = |alias: &str| vec![Item { expr: count, alias: Some(alias.to_owned()) }];
+        let rows_before = Select {
+            items: counted("row_count"),
+            from: joining.from.clone(),
+            joins: joining.joins.get(..place)?.to_vec(),
+            ..Select::default()
+        };
+        let mut joins = joining.joins.get(..=place)?.to_vec();
+        // What finds nothing counts as one row, as it did before.
+        joins.last_mut()?.kind = JoinKind::Left;
+        let select = tree.text(Span::default(), |out| out.push_str(&format!("(select row_count from {before})")));
+        let more = tree.binary(Op::Greater, count, select, Span::default());
+        let body = Select {
+            items: counted("joined_rows"),
+            from: joining.from.clone(),
+            joins,
+            having: Some(more),
+            ..Select::default()
+        };
+        Some(self.with_ctes(vec![Cte { name: before, body: rows_before }], body))
+    }
+
+    /// The query with those of the spec's CTEs that it reads.
+    fn with_ctes(&self, own: Vec<Cte>, body: Select) -> Query {
+        let mut read: FxHashSet<&str> = FxHashSet::default();
+        let sources = |select: &'_ Select| -> Vec<String> {
+            let all = select.from.iter().chain(select.joins.iter().map(|join| &join.source));
+            let named = all.filter_map(|source| match source {
+                Source::Name(name) => Some(name.clone()),
+                Source::Input(_) => None,
+            });
+            named.collect()
+        };
+        let mut wanted: Vec<String> = own.iter().map(|cte| &cte.body).chain([&body]).flat_map(sources).collect();
+        // A CTE reads those before it only.
+        for cte in self.ctes.iter().rev() {
+            if wanted.contains(&cte.name) {
+                read.insert(&cte.name);
+                wanted.extend(sources(&cte.body));
+            }
+        }
+        let mut ctes: Vec<Cte> = self.ctes.iter().filter(|cte| read.contains(cte.name.as_str())).cloned().collect();
+        ctes.extend(own);
+        Query { ctes, body }
+    }
+}
+
+/// The nodes that a value is made of, those of definitions included, operands first.
+fn nodes_of(program: &Program, root: IrId) -> Vec<IrId> {
+    let mut seen: FxHashSet<IrId> = FxHashSet::default();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        if seen.insert(id) {
+            match program.node(id) {
+                Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+                _ => stack.extend(program.operands(id)),
+            }
+        }
+    }
+    let mut nodes: Vec<IrId> = seen.into_iter().collect();
+    nodes.sort_unstable();
+    nodes
+}

@@ -1,0 +1,155 @@
+//! How the tables stand: those that take longer to build than they used to, and sources that are stale.
+
+use std::time::SystemTime;
+
+use super::Artifacts;
+use super::test_status::{File, Freshness, RunTime, source_name};
+use crate::artifacts::{ResourceType, Status};
+
+/// From here on a run is told to be slower than those before it, and up to the inverse faster.
+const NOTABLE: f64 = 1.5;
+/// So many runs before the last one tell what is usual.
+const FEWEST: usize = 3;
+
+/// How the tables of a project stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Tables whose last run took notably longer or shorter than those before it, by their views.
+    pub runs: Vec<RunTrend>,
+    /// Sources that were stale when dbt looked, the worst first.
+    pub stale: Vec<StaleSource>,
+}
+
+/// A last run beside those before it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RunTrend {
+    /// The view of the table.
+    pub view: String,
+    /// How long the last run took, in seconds.
+    pub seconds: f64,
+    /// The median of those before it.
+    pub median: f64,
+    /// How many those are.
+    pub runs: usize,
+}
+
+impl RunTrend {
+    /// How many times as long the last run took.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        self.seconds / self.median
+    }
+
+    /// Whether it took longer; shorter else.
+    #[must_use]
+    pub fn is_slower(&self) -> bool {
+        self.seconds > self.median
+    }
+}
+
+/// A source that was stale when dbt looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StaleSource {
+    /// `raw.orders`.
+    pub source: String,
+    /// What dbt said: `warn`, `error`, `runtime error`.
+    pub status: String,
+    /// The time of its newest row; `None` if dbt could not find out.
+    pub loaded_at: Option<SystemTime>,
+    /// When dbt looked.
+    pub checked_at: Option<SystemTime>,
+    /// The models and snapshots that read it themselves.
+    pub readers: Vec<String>,
+    /// How many tables are made of it, near or far, and of nothing that is staler.
+    pub reached: usize,
+}
+
+/// The last run beside the median of those before it; `None` if these are few or took no time.
+pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
+    let (last, before) = times.split_last().filter(|(_, before)| before.len() >= FEWEST)?;
+    let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let (below, above) = (seconds.get((seconds.len() - 1) / 2)?, seconds.get(seconds.len() / 2)?);
+    let median = (below + above) / 2.0;
+    (median > 0.0).then(|| RunTrend { view: view.to_owned(), seconds: last.seconds, median, runs: before.len() })
+}
+
+/// The trend in a word.
+pub(super) fn word(trend: &RunTrend) -> &'static str {
+    match trend.ratio() {
+        ratio if ratio >= NOTABLE => "slower",
+        ratio if ratio <= 1.0 / NOTABLE => "faster",
+        _ => "steady",
+    }
+}
+
+pub(super) fn of(
+    file: Option<&File>,
+    artifacts: Artifacts<'_>,
+    children: &[Vec<usize>],
+    freshness: &[Option<Freshness>],
+) -> Health {
+    let views = file.into_iter().flat_map(|file| &file.views);
+    let trends = views.filter_map(|(view, of)| trend(view, of.run.as_ref().map_or(&[], |run| &run.times)));
+    Health {
+        runs: trends.filter(|trend| word(trend) != "steady").collect(),
+        stale: stale(artifacts, children, freshness),
+    }
+}
+
+fn stale(artifacts: Artifacts<'_>, children: &[Vec<usize>], freshness: &[Option<Freshness>]) -> Vec<StaleSource> {
+    let Some(found) = artifacts.freshness else { return Vec::new() };
+    let manifest = artifacts.manifest;
+    let has_table = |node: &&crate::artifacts::Node| node.resource_type.is_referred();
+    let mut reached = std::collections::HashMap::new();
+    for (node, fresh) in manifest.nodes.iter().zip(freshness) {
+        if let (true, Some(fresh)) = (has_table(&node), fresh) {
+            *reached.entry(fresh.source.as_str()).or_default() += 1;
+        }
+    }
+    let sources = manifest.of_type(ResourceType::Source).filter_map(|node| {
+        let result = found.source(&node.unique_id).filter(|result| result.status != Status::Pass)?;
+        let source = source_name(node);
+        let read_by = manifest.place(&node.unique_id).and_then(|place| children.get(place)).into_iter().flatten();
+        let readers = read_by.filter_map(|place| manifest.nodes.get(*place)).filter(has_table);
+        Some(StaleSource {
+            status: result.status.name().to_owned(),
+            loaded_at: result.max_loaded_at,
+            checked_at: result.snapshotted_at,
+            readers: readers.map(|node| node.name.to_string()).collect(),
+            reached: reached.get(source.as_str()).copied().unwrap_or_default(),
+            source,
+        })
+    });
+    let mut stale: Vec<StaleSource> = sources.collect();
+    let rank = |it: &StaleSource| (it.status == Status::Warn.name(), it.loaded_at);
+    stale.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.source.cmp(&other.source)));
+    stale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_beside_the_median_of_those_before_it() {
+        let told = |seconds: &[f64]| {
+            let times: Vec<RunTime> =
+                seconds.iter().map(|seconds| RunTime { at: String::new(), seconds: *seconds }).collect();
+            let trend = trend("v", &times)?;
+            Some(format!("{} {:.1} of {}", word(&trend), trend.ratio(), trend.runs))
+        };
+        for (seconds, expected) in [
+            (&[1.0, 2.0, 9.0][..], None),
+            (&[1.0, 2.0, 9.0, 6.2], Some("slower 3.1 of 3")),
+            (&[1.0, 2.0, 4.0, 9.0, 4.4], Some("steady 1.5 of 4")),
+            (&[2.0, 2.0, 2.0, 1.0], Some("faster 0.5 of 3")),
+            (&[0.0, 0.0, 0.0, 1.0], None),
+        ] {
+            assert_eq!(told(seconds).as_deref(), expected, "{seconds:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Whether what dbt tests holds, how the tables were built last, how fresh their sources are.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::Artifacts;
+use super::run_trends;
+use super::table::Table;
+use super::table_tests::{RunTest, Tests};
+use crate::artifacts::{Node, ResourceType, Status, instant_text};
+
+/// What the tests of a table say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TestState {
+    /// All that dbt stops at passed when they ran last.
+    Pass,
+    /// One of them failed.
+    Fail,
+    /// There are none, or they did not all run.
+    Unproven,
+}
+
+impl TestState {
+    /// The tag of a view.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Pass => "dbt_tests_pass",
+            Self::Fail => "dbt_tests_fail",
+            Self::Unproven => "dbt_tests_unproven",
+        }
+    }
+}
+
+/// What the tests of a table say.
+pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
+    let severity = |test: &RunTest<'_>| test.node.config_text("severity").map(str::to_lowercase);
+    let strict: Vec<Option<&Status>> = tests
+        .iter()
+        .filter(|test| severity(test).as_deref() != Some("warn"))
+        .map(|test| test.status.as_ref())
+        .collect();
+    if strict.iter().any(|status| matches!(status, Some(Status::Fail | Status::Error))) {
+        TestState::Fail
+    } else if !strict.is_empty()
+        && strict.iter().all(|status| matches!(status, Some(Status::Pass | Status::Warn | Status::Success)))
+    {
+        TestState::Pass
+    } else {
+        TestState::Unproven
+    }
+}
+
+/// How fresh the sources are that a node is made of: the worst of them.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Freshness {
+    status: String,
+    pub source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<String>,
+    #[serde(skip)]
+    rank: (u8, Option<std::cmp::Reverse<SystemTime>>),
+}
+
+/// By the place of the node, as dbt found them: sources carry it down to what reads them.
+pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
+    let manifest = artifacts.manifest;
+    let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
+    let Some(found) = artifacts.freshness else { return all };
+    let mut waiting = Vec::new();
+    for source in manifest.of_type(ResourceType::Source) {
+        let (Some(place), Some(result)) = (manifest.place(&source.unique_id), found.source(&source.unique_id)) else {
+            continue;
+        };
+        let rank = match result.status {
+            Status::Pass => 0,
+            Status::Warn => 1,
+            _ => 2,
+        };
+        waiting.push((
+            place,
+            Freshness {
+                status: result.status.name().to_owned(),
+                source: source_name(source),
+                loaded_at: result.max_loaded_at.map(instant_text),
+                checked_at: result.snapshotted_at.map(instant_text),
+                rank: (rank, result.max_loaded_at.map(std::cmp::Reverse)),
+            },
+        ));
+    }
+    // The worst first: what it has reached no other changes.
+    waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
+    for (place, fresh) in waiting {
+        let mut reached = vec![place];
+        while let Some(place) = reached.pop() {
+            let Some(slot) = all.get_mut(place).filter(|slot| slot.is_none()) else { continue };
+            *slot = Some(fresh.clone());
+            reached.extend(children.get(place).into_iter().flatten());
+        }
+    }
+    all
+}
+
+/// `raw.orders`.
+pub(super) fn source_name(node: &Node) -> String {
+    let of = node.source().map(|of| &*of.source_name).unwrap_or_default();
+    format!("{of}.{}", node.name)
+}
+
+/// How many run times are carried on.
+const TIMES: usize = 20;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct File {
+    version: u32,
+    pub views: BTreeMap<String, OfView>,
+}
+
+/// What the status file says that was written last.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    file: File,
+    /// By the name of the test.
+    statuses: FxHashMap<String, Status>,
+}
+
+impl Recorded {
+    /// Reads it; a file that cannot be read counts as none.
+    pub fn read(text: Option<&str>) -> Self {
+        let file: File = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let tests = file.views.values().flat_map(|view| &view.tests).filter(|test| test.at.is_some());
+        let statuses = tests.map(|test| (test.test.clone(), Status::from_name(&test.status))).collect();
+        Self { file, statuses }
+    }
+
+    /// How a test ended when it was recorded.
+    pub fn status(&self, test: &str) -> Option<Status> {
+        self.statuses.get(test).cloned()
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct OfView {
+    node: String,
+    tests_state: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tests: Vec<OfTest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<OfRun>,
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+    freshness: Option<Freshness>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct OfTest {
+    test: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<String>,
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct OfRun {
+    status: String,
+    /// The last is the newest.
+    pub times: Vec<RunTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trend: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RunTime {
+    pub at: String,
+    pub seconds: f64,
+}
+
+/// What the status file says; what was recorded is carried on.
+pub(super) fn file(
+    tables: &[Table<'_>],
+    artifacts: Artifacts<'_>,
+    tests: &Tests<'_>,
+    freshness: &[Option<Freshness>],
+    before: Recorded,
+) -> Option<File> {
+    let mut before = before.file;
+    if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.views.is_empty() {
+        return None;
+    }
+    let mut views = BTreeMap::new();
+    for table in tables {
+        let old = before.views.remove(&table.view()).unwrap_or_default();
+        let mut of_tests: Vec<OfTest> = tests.of_node(table.place).iter().map(of_test).collect();
+        for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
+            // What was not selected this time keeps what came of it last.
+            match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
+                Some(old) => {
+                    *test = OfTest {
+                        test: old.test.clone(),
+                        column: old.column.clone(),
+                        status: old.status.clone(),
+                        failures: old.failures,
+                        at: old.at.clone(),
+                    }
+                }
+                None => test.status = "not run".to_owned(),
+            }
+        }
+        let last = tests.last.get(&*table.node.unique_id);
+        let now = last.map(|last| {
+            let seconds = last.result.execute.map(|span| span.duration().as_secs_f64()).or(last.result.execution_time);
+            (last.result.status.name().to_owned(), last.at.map(instant_text), seconds)
+        });
+        let run = of_run(old.run, now);
+        let freshness = freshness.get(table.place).cloned().flatten();
+        let node = table.node.unique_id.to_string();
+        views.insert(
+            table.view(),
+            OfView { node, tests_state: table.state.tag().to_owned(), tests: of_tests, run, freshness },
+        );
+    }
+    Some(File { version: 1, views })
+}
+
+impl File {
+    /// Its text.
+    pub fn text(&self) -> Option<String> {
+        let mut text = serde_json::to_string_pretty(self).ok()?;
+        text.push('\n');
+        Some(text)
+    }
+}
+
+fn of_test(test: &RunTest<'_>) -> OfTest {
+    let column = test.data.as_ref().and_then(|data| data.column.as_ref()).map(|column| column.to_string());
+    let last = test.last.as_ref();
+    OfTest {
+        test: test.node.name.to_string(),
+        column,
+        status: last.map_or_else(String::new, |last| last.result.status.name().to_owned()),
+        failures: last.and_then(|last| last.result.failures),
+        at: last.and_then(|last| last.at).map(instant_text),
+    }
+}
+
+fn of_run(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<OfRun> {
+    let Some((status, at, seconds)) = now else { return before };
+    let mut times = before.map(|run| run.times).unwrap_or_default();
+    if let (Some(at), Some(seconds)) = (at, seconds)
+        && !times.iter().any(|time| time.at == at)
+    {
+        times.push(RunTime { at, seconds: (seconds * 1_000.0).round() / 1_000.0 });
+        times.sort_by(|one, other| one.at.cmp(&other.at));
+        let surplus = times.len().saturating_sub(TIMES);
+        times.drain(..surplus);
+    }
+    let trend = run_trends::trend("", &times).map(|trend| run_trends::word(&trend).to_owned());
+    Some(OfRun { status, times, trend })
+}

@@ -1,0 +1,264 @@
+//! A field of Omni that reads the column which took its place.
+//!
+//! It does so only where that is exact. A field of a view can be cut by everything that the view knows; a model knows its
+//! column for each row of its own grain. So the grain has to be the view's own key, and what is taken together once more
+//! has to stay what it was: sums of sums, the least of the least. A query view has the model's rows, and reads them.
+
+use super::omni_model::{Field, FieldKind, OmniModel, Relationship, Rows};
+use super::provenance::specs_of;
+use super::request::fields_of;
+use crate::model::CompiledSpec;
+use crate::yaml::Node;
+use crate::yaml_edit::{Edit, Path, Value, edit};
+
+/// What is to be repointed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Repoint {
+    /// The path of Omni's file.
+    pub file: String,
+    /// The field; none for a query view.
+    pub field: Option<String>,
+}
+
+impl Repoint {
+    /// A field of a file, or the query view that the file is.
+    #[must_use]
+    pub fn of(file: &str, field: Option<&str>) -> Self {
+        Self { file: file.to_owned(), field: field.map(str::to_owned) }
+    }
+}
+
+/// The model that took a field's place.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Model {
+    /// The number of its spec.
+    pub spec: usize,
+    /// Its name.
+    pub name: String,
+    /// The column; none for all of a query view.
+    pub column: Option<String>,
+    /// Omni's name of what it was promoted from.
+    pub from: String,
+    has_gaps: bool,
+    /// Some of the rows are left out.
+    is_filtered: bool,
+}
+
+/// A file as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repointed {
+    /// Its path.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// What was changed, for people.
+    pub what: String,
+}
+
+impl Model {
+    /// The model that the records of specs name for a field.
+    ///
+    /// # Errors
+    ///
+    /// No spec was promoted from it, or several were.
+    pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &Repoint) -> Result<Self, String> {
+        let (model, _) = OmniModel::read(omni);
+        let view = place(&model, &what.file)?;
+        let view = model.views.get(view).ok_or("the view is not there")?;
+        let from = match &what.field {
+            Some(field) if view.rows != Rows::Query => format!("{}.{field}", view.name.to_lowercase()),
+            _ => view.name.clone(),
+        };
+        let found = specs_of(specs, &from);
+        let of_model = |(spec, root, column): (usize, Node, Option<String>)| {
+            let name = root.get("model").and_then(Node::text)?.to_owned();
+            let has_gaps = specs.get(spec).is_some_and(|(_, text)| text.contains(", not carried: "));
+            let is_filtered = leaves_out(&root);
+            Some(Self { spec, name, column, from: from.clone(), has_gaps, is_filtered })
+        };
+        let mut found: Vec<Self> = found.into_iter().filter_map(of_model).collect();
+        match (found.len(), found.pop()) {
+            (1, Some(one)) => Ok(one),
+            (0, _) => Err(format!("no spec was promoted from `{from}`: none has `promoted_from: {from}`")),
+            _ => Err(format!("several specs were promoted from `{from}`; remove the record from all but one")),
+        }
+    }
+}
+
+/// The file in which the field reads the model's column.
+///
+/// # Errors
+///
+/// Why that would not be the same.
+pub fn repoint(
+    omni: &[(String, String)],
+    what: &Repoint,
+    taken_by: &Model,
+    compiled: &CompiledSpec,
+) -> Result<Repointed, String> {
+    let (model, _) = OmniModel::read(omni);
+    let place = place(&model, &what.file)?;
+    let view = model.views.get(place).ok_or("the view is not there")?;
+    let made =
+        model.views.iter().position(|view| view.rows == Rows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
+    let Some(made) = made else {
+        return Err(format!(
+            "no view of Omni reads `{}` yet: `formulac pull` writes one once dbt knows the model",
+            taken_by.name
+        ));
+    };
+    let made_view = model.views.get(made).ok_or("the view is not there")?;
+    if taken_by.has_gaps {
+        return Err("the spec has gaps that are not carried, so the model lacks something of it".to_owned());
+    }
+    let (edits, done) = match &taken_by.column {
+        None => of_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
+        Some(column) => {
+            let field = what.field.as_deref().and_then(|name| model.field(place, name));
+            let field = field.ok_or("the view has no such field")?;
+            model.field(made, column).ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
+            if taken_by.is_filtered {
+                return Err(format!(
+                    "`{}` leaves rows out, by `where`, `having` or `limit`, which the field does not",
+                    taken_by.name
+                ));
+            }
+            let path = if field.kind == FieldKind::Measure { "measures" } else { "dimensions" };
+            let path = Path::root().key(path).key(&field.name);
+            let reference = format!("${{{}.{column}}}", reference_name(&model, made));
+            same_grain(&model, place, made, taken_by, compiled, field)?;
+            let edits = of_field(field, &path, &reference)?;
+            (edits, format!("{} reads {reference}", taken_by.from))
+        }
+    };
+    let (_, text) = omni.iter().find(|(path, _)| *path == what.file).ok_or("there is no such file")?;
+    let text = edit(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
+    let file = model.files.get(view.file).map(|file| file.path.to_owned()).unwrap_or_default();
+    Ok(Repointed { file, text, what: done })
+}
+
+/// Whether a spec says which rows or groups it keeps.
+fn leaves_out(root: &Node) -> bool {
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let mut parts = steps.iter().chain([root]);
+    parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
+}
+
+fn place(model: &OmniModel<'_>, file: &str) -> Result<usize, String> {
+    let place = model.views.iter().position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
+    place.ok_or_else(|| format!("`{file}` is no file of a view, and only fields of views read columns"))
+}
+
+/// How other views name it: with the schema where its own name is not enough.
+fn reference_name(model: &OmniModel<'_>, place: usize) -> String {
+    let Some(view) = model.views.get(place) else { return String::new() };
+    let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
+    let is_joined = |name: &String| model.relationships.iter().any(|join| join.to == *name || join.from == *name);
+    longer.filter(is_joined).unwrap_or_else(|| view.name.clone())
+}
+
+fn of_query_view(
+    model: &OmniModel<'_>,
+    place: usize,
+    schema: Option<&str>,
+    taken_by: &Model,
+    compiled: &CompiledSpec,
+) -> Result<(Vec<Edit>, String), String> {
+    let file = model.views.get(place).and_then(|view| model.files.get(view.file)).ok_or("the view is not there")?;
+    let query = file.root.get("query").ok_or("the view is no query view")?;
+    let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
+    let columns = fields_of(query).into_iter().filter_map(|(_, column)| column);
+    for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
+        let is_named = fields_of(query).iter().any(|(field, named)| *field == column && named.is_some());
+        if !is_named && !compiled.columns().iter().any(|it| it.name().eq_ignore_ascii_case(column)) {
+            return Err(format!("the model has no column `{column}`, which the query view has"));
+        }
+    }
+    let set = |key: &str, value: &str| Edit::Set {
+        at: Path::root().key(key),
+        value: Value::text(value),
+        after: vec!["schema".to_owned()],
+    };
+    let mut edits: Vec<Edit> = schema.map(|schema| set("schema", schema)).into_iter().collect();
+    edits.push(set("table_name", &taken_by.name));
+    edits.push(Edit::Remove { at: Path::root().key("query") });
+    Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
+}
+
+/// Whether the model has one row for each row of the view, which a join finds.
+fn same_grain(
+    model: &OmniModel<'_>,
+    place: usize,
+    made: usize,
+    taken_by: &Model,
+    compiled: &CompiledSpec,
+    field: &Field,
+) -> Result<(), String> {
+    let view = model.views.get(place).ok_or("the view is not there")?;
+    let lower = |names: &[String]| {
+        let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        names.sort();
+        names
+    };
+    let (own, grain) = (lower(&view.key), lower(compiled.key()));
+    if own.is_empty() {
+        return Err(format!("the view `{}` says no primary key, so its rows cannot be told apart", view.name));
+    }
+    if own != grain {
+        let known = if grain.is_empty() { "as one row".to_owned() } else { format!("for each `{}`", grain.join(", ")) };
+        return Err(format!(
+            "`{}` knows it {known}, and `{}.{}` can be cut by everything that `{}` has: it would no longer be right there. \
+             Ask the view of `{}` where its grain is enough",
+            taken_by.name, view.name, field.name, view.name, taken_by.name
+        ));
+    }
+    let made_view = model.views.get(made).ok_or("the view is not there")?;
+    let joins = |join: &&Relationship| {
+        let (from, to) = (model.view(&join.from), model.view(&join.to));
+        let finds_one = match join.cardinality.as_str() {
+            "one_to_one" => (from, to) == (Some(place), Some(made)) || (from, to) == (Some(made), Some(place)),
+            "many_to_one" => (from, to) == (Some(place), Some(made)),
+            _ => false,
+        };
+        finds_one && join.on.is_some()
+    };
+    match model.relationships.iter().find(joins) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "no relationship leads from `{}` to one row of `{}`: add one on {}",
+            view.name,
+            made_view.name,
+            own.join(", ")
+        )),
+    }
+}
+
+fn of_field(field: &Field, path: &Path, reference: &str) -> Result<Vec<Edit>, String> {
+    let set = |key: &str, value: &str| Edit::Set {
+        at: path.clone().key(key),
+        value: Value::text(value),
+        after: vec!["sql".to_owned()],
+    };
+    let mut edits = vec![set("sql", reference)];
+    if field.kind == FieldKind::Measure {
+        match field.text("aggregate_type") {
+            Some("sum") | Some("min") | Some("max") => {}
+            Some("count") => edits.push(set("aggregate_type", "sum")),
+            Some(kind) => {
+                return Err(format!("`{kind}` of what was taken together already is another number; the field stays"));
+            }
+            None => {
+                return Err(
+                    "its SQL aggregates itself, and once more would be another number; the field stays".to_owned()
+                );
+            }
+        }
+    }
+    let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];
+    let gone = gone.into_iter().filter(|key| field.node.get(key).is_some());
+    edits.extend(gone.map(|key| Edit::Remove { at: path.clone().key(key) }));
+    Ok(edits)
+}
