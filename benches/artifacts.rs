@@ -16,7 +16,7 @@ mod measure;
 use std::hint::black_box;
 
 use formulac::Dialect;
-use formulac::artifacts::{Keep, Manifest, ResourceType};
+use formulac::artifacts::{KeptParts, Manifest, ResourceType};
 use manifest::{COLUMNS, MODELS, generated};
 use measure::{Goals, Race, ratio, spent};
 use serde::de::IgnoredAny;
@@ -33,20 +33,20 @@ fn main() {
     let pass_over = |text: &str| {
         black_box(serde_json::from_str::<IgnoredAny>(black_box(text)).unwrap());
     };
-    let read = |text: &str, keep: Keep| Manifest::from_text(black_box(text), keep).unwrap();
-    let code = Keep::default().raw_code().compiled_code();
-    let (memory, manifest) = spent(|| read(&text, Keep::default()));
+    let read = |text: &str, keep: KeptParts| Manifest::from_text(black_box(text), keep).unwrap();
+    let code = KeptParts::default().raw_code().compiled_code();
+    let (memory, manifest) = spent(|| read(&text, KeptParts::default()));
     let (with_code, _) = spent(|| drop(read(&text, code)));
     let (of_schema, schema) = spent(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
     assert_eq!(manifest.of_type(ResourceType::Model).count(), MODELS);
     assert_eq!(schema.relations().iter().map(|relation| relation.columns().len()).sum::<usize>(), MODELS * COLUMNS);
     let times = Race::new()
         .with("floor", || pass_over(&text))
-        .with("manifest", || drop(read(&text, Keep::default())))
+        .with("manifest", || drop(read(&text, KeptParts::default())))
         .with("with its code", || drop(read(&text, code)))
         .with("its tests", || drop(black_box(manifest.tests_by_node())))
         .with("schema of it", || drop(black_box(formulac::known::from_dbt(&manifest, None, Dialect::default()))))
-        .with("a tenth of it", || drop(read(&small, Keep::default())))
+        .with("a tenth of it", || drop(read(&small, KeptParts::default())))
         .run(rounds);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     println!("a manifest of {MODELS} models, {} columns, {:.0} MB\n", MODELS * COLUMNS, megabytes(text.len()));

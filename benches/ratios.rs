@@ -17,7 +17,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use corpus::floor;
-use formulac::lex::{self, Mode, Token};
+use formulac::lex::{self, LayoutMode, Token};
 use formulac::limits::Limits;
 use formulac::{Compiler, SpecText};
 use logos::Logos;
@@ -114,7 +114,7 @@ fn main() {
     for (count, text) in &files {
         let times = Race::new()
             .with("floor", || walked(text))
-            .with("parse", || drop(black_box(formulac::parse::parse_with(text, Mode::File, &limits))))
+            .with("parse", || drop(black_box(formulac::parse::parse_with(text, LayoutMode::File, &limits))))
             .with("compile", || compiled(&roomy)(text))
             .with("no schema", || compiled(&roomy_untyped)(text))
             .run((rounds * 300 / count).clamp(5, rounds));

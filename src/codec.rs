@@ -14,7 +14,7 @@ pub(crate) const DEPTH: usize = 200;
 
 /// A value as bytes that [`read`] reads, where `shape` says the same there.
 pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let mut writer = CodecWriter::default();
     value.write(&mut writer);
     let mut out = Vec::with_capacity(writer.size + 4 * (writer.texts.len() + writer.numbers.len()) + 64);
     number(&mut out, print(shape.as_bytes()));
@@ -55,7 +55,7 @@ pub(crate) fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
         texts.push(Arc::from(text));
         rest = after;
     }
-    let mut reader = Reader { texts: &texts, numbers: numbers.as_chunks::<4>().0, depth: 0 };
+    let mut reader = CodecReader { texts: &texts, numbers: numbers.as_chunks::<4>().0, depth: 0 };
     let value = T::read(&mut reader)?;
     reader.numbers.is_empty().then_some(value)
 }
@@ -73,7 +73,7 @@ pub(crate) fn print(bytes: &[u8]) -> u64 {
 
 /// Numbers and texts that are written.
 #[derive(Default)]
-pub(crate) struct Writer<'m> {
+pub(crate) struct CodecWriter<'m> {
     places: FxHashMap<&'m str, u32>,
     texts: Vec<&'m str>,
     /// Bytes of all texts.
@@ -81,7 +81,7 @@ pub(crate) struct Writer<'m> {
     numbers: Vec<u32>,
 }
 
-impl<'m> Writer<'m> {
+impl<'m> CodecWriter<'m> {
     pub fn number(&mut self, number: u32) {
         self.numbers.push(number);
     }
@@ -98,14 +98,14 @@ impl<'m> Writer<'m> {
 }
 
 /// What is still to be read.
-pub(crate) struct Reader<'t> {
+pub(crate) struct CodecReader<'t> {
     texts: &'t [Arc<str>],
     numbers: &'t [[u8; 4]],
     /// Values in values that are being read.
     pub depth: usize,
 }
 
-impl Reader<'_> {
+impl CodecReader<'_> {
     pub fn number(&mut self) -> Option<u32> {
         let (first, rest) = self.numbers.split_first()?;
         self.numbers = rest;
@@ -120,81 +120,81 @@ impl Reader<'_> {
 
 /// What can be stored.
 pub(crate) trait Stored: Sized {
-    fn write<'m>(&'m self, to: &mut Writer<'m>);
-    fn read(from: &mut Reader<'_>) -> Option<Self>;
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>);
+    fn read(from: &mut CodecReader<'_>) -> Option<Self>;
 }
 
 impl Stored for u32 {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(*self);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         from.number()
     }
 }
 
 impl Stored for u64 {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(*self as u32);
         to.number((*self >> 32) as u32);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let (low, high) = (from.number()?, from.number()?);
         Some(Self::from(low) | Self::from(high) << 32)
     }
 }
 
 impl Stored for bool {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(u32::from(*self));
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(from.number()? == 1)
     }
 }
 
 impl Stored for Arc<str> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.text(self);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         from.text().cloned()
     }
 }
 
 impl Stored for String {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.text(self);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         from.text().map(|text| text.to_string())
     }
 }
 
 impl Stored for Box<str> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.text(self);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         from.text().map(|text| Self::from(&**text))
     }
 }
 
 impl<T: Stored> Stored for Option<T> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(u32::from(self.is_some()));
         if let Some(some) = self {
             some.write(to);
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         match from.number()? {
             0 => Some(None),
             _ => T::read(from).map(Some),
@@ -203,12 +203,12 @@ impl<T: Stored> Stored for Option<T> {
 }
 
 impl<T: Stored> Stored for Vec<T> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(self.len() as u32);
         self.iter().for_each(|item| item.write(to));
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let count = from.number()? as usize;
         // Each takes a number at least.
         if count > from.numbers.len() {
@@ -223,33 +223,33 @@ impl<T: Stored> Stored for Vec<T> {
 }
 
 impl<T: Stored + Ord> Stored for BTreeSet<T> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(self.len() as u32);
         self.iter().for_each(|item| item.write(to));
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Vec::read(from).map(|items| items.into_iter().collect())
     }
 }
 
 impl<T: Stored> Stored for Box<T> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         (**self).write(to);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         T::read(from).map(Self::new)
     }
 }
 
 impl<A: Stored, B: Stored> Stored for (A, B) {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         self.0.write(to);
         self.1.write(to);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some((A::read(from)?, B::read(from)?))
     }
 }
@@ -261,12 +261,12 @@ macro_rules! structs {
         const SHAPE: &str = concat!(env!("CARGO_PKG_VERSION"), " 1 ", $(stringify!($name { $($field),* })),*);
 
         $(impl $crate::codec::Stored for $name {
-            fn write<'m>(&'m self, to: &mut $crate::codec::Writer<'m>) {
+            fn write<'m>(&'m self, to: &mut $crate::codec::CodecWriter<'m>) {
                 let Self { $($field),* } = self;
                 $($crate::codec::Stored::write($field, to);)*
             }
 
-            fn read(from: &mut $crate::codec::Reader<'_>) -> Option<Self> {
+            fn read(from: &mut $crate::codec::CodecReader<'_>) -> Option<Self> {
                 Some(Self { $($field: $crate::codec::Stored::read(from)?),* })
             }
         })*

@@ -3,7 +3,7 @@
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
 use formulac_syntax::diag::{Code, Diagnostic};
-use formulac_syntax::lex::{Head, Token};
+use formulac_syntax::lex::{DefinitionHead, Token};
 use formulac_syntax::span::Span;
 
 /// A chain of operands and operators being read: how high the builder's stack stood after its last operand, or its only
@@ -17,14 +17,14 @@ const ALONE: u32 = 1 << 31;
 
 /// Several arguments being read, likewise.
 #[derive(Clone, Copy, Debug)]
-pub struct List(u32);
+pub struct PendingList(u32);
 
 /// The arguments of a call.
 #[derive(Clone, Copy, Debug)]
-pub enum Args {
+pub enum Arguments {
     None,
     One(ExprId),
-    Several(List),
+    Several(PendingList),
 }
 
 /// An operand of a chain.
@@ -49,15 +49,15 @@ pub struct Stacks {
 impl Stacks {
     /// How many arguments the list holds, which is then the last one.
     #[inline]
-    fn count(&mut self, list: List) -> u32 {
+    fn count(&mut self, list: PendingList) -> u32 {
         self.args.truncate(list.0 as usize);
         self.args.last().map_or(0, |(_, count)| *count)
     }
 }
 
-pub struct Builder<'s> {
+pub struct AstBuilder<'s> {
     pub(super) source: &'s str,
-    heads: std::slice::Iter<'s, Head>,
+    heads: std::slice::Iter<'s, DefinitionHead>,
     first: u32,
     pub(super) broken: bool,
     stacks: &'s mut Stacks,
@@ -67,11 +67,11 @@ pub struct Builder<'s> {
     diagnostics: &'s mut Vec<Diagnostic>,
 }
 
-impl<'s> Builder<'s> {
+impl<'s> AstBuilder<'s> {
     /// The tree must be empty.
     pub fn new(
         source: &'s str,
-        heads: &'s [Head],
+        heads: &'s [DefinitionHead],
         stacks: &'s mut Stacks,
         ast: &'s mut Ast,
         diagnostics: &'s mut Vec<Diagnostic>,
@@ -392,27 +392,27 @@ impl<'s> Builder<'s> {
 
     // Calls
 
-    pub fn first_arg(&mut self, e: ExprId) -> List {
+    pub fn first_arg(&mut self, e: ExprId) -> PendingList {
         self.stacks.args.push((e, 1));
-        List(self.stacks.args.len() as u32)
+        PendingList(self.stacks.args.len() as u32)
     }
 
-    pub fn next_arg(&mut self, list: List, e: ExprId) -> List {
+    pub fn next_arg(&mut self, list: PendingList, e: ExprId) -> PendingList {
         let before = self.stacks.count(list);
         self.stacks.args.push((e, before + 1));
-        List(list.0 + 1)
+        PendingList(list.0 + 1)
     }
 
     /// `l..m` is the name; the closing bracket `c..r` is empty when the layout pass supplied it.
-    pub fn call(&mut self, l: u32, m: u32, args: Args, c: u32, r: u32) -> ExprId {
-        if let (Args::None, Some(value)) = (&args, boolean_call(Span::new(l, m).text(self.source))) {
+    pub fn call(&mut self, l: u32, m: u32, args: Arguments, c: u32, r: u32) -> ExprId {
+        if let (Arguments::None, Some(value)) = (&args, boolean_call(Span::new(l, m).text(self.source))) {
             return self.add(Expr::Bool(value), Span::new(l, r));
         }
         let first = self.ast.args.len() as u32;
         match args {
-            Args::None => {}
-            Args::One(e) => self.ast.args.push(e),
-            Args::Several(list) => {
+            Arguments::None => {}
+            Arguments::One(e) => self.ast.args.push(e),
+            Arguments::Several(list) => {
                 let base = list.0 - self.stacks.count(list);
                 let args = self.stacks.args.get(base as usize..).unwrap_or_default();
                 self.ast.args.extend(args.iter().map(|(e, _)| *e));

@@ -2,7 +2,7 @@
 
 use lalrpop_util::{ErrorRecovery, ParseError};
 
-use super::builder::Builder;
+use super::builder::AstBuilder;
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Expr, ExprId};
 use formulac_syntax::diag::{Code, Diagnostic};
@@ -11,7 +11,7 @@ use formulac_syntax::span::Span;
 
 type Recovery = ErrorRecovery<u32, Terminal, ()>;
 
-impl Builder<'_> {
+impl AstBuilder<'_> {
     /// An operand was expected.
     pub fn hole(&mut self, recovery: Recovery) -> ExprId {
         let (span, token) = self.place(&recovery);

@@ -33,13 +33,13 @@ use std::sync::Arc;
 
 pub use doc::description;
 pub use formulac_syntax::lex::{quote, unquote};
-pub use reference::{Reference, reference};
+pub use reference::{CellReference, reference};
 
 use terminal::Terminal;
 
 use formulac_syntax::ast::Ast;
 use formulac_syntax::diag::{Code, Diagnostic};
-use formulac_syntax::lex::{self, Mode, Token};
+use formulac_syntax::lex::{self, LayoutMode, Token};
 use formulac_syntax::limits::Limits;
 use formulac_syntax::span::Span;
 
@@ -51,12 +51,12 @@ mod tables {
 
 /// A tree with the source that its spans point into.
 #[derive(Clone, Debug)]
-pub struct Parsed {
+pub struct ParsedSource {
     source: Arc<str>,
     ast: Ast,
 }
 
-impl Parsed {
+impl ParsedSource {
     /// The tree.
     #[must_use]
     pub fn ast(&self) -> &Ast {
@@ -79,28 +79,28 @@ impl Parsed {
 /// assert_eq!(codes, ["F0201", "F0203"]);
 /// ```
 #[must_use]
-pub fn parse(source: &str) -> (Parsed, Vec<Diagnostic>) {
-    parse_with(source, Mode::File, &Limits::default())
+pub fn parse(source: &str) -> (ParsedSource, Vec<Diagnostic>) {
+    parse_with(source, LayoutMode::File, &Limits::default())
 }
 
 /// Parses with a mode and limits. The tree is whole whatever the faults: error nodes stand in the holes.
 #[must_use]
-pub fn parse_with(source: &str, mode: Mode, limits: &Limits) -> (Parsed, Vec<Diagnostic>) {
+pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSource, Vec<Diagnostic>) {
     let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
     let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
-    parse_parts(source, &[whole], limits, &mut Buffers::default(), &mut ast, &mut diagnostics);
+    parse_parts(source, &[whole], limits, &mut ParseBuffers::default(), &mut ast, &mut diagnostics);
     // Where there is nothing to parse, what the lexer said comes before that in the list and not in the text: `=/*`.
     formulac_syntax::diag::sort(&mut diagnostics);
-    (Parsed { source: Arc::from(source), ast }, diagnostics)
+    (ParsedSource { source: Arc::from(source), ast }, diagnostics)
 }
 
 /// What parsing needs besides its result, kept from one text to the next.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub struct ParseBuffers {
     lexed: lex::Lexed,
-    layout: lex::Layout,
+    layout: lex::TextLayout,
     stacks: builder::Stacks,
-    levels: Vec<well_formed::Level>,
+    levels: Vec<well_formed::BracketLevel>,
 }
 
 /// A part of a source that is made of several, such as the formulas of a spec.
@@ -109,7 +109,7 @@ pub struct SourcePart {
     /// Where it stands.
     pub span: Span,
     /// What it is.
-    pub mode: Mode,
+    pub mode: LayoutMode,
     /// What the formula of this part defines, when its name stands elsewhere.
     pub name: Option<Span>,
 }
@@ -120,7 +120,7 @@ pub fn parse_parts(
     source: &str,
     parts: &[SourcePart],
     limits: &Limits,
-    buffers: &mut Buffers,
+    buffers: &mut ParseBuffers,
     ast: &mut Ast,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -136,19 +136,19 @@ pub fn parse_parts(
         );
         return;
     }
-    let Buffers { lexed, layout, stacks, levels } = buffers;
+    let ParseBuffers { lexed, layout, stacks, levels } = buffers;
     layout.clear();
     for (index, part) in parts.iter().enumerate() {
         lex::lex_part(source, part.span, lexed, diagnostics);
         let before = layout.heads.len();
-        let frame = lex::Part { mode: part.mode, name: part.name, index: index as u32 };
+        let frame = lex::LayoutPart { mode: part.mode, name: part.name, index: index as u32 };
         lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
         if layout.heads.len() > before {
             // What the layout has taken over need not wait beside it.
             lexed.give_back();
             continue;
         }
-        if part.mode == Mode::Formula || part.span.text(source).trim_start().starts_with('=') {
+        if part.mode == LayoutMode::Formula || part.span.text(source).trim_start().starts_with('=') {
             diagnostics.push(
                 Diagnostic::new(Code::ExpectedExpression, part.span, "the formula is empty")
                     .with_help("write an expression, such as `SUM(amount)`"),
@@ -162,12 +162,12 @@ pub fn parse_parts(
     layout.tokens.push((Token::Last, Span::new(end, end)));
     ast.reserve(layout.tokens.len(), layout.heads.len());
     let before = diagnostics.len();
-    let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
+    let mut builder = builder::AstBuilder::new(source, &layout.heads, stacks, ast, diagnostics);
     if well_formed::parse(&mut builder, &layout.tokens, levels).is_none() {
         // Something is wrong: the whole once more, by the parser that goes on after a fault.
         ast.clear();
         diagnostics.truncate(before);
-        let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
+        let mut builder = builder::AstBuilder::new(source, &layout.heads, stacks, ast, diagnostics);
         let result = tables::FileParser::new().parse(&mut builder, terminals(layout));
         if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
             // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
@@ -181,7 +181,7 @@ pub fn parse_parts(
     formulac_syntax::diag::sort(diagnostics);
 }
 
-fn terminals(layout: &lex::Layout) -> impl Iterator<Item = (u32, Terminal, u32)> {
+fn terminals(layout: &lex::TextLayout) -> impl Iterator<Item = (u32, Terminal, u32)> {
     layout.tokens.iter().map(|(token, span)| (span.start, Terminal::of(*token), span.end))
 }
 
@@ -191,20 +191,20 @@ mod tests {
 
     use proptest::prelude::*;
 
-    type Read = Option<(Ast, Vec<Diagnostic>)>;
+    type ParseOutcome = Option<(Ast, Vec<Diagnostic>)>;
 
     /// What the parser of well-formed texts and the one of the grammar make of a text, nothing where it refuses it, and
     /// whether something in it is reported before either.
-    fn read(text: &str) -> (bool, Read, Read) {
+    fn read(text: &str) -> (bool, ParseOutcome, ParseOutcome) {
         let whole = Span::new(0, text.len() as u32);
         let (mut lexed, mut layout, mut said) = Default::default();
         lex::lex_part(text, whole, &mut lexed, &mut said);
-        let part = lex::Part { mode: Mode::File, name: None, index: 0 };
+        let part = lex::LayoutPart { mode: LayoutMode::File, name: None, index: 0 };
         lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut said);
         layout.tokens.push((Token::Last, Span::new(whole.end, whole.end)));
-        let read = |parse: &dyn Fn(&mut builder::Builder<'_>) -> bool| {
+        let read = |parse: &dyn Fn(&mut builder::AstBuilder<'_>) -> bool| {
             let (mut stacks, mut ast, mut diagnostics) = Default::default();
-            let mut builder = builder::Builder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
+            let mut builder = builder::AstBuilder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
             parse(&mut builder).then_some((ast, diagnostics))
         };
         let well_formed = read(&|b| well_formed::parse(b, &layout.tokens, &mut Vec::new()).is_some());

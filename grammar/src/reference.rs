@@ -4,7 +4,7 @@ use formulac_syntax::span::Span;
 
 /// A reference taken apart; spans are of the whole source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct CellReference {
     /// The view, where one is named.
     pub view: Option<Span>,
     /// The field or column.
@@ -28,7 +28,7 @@ pub struct Reference {
 /// assert_eq!(parts.total.unwrap().text(source), "row_total");
 /// ```
 #[must_use]
-pub fn reference(source: &str, span: Span) -> Reference {
+pub fn reference(source: &str, span: Span) -> CellReference {
     let text = span.text(source);
     let (mut start, mut end) = (0, text.len());
     if text.starts_with("${") {
@@ -61,5 +61,5 @@ pub fn reference(source: &str, span: Span) -> Reference {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),
         None => (None, trim(start, end)),
     };
-    Reference { view, field, timeframe, total }
+    CellReference { view, field, timeframe, total }
 }

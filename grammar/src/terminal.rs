@@ -6,14 +6,14 @@ use formulac_syntax::lex::Token;
 /// A token with the column of the parser's tables that it stands in.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
-    pub kind: Kind,
+    pub kind: TerminalKind,
     pub token: Token,
 }
 
 /// All operators between operands are one terminal, and the two that are also signs another: what they are matters to
 /// the builder only, and a rule for each would be a reduction for each operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TerminalKind {
     Start,
     End,
     Name,
@@ -44,45 +44,45 @@ pub enum Kind {
 }
 
 /// By token: one load, where a `match` compares first.
-const KINDS: [Kind; 256] = {
+const KINDS: [TerminalKind; 256] = {
     let known = [
-        (Token::Start, Kind::Start),
-        (Token::End, Kind::End),
-        (Token::Name, Kind::Name),
-        (Token::Number, Kind::Number),
-        (Token::Text, Kind::Text),
-        (Token::Model, Kind::Model),
-        (Token::Cell, Kind::Cell),
-        (Token::Tab, Kind::Tab),
-        (Token::Plus, Kind::Sign),
-        (Token::Minus, Kind::Sign),
-        (Token::Star, Kind::Infix),
-        (Token::Slash, Kind::Infix),
-        (Token::Caret, Kind::Infix),
-        (Token::Ampersand, Kind::Infix),
-        (Token::Equal, Kind::Infix),
-        (Token::NotEqual, Kind::Infix),
-        (Token::Less, Kind::Infix),
-        (Token::LessEqual, Kind::Infix),
-        (Token::Greater, Kind::Infix),
-        (Token::GreaterEqual, Kind::Infix),
-        (Token::DoubleEqual, Kind::Misspelt),
-        (Token::BangEqual, Kind::Misspelt),
-        (Token::Percent, Kind::Percent),
-        (Token::Open, Kind::Open),
-        (Token::Close, Kind::Close),
-        (Token::OpenSquare, Kind::OpenSquare),
-        (Token::CloseSquare, Kind::CloseSquare),
-        (Token::Comma, Kind::Comma),
-        (Token::Colon, Kind::Colon),
-        (Token::Bang, Kind::Bang),
-        (Token::Dot, Kind::Dot),
-        (Token::Hash, Kind::Hash),
-        (Token::Odd, Kind::Odd),
-        (Token::Fault, Kind::Fault),
-        (Token::Last, Kind::Last),
+        (Token::Start, TerminalKind::Start),
+        (Token::End, TerminalKind::End),
+        (Token::Name, TerminalKind::Name),
+        (Token::Number, TerminalKind::Number),
+        (Token::Text, TerminalKind::Text),
+        (Token::Model, TerminalKind::Model),
+        (Token::Cell, TerminalKind::Cell),
+        (Token::Tab, TerminalKind::Tab),
+        (Token::Plus, TerminalKind::Sign),
+        (Token::Minus, TerminalKind::Sign),
+        (Token::Star, TerminalKind::Infix),
+        (Token::Slash, TerminalKind::Infix),
+        (Token::Caret, TerminalKind::Infix),
+        (Token::Ampersand, TerminalKind::Infix),
+        (Token::Equal, TerminalKind::Infix),
+        (Token::NotEqual, TerminalKind::Infix),
+        (Token::Less, TerminalKind::Infix),
+        (Token::LessEqual, TerminalKind::Infix),
+        (Token::Greater, TerminalKind::Infix),
+        (Token::GreaterEqual, TerminalKind::Infix),
+        (Token::DoubleEqual, TerminalKind::Misspelt),
+        (Token::BangEqual, TerminalKind::Misspelt),
+        (Token::Percent, TerminalKind::Percent),
+        (Token::Open, TerminalKind::Open),
+        (Token::Close, TerminalKind::Close),
+        (Token::OpenSquare, TerminalKind::OpenSquare),
+        (Token::CloseSquare, TerminalKind::CloseSquare),
+        (Token::Comma, TerminalKind::Comma),
+        (Token::Colon, TerminalKind::Colon),
+        (Token::Bang, TerminalKind::Bang),
+        (Token::Dot, TerminalKind::Dot),
+        (Token::Hash, TerminalKind::Hash),
+        (Token::Odd, TerminalKind::Odd),
+        (Token::Fault, TerminalKind::Fault),
+        (Token::Last, TerminalKind::Last),
     ];
-    let mut kinds = [Kind::Other; 256];
+    let mut kinds = [TerminalKind::Other; 256];
     let mut at = 0;
     while at < known.len() {
         kinds[known[at].0 as usize] = known[at].1;

@@ -4,8 +4,8 @@
 //! times as long. This one reads the same language without its faults and gives up at the first token that has no place,
 //! whereupon the other reads the text from the start. Tests hold the two together.
 
-use super::builder::{Args, Builder, Chain, List};
-use super::terminal::{Kind, Terminal};
+use super::builder::{Arguments, AstBuilder, Chain, PendingList};
+use super::terminal::{Terminal, TerminalKind};
 use formulac_syntax::ast::{BinaryOp, ExprId};
 use formulac_syntax::lex::Token;
 use formulac_syntax::span::Span;
@@ -35,7 +35,7 @@ enum Opener {
 
 /// What the next operand is joined to.
 #[derive(Clone, Copy, Debug)]
-enum Before {
+enum Preceding {
     Nothing,
     Operator(Chain, BinaryOp, u32),
     Colon(Chain),
@@ -43,44 +43,48 @@ enum Before {
 
 /// One more for each bracket, call or prefix that is open.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Level {
+pub(super) struct BracketLevel {
     opener: Opener,
-    before: Before,
+    before: Preceding,
     /// The arguments that a comma has closed.
-    args: Option<List>,
+    args: Option<PendingList>,
 }
 
-impl Level {
+impl BracketLevel {
     #[inline]
     fn new(opener: Opener) -> Self {
-        Self { opener, before: Before::Nothing, args: None }
+        Self { opener, before: Preceding::Nothing, args: None }
     }
 
     /// No sign stands before a range's second end or a tab's reference.
     fn takes_sign(&self) -> bool {
-        !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Before::Colon(_))
+        !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Preceding::Colon(_))
     }
 
     /// Nothing of the next argument is read yet, so that it may be empty.
     fn awaits_argument(&self) -> bool {
-        matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Before::Nothing)
+        matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Preceding::Nothing)
     }
 }
 
-struct Reader<'p, 'b, 's> {
+struct WellFormedReader<'p, 'b, 's> {
     tokens: std::slice::Iter<'p, (Token, Span)>,
-    builder: &'b mut Builder<'s>,
-    level: Level,
+    builder: &'b mut AstBuilder<'s>,
+    level: BracketLevel,
     /// The levels around it.
-    outer: &'b mut Vec<Level>,
+    outer: &'b mut Vec<BracketLevel>,
 }
 
 /// Reads all formulas of the tokens, which end with [`Token::Last`]; nothing when something is wrong, and then what was
 /// built is of no use.
-pub(super) fn parse(builder: &mut Builder<'_>, tokens: &[(Token, Span)], outer: &mut Vec<Level>) -> Option<()> {
+pub(super) fn parse(
+    builder: &mut AstBuilder<'_>,
+    tokens: &[(Token, Span)],
+    outer: &mut Vec<BracketLevel>,
+) -> Option<()> {
     outer.clear();
-    let level = Level::new(Opener::Formula);
-    let mut reader = Reader { tokens: tokens.iter(), builder, level, outer };
+    let level = BracketLevel::new(Opener::Formula);
+    let mut reader = WellFormedReader { tokens: tokens.iter(), builder, level, outer };
     loop {
         match reader.next()? {
             (Token::Start, _) => reader.formula()?,
@@ -90,7 +94,7 @@ pub(super) fn parse(builder: &mut Builder<'_>, tokens: &[(Token, Span)], outer: 
     }
 }
 
-impl Reader<'_, '_, '_> {
+impl WellFormedReader<'_, '_, '_> {
     #[inline]
     fn next(&mut self) -> Option<(Token, Span)> {
         self.tokens.next().copied()
@@ -111,7 +115,7 @@ impl Reader<'_, '_, '_> {
             self.builder.empty_formula();
             return Some(());
         }
-        self.level = Level::new(Opener::Formula);
+        self.level = BracketLevel::new(Opener::Formula);
         loop {
             let Some(mut operand) = self.operand()? else { continue };
             // Each turn closes a level, whose value is an operand of the one around it.
@@ -121,9 +125,9 @@ impl Reader<'_, '_, '_> {
                     Opener::Tab { l, m } => self.builder.tab(l, m, operand),
                     Opener::Formula | Opener::Bracket { .. } | Opener::Call { .. } => {
                         let chain = match self.level.before {
-                            Before::Nothing => self.builder.begin(operand),
-                            Before::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
-                            Before::Colon(chain) => self.builder.range(chain, operand),
+                            Preceding::Nothing => self.builder.begin(operand),
+                            Preceding::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
+                            Preceding::Colon(chain) => self.builder.range(chain, operand),
                         };
                         match self.after(chain)? {
                             Next::Operand => break,
@@ -140,7 +144,7 @@ impl Reader<'_, '_, '_> {
     #[inline]
     fn open(&mut self, opener: Opener) {
         self.outer.push(self.level);
-        self.level = Level::new(opener);
+        self.level = BracketLevel::new(opener);
     }
 
     /// An operand of one or three tokens, or what opens a level.
@@ -154,7 +158,7 @@ impl Reader<'_, '_, '_> {
                 let m = if field { self.take(Token::Name)?.end } else { r };
                 if self.take(Token::Open).is_some() {
                     if let Some(Span { start: c, end: r }) = self.take(Token::Close) {
-                        return Some(Some(self.builder.call(l, m, Args::None, c, r)));
+                        return Some(Some(self.builder.call(l, m, Arguments::None, c, r)));
                     }
                     self.open(Opener::Call { l, m });
                     return Some(None);
@@ -194,50 +198,50 @@ impl Reader<'_, '_, '_> {
             let (token, Span { start: l, end: r }) = self.next()?;
             let terminal = Terminal::of(token);
             match terminal.kind {
-                Kind::Infix | Kind::Sign => {
-                    self.level.before = Before::Operator(chain, terminal.operator(), l);
+                TerminalKind::Infix | TerminalKind::Sign => {
+                    self.level.before = Preceding::Operator(chain, terminal.operator(), l);
                     return Some(Next::Operand);
                 }
-                Kind::Misspelt => {
+                TerminalKind::Misspelt => {
                     let op = self.builder.misspelt(terminal, l, r);
-                    self.level.before = Before::Operator(chain, op, l);
+                    self.level.before = Preceding::Operator(chain, op, l);
                     return Some(Next::Operand);
                 }
-                Kind::Colon => {
-                    self.level.before = Before::Colon(chain);
+                TerminalKind::Colon => {
+                    self.level.before = Preceding::Colon(chain);
                     return Some(Next::Operand);
                 }
-                Kind::Percent => chain = self.builder.percent(chain, r),
-                Kind::OpenSquare => {
+                TerminalKind::Percent => chain = self.builder.percent(chain, r),
+                TerminalKind::OpenSquare => {
                     let frame = self.take(Token::Name)?;
                     let r = self.take(Token::CloseSquare)?.end;
                     chain = self.builder.timeframe(chain, frame.start, frame.end, r);
                 }
-                Kind::Comma => {
+                TerminalKind::Comma => {
                     let Opener::Call { .. } = self.level.opener else { return None };
                     let value = self.builder.finish(chain);
                     self.level.args = Some(match self.level.args {
                         None => self.builder.first_arg(value),
                         Some(list) => self.builder.next_arg(list, value),
                     });
-                    self.level.before = Before::Nothing;
+                    self.level.before = Preceding::Nothing;
                     return Some(Next::Operand);
                 }
-                Kind::Close => {
+                TerminalKind::Close => {
                     let value = self.builder.finish(chain);
                     return Some(Next::Closed(match self.level.opener {
                         Opener::Bracket { l } => self.builder.bracketed(l, value, r),
                         Opener::Call { l: name, m } => {
                             let args = match self.level.args {
-                                None => Args::One(value),
-                                Some(list) => Args::Several(self.builder.next_arg(list, value)),
+                                None => Arguments::One(value),
+                                Some(list) => Arguments::Several(self.builder.next_arg(list, value)),
                             };
                             self.builder.call(name, m, args, l, r)
                         }
                         _ => return None,
                     }));
                 }
-                Kind::End => {
+                TerminalKind::End => {
                     let Opener::Formula = self.level.opener else { return None };
                     let body = self.builder.finish(chain);
                     self.builder.formula(body);

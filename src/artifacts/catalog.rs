@@ -8,9 +8,9 @@ use serde::de::MapAccess;
 
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Entries, Json, Part, Text};
-use super::metadata::{self, Kind, Metadata, Sections};
-use super::value::Value;
+use super::lenient::{Entries, Json, LenientPart, LenientText};
+use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::value::MetaValue;
 
 /// What `dbt docs generate` found in the warehouse. A node that is not there was not built, or has no table; it is not
 /// said to be gone.
@@ -69,7 +69,7 @@ pub struct Stat {
     /// What people call it.
     pub label: Arc<str>,
     /// The figure.
-    pub value: Value,
+    pub value: MetaValue,
 }
 
 impl Catalog {
@@ -80,7 +80,7 @@ impl Catalog {
     /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut catalog = Self::default();
-        catalog.metadata = metadata::read(text, Kind::Catalog, &mut catalog)?;
+        catalog.metadata = metadata::read(text, ArtifactKind::Catalog, &mut catalog)?;
         catalog.tables.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         let places = catalog.tables.iter().enumerate();
         catalog.places = places.map(|(place, table)| (Arc::clone(&table.unique_id), place)).collect();
@@ -104,7 +104,7 @@ impl CatalogTable {
 
     /// A figure.
     #[must_use]
-    pub fn stat(&self, id: &str) -> Option<&Value> {
+    pub fn stat(&self, id: &str) -> Option<&MetaValue> {
         self.stats.iter().find(|stat| &*stat.id == id).map(|stat| &stat.value)
     }
 }
@@ -112,35 +112,35 @@ impl CatalogTable {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawTable<'a> {
-    metadata: Part<RawRelation<'a>>,
-    columns: Entries<'a, Part<RawColumn<'a>>>,
-    stats: Entries<'a, Part<RawStat<'a>>>,
+    metadata: LenientPart<RawCatalogRelation<'a>>,
+    columns: Entries<'a, LenientPart<RawCatalogColumn<'a>>>,
+    stats: Entries<'a, LenientPart<RawStat<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-struct RawRelation<'a> {
-    r#type: Text<'a>,
-    database: Text<'a>,
-    schema: Text<'a>,
-    name: Text<'a>,
-    comment: Text<'a>,
+struct RawCatalogRelation<'a> {
+    r#type: LenientText<'a>,
+    database: LenientText<'a>,
+    schema: LenientText<'a>,
+    name: LenientText<'a>,
+    comment: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-struct RawColumn<'a> {
-    name: Text<'a>,
-    r#type: Text<'a>,
-    index: Text<'a>,
-    comment: Text<'a>,
+struct RawCatalogColumn<'a> {
+    name: LenientText<'a>,
+    r#type: LenientText<'a>,
+    index: LenientText<'a>,
+    comment: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawStat<'a> {
-    id: Text<'a>,
-    label: Text<'a>,
+    id: LenientText<'a>,
+    label: LenientText<'a>,
     value: Json<'a>,
 }
 
@@ -155,7 +155,7 @@ impl<'de> Sections<'de> for Catalog {
     ) -> Result<bool, A::Error> {
         match name {
             "nodes" | "sources" => {
-                let raw: Entries<'de, Part<RawTable<'de>>> = map.next_value()?;
+                let raw: Entries<'de, LenientPart<RawTable<'de>>> = map.next_value()?;
                 self.tables.extend(raw.0.into_iter().map(|(id, raw)| raw.0.table(&id, interner)));
             }
             "errors" => {
@@ -170,21 +170,22 @@ impl<'de> Sections<'de> for Catalog {
 
 impl RawTable<'_> {
     fn table(self, id: &str, interner: &mut Interner) -> CatalogTable {
-        let Part(metadata) = self.metadata;
+        let LenientPart(metadata) = self.metadata;
         let mut columns = self.columns.0;
         // Stable, so that columns without a number stay in the order written, in front.
         columns.sort_by_key(|(_, column)| column.0.index.as_str().and_then(|text| text.parse::<i64>().ok()));
-        let columns = columns.into_iter().map(|(key, Part(raw))| CatalogColumn {
+        let columns = columns.into_iter().map(|(key, LenientPart(raw))| CatalogColumn {
             name: interner.text(raw.name.as_str().unwrap_or(&key)),
             data_type: interner.said(&raw.r#type),
             comment: interner.said(&raw.comment),
         });
         let columns = columns.collect();
-        let stats = self.stats.0.into_iter().filter(|(key, _)| key != "has_stats").map(|(key, Part(raw))| Stat {
-            id: interner.text(raw.id.as_str().unwrap_or(&key)),
-            label: interner.or_empty(&raw.label),
-            value: interner.value(raw.value),
-        });
+        let stats =
+            self.stats.0.into_iter().filter(|(key, _)| key != "has_stats").map(|(key, LenientPart(raw))| Stat {
+                id: interner.text(raw.id.as_str().unwrap_or(&key)),
+                label: interner.or_empty(&raw.label),
+                value: interner.value(raw.value),
+            });
         let stats = stats.collect();
         CatalogTable {
             unique_id: interner.text(id),

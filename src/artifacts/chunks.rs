@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::lenient::Text;
+use super::lenient::LenientText;
 use super::manifest::{Manifest, kind_of_section};
 use super::node::ResourceType;
 use crate::codec;
@@ -18,14 +18,14 @@ const SHORT: usize = 16;
 #[derive(Debug)]
 pub(super) struct Pieces<'t> {
     /// What stands in sections of nodes, in the order written.
-    pub nodes: Vec<Piece<'t>>,
+    pub nodes: Vec<ManifestChunk<'t>>,
     /// A manifest of all other sections.
     pub rest: String,
 }
 
 /// What stands below an id.
 #[derive(Debug)]
-pub(super) struct Piece<'t> {
+pub(super) struct ManifestChunk<'t> {
     /// What nodes of the section are.
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
@@ -65,11 +65,11 @@ impl Print {
 /// assert_eq!((after.nodes.len(), read.read()), (1, 0));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Outline {
+pub struct ManifestOutline {
     pub(super) prints: FxHashMap<Arc<str>, Print>,
 }
 
-impl Outline {
+impl ManifestOutline {
     fn print(&self, id: &str) -> Print {
         self.prints.get(id).copied().unwrap_or_default()
     }
@@ -78,16 +78,16 @@ impl Outline {
 impl Manifest {
     /// What tells the texts of its nodes from others.
     #[must_use]
-    pub fn outline(&self) -> Outline {
-        Outline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
+    pub fn outline(&self) -> ManifestOutline {
+        ManifestOutline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
     }
 }
 
 impl<'t> Pieces<'t> {
     /// The pieces of a text; `None` if it is no mapping of mappings, which a reader of JSON says better. It has to read
     /// the pieces too: what stands inside is not looked at. What the outline knows is passed over in one go.
-    pub fn of(text: &'t str, outline: &Outline) -> Option<Self> {
-        let mut walk = Walk { text, at: 0 };
+    pub fn of(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
+        let mut walk = TextWalk { text, at: 0 };
         let mut nodes = Vec::new();
         let mut rest = String::from("{");
         walk.entries(&mut |walk, key, name| {
@@ -113,7 +113,7 @@ impl<'t> Pieces<'t> {
                         (text, Print::of(kind, text))
                     }
                 };
-                nodes.push(Piece { kind, id, text, print });
+                nodes.push(ManifestChunk { kind, id, text, print });
                 Some(())
             })
         })?;
@@ -124,15 +124,15 @@ impl<'t> Pieces<'t> {
 }
 
 /// What goes over the value of an entry, given its key as it is written and as it reads.
-type OfEntry<'f, 't> = dyn FnMut(&mut Walk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
+type OfEntry<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
 
 /// A place in a text of JSON.
-struct Walk<'t> {
+struct TextWalk<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> Walk<'t> {
+impl<'t> TextWalk<'t> {
     fn next(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -164,7 +164,7 @@ impl<'t> Walk<'t> {
             let start = self.at;
             self.string()?;
             let key = self.text.get(start..self.at)?;
-            let name: Text<'t> = serde_json::from_str(key).ok()?;
+            let name: LenientText<'t> = serde_json::from_str(key).ok()?;
             if !self.takes(b':') {
                 return None;
             }
@@ -233,10 +233,10 @@ impl<'t> Walk<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outline, Pieces};
+    use super::{ManifestOutline, Pieces};
 
     fn told(text: &str) -> Option<String> {
-        let pieces = Pieces::of(text, &Outline::default())?;
+        let pieces = Pieces::of(text, &ManifestOutline::default())?;
         let nodes: Vec<String> =
             pieces.nodes.iter().map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text)).collect();
         Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))

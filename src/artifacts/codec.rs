@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::chunks::{Outline, Print};
+use super::chunks::{ManifestOutline, Print};
 use super::freshness::{Criteria, Threshold};
-use super::manifest::{Keep, Manifest};
-use super::manifest_diff::Difference;
+use super::manifest::{KeptParts, Manifest};
+use super::manifest_diff::NodeDifference;
 use super::metadata::Metadata;
 use super::node::{
-    Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
-    SavedQuery, Source, Test, UnitTest,
+    Constraint, ConstraintKind, DbtGroup, DocBlock, Exposure, FunctionNode, ManifestNode, NodeColumn, NodeDetail,
+    Owner, ResourceType, SavedQuery, SourceNode, TestNode, UnitTest,
 };
 use super::references::Ref;
-use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
-use super::value::{Fields, Value};
-use crate::codec::{self, DEPTH, Reader, Stored, Writer, structs};
+use super::semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
+use super::value::{MetaValue, ValueFields};
+use crate::codec::{self, CodecReader, CodecWriter, DEPTH, Stored, structs};
 
 impl Manifest {
     /// The manifest in the form that [`from_stored`](Self::from_stored) reads.
@@ -43,7 +43,7 @@ impl Manifest {
     }
 }
 
-impl Difference {
+impl NodeDifference {
     /// The difference in the form that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
@@ -57,7 +57,7 @@ impl Difference {
     }
 }
 
-impl Outline {
+impl ManifestOutline {
     /// The outline in the form that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
@@ -76,26 +76,26 @@ impl Outline {
 }
 
 structs! {
-    Difference { left, manifest }
+    NodeDifference { left, manifest }
     Print { hash, length }
-    Keep { raw_code, compiled_code, only_names }
+    KeptParts { raw_code, compiled_code, only_names }
     Metadata { version, dbt_version, generated_at, invocation_id, project_name, adapter_type, newer }
-    Node {
+    ManifestNode {
         unique_id, name, resource_type, package, path, original_file_path, patch_path, patch_package, fqn, database,
         schema, alias, relation_name, description, doc_blocks, columns, tags, meta, config, access, group, version,
         latest_version, deprecation_date, has_time_spine, constraints, primary_key, contract_enforced, checksum,
         raw_code, compiled_code, depends_on, macros, refs, detail, print,
     }
-    Column { name, description, data_type, meta, tags, constraints, quote, granularity, doc_blocks }
+    NodeColumn { name, description, data_type, meta, tags, constraints, quote, granularity, doc_blocks }
     Constraint { kind, name, expression, columns, to, to_columns }
-    Test { name, namespace, kwargs, attached_node, column_name }
-    Source { source_name, source_description, loader, loaded_at_field, freshness }
+    TestNode { name, namespace, kwargs, attached_node, column_name }
+    SourceNode { source_name, source_description, loader, loaded_at_field, freshness }
     Criteria { warn_after, error_after, filter }
     Threshold { count, period }
     Exposure { kind, label, maturity, url, owner }
     Owner { name, email }
     Metric { label, kind, type_params, filter, time_granularity }
-    SemanticModel {
+    DbtSemanticModel {
         label, model, relation_name, agg_time_dimension, primary_entity, entities, dimensions, measures,
     }
     Entity { name, kind, description, label, expr }
@@ -105,13 +105,13 @@ structs! {
     }
     SavedQuery { label, metrics, group_by }
     UnitTest { model }
-    Function { arguments, returns }
-    Group { unique_id, name, package, description, owner }
+    FunctionNode { arguments, returns }
+    DbtGroup { unique_id, name, package, description, owner }
     DocBlock { unique_id, name, package, original_file_path, text }
 }
 
 impl Stored for Manifest {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         let Self { metadata, nodes, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
         metadata.write(to);
         nodes.write(to);
@@ -123,7 +123,7 @@ impl Stored for Manifest {
         keep.write(to);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(Self {
             metadata: Stored::read(from)?,
             nodes: Stored::read(from)?,
@@ -139,17 +139,17 @@ impl Stored for Manifest {
 }
 
 impl Stored for ResourceType {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.text(self.name());
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         from.text().map(|name| Self::from_name(name))
     }
 }
 
 impl Stored for ConstraintKind {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.number(match self {
             Self::Custom => 0,
             Self::NotNull => 1,
@@ -160,7 +160,7 @@ impl Stored for ConstraintKind {
         });
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(match from.number()? {
             0 => Self::Custom,
             1 => Self::NotNull,
@@ -177,7 +177,7 @@ impl Stored for ConstraintKind {
 macro_rules! variants {
     ($name:ident: $($plain:ident = $nothing:literal),* ; $($variant:ident = $number:literal),*) => {
         impl Stored for $name {
-            fn write<'m>(&'m self, to: &mut Writer<'m>) {
+            fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
                 match self {
                     $(Self::$plain => to.number($nothing),)*
                     $(Self::$variant(it) => {
@@ -187,7 +187,7 @@ macro_rules! variants {
                 }
             }
 
-            fn read(from: &mut Reader<'_>) -> Option<Self> {
+            fn read(from: &mut CodecReader<'_>) -> Option<Self> {
                 from.depth += 1;
                 if from.depth > DEPTH {
                     return None;
@@ -204,21 +204,21 @@ macro_rules! variants {
     };
 }
 
-variants! { Value: Null = 0; Bool = 1, Number = 2, Text = 3, List = 4, Map = 5 }
-variants! { Detail: None = 0; Test = 1, Source = 2, Exposure = 3, Metric = 4, SemanticModel = 5, SavedQuery = 6, UnitTest = 7, Function = 8 }
+variants! { MetaValue: Null = 0; Bool = 1, Number = 2, Text = 3, List = 4, Map = 5 }
+variants! { NodeDetail: None = 0; Test = 1, Source = 2, Exposure = 3, Metric = 4, SemanticModel = 5, SavedQuery = 6, UnitTest = 7, Function = 8 }
 
-impl Stored for Fields {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+impl Stored for ValueFields {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         self.0.write(to);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Stored::read(from).map(Self)
     }
 }
 
 impl Stored for Ref {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         match self {
             Self::Model { name, package, version } => {
                 to.number(0);
@@ -234,7 +234,7 @@ impl Stored for Ref {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(match from.number()? {
             0 => Self::Model { name: Stored::read(from)?, package: Stored::read(from)?, version: Stored::read(from)? },
             1 => Self::Source { source: Stored::read(from)?, table: Stored::read(from)? },

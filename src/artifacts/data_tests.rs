@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 
 use super::manifest::Manifest;
-use super::node::{Node, ResourceType, Test};
-use super::value::Value;
+use super::node::{ManifestNode, ResourceType, TestNode};
+use super::value::MetaValue;
 
 /// A data test that runs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DataTest<'m> {
     /// The test itself.
-    pub node: &'m Node,
+    pub node: &'m ManifestNode,
     /// What is tested; none for a singular test, which is linked by what it reads only.
-    pub on: Option<&'m Node>,
+    pub on: Option<&'m ManifestNode>,
     /// The column, without quotes.
     pub column: Option<Cow<'m, str>>,
     /// What it says.
@@ -29,7 +29,7 @@ pub enum Check<'m> {
     /// No value of the column stands twice.
     Unique,
     /// The column has these values only, beside NULL.
-    AcceptedValues(&'m [Value]),
+    AcceptedValues(&'m [MetaValue]),
     /// Each value of the column stands in a column of another table.
     Relationships {
         /// The id of the other table's node; `None` if it is not in the manifest.
@@ -52,7 +52,7 @@ impl Manifest {
         self.of_type(ResourceType::Test).filter_map(|node| self.data_test(node, node.test()?)).collect()
     }
 
-    fn data_test<'m>(&'m self, node: &'m Node, test: &'m Test) -> Option<DataTest<'m>> {
+    fn data_test<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode) -> Option<DataTest<'m>> {
         let Some(name) = test.name.as_deref() else {
             return Some(DataTest { node, on: None, column: None, check: Check::Singular });
         };
@@ -61,14 +61,14 @@ impl Manifest {
             Some(id) => self.node(id),
             None => self.referred(node, test.kwargs.get("model")?.as_str()?),
         }?;
-        let text = |key: &str| test.kwargs.get(key).and_then(Value::scalar);
+        let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::scalar);
         let column = test.column_name.as_deref().or_else(|| text("column_name"));
         Some(DataTest { node, on: Some(on), column: column.map(unquoted), check: self.check(node, test, name) })
     }
 
-    fn check<'m>(&'m self, node: &'m Node, test: &'m Test, name: &'m str) -> Check<'m> {
-        let listed = |key: &str| test.kwargs.get(key).and_then(Value::as_list);
-        let text = |key: &str| test.kwargs.get(key).and_then(Value::as_str);
+    fn check<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode, name: &'m str) -> Check<'m> {
+        let listed = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_list);
+        let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_str);
         let to = || text("to").and_then(|to| self.referred(node, to)).map(|to| &*to.unique_id);
         match (name, text("field")) {
             ("not_null", _) => Check::NotNull,
@@ -77,7 +77,7 @@ impl Manifest {
             ("relationships", Some(field)) => Check::Relationships { to: to(), field: unquoted(field) },
             // That of the package `dbt_utils`, or a copy of it under its name.
             ("unique_combination_of_columns", _) => {
-                let names = listed("combination_of_columns").unwrap_or_default().iter().filter_map(Value::scalar);
+                let names = listed("combination_of_columns").unwrap_or_default().iter().filter_map(MetaValue::scalar);
                 Check::UniqueTogether(names.map(unquoted).collect())
             }
             _ => Check::Other(name),

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::metadata::Kind;
+use super::metadata::ArtifactKind;
 
 /// What is wrong with a text that should be an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum ArtifactFault {
     /// It is no JSON, ends too early, or a part has a shape that no version gives it.
     Broken,
     /// It is another artifact: the kind as dbt names it, `run-results`.
@@ -29,8 +29,8 @@ pub enum Fault {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactError {
-    kind: Kind,
-    fault: Fault,
+    kind: ArtifactKind,
+    fault: ArtifactFault,
     /// What the reader of JSON says.
     reason: String,
     line: usize,
@@ -38,14 +38,14 @@ pub struct ArtifactError {
 }
 
 impl ArtifactError {
-    pub(super) fn new(kind: Kind, fault: Fault, error: Option<&serde_json::Error>) -> Self {
+    pub(super) fn new(kind: ArtifactKind, fault: ArtifactFault, error: Option<&serde_json::Error>) -> Self {
         let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
         Self { kind, fault, reason: error.map(ToString::to_string).unwrap_or_default(), line, column }
     }
 
     /// What is wrong.
     #[must_use]
-    pub fn fault(&self) -> &Fault {
+    pub fn fault(&self) -> &ArtifactFault {
         &self.fault
     }
 
@@ -79,9 +79,11 @@ impl ArtifactError {
     pub fn help(&self) -> String {
         let command = self.kind.command();
         match self.fault {
-            Fault::Broken => format!("let dbt write it again with `{command}`"),
-            Fault::Other(_) | Fault::NotAnArtifact => format!("give the {}; `{command}` writes it", self.kind.file()),
-            Fault::TooOld(_) => format!("let a newer dbt write it, with `{command}`"),
+            ArtifactFault::Broken => format!("let dbt write it again with `{command}`"),
+            ArtifactFault::Other(_) | ArtifactFault::NotAnArtifact => {
+                format!("give the {}; `{command}` writes it", self.kind.file())
+            }
+            ArtifactFault::TooOld(_) => format!("let a newer dbt write it, with `{command}`"),
         }
     }
 }
@@ -90,12 +92,12 @@ impl fmt::Display for ArtifactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.name();
         match &self.fault {
-            Fault::Broken => write!(f, "dbt's {kind} is broken: {}", self.reason),
-            Fault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
-            Fault::TooOld(version) => {
+            ArtifactFault::Broken => write!(f, "dbt's {kind} is broken: {}", self.reason),
+            ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
+            ArtifactFault::TooOld(version) => {
                 write!(f, "dbt's {kind} is v{version}, and v{} is the oldest that is read", self.kind.versions().0)
             }
-            Fault::NotAnArtifact => write!(f, "expected dbt's {kind}, found other JSON"),
+            ArtifactFault::NotAnArtifact => write!(f, "expected dbt's {kind}, found other JSON"),
         }
     }
 }

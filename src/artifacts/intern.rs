@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::lenient::{Json, Text, Words};
-use super::value::{Fields, Value};
+use super::lenient::{Json, LenientText, LenientTexts};
+use super::value::{MetaValue, ValueFields};
 
 /// The texts that were seen.
 #[derive(Debug, Default)]
@@ -25,47 +25,47 @@ impl Interner {
     }
 
     /// Empty where there is none.
-    pub fn or_empty(&mut self, text: &Text<'_>) -> Arc<str> {
+    pub fn or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
         self.text(text.as_str().unwrap_or_default())
     }
 
     /// None for an empty text.
-    pub fn said(&mut self, text: &Text<'_>) -> Option<Arc<str>> {
+    pub fn said(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str().filter(|text| !text.is_empty()).map(|text| self.text(text))
     }
 
-    pub fn words(&mut self, words: &Words<'_>) -> Vec<Arc<str>> {
+    pub fn words(&mut self, words: &LenientTexts<'_>) -> Vec<Arc<str>> {
         words.0.iter().map(|word| self.text(word)).collect()
     }
 
     /// As deep as the text nests, which the reader of JSON limits.
-    pub fn value(&mut self, json: Json<'_>) -> Value {
+    pub fn value(&mut self, json: Json<'_>) -> MetaValue {
         match json {
-            Json::Null => Value::Null,
-            Json::Bool(it) => Value::Bool(it),
-            Json::Number(text) => Value::Number(self.text(&text)),
-            Json::Text(text) => Value::Text(self.text(&text)),
+            Json::Null => MetaValue::Null,
+            Json::Bool(it) => MetaValue::Bool(it),
+            Json::Number(text) => MetaValue::Number(self.text(&text)),
+            Json::Text(text) => MetaValue::Text(self.text(&text)),
             Json::List(items) => {
                 let mut kept = Vec::with_capacity(items.len());
                 kept.extend(items.into_iter().map(|item| self.value(item)));
-                Value::List(kept)
+                MetaValue::List(kept)
             }
-            Json::Map(fields) => Value::Map(self.map(fields)),
+            Json::Map(fields) => MetaValue::Map(self.map(fields)),
         }
     }
 
     /// The fields of a mapping; none of anything else.
-    pub fn fields(&mut self, json: Json<'_>) -> Fields {
+    pub fn fields(&mut self, json: Json<'_>) -> ValueFields {
         match json {
             Json::Map(fields) => self.map(fields),
-            _ => Fields::default(),
+            _ => ValueFields::default(),
         }
     }
 
-    fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> Fields {
+    fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
         // Not collected from the one into the other: that would keep the room of what is larger.
         let mut kept = Vec::with_capacity(fields.len());
         kept.extend(fields.into_iter().map(|(key, value)| (self.text(&key), self.value(value))));
-        Fields::new(kept)
+        ValueFields::new(kept)
     }
 }

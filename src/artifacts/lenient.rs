@@ -10,9 +10,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A text, or a number or truth value as it prints.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Text<'a>(pub Option<Cow<'a, str>>);
+pub(super) struct LenientText<'a>(pub Option<Cow<'a, str>>);
 
-impl Text<'_> {
+impl LenientText<'_> {
     pub fn as_str(&self) -> Option<&str> {
         self.0.as_deref()
     }
@@ -24,7 +24,7 @@ impl Text<'_> {
 
 /// The texts of a list, or the one text.
 #[derive(Debug, Default)]
-pub(super) struct Words<'a>(pub Vec<Cow<'a, str>>);
+pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
 /// `true`, `false`, or neither.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,17 +32,17 @@ pub(super) struct Flag(pub Option<bool>);
 
 /// A mapping as `T`; of another shape nothing.
 #[derive(Debug, Default)]
-pub(super) struct Part<T>(pub T);
+pub(super) struct LenientPart<T>(pub T);
 
 /// A list; `null` is none, and anything else a fault.
 #[derive(Debug)]
-pub(super) struct List<T>(pub Vec<T>);
+pub(super) struct LenientList<T>(pub Vec<T>);
 
 /// A mapping by names, in the order written; `null` is none, and anything else a fault.
 #[derive(Debug)]
 pub(super) struct Entries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
 
-impl<T> Default for List<T> {
+impl<T> Default for LenientList<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
@@ -88,8 +88,8 @@ impl<'a> Json<'a> {
     }
 
     /// The text of a scalar.
-    pub fn into_text(self) -> Text<'a> {
-        Text(match self {
+    pub fn into_text(self) -> LenientText<'a> {
+        LenientText(match self {
             Self::Text(text) => Some(text),
             Self::Number(text) => Some(Cow::Owned(text)),
             Self::Bool(it) => Some(Cow::Borrowed(if it { "true" } else { "false" })),
@@ -98,8 +98,8 @@ impl<'a> Json<'a> {
     }
 
     /// The texts of a list of scalars, or the one text.
-    pub fn into_words(self) -> Words<'a> {
-        Words(match self {
+    pub fn into_words(self) -> LenientTexts<'a> {
+        LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),
             other => other.into_text().0.into_iter().collect(),
         })
@@ -122,47 +122,47 @@ macro_rules! any {
 
 struct AnyText<'a>(PhantomData<&'a ()>);
 
-any! { AnyText, Text<'a>,
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'a>, E> {
-        Ok(Text(Some(Cow::Borrowed(text))))
+any! { AnyText, LenientText<'a>,
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<LenientText<'a>, E> {
+        Ok(LenientText(Some(Cow::Borrowed(text))))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
-        Ok(Text(Some(Cow::Owned(text.to_owned()))))
+    fn visit_str<E>(self, text: &str) -> Result<LenientText<'a>, E> {
+        Ok(LenientText(Some(Cow::Owned(text.to_owned()))))
     }
 
-    fn visit_bool<E>(self, it: bool) -> Result<Text<'a>, E> {
+    fn visit_bool<E>(self, it: bool) -> Result<LenientText<'a>, E> {
         Ok(Json::Bool(it).into_text())
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Text<'a>, E> {
-        Ok(Text(Some(Cow::Owned(number.to_string()))))
+    fn visit_i64<E>(self, number: i64) -> Result<LenientText<'a>, E> {
+        Ok(LenientText(Some(Cow::Owned(number.to_string()))))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Text<'a>, E> {
-        Ok(Text(Some(Cow::Owned(number.to_string()))))
+    fn visit_u64<E>(self, number: u64) -> Result<LenientText<'a>, E> {
+        Ok(LenientText(Some(Cow::Owned(number.to_string()))))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Text<'a>, E> {
-        Ok(Text(Some(Cow::Owned(format!("{number:?}")))))
+    fn visit_f64<E>(self, number: f64) -> Result<LenientText<'a>, E> {
+        Ok(LenientText(Some(Cow::Owned(format!("{number:?}")))))
     }
 
-    fn visit_unit<E>(self) -> Result<Text<'a>, E> {
-        Ok(Text(None))
+    fn visit_unit<E>(self) -> Result<LenientText<'a>, E> {
+        Ok(LenientText(None))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'a>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientText<'a>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
+        Ok(LenientText(None))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text<'a>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientText<'a>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
+        Ok(LenientText(None))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(AnyText(PhantomData))
     }
@@ -170,7 +170,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(from)?;
+        let text = LenientText::deserialize(from)?;
         Ok(Self(text.as_str().and_then(|text| text.parse().ok())))
     }
 }
@@ -216,7 +216,7 @@ any! { AnyJson, Json<'a>,
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'a>, A::Error> {
         let mut fields = Vec::new();
-        while let Some(key) = map.next_key::<Text<'a>>()? {
+        while let Some(key) = map.next_key::<LenientText<'a>>()? {
             fields.push((key.0.unwrap_or_default(), map.next_value()?));
         }
         Ok(Json::Map(fields))
@@ -229,7 +229,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LenientTexts<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Json::deserialize(from).map(Json::into_words)
     }
@@ -238,53 +238,53 @@ impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
 struct AnyPart<T>(PhantomData<T>);
 
 impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for AnyPart<T> {
-    type Value = Part<T>;
+    type Value = LenientPart<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Part<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Part)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LenientPart<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(LenientPart)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Part<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientPart<T>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Part::default())
+        Ok(LenientPart::default())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Part<T>, E> {
-        Ok(Part::default())
+    fn visit_str<E>(self, _: &str) -> Result<LenientPart<T>, E> {
+        Ok(LenientPart::default())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Part<T>, E> {
-        Ok(Part::default())
+    fn visit_bool<E>(self, _: bool) -> Result<LenientPart<T>, E> {
+        Ok(LenientPart::default())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Part<T>, E> {
-        Ok(Part::default())
+    fn visit_i64<E>(self, _: i64) -> Result<LenientPart<T>, E> {
+        Ok(LenientPart::default())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Part<T>, E> {
-        Ok(Part::default())
+    fn visit_u64<E>(self, _: u64) -> Result<LenientPart<T>, E> {
+        Ok(LenientPart::default())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Part<T>, E> {
-        Ok(Part::default())
+    fn visit_f64<E>(self, _: f64) -> Result<LenientPart<T>, E> {
+        Ok(LenientPart::default())
     }
 
-    fn visit_unit<E>(self) -> Result<Part<T>, E> {
-        Ok(Part::default())
+    fn visit_unit<E>(self) -> Result<LenientPart<T>, E> {
+        Ok(LenientPart::default())
     }
 }
 
-impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for Part<T> {
+impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for LenientPart<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(AnyPart(PhantomData))
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientList<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(Self(Option::deserialize(from)?.unwrap_or_default()))
     }
@@ -305,7 +305,7 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for AnyEntries<'a, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'a, T>, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Text<'a>>()? {
+        while let Some(key) = map.next_key::<LenientText<'a>>()? {
             entries.push((key.0.unwrap_or_default(), map.next_value()?));
         }
         Ok(Entries(entries))

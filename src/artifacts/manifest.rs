@@ -7,13 +7,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::chunks::{Outline, Piece, Pieces};
+use super::chunks::{ManifestChunk, ManifestOutline, Pieces};
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Entries, Part, Text};
-use super::manifest_diff::Changes;
-use super::metadata::{self, Kind, Metadata, Sections};
-use super::node::{DocBlock, Group, Node, ResourceType};
+use super::lenient::{Entries, LenientPart, LenientText};
+use super::manifest_diff::ManifestChanges;
+use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 
@@ -24,13 +24,13 @@ const TOGETHER: usize = 1_000;
 
 /// What is kept of a manifest beside what always is: code is most of its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
+pub struct KeptParts {
     pub(super) raw_code: bool,
     pub(super) compiled_code: bool,
     pub(super) only_names: bool,
 }
 
-impl Keep {
+impl KeptParts {
     /// With the code of models as it is written.
     #[must_use]
     pub fn raw_code(mut self) -> Self {
@@ -78,18 +78,18 @@ pub struct Manifest {
     /// What it says of itself.
     pub metadata: Metadata,
     /// Models, seeds, snapshots, tests, sources, exposures, metrics and what else is enabled, by their unique ids.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<ManifestNode>,
     /// What is switched off, by unique ids; an id may stand there several times.
-    pub disabled: Vec<Node>,
+    pub disabled: Vec<ManifestNode>,
     /// The groups, by their ids.
-    pub groups: Vec<Group>,
+    pub groups: Vec<DbtGroup>,
     /// The docs blocks, by their ids.
     pub docs: Vec<DocBlock>,
     /// The ids of all macros, in order.
     pub macros: Vec<Arc<str>>,
     /// For each of them the ids of the macros that it uses itself.
     pub macro_uses: Vec<Vec<Arc<str>>>,
-    pub(super) keep: Keep,
+    pub(super) keep: KeptParts,
     pub(super) places: FxHashMap<Arc<str>, usize>,
 }
 
@@ -99,11 +99,11 @@ impl Manifest {
     /// # Errors
     ///
     /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
-    pub fn from_text(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
+    pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         if text.len() < LARGE {
             Self::in_a_row(text, keep)
         } else {
-            Self::updated(text, keep, &Outline::default(), || None).map(|it| it.0)
+            Self::updated(text, keep, &ManifestOutline::default(), || None).map(|it| it.0)
         }
     }
 
@@ -128,10 +128,10 @@ impl Manifest {
     /// ```
     pub fn updated(
         text: &str,
-        keep: Keep,
-        outline: &Outline,
+        keep: KeptParts,
+        outline: &ManifestOutline,
         before: impl FnOnce() -> Option<Self>,
-    ) -> Result<(Self, Changes), ArtifactError> {
+    ) -> Result<(Self, ManifestChanges), ArtifactError> {
         let nothing = || Self { keep, ..Self::default() };
         let pieces = Pieces::of(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
@@ -141,12 +141,12 @@ impl Manifest {
         // What is wrong, and where, is said of the whole.
         let manifest = Self::in_a_row(text, keep)?;
         let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
-        Ok((manifest, Changes { read, left: Vec::new() }))
+        Ok((manifest, ManifestChanges { read, left: Vec::new() }))
     }
 
-    fn in_a_row(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
-        let mut reader = Reader { keep, manifest: Self { keep, ..Self::default() } };
-        let metadata = metadata::read(text, Kind::Manifest, &mut reader)?;
+    fn in_a_row(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
+        let mut reader = ManifestReader { keep, manifest: Self { keep, ..Self::default() } };
+        let metadata = metadata::read(text, ArtifactKind::Manifest, &mut reader)?;
         let mut manifest = Self { metadata, ..reader.manifest };
         // Nodes are large: each is moved once.
         manifest.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
@@ -158,27 +158,27 @@ impl Manifest {
     }
 
     /// The manifest of these pieces, and which nodes were read; `None` if something is wrong with one.
-    fn of_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, Changes)> {
-        enum Part {
+    fn of_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
+        enum ManifestPart {
             Rest(Option<Box<Manifest>>),
             Nodes(Option<Vec<OfPiece>>),
         }
         let (keep, all) = (self.keep, &pieces.nodes);
         let part = |number: usize| {
             let Some(number) = number.checked_sub(1) else {
-                return Part::Rest(Self::in_a_row(&pieces.rest, keep).ok().map(Box::new));
+                return ManifestPart::Rest(Self::in_a_row(&pieces.rest, keep).ok().map(Box::new));
             };
             let mut interner = Interner::default();
             let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
-            Part::Nodes(some.map(|piece| self.of_piece(piece, &mut interner)).collect())
+            ManifestPart::Nodes(some.map(|piece| self.of_piece(piece, &mut interner)).collect())
         };
         let parts = parallel::each(1 + all.len().div_ceil(TOGETHER), part);
         let (mut rest, mut new) = (None, Vec::new());
         let mut is_kept = vec![false; self.nodes.len()];
         for part in parts {
             match part {
-                Part::Rest(read) => rest = Some(read?),
-                Part::Nodes(read) => {
+                ManifestPart::Rest(read) => rest = Some(read?),
+                ManifestPart::Nodes(read) => {
                     for of_piece in read? {
                         match of_piece {
                             OfPiece::Known(place) => *is_kept.get_mut(place)? = true,
@@ -190,7 +190,7 @@ impl Manifest {
         }
         let mut nodes = std::mem::take(&mut self.nodes);
         let mut changes =
-            Changes { read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(), left: Vec::new() };
+            ManifestChanges { read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(), left: Vec::new() };
         let mut is_kept = is_kept.into_iter();
         nodes.retain(|node| {
             let is_kept = is_kept.next() == Some(true);
@@ -201,12 +201,12 @@ impl Manifest {
         });
         let manifest = Self { nodes, ..*rest? }.with_nodes(new);
         // Which of two is meant says the order in the text.
-        let is_twice = |pair: &[Node]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
+        let is_twice = |pair: &[ManifestNode]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
         (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
     }
 
     /// The same with more nodes.
-    pub(super) fn with_nodes(mut self, new: Vec<Node>) -> Self {
+    pub(super) fn with_nodes(mut self, new: Vec<ManifestNode>) -> Self {
         self.nodes.extend(new);
         if !self.nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
             // Nodes are large: each is moved once.
@@ -217,7 +217,7 @@ impl Manifest {
     }
 
     /// What stands below an id: the node that is known, where its text is the same, or what is read.
-    fn of_piece(&self, piece: &Piece<'_>, interner: &mut Interner) -> Option<OfPiece> {
+    fn of_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
         if let Some(place) = self.place(&piece.id)
             && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
         {
@@ -247,19 +247,19 @@ impl Manifest {
 
     /// The node of this id, where it is there and enabled.
     #[must_use]
-    pub fn node(&self, unique_id: &str) -> Option<&Node> {
+    pub fn node(&self, unique_id: &str) -> Option<&ManifestNode> {
         self.nodes.get(self.place(unique_id)?)
     }
 
     /// The nodes of a kind, in the order of their ids.
-    pub fn of_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &Node> {
+    pub fn of_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &ManifestNode> {
         self.nodes.iter().filter(move |node| node.resource_type == resource_type)
     }
 
     /// For each node the places of those that it reads, each once; what is not there is left out.
     #[must_use]
     pub fn parents(&self) -> Vec<Vec<usize>> {
-        let parents = |node: &Node| {
+        let parents = |node: &ManifestNode| {
             let mut places: Vec<usize> = node.depends_on.iter().filter_map(|id| self.place(id)).collect();
             places.sort_unstable();
             places.dedup();
@@ -324,12 +324,12 @@ impl Manifest {
 }
 
 /// A manifest while it is read.
-struct Reader {
-    keep: Keep,
+struct ManifestReader {
+    keep: KeptParts,
     manifest: Manifest,
 }
 
-impl<'de> Sections<'de> for Reader {
+impl<'de> Sections<'de> for ManifestReader {
     const TELLING: &'static str = "nodes";
 
     fn section<A: MapAccess<'de>>(
@@ -353,15 +353,15 @@ impl<'de> Sections<'de> for Reader {
                 }))?;
             }
             "groups" => {
-                let raw: Entries<'de, Part<RawGroup<'de>>> = map.next_value()?;
+                let raw: Entries<'de, LenientPart<RawGroup<'de>>> = map.next_value()?;
                 manifest.groups = raw.0.into_iter().map(|(id, raw)| raw.0.group(&id, interner)).collect();
             }
             "docs" => {
-                let raw: Entries<'de, Part<RawDoc<'de>>> = map.next_value()?;
+                let raw: Entries<'de, LenientPart<RawDoc<'de>>> = map.next_value()?;
                 manifest.docs = raw.0.into_iter().map(|(id, raw)| raw.0.block(&id, interner)).collect();
             }
             "macros" => {
-                let raw: Entries<'de, Part<RawMacro<'de>>> = map.next_value()?;
+                let raw: Entries<'de, LenientPart<RawMacro<'de>>> = map.next_value()?;
                 let mut macros: Vec<_> = raw.0.into_iter().map(|(id, raw)| (interner.text(&id), raw.0)).collect();
                 macros.sort_by(|(one, _), (other, _)| one.cmp(other));
                 manifest.macro_uses = macros.iter().map(|(_, raw)| raw.uses(interner)).collect();
@@ -394,7 +394,7 @@ enum OfPiece {
     /// The node at this place of the manifest before, as it was.
     Known(usize),
     /// What was read, which is one node mostly.
-    Read(Vec<Node>),
+    Read(Vec<ManifestNode>),
 }
 
 /// Takes each node of a section as soon as it is read, so that no section is held twice. Below an id a node may stand,
@@ -421,7 +421,7 @@ impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for Each<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Text<'de>>()? {
+        while let Some(key) = map.next_key::<LenientText<'de>>()? {
             map.next_value_seed(OneOrMore { id: key.0.unwrap_or_default(), take: &mut self.0 })?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::manifest::Manifest;
 
 /// The ids of the nodes that an update of a manifest was about.
 #[derive(Clone, Debug, Default)]
-pub struct Changes {
+pub struct ManifestChanges {
     /// Those that were read.
     pub(super) read: Vec<Arc<str>>,
     /// Those of the earlier manifest that were not taken over.
@@ -29,13 +29,13 @@ pub struct Changes {
 /// assert_eq!(&*earlier.with(difference).node("model.shop.b").unwrap().name, "c");
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Difference {
+pub struct NodeDifference {
     pub(super) left: Vec<Arc<str>>,
     /// All but the nodes that were taken over.
     pub(super) manifest: Manifest,
 }
 
-impl Changes {
+impl ManifestChanges {
     /// How many nodes were read.
     #[must_use]
     pub fn read(&self) -> usize {
@@ -46,7 +46,7 @@ impl Changes {
 impl Manifest {
     /// What it has beside the nodes that an update took over from the earlier one; all but nodes where nothing changed.
     #[must_use]
-    pub fn difference(&self, changes: &Changes) -> Difference {
+    pub fn difference(&self, changes: &ManifestChanges) -> NodeDifference {
         let Self { metadata, nodes: _, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
         let nodes = changes.read.iter().filter_map(|id| self.node(id)).cloned().collect();
         let manifest = Self {
@@ -60,13 +60,13 @@ impl Manifest {
             keep: *keep,
             places: Default::default(),
         };
-        Difference { left: changes.left.clone(), manifest }
+        NodeDifference { left: changes.left.clone(), manifest }
     }
 
     /// The later manifest of which that is the difference to this one.
     #[must_use]
-    pub fn with(self, difference: Difference) -> Self {
-        let Difference { left, manifest } = difference;
+    pub fn with(self, difference: NodeDifference) -> Self {
+        let NodeDifference { left, manifest } = difference;
         let left: FxHashSet<Arc<str>> = left.into_iter().collect();
         let mut nodes = self.nodes;
         if !left.is_empty() {
@@ -83,8 +83,8 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::super::chunks::{Outline, Print};
-    use super::super::manifest::Keep;
+    use super::super::chunks::{ManifestOutline, Print};
+    use super::super::manifest::KeptParts;
     use super::Manifest;
 
     const SECTIONS: [&str; 6] = ["nodes", "sources", "exposures", "metrics", "semantic_models", "disabled"];
@@ -140,10 +140,10 @@ mod tests {
     /// only what differs was stored.
     #[test]
     fn a_later_manifest_is_as_if_it_were_read_by_itself() {
-        let keep = Keep::default().compiled_code();
+        let keep = KeptParts::default().compiled_code();
         let (mut dice, mut taken) = (Dice(7), 0);
         for text in fixtures() {
-            let nothing = Outline::default();
+            let nothing = ManifestOutline::default();
             let (mut before, _) = Manifest::updated(&text, keep, &nothing, || None).unwrap();
             assert!(all(before.clone()) == all(Manifest::from_text(&text, keep).unwrap()));
             let mut root: Map<String, Value> = serde_json::from_str(&text).unwrap();
@@ -155,7 +155,7 @@ mod tests {
                 };
                 // Of two of a form, as dbt writes them, most is the same.
                 let earlier = if round % 2 == 0 { before.clone() } else { Manifest { keep, ..Manifest::default() } };
-                let outline = [before.outline(), Outline::default()][dice.below(2)].clone();
+                let outline = [before.outline(), ManifestOutline::default()][dice.below(2)].clone();
                 let (after, changes) = Manifest::updated(&text, keep, &outline, || Some(earlier.clone())).unwrap();
                 let expected = all(Manifest::from_text(&text, keep).unwrap());
                 assert!(all(after.clone()) == expected, "{round}");
@@ -172,9 +172,9 @@ mod tests {
     /// A text that is cut or damaged is refused with the same words, whatever was known before.
     #[test]
     fn what_is_wrong_is_said_as_ever() {
-        let keep = Keep::default();
+        let keep = KeptParts::default();
         for text in fixtures() {
-            let (before, _) = Manifest::updated(&text, keep, &Outline::default(), || None).unwrap();
+            let (before, _) = Manifest::updated(&text, keep, &ManifestOutline::default(), || None).unwrap();
             let ends = (0..text.len()).step_by(text.len() / 40).filter(|at| text.is_char_boundary(*at));
             for at in ends {
                 let (start, rest) = text.split_at(at);

@@ -5,15 +5,15 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use super::error::{ArtifactError, Fault};
+use super::error::{ArtifactError, ArtifactFault};
 use super::intern::Interner;
-use super::lenient::Text;
+use super::lenient::LenientText;
 use super::time;
 
 /// The artifacts that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ArtifactKind {
     /// `manifest.json`: all that the project holds.
     Manifest,
     /// `catalog.json`: what the warehouse holds.
@@ -24,7 +24,7 @@ pub enum Kind {
     Sources,
 }
 
-impl Kind {
+impl ArtifactKind {
     /// dbt's name in the version's address.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -107,26 +107,26 @@ impl Metadata {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawMetadata<'a> {
-    dbt_schema_version: Text<'a>,
-    dbt_version: Text<'a>,
-    generated_at: Text<'a>,
-    invocation_id: Text<'a>,
-    project_name: Text<'a>,
-    adapter_type: Text<'a>,
+    dbt_schema_version: LenientText<'a>,
+    dbt_version: LenientText<'a>,
+    generated_at: LenientText<'a>,
+    invocation_id: LenientText<'a>,
+    project_name: LenientText<'a>,
+    adapter_type: LenientText<'a>,
 }
 
 impl RawMetadata<'_> {
-    fn checked(self, kind: Kind) -> Result<Metadata, Fault> {
+    fn checked(self, kind: ArtifactKind) -> Result<Metadata, ArtifactFault> {
         // `https://schemas.getdbt.com/dbt/manifest/v12.json`
         let schema = self.dbt_schema_version.as_str().unwrap_or_default();
         let mut parts = schema.trim_end_matches(".json").rsplit('/');
         let version = parts.next().and_then(|last| last.strip_prefix('v')?.parse::<u32>().ok());
         if let Some(other) = parts.next().filter(|name| *name != kind.name()) {
-            return Err(Fault::Other(other.to_owned()));
+            return Err(ArtifactFault::Other(other.to_owned()));
         }
         let (oldest, newest) = kind.versions();
         if let Some(version) = version.filter(|version| *version < oldest) {
-            return Err(Fault::TooOld(version));
+            return Err(ArtifactFault::TooOld(version));
         }
         let newer = version.filter(|version| *version > newest).map(|version| {
             let file = kind.file();
@@ -161,26 +161,26 @@ pub(super) trait Sections<'de> {
 /// Reads an artifact: its metadata, which are checked as soon as they come, and its sections.
 pub(super) fn read<'de, S: Sections<'de>>(
     text: &'de str,
-    kind: Kind,
+    kind: ArtifactKind,
     sections: &mut S,
 ) -> Result<Metadata, ArtifactError> {
     let mut visitor = Top { kind, sections, interner: Interner::default(), fault: None, metadata: None, known: false };
     let mut json = serde_json::Deserializer::from_str(text);
     let done = json.deserialize_map(&mut visitor).and_then(|()| json.end());
     match (done, visitor.fault) {
-        (Err(error), None) => Err(ArtifactError::new(kind, Fault::Broken, Some(&error))),
+        (Err(error), None) => Err(ArtifactError::new(kind, ArtifactFault::Broken, Some(&error))),
         (_, Some(fault)) => Err(ArtifactError::new(kind, fault, None)),
-        (Ok(()), None) if !visitor.known => Err(ArtifactError::new(kind, Fault::NotAnArtifact, None)),
+        (Ok(()), None) if !visitor.known => Err(ArtifactError::new(kind, ArtifactFault::NotAnArtifact, None)),
         (Ok(()), None) => Ok(visitor.metadata.unwrap_or_default()),
     }
 }
 
 struct Top<'s, S> {
-    kind: Kind,
+    kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
     /// It is not what it should be, beside being JSON.
-    fault: Option<Fault>,
+    fault: Option<ArtifactFault>,
     metadata: Option<Metadata>,
     /// It says its version, or has the section that tells it.
     known: bool,
@@ -194,7 +194,7 @@ impl<'de, S: Sections<'de>> Visitor<'de> for &mut Top<'_, S> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Text<'de>>()? {
+        while let Some(key) = map.next_key::<LenientText<'de>>()? {
             let key = key.as_str().unwrap_or_default();
             if key == "metadata" {
                 let raw: Option<RawMetadata<'de>> = map.next_value()?;

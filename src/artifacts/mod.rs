@@ -34,20 +34,20 @@ mod time;
 mod value;
 
 pub use catalog::{Catalog, CatalogColumn, CatalogTable, Stat};
-pub use chunks::Outline;
+pub use chunks::ManifestOutline;
 pub use data_tests::{Check, DataTest};
-pub use error::{ArtifactError, Fault};
+pub use error::{ArtifactError, ArtifactFault};
 pub use freshness::{Criteria, Threshold};
-pub use manifest::{Keep, Manifest};
-pub use manifest_diff::{Changes, Difference};
-pub use metadata::{Kind, Metadata};
+pub use manifest::{KeptParts, Manifest};
+pub use manifest_diff::{ManifestChanges, NodeDifference};
+pub use metadata::{ArtifactKind, Metadata};
 pub use node::{
-    Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
-    SavedQuery, Source, Test, UnitTest,
+    Constraint, ConstraintKind, DbtGroup, DocBlock, Exposure, FunctionNode, ManifestNode, NodeColumn, NodeDetail,
+    Owner, ResourceType, SavedQuery, SourceNode, TestNode, UnitTest,
 };
 pub use references::Ref;
-pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Span, Status, last_results};
-pub use semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
+pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Status, TimeSpan, last_results};
+pub use semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
 pub use sources::{SourceResult, SourceResults};
 pub(crate) use time::instant_text;
-pub use value::{Fields, Value};
+pub use value::{MetaValue, ValueFields};

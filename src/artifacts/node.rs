@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::chunks::Print;
 use super::freshness::Criteria;
 use super::references::Ref;
-use super::semantic::{Metric, SemanticModel};
-use super::value::{Fields, Value};
+use super::semantic::{DbtSemanticModel, Metric};
+use super::value::{MetaValue, ValueFields};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,7 +97,7 @@ impl ResourceType {
 /// A node of a manifest. What it does not have is empty.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Node {
+pub struct ManifestNode {
     /// `model.shop.orders`, `model.shop.orders.v2`.
     pub unique_id: Arc<str>,
     /// Its name, without the version.
@@ -129,13 +129,13 @@ pub struct Node {
     /// The docs blocks that the description uses, by their ids.
     pub doc_blocks: Vec<Arc<str>>,
     /// The columns that are documented, in the order written.
-    pub columns: Vec<Column>,
+    pub columns: Vec<NodeColumn>,
     /// Its tags, of either place.
     pub tags: Vec<Arc<str>>,
     /// Its meta: that of the configuration, else its own.
-    pub meta: Fields,
+    pub meta: ValueFields,
     /// Its configuration, without what stands in fields of their own here and what is nothing or empty.
-    pub config: Fields,
+    pub config: ValueFields,
     /// Who may read it: `private`, `protected`, `public`.
     pub access: Option<Arc<str>>,
     /// The group that it belongs to.
@@ -167,12 +167,12 @@ pub struct Node {
     /// Its `ref`s and `source`s as they are written.
     pub refs: Vec<Ref>,
     /// What only nodes of its kind have.
-    pub detail: Detail,
+    pub detail: NodeDetail,
     /// What tells its text from others.
     pub(super) print: Print,
 }
 
-impl Node {
+impl ManifestNode {
     /// A setting that is a text, a number or a truth value.
     #[must_use]
     pub fn config_text(&self, key: &str) -> Option<&str> {
@@ -188,7 +188,7 @@ impl Node {
     /// The columns of the configured `unique_key`.
     #[must_use]
     pub fn unique_key(&self) -> Vec<&str> {
-        self.config.get("unique_key").map(Value::words).unwrap_or_default()
+        self.config.get("unique_key").map(MetaValue::words).unwrap_or_default()
     }
 
     /// Whether a plain `ref` finds it: it has no versions, or is the latest.
@@ -199,7 +199,7 @@ impl Node {
 
     /// The documented column of this name: as spelled, else in any case.
     #[must_use]
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub fn column(&self, name: &str) -> Option<&NodeColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
         exact.or_else(|| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)))
     }
@@ -219,46 +219,46 @@ impl Node {
 
     /// What a test has.
     #[must_use]
-    pub fn test(&self) -> Option<&Test> {
-        if let Detail::Test(test) = &self.detail { Some(test) } else { None }
+    pub fn test(&self) -> Option<&TestNode> {
+        if let NodeDetail::Test(test) = &self.detail { Some(test) } else { None }
     }
 
     /// What a source has.
     #[must_use]
-    pub fn source(&self) -> Option<&Source> {
-        if let Detail::Source(source) = &self.detail { Some(source) } else { None }
+    pub fn source(&self) -> Option<&SourceNode> {
+        if let NodeDetail::Source(source) = &self.detail { Some(source) } else { None }
     }
 }
 
 /// What only nodes of one kind have.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub enum Detail {
+pub enum NodeDetail {
     /// Nothing.
     #[default]
     None,
     /// Of a data test.
-    Test(Box<Test>),
+    Test(Box<TestNode>),
     /// Of a source.
-    Source(Box<Source>),
+    Source(Box<SourceNode>),
     /// Of an exposure.
     Exposure(Box<Exposure>),
     /// Of a metric.
     Metric(Box<Metric>),
     /// Of a semantic model.
-    SemanticModel(Box<SemanticModel>),
+    SemanticModel(Box<DbtSemanticModel>),
     /// Of a saved query.
     SavedQuery(Box<SavedQuery>),
     /// Of a unit test.
     UnitTest(Box<UnitTest>),
     /// Of a function.
-    Function(Box<Function>),
+    Function(Box<FunctionNode>),
 }
 
 /// A documented column.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Column {
+pub struct NodeColumn {
     /// Its name, without quotes.
     pub name: Arc<str>,
     /// What it is, docs blocks rendered.
@@ -266,7 +266,7 @@ pub struct Column {
     /// The type that is written of it.
     pub data_type: Option<Arc<str>>,
     /// Its meta: that of the configuration, else its own.
-    pub meta: Fields,
+    pub meta: ValueFields,
     /// Its tags, of either place.
     pub tags: Vec<Arc<str>>,
     /// Its constraints.
@@ -333,13 +333,13 @@ pub struct Constraint {
 /// What a data test has. [`Manifest::data_tests`](super::Manifest::data_tests) says what it is about.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Test {
+pub struct TestNode {
     /// The generic test, `not_null`; none for a singular one.
     pub name: Option<Arc<str>>,
     /// The package of the generic test; none for dbt's own and the project's.
     pub namespace: Option<Arc<str>>,
     /// Its arguments.
-    pub kwargs: Fields,
+    pub kwargs: ValueFields,
     /// The id of the node that it is written at; none for tests of sources.
     pub attached_node: Option<Arc<str>>,
     /// The column as it is written, perhaps with quotes.
@@ -349,7 +349,7 @@ pub struct Test {
 /// What a source has.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Source {
+pub struct SourceNode {
     /// The source that the table is of.
     pub source_name: Arc<str>,
     /// What that is.
@@ -411,7 +411,7 @@ pub struct UnitTest {
 /// What a function has.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Function {
+pub struct FunctionNode {
     /// Its arguments, each a name and a type.
     pub arguments: Vec<(Arc<str>, Option<Arc<str>>)>,
     /// The type of what it gives.
@@ -421,7 +421,7 @@ pub struct Function {
 /// A group.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Group {
+pub struct DbtGroup {
     /// `group.shop.finance`.
     pub unique_id: Arc<str>,
     /// Its name.

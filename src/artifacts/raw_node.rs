@@ -9,80 +9,80 @@ use serde_json::value::RawValue;
 use super::chunks::Print;
 use super::freshness::Criteria;
 use super::intern::Interner;
-use super::lenient::{Entries, Flag, Json, List, Part, Text, Words};
-use super::manifest::Keep;
+use super::lenient::{Entries, Flag, Json, LenientList, LenientPart, LenientText, LenientTexts};
+use super::manifest::KeptParts;
 use super::node::{
-    Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
-    SavedQuery, Source, Test, UnitTest,
+    Constraint, ConstraintKind, DbtGroup, DocBlock, Exposure, FunctionNode, ManifestNode, NodeColumn, NodeDetail,
+    Owner, ResourceType, SavedQuery, SourceNode, TestNode, UnitTest,
 };
 use super::references::Ref;
-use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
-use super::value::Fields;
+use super::semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
+use super::value::ValueFields;
 
 /// The fields of nodes of every kind; each kind has some.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawNode<'a> {
-    name: Text<'a>,
-    resource_type: Text<'a>,
-    package_name: Text<'a>,
-    path: Text<'a>,
-    original_file_path: Text<'a>,
-    patch_path: Text<'a>,
-    fqn: Words<'a>,
-    database: Text<'a>,
-    schema: Text<'a>,
-    alias: Text<'a>,
-    relation_name: Text<'a>,
-    description: Text<'a>,
-    doc_blocks: Words<'a>,
-    columns: Entries<'a, Part<RawColumn<'a>>>,
-    tags: Words<'a>,
+    name: LenientText<'a>,
+    resource_type: LenientText<'a>,
+    package_name: LenientText<'a>,
+    path: LenientText<'a>,
+    original_file_path: LenientText<'a>,
+    patch_path: LenientText<'a>,
+    fqn: LenientTexts<'a>,
+    database: LenientText<'a>,
+    schema: LenientText<'a>,
+    alias: LenientText<'a>,
+    relation_name: LenientText<'a>,
+    description: LenientText<'a>,
+    doc_blocks: LenientTexts<'a>,
+    columns: Entries<'a, LenientPart<RawColumn<'a>>>,
+    tags: LenientTexts<'a>,
     meta: Json<'a>,
     config: Json<'a>,
-    access: Text<'a>,
-    group: Text<'a>,
-    version: Text<'a>,
-    latest_version: Text<'a>,
-    deprecation_date: Text<'a>,
+    access: LenientText<'a>,
+    group: LenientText<'a>,
+    version: LenientText<'a>,
+    latest_version: LenientText<'a>,
+    deprecation_date: LenientText<'a>,
     time_spine: Option<IgnoredAny>,
-    constraints: List<Part<RawConstraint<'a>>>,
-    primary_key: Words<'a>,
-    contract: Part<RawContract>,
+    constraints: LenientList<LenientPart<RawConstraint<'a>>>,
+    primary_key: LenientTexts<'a>,
+    contract: LenientPart<RawContract>,
     checksum: Json<'a>,
     // Most of the text, and only looked into where it is kept.
     raw_code: Option<&'a RawValue>,
     compiled_code: Option<&'a RawValue>,
-    depends_on: Part<RawDependsOn<'a>>,
-    refs: List<Part<RawRef<'a>>>,
-    sources: List<Words<'a>>,
+    depends_on: LenientPart<RawDependsOn<'a>>,
+    refs: LenientList<LenientPart<RawRef<'a>>>,
+    sources: LenientList<LenientTexts<'a>>,
     // Of tests:
-    test_metadata: Part<RawTestMetadata<'a>>,
-    attached_node: Text<'a>,
-    column_name: Text<'a>,
+    test_metadata: LenientPart<RawTestMetadata<'a>>,
+    attached_node: LenientText<'a>,
+    column_name: LenientText<'a>,
     // Of sources:
-    source_name: Text<'a>,
-    source_description: Text<'a>,
-    identifier: Text<'a>,
-    loader: Text<'a>,
-    loaded_at_field: Text<'a>,
+    source_name: LenientText<'a>,
+    source_description: LenientText<'a>,
+    identifier: LenientText<'a>,
+    loader: LenientText<'a>,
+    loaded_at_field: LenientText<'a>,
     freshness: Json<'a>,
     // Of exposures, metrics, and semantic models:
-    label: Text<'a>,
-    r#type: Text<'a>,
-    maturity: Text<'a>,
-    url: Text<'a>,
-    owner: Part<RawOwner<'a>>,
+    label: LenientText<'a>,
+    r#type: LenientText<'a>,
+    maturity: LenientText<'a>,
+    url: LenientText<'a>,
+    owner: LenientPart<RawOwner<'a>>,
     type_params: Json<'a>,
     filter: Json<'a>,
-    time_granularity: Text<'a>,
-    model: Text<'a>,
-    node_relation: Part<RawRelation<'a>>,
-    defaults: Part<RawDefaults<'a>>,
-    primary_entity: Text<'a>,
-    entities: List<Part<RawElement<'a>>>,
-    dimensions: List<Part<RawElement<'a>>>,
-    measures: List<Part<RawElement<'a>>>,
+    time_granularity: LenientText<'a>,
+    model: LenientText<'a>,
+    node_relation: LenientPart<RawRelation<'a>>,
+    defaults: LenientPart<RawDefaults<'a>>,
+    primary_entity: LenientText<'a>,
+    entities: LenientList<LenientPart<RawElement<'a>>>,
+    dimensions: LenientList<LenientPart<RawElement<'a>>>,
+    measures: LenientList<LenientPart<RawElement<'a>>>,
     query_params: Json<'a>,
     // Of functions:
     arguments: Json<'a>,
@@ -92,27 +92,27 @@ pub(super) struct RawNode<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawColumn<'a> {
-    name: Text<'a>,
-    description: Text<'a>,
-    data_type: Text<'a>,
+    name: LenientText<'a>,
+    description: LenientText<'a>,
+    data_type: LenientText<'a>,
     quote: Flag,
-    granularity: Text<'a>,
-    tags: Words<'a>,
+    granularity: LenientText<'a>,
+    tags: LenientTexts<'a>,
     meta: Json<'a>,
     config: Json<'a>,
-    doc_blocks: Words<'a>,
-    constraints: List<Part<RawConstraint<'a>>>,
+    doc_blocks: LenientTexts<'a>,
+    constraints: LenientList<LenientPart<RawConstraint<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawConstraint<'a> {
-    r#type: Text<'a>,
-    name: Text<'a>,
-    expression: Text<'a>,
-    columns: Words<'a>,
-    to: Text<'a>,
-    to_columns: Words<'a>,
+    r#type: LenientText<'a>,
+    name: LenientText<'a>,
+    expression: LenientText<'a>,
+    columns: LenientTexts<'a>,
+    to: LenientText<'a>,
+    to_columns: LenientTexts<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,57 +124,57 @@ struct RawContract {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawDependsOn<'a> {
-    nodes: Words<'a>,
-    macros: Words<'a>,
+    nodes: LenientTexts<'a>,
+    macros: LenientTexts<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawRef<'a> {
-    name: Text<'a>,
-    package: Text<'a>,
-    version: Text<'a>,
+    name: LenientText<'a>,
+    package: LenientText<'a>,
+    version: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawTestMetadata<'a> {
-    name: Text<'a>,
-    namespace: Text<'a>,
+    name: LenientText<'a>,
+    namespace: LenientText<'a>,
     kwargs: Json<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawOwner<'a> {
-    name: Text<'a>,
-    email: Text<'a>,
+    name: LenientText<'a>,
+    email: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawRelation<'a> {
-    relation_name: Text<'a>,
+    relation_name: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawDefaults<'a> {
-    agg_time_dimension: Text<'a>,
+    agg_time_dimension: LenientText<'a>,
 }
 
 /// An entity, a dimension or a measure.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawElement<'a> {
-    name: Text<'a>,
-    r#type: Text<'a>,
-    agg: Text<'a>,
-    description: Text<'a>,
-    label: Text<'a>,
-    expr: Text<'a>,
+    name: LenientText<'a>,
+    r#type: LenientText<'a>,
+    agg: LenientText<'a>,
+    description: LenientText<'a>,
+    label: LenientText<'a>,
+    expr: LenientText<'a>,
     type_params: Json<'a>,
-    agg_time_dimension: Text<'a>,
+    agg_time_dimension: LenientText<'a>,
     agg_params: Json<'a>,
     non_additive_dimension: Json<'a>,
     create_metric: Flag,
@@ -183,25 +183,25 @@ struct RawElement<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawGroup<'a> {
-    name: Text<'a>,
-    package_name: Text<'a>,
-    description: Text<'a>,
-    owner: Part<RawOwner<'a>>,
+    name: LenientText<'a>,
+    package_name: LenientText<'a>,
+    description: LenientText<'a>,
+    owner: LenientPart<RawOwner<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawDoc<'a> {
-    name: Text<'a>,
-    package_name: Text<'a>,
-    original_file_path: Text<'a>,
-    block_contents: Text<'a>,
+    name: LenientText<'a>,
+    package_name: LenientText<'a>,
+    original_file_path: LenientText<'a>,
+    block_contents: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawMacro<'a> {
-    depends_on: Part<RawDependsOn<'a>>,
+    depends_on: LenientPart<RawDependsOn<'a>>,
 }
 
 impl RawMacro<'_> {
@@ -213,19 +213,19 @@ impl RawMacro<'_> {
 
 /// Code, where it is kept and there is some.
 fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
-    let text: Text<'_> = raw.filter(|_| keep).and_then(|raw| serde_json::from_str(raw.get()).ok())?;
+    let text: LenientText<'_> = raw.filter(|_| keep).and_then(|raw| serde_json::from_str(raw.get()).ok())?;
     text.as_str().filter(|text| !text.is_empty()).map(Arc::from)
 }
 
 /// A path with `/` between folders, on whichever machine it was written.
-fn path(text: &Text<'_>, interner: &mut Interner) -> Arc<str> {
+fn path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
     let text = text.as_str().unwrap_or_default();
     if text.contains('\\') { Arc::from(text.replace('\\', "/")) } else { interner.text(text) }
 }
 
 impl<'a> RawNode<'a> {
     /// `section` is what it is where it does not say so.
-    pub fn node(mut self, id: &str, section: ResourceType, keep: Keep, interner: &mut Interner) -> Node {
+    pub fn node(mut self, id: &str, section: ResourceType, keep: KeptParts, interner: &mut Interner) -> ManifestNode {
         let resource_type = match self.resource_type.as_str().map(ResourceType::from_name).unwrap_or_default() {
             ResourceType::Other if section == ResourceType::Other => {
                 ResourceType::from_name(id.split('.').next().unwrap_or_default())
@@ -259,7 +259,7 @@ impl<'a> RawNode<'a> {
             named @ Json::Map(_) => named.take("checksum").into_text(),
             plain => std::mem::take(plain).into_text(),
         };
-        Node {
+        ManifestNode {
             unique_id: interner.text(id),
             name: interner.or_empty(&self.name),
             resource_type,
@@ -300,50 +300,54 @@ impl<'a> RawNode<'a> {
         }
     }
 
-    fn detail(&mut self, resource_type: ResourceType, interner: &mut Interner) -> Detail {
+    fn detail(&mut self, resource_type: ResourceType, interner: &mut Interner) -> NodeDetail {
         match resource_type {
-            ResourceType::Test => Detail::Test(Box::new(Test {
+            ResourceType::Test => NodeDetail::Test(Box::new(TestNode {
                 name: interner.said(&self.test_metadata.0.name),
                 namespace: interner.said(&self.test_metadata.0.namespace),
                 kwargs: kwargs(std::mem::take(&mut self.test_metadata.0.kwargs), interner),
                 attached_node: interner.said(&self.attached_node),
                 column_name: interner.said(&self.column_name),
             })),
-            ResourceType::Source => Detail::Source(Box::new(Source {
+            ResourceType::Source => NodeDetail::Source(Box::new(SourceNode {
                 source_name: interner.or_empty(&self.source_name),
                 source_description: interner.or_empty(&self.source_description),
                 loader: interner.said(&self.loader),
                 loaded_at_field: interner.said(&self.loaded_at_field),
                 freshness: Criteria::read(std::mem::take(&mut self.freshness), interner),
             })),
-            ResourceType::Exposure => Detail::Exposure(Box::new(Exposure {
+            ResourceType::Exposure => NodeDetail::Exposure(Box::new(Exposure {
                 kind: interner.said(&self.r#type),
                 label: interner.said(&self.label),
                 maturity: interner.said(&self.maturity),
                 url: interner.said(&self.url),
                 owner: self.owner.0.owner(interner),
             })),
-            ResourceType::Metric => Detail::Metric(Box::new(Metric {
+            ResourceType::Metric => NodeDetail::Metric(Box::new(Metric {
                 label: interner.said(&self.label),
                 kind: interner.or_empty(&self.r#type),
                 type_params: interner.fields(std::mem::take(&mut self.type_params).pruned()),
                 filter: interner.value(std::mem::take(&mut self.filter)),
                 time_granularity: interner.said(&self.time_granularity),
             })),
-            ResourceType::SemanticModel => Detail::SemanticModel(Box::new(self.semantic_model(interner))),
-            ResourceType::SavedQuery => Detail::SavedQuery(Box::new(SavedQuery {
+            ResourceType::SemanticModel => NodeDetail::SemanticModel(Box::new(self.semantic_model(interner))),
+            ResourceType::SavedQuery => NodeDetail::SavedQuery(Box::new(SavedQuery {
                 label: interner.said(&self.label),
                 metrics: interner.words(&self.query_params.take("metrics").into_words()),
                 group_by: interner.words(&self.query_params.take("group_by").into_words()),
             })),
-            ResourceType::UnitTest => Detail::UnitTest(Box::new(UnitTest { model: interner.or_empty(&self.model) })),
-            ResourceType::Function => Detail::Function(Box::new(self.function(interner))),
-            _ => Detail::None,
+            ResourceType::UnitTest => {
+                NodeDetail::UnitTest(Box::new(UnitTest { model: interner.or_empty(&self.model) }))
+            }
+            ResourceType::Function => NodeDetail::Function(Box::new(self.function(interner))),
+            _ => NodeDetail::None,
         }
     }
 
-    fn semantic_model(&mut self, interner: &mut Interner) -> SemanticModel {
-        let take = |list: &mut List<Part<RawElement<'a>>>| std::mem::take(&mut list.0).into_iter().map(|part| part.0);
+    fn semantic_model(&mut self, interner: &mut Interner) -> DbtSemanticModel {
+        let take = |list: &mut LenientList<LenientPart<RawElement<'a>>>| {
+            std::mem::take(&mut list.0).into_iter().map(|part| part.0)
+        };
         let entity = |it: RawElement<'_>, interner: &mut Interner| Entity {
             name: interner.or_empty(&it.name),
             kind: interner.or_empty(&it.r#type),
@@ -370,7 +374,7 @@ impl<'a> RawNode<'a> {
             non_additive_dimension: interner.fields(it.non_additive_dimension.pruned()),
             create_metric: it.create_metric.0 == Some(true),
         };
-        SemanticModel {
+        DbtSemanticModel {
             label: interner.said(&self.label),
             model: interner.or_empty(&self.model),
             relation_name: interner.said(&self.node_relation.0.relation_name),
@@ -382,7 +386,7 @@ impl<'a> RawNode<'a> {
         }
     }
 
-    fn function(&mut self, interner: &mut Interner) -> Function {
+    fn function(&mut self, interner: &mut Interner) -> FunctionNode {
         let arguments = match std::mem::take(&mut self.arguments) {
             Json::List(items) => items,
             _ => Vec::new(),
@@ -392,17 +396,17 @@ impl<'a> RawNode<'a> {
             (name, interner.said(&it.take("data_type").into_text()))
         };
         let arguments = arguments.into_iter().map(argument).collect();
-        Function { arguments, returns: interner.said(&self.returns.take("data_type").into_text()) }
+        FunctionNode { arguments, returns: interner.said(&self.returns.take("data_type").into_text()) }
     }
 }
 
 impl RawColumn<'_> {
-    fn named(self, key: &str, interner: &mut Interner) -> Column {
-        Column { name: interner.text(self.name.as_str().unwrap_or(key)), ..Column::default() }
+    fn named(self, key: &str, interner: &mut Interner) -> NodeColumn {
+        NodeColumn { name: interner.text(self.name.as_str().unwrap_or(key)), ..NodeColumn::default() }
     }
 
-    fn column(mut self, key: &str, interner: &mut Interner) -> Column {
-        Column {
+    fn column(mut self, key: &str, interner: &mut Interner) -> NodeColumn {
+        NodeColumn {
             name: interner.text(self.name.as_str().unwrap_or(key)),
             description: interner.or_empty(&self.description),
             data_type: interner.said(&self.data_type),
@@ -417,13 +421,13 @@ impl RawColumn<'_> {
 }
 
 /// The meta of a configuration, else the node's own.
-fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> Fields {
+fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> ValueFields {
     let configured = interner.fields(config.take("meta"));
     if configured.is_empty() { interner.fields(own) } else { configured }
 }
 
 /// Tags, which dbt says in the configuration, in the node's own place, or in both.
-fn tags<'a>(config: &mut Json<'a>, own: Words<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
+fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
     let mut all = config.take("tags").into_words();
     all.0.extend(own.0);
     let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all.0.len());
@@ -435,12 +439,12 @@ fn tags<'a>(config: &mut Json<'a>, own: Words<'a>, interner: &mut Interner) -> V
     distinct
 }
 
-fn either<'a>(first: Text<'a>, second: &Text<'a>) -> Text<'a> {
+fn either<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'a> {
     if first.as_str().is_some() { first } else { second.clone() }
 }
 
 /// Arguments of a test stand flat, even where they are written below `arguments`.
-fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> Fields {
+fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json
         && let Some(at) = outer.iter().position(|(key, value)| key == "arguments" && is_map(value))
@@ -451,8 +455,8 @@ fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> Fields {
     interner.fields(json)
 }
 
-fn constraints(raw: &List<Part<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {
-    let constraint = |Part(raw): &Part<RawConstraint<'_>>| Constraint {
+fn constraints(raw: &LenientList<LenientPart<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {
+    let constraint = |LenientPart(raw): &LenientPart<RawConstraint<'_>>| Constraint {
         kind: ConstraintKind::from_name(raw.r#type.as_str().unwrap_or_default()),
         name: interner.said(&raw.name),
         expression: interner.said(&raw.expression),
@@ -463,9 +467,13 @@ fn constraints(raw: &List<Part<RawConstraint<'_>>>, interner: &mut Interner) -> 
     raw.0.iter().map(constraint).collect()
 }
 
-fn refs(models: &List<Part<RawRef<'_>>>, sources: &List<Words<'_>>, interner: &mut Interner) -> Vec<Ref> {
+fn refs(
+    models: &LenientList<LenientPart<RawRef<'_>>>,
+    sources: &LenientList<LenientTexts<'_>>,
+    interner: &mut Interner,
+) -> Vec<Ref> {
     let mut refs = Vec::with_capacity(models.0.len() + sources.0.len());
-    for Part(raw) in &models.0 {
+    for LenientPart(raw) in &models.0 {
         refs.push(Ref::Model {
             name: interner.or_empty(&raw.name),
             package: interner.said(&raw.package),
@@ -487,8 +495,8 @@ impl RawOwner<'_> {
 }
 
 impl RawGroup<'_> {
-    pub fn group(&self, id: &str, interner: &mut Interner) -> Group {
-        Group {
+    pub fn group(&self, id: &str, interner: &mut Interner) -> DbtGroup {
+        DbtGroup {
             unique_id: interner.text(id),
             name: interner.or_empty(&self.name),
             package: interner.or_empty(&self.package_name),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::dbt::From;
 
 use super::manifest::Manifest;
-use super::node::{Node, ResourceType};
+use super::node::{ManifestNode, ResourceType};
 
 /// A `ref` or `source` of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +44,7 @@ impl Manifest {
     /// assert_eq!(&*read.unique_id, "model.shop.orders");
     /// ```
     #[must_use]
-    pub fn referred(&self, node: &Node, text: &str) -> Option<&Node> {
+    pub fn referred(&self, node: &ManifestNode, text: &str) -> Option<&ManifestNode> {
         let read = || node.depends_on.iter().filter_map(|id| self.node(id));
         let Some(call) = call(text).and_then(From::read) else {
             return read().find(|other| other.relation_name.as_deref() == Some(text.trim()));
@@ -55,7 +55,7 @@ impl Manifest {
                 source == Some(group.as_str()) && *other.name == **table
             }),
             From::Ref { package, model, version } => {
-                let is_meant = |other: &&Node| {
+                let is_meant = |other: &&ManifestNode| {
                     other.resource_type.is_referred()
                         && *other.name == **model
                         && package.as_deref().is_none_or(|package| package == &*other.package)
@@ -74,7 +74,7 @@ impl Manifest {
 
     /// The source of a name.
     #[must_use]
-    pub fn source(&self, source: &str, table: &str) -> Option<&Node> {
+    pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
         self.of_type(ResourceType::Source)
             .find(|node| *node.name == *table && node.source().is_some_and(|of| *of.source_name == *source))
     }

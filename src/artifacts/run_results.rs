@@ -9,8 +9,8 @@ use serde::de::MapAccess;
 
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Json, List, Part, Text};
-use super::metadata::{self, Kind, Metadata, Sections};
+use super::lenient::{Json, LenientList, LenientPart, LenientText};
+use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::time;
 
 /// Commands that run nodes. Others, such as `docs generate`, only compile them, and write results all the same.
@@ -45,9 +45,9 @@ pub struct RunResult {
     /// The seconds that it took, compiling included.
     pub execution_time: Option<f64>,
     /// When it was compiled.
-    pub compile: Option<Span>,
+    pub compile: Option<TimeSpan>,
     /// When the warehouse was at work.
-    pub execute: Option<Span>,
+    pub execute: Option<TimeSpan>,
     /// Figures of the adapter: `rows_affected`, `bytes_processed`, `slot_ms`.
     pub adapter_response: Vec<AdapterNumber>,
 }
@@ -65,14 +65,14 @@ pub struct AdapterNumber {
 /// From when to when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Span {
+pub struct TimeSpan {
     /// When it began.
     pub started_at: SystemTime,
     /// When it ended.
     pub completed_at: SystemTime,
 }
 
-impl Span {
+impl TimeSpan {
     /// How long it took.
     #[must_use]
     pub fn duration(&self) -> Duration {
@@ -149,7 +149,7 @@ impl RunResults {
     /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut results = Self::default();
-        results.metadata = metadata::read(text, Kind::RunResults, &mut results)?;
+        results.metadata = metadata::read(text, ArtifactKind::RunResults, &mut results)?;
         Ok(results)
     }
 
@@ -206,27 +206,27 @@ pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawArgs<'a> {
-    which: Text<'a>,
+    which: LenientText<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawResult<'a> {
-    unique_id: Text<'a>,
-    status: Text<'a>,
-    failures: Text<'a>,
-    message: Text<'a>,
-    execution_time: Text<'a>,
-    timing: List<Part<RawTiming<'a>>>,
+    unique_id: LenientText<'a>,
+    status: LenientText<'a>,
+    failures: LenientText<'a>,
+    message: LenientText<'a>,
+    execution_time: LenientText<'a>,
+    timing: LenientList<LenientPart<RawTiming<'a>>>,
     adapter_response: Json<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawTiming<'a> {
-    name: Text<'a>,
-    started_at: Text<'a>,
-    completed_at: Text<'a>,
+    name: LenientText<'a>,
+    started_at: LenientText<'a>,
+    completed_at: LenientText<'a>,
 }
 
 impl<'de> Sections<'de> for RunResults {
@@ -240,7 +240,7 @@ impl<'de> Sections<'de> for RunResults {
     ) -> Result<bool, A::Error> {
         match name {
             "args" => {
-                self.which = map.next_value::<Part<RawArgs<'de>>>()?.0.which.into_string();
+                self.which = map.next_value::<LenientPart<RawArgs<'de>>>()?.0.which.into_string();
                 return Ok(true);
             }
             "elapsed_time" => {
@@ -250,21 +250,21 @@ impl<'de> Sections<'de> for RunResults {
             "results" => {}
             _ => return Ok(false),
         }
-        let raw: List<Part<RawResult<'de>>> = map.next_value()?;
+        let raw: LenientList<LenientPart<RawResult<'de>>> = map.next_value()?;
         self.results = raw.0.into_iter().map(|raw| raw.0.result(interner)).collect();
         Ok(true)
     }
 }
 
 /// A number that is one: `NaN` may stand in a text.
-fn number(text: &Text<'_>) -> Option<f64> {
+fn number(text: &LenientText<'_>) -> Option<f64> {
     text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 impl RawTiming<'_> {
-    fn span(&self) -> Option<Span> {
-        let at = |text: &Text<'_>| time::instant(text.as_str()?);
-        Some(Span { started_at: at(&self.started_at)?, completed_at: at(&self.completed_at)? })
+    fn span(&self) -> Option<TimeSpan> {
+        let at = |text: &LenientText<'_>| time::instant(text.as_str()?);
+        Some(TimeSpan { started_at: at(&self.started_at)?, completed_at: at(&self.completed_at)? })
     }
 }
 

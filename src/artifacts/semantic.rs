@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::value::{Fields, Value};
+use super::value::{MetaValue, ValueFields};
 
 /// What a semantic model has.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct SemanticModel {
+pub struct DbtSemanticModel {
     /// Its title.
     pub label: Option<Arc<str>>,
     /// The model as it is written: `ref('orders')`.
@@ -77,9 +77,9 @@ pub struct Measure {
     /// The time that it goes by, where that is not the model's.
     pub agg_time_dimension: Option<Arc<str>>,
     /// The parameters of a percentile.
-    pub agg_params: Fields,
+    pub agg_params: ValueFields,
     /// The dimension that it is not added up over.
-    pub non_additive_dimension: Fields,
+    pub non_additive_dimension: ValueFields,
     /// Whether a metric of its name is made of it.
     pub create_metric: bool,
 }
@@ -93,9 +93,9 @@ pub struct Metric {
     /// `simple`, `ratio`, `derived`, `cumulative`, `conversion`.
     pub kind: Arc<str>,
     /// What it is made of, without what is nothing or empty.
-    pub type_params: Fields,
+    pub type_params: ValueFields,
     /// The rows that count.
-    pub filter: Value,
+    pub filter: MetaValue,
     /// The granularity that it is shown by.
     pub time_granularity: Option<Arc<str>>,
 }
@@ -111,7 +111,7 @@ impl Metric {
     /// The names of the metrics that a derived one is made of.
     #[must_use]
     pub fn metrics(&self) -> Vec<&str> {
-        let listed = self.type_params.get("metrics").and_then(Value::as_list).unwrap_or_default();
+        let listed = self.type_params.get("metrics").and_then(MetaValue::as_list).unwrap_or_default();
         listed.iter().filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())).collect()
     }
 }

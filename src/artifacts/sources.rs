@@ -10,8 +10,8 @@ use serde::de::MapAccess;
 use super::error::ArtifactError;
 use super::freshness::Criteria;
 use super::intern::Interner;
-use super::lenient::{Json, List, Part, Text};
-use super::metadata::{self, Kind, Metadata, Sections};
+use super::lenient::{Json, LenientList, LenientPart, LenientText};
+use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::run_results::Status;
 use super::time;
 
@@ -71,7 +71,7 @@ impl SourceResults {
     /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut sources = Self::default();
-        sources.metadata = metadata::read(text, Kind::Sources, &mut sources)?;
+        sources.metadata = metadata::read(text, ArtifactKind::Sources, &mut sources)?;
         let places = sources.results.iter().enumerate();
         sources.places = places.map(|(place, result)| (Arc::clone(&result.unique_id), place)).collect();
         Ok(sources)
@@ -86,13 +86,13 @@ impl SourceResults {
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
-struct RawResult<'a> {
-    unique_id: Text<'a>,
-    status: Text<'a>,
-    max_loaded_at: Text<'a>,
-    snapshotted_at: Text<'a>,
+struct RawFreshness<'a> {
+    unique_id: LenientText<'a>,
+    status: LenientText<'a>,
+    max_loaded_at: LenientText<'a>,
+    snapshotted_at: LenientText<'a>,
     criteria: Json<'a>,
-    error: Text<'a>,
+    error: LenientText<'a>,
 }
 
 impl<'de> Sections<'de> for SourceResults {
@@ -107,8 +107,8 @@ impl<'de> Sections<'de> for SourceResults {
         if name != "results" {
             return Ok(false);
         }
-        let raw: List<Part<RawResult<'de>>> = map.next_value()?;
-        let result = |Part(raw): Part<RawResult<'_>>| SourceResult {
+        let raw: LenientList<LenientPart<RawFreshness<'de>>> = map.next_value()?;
+        let result = |LenientPart(raw): LenientPart<RawFreshness<'_>>| SourceResult {
             unique_id: interner.or_empty(&raw.unique_id),
             status: Status::from_name(raw.status.as_str().unwrap_or_default()),
             max_loaded_at: raw.max_loaded_at.as_str().and_then(time::instant),

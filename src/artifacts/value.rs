@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 /// A value of any shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Value {
+pub enum MetaValue {
     /// Nothing.
     #[default]
     Null,
@@ -19,12 +19,12 @@ pub enum Value {
     /// A text.
     Text(Arc<str>),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<MetaValue>),
     /// A mapping.
-    Map(Fields),
+    Map(ValueFields),
 }
 
-impl Value {
+impl MetaValue {
     /// The text, where it is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -56,13 +56,13 @@ impl Value {
 
     /// The items of a list.
     #[must_use]
-    pub fn as_list(&self) -> Option<&[Value]> {
+    pub fn as_list(&self) -> Option<&[MetaValue]> {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
     /// The fields of a mapping.
     #[must_use]
-    pub fn as_map(&self) -> Option<&Fields> {
+    pub fn as_map(&self) -> Option<&ValueFields> {
         if let Self::Map(fields) = self { Some(fields) } else { None }
     }
 
@@ -70,7 +70,7 @@ impl Value {
     #[must_use]
     pub fn words(&self) -> Vec<&str> {
         match self {
-            Self::List(items) => items.iter().filter_map(Value::scalar).collect(),
+            Self::List(items) => items.iter().filter_map(MetaValue::scalar).collect(),
             other => other.scalar().into_iter().collect(),
         }
     }
@@ -87,7 +87,7 @@ impl Value {
     }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for MetaValue {
     /// A scalar as it prints, anything else as JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scalar() {
@@ -97,7 +97,7 @@ impl fmt::Display for Value {
     }
 }
 
-impl Serialize for Value {
+impl Serialize for MetaValue {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => to.serialize_unit(),
@@ -125,28 +125,28 @@ impl Serialize for Value {
 /// assert_eq!(label, Some("Orders"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(pub(super) Vec<(Arc<str>, Value)>);
+pub struct ValueFields(pub(super) Vec<(Arc<str>, MetaValue)>);
 
-impl Fields {
-    pub(super) fn new(fields: Vec<(Arc<str>, Value)>) -> Self {
+impl ValueFields {
+    pub(super) fn new(fields: Vec<(Arc<str>, MetaValue)>) -> Self {
         Self(fields)
     }
 
     /// The value of a key; of a key that stands twice the last, as Python has it.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&MetaValue> {
         self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
     }
 
     /// The value below keys, one in the other.
     #[must_use]
-    pub fn at(&self, keys: &[&str]) -> Option<&Value> {
+    pub fn at(&self, keys: &[&str]) -> Option<&MetaValue> {
         let (last, above) = keys.split_last()?;
         above.iter().try_fold(self, |fields, key| fields.get(key)?.as_map())?.get(last)
     }
 
     /// All, in the order written.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &MetaValue)> {
         self.0.iter().map(|(key, value)| (&**key, value))
     }
 
@@ -163,7 +163,7 @@ impl Fields {
     }
 }
 
-impl Serialize for Fields {
+impl Serialize for ValueFields {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_map(self.iter())
     }

@@ -7,9 +7,9 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::in_layout_of;
 
-use super::atomic_write::{Changed, Planned, Present, change_all};
+use super::atomic_write::{ChangedFile, Planned, Present, change_all};
 use super::bounds::Bounds;
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::session::Session;
 
 /// What is to be done to files.
@@ -79,12 +79,12 @@ impl Delivery {
     }
 
     /// What people changed, as faults of these files.
-    pub fn conflicts(&self) -> Vec<Found> {
+    pub fn conflicts(&self) -> Vec<FailureKind> {
         self.by_hand.iter().map(|path| by_hand(path)).collect()
     }
 
     /// Does it.
-    pub fn write(&self, bounds: &Bounds) -> Result<Changed, Failure> {
+    pub fn write(&self, bounds: &Bounds) -> Result<ChangedFile, Failure> {
         let files: Vec<&Planned> = self.created.iter().chain(&self.updated).collect();
         change_all(bounds, &files, &self.removed)
     }
@@ -101,12 +101,12 @@ impl Delivery {
     }
 }
 
-fn by_hand(path: &Path) -> Found {
+fn by_hand(path: &Path) -> FailureKind {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` is not as formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
         "`formulac adopt` takes the edit into the spec, and `formulac push` keeps an edit of a model that was pushed \
          before; else remove the file, or write to another folder",
     );
-    Found { file, text: String::new(), diagnostics: vec![fault] }
+    FailureKind { file, text: String::new(), diagnostics: vec![fault] }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::SystemTime;
 
-use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest, RunResults, SourceResults};
+use formulac::artifacts::{ArtifactError, Catalog, KeptParts, Manifest, RunResults, SourceResults};
 use formulac::dbt::spec_of;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -15,10 +15,10 @@ use jiff::Timestamp;
 
 use super::cache;
 use super::dbt_project::{self, DbtProject};
-use super::exit::{Failure, Found};
+use super::exit::{Failure, FailureKind};
 use super::folder;
 use super::session::Session;
-use super::source::{LIMIT, Source, read_text};
+use super::source::{LIMIT, SourceText, read_text};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 3;
@@ -31,20 +31,20 @@ const LARGE: u64 = 1 << 20;
 
 /// A manifest with its path, and the catalog next to it.
 #[derive(Debug)]
-pub struct Artifacts {
+pub struct TargetFolder {
     pub path: PathBuf,
     pub manifest: Manifest,
-    catalog: OnceCell<Result<Option<Catalog>, Found>>,
+    catalog: OnceCell<Result<Option<Catalog>, FailureKind>>,
 }
 
 /// The artifact in a file, by its reader; `None` if there is no file.
-fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, Found> {
+fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, FailureKind> {
     if !path.is_file() {
         return Ok(None);
     }
-    let source = Source::large_file(path, LIMIT);
+    let source = SourceText::large_file(path, LIMIT);
     if let Some(fault) = source.fault {
-        return Err(Found { file: source.name, text: String::new(), diagnostics: vec![fault] });
+        return Err(FailureKind { file: source.name, text: String::new(), diagnostics: vec![fault] });
     }
     reader(&source.text).map(Some).map_err(|error| refused(source, &error))
 }
@@ -54,11 +54,11 @@ pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
     read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
 }
 
-fn refused(source: Source, error: &ArtifactError) -> Found {
+fn refused(source: SourceText, error: &ArtifactError) -> FailureKind {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
     // Of hundreds of megabytes in one line nothing is shown.
-    Found { file: source.name, text: String::new(), diagnostics: vec![fault] }
+    FailureKind { file: source.name, text: String::new(), diagnostics: vec![fault] }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -75,7 +75,7 @@ pub struct Beside {
 impl Beside {
     /// Reads what stands in dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let failed = |found: Found| Failure::Found(vec![found]);
+        let failed = |found: FailureKind| Failure::Found(vec![found]);
         Ok(Self {
             runs: read(&folder.join("run_results.json"), RunResults::from_text).map_err(failed)?.into_iter().collect(),
             freshness: read(&folder.join("sources.json"), SourceResults::from_text).map_err(failed)?,
@@ -83,24 +83,24 @@ impl Beside {
     }
 }
 
-impl Artifacts {
+impl TargetFolder {
     pub fn new(path: PathBuf, manifest: Manifest) -> Self {
         Self { path, manifest, catalog: OnceCell::new() }
     }
 
     /// Reads the manifest at a path. `None` if there is no such file.
-    pub fn read(path: PathBuf) -> Result<Option<Self>, Found> {
-        Self::read_with(path, Keep::default())
+    pub fn read(path: PathBuf) -> Result<Option<Self>, FailureKind> {
+        Self::read_with(path, KeptParts::default())
     }
 
     /// Reads the manifest at a path, with what is to be kept of it.
-    pub fn read_with(path: PathBuf, keep: Keep) -> Result<Option<Self>, Found> {
+    pub fn read_with(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FailureKind> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
     /// The same with code, from what is kept of a large manifest for the project in `folder`.
-    pub fn read_kept(path: PathBuf, keep: Keep, folder: &Path) -> Result<Option<Self>, Found> {
+    pub fn read_kept(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
         let beside = path.with_file_name("catalog.json");
         let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= LARGE);
         let (manifest, catalog) = thread::scope(|scope| {

@@ -54,11 +54,11 @@ pub fn write_all(bounds: &Bounds, files: &[Planned]) -> Result<(), Failure> {
 }
 
 /// Writes all files and removes others, or leaves all as they are. The result can undo it.
-pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<Changed, Failure> {
+pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<ChangedFile, Failure> {
     // A link stays a link: its goal is written.
     let places = files.iter().map(|file| bounds.locate(&file.path)).collect::<Result<Vec<PathBuf>, Failure>>()?;
     remove.iter().try_for_each(|path| bounds.locate(path).map(|_| ()))?;
-    let mut changed = Changed::default();
+    let mut changed = ChangedFile::default();
     match stage_and_move(files, places, &mut changed).and_then(|()| take_away(remove, &mut changed)) {
         Ok(()) => Ok(changed),
         Err(failure) => {
@@ -70,14 +70,14 @@ pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Re
 
 /// Files that were changed, with what stood there before.
 #[derive(Debug, Default)]
-pub struct Changed {
+pub struct ChangedFile {
     staged: Vec<Staged>,
     removed: Vec<(PathBuf, Vec<u8>)>,
     /// Folders that were made, outer ones first.
     folders: Vec<PathBuf>,
 }
 
-impl Changed {
+impl ChangedFile {
     /// What was moved goes back, what was not is removed; nothing can be done here if this fails.
     pub fn undo(self) {
         for (path, before) in self.removed {
@@ -112,8 +112,8 @@ impl Staged {
     }
 }
 
-fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut Changed) -> Result<(), Failure> {
-    let Changed { staged, folders, .. } = changed;
+fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut ChangedFile) -> Result<(), Failure> {
+    let ChangedFile { staged, folders, .. } = changed;
     let mut known: HashSet<PathBuf> = HashSet::new();
     for (number, place) in places.into_iter().enumerate() {
         if let Some(folder) = place.parent().filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
@@ -166,7 +166,7 @@ fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-fn take_away(remove: &[PathBuf], changed: &mut Changed) -> Result<(), Failure> {
+fn take_away(remove: &[PathBuf], changed: &mut ChangedFile) -> Result<(), Failure> {
     for path in remove {
         let before = read_bytes(path).map_err(|error| failed("read", path, &error))?;
         fs::remove_file(path).map_err(|error| failed("remove", path, &error))?;

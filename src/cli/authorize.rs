@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 use formulac::dbt::is_layout_of;
 use formulac::sync::Evidence;
-use formulac::team::{Differing, NotAllowed, approved_for_others, approvers, codeowners, not_allowed};
+use formulac::team::{DifferingContent, NotAllowed, approved_for_others, approvers, codeowners, not_allowed};
 use serde_json::{Value, json};
 
 use super::args::AuthorizeArgs;
@@ -17,10 +17,10 @@ use super::plurals::count;
 use super::session::Session;
 use super::source::read_text;
 use super::sync::{self, Repository};
-use super::workspace::Place;
+use super::workspace::Workspace;
 
 pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
     if let Some(path) = &args.codeowners {
         write_owners(session, &place, &repository, path)?;
@@ -96,14 +96,14 @@ struct ByHand {
 /// Files for which nobody needs to answer, since formulac writes them, and that are not what it writes.
 fn by_hand(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     under_way: &UnderWay,
 ) -> Result<Vec<ByHand>, Failure> {
     let is_generated =
-        |it: &Differing| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
-    let is_made = |it: &&Differing| is_generated(it) || it.state_of().is_some() || it.is_known();
-    let made_by_specs: Vec<&Differing> = under_way.files.iter().filter(is_made).collect();
+        |it: &DifferingContent| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
+    let is_made = |it: &&DifferingContent| is_generated(it) || it.state_of().is_some() || it.is_known();
+    let made_by_specs: Vec<&DifferingContent> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
         let paths: Vec<String> = made_by_specs.iter().map(|it| it.path.clone()).collect();
@@ -144,7 +144,7 @@ fn by_hand(
     Ok(by_hand)
 }
 
-fn write_owners(session: &Session, place: &Place, repository: &Repository, path: &Path) -> Result<(), Failure> {
+fn write_owners(session: &Session, place: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
     if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
         return Err(Failure::new(Exit::Usage, format!("`{}` leads out of the repository", path.display()))
             .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"));

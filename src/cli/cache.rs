@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use super::bounds::Bounds;
 use super::source::read_bytes;
-use formulac::artifacts::{Changes, Difference, Keep, Manifest, Outline};
+use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
@@ -37,18 +37,21 @@ const FOLDER: &str = ".formulac/local";
 /// The manifest in `path`. `read` reads it, given what is known of an earlier state of it, and says which nodes it read.
 pub fn read<E>(
     path: &Path,
-    keep: Keep,
+    keep: KeptParts,
     folder: &Path,
-    read: impl FnOnce(&Outline, &mut dyn FnMut() -> Option<Manifest>) -> Result<Option<(Manifest, Changes)>, E>,
+    read: impl FnOnce(
+        &ManifestOutline,
+        &mut dyn FnMut() -> Option<Manifest>,
+    ) -> Result<Option<(Manifest, ManifestChanges)>, E>,
 ) -> Result<Option<Manifest>, E> {
     let start = SystemTime::now();
-    let Some(key) = Key::of(path).filter(|key| key.size >= SMALL) else {
-        return Ok(read(&Outline::default(), &mut || None)?.map(|(manifest, _)| manifest));
+    let Some(key) = CacheKey::of(path).filter(|key| key.size >= SMALL) else {
+        return Ok(read(&ManifestOutline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
     let base = folder.join(FOLDER).join(name(keep));
     let (outline, since) = (base.with_extension("outline"), base.with_extension("since"));
     let file = base.clone();
-    let mut earlier = thread::Builder::new().spawn(move || Base::read(&file)).ok();
+    let mut earlier = thread::Builder::new().spawn(move || CachedManifest::read(&file)).ok();
     let mut earlier = || earlier.take()?.join().ok().flatten();
     let mut known = None;
     if let Some(difference) = bytes_behind(&since, &key.text) {
@@ -60,7 +63,8 @@ pub fn read<E>(
             (other, _) => known = other,
         }
     }
-    let outline_known = read_bytes(&outline).ok().and_then(|bytes| Outline::from_stored(&bytes)).unwrap_or_default();
+    let outline_known =
+        read_bytes(&outline).ok().and_then(|bytes| ManifestOutline::from_stored(&bytes)).unwrap_or_default();
     let mut checksum = None;
     let done = read(&outline_known, &mut || {
         let base = known.take().or_else(&mut earlier)?;
@@ -74,21 +78,21 @@ pub fn read<E>(
         let _ = write(folder, &base, &[&bytes]);
         let _ = write(folder, &outline, &[&manifest.outline().to_stored()]);
         checksum = checksum_of(&bytes);
-        changes = Changes::default();
+        changes = ManifestChanges::default();
     }
-    if let Some(checksum) = checksum.filter(|_| key.is_settled(start) && Key::of(path).as_ref() == Some(&key)) {
+    if let Some(checksum) = checksum.filter(|_| key.is_settled(start) && CacheKey::of(path).as_ref() == Some(&key)) {
         let _ = write(folder, &since, &[key.text.as_bytes(), &checksum, &manifest.difference(&changes).to_stored()]);
     }
     Ok(Some(manifest))
 }
 
 /// A manifest that is kept whole.
-struct Base {
+struct CachedManifest {
     manifest: Manifest,
     checksum: [u8; 8],
 }
 
-impl Base {
+impl CachedManifest {
     fn read(file: &Path) -> Option<Self> {
         let bytes = read_bytes(file).ok()?;
         Some(Self { checksum: checksum_of(&bytes)?, manifest: Manifest::from_stored(&bytes)? })
@@ -104,26 +108,26 @@ fn checksum_of(bytes: &[u8]) -> Option<[u8; 8]> {
 struct Since {
     /// The checksum of that.
     of: [u8; 8],
-    difference: Difference,
+    difference: NodeDifference,
 }
 
 impl Since {
     fn of(bytes: &[u8]) -> Option<Self> {
         let (of, stored) = bytes.split_first_chunk()?;
-        Some(Self { of: *of, difference: Difference::from_stored(stored)? })
+        Some(Self { of: *of, difference: NodeDifference::from_stored(stored)? })
     }
 }
 
 /// What is kept of a manifest stands in a file of its own, so that commands do not drive each other's out.
-fn name(keep: Keep) -> String {
+fn name(keep: KeptParts) -> String {
     let all = [("-raw", keep.has_raw_code()), ("-code", keep.has_compiled_code()), ("-names", keep.has_only_names())];
     let words: String = all.into_iter().filter(|(_, is_kept)| *is_kept).map(|(word, _)| word).collect();
     format!("manifest{words}")
 }
 
 /// What a command asks for that wants the SQL and of columns nothing but their names.
-pub fn with_names() -> Keep {
-    Keep::default().compiled_code().only_names_of_columns()
+pub fn with_names() -> KeptParts {
+    KeptParts::default().compiled_code().only_names_of_columns()
 }
 
 /// What is known of SQL from before: it says itself of which SQL it is.
@@ -158,7 +162,7 @@ pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -
 }
 
 /// What tells a state of many files, by what the system says of them.
-fn key_of_all(files: &[PathBuf], about: &str) -> Option<Key> {
+fn key_of_all(files: &[PathBuf], about: &str) -> Option<CacheKey> {
     let (mut hasher, mut size, mut changed) = (FxHasher::default(), 0, SystemTime::UNIX_EPOCH);
     for path in files {
         let data = fs::metadata(path).ok()?;
@@ -168,18 +172,18 @@ fn key_of_all(files: &[PathBuf], about: &str) -> Option<Key> {
         hasher.write(format!("{} {} {of_file:?} {}\n", path.display(), data.len(), of_system(&data)).as_bytes());
     }
     let text = format!("{} {size} {:x} {about}\n", files.len(), hasher.finish());
-    Some(Key { size, changed, text })
+    Some(CacheKey { size, changed, text })
 }
 
 /// What tells a state of a file.
 #[derive(Debug, PartialEq, Eq)]
-struct Key {
+struct CacheKey {
     size: u64,
     changed: SystemTime,
     text: String,
 }
 
-impl Key {
+impl CacheKey {
     fn of(path: &Path) -> Option<Self> {
         let mut file = File::open(path).ok()?;
         let data = file.metadata().ok()?;
@@ -274,9 +278,9 @@ mod tests {
             fs::write(&path, text(name)).unwrap();
             File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         };
-        let code = Keep::default().compiled_code();
+        let code = KeptParts::default().compiled_code();
         // The name in the manifest, and whether it was read from JSON.
-        let look = |keep: Keep| {
+        let look = |keep: KeptParts| {
             let is_read = Cell::new(false);
             let found = read(&path, keep, &folder, |outline, before| {
                 is_read.set(true);
@@ -290,7 +294,7 @@ mod tests {
         write("first", old);
         assert_eq!(look(code), ("first".to_owned(), true));
         assert_eq!(look(code), ("first".to_owned(), false));
-        assert_eq!(look(Keep::default()), ("first".to_owned(), true), "without code it is another");
+        assert_eq!(look(KeptParts::default()), ("first".to_owned(), true), "without code it is another");
         assert_eq!(look(code), ("first".to_owned(), false), "which does not drive it out");
         // Of the same size and time: one node of many, which is kept beside the others.
         let before = fs::read(kept("")).unwrap();

@@ -7,13 +7,13 @@ use formulac::{Compiler, Project};
 use super::args::CheckArgs;
 use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
 use super::session::{Session, Stream, reports};
-use super::source::Source;
+use super::source::SourceText;
 use super::spec::Spec;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{compile, project, promote, pull, safe_fixes, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 /// Folders of the project file in which dbt would not find what is generated.
-fn folders(place: &Place, found: &mut Vec<Found>) -> Result<(), Failure> {
+fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
     match place.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
         other => other?,
@@ -78,8 +78,8 @@ struct Setup {
 }
 
 impl Setup {
-    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
-        let sources: Vec<Source> = self.files.iter().map(|path| Source::file(path)).collect();
+    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
+        let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::file(path)).collect();
         let compiler = args.settings.said(self.knowledge.builder())?.build();
         let done = self.check_with(session, args, &compiler, sources.clone())?;
         let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
@@ -115,8 +115,8 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
 }
 
 /// Warns of what a spec and the Omni model of the project both define.
-fn beside_omni(place: &Place, files: &[PathBuf], found: &mut [Found]) {
-    let Place { project, root, .. } = place;
+fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
+    let Workspace { project, root, .. } = place;
     let texts: Vec<(String, String)> = found
         .iter()
         .zip(files)
@@ -139,17 +139,19 @@ impl Setup {
         session: &Session,
         args: &CheckArgs,
         compiler: &Compiler,
-        sources: Vec<Source>,
-    ) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
+        sources: Vec<SourceText>,
+    ) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
         // Files are fixed all or none.
         let fix =
             args.fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
-        let kinds: Vec<Kind> = self.files.iter().zip(&sources).map(|(path, source)| Kind::of(path, source)).collect();
-        let is_spec = |(kind, source): &(&Kind, &Source)| **kind == Kind::Spec && source.fault.is_none();
+        let kinds: Vec<InputKind> =
+            self.files.iter().zip(&sources).map(|(path, source)| InputKind::of(path, source)).collect();
+        let is_spec = |(kind, source): &(&InputKind, &SourceText)| **kind == InputKind::Spec && source.fault.is_none();
         let specs = kinds.iter().zip(&sources).zip(self.knowledge.paths(&self.files)).filter(|(it, _)| is_spec(it));
-        let specs: Vec<(Source, Option<String>)> = specs.map(|((_, source), path)| (source.clone(), path)).collect();
+        let specs: Vec<(SourceText, Option<String>)> =
+            specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs)?;
         note_undecided(session, compiled.iter().flat_map(Spec::undecided));
         let knowing = if fix { self.knowledge.with_models(compiler)? } else { compiler.clone() };
@@ -157,7 +159,7 @@ impl Setup {
         for ((path, kind), source) in self.files.iter().zip(kinds).zip(sources) {
             let of_spec = if is_spec(&(&kind, &source)) { compiled.next() } else { None };
             let of_formulas = match kind {
-                Kind::Formulas => {
+                InputKind::Formulas => {
                     Some(self.knowledge.formula_compiler(session, &args.settings, &source.text)?.compiler)
                 }
                 _ => None,
@@ -179,14 +181,14 @@ impl Setup {
 }
 
 /// Applies fixes until there are none, or they change nothing.
-fn apply_fixes(compiler: &Compiler, kind: Kind, found: &mut Found) -> bool {
+fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) -> bool {
     let mut changed = false;
     for _ in 0..ROUNDS {
         let (text, count) = safe_fixes::apply(&found.text, &found.diagnostics);
         if count == 0 {
             break;
         }
-        let after = diagnose(compiler, kind, Source { name: found.file.clone(), text, fault: None });
+        let after = diagnose(compiler, kind, SourceText { name: found.file.clone(), text, fault: None });
         if weight(&after.diagnostics) >= weight(&found.diagnostics) {
             break;
         }
@@ -202,16 +204,16 @@ fn weight(diagnostics: &[Diagnostic]) -> (usize, usize) {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum InputKind {
     Formulas,
     Spec,
     Project,
     Schema,
 }
 
-impl Kind {
+impl InputKind {
     /// By the file's name, and a schema by its first key; standard input by a first key that every spec has.
-    fn of(path: &Path, source: &Source) -> Self {
+    fn of(path: &Path, source: &SourceText) -> Self {
         let yaml = project::is_yaml(path);
         let unnamed = path.as_os_str() == "-";
         if project::is_project_file(path) {
@@ -225,14 +227,14 @@ impl Kind {
     }
 }
 
-fn diagnose(compiler: &Compiler, kind: Kind, source: Source) -> Found {
+fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FailureKind {
     match kind {
-        Kind::Formulas => compile::compile(compiler, source).found,
-        Kind::Spec => spec::compile(compiler, source, None).found,
-        Kind::Project | Kind::Schema => {
+        InputKind::Formulas => compile::compile(compiler, source).found,
+        InputKind::Spec => spec::compile(compiler, source, None).found,
+        InputKind::Project | InputKind::Schema => {
             let faults = match source.fault.clone() {
                 Some(fault) => vec![fault],
-                None if kind == Kind::Project => Project::from_text(&source.text).1,
+                None if kind == InputKind::Project => Project::from_text(&source.text).1,
                 None => formulac::known::from_text(&source.text, compiler.dialect()).1,
             };
             source.found(faults)
@@ -240,7 +242,7 @@ fn diagnose(compiler: &Compiler, kind: Kind, source: Source) -> Found {
     }
 }
 
-fn summary(session: &Session, found: &[Found]) {
+fn summary(session: &Session, found: &[FailureKind]) {
     let all = found.iter().flat_map(|f| &f.diagnostics);
     let (errors, count) = all.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
     let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });

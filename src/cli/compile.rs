@@ -4,23 +4,23 @@ use formulac::{Compiled, Compiler, Definition, Dialect, UndecidedType};
 use serde_json::{Map, Value, json};
 
 use super::args::CompileArgs;
-use super::exit::{Exit, Failure, Found};
-use super::knowledge::{Formulas, Knowledge};
+use super::exit::{Exit, Failure, FailureKind};
+use super::knowledge::{FormulaSettings, Knowledge};
 use super::session::{Session, reports};
-use super::source::Source;
+use super::source::SourceText;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 /// What came of a source.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct CompileOutcome {
     /// None when there is no source to compile: it cannot be read, is not UTF-8, or too large.
     compiled: Option<Compiled>,
-    pub found: Found,
+    pub found: FailureKind,
 }
 
-impl Outcome {
+impl CompileOutcome {
     /// What cells of a worksheet mean.
     pub fn meanings(&self) -> &[(Span, String)] {
         self.compiled.as_ref().map_or(&[], Compiled::meanings)
@@ -60,34 +60,34 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     Ok(Exit::of(&outcome.found.diagnostics))
 }
 
-fn formulas(session: &Session, args: &CompileArgs, source: &Source) -> Result<Formulas, Failure> {
+fn formulas(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
     let settings = &args.settings;
     Knowledge::of(session, &settings.target)?.formula_compiler(session, settings, &source.text)
 }
 
-fn read(args: &CompileArgs) -> Result<Source, Failure> {
+fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
     match (&args.file, &args.formula) {
-        (Some(file), _) => Ok(Source::file(file)),
+        (Some(file), _) => Ok(SourceText::file(file)),
         (None, Some(formula)) => {
             super::usage::refuse_option(formula)?;
-            Ok(Source::argument(formula))
+            Ok(SourceText::argument(formula))
         }
         (None, None) => Err(Failure::new(Exit::Usage, "no formula is given")),
     }
 }
 
 /// Compiles a source, unless it is none.
-pub fn compile(compiler: &Compiler, source: Source) -> Outcome {
+pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     if let Some(fault) = source.fault.clone() {
-        return Outcome { compiled: None, found: source.found(vec![fault]) };
+        return CompileOutcome { compiled: None, found: source.found(vec![fault]) };
     }
     let compiled = compiler.compile(&source.text);
     let diagnostics = compiled.diagnostics().to_vec();
-    Outcome { compiled: Some(compiled), found: source.found(diagnostics) }
+    CompileOutcome { compiled: Some(compiled), found: source.found(diagnostics) }
 }
 
 /// The same where something is to come of it: a source with no formula in it is an error.
-pub fn compile_some(compiler: &Compiler, source: Source) -> Outcome {
+pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
     if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
         let end = outcome.found.text.len() as u32;

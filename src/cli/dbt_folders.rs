@@ -10,11 +10,11 @@ use formulac::sync::Plan;
 
 use super::bounds::absolute;
 use super::dbt_project::{self, DbtProject};
-use super::exit::{Failure, Found};
+use super::exit::{Failure, FailureKind};
 use super::plurals::count;
 use super::session::Session;
 use super::source::read_text;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{orphans, project};
 
 /// Folders of `test-paths` in which dbt looks for other things than tests of their own.
@@ -25,13 +25,13 @@ const NAMED: usize = 5;
 
 /// A kind of generated files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FolderKind {
     Models,
     Tests,
     Docs,
 }
 
-impl Kind {
+impl FolderKind {
     fn told(self) -> &'static str {
         match self {
             Self::Models => "models",
@@ -55,7 +55,7 @@ impl Kind {
     }
 }
 
-impl Place {
+impl Workspace {
     /// Refuses folders of the project file that lead out of the project, and those in which dbt would never look for
     /// generated models and tests.
     pub fn check_folders(&self) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ impl Place {
         for folder in [&models, &tests] {
             bounds.locate(&self.root.join(folder))?;
         }
-        self.refuse(&[(Kind::Models, &models), (Kind::Tests, &tests)])
+        self.refuse(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
     /// Warns of generated files in other folders, but for those that a plan changes, and of generated models that dbt
@@ -96,14 +96,14 @@ impl Place {
 
     /// Refuses docs blocks next to the models if dbt would never look for them there.
     pub fn check_docs_folder(&self) -> Result<(), Failure> {
-        self.refuse(&[(Kind::Docs, &self.folders().0)])
+        self.refuse(&[(FolderKind::Docs, &self.folders().0)])
     }
 
-    fn refuse(&self, folders: &[(Kind, &String)]) -> Result<(), Failure> {
+    fn refuse(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
         let Some(dbt) = &self.dbt else { return Ok(()) };
         let path = self.root.join(project::FILE);
         let text = read_text(&path).unwrap_or_default();
-        let fault = |(kind, folder): &(Kind, &String)| {
+        let fault = |(kind, folder): &(FolderKind, &String)| {
             let (message, help) = fault(dbt, *kind, &self.root, folder)?;
             Some(Diagnostic::new(Code::FolderNotRead, value_of(&text, kind.key()), message).with_help(help))
         };
@@ -112,7 +112,7 @@ impl Place {
             return Ok(());
         }
         let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
-        Err(Failure::Found(vec![Found { file, text, diagnostics }]))
+        Err(Failure::Found(vec![FailureKind { file, text, diagnostics }]))
     }
 }
 
@@ -120,17 +120,17 @@ impl Place {
 pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let (root, whole) = (absolute(&dbt.folder), absolute(folder));
     let Ok(inner) = whole.strip_prefix(&root) else { return Ok(()) };
-    let Some((message, help)) = fault(dbt, Kind::Models, &root, &inner.to_string_lossy()) else { return Ok(()) };
+    let Some((message, help)) = fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else { return Ok(()) };
     let path = dbt.folder.join(dbt_project::FILE);
     let text = read_text(&path).unwrap_or_default();
     let diagnostics =
         vec![Diagnostic::new(Code::FolderNotRead, value_of(&text, "model-paths"), message).with_help(help)];
     let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
-    Err(Failure::Found(vec![Found { file, text, diagnostics }]))
+    Err(Failure::Found(vec![FailureKind { file, text, diagnostics }]))
 }
 
 /// Why dbt does not find files of a kind in a folder, and what to do. `None` if dbt does, or if nobody can tell.
-fn fault(dbt: &DbtProject, kind: Kind, root: &Path, folder: &str) -> Option<(String, String)> {
+fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let whole = absolute(&root.join(folder));
     let mut reason = None;
@@ -149,7 +149,7 @@ fn fault(dbt: &DbtProject, kind: Kind, root: &Path, folder: &str) -> Option<(Str
         }
         let first = inner.components().next();
         let is_other = |name: &&str| first.is_some_and(|first| first.as_os_str() == *name);
-        let other = OTHER_TESTS.iter().find(|name| kind == Kind::Tests && is_other(name))?;
+        let other = OTHER_TESTS.iter().find(|name| kind == FolderKind::Tests && is_other(name))?;
         let message =
             format!("dbt does not look for tests of their own in `{folder}`: `{other}` is a folder of another kind");
         reason = Some((message, format!("write `tests: {}/formulac/` in formulac.yml", clean(path))));
@@ -161,7 +161,7 @@ fn fault(dbt: &DbtProject, kind: Kind, root: &Path, folder: &str) -> Option<(Str
         let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
         let named = if named.is_empty() { "empty".to_owned() } else { named.join(", ") };
         let help = match (kind, paths.first()) {
-            (Kind::Docs, _) => {
+            (FolderKind::Docs, _) => {
                 format!("`{key}` of dbt_project.yml is {named}: add `{}`", folder.split('/').next().unwrap_or(folder))
             }
             (_, Some(first)) => format!(

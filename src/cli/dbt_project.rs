@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
-use formulac::artifacts::Keep;
+use formulac::artifacts::KeptParts;
 use saphyr::{LoadableYamlNode, Yaml};
 
-use super::artifacts::Artifacts;
+use super::artifacts::TargetFolder;
 use super::dbt_run::PROFILES_DIR;
-use super::exit::{Failure, Found};
+use super::exit::{Failure, FailureKind};
 use super::project;
 use super::session::Session;
-use super::source::{Source, read_text};
+use super::source::{SourceText, read_text};
 use super::{dbt_defaults, dbt_jinja};
 
 pub const FILE: &str = "dbt_project.yml";
@@ -46,7 +46,7 @@ pub struct DbtProject {
     pub name: String,
     text: String,
     /// The manifest once it was read.
-    artifacts: OnceCell<Result<Option<Box<Artifacts>>, Found>>,
+    artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FailureKind>>,
 }
 
 /// Keys of folders, each with an older spelling and the folder that is read if neither is there.
@@ -76,7 +76,7 @@ fn above() -> impl Iterator<Item = PathBuf> {
 }
 
 fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
-    let source = Source::file(&folder.join(FILE));
+    let source = SourceText::file(&folder.join(FILE));
     if source.fault.is_some() {
         return Err(Failure::of(source));
     }
@@ -170,13 +170,13 @@ impl DbtProject {
     }
 
     /// The manifest that dbt left, where it left one; it is read when it is first asked for, and only then.
-    pub fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
+    pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
         let read = self.artifacts.get_or_init(|| {
             let path = self.manifest_path();
             // What is kept of a large manifest is kept where formulac is set up.
             let read = match self.folder.join(project::FILE).is_file() {
-                true => Artifacts::read_kept(path, Keep::default(), &self.folder),
-                false => Artifacts::read(path),
+                true => TargetFolder::read_kept(path, KeptParts::default(), &self.folder),
+                false => TargetFolder::read(path),
             };
             Ok(read?.map(Box::new))
         });
@@ -212,7 +212,7 @@ impl DbtProject {
         let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
             let adapter = text(output, "type").and_then(|text| dbt_jinja::rendered(&text, |_| None));
-            Some(Output { name: key.as_str()?.to_owned(), adapter })
+            Some(ProfileOutput { name: key.as_str()?.to_owned(), adapter })
         });
         let outputs = outputs.collect();
         let target =
@@ -236,12 +236,12 @@ pub struct Profile {
     name: String,
     /// The output that is used when none is named; `None` if it is not known.
     pub target: Option<String>,
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<ProfileOutput>,
 }
 
 /// An output of a profile.
 #[derive(Debug)]
-pub struct Output {
+pub struct ProfileOutput {
     pub name: String,
     pub adapter: Option<String>,
 }

@@ -11,13 +11,13 @@ use super::args::DbtArgs;
 use super::environment::Environment;
 use super::exit::Failure;
 use super::folder::or_here;
-use super::program::Program;
+use super::program::ExternalProgram;
 use super::progress::Waiting;
 
 /// The environment variable of dbt for the folder of profiles.yml.
 pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
 
-const PROGRAM: Program = Program {
+const PROGRAM: ExternalProgram = ExternalProgram {
     name: "dbt",
     variable: "FORMULAC_DBT",
     install: "get it with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
@@ -67,12 +67,12 @@ pub fn is_there() -> bool {
 
 /// A call that is to be made.
 #[derive(Debug)]
-pub struct Call {
+pub struct DbtCall {
     pub command: Command,
     vars: String,
 }
 
-impl Call {
+impl DbtCall {
     /// Begins a call in the project's folder, where dbt looks for profiles.yml, in an environment. Options of the command
     /// line replace the environment's. dbt takes the schema from its profile, which may ask for
     /// `{{ env_var('FORMULAC_SCHEMA') }}`.

@@ -4,27 +4,27 @@ use std::path::Path;
 
 use formulac::Dialect;
 
-use super::args::{DoctorArgs, Selection, Target};
+use super::args::{DoctorArgs, Selection, TargetOptions};
 use super::dbt_project::DbtProject;
 use super::engine::{DUCKDB, PSQL};
 use super::exit::{Exit, Failure};
 use super::folder::or_here;
 use super::git::{GIT, git};
-use super::health::{OPTIONAL, Part, show};
-use super::program::Program;
+use super::health::{HealthPart, OPTIONAL, show};
+use super::program::ExternalProgram;
 use super::progress::Waiting;
 use super::session::Session;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{dbt_run, status};
 
 /// The lowest versions that run what is generated; docs/warehouses.md gives the reasons, and a test compares them.
 const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
-    let place = Place::around(session)?;
+    let place = Workspace::around(session)?;
     let mut parts = vec![well("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
-    let mut add = |mut part: Part, fault: Exit| {
+    let mut add = |mut part: HealthPart, fault: Exit| {
         if !part.found.is_empty() {
             exit = exit.worse(fault);
             part.is_optional = fault == Exit::Done;
@@ -32,7 +32,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         parts.push(part);
     };
     let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
-    let dialect = place.as_ref().and_then(|place| place.dialect(&Target::default()).ok());
+    let dialect = place.as_ref().and_then(|place| place.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to say which they are.
     let found = Waiting::new(session).during("asking dbt for its version", || dbt(dbt_project, dialect));
     add(found, Exit::Failed);
@@ -58,21 +58,21 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     Ok(shown.worse(exit))
 }
 
-fn well(name: &'static str, well: String) -> Part {
-    Part { name, well, ..Part::default() }
+fn well(name: &'static str, well: String) -> HealthPart {
+    HealthPart { name, well, ..HealthPart::default() }
 }
 
 /// A program that is missing and that not everybody needs.
-fn not_needed(name: &'static str, well: String) -> Part {
-    Part { name, well, is_optional: true, ..Part::default() }
+fn not_needed(name: &'static str, well: String) -> HealthPart {
+    HealthPart { name, well, is_optional: true, ..HealthPart::default() }
 }
 
-fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> Part {
-    Part { name, found: vec![found], fix: fix.into(), ..Part::default() }
+fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> HealthPart {
+    HealthPart { name, found: vec![found], fix: fix.into(), ..HealthPart::default() }
 }
 
 /// dbt, and its adapter for the warehouse. Without a dbt project nobody needs them.
-fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> Part {
+fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     let adapter = dialect.map(Dialect::name);
     let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
     let Ok(versions) = dbt_run::versions() else {
@@ -96,7 +96,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> Part {
 }
 
 /// A program that only some commands run: missing is no fault, too old is one.
-fn optional(program: &Program, name: &'static str, needed_by: &str) -> Part {
+fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
     match program.version() {
         None => not_needed(name, format!("not installed; it is only needed for {needed_by}: {}", program.install)),
         Some(version) => match too_old(name, &version) {
@@ -106,7 +106,7 @@ fn optional(program: &Program, name: &'static str, needed_by: &str) -> Part {
     }
 }
 
-fn repository(root: Option<&Path>) -> Part {
+fn repository(root: Option<&Path>) -> HealthPart {
     let Some(version) = GIT.version() else {
         return wrong("git", "there is no program `git`".to_owned(), GIT.install);
     };
@@ -126,7 +126,7 @@ fn repository(root: Option<&Path>) -> Part {
     well("git", version)
 }
 
-fn project(place: Option<&Place>) -> Part {
+fn project(place: Option<&Workspace>) -> HealthPart {
     let fix = "formulac init";
     match place {
         None => wrong(
@@ -137,7 +137,7 @@ fn project(place: Option<&Place>) -> Part {
         Some(place) if !place.is_set_up() => wrong("project", "there is no formulac.yml yet".to_owned(), fix),
         Some(place) => {
             let root = or_here(&place.root);
-            match place.dialect(&Target::default()) {
+            match place.dialect(&TargetOptions::default()) {
                 Ok(dialect) => well("project", format!("{}, SQL for {}", root.display(), dialect.name())),
                 Err(_) => wrong(
                     "project",
@@ -150,7 +150,7 @@ fn project(place: Option<&Place>) -> Part {
 }
 
 /// What dbt has written of its models and columns.
-fn artifacts(place: &Place, dbt: &DbtProject) -> Result<Part, Failure> {
+fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure> {
     let name = "dbt artifacts";
     if place.artifacts()?.is_none() {
         let found = format!("there is no {}", dbt.manifest_path().display());

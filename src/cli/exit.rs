@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::plurals::count;
 use super::session::reports;
-use super::source::Source;
+use super::source::SourceText;
 use formulac::diag::render::{self, Report, visible};
 use formulac::diag::{Code, Diagnostic};
 
@@ -53,7 +53,7 @@ impl Exit {
     }
 
     /// The same of several texts.
-    pub fn of_all(found: &[Found]) -> Self {
+    pub fn of_all(found: &[FailureKind]) -> Self {
         Self::of(found.iter().flat_map(|f| &f.diagnostics))
     }
 }
@@ -64,7 +64,7 @@ pub enum Failure {
     /// For a reason that stands in no source text.
     Message(Box<Message>),
     /// Since a file that it needs, such as the schema, has faults.
-    Found(Vec<Found>),
+    Found(Vec<FailureKind>),
 }
 
 /// What is said of a failure.
@@ -84,14 +84,14 @@ impl fmt::Display for Message {
 
 /// A text with what was found in it.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct FailureKind {
     /// A path, or `<stdin>`, `<formula>`.
     pub file: String,
     pub text: String,
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl Found {
+impl FailureKind {
     /// The same, borrowed as renderers take it.
     pub fn report(&self) -> Report<'_> {
         Report { file: &self.file, source: &self.text, diagnostics: &self.diagnostics }
@@ -104,7 +104,7 @@ impl Failure {
     }
 
     /// A source is none, for the reason that it holds.
-    pub fn of(source: Source) -> Self {
+    pub fn of(source: SourceText) -> Self {
         let fault = source.fault.clone();
         Self::Found(vec![source.found(fault.into_iter().collect())])
     }

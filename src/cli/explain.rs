@@ -8,16 +8,16 @@ use formulac::{Compiler, Definition, Dialect, Type};
 use serde_json::{Map, Value, json};
 
 use super::args::ExplainArgs;
-use super::compile::{Outcome, compile, compile_some, definition_object};
+use super::compile::{CompileOutcome, compile, compile_some, definition_object};
 use super::diagnostic_page::{self, wrapped};
 use super::exit::{Exit, Failure};
-use super::formula_parts::{self, Part};
+use super::formula_parts::{self, FormulaPart};
 use super::knowledge::Knowledge;
 use super::project;
 use super::sentence::{self, Sentence};
 use super::session::Session;
-use super::source::Source;
-use super::workspace::Place;
+use super::source::SourceText;
+use super::workspace::Workspace;
 use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest;
@@ -25,7 +25,7 @@ use formulac::diag::suggest::nearest;
 /// What one dialect makes of the whole text.
 struct InDialect {
     dialect: Dialect,
-    outcome: Outcome,
+    outcome: CompileOutcome,
 }
 
 pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
@@ -58,9 +58,9 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
         return Err(refused("a file"));
     }
     let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(place) = Place::find_any(session)?.filter(|_| is_name) else { return Ok(()) };
+    let Some(place) = Workspace::find_any(session)?.filter(|_| is_name) else { return Ok(()) };
     let compiler = Compiler::default();
-    let is_model = |source: &Source| compiler.compile_spec(&source.text).name() == Some(&*shown);
+    let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
     if place.sources()?.iter().any(|(source, _)| is_model(source)) {
         session.note(&format!("note: `{shown}` is a model too: `formulac query {shown}` shows its SQL"));
     }
@@ -84,7 +84,7 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let settings = &args.settings;
-    let source = Source::argument(&args.subject);
+    let source = SourceText::argument(&args.subject);
     let knowledge = Knowledge::of(session, &settings.target)?;
     let main = knowledge.dialect;
     let chosen = settings.target.dialect;
@@ -96,7 +96,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
         let found = &outcome.found;
-        let copy = Source { name: found.file.clone(), text: found.text.clone(), fault: None };
+        let copy = SourceText { name: found.file.clone(), text: found.text.clone(), fault: None };
         let compiler = compiler.in_dialect(dialect);
         others.push(InDialect { dialect, outcome: compile(&compiler, copy) });
     }
@@ -115,7 +115,13 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
 }
 
 /// The sentence, then type, level and SQL of each definition, then the tree; the tokens only if `--verbose` asks for them.
-fn text(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[Sentence], verbose: bool) -> String {
+fn text(
+    main: &InDialect,
+    others: &[InDialect],
+    parts: &[FormulaPart],
+    sentences: &[Sentence],
+    verbose: bool,
+) -> String {
     let source = &main.outcome.found.text;
     let mut out = String::new();
     for Sentence { name, text, .. } in sentences {
@@ -154,7 +160,7 @@ fn text(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[Sen
         "\ntree{}",
         if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" }
     );
-    let label = |part: &Part| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
+    let label = |part: &FormulaPart| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
     let width = parts.iter().map(|p| label(p).chars().count()).max().unwrap_or(0).min(40);
     for part in parts {
         let _ = match &part.made {
@@ -181,7 +187,7 @@ impl InDialect {
     }
 }
 
-fn object(main: &InDialect, others: &[InDialect], parts: &[Part], sentences: &[Sentence]) -> Value {
+fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
     let source = &main.outcome.found.text;
     let definition = |definition: &Definition| {
         let all = std::iter::once(main).chain(others);

@@ -15,14 +15,14 @@ const PREFIX: &str = "formulac_explained_part_";
 
 /// A token of the text.
 #[derive(Debug)]
-pub struct Word {
+pub struct TokenWord {
     pub kind: &'static str,
     pub span: Span,
 }
 
 /// A node of the tree.
 #[derive(Debug)]
-pub struct Part {
+pub struct FormulaPart {
     pub id: ExprId,
     pub depth: usize,
     /// Operator, function, or what a leaf says.
@@ -33,9 +33,9 @@ pub struct Part {
 }
 
 /// The tokens of a text.
-pub fn words(source: &str) -> Vec<Word> {
+pub fn words(source: &str) -> Vec<TokenWord> {
     let lexed = lex::lex(source, &mut Vec::new());
-    lexed.tokens.into_iter().map(|(token, span)| Word { kind: kind(token), span }).collect()
+    lexed.tokens.into_iter().map(|(token, span)| TokenWord { kind: kind(token), span }).collect()
 }
 
 fn kind(token: Token) -> &'static str {
@@ -55,7 +55,7 @@ fn kind(token: Token) -> &'static str {
 }
 
 /// The nodes of every definition, parents before children, with what the compiler makes of them.
-pub fn parts(compiler: &Compiler, source: &str) -> Vec<Part> {
+pub fn parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
     let mut parts = Vec::new();
@@ -74,7 +74,7 @@ pub fn parts(compiler: &Compiler, source: &str) -> Vec<Part> {
             }
             let name = definition.name.filter(|_| depth == 0).map(|name| format!("{} = ", name.text(source)));
             let label = name.unwrap_or_default() + &label(ast, source, id);
-            parts.push(Part { id, depth, label, span: ast.span(id), made: None });
+            parts.push(FormulaPart { id, depth, label, span: ast.span(id), made: None });
             stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
         }
     }
@@ -108,12 +108,12 @@ fn label(ast: &Ast, source: &str, id: ExprId) -> String {
 }
 
 /// A token as JSON.
-pub fn word_object(word: &Word, source: &str) -> Value {
+pub fn word_object(word: &TokenWord, source: &str) -> Value {
     json!({"kind": word.kind, "text": word.span.text(source), "span": word.span})
 }
 
 /// A node as JSON.
-pub fn part_object(part: &Part) -> Value {
+pub fn part_object(part: &FormulaPart) -> Value {
     let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
     if let (Some(made), Some(fields)) = (&part.made, value.as_object_mut())
         && let Value::Object(object) = compile::definition_object(made)

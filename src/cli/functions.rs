@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::FunctionsArgs;
 use super::diagnostic_page::wrapped;
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::session::{Session, reports};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
@@ -49,7 +49,7 @@ fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, 
     let help = help.unwrap_or("`formulac functions` lists them all");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
-    let found = vec![Found { file: "<name>".to_owned(), text: name.to_owned(), diagnostics }];
+    let found = vec![FailureKind { file: "<name>".to_owned(), text: name.to_owned(), diagnostics }];
     if !args.json {
         return Err(Failure::Found(found));
     }

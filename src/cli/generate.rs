@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::apply::Delivery;
 use super::args::{GenerateArgs, Selection};
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::generation::Generation;
 use super::knowledge::{First, KNOWN, note_undecided};
-use super::models::{self, Model};
-use super::selection::Chosen;
+use super::models::{self, CompiledModel};
+use super::selection::SelectedModels;
 use super::session::{Session, reports};
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{progress, sync, validate};
 
 /// Files that are named before the others are counted.
@@ -26,7 +26,7 @@ const NAMED_CHANGES: usize = 5;
 const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let bounds = place.bounds()?;
     place.check_folders()?;
     place.warn_of_folders(session, None);
@@ -115,7 +115,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
 }
 
 /// Leaves the files alone in which a push would keep hand edits and change nothing: no spec can say these edits.
-fn leave_kept_edits(session: &Session, place: &Place, delivery: &mut Delivery) -> Result<(), Failure> {
+fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Delivery) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());
     }
@@ -133,7 +133,7 @@ fn leave_kept_edits(session: &Session, place: &Place, delivery: &mut Delivery) -
 }
 
 /// The columns that dbt's semantic layer is not told of, by name as far as they are few.
-fn no_metrics(models: &[Model], chosen: &Chosen) -> Vec<String> {
+fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
     let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
     let mut notes: Vec<String> = built.flat_map(|(model, built)| built.left_out(&model.name)).collect();
@@ -175,14 +175,14 @@ fn summary(delivery: &Delivery) -> Vec<String> {
     notes
 }
 
-fn data(dialect: Dialect, models: &[Model], delivery: &Delivery, found: &[Found]) -> Value {
+fn data(dialect: Dialect, models: &[CompiledModel], delivery: &Delivery, found: &[FailureKind]) -> Value {
     let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
     files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));
     files.extend(delivery.unchanged.iter().map(|path| (&**path, "unchanged")));
     files.extend(delivery.removed.iter().map(|path| (&**path, "removed")));
     files.sort();
     let file = |(path, change): &(&Path, &str)| json!({"path": path.to_string_lossy(), "change": change});
-    let model = |model: &Model| {
+    let model = |model: &CompiledModel| {
         let mut object = json!({"name": model.name, "spec": model.path});
         let built = model.built.as_ref().filter(|built| built.semantic.is_some());
         if let (Some(built), Value::Object(fields)) = (built, &mut object) {

@@ -8,35 +8,35 @@ use formulac::dbt::{GraphNode, spec_of};
 use formulac::{Compiler, UndecidedType};
 
 use super::apply::{self, Delivery};
-use super::args::{Selection, Target};
+use super::args::{Selection, TargetOptions};
 use super::atomic_write::Planned;
-use super::exit::{Exit, Failure, Found};
-use super::models::{self, Model};
-use super::moved_files::Moved;
-use super::selection::{self, Chosen};
+use super::exit::{Exit, Failure, FailureKind};
+use super::models::{self, CompiledModel};
+use super::moved_files::MovedFile;
+use super::selection::{self, SelectedModels};
 use super::session::Session;
-use super::source::{Source, read_text};
-use super::workspace::Place;
+use super::source::{SourceText, read_text};
+use super::workspace::Workspace;
 use super::{folder, name_clashes, time_spine};
 
 /// What the specs make.
 pub struct Generation<'p> {
-    place: &'p Place,
+    place: &'p Workspace,
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
     /// Files that are not in the folders of the project.
-    pub moved: Moved,
-    pub models: Vec<Model>,
+    pub moved: MovedFile,
+    pub models: Vec<CompiledModel>,
     /// What was found in each spec.
-    pub found: Vec<Found>,
+    pub found: Vec<FailureKind>,
 }
 
 impl<'p> Generation<'p> {
     /// Compiles specs, each with its path as seen from the project; `done` is called after each.
     pub fn of(
-        place: &'p Place,
+        place: &'p Workspace,
         compiler: &Compiler,
-        sources: Vec<(Source, Option<String>)>,
+        sources: Vec<(SourceText, Option<String>)>,
         done: impl Fn() + Sync,
     ) -> Result<Self, Failure> {
         let manifest = place.manifest()?;
@@ -45,7 +45,7 @@ impl<'p> Generation<'p> {
         let nodes = formulac::dbt::graph(known);
         let (models, mut found) = models::compiled(compiler, sources, done);
         let folders = place.folders();
-        let moved = Moved::find(place, &models);
+        let moved = MovedFile::find(place, &models);
         name_clashes::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &moved, &mut found);
         if models::built(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
@@ -57,7 +57,7 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the models that a selection chooses, and warns of parts that choose none.
-    pub fn choose(&self, session: &Session, selection: &Selection) -> Result<Chosen, Failure> {
+    pub fn choose(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
         let nothing = Manifest::default();
         let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.folders().0);
         let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
@@ -68,17 +68,21 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the files of the specs that a selection chooses, as seen from here.
-    pub fn chosen_specs(session: &Session, target: &Target, selection: &Selection) -> Result<Vec<PathBuf>, Failure> {
+    pub fn chosen_specs(
+        session: &Session,
+        target: &TargetOptions,
+        selection: &Selection,
+    ) -> Result<Vec<PathBuf>, Failure> {
         let chosen = Self::chosen(session, target, selection)?;
         let files: BTreeMap<usize, PathBuf> = chosen.into_iter().map(|(spec, _, file)| (spec, file)).collect();
         Ok(files.into_values().collect())
     }
 
     /// Returns the file of a spec that is named by its path or, in a project, by the name of its model.
-    pub fn spec_named(session: &Session, target: &Target, named: &Path) -> Result<PathBuf, Failure> {
+    pub fn spec_named(session: &Session, target: &TargetOptions, named: &Path) -> Result<PathBuf, Failure> {
         let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match named.to_str().filter(is_name).filter(|_| !named.exists()) {
-            Some(name) if Place::find_any(session)?.is_some() => {
+            Some(name) if Workspace::find_any(session)?.is_some() => {
                 let selection = Selection { select: vec![name.to_owned()], ..Selection::default() };
                 let mut chosen = Self::chosen_specs(session, target, &selection)?;
                 Ok(chosen.pop().unwrap_or_else(|| named.to_owned()))
@@ -88,14 +92,14 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the files of specs that are named likewise.
-    pub fn specs_named(session: &Session, target: &Target, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    pub fn specs_named(session: &Session, target: &TargetOptions, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         named.iter().map(|named| Self::spec_named(session, target, named)).collect()
     }
 
     /// Returns the file of the one spec that is named or selected, for a command that takes one.
     pub fn one_spec(
         session: &Session,
-        target: &Target,
+        target: &TargetOptions,
         named: Option<&Path>,
         selection: &Selection,
         command: &str,
@@ -117,22 +121,22 @@ impl<'p> Generation<'p> {
 
     /// Returns the names of the models that a selection chooses.
     pub fn chosen_models(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
-        let chosen = Self::chosen(session, &Target::default(), selection)?;
+        let chosen = Self::chosen(session, &TargetOptions::default(), selection)?;
         Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
     }
 
     /// Returns the chosen models: place and file of the spec, and name.
     fn chosen(
         session: &Session,
-        target: &Target,
+        target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
-        let place = Place::find(session)?;
+        let place = Workspace::find(session)?;
         let compiler = place.compiler(session, target, place.dialect(target)?)?;
         let made = Generation::of(&place, &compiler, models::sources(&place.specs()?, Some(&place.root)), || {})?;
         let chosen = made.choose(session, selection)?;
         let models = made.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
-        let file = |model: &Model| Some(PathBuf::from(&made.found.get(model.spec)?.file));
+        let file = |model: &CompiledModel| Some(PathBuf::from(&made.found.get(model.spec)?.file));
         Ok(models.filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?))).collect())
     }
 
@@ -151,7 +155,7 @@ impl<'p> Generation<'p> {
     pub fn left_out(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self.found.iter().map(|found| Exit::of(&found.diagnostics) != Exit::Done).collect();
         let has_errors =
-            |model: &Model| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
+            |model: &CompiledModel| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
         let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();
         let with_out = self.models.iter().zip(&out).filter(|(_, out)| out.is_some());
         let mut names: BTreeSet<String> = with_out.map(|(model, _)| model.name.to_lowercase()).collect();

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use super::exit::{Exit, Failure};
 use super::folder::or_here;
-use super::program::Program;
+use super::program::ExternalProgram;
 
 /// The program `git`.
-pub const GIT: Program = Program { name: "git", variable: "FORMULAC_GIT", install: "install git" };
+pub const GIT: ExternalProgram = ExternalProgram { name: "git", variable: "FORMULAC_GIT", install: "install git" };
 
 /// A revision of the repository that a folder is in.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Revision {
 
 /// A file that differs from the revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Differing {
+pub struct DifferingPath {
     /// Its path, seen from the folder.
     pub path: PathBuf,
     /// Its text then; `None` if it was not there.
@@ -48,7 +48,7 @@ impl Revision {
     }
 
     /// The files of these folders that differ from it, with their texts then.
-    pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<Differing>, Failure> {
+    pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
         let mut args =
             vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
         let folders: Vec<String> = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
@@ -62,14 +62,14 @@ impl Revision {
             } else {
                 Some(self.told(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
-            found.push(Differing { path: PathBuf::from(path), before });
+            found.push(DifferingPath { path: PathBuf::from(path), before });
         }
         // What git was not told of yet is new, too.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
         args.extend(folders.iter().map(String::as_str));
         let output = self.told(&args)?;
         let new = output.split('\0').filter(|path| !path.is_empty());
-        found.extend(new.map(|path| Differing { path: PathBuf::from(path), before: None }));
+        found.extend(new.map(|path| DifferingPath { path: PathBuf::from(path), before: None }));
         Ok(found)
     }
 
@@ -84,7 +84,7 @@ impl Revision {
 }
 
 /// A call of git in a folder, with a text on its standard input.
-pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::Output, Failure> {
+pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::ProgramOutput, Failure> {
     GIT.run(&mut call(folder, args), input)
 }
 
@@ -95,7 +95,7 @@ pub fn git_traced(
     input: &str,
     variable: &str,
     trace: &Path,
-) -> Result<super::program::Output, Failure> {
+) -> Result<super::program::ProgramOutput, Failure> {
     GIT.run(call(folder, args).env(variable, trace), input)
 }
 

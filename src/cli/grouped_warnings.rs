@@ -11,19 +11,19 @@ use formulac::diag::{Code, Diagnostic, Severity};
 const NAMED: usize = 2;
 
 /// The warnings of one kind, each with the name of its file.
-struct Group<'a> {
+struct WarningGroup<'a> {
     code: Code,
     warnings: Vec<(&'a str, &'a Diagnostic)>,
 }
 
 /// Returns one line per kind of warning, in the order of codes, and a line that says how to see all of them.
 pub fn text(reports: &[Report<'_>]) -> String {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut groups: Vec<WarningGroup<'_>> = Vec::new();
     for report in reports {
         for diagnostic in report.diagnostics.iter().filter(|d| d.severity() == Severity::Warning) {
             let code = diagnostic.kind();
             let at = groups.binary_search_by_key(&code.code(), |group| group.code.code()).unwrap_or_else(|at| {
-                groups.insert(at, Group { code, warnings: Vec::new() });
+                groups.insert(at, WarningGroup { code, warnings: Vec::new() });
                 at
             });
             groups[at].warnings.push((report.file, diagnostic));
@@ -39,7 +39,7 @@ pub fn text(reports: &[Report<'_>]) -> String {
     out
 }
 
-impl Group<'_> {
+impl WarningGroup<'_> {
     /// `warning[W0610]: 13 models have a key that may be NULL (a, b, … 11 more): add a not_null test to the key columns`.
     fn line(&self) -> String {
         let mut files: Vec<&str> = self.warnings.iter().map(|(file, _)| *file).collect();

@@ -13,7 +13,7 @@ pub const OPTIONAL: char = '○';
 
 /// One line of a report on a project: what was looked at, and what is wrong with it.
 #[derive(Default)]
-pub struct Part {
+pub struct HealthPart {
     pub name: &'static str,
     /// What is wrong; empty if nothing is.
     pub found: Vec<String>,
@@ -26,9 +26,9 @@ pub struct Part {
 }
 
 /// Prints the parts, or one JSON object with them.
-pub fn show(session: &Session, as_json: bool, parts: &[Part]) -> Result<Exit, Failure> {
+pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Exit, Failure> {
     if as_json {
-        let part = |part: &Part| {
+        let part = |part: &HealthPart| {
             let fix = (!part.found.is_empty()).then_some(&part.fix);
             json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
         };

@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use formulac::diag::Diagnostic;
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, Known, Project, Schema, SpecText, Type, UndecidedType};
 
-use super::args::{Settings, Target};
-use super::artifacts::Artifacts;
+use super::args::{Settings, TargetOptions};
+use super::artifacts::TargetFolder;
 use super::atomic_write::Planned;
-use super::compile::Outcome;
+use super::compile::CompileOutcome;
 use super::exit::Failure;
 use super::plurals::count;
 use super::schema;
 use super::session::Session;
 use super::settings;
-use super::source::Source;
+use super::source::SourceText;
 use super::spec::{self, Spec};
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{models, project};
 
 pub use formulac::sync::KNOWN;
@@ -40,7 +40,7 @@ pub enum First {
     Artifacts,
 }
 
-impl Place {
+impl Workspace {
     /// What the project knows.
     pub fn known(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed()?;
@@ -64,7 +64,7 @@ impl Place {
 
     /// Whether dbt's catalog or `schema fetch` tells all columns of what dbt has built.
     pub fn has_catalog(&self) -> Result<bool, Failure> {
-        let catalog = self.artifacts()?.map(Artifacts::catalog).transpose()?.flatten();
+        let catalog = self.artifacts()?.map(TargetFolder::catalog).transpose()?.flatten();
         Ok(catalog.is_some() || self.fetched()?.is_some())
     }
 
@@ -92,7 +92,7 @@ impl Place {
     }
 
     /// A compiler that knows `--schema` and what the project knows.
-    pub fn compiler(&self, session: &Session, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
+    pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
         self.compiler_with(session, target, dialect, First::Committed)
     }
 
@@ -100,7 +100,7 @@ impl Place {
     pub fn compiler_with(
         &self,
         session: &Session,
-        target: &Target,
+        target: &TargetOptions,
         dialect: Dialect,
         first: First,
     ) -> Result<Compiler, Failure> {
@@ -137,7 +137,7 @@ impl Place {
     ) -> Result<Option<(Planned, Vec<String>)>, Failure> {
         let path = self.root.join(KNOWN);
         let committed = self.committed()?;
-        let dbt = self.artifacts()?.map(Artifacts::dbt).unwrap_or_default();
+        let dbt = self.artifacts()?.map(TargetFolder::dbt).unwrap_or_default();
         let now = dbt.renewing(&committed).of_relations(specs.flat_map(CompiledSpec::known_relations));
         let now = if is_whole { now } else { now.or(&committed) };
         let is_new = !path.is_file();
@@ -174,7 +174,7 @@ pub fn committed(root: &Path) -> Result<Known, Failure> {
     if !path.is_file() {
         return Ok(Known::default().listing_some());
     }
-    let source = Source::file(&path);
+    let source = SourceText::file(&path);
     if source.fault.is_some() {
         return Err(Failure::of(source));
     }
@@ -186,7 +186,7 @@ pub fn committed(root: &Path) -> Result<Known, Failure> {
 }
 
 /// Facts of `--schema`.
-pub fn given(session: &Session, target: &Target, dialect: Dialect) -> Result<Option<Known>, Failure> {
+pub fn given(session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Option<Known>, Failure> {
     target.schema.as_deref().map(|path| schema::read(session, path)?.known(dialect)).transpose()
 }
 
@@ -202,7 +202,7 @@ pub fn with_known(project: &Project, dialect: Dialect, known: Known) -> Builder 
 /// What a command knows that works with and without a project.
 pub struct Knowledge {
     /// The project, or a dbt project without `formulac.yml`.
-    pub place: Option<Place>,
+    pub place: Option<Workspace>,
     pub project: Project,
     pub dialect: Dialect,
     /// The schema of `--schema`.
@@ -211,15 +211,15 @@ pub struct Knowledge {
 }
 
 /// The compiler of formulas.
-pub struct Formulas {
+pub struct FormulaSettings {
     pub compiler: Compiler,
     /// A note said that nothing is known of the columns.
     pub is_noted: bool,
 }
 
-impl Formulas {
+impl FormulaSettings {
     /// Reports columns of unknown type that decide the SQL, unless a note said so.
-    pub fn note_undecided(&self, session: &Session, outcome: &Outcome) {
+    pub fn note_undecided(&self, session: &Session, outcome: &CompileOutcome) {
         if !self.is_noted {
             note_undecided(session, &outcome.undecided(&self.compiler));
         }
@@ -247,8 +247,8 @@ impl OfData {
 
 impl Knowledge {
     /// What is known here, and from `--schema`.
-    pub fn of(session: &Session, target: &Target) -> Result<Self, Failure> {
-        let place = Place::around(session)?;
+    pub fn of(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
+        let place = Workspace::around(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
         // Formulas can be compiled though dbt's adapter is not known.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
@@ -263,7 +263,7 @@ impl Knowledge {
     }
 
     /// The project, if it has a `formulac.yml`.
-    pub fn set_up(&self) -> Option<&Place> {
+    pub fn set_up(&self) -> Option<&Workspace> {
         self.place.as_ref().filter(|place| place.is_set_up())
     }
 
@@ -290,8 +290,13 @@ impl Knowledge {
 
     /// The compiler of a formula or definitions. Without `--from` and `--schema` they read the one relation of the project
     /// that has all their names; if none or several have, nothing is known of their columns, and the candidates are noted.
-    pub fn formula_compiler(&self, session: &Session, settings: &Settings, text: &str) -> Result<Formulas, Failure> {
-        let formulas = |compiler| Formulas { compiler, is_noted: false };
+    pub fn formula_compiler(
+        &self,
+        session: &Session,
+        settings: &Settings,
+        text: &str,
+    ) -> Result<FormulaSettings, Failure> {
+        let formulas = |compiler| FormulaSettings { compiler, is_noted: false };
         let builder = settings.said(self.builder())?;
         if settings.from.is_some() {
             return self.with_models(&builder.build()).map(formulas);
@@ -317,13 +322,13 @@ impl Knowledge {
         if let [one] = candidates.as_slice() {
             return Ok(formulas(builder.from(one).build().knowing(&models)));
         }
-        let is_whole = self.place.as_ref().map_or(Ok(true), Place::has_catalog)?;
+        let is_whole = self.place.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
         note_candidates(session, &names, &candidates, is_whole);
-        Ok(Formulas { compiler: unknowing, is_noted: true })
+        Ok(FormulaSettings { compiler: unknowing, is_noted: true })
     }
 
     /// The texts of the project's specs but these; `None` if there is no folder of them.
-    fn others(&self, sources: &[(Source, Option<String>)]) -> Result<Vec<(Source, Option<String>)>, Failure> {
+    fn others(&self, sources: &[(SourceText, Option<String>)]) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         let Some(place) = &self.place else { return Ok(Vec::new()) };
         let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
         let mut others = place.sources()?;
@@ -337,7 +342,7 @@ impl Knowledge {
     pub fn compile_specs(
         &self,
         compiler: &Compiler,
-        sources: Vec<(Source, Option<String>)>,
+        sources: Vec<(SourceText, Option<String>)>,
     ) -> Result<Vec<Spec>, Failure> {
         let count = sources.len();
         let others = self.others(&sources)?;
@@ -350,7 +355,7 @@ impl Knowledge {
     }
 
     /// The sources of specs, each with its path as seen from the project.
-    pub fn sources(&self, paths: &[PathBuf]) -> Vec<(Source, Option<String>)> {
+    pub fn sources(&self, paths: &[PathBuf]) -> Vec<(SourceText, Option<String>)> {
         models::sources(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 

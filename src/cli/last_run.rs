@@ -12,7 +12,7 @@ use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
 use super::dbt_project::DbtProject;
 use super::folder;
-use super::source::{LIMIT, Source};
+use super::source::{LIMIT, SourceText};
 use super::sync::make_local;
 
 /// The folder of what is kept, seen from the project's.
@@ -28,7 +28,7 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
     if changed(&path) >= changed(&source) {
         return;
     }
-    let Source { text, fault: None, .. } = Source::large_file(&source, LIMIT) else { return };
+    let SourceText { text, fault: None, .. } = SourceText::large_file(&source, LIMIT) else { return };
     let _ = Bounds::of_project(root).and_then(|bounds| {
         make_local(&bounds, root)?;
         write_all(&bounds, &[Planned { path, text }])
@@ -49,7 +49,7 @@ fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
     let ran = folder::files(&folder.join("run"), |_| true).iter().filter_map(changed).max()?;
     let written = beside.runs.iter().filter_map(|run| run.metadata.generated()).min();
-    let read = |name: &str| Source::large_file(&dbt.log_path().join(name), LIMIT).text;
+    let read = |name: &str| SourceText::large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
     let is_here = |told: Option<&str>| {
         let told = told.map_or_else(|| dbt.target(), |told| dbt.folder.join(told));
@@ -63,7 +63,7 @@ fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults
 
 /// The results of the last run that was kept of a target folder.
 fn kept(root: &Path, folder: &Path) -> Option<RunResults> {
-    RunResults::from_text(&Source::large_file(&path(root, folder), LIMIT).text).ok()
+    RunResults::from_text(&SourceText::large_file(&path(root, folder), LIMIT).text).ok()
 }
 
 fn path(root: &Path, folder: &Path) -> PathBuf {

@@ -6,13 +6,13 @@ use formulac::impact::show;
 
 use super::args::LineageArgs;
 use super::exit::{Exit, Failure};
-use super::impact::{Known, unknown};
+use super::impact::{ImpactContext, unknown};
 use super::json;
 use super::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     // As `impact` does: the process ends with the command.
-    let known = ManuallyDrop::new(Known::read(session, false)?);
+    let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = graph.target(&args.name).map_err(unknown)?;
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);

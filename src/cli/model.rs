@@ -10,16 +10,16 @@ use super::args::ModelArgs;
 use super::atomic_write::Planned;
 use super::bounds::{Bounds, absolute};
 use super::dbt_project::DbtProject;
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
-use super::models::{self, Built, Model};
-use super::moved_files::Moved;
+use super::models::{self, Built, CompiledModel};
+use super::moved_files::MovedFile;
 use super::session::{Session, reports};
-use super::source::Source;
+use super::source::SourceText;
 use super::spec::Spec;
 use super::unit_tests::Drafted;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{apply, dbt_folders, dbt_project, orphans, project, time_spine};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
@@ -51,17 +51,17 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     // A file that somebody moved out of the project's folder stays where it is.
-    let place = Place::find_any(session)?.filter(|place| {
+    let place = Workspace::find_any(session)?.filter(|place| {
         let models = absolute(&place.root.join(place.folders().0));
         args.out.as_ref().is_some_and(|out| absolute(out) == models)
     });
     let mut notes = Vec::new();
-    let drafted = |model: &Model| drafts.get(model.spec).and_then(Option::as_ref);
+    let drafted = |model: &CompiledModel| drafts.get(model.spec).and_then(Option::as_ref);
     let mut exit = Exit::of_all(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
-            let moved = place.as_ref().map(|place| (place, Moved::find(place, &models)));
+            let moved = place.as_ref().map(|place| (place, MovedFile::find(place, &models)));
             let in_place = |file: Planned| match &moved {
                 Some((place, moved)) => {
                     let inside = place.inside(&file.path);
@@ -149,7 +149,7 @@ fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
-fn nothing_written(found: &[Found]) -> String {
+fn nothing_written(found: &[FailureKind]) -> String {
     let count = |exit: Exit| found.iter().filter(|f| Exit::of(&f.diagnostics) == exit).count();
     match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
         (0, faulty) => format!("nothing is written: {faulty} of {} files have errors", found.len()),
@@ -161,10 +161,10 @@ fn nothing_written(found: &[Found]) -> String {
 fn draft(
     compiler: &Compiler,
     paths: &[PathBuf],
-    sources: &mut [(Source, Option<String>)],
+    sources: &mut [(SourceText, Option<String>)],
     writes: bool,
 ) -> Vec<Option<Drafted>> {
-    let with_draft = |(path, (source, _)): (&PathBuf, &mut (Source, Option<String>))| {
+    let with_draft = |(path, (source, _)): (&PathBuf, &mut (SourceText, Option<String>))| {
         let drafted = source.fault.is_none().then(|| Drafted::of(compiler, source, path, writes))?;
         if let Some(text) = drafted.with_draft.clone() {
             source.text = text;
@@ -175,8 +175,8 @@ fn draft(
 }
 
 /// Each file under a line that names it, a comment in the language of the file.
-fn text<'d>(models: &[Model], drafted: impl Fn(&Model) -> Option<&'d Drafted>) -> String {
-    let part = |(model, built): (&Model, &Built)| {
+fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option<&'d Drafted>) -> String {
+    let part = |(model, built): (&CompiledModel, &Built)| {
         let tests = built.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
         let tests: String = tests.collect();
         let drafted = drafted(model).and_then(Drafted::text);
@@ -187,7 +187,7 @@ fn text<'d>(models: &[Model], drafted: impl Fn(&Model) -> Option<&'d Drafted>) -
     models::built(models).map(part).collect::<Vec<_>>().join("\n")
 }
 
-fn object(model: &Model, built: &Built, drafted: Option<&Drafted>) -> Value {
+fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Value {
     let tests = built.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
     let mut object =
         json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()});
@@ -199,9 +199,9 @@ fn object(model: &Model, built: &Built, drafted: Option<&Drafted>) -> Value {
 }
 
 /// The tests and docs that the specs made once and make no more.
-fn left_over(folder: &Path, tests: &Path, models: &[Model], files: &[Planned]) -> Vec<PathBuf> {
+fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Planned]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
-    let left = |(model, built): (&Model, &Built)| {
+    let left = |(model, built): (&CompiledModel, &Built)| {
         let mut left = orphans::tests(tests, &model.name, &built.path, made);
         left.extend(orphans::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
         left

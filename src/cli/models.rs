@@ -8,13 +8,13 @@ use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
 
 use super::atomic_write::Planned;
-use super::exit::Found;
+use super::exit::FailureKind;
 use super::project;
-use super::source::Source;
+use super::source::SourceText;
 use super::spec::{self, Spec};
 
 /// A model that a spec describes.
-pub struct Model {
+pub struct CompiledModel {
     pub name: String,
     /// The spec's path, as seen from the project.
     pub path: String,
@@ -46,23 +46,23 @@ pub struct Built {
 }
 
 /// The texts of specs, each with its path as seen from the project.
-pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(Source, Option<String>)> {
+pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
     let shown = project::paths_in_project(specs, folder);
-    specs.iter().zip(shown).map(|(path, shown)| (Source::file(path), shown)).collect()
+    specs.iter().zip(shown).map(|(path, shown)| (SourceText::file(path), shown)).collect()
 }
 
 /// The models that the specs make, and what was found in each spec. `done` is called after each.
 pub fn compiled(
     compiler: &Compiler,
-    sources: Vec<(Source, Option<String>)>,
+    sources: Vec<(SourceText, Option<String>)>,
     done: impl Fn() + Sync,
-) -> (Vec<Model>, Vec<Found>) {
+) -> (Vec<CompiledModel>, Vec<FailureKind>) {
     let specs = spec::compile_all(compiler, sources.clone(), done);
     of_specs(specs, &sources)
 }
 
 /// The models that compiled specs make, and what was found in each.
-pub fn of_specs(specs: Vec<Spec>, sources: &[(Source, Option<String>)]) -> (Vec<Model>, Vec<Found>) {
+pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (Vec<CompiledModel>, Vec<FailureKind>) {
     let mut models = Vec::new();
     let mut found = Vec::new();
     for (mut spec, (_, path)) in specs.into_iter().zip(sources) {
@@ -77,7 +77,7 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(Source, Option<String>)]) -> (Vec<
             _ => None,
         };
         if let Some(name) = name {
-            models.push(Model {
+            models.push(CompiledModel {
                 name,
                 path: path.clone().unwrap_or_default(),
                 built,
@@ -94,11 +94,11 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(Source, Option<String>)]) -> (Vec<
 }
 
 /// Those that could be made.
-pub fn built(models: &[Model]) -> impl Iterator<Item = (&Model, &Built)> {
+pub fn built(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &Built)> {
     models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))
 }
 
-impl Model {
+impl CompiledModel {
     /// Its files, the model's and the tests' each in their folder.
     pub fn files<'m>(&'m self, models: &'m Path, tests: &'m Path) -> impl Iterator<Item = Planned> + 'm {
         let file = |folder: &Path, name: &str, end: &str, text: &str| Planned {

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use formulac::dbt::spec_of;
 
 use super::folder;
-use super::models::{self, Model};
+use super::models::{self, CompiledModel};
 use super::source::read_text;
-use super::workspace::Place;
+use super::workspace::Workspace;
 
 /// The paths of moved files, by the paths that the project's folders give them. All are seen from the project's folder.
 #[derive(Clone, Debug, Default)]
-pub struct Moved(BTreeMap<String, String>);
+pub struct MovedFile(BTreeMap<String, String>);
 
-impl Moved {
+impl MovedFile {
     /// Finds the files of models that are not in their folders, in all folders that dbt reads models from.
-    pub fn find(place: &Place, models: &[Model]) -> Self {
+    pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
         let (own, tests) = place.folders();
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
         for (model, built) in models::built(models) {

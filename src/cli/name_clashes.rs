@@ -7,9 +7,9 @@ use formulac::artifacts::Manifest;
 use formulac::dbt::GraphNode;
 use formulac::diag::{Code, Diagnostic};
 
-use super::exit::Found;
-use super::models::Model;
-use super::moved_files::Moved;
+use super::exit::FailureKind;
+use super::models::CompiledModel;
+use super::moved_files::MovedFile;
 
 /// Kinds of nodes that `ref` finds, which share their names.
 const REFERRED: &[&str] = &["model", "seed", "snapshot"];
@@ -17,13 +17,13 @@ const REFERRED: &[&str] = &["model", "seed", "snapshot"];
 /// Reports models and tests whose names are taken by nodes that are not their own. `folders` are those of the models
 /// and tests, seen from dbt's project.
 pub fn check(
-    models: &[Model],
+    models: &[CompiledModel],
     manifest: &Manifest,
     nodes: &[GraphNode],
     root: &Path,
     folders: [&str; 2],
-    moved: &Moved,
-    found: &mut [Found],
+    moved: &MovedFile,
+    found: &mut [FailureKind],
 ) {
     let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
@@ -68,13 +68,13 @@ pub fn check(
 /// Docs blocks, exposures, metrics and semantic models of names that others have: of the project's nodes, but for those
 /// in files that the specs write anew, and of each other.
 fn check_declared(
-    models: &[Model],
+    models: &[CompiledModel],
     manifest: &Manifest,
     nodes: &[GraphNode],
     root: &Path,
     folder: &str,
-    moved: &Moved,
-    found: &mut [Found],
+    moved: &MovedFile,
+    found: &mut [FailureKind],
 ) {
     let own: BTreeSet<String> = models
         .iter()

@@ -9,7 +9,7 @@ use formulac::dbt::{is_as_written, spec_of};
 
 use super::bounds::absolute;
 use super::source::read_text;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{folder, project};
 
 /// Bytes of a file in which its header is.
@@ -18,7 +18,7 @@ const HEAD: u64 = 4096;
 /// Generated files of the project's specs in other folders than those of `models:` and `tests:`, because the project file
 /// named these before. They are looked for where dbt does, and in the folders of the defaults. Files that somebody moved
 /// are left out: they are generated where they are.
-pub fn elsewhere(place: &Place) -> Vec<PathBuf> {
+pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
     let (models, tests) = place.folders();
     let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
     let dbt = place.dbt.as_ref();

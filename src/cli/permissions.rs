@@ -1,6 +1,6 @@
 //! Which right each command takes, and what becomes of a command that somebody's role does not let them call.
 
-use formulac::sync::{Entry, REFUSED};
+use formulac::sync::{LogEntry, REFUSED};
 use formulac::team::{Right, Role};
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::environment::{self, Environment};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::sync::{REFUSALS, Repository, make_local};
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{identity, project};
 
 /// What a command takes.
@@ -70,7 +70,7 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     if !project.people().have_roles() {
         return Ok(());
     }
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let (right, environment) = match takes {
         Takes::OfEnvironment => {
             let environment = environment::chosen(&session.global, &place.project)?;
@@ -88,7 +88,7 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
 }
 
 /// The environment that is merged into and whose branch this is: a commit here changes it, whatever else is chosen.
-fn of_branch(place: &Place) -> Option<Environment> {
+fn of_branch(place: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&place.root).ok()?.branch().ok()?;
     let of_branch = |it: &&Environment| it.is_merged_into() && it.branch.as_ref() == Some(&branch);
     place.project.environments().iter().find(of_branch).cloned()
@@ -97,7 +97,7 @@ fn of_branch(place: &Place) -> Option<Environment> {
 /// Logs a command that was refused for want of a right, and says what it takes.
 pub fn refused(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     who: &str,
     command: &str,
     right: Right,
@@ -121,7 +121,7 @@ pub fn refused(
 /// Logs a command that was called on another branch than that of a protected environment, and says where it belongs.
 pub fn elsewhere(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     command: &str,
     environment: &Environment,
     what: &str,
@@ -133,8 +133,8 @@ pub fn elsewhere(
 }
 
 /// Logs a command that was refused, in this work tree alone: git status stays as it is.
-pub fn log(session: &Session, place: &Place, who: &str, command: &str, environment: Option<&Environment>) {
-    let mut entry = Entry::default();
+pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
+    let mut entry = LogEntry::default();
     // The entry has no parents, because another branch may lack them. Its time says what came first.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);

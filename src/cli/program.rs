@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, Failure};
 
 /// A program that a preview needs.
 #[derive(Debug)]
-pub struct Program {
+pub struct ExternalProgram {
     /// Its name, as it is found in `PATH`.
     pub name: &'static str,
     /// The environment variable that says where it is instead.
@@ -20,13 +20,13 @@ pub struct Program {
 
 /// What a program said.
 #[derive(Debug)]
-pub struct Output {
+pub struct ProgramOutput {
     pub succeeded: bool,
     pub out: String,
     pub err: String,
 }
 
-impl Program {
+impl ExternalProgram {
     /// Whether it can be found, by its variable or in `PATH`.
     pub fn is_there(&self) -> bool {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
@@ -66,10 +66,10 @@ impl Program {
     }
 
     /// Runs it to its end with a text on its standard input.
-    pub fn run(&self, command: &mut Command, input: &str) -> Result<Output, Failure> {
+    pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
         let output = self.run_for_bytes(command, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Output { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
+        Ok(ProgramOutput { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
     }
 
     /// The same where what it prints is no text.

@@ -10,9 +10,9 @@ use super::session::{Session, Stream};
 
 /// Begins a bar of so many parts on a terminal.
 pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
-    let target = match Place::of(session) {
-        Place::Terminal => ProgressDrawTarget::stderr(),
-        Place::Lines | Place::Nowhere => ProgressDrawTarget::hidden(),
+    let target = match ProgressLine::of(session) {
+        ProgressLine::Terminal => ProgressDrawTarget::stderr(),
+        ProgressLine::Lines | ProgressLine::Nowhere => ProgressDrawTarget::hidden(),
     };
     let style =
         ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -21,7 +21,7 @@ pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
 
 /// Where progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ProgressLine {
     Terminal,
     /// Standard error, of which a file or a program keeps each line.
     Lines,
@@ -29,7 +29,7 @@ enum Place {
     Nowhere,
 }
 
-impl Place {
+impl ProgressLine {
     fn of(session: &Session) -> Self {
         match session.global.output_format {
             _ if session.global.quiet => Self::Nowhere,
@@ -43,21 +43,21 @@ impl Place {
 /// Shows waits for another program: a spinner on a terminal, else a line, which is printed once.
 #[derive(Debug)]
 pub struct Waiting {
-    place: Place,
+    place: ProgressLine,
     last: RefCell<String>,
 }
 
 impl Waiting {
     pub fn new(session: &Session) -> Self {
-        Self { place: Place::of(session), last: RefCell::default() }
+        Self { place: ProgressLine::of(session), last: RefCell::default() }
     }
 
     /// Does something that takes seconds.
     pub fn during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let what = formulac::diag::render::visible(what);
         match self.place {
-            Place::Nowhere => work(),
-            Place::Lines => {
+            ProgressLine::Nowhere => work(),
+            ProgressLine::Lines => {
                 if *self.last.borrow() != *what {
                     // A line that cannot be printed has nowhere else to go.
                     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{what} …\n").as_bytes());
@@ -65,7 +65,7 @@ impl Waiting {
                 }
                 work()
             }
-            Place::Terminal => {
+            ProgressLine::Terminal => {
                 let style = ProgressStyle::with_template("{spinner} {msg} … {elapsed}");
                 let spinner = ProgressBar::new_spinner().with_message(what.into_owned());
                 let spinner = spinner.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));

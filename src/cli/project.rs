@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use formulac::Project;
 
-use super::exit::{Failure, Found};
-use super::source::Source;
+use super::exit::{Failure, FailureKind};
+use super::source::SourceText;
 use formulac::diag::Diagnostic;
 
 /// Its name.
@@ -28,13 +28,13 @@ pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
 /// The same with the project's folder; `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
-    let source = Source::file(&path);
+    let source = SourceText::file(&path);
     if source.fault.is_some() {
         return Err(Failure::of(source));
     }
     let (project, faults) = Project::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![Found { file: source.name, text: source.text, diagnostics: faults }]));
+        return Err(Failure::Found(vec![FailureKind { file: source.name, text: source.text, diagnostics: faults }]));
     }
     let root = path.parent().map(Path::to_owned).unwrap_or_default();
     let project = with_personal(project, &root)?;
@@ -47,13 +47,13 @@ fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> 
     if !path.is_file() {
         return Ok(project);
     }
-    let source = Source::file(&path);
+    let source = SourceText::file(&path);
     if source.fault.is_some() {
         return Err(Failure::of(source));
     }
     let faults = project.add_personal(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![Found { file: source.name, text: source.text, diagnostics: faults }]));
+        return Err(Failure::Found(vec![FailureKind { file: source.name, text: source.text, diagnostics: faults }]));
     }
     Ok(project)
 }
@@ -67,7 +67,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     if let Some(folder) = folder {
         if !folder.is_dir() {
             let error = fs::read_dir(folder).err().unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
-            return Err(Failure::of(Source::unreadable(folder, &error)));
+            return Err(Failure::of(SourceText::unreadable(folder, &error)));
         }
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }
@@ -82,7 +82,7 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::of(Source::unreadable(&folder, error));
+        let failed = |error: &std::io::Error| Failure::of(SourceText::unreadable(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let path = entry.map_err(|e| failed(&e))?.path();
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));

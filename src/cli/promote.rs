@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::promote::{Gap, Model, Promotion, Repoint, Request, promote, repoint};
+use formulac::promote::{PromoteGap, Promotion, Repoint, Request, TargetModel, promote, repoint};
 use formulac::span::Span;
 use formulac::{Project, SpecText};
 use serde_json::{Value, json};
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::args::PromoteArgs;
 use super::atomic_write::{Planned, write_all};
 use super::bounds::Bounds;
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::folder::or_here;
 use super::knowledge::Knowledge;
 use super::session::{Session, reports};
-use super::source::Source;
-use super::workspace::Place;
+use super::source::SourceText;
+use super::workspace::Workspace;
 use super::{folder, project};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
@@ -52,7 +52,7 @@ fn forth(
         Ok(promotion) => promotion,
         Err((number, fault)) => {
             let (file, text) = files.get(number).cloned().unwrap_or_default();
-            let found = vec![Found { file, text, diagnostics: vec![fault] }];
+            let found = vec![FailureKind { file, text, diagnostics: vec![fault] }];
             return told(session, args, None, None, &found, &[]);
         }
     };
@@ -60,7 +60,7 @@ fn forth(
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
     let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), shown);
     let mut found =
-        vec![Found { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
+        vec![FailureKind { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
     found.extend(gaps(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
     let mut exit = Exit::of_all(&found);
@@ -90,7 +90,7 @@ fn told(
     args: &PromoteArgs,
     made: Option<(&Promotion, bool)>,
     target: Option<&Path>,
-    found: &[Found],
+    found: &[FailureKind],
     notes: &[String],
 ) -> Result<Exit, Failure> {
     if args.json {
@@ -148,8 +148,8 @@ fn summary(promotion: &Promotion) -> String {
 }
 
 /// Gaps as warnings in Omni's files.
-fn gaps(files: &[(String, String)], gaps: &[Gap]) -> Vec<Found> {
-    let mut found: Vec<Found> = Vec::new();
+fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
+    let mut found: Vec<FailureKind> = Vec::new();
     for gap in gaps {
         let text = files.iter().find(|(path, _)| *path == gap.file).map(|(_, text)| text.clone()).unwrap_or_default();
         let begin: usize = text.split_inclusive('\n').take(gap.line.saturating_sub(1)).map(str::len).sum();
@@ -160,7 +160,7 @@ fn gaps(files: &[(String, String)], gaps: &[Gap]) -> Vec<Found> {
         let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
         match found.iter_mut().find(|found| found.file == gap.file) {
             Some(found) => found.diagnostics.push(fault),
-            None => found.push(Found { file: gap.file.clone(), text, diagnostics: vec![fault] }),
+            None => found.push(FailureKind { file: gap.file.clone(), text, diagnostics: vec![fault] }),
         }
     }
     for found in &mut found {
@@ -169,12 +169,12 @@ fn gaps(files: &[(String, String)], gaps: &[Gap]) -> Vec<Found> {
     found
 }
 
-fn in_the_way(path: &Path) -> Found {
+fn in_the_way(path: &Path) -> FailureKind {
     let file = shown(path);
     let message = format!("there is `{file}` already");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
         .with_help("`--name` gives the model another name, `--dry-run` shows the spec; nothing is written over a file");
-    Found { file, text: String::new(), diagnostics: vec![fault] }
+    FailureKind { file, text: String::new(), diagnostics: vec![fault] }
 }
 
 /// A field of Omni to the column that took its place.
@@ -199,7 +199,7 @@ fn back(
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
     let what = Repoint::of(path, fields.first().map(String::as_str));
     let changed = (|| {
-        let model = Model::find(&specs, files, &what)?;
+        let model = TargetModel::find(&specs, files, &what)?;
         let manifest = place.manifest().map_err(|_| "dbt's manifest cannot be read".to_owned())?;
         let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
@@ -221,7 +221,7 @@ fn back(
             let named = what.field.as_deref().map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
             let fault =
                 Diagnostic::new(Code::NotRepointed, Span::default(), format!("`{named}` stays as it is: {reason}"));
-            (None, vec![Found { file: path.to_owned(), text, diagnostics: vec![fault] }])
+            (None, vec![FailureKind { file: path.to_owned(), text, diagnostics: vec![fault] }])
         }
     };
     let mut notes = Vec::new();
@@ -256,7 +256,7 @@ fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
 fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let source = Source::file(path);
+        let source = SourceText::file(path);
         if source.fault.is_some() {
             return Err(Failure::of(source));
         }
@@ -272,7 +272,7 @@ fn shown(path: &Path) -> String {
 
 /// The project, Omni's folder, and the path that a person named.
 fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
-    let bounds = knowledge.set_up().map_or_else(|| Ok(Bounds::none()), Place::bounds)?;
+    let bounds = knowledge.set_up().map_or_else(|| Ok(Bounds::none()), Workspace::bounds)?;
     Ok(named.into_iter().fold(bounds, Bounds::and_named))
 }
 
@@ -299,7 +299,7 @@ fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<Stri
         }
     }
     let file = argument.split_once(':').map_or(argument, |(file, _)| file);
-    Err(Failure::of(Source::file(Path::new(file))))
+    Err(Failure::of(SourceText::file(Path::new(file))))
 }
 
 /// Every file of the Omni model: those of the project's folder, or of the one that the file is in.
@@ -346,7 +346,8 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
 pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
     // What cannot be read there is no fault of the specs.
-    let files = omni_paths(&omni).into_iter().map(|path| Source::file(&path)).filter(|source| source.fault.is_none());
+    let files =
+        omni_paths(&omni).into_iter().map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none());
     let files: Vec<(String, String)> = files.map(|source| (shown(Path::new(&source.name)), source.text)).collect();
     formulac::promote::twice(specs, &files)
 }

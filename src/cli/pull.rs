@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use formulac::Project;
-use formulac::artifacts::Keep;
+use formulac::artifacts::KeptParts;
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, Record, STATUS_FILE, Wanted, Ways};
+use formulac::omni::{Artifacts, OmniFiles, OmniModel, Pull, PullRecord, PulledPlace, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use super::artifacts::{self, Beside};
 use super::atomic_write::{Planned, change_all};
 use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::pull_report::Done;
 use super::session::{Session, reports};
 use super::source::read_text;
@@ -37,14 +37,14 @@ struct Folders {
     root: PathBuf,
     dbt: DbtProject,
     target: PathBuf,
-    places: Places,
+    places: PullFolders,
     /// Whether the project wants a topic, an access grant, for all that could have one.
     topics: bool,
     access_grants: bool,
 }
 
 /// Where the files are that a pull brings up to date.
-struct Places {
+struct PullFolders {
     omni: PathBuf,
     records: PathBuf,
     /// The project's folder, and its file if there is one.
@@ -87,9 +87,9 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
 }
 
 /// All that was read and made of it.
-type Read = (artifacts::Artifacts, Beside, OmniModel, Pull);
+type ReadFolder = (artifacts::TargetFolder, Beside, OmniModel, Pull);
 
-fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, Read), Failure> {
+fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, ReadFolder), Failure> {
     let Some((read, beside)) = folders.read()? else {
         let path = folders.target.join(ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
@@ -97,7 +97,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
     };
     read.tell(session, Some(&folders.dbt));
     let (model, pull) = planned(&read, &beside, folders, args.strip_status, args.prune)?;
-    let found: Vec<Found> =
+    let found: Vec<FailureKind> =
         pull.refused.iter().map(|(file, refusal)| refused(&folders.places.omni, file, refusal)).collect();
     let mut exit = Exit::of_all(&found);
     let writes_nothing = args.check || args.dry_run;
@@ -130,7 +130,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
 
 /// What a pull would do.
 fn planned(
-    read: &artifacts::Artifacts,
+    read: &artifacts::TargetFolder,
     beside: &Beside,
     folders: &Folders,
     strip_status: bool,
@@ -157,7 +157,7 @@ pub struct Pending {
 }
 
 /// What a pull would do, without reports and without writing. `None` if the project has no Omni model.
-pub fn pending(session: &Session, read: &artifacts::Artifacts, beside: &Beside) -> Result<Option<Pending>, Failure> {
+pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Beside) -> Result<Option<Pending>, Failure> {
     let folders = Folders::find(session, None)?;
     let was_pulled = !folders.places.records().is_empty();
     let has_omni = was_pulled
@@ -171,9 +171,9 @@ pub fn pending(session: &Session, read: &artifacts::Artifacts, beside: &Beside) 
 }
 
 /// What the last pull of the project in a folder knew of views and topics.
-pub fn recorded(root: &Path) -> impl Iterator<Item = Record> {
+pub fn recorded(root: &Path) -> impl Iterator<Item = PullRecord> {
     let files = folder::files(&root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
-    files.into_iter().filter_map(|path| Record::read(&read_text(path).ok()?))
+    files.into_iter().filter_map(|path| PullRecord::read(&read_text(path).ok()?))
 }
 
 /// The columns that the last pull knew, by the names that dbt has of models and of sources' tables.
@@ -187,7 +187,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     named.collect()
 }
 
-fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> Found {
+fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FailureKind {
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
@@ -195,7 +195,7 @@ fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> F
     let message = format!("this file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
         .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
-    Found { file: path.to_string_lossy().into_owned(), text, diagnostics: vec![fault] }
+    FailureKind { file: path.to_string_lossy().into_owned(), text, diagnostics: vec![fault] }
 }
 
 impl Folders {
@@ -219,18 +219,18 @@ impl Folders {
         let (topics, access_grants) =
             project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
         let omni = root.join(omni);
-        let places = Places { omni, records: root.join(RECORDS), root: root.clone(), project };
+        let places = PullFolders { omni, records: root.join(RECORDS), root: root.clone(), project };
         Ok(Self { root, places, target, dbt, topics, access_grants })
     }
 
     /// What dbt left, with what stands beside the manifest; `None` if it left none.
-    fn read(&self) -> Result<Option<(artifacts::Artifacts, Beside)>, Failure> {
+    fn read(&self) -> Result<Option<(artifacts::TargetFolder, Beside)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (read, beside) = thread::scope(|scope| {
             // Where no thread can be started it is read afterwards.
             let target = &self.target;
             let beside = thread::Builder::new().spawn_scoped(scope, || Beside::read(target)).ok();
-            let read = artifacts::Artifacts::read_kept(path, Keep::default(), &self.root);
+            let read = artifacts::TargetFolder::read_kept(path, KeptParts::default(), &self.root);
             (read, beside.and_then(|thread| thread.join().ok()))
         });
         let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else { return Ok(None) };
@@ -244,11 +244,11 @@ impl Folders {
     }
 }
 
-impl Places {
-    fn path(&self, place: &Place) -> Option<PathBuf> {
+impl PullFolders {
+    fn path(&self, place: &PulledPlace) -> Option<PathBuf> {
         match place {
-            Place::Omni(path) => Some(self.omni.join(path)),
-            Place::Record(name) => Some(self.records.join(format!("{name}.yml"))),
+            PulledPlace::Omni(path) => Some(self.omni.join(path)),
+            PulledPlace::Record(name) => Some(self.records.join(format!("{name}.yml"))),
             _ => None,
         }
     }
@@ -269,7 +269,7 @@ impl Places {
     }
 }
 
-impl Files for Places {
+impl OmniFiles for PullFolders {
     fn omni(&self, path: &str) -> Option<String> {
         read_text(self.omni.join(path)).ok()
     }

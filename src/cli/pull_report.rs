@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use formulac::artifacts::Status;
 use formulac::markdown::plain;
-use formulac::omni::{Change, ChangeKind, OmniModel, Place, Pull, RunTrend, StaleSource};
-use formulac::yaml_edit::Kept;
+use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledPlace, RunTrend, StaleSource};
+use formulac::yaml_edit::MergeKeep;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,10 +18,10 @@ const NAMED: usize = 10;
 /// One JSON object.
 pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.unseen();
-    let written = |places: &mut dyn Iterator<Item = &Place>| -> Vec<String> {
-        places.filter_map(|place| if let Place::Omni(path) = place { Some(path.clone()) } else { None }).collect()
+    let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
+        places.filter_map(|place| if let PulledPlace::Omni(path) = place { Some(path.clone()) } else { None }).collect()
     };
-    let text = |value: &Option<formulac::yaml_edit::Value>| value.as_ref().map(ToString::to_string);
+    let text = |value: &Option<formulac::yaml_edit::YamlValue>| value.as_ref().map(ToString::to_string);
     let kept = pull.kept.iter().map(|(file, kept)| {
         json!({"file": file, "place": kept.path.to_string(), "yours": text(&kept.file), "dbt": text(&kept.new)})
     });
@@ -115,12 +115,12 @@ fn listed(names: &[String]) -> String {
     format!("{}{more}", names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
-fn row(change: &Change) -> [String; 3] {
+fn row(change: &PullChange) -> [String; 3] {
     let kind = format!("{} {}", change.kind.name(), change.of.name());
     [kind, change.view.clone(), detail(change)]
 }
 
-fn detail(change: &Change) -> String {
+fn detail(change: &PullChange) -> String {
     let name = change.name.clone().unwrap_or_default();
     let arrow = match (&change.before, &change.after) {
         (None, None) => return name,
@@ -191,12 +191,12 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     notes
 }
 
-fn kept((file, kept): &(String, Kept)) -> String {
+fn kept((file, kept): &(String, MergeKeep)) -> String {
     format!("{file}: `{}` stays {} as you wrote it; dbt has {} now", kept.path, shown(&kept.file), shown(&kept.new))
 }
 
 /// A value in one line, not all of a long one.
-fn shown(value: &Option<formulac::yaml_edit::Value>) -> String {
+fn shown(value: &Option<formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else { return "left out".to_owned() };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(60) {
@@ -214,7 +214,7 @@ pub enum Done {
 
 /// How many files were written and removed.
 pub fn summary(pull: &Pull, done: Done) -> String {
-    let is_omni = |place: &&Place| matches!(place, Place::Omni(_));
+    let is_omni = |place: &&PulledPlace| matches!(place, PulledPlace::Omni(_));
     let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();
     let removed = pull.removes.iter().filter(is_omni).count();
     let (wrote, took) = if done == Done::Already { ("wrote", "removed") } else { ("would write", "would remove") };

@@ -3,34 +3,34 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formulac::artifacts::{Keep, Manifest};
+use formulac::artifacts::{KeptParts, Manifest};
 use formulac::{Dialect, Known};
 
-use super::artifacts::Artifacts;
-use super::exit::{Failure, Found};
+use super::artifacts::TargetFolder;
+use super::exit::{Failure, FailureKind};
 use super::session::Session;
-use super::source::{LIMIT, Source};
+use super::source::{LIMIT, SourceText};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 /// What `--schema` gives, read once.
 #[derive(Debug)]
-pub enum Given {
+pub enum SchemaOption {
     /// What dbt knows.
-    Dbt(Box<Artifacts>),
+    Dbt(Box<TargetFolder>),
     /// Other texts, or what is none; they are told apart by their content.
-    Texts(Vec<Source>),
+    Texts(Vec<SourceText>),
 }
 
 /// Reads what is known of the data, and tells how old it is.
-pub fn read(session: &Session, path: &Path) -> Result<Given, Failure> {
+pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
     let given = given(path)?;
     given.artifacts().into_iter().for_each(|artifacts| artifacts.tell_as_given(session));
     Ok(given)
 }
 
-fn given(path: &Path) -> Result<Given, Failure> {
-    let sources: Vec<Source> = files(path)?.iter().map(|p| Source::large_file(p, LIMIT)).collect();
+fn given(path: &Path) -> Result<SchemaOption, Failure> {
+    let sources: Vec<SourceText> = files(path)?.iter().map(|p| SourceText::large_file(p, LIMIT)).collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.found(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
@@ -38,16 +38,16 @@ fn given(path: &Path) -> Result<Given, Failure> {
     // What is no manifest is told of with the texts.
     if let [source] = sources.as_slice()
         && source.text.trim_start().starts_with('{')
-        && let Ok(manifest) = Manifest::from_text(&source.text, Keep::default())
+        && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
     {
-        return Ok(Given::Dbt(Box::new(Artifacts::new(path.to_owned(), manifest))));
+        return Ok(SchemaOption::Dbt(Box::new(TargetFolder::new(path.to_owned(), manifest))));
     }
-    Ok(Given::Texts(sources))
+    Ok(SchemaOption::Texts(sources))
 }
 
-impl Given {
+impl SchemaOption {
     /// What dbt knows, where that was given.
-    pub fn artifacts(&self) -> Option<&Artifacts> {
+    pub fn artifacts(&self) -> Option<&TargetFolder> {
         if let Self::Dbt(artifacts) = self { Some(artifacts) } else { None }
     }
 
@@ -62,8 +62,9 @@ impl Given {
         if !faults.iter().any(|(_, d)| d.is_error()) {
             return Ok(Known::from(schema));
         }
-        let found = |s: &Source| Found { file: s.name.clone(), text: s.text.clone(), diagnostics: Vec::new() };
-        let mut found: Vec<Found> = sources.iter().map(found).collect();
+        let found =
+            |s: &SourceText| FailureKind { file: s.name.clone(), text: s.text.clone(), diagnostics: Vec::new() };
+        let mut found: Vec<FailureKind> = sources.iter().map(found).collect();
         for (number, fault) in faults {
             if let Some(found) = found.get_mut(number) {
                 found.diagnostics.push(fault);
@@ -81,7 +82,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::of(Source::unreadable(&folder, error));
+        let failed = |error: &std::io::Error| Failure::of(SourceText::unreadable(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let entry = entry.map_err(|e| failed(&e))?;
             let kind = entry.file_type().map_err(|e| failed(&e))?;
@@ -100,7 +101,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let fault = Diagnostic::new(Code::NotASchema, Span::default(), text)
             .with_help("views are files named `….view` or `….view.yaml`");
         let name = path.to_string_lossy().into_owned();
-        return Err(Failure::of(Source { name, text: String::new(), fault: Some(fault) }));
+        return Err(Failure::of(SourceText { name, text: String::new(), fault: Some(fault) }));
     }
     found.sort();
     Ok(found)

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use formulac::artifacts::{Manifest, Node, ResourceType};
+use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
 use formulac::dbt::From as Read;
 use serde_json::{Map, Value, json};
 
-use super::args::{EngineArgs, SchemaFetchArgs, Target};
+use super::args::{EngineArgs, SchemaFetchArgs, TargetOptions};
 use super::atomic_write::{Planned, write_all};
-use super::dbt_run::Call;
+use super::dbt_run::DbtCall;
 use super::engine::Engine;
 use super::environment;
 use super::exit::{Exit, Failure};
@@ -18,7 +18,7 @@ use super::progress::Waiting;
 use super::session::Session;
 use super::source::read_text;
 use super::spec::{self, Spec};
-use super::workspace::{FETCHED, Place};
+use super::workspace::{FETCHED, Workspace};
 
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let chosen = chosen(session, args)?;
@@ -78,13 +78,13 @@ fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String
     if args.selection.is_everything() {
         return Ok(None);
     }
-    let place = Place::find(session)?;
-    let specs = Generation::chosen_specs(session, &Target::default(), &args.selection)?;
+    let place = Workspace::find(session)?;
+    let specs = Generation::chosen_specs(session, &TargetOptions::default(), &args.selection)?;
     Ok(Some(specs.iter().map(|path| place.inside(path)).collect()))
 }
 
 /// Keeps what was fetched before of relations that are not chosen now.
-fn keep_others(place: &Place, tables: &mut [Map<String, Value>; 2]) {
+fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     let Ok(text) = read_text(place.root.join(FETCHED)) else { return };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();
     for (tables, key) in tables.iter_mut().zip(["nodes", "sources"]) {
@@ -97,20 +97,20 @@ fn keep_others(place: &Place, tables: &mut [Map<String, Value>; 2]) {
 }
 
 /// The project with a manifest: dbt is asked for one if there is none.
-fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Place, Failure> {
-    let place = Place::find(session)?;
+fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace, Failure> {
+    let place = Workspace::find(session)?;
     let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else { return Ok(place) };
     let environment = environment::chosen(&session.global, &place.project)?;
-    let ran = Call::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
+    let ran = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
         .run(&Waiting::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
         return Err(Failure::new(Exit::Failed, format!("`dbt parse` failed: {}", ran.message())));
     }
-    Place::find(session)
+    Workspace::find(session)
 }
 
 /// The relations that specs read and that no spec makes; `chosen` are the paths of the specs that count.
-fn relations(place: &Place, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
+fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
     let is_made =
         |name: &str| specs.iter().any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)));
@@ -126,30 +126,30 @@ fn relations(place: &Place, chosen: Option<&[String]>) -> Result<Vec<Read>, Fail
 }
 
 /// The node of the manifest that a spec reads.
-fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m Node> {
+fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
     match read {
         Read::Source { group, table } => manifest.of_type(ResourceType::Source).find(|node| {
             &*node.name == table.as_str() && node.source().is_some_and(|source| *source.source_name == **group)
         }),
         Read::Ref { package, version, .. } => {
-            let is_meant = |node: &&Node| match version {
+            let is_meant = |node: &&ManifestNode| match version {
                 Some(version) => node.version.as_ref().is_some_and(|own| own.to_string() == *version),
                 None => node.is_latest(),
             };
-            let in_package = |node: &&Node| package.as_ref().is_none_or(|package| *node.package == **package);
+            let in_package = |node: &&ManifestNode| package.as_ref().is_none_or(|package| *node.package == **package);
             named(manifest, read).filter(is_meant).find(in_package)
         }
         _ => named(manifest, read).find(|node| node.is_latest()),
     }
 }
 
-fn named<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m Node> {
+fn named<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m ManifestNode> {
     let name = read.name().to_owned();
     manifest.nodes.iter().filter(move |node| node.resource_type.is_referred() && *node.name == *name)
 }
 
 /// A table as dbt's catalog has it.
-fn table(node: &Node, columns: &[(String, String)]) -> Value {
+fn table(node: &ManifestNode, columns: &[(String, String)]) -> Value {
     let column = |(index, (name, ty)): (usize, &(String, String))| {
         (name.clone(), json!({"type": ty, "index": index + 1, "name": name}))
     };

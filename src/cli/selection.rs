@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use formulac::artifacts::{Keep, Manifest, Node as Earlier, ResourceType};
-use formulac::dbt::selection::{self, Change, METHODS, Node, STATES, STATES_OF_DBT, SelectionError};
+use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
+use formulac::dbt::selection::{self, METHODS, STATES, STATES_OF_DBT, SelectableNode, SelectionError, StateChange};
 use formulac::dbt::{From as Read, GraphNode};
 use formulac::diag::suggest;
 
 use super::args::Selection;
-use super::artifacts::Artifacts;
-use super::exit::{Exit, Failure, Found};
-use super::models::Model;
+use super::artifacts::TargetFolder;
+use super::exit::{Exit, Failure, FailureKind};
+use super::models::CompiledModel;
 
 /// Which models are chosen, and which of them and their ancestors have to be made.
-pub struct Chosen {
+pub struct SelectedModels {
     /// By the place of the model.
     pub models: Vec<bool>,
     /// The specs whose faults stand in the way: those of chosen models, of what they read, and all that make no model
@@ -26,13 +26,13 @@ pub struct Chosen {
 
 /// Applies a selection. `package` is the name of dbt's project, and `folder` its folder of the models.
 pub fn choose(
-    models: &[Model],
-    found: &[Found],
+    models: &[CompiledModel],
+    found: &[FailureKind],
     manifest: &Manifest,
     known: &[GraphNode],
     (package, folder): (&str, &str),
     selection: &Selection,
-) -> Result<Chosen, Failure> {
+) -> Result<SelectedModels, Failure> {
     let (mut nodes, ids) = graph(models, manifest, known, (package, folder));
     if let Some(folder) = &selection.state {
         let earlier = earlier(folder)?;
@@ -86,7 +86,7 @@ pub fn choose(
             *spec = needed.contains(&at);
         }
     }
-    Ok(Chosen { models: chosen, specs, unmatched })
+    Ok(SelectedModels { models: chosen, specs, unmatched })
 }
 
 fn refused(fault: &SelectionError) -> Failure {
@@ -110,7 +110,7 @@ fn refused(fault: &SelectionError) -> Failure {
 /// Reads the manifest of an earlier state, with the code of its models.
 fn earlier(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
-    let found = Artifacts::read_with(path.clone(), Keep::default().raw_code());
+    let found = TargetFolder::read_with(path.clone(), KeptParts::default().raw_code());
     let read = found.map_err(|found| Failure::Found(vec![found]))?;
     read.map(|read| read.manifest).ok_or_else(|| {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -125,22 +125,22 @@ fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
 }
 
 /// The earlier model of the same name; of several versions the latest, which a spec describes.
-fn own_earlier<'m>(earlier: &'m Manifest, node: &Node) -> Option<&'m Earlier> {
+fn own_earlier<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
     let mut same = earlier.nodes.iter().filter(|it| it.resource_type == ResourceType::Model);
     same.find(|it| *it.name == *node.name && *it.package == *node.package && it.is_latest())
 }
 
 /// Compares a model that a spec makes with the earlier one, as `dbt ls --select state:modified` does: the code without
 /// blanks around it, and the configuration as far as the spec sets it.
-fn change_of_model(model: &Model, node: &Node, earlier: Option<&Earlier>) -> Change {
-    let Some(earlier) = earlier else { return Change { is_new: true, ..Change::default() } };
+fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
+    let Some(earlier) = earlier else { return StateChange { is_new: true, ..StateChange::default() } };
     let now = model.built.as_ref().map(|built| built.sql.trim());
     changed(node, earlier, now.is_none() || now != earlier.raw_code.as_deref().map(str::trim))
 }
 
 /// Compares any other node, by the checksum of its file.
-fn change(node: &Node, checksum: Option<&str>, earlier: Option<&Earlier>) -> Change {
-    let Some(earlier) = earlier else { return Change { is_new: true, ..Change::default() } };
+fn change(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
+    let Some(earlier) = earlier else { return StateChange { is_new: true, ..StateChange::default() } };
     changed(node, earlier, checksum != earlier.checksum.as_deref())
 }
 
@@ -150,20 +150,20 @@ const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
 const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
 /// Compares the settings of a node. Settings of the earlier node alone may be dbt's defaults.
-fn changed(node: &Node, earlier: &Earlier, has_new_body: bool) -> Change {
+fn changed(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
     let differing = node.config.iter().filter(|(key, now)| earlier.config_text(key) != Some(now));
     let (of_relation, others): (Vec<_>, Vec<_>) = differing.partition(|(key, _)| OF_RELATION.contains(&key.as_str()));
     let has_new_config = others.iter().any(|(key, _)| !NOT_COMPARED.contains(&key.as_str()));
-    Change { is_new: false, has_new_body, has_new_config, has_new_relation: !of_relation.is_empty() }
+    StateChange { is_new: false, has_new_body, has_new_config, has_new_relation: !of_relation.is_empty() }
 }
 
 /// Returns the models, then dbt's other nodes, and the id of each node.
 fn graph(
-    models: &[Model],
+    models: &[CompiledModel],
     manifest: &Manifest,
     all: &[GraphNode],
     (package, folder): (&str, &str),
-) -> (Vec<Node>, Vec<String>) {
+) -> (Vec<SelectableNode>, Vec<String>) {
     let own: BTreeMap<String, usize> = models.iter().enumerate().map(|(at, m)| (m.name.to_lowercase(), at)).collect();
     let package = manifest.metadata.project_name.clone().unwrap_or_else(|| package.to_owned());
     let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
@@ -205,9 +205,9 @@ fn graph(
         }
     };
     let path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    let mut nodes: Vec<Node> = Vec::with_capacity(count);
+    let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
     for model in models {
-        let mut node = Node::default();
+        let mut node = SelectableNode::default();
         // dbt leaves out the folder of all models.
         let folders = path.iter().skip(1).map(|part| (*part).to_owned());
         node.fqn = std::iter::once(package.clone()).chain(folders).chain([model.name.clone()]).collect();
@@ -229,7 +229,7 @@ fn graph(
             node.parents = parents.collect();
             // One that is switched off is selected by nothing.
             if known.disabled {
-                node = Node::default();
+                node = SelectableNode::default();
             }
             nodes.push(node);
             ids.push(known.unique_id.clone());

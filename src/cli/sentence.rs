@@ -8,7 +8,7 @@ use formulac::catalog::{self, Function};
 use formulac::span::Span;
 use formulac::{Type, parse};
 
-use super::formula_parts::Part;
+use super::formula_parts::FormulaPart;
 use super::phrase;
 
 /// Characters of a part that is written out; a longer one is quoted from the formula.
@@ -27,7 +27,7 @@ pub struct Sentence {
 
 /// A node in words.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub struct SentenceWords {
     /// `the sum of x`.
     pub noun: String,
     /// The same as a condition, for what is true or false: `x is greater than 1`.
@@ -38,7 +38,7 @@ pub struct Words {
     is_faulty: bool,
 }
 
-impl Words {
+impl SentenceWords {
     /// The words inside other words.
     pub fn inside(&self) -> String {
         if self.is_open || self.noun.contains(", ") { format!("({})", self.noun) } else { self.noun.clone() }
@@ -51,7 +51,7 @@ impl Words {
 }
 
 /// Returns a sentence for each definition that can be read, in the order of the text.
-pub fn sentences(source: &str, parts: &[Part]) -> Vec<Sentence> {
+pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
     let types = parts.iter().filter_map(|part| Some((part.id, part.made.as_ref()?.ty()))).collect();
@@ -75,11 +75,11 @@ pub struct Speaker<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     types: HashMap<ExprId, Type>,
-    words: Vec<Words>,
+    words: Vec<SentenceWords>,
 }
 
 impl Speaker<'_> {
-    pub fn words(&self, id: ExprId) -> Words {
+    pub fn words(&self, id: ExprId) -> SentenceWords {
         self.words.get(id.index()).cloned().unwrap_or_default()
     }
 
@@ -116,12 +116,12 @@ impl Speaker<'_> {
         Some(format!("{}.", text.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
-    fn node(&self, id: ExprId) -> Words {
+    fn node(&self, id: ExprId) -> SentenceWords {
         let is_faulty =
             matches!(self.ast.expr(id), Expr::Error) || self.ast.children(id).any(|child| self.words(child).is_faulty);
-        let mut words = Words { is_faulty, ..self.of(id) };
+        let mut words = SentenceWords { is_faulty, ..self.of(id) };
         if words.noun.chars().count() > LONGEST {
-            words = Words { noun: self.quoted(id), is_faulty, ..Words::default() };
+            words = SentenceWords { noun: self.quoted(id), is_faulty, ..SentenceWords::default() };
         }
         words
     }
@@ -136,9 +136,9 @@ impl Speaker<'_> {
         format!("`{}`", short.replace('`', "'"))
     }
 
-    fn of(&self, id: ExprId) -> Words {
+    fn of(&self, id: ExprId) -> SentenceWords {
         let text = self.ast.span(id).text(self.source);
-        let noun = |noun: String| Words { noun, ..Words::default() };
+        let noun = |noun: String| SentenceWords { noun, ..SentenceWords::default() };
         match self.ast.expr(id) {
             Expr::Number => noun(text.to_owned()),
             Expr::Blank => noun("an empty value".to_owned()),
@@ -175,11 +175,11 @@ impl Speaker<'_> {
         }
     }
 
-    fn call(&self, function: &'static Function, args: &[ExprId]) -> Option<Words> {
+    fn call(&self, function: &'static Function, args: &[ExprId]) -> Option<SentenceWords> {
         // The number of distinct values is that of values that are not NULL.
         let noun = phrase::filled(self, function, args)?.replace("non-NULL distinct", "distinct");
         let clause = noun.strip_prefix("whether ").map(str::to_owned);
-        Some(Words { noun, clause, ..Words::default() })
+        Some(SentenceWords { noun, clause, ..SentenceWords::default() })
     }
 
     /// `x` in the rows between two ends.
@@ -209,14 +209,14 @@ impl Speaker<'_> {
         })
     }
 
-    fn binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> Words {
+    fn binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> SentenceWords {
         let (a, b) = (self.words(left).inside(), self.words(right).inside());
         let dates = self.is_date(left) || self.is_date(right);
         let word = match op {
             BinaryOp::Add if self.is_date(left) && self.is_number(right) => return days(&b, "after", &a),
             BinaryOp::Subtract if self.is_date(left) && self.is_number(right) => return days(&b, "before", &a),
             BinaryOp::Subtract if self.is_date(left) && self.is_date(right) => {
-                return Words { noun: format!("the days from {b} to {a}"), ..Words::default() };
+                return SentenceWords { noun: format!("the days from {b} to {a}"), ..SentenceWords::default() };
             }
             BinaryOp::Add => "plus",
             BinaryOp::Subtract => "minus",
@@ -237,15 +237,20 @@ impl Speaker<'_> {
         };
         let text = format!("{a} {word} {b}");
         if word.starts_with("is") {
-            return Words { noun: format!("whether {text}"), clause: Some(text), is_open: true, is_faulty: false };
+            return SentenceWords {
+                noun: format!("whether {text}"),
+                clause: Some(text),
+                is_open: true,
+                is_faulty: false,
+            };
         }
-        Words { noun: text, is_open: true, ..Words::default() }
+        SentenceWords { noun: text, is_open: true, ..SentenceWords::default() }
     }
 }
 
-fn days(count: &str, direction: &str, date: &str) -> Words {
+fn days(count: &str, direction: &str, date: &str) -> SentenceWords {
     let unit = if count == "1" { "day" } else { "days" };
-    Words { noun: format!("{count} {unit} {direction} {date}"), ..Words::default() }
+    SentenceWords { noun: format!("{count} {unit} {direction} {date}"), ..SentenceWords::default() }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{Format, Global, When};
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::{grouped_warnings, human, json};
 use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Prints diagnostics as messages, without warnings if `--quiet` is set.
-    pub fn report(&self, found: &[Found]) {
+    pub fn report(&self, found: &[FailureKind]) {
         let all = reports(found);
         let errors = if self.global.quiet { errors(found) } else { Vec::new() };
         self.print(&if self.global.quiet { with(&all, &errors) } else { all });
@@ -116,7 +116,7 @@ impl Session {
 
     /// Prints the diagnostics of a command that reads the whole project: errors whole, warnings in one line per kind,
     /// unless `--verbose` or a format for machines asks for all.
-    pub fn report_grouped(&self, found: &[Found]) {
+    pub fn report_grouped(&self, found: &[FailureKind]) {
         if self.global.quiet || self.global.verbose || self.global.output_format != Format::Human {
             return self.report(found);
         }
@@ -165,7 +165,7 @@ impl Session {
 }
 
 /// The errors of each text.
-fn errors(found: &[Found]) -> Vec<Vec<Diagnostic>> {
+fn errors(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
     found.iter().map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect()).collect()
 }
 
@@ -175,6 +175,6 @@ fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<R
 }
 
 /// The same, borrowed as renderers take it.
-pub fn reports(found: &[Found]) -> Vec<Report<'_>> {
-    found.iter().map(Found::report).collect()
+pub fn reports(found: &[FailureKind]) -> Vec<Report<'_>> {
+    found.iter().map(FailureKind::report).collect()
 }

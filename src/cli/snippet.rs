@@ -15,7 +15,7 @@ const AROUND: usize = 60;
 
 /// A line as shown.
 #[derive(Debug)]
-struct Line {
+struct SnippetLine {
     number: usize,
     /// Where its text begins in the view.
     start: usize,
@@ -28,7 +28,7 @@ struct Line {
 pub struct Snippet {
     name: String,
     text: String,
-    lines: Vec<Line>,
+    lines: Vec<SnippetLine>,
     /// Where the main place stands in the source, which cut lines no longer tell.
     main: (usize, Position),
 }
@@ -65,7 +65,7 @@ impl Snippet {
         let rest = source.get(start as usize..).unwrap_or_default();
         let text = rest.split('\n').next().unwrap_or_default();
         let text = text.strip_suffix('\r').unwrap_or(text);
-        let mut line = Line { number: number as usize, start: self.text.len(), map: Vec::new() };
+        let mut line = SnippetLine { number: number as usize, start: self.text.len(), map: Vec::new() };
         let mut end = 0;
         for window in windows(text, start, spans) {
             if window.start > end {
@@ -102,7 +102,7 @@ impl Snippet {
     }
 }
 
-impl Line {
+impl SnippetLine {
     /// Where an offset of the source is shown: at its character, or when it ends a place, behind the one before.
     fn view_of(&self, offset: u32, begins: bool) -> usize {
         let after = self.map.partition_point(|(o, _)| if begins { *o <= offset } else { *o < offset });

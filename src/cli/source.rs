@@ -9,13 +9,13 @@ use std::thread;
 
 use formulac::limits::Limits;
 
-use super::exit::{Found, reason};
+use super::exit::{FailureKind, reason};
 use formulac::diag::{Code, Diagnostic, suggest};
 use formulac::span::Span;
 
 /// A source text, or what keeps it from being one.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct SourceText {
     /// A path, or `<stdin>`, `<formula>`.
     pub name: String,
     /// The text; where it is not UTF-8, with a sign in place of what is not.
@@ -24,7 +24,7 @@ pub struct Source {
     pub fault: Option<Diagnostic>,
 }
 
-impl Source {
+impl SourceText {
     /// An argument; `-` is standard input.
     pub fn argument(text: &OsStr) -> Self {
         if text == "-" {
@@ -94,8 +94,8 @@ impl Source {
     }
 
     /// With what was found in it.
-    pub fn found(self, diagnostics: Vec<Diagnostic>) -> Found {
-        Found { file: self.name, text: self.text, diagnostics }
+    pub fn found(self, diagnostics: Vec<Diagnostic>) -> FailureKind {
+        FailureKind { file: self.name, text: self.text, diagnostics }
     }
 }
 
@@ -193,8 +193,8 @@ fn read(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn decode(bytes: &[u8], limit: usize) -> Source {
-        Source::decode("x".to_owned(), bytes.to_vec(), limit)
+    fn decode(bytes: &[u8], limit: usize) -> SourceText {
+        SourceText::decode("x".to_owned(), bytes.to_vec(), limit)
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use formulac::dbt::From as Read;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
 
-use super::exit::Found;
-use super::source::Source;
+use super::exit::FailureKind;
+use super::source::SourceText;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -41,7 +41,7 @@ pub struct Spec {
     pub config: Vec<(String, String)>,
     /// Its tests that are files of their own: name and text.
     pub tests: Vec<(String, String)>,
-    pub found: Found,
+    pub found: FailureKind,
     /// All of it; `None` if there was no text.
     pub compiled: Option<CompiledSpec>,
 }
@@ -71,7 +71,7 @@ impl Spec {
 }
 
 /// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
-pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
+pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> Spec {
     match source.fault.clone() {
         Some(fault) => faulty(source, fault),
         None => of(compiler.compile_spec_at(&source.text, path), source),
@@ -79,7 +79,11 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
 }
 
 /// Compiles specs that may read each other's models, each with the path that headers name.
-pub fn compile_all(compiler: &Compiler, sources: Vec<(Source, Option<String>)>, done: impl Fn() + Sync) -> Vec<Spec> {
+pub fn compile_all(
+    compiler: &Compiler,
+    sources: Vec<(SourceText, Option<String>)>,
+    done: impl Fn() + Sync,
+) -> Vec<Spec> {
     let count = sources.len();
     compile_first(compiler, sources, count, done)
 }
@@ -87,11 +91,11 @@ pub fn compile_all(compiler: &Compiler, sources: Vec<(Source, Option<String>)>, 
 /// The same of the first `count` sources alone; the others are specs whose models they may read.
 pub fn compile_first(
     compiler: &Compiler,
-    mut sources: Vec<(Source, Option<String>)>,
+    mut sources: Vec<(SourceText, Option<String>)>,
     count: usize,
     done: impl Fn() + Sync,
 ) -> Vec<Spec> {
-    let is_sound = |(source, _): &&(Source, Option<String>)| source.fault.is_none();
+    let is_sound = |(source, _): &&(SourceText, Option<String>)| source.fault.is_none();
     let wanted = sources.iter().take(count).filter(is_sound).count();
     let sound = sources.iter().filter(is_sound);
     let texts: Vec<SpecText<'_>> =
@@ -99,18 +103,18 @@ pub fn compile_first(
     let mut compiled = compiler.compile_first_specs(&texts, wanted, done).into_iter();
     drop(texts);
     sources.truncate(count);
-    let spec = |(source, _): (Source, Option<String>)| match source.fault.clone() {
+    let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
         Some(fault) => faulty(source, fault),
         None => compiled.next().map_or_else(Spec::default, |compiled| of(compiled, source)),
     };
     sources.into_iter().map(spec).collect()
 }
 
-fn faulty(source: Source, fault: Diagnostic) -> Spec {
+fn faulty(source: SourceText, fault: Diagnostic) -> Spec {
     Spec { found: source.found(vec![fault]), ..Spec::default() }
 }
 
-fn of(compiled: CompiledSpec, source: Source) -> Spec {
+fn of(compiled: CompiledSpec, source: SourceText) -> Spec {
     let own = |text: Option<&str>| text.map(str::to_owned);
     Spec {
         name: own(compiled.name()),

@@ -1,21 +1,21 @@
 //! The model of days that dbt asks for as soon as there is a semantic model.
 
-use formulac::artifacts::{Manifest, Node};
+use formulac::artifacts::{Manifest, ManifestNode};
 use formulac::diag::{Code, Diagnostic};
 
-use super::exit::Found;
-use super::models::{self, Model};
+use super::exit::FailureKind;
+use super::models::{self, CompiledModel};
 
 /// What a project without one adds: a model and its properties.
 const LINES: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
 
 /// Whether the project has none, where dbt has told of the project.
 pub fn is_missing(manifest: &Manifest) -> bool {
-    manifest.metadata.dbt_version.is_some() && !manifest.nodes.iter().any(Node::is_time_spine)
+    manifest.metadata.dbt_version.is_some() && !manifest.nodes.iter().any(ManifestNode::is_time_spine)
 }
 
 /// Warns once of a project that has none.
-pub fn warn(models: &[Model], found: &mut [Found]) {
+pub fn warn(models: &[CompiledModel], found: &mut [FailureKind]) {
     let Some((model, _)) = models::built(models).find(|(_, built)| built.semantic.is_some()) else { return };
     let message = "dbt wants a time spine, and the project has none".to_owned();
     let warning = Diagnostic::new(Code::NoTimeSpine, model.name_span, message).with_help(LINES);

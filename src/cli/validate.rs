@@ -9,11 +9,11 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 use super::args::DbtArgs;
-use super::dbt_run::Call;
+use super::dbt_run::DbtCall;
 use super::environment;
 use super::environment::Environment;
-use super::exit::{Failure, Found};
-use super::models::Model;
+use super::exit::{Failure, FailureKind};
+use super::models::CompiledModel;
 use super::progress::Waiting;
 use super::session::Session;
 
@@ -23,9 +23,9 @@ pub fn run(
     args: &DbtArgs,
     project: &Project,
     root: &Path,
-    models: &[Model],
-    found: &[Found],
-) -> Result<Vec<Found>, Failure> {
+    models: &[CompiledModel],
+    found: &[FailureKind],
+) -> Result<Vec<FailureKind>, Failure> {
     let environment = environment::chosen(&session.global, project)?;
     parsed(session, args, environment.as_ref(), root, false, models, found)
 }
@@ -37,10 +37,10 @@ pub fn parsed(
     environment: Option<&Environment>,
     root: &Path,
     is_copy: bool,
-    models: &[Model],
-    found: &[Found],
-) -> Result<Vec<Found>, Failure> {
-    let call = Call::new(root, &["parse"], environment, args);
+    models: &[CompiledModel],
+    found: &[FailureKind],
+) -> Result<Vec<FailureKind>, Failure> {
+    let call = DbtCall::new(root, &["parse"], environment, args);
     let call = if is_copy { call.writing_to(root) } else { call };
     let ran = call.run(&Waiting::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
@@ -51,38 +51,42 @@ pub fn parsed(
 
 /// The models that dbt does not find, though it parses the project, as faults of their specs. `.dbtignore` may name their
 /// folder. dbt lists models that are switched off among others.
-pub fn not_found<'m>(manifest: &Manifest, models: impl Iterator<Item = &'m Model>, found: &[Found]) -> Vec<Found> {
+pub fn not_found<'m>(
+    manifest: &Manifest,
+    models: impl Iterator<Item = &'m CompiledModel>,
+    found: &[FailureKind],
+) -> Vec<FailureKind> {
     let all = manifest.nodes.iter().chain(&manifest.disabled);
     let listed: BTreeSet<&str> = all.map(|node| &*node.name).collect();
     let missing = models.filter(|model| !listed.contains(model.name.as_str()));
-    let fault = |model: &Model| {
+    let fault = |model: &CompiledModel| {
         let message = format!("dbt does not find the model `{}`", model.name);
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
             .with_help("see whether a line of `.dbtignore` names its file or folder");
         let of = found.get(model.spec)?;
-        Some(Found { file: of.file.clone(), text: of.text.clone(), diagnostics: vec![fault] })
+        Some(FailureKind { file: of.file.clone(), text: of.text.clone(), diagnostics: vec![fault] })
     };
     missing.filter_map(fault).collect()
 }
 
 /// What dbt says, as a fault of the spec whose file or model it names.
-fn refusal(message: &str, models: &[Model], found: &[Found]) -> Found {
+fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
     let said = message.trim();
     let named = models.iter().filter_map(|model| Some((place(said, model)?, model))).max_by_key(|(place, _)| *place);
     let Some((_, model)) = named else {
         let fault = Diagnostic::new(Code::EngineFailed, Span::default(), format!("dbt refuses the project: {said}"))
             .with_help("what formulac generated is not named; see what `dbt parse` says of the project without it");
-        return Found { file: "dbt_project.yml".to_owned(), text: String::new(), diagnostics: vec![fault] };
+        return FailureKind { file: "dbt_project.yml".to_owned(), text: String::new(), diagnostics: vec![fault] };
     };
     let (file, text) =
         found.get(model.spec).map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
     let span = quoted(said, &model.name).find_map(|word| word_in(&text, word)).unwrap_or(model.name_span);
     let fault = Diagnostic::new(Code::EngineFailed, span, format!("dbt refuses the model `{}`: {said}", model.name));
-    Found { file, text, diagnostics: vec![fault] }
+    FailureKind { file, text, diagnostics: vec![fault] }
 }
 
 /// How surely the message names a model: by its file, by its id, by its name in quotes.
-fn place(message: &str, model: &Model) -> Option<u8> {
+fn place(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
     let is_file = [".sql", ".yml"].iter().any(|end| message.contains(&format!("/{name}{end}")));
     let tests = model.built.iter().flat_map(|built| &built.tests);

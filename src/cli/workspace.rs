@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use formulac::artifacts::{Catalog, Manifest};
 use formulac::{Dialect, Known, Project};
 
-use super::args::Target;
-use super::artifacts::{self, Artifacts};
+use super::args::TargetOptions;
+use super::artifacts::{self, TargetFolder};
 use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::source::Source;
+use super::source::SourceText;
 use super::{folder, models, project};
 
 /// The columns that `schema fetch` found, as seen from the project's folder; not committed.
@@ -21,7 +21,7 @@ pub const FETCHED: &str = ".formulac/local/catalog.json";
 
 /// A project with its folders.
 #[derive(Debug)]
-pub struct Place {
+pub struct Workspace {
     pub project: Project,
     /// The project's folder, as seen from here.
     pub root: PathBuf,
@@ -30,7 +30,7 @@ pub struct Place {
     pub(super) found: OnceCell<(Dialect, Known)>,
 }
 
-impl Place {
+impl Workspace {
     /// The project, which has to be there, and that of dbt which it is in.
     pub fn find(session: &Session) -> Result<Self, Failure> {
         Self::find_any(session)?.ok_or_else(|| {
@@ -76,7 +76,7 @@ impl Place {
     }
 
     /// The dialect that is asked for, else the project's, else that of dbt's adapter.
-    pub fn dialect(&self, target: &Target) -> Result<Dialect, Failure> {
+    pub fn dialect(&self, target: &TargetOptions) -> Result<Dialect, Failure> {
         if let Some(dialect) = target.dialect.or(self.project.dialect()) {
             return Ok(dialect);
         }
@@ -94,7 +94,7 @@ impl Place {
     }
 
     /// What dbt knows of the project, where it left something.
-    pub fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
+    pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
         Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
     }
 
@@ -135,7 +135,7 @@ impl Place {
     }
 
     /// The texts of the specs, each with its path as seen from the project; `None` if there is no folder of them.
-    pub fn sources(&self) -> Result<Vec<(Source, Option<String>)>, Failure> {
+    pub fn sources(&self) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         if !self.root.join(self.specs_folder()).is_dir() {
             return Ok(Vec::new());
         }

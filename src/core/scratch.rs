@@ -5,25 +5,25 @@ use std::sync::Mutex;
 
 use crate::ast::Ast;
 use crate::ir::Program;
-use crate::sql::Step;
+use crate::sql::FlatStep;
 use crate::{check, emit, parse};
 
 /// The working memory of one compilation. What is in it is cleared by whoever fills it.
 #[derive(Debug, Default)]
 pub struct Memory {
-    pub parse: parse::Buffers,
+    pub parse: parse::ParseBuffers,
     pub ast: Ast,
-    pub check: check::Buffers,
+    pub check: check::CheckBuffers,
     pub program: Program,
-    pub emit: emit::Buffers,
-    pub print: Vec<Step>,
+    pub emit: emit::EmitBuffers,
+    pub print: Vec<FlatStep>,
 }
 
 impl Memory {
     /// Gives back what only parsing reads, where it is so much that it is not kept for the next compilation.
     pub fn parsed(&mut self) {
         if self.room() > NODES {
-            self.parse = parse::Buffers::default();
+            self.parse = parse::ParseBuffers::default();
         }
     }
 
@@ -31,7 +31,7 @@ impl Memory {
     pub fn checked(&mut self) {
         if self.room() > NODES {
             self.ast.forget_nodes();
-            self.check = check::Buffers::default();
+            self.check = check::CheckBuffers::default();
         }
     }
 

@@ -1,12 +1,12 @@
 //! The call of `config` at the top of a model: what shapes the SQL, as Jinja's literals.
 
-use super::yaml::Value;
+use super::yaml::YamlOutput;
 
 /// The widest line.
 const WIDTH: usize = 80;
 
 /// The block with a blank line behind it; nothing where nothing is configured.
-pub(crate) fn config_block(arguments: &[(String, Value)]) -> String {
+pub(crate) fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     if arguments.is_empty() {
         return String::new();
     }
@@ -27,7 +27,7 @@ pub(crate) fn config_block(arguments: &[(String, Value)]) -> String {
 
 /// A value behind `before` characters of its line, broken into lines where it is too long for one. A spec's depth is
 /// bounded where it is read, so is the recursion.
-fn write(out: &mut String, value: &Value, indent: usize, before: usize) {
+fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     let line = in_one_line(value);
     if indent + before + line.len() < WIDTH {
         out.push_str(&line);
@@ -51,28 +51,30 @@ fn write(out: &mut String, value: &Value, indent: usize, before: usize) {
         out.push(close);
     };
     match value {
-        Value::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
+        YamlOutput::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
             items.get(number).inspect(|item| write(part, item, indent + 4, 0)).is_some()
         }),
-        Value::Map(pairs) | Value::Flow(pairs) if !pairs.is_empty() => parts('{', '}', &mut |part, number| {
-            let Some((key, value)) = pairs.get(number) else { return false };
-            let key = text(key) + ": ";
-            part.push_str(&key);
-            write(part, value, indent + 4, key.len());
-            true
-        }),
+        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) if !pairs.is_empty() => {
+            parts('{', '}', &mut |part, number| {
+                let Some((key, value)) = pairs.get(number) else { return false };
+                let key = text(key) + ": ";
+                part.push_str(&key);
+                write(part, value, indent + 4, key.len());
+                true
+            })
+        }
         _ => out.push_str(&line),
     }
 }
 
-fn in_one_line(value: &Value) -> String {
+fn in_one_line(value: &YamlOutput) -> String {
     match value {
-        Value::Text(value) | Value::Dbt(value) => text(value),
-        Value::Bare(value) => bare(value),
-        Value::List(items) | Value::Words(items) => {
+        YamlOutput::Text(value) | YamlOutput::Dbt(value) => text(value),
+        YamlOutput::Bare(value) => bare(value),
+        YamlOutput::List(items) | YamlOutput::Words(items) => {
             format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", "))
         }
-        Value::Map(pairs) | Value::Flow(pairs) => {
+        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
             let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", text(key), in_one_line(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
@@ -112,9 +114,9 @@ fn text(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, config_block};
+    use super::{YamlOutput, config_block};
 
-    fn pairs(pairs: &[(&str, Value)]) -> Vec<(String, Value)> {
+    fn pairs(pairs: &[(&str, YamlOutput)]) -> Vec<(String, YamlOutput)> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
     }
 
@@ -122,26 +124,26 @@ mod tests {
     fn one_argument_stands_in_one_line() {
         assert_eq!(config_block(&[]), "");
         assert_eq!(
-            config_block(&pairs(&[("materialized", Value::text("table"))])),
+            config_block(&pairs(&[("materialized", YamlOutput::text("table"))])),
             "{{ config(materialized='table') }}\n\n"
         );
     }
 
     #[test]
     fn several_have_a_line_each() {
-        let partition = Value::Map(pairs(&[
-            ("field", Value::text("ordered_on_month_of_the_year")),
-            ("data_type", Value::text("date")),
-            ("granularity", Value::text("month")),
+        let partition = YamlOutput::Map(pairs(&[
+            ("field", YamlOutput::text("ordered_on_month_of_the_year")),
+            ("data_type", YamlOutput::text("date")),
+            ("granularity", YamlOutput::text("month")),
         ]));
-        let keys = Value::List(vec![Value::text("\"Net Revenue\""), Value::text("it's")]);
+        let keys = YamlOutput::List(vec![YamlOutput::text("\"Net Revenue\""), YamlOutput::text("it's")]);
         let block = config_block(&pairs(&[
-            ("materialized", Value::text("incremental")),
+            ("materialized", YamlOutput::text("incremental")),
             ("unique_key", keys),
             ("partition_by", partition),
-            ("full_refresh", Value::Bare("no".to_owned())),
-            ("lookback", Value::Bare("3".to_owned())),
-            ("begin", Value::Bare("2024-01-01".to_owned())),
+            ("full_refresh", YamlOutput::Bare("no".to_owned())),
+            ("lookback", YamlOutput::Bare("3".to_owned())),
+            ("begin", YamlOutput::Bare("2024-01-01".to_owned())),
         ]));
         assert_eq!(
             block,
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn no_text_ends_its_literal() {
-        let evil = Value::text("'\"\\') }}{{ evil }}\n");
+        let evil = YamlOutput::text("'\"\\') }}{{ evil }}\n");
         assert_eq!(
             config_block(&pairs(&[("cluster_by", evil)])),
             "{{ config(cluster_by='\\'\"\\\\\\') }}{{ evil }}\\n') }}\n\n"

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::header::hash;
 use super::jinja::raw;
-use super::yaml::Value;
+use super::yaml::YamlOutput;
 
 /// The most characters, and the most lines, of a text that reads well among the properties.
 const MOST_CHARACTERS: usize = 300;
@@ -25,14 +25,14 @@ impl DocsBlocks {
 
     /// A description as it stands among the properties: itself, or the call of the block that holds it. `column` is none
     /// for that of the model.
-    pub fn value(&mut self, text: &str, column: Option<&str>) -> Value {
+    pub fn value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
         if !is_long(text) {
-            return Value::text(text);
+            return YamlOutput::text(text);
         }
         let name = self.name(column.unwrap_or("about"));
         let call = format!("{{{{ doc('{name}') }}}}");
         self.blocks.push((name, text.to_owned()));
-        Value::Dbt(call)
+        YamlOutput::Dbt(call)
     }
 
     /// A name that dbt takes, and that no other block of the model has: dbt's are of ASCII letters, digits and `_`.
@@ -77,15 +77,15 @@ pub(crate) fn is_long(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{DocsBlocks, Value};
+    use super::{DocsBlocks, YamlOutput};
 
     #[test]
     fn long_texts_are_named() {
         let mut docs = DocsBlocks::of("m");
-        assert_eq!(docs.value("Short.", None), Value::text("Short."));
-        assert_eq!(docs.value("- no list of one line", None), Value::text("- no list of one line"));
+        assert_eq!(docs.value("Short.", None), YamlOutput::text("Short."));
+        assert_eq!(docs.value("- no list of one line", None), YamlOutput::text("- no list of one line"));
         assert_eq!(docs.text(), None);
-        let call = |name: &str| Value::Dbt(format!("{{{{ doc('{name}') }}}}"));
+        let call = |name: &str| YamlOutput::Dbt(format!("{{{{ doc('{name}') }}}}"));
         assert_eq!(docs.value(&"word ".repeat(80), None), call("m__about"));
         assert_eq!(docs.value("Is\n- this\n- or that", Some("kind")), call("m__kind"));
         assert_eq!(docs.value("1\n2\n3\n4", Some("of_lines")), call("m__of_lines"));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Relation;
+use super::RelationName;
 use crate::dialect::Dialect;
 
 /// A relation that a spec reads, as dbt has it.
@@ -27,7 +27,7 @@ pub enum From {
         table: String,
     },
     /// A relation of the warehouse as an artifact of dbt's names it.
-    Relation(Relation),
+    Relation(RelationName),
 }
 
 impl From {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::selection;
-use crate::artifacts::{Manifest, Node};
+use crate::artifacts::{Manifest, ManifestNode};
 
 /// A node of a manifest, among the others.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +12,7 @@ pub struct GraphNode {
     /// `model.shop.orders`.
     pub unique_id: String,
     /// What selections look at.
-    pub node: selection::Node,
+    pub node: selection::SelectableNode,
     /// Whether it is switched off.
     pub disabled: bool,
 }
@@ -31,7 +31,7 @@ pub struct GraphNode {
 pub fn graph(manifest: &Manifest) -> Vec<GraphNode> {
     let enabled = manifest.nodes.iter().map(|node| (node, false));
     let disabled = manifest.disabled.iter().map(|node| (node, true));
-    let node = |(node, disabled): (&Node, bool)| GraphNode {
+    let node = |(node, disabled): (&ManifestNode, bool)| GraphNode {
         unique_id: node.unique_id.to_string(),
         node: selected(manifest, node),
         disabled,
@@ -39,14 +39,14 @@ pub fn graph(manifest: &Manifest) -> Vec<GraphNode> {
     enabled.chain(disabled).map(node).collect()
 }
 
-fn selected(manifest: &Manifest, node: &Node) -> selection::Node {
+fn selected(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNode {
     let owned = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let said = [("access", &node.access), ("group", &node.group)];
     let said = said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.to_owned())));
     let config = node.config.iter().filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?.to_owned())));
     let paths = [Some(&node.original_file_path), node.patch_path.as_ref()];
     let paths = paths.into_iter().flatten().filter(|path| !path.is_empty());
-    selection::Node {
+    selection::SelectableNode {
         name: node.name.to_string(),
         kind: node.resource_type.name().to_owned(),
         package: node.package.to_string(),
@@ -62,7 +62,7 @@ fn selected(manifest: &Manifest, node: &Node) -> selection::Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts::Keep;
+    use crate::artifacts::KeptParts;
 
     #[test]
     fn nodes_with_what_they_read() {
@@ -73,7 +73,7 @@ mod tests {
                 "depends_on": {"nodes": ["source.shop.raw.a", "model.gone.x"]}}},
             "sources": {"source.shop.raw.a": {"name": "a", "fqn": ["shop", "raw", "a"]}},
             "disabled": {"model.shop.c": [{"name": "c"}]}}"#;
-        let nodes = graph(&Manifest::from_text(text, Keep::default()).unwrap());
+        let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
         let ids: Vec<_> = nodes.iter().map(|n| (n.unique_id.as_str(), n.node.kind.as_str(), n.disabled)).collect();
         let expected =
             [("model.shop.b", "model", false), ("source.shop.raw.a", "source", false), ("model.shop.c", "model", true)];

@@ -7,7 +7,7 @@ use super::property_hashes::PropertyHashes;
 use super::property_hashes::noted_hashes;
 use super::tokens::canonical;
 #[cfg(feature = "sync")]
-use super::tokens::{Token, tokens};
+use super::tokens::{SqlToken, tokens};
 #[cfg(feature = "sync")]
 use crate::dialect::Dialect;
 
@@ -170,11 +170,11 @@ pub(crate) fn as_written(text: &str) -> Option<String> {
         return Some(text.to_owned());
     }
     let all = tokens(text, Dialect::default());
-    let is_query = |token: &Token| matches!(&*token.key(text), "with" | "select");
+    let is_query = |token: &SqlToken| matches!(&*token.key(text), "with" | "select");
     let is_config =
-        |token: &&Token| token.key(text).trim_start_matches("{{").trim_start_matches('-').starts_with("config(");
-    let calls: Vec<Token> = all.iter().take_while(|token| !is_query(token)).filter(is_config).copied().collect();
-    let without = |left_out: &[Token]| {
+        |token: &&SqlToken| token.key(text).trim_start_matches("{{").trim_start_matches('-').starts_with("config(");
+    let calls: Vec<SqlToken> = all.iter().take_while(|token| !is_query(token)).filter(is_config).copied().collect();
+    let without = |left_out: &[SqlToken]| {
         let mut out = text.to_owned();
         left_out.iter().rev().for_each(|token| out.replace_range(token.start..token.end, ""));
         is_as_written(&out).then_some(out)

@@ -29,9 +29,9 @@ pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 #[cfg(feature = "sync")]
 pub(crate) use property_hashes::{have_same_values, is_hash, noted_hashes};
-pub use relation::{Relation, relation_parts};
+pub use relation::{RelationName, relation_parts};
 pub(crate) use singular::{TestConfig, comment};
-pub(crate) use yaml::Value;
+pub(crate) use yaml::YamlOutput;
 #[cfg(feature = "sync")]
 pub(crate) use yaml::write_value;
 #[cfg(feature = "sync")]

@@ -2,22 +2,22 @@
 
 use super::docs::DocsBlocks;
 use super::property_hashes;
-use super::yaml::{Value, write_pairs};
+use super::yaml::{YamlOutput, write_pairs};
 
 /// What the properties file says of a model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ModelDoc {
     pub name: String,
     pub description: Option<String>,
-    pub latest_version: Option<Value>,
-    pub config: Vec<(String, Value)>,
-    pub data_tests: Vec<Value>,
+    pub latest_version: Option<YamlOutput>,
+    pub config: Vec<(String, YamlOutput)>,
+    pub data_tests: Vec<YamlOutput>,
     pub columns: Vec<ColumnDoc>,
-    pub versions: Vec<Value>,
+    pub versions: Vec<YamlOutput>,
     /// What dbt's semantic layer is told of the model.
-    pub semantic: Vec<(String, Value)>,
+    pub semantic: Vec<(String, YamlOutput)>,
     /// Lists that stand beside the model: unit tests, exposures.
-    pub beside: Vec<(String, Vec<Value>)>,
+    pub beside: Vec<(String, Vec<YamlOutput>)>,
 }
 
 /// What it says of a column.
@@ -27,14 +27,14 @@ pub(crate) struct ColumnDoc {
     /// The name is written in quotes, so that tests must write it so too.
     pub quoted: bool,
     pub description: String,
-    pub data_type: Option<Value>,
-    pub constraints: Vec<Value>,
-    pub config: Vec<(String, Value)>,
+    pub data_type: Option<YamlOutput>,
+    pub constraints: Vec<YamlOutput>,
+    pub config: Vec<(String, YamlOutput)>,
     /// The configuration stands beside the name, where dbt before 1.10 reads it.
     pub flat: bool,
-    pub data_tests: Vec<Value>,
+    pub data_tests: Vec<YamlOutput>,
     /// What dbt's semantic layer is told of the column.
-    pub semantic: Vec<(String, Value)>,
+    pub semantic: Vec<(String, YamlOutput)>,
 }
 
 /// The properties file of one model; long descriptions go to the blocks.
@@ -43,8 +43,8 @@ pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let description = description.map(|text| docs.value(&text, None));
     let flat = model.columns.first().is_some_and(|column| column.flat);
     let columns = model.columns.into_iter().map(|of| column(of, docs)).collect();
-    let mut pairs = vec![("name".to_owned(), Value::Text(model.name))];
-    let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
+    let mut pairs = vec![("name".to_owned(), YamlOutput::Text(model.name))];
+    let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);
     say("latest_version", model.latest_version);
     say("config", map(model.config));
@@ -52,11 +52,11 @@ pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     say("columns", list(columns));
     say("versions", list(model.versions));
     model.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
-    let beside: Vec<(String, Value)> =
+    let beside: Vec<(String, YamlOutput)> =
         model.beside.into_iter().filter_map(|(key, items)| Some((key, list(items)?))).collect();
-    let write = |model: &[(String, Value)]| {
+    let write = |model: &[(String, YamlOutput)]| {
         let mut out = String::from("version: 2\n\n");
-        write_pairs(&mut out, &[("models".to_owned(), Value::List(vec![Value::Map(model.to_vec())]))], 0);
+        write_pairs(&mut out, &[("models".to_owned(), YamlOutput::List(vec![YamlOutput::Map(model.to_vec())]))], 0);
         for pair in &beside {
             out.push('\n');
             write_pairs(&mut out, std::slice::from_ref(pair), 0);
@@ -67,13 +67,13 @@ pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     write(&pairs)
 }
 
-fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> Value {
+fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
     let description = without_ends(&column.description);
     let description = (!description.is_empty()).then(|| docs.value(&description, Some(&column.name)));
-    let mut pairs = vec![("name".to_owned(), Value::Text(column.name))];
-    let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
+    let mut pairs = vec![("name".to_owned(), YamlOutput::Text(column.name))];
+    let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);
-    say("quote", column.quoted.then(|| Value::Bare("true".to_owned())));
+    say("quote", column.quoted.then(|| YamlOutput::Bare("true".to_owned())));
     say("data_type", column.data_type);
     say("constraints", list(column.constraints));
     if column.flat {
@@ -83,15 +83,15 @@ fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> Value {
     }
     say("data_tests", list(column.data_tests));
     column.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
-    Value::Map(pairs)
+    YamlOutput::Map(pairs)
 }
 
-fn list(items: Vec<Value>) -> Option<Value> {
-    (!items.is_empty()).then_some(Value::List(items))
+fn list(items: Vec<YamlOutput>) -> Option<YamlOutput> {
+    (!items.is_empty()).then_some(YamlOutput::List(items))
 }
 
-fn map(pairs: Vec<(String, Value)>) -> Option<Value> {
-    (!pairs.is_empty()).then_some(Value::Map(pairs))
+fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
+    (!pairs.is_empty()).then_some(YamlOutput::Map(pairs))
 }
 
 /// A text without the blanks at the ends of its lines, which no reader sees.

@@ -5,7 +5,7 @@
 //! does not compare.
 
 use super::header::hash;
-use super::yaml::Value;
+use super::yaml::YamlOutput;
 use crate::yaml::{self, Kind, Node};
 
 /// The keys of `meta` that lead to a hash.
@@ -194,11 +194,15 @@ fn write(out: &mut String, value: &Node, of: &str) {
 
 /// Notes the hashes in the properties of a model. `write` gives the text of the file with these pairs; `flat` means
 /// that the configuration of a column is beside its name.
-pub(super) fn note(model: &mut Vec<(String, Value)>, flat: bool, write: impl Fn(&[(String, Value)]) -> String) {
+pub(super) fn note(
+    model: &mut Vec<(String, YamlOutput)>,
+    flat: bool,
+    write: impl Fn(&[(String, YamlOutput)]) -> String,
+) {
     let Some(hashes) = PropertyHashes::of(&write(model)) else { return };
     let columns = model.iter_mut().find(|(key, _)| key == "columns").map(|(_, value)| value);
-    if let (Some(Value::List(columns)), Some(rest)) = (columns, hashes.of_rest())
-        && let Some(Value::Map(column)) = columns.first_mut()
+    if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.of_rest())
+        && let Some(YamlOutput::Map(column)) = columns.first_mut()
     {
         let keys: &[&str] = if flat { &["meta"] } else { &["config", "meta"] };
         set(column, keys, rest, &["name", "description", "quote", "data_type", "constraints"]);
@@ -207,17 +211,17 @@ pub(super) fn note(model: &mut Vec<(String, Value)>, flat: bool, write: impl Fn(
 }
 
 /// Sets the hash below some keys, the first of which comes after others.
-fn set(pairs: &mut Vec<(String, Value)>, keys: &[&str], hash: String, after: &[&str]) {
+fn set(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
     let mut pairs = pairs;
     let mut at = pairs.iter().take_while(|(key, _)| after.contains(&key.as_str())).count();
     for key in keys.iter().chain(NOTED_AT.split_last().map_or(&[][..], |(_, above)| above)) {
         if !pairs.iter().any(|(other, _)| other == key) {
-            pairs.insert(at.min(pairs.len()), ((*key).to_owned(), Value::Map(Vec::new())));
+            pairs.insert(at.min(pairs.len()), ((*key).to_owned(), YamlOutput::Map(Vec::new())));
         }
         let found = pairs.iter_mut().find(|(other, _)| other == key);
-        let Some((_, Value::Map(inner) | Value::Flow(inner))) = found else { return };
+        let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = found else { return };
         pairs = inner;
         at = usize::MAX;
     }
-    pairs.push(("hash".to_owned(), Value::Text(hash)));
+    pairs.push(("hash".to_owned(), YamlOutput::Text(hash)));
 }

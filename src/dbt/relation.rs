@@ -4,19 +4,19 @@ use crate::dialect::Dialect;
 
 /// A relation of the warehouse by its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Relation {
-    parts: Vec<Part>,
+pub struct RelationName {
+    parts: Vec<RelationPart>,
 }
 
 /// A part of a relation's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Part {
+struct RelationPart {
     name: String,
     /// It is meant exactly so; one that is not is folded by the warehouse.
     is_quoted: bool,
 }
 
-impl Relation {
+impl RelationName {
     /// Reads a name as an adapter quotes it. None where it has a sign that no name of a relation that dbt builds has: an
     /// artifact is a text that anybody may have written.
     ///
@@ -32,7 +32,7 @@ impl Relation {
     pub fn read(text: &str) -> Option<Self> {
         let parts = parts(text)?;
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | ' ');
-        let is_name = |part: &Part| {
+        let is_name = |part: &RelationPart| {
             let may_stand_bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
             part.name.chars().all(is_plain) && (part.is_quoted || part.name.chars().all(may_stand_bare))
         };
@@ -82,8 +82,8 @@ pub fn relation_parts(name: &str) -> Vec<String> {
 }
 
 /// The parts of a name; `None` if a quote is not closed.
-fn parts(text: &str) -> Option<Vec<Part>> {
-    let mut parts = vec![Part::default()];
+fn parts(text: &str) -> Option<Vec<RelationPart>> {
+    let mut parts = vec![RelationPart::default()];
     let mut quote = None;
     for c in text.trim().chars() {
         match (quote, c) {
@@ -94,9 +94,9 @@ fn parts(text: &str) -> Option<Vec<Part>> {
                 }
             }
             (Some(open), c) if open == c => quote = None,
-            (None, '.') => parts.push(Part::default()),
+            (None, '.') => parts.push(RelationPart::default()),
             // Backticks may hold several parts.
-            (Some('`'), '.') => parts.push(Part { is_quoted: true, ..Part::default() }),
+            (Some('`'), '.') => parts.push(RelationPart { is_quoted: true, ..RelationPart::default() }),
             (_, c) => {
                 if let Some(last) = parts.last_mut() {
                     last.name.push(c);
@@ -130,9 +130,9 @@ mod tests {
     #[test]
     fn what_no_relation_is_called_is_not_read() {
         for name in ["", "a; b", "\"a\"\"b\"x'", "\"a", "a.b.c.d.e", "\"{{ x }}\"", "a b", "\"x\ny\"", "\"a.b\".t"] {
-            assert_eq!(Relation::read(name), None, "{name}");
+            assert_eq!(RelationName::read(name), None, "{name}");
         }
-        let of = |name: &str, dialect: &str| Relation::read(name).unwrap().written(dialect.parse().unwrap());
+        let of = |name: &str, dialect: &str| RelationName::read(name).unwrap().written(dialect.parse().unwrap());
         assert_eq!(of("PROD.SALES.orders", "snowflake"), "prod.sales.orders");
         assert_eq!(of("\"prod\".\"order\"", "snowflake"), "\"prod\".\"order\"");
         assert_eq!(of("`p-1`.`Sales`.`t`", "bigquery"), "`p-1`.`Sales`.t");

@@ -10,7 +10,7 @@ use std::fmt;
 /// A node of a project, as far as selections look at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Node {
+pub struct SelectableNode {
     /// Its name.
     pub name: String,
     /// `model`, `seed`, `source`, `test`, `exposure`, …
@@ -28,12 +28,12 @@ pub struct Node {
     /// The numbers of the nodes that it reads.
     pub parents: Vec<usize>,
     /// Its difference from an earlier manifest. `None` if there is no earlier manifest.
-    pub change: Option<Change>,
+    pub change: Option<StateChange>,
 }
 
 /// Difference of a node from the node of the same id in an earlier manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct StateChange {
     /// The earlier manifest does not have the node.
     pub is_new: bool,
     /// Its code differs.
@@ -101,7 +101,7 @@ pub const STATES_OF_DBT: &[(&str, &str)] = &[
 
 /// One part: what is matched, and how far around it is taken.
 #[derive(Debug, Default)]
-struct Criterion<'s> {
+struct SelectionCriterion<'s> {
     method: &'s str,
     value: &'s str,
     /// How many steps up and down; none for none of them.
@@ -130,7 +130,11 @@ struct Criterion<'s> {
 ///
 /// A method that is not one of [`METHODS`], a state that is not one of [`STATES`], or a state of nodes without
 /// [`Node::change`].
-pub fn select<S: AsRef<str>>(nodes: &[Node], select: &[S], exclude: &[S]) -> Result<Vec<bool>, SelectionError> {
+pub fn select<S: AsRef<str>>(
+    nodes: &[SelectableNode],
+    select: &[S],
+    exclude: &[S],
+) -> Result<Vec<bool>, SelectionError> {
     let mut chosen = if select.is_empty() { vec![true; nodes.len()] } else { union(nodes, select)? };
     for (chosen, out) in chosen.iter_mut().zip(union(nodes, exclude)?) {
         *chosen &= !out;
@@ -138,7 +142,7 @@ pub fn select<S: AsRef<str>>(nodes: &[Node], select: &[S], exclude: &[S]) -> Res
     Ok(chosen)
 }
 
-fn union<S: AsRef<str>>(nodes: &[Node], texts: &[S]) -> Result<Vec<bool>, SelectionError> {
+fn union<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<bool>, SelectionError> {
     let mut all = vec![false; nodes.len()];
     for part in texts.iter().flat_map(|text| text.as_ref().split_whitespace()) {
         let mut every = vec![true; nodes.len()];
@@ -151,8 +155,8 @@ fn union<S: AsRef<str>>(nodes: &[Node], texts: &[S]) -> Result<Vec<bool>, Select
     Ok(all)
 }
 
-fn criterion(text: &str) -> Criterion<'_> {
-    let mut of = Criterion { value: text, ..Criterion::default() };
+fn criterion(text: &str) -> SelectionCriterion<'_> {
+    let mut of = SelectionCriterion { value: text, ..SelectionCriterion::default() };
     if let Some(rest) = of.value.strip_prefix('@') {
         (of.value, of.childrens_parents) = (rest, true);
     }
@@ -180,8 +184,8 @@ fn steps(text: &str) -> Option<usize> {
     if text.is_empty() { Some(usize::MAX) } else { text.parse().ok() }
 }
 
-impl Criterion<'_> {
-    fn nodes(&self, nodes: &[Node]) -> Result<Vec<bool>, SelectionError> {
+impl SelectionCriterion<'_> {
+    fn nodes(&self, nodes: &[SelectableNode]) -> Result<Vec<bool>, SelectionError> {
         let (method, key) = self.method.split_once('.').unwrap_or((self.method, ""));
         if !METHODS.contains(&method) {
             return Err(SelectionError::UnknownMethod(self.method.to_owned()));
@@ -237,7 +241,7 @@ fn reached<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usiz
     seen
 }
 
-fn is_matched(node: &Node, method: &str, key: &str, value: &str) -> bool {
+fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bool {
     let is_said = |key: &str| node.config.iter().any(|(name, said)| name == key && is_like(said, value));
     match method {
         "fqn" => is_named(node, value),
@@ -259,7 +263,7 @@ fn is_matched(node: &Node, method: &str, key: &str, value: &str) -> bool {
     }
 }
 
-impl Change {
+impl StateChange {
     /// Whether the node is in a state. As in dbt, a new node is modified in every respect.
     fn is_in(self, state: &str) -> bool {
         match state {
@@ -285,7 +289,7 @@ fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
 }
 
 /// The name, or the way to it through package and folders; the package may be left out.
-fn is_named(node: &Node, value: &str) -> bool {
+fn is_named(node: &SelectableNode, value: &str) -> bool {
     let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
     let parts: Vec<&str> = value.split('.').collect();
     let is_way = |fqn: &[String]| {
@@ -371,10 +375,10 @@ fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn node(path: &str, kind: &str, tags: &[&str], parents: &[usize]) -> Node {
+    fn node(path: &str, kind: &str, tags: &[&str], parents: &[usize]) -> SelectableNode {
         let words: Vec<&str> = path.trim_end_matches(".sql").split('/').collect();
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        Node {
+        SelectableNode {
             name: (*words.last().unwrap()).to_owned(),
             kind: kind.to_owned(),
             package: "shop".to_owned(),
@@ -387,7 +391,7 @@ mod tests {
         }
     }
 
-    fn nodes() -> Vec<Node> {
+    fn nodes() -> Vec<SelectableNode> {
         vec![
             node("models/raw/orders", "source", &[], &[]),
             node("models/staging/stg_orders.sql", "model", &["nightly"], &[0]),
@@ -445,7 +449,7 @@ mod tests {
     fn changes_since_an_earlier_manifest() {
         let mut nodes = nodes();
         let change = |is_new, has_new_body, has_new_config, has_new_relation| {
-            Some(Change { is_new, has_new_body, has_new_config, has_new_relation })
+            Some(StateChange { is_new, has_new_body, has_new_config, has_new_relation })
         };
         let changes = [
             change(false, false, false, false),

@@ -2,7 +2,7 @@
 
 use super::config::config_block;
 use super::jinja::protect;
-use super::yaml::Value;
+use super::yaml::YamlOutput;
 
 /// How long a line of a comment may be.
 const WIDTH: usize = 80;
@@ -41,7 +41,7 @@ impl TestConfig {
     /// The call of dbt that says it; nothing where there is nothing to say.
     pub fn call(&self) -> String {
         let said = [("severity", self.only_warns.then_some("warn")), ("group", self.group.as_deref())];
-        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::text(value?))));
+        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), YamlOutput::text(value?))));
         config_block(&said.collect::<Vec<_>>())
     }
 }

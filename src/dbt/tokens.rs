@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SqlTokenKind {
     /// A keyword or a bare name.
     Word,
     /// A name in quotes.
@@ -23,13 +23,13 @@ pub(crate) enum Kind {
 
 /// A token and its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub kind: Kind,
+pub(crate) struct SqlToken {
+    pub kind: SqlTokenKind,
     pub start: usize,
     pub end: usize,
 }
 
-impl Token {
+impl SqlToken {
     pub fn text(self, source: &str) -> &str {
         source.get(self.start..self.end).unwrap_or_default()
     }
@@ -38,10 +38,10 @@ impl Token {
     pub fn key(self, source: &str) -> Cow<'_, str> {
         let text = self.text(source);
         match self.kind {
-            Kind::Word if text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
-            Kind::Jinja => Cow::Owned(without_blanks(text)),
-            Kind::Sign if text == "!=" => Cow::Borrowed("<>"),
-            Kind::Number if text.bytes().any(|b| b == b'E') => Cow::Owned(text.to_ascii_lowercase()),
+            SqlTokenKind::Word if text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
+            SqlTokenKind::Jinja => Cow::Owned(without_blanks(text)),
+            SqlTokenKind::Sign if text == "!=" => Cow::Borrowed("<>"),
+            SqlTokenKind::Number if text.bytes().any(|b| b == b'E') => Cow::Owned(text.to_ascii_lowercase()),
             _ => Cow::Borrowed(text),
         }
     }
@@ -79,10 +79,10 @@ const SIGNS: [&str; 17] =
     ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
 
 /// Returns the tokens of a text. A comma after the last item of a list is not a token.
-pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<Token> {
+pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     let mut lexer = Lexer { source, at: 0, dialect };
-    let mut tokens: Vec<Token> = Vec::with_capacity(source.len() / 5);
-    let is_comma = |token: &mut Token| token.kind == Kind::Sign && token.text(source) == ",";
+    let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
+    let is_comma = |token: &mut SqlToken| token.kind == SqlTokenKind::Sign && token.text(source) == ",";
     while let Some(token) = lexer.next() {
         if ends_list(token, source) {
             tokens.pop_if(is_comma);
@@ -94,11 +94,11 @@ pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<Token> {
 }
 
 /// Whether a list ends before a token.
-fn ends_list(token: Token, source: &str) -> bool {
+fn ends_list(token: SqlToken, source: &str) -> bool {
     let text = token.text(source);
     match token.kind {
-        Kind::Sign => matches!(text, ")" | "]"),
-        Kind::Word => text.eq_ignore_ascii_case("from") || text.eq_ignore_ascii_case("select"),
+        SqlTokenKind::Sign => matches!(text, ")" | "]"),
+        SqlTokenKind::Word => text.eq_ignore_ascii_case("from") || text.eq_ignore_ascii_case("select"),
         _ => false,
     }
 }
@@ -129,7 +129,7 @@ impl<'s> Lexer<'s> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
-    fn next(&mut self) -> Option<Token> {
+    fn next(&mut self) -> Option<SqlToken> {
         loop {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();
@@ -138,7 +138,7 @@ impl<'s> Lexer<'s> {
                 Some(length) if self.is_hint(length) => {
                     let start = self.at;
                     self.at += length;
-                    return Some(Token { kind: Kind::Hint, start, end: self.at });
+                    return Some(SqlToken { kind: SqlTokenKind::Hint, start, end: self.at });
                 }
                 Some(length) => self.at += length,
             }
@@ -148,28 +148,28 @@ impl<'s> Lexer<'s> {
         let start = self.at;
         let kind = if rest.starts_with("{{") || rest.starts_with("{%") {
             self.jinja();
-            Kind::Jinja
+            SqlTokenKind::Jinja
         } else if first.is_ascii_digit() || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit)) {
             self.at += number_length(rest);
-            Kind::Number
+            SqlTokenKind::Number
         } else if first.is_alphabetic() || first == '_' {
             self.word()
         } else if first == '\'' || (first == '"' && self.dialect.texts_in_both_quotes()) {
             self.quoted(first, self.dialect.escapes_in_texts());
-            Kind::Text
+            SqlTokenKind::Text
         } else if first == '"' || first == '`' {
             self.quoted(first, first == '`' && self.dialect.texts_in_both_quotes());
-            Kind::Quoted
+            SqlTokenKind::Quoted
         } else if rest.starts_with("$$") {
             let end = rest.get(2..).and_then(|inner| inner.find("$$")).map_or(rest.len(), |at| at + 4);
             self.at += end;
-            Kind::Text
+            SqlTokenKind::Text
         } else {
             let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
             self.at += sign.map_or(first.len_utf8(), |sign| sign.len());
-            Kind::Sign
+            SqlTokenKind::Sign
         };
-        Some(Token { kind, start, end: self.at })
+        Some(SqlToken { kind, start, end: self.at })
     }
 
     /// Length of the comment of SQL or Jinja that begins here.
@@ -195,7 +195,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// A word, and the text that may stand right behind it, `r'\d'`.
-    fn word(&mut self) -> Kind {
+    fn word(&mut self) -> SqlTokenKind {
         let rest = self.rest();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
@@ -203,14 +203,14 @@ impl<'s> Lexer<'s> {
         self.at += length;
         let quote = self.rest().chars().next().filter(|c| *c == '\'' || *c == '"');
         let (Some(quote), "r" | "b" | "rb" | "br" | "e" | "n" | "x") = (quote, word.as_str()) else {
-            return Kind::Word;
+            return SqlTokenKind::Word;
         };
         if quote == '"' && !self.dialect.texts_in_both_quotes() {
-            return Kind::Word;
+            return SqlTokenKind::Word;
         }
         let escapes = word == "e" || (self.dialect.escapes_in_texts() && !word.contains('r'));
         self.quoted(quote, escapes);
-        Kind::Text
+        SqlTokenKind::Text
     }
 
     /// A text or a name in quotes; in one that dbt renders, Jinja is no part of it.

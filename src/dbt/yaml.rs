@@ -7,23 +7,23 @@ use super::jinja::raw;
 
 /// A value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum YamlOutput {
     /// A text that comes out of dbt as it is, though dbt renders every text.
     Text(String),
     /// A text in dbt's own language: Jinja in it is rendered.
     Dbt(String),
     /// A number, a truth value, a word: as the analyst wrote it without quotes, in one line.
     Bare(String),
-    List(Vec<Value>),
-    Map(Vec<(String, Value)>),
+    List(Vec<YamlOutput>),
+    Map(Vec<(String, YamlOutput)>),
     /// A mapping in one line, where each of its values has one.
-    Flow(Vec<(String, Value)>),
+    Flow(Vec<(String, YamlOutput)>),
     /// A list of scalars in one line, where that is short.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only files of Omni have such"))]
-    Words(Vec<Value>),
+    Words(Vec<YamlOutput>),
 }
 
-impl Value {
+impl YamlOutput {
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -64,7 +64,7 @@ impl Value {
 }
 
 /// A mapping's lines, each indented so far. A spec's depth is bounded where it is read, so is the recursion.
-pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, Value)], indent: usize) {
+pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], indent: usize) {
     for (key, value) in pairs {
         write_blanks(out, indent);
         write_pair(out, key, value, indent);
@@ -83,11 +83,11 @@ pub(crate) fn write_text(out: &mut String, key: &str, text: &str, indent: usize)
 
 /// A list or mapping as a text of its own.
 #[cfg(feature = "sync")]
-pub(crate) fn write_value(value: &Value) -> String {
+pub(crate) fn write_value(value: &YamlOutput) -> String {
     let mut out = String::new();
     match value {
-        Value::List(items) | Value::Words(items) => write_items(&mut out, items, 0),
-        Value::Map(pairs) | Value::Flow(pairs) => write_pairs(&mut out, pairs, 0),
+        YamlOutput::List(items) | YamlOutput::Words(items) => write_items(&mut out, items, 0),
+        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => write_pairs(&mut out, pairs, 0),
         scalar => write_line(&mut out, scalar, 0),
     }
     out
@@ -102,12 +102,12 @@ fn write_blanks(out: &mut String, mut count: usize) {
     }
 }
 
-fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
+fn write_pair(out: &mut String, key: &str, value: &YamlOutput, indent: usize) {
     write_key(out, key);
     out.push(':');
     match value {
         _ if value.is_empty() => write_empty(out, value),
-        Value::Words(items) => {
+        YamlOutput::Words(items) => {
             let start = out.len();
             out.push(' ');
             write_words(out, items);
@@ -120,11 +120,11 @@ fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
                 write_items(out, items, indent + 2);
             }
         }
-        Value::List(items) => {
+        YamlOutput::List(items) => {
             out.push('\n');
             write_items(out, items, indent + 2);
         }
-        Value::Map(pairs) | Value::Flow(pairs) => {
+        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
             out.push('\n');
             write_pairs(out, pairs, indent + 2);
         }
@@ -135,14 +135,16 @@ fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
     }
 }
 
-fn write_items(out: &mut String, items: &[Value], indent: usize) {
+fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
     for item in items {
         write_blanks(out, indent);
         out.push('-');
         match item {
             _ if item.is_empty() => write_empty(out, item),
-            Value::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => write_flow(out, pairs),
-            Value::Map(pairs) | Value::Flow(pairs) => {
+            YamlOutput::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => {
+                write_flow(out, pairs)
+            }
+            YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
                 out.push(' ');
                 for (number, (key, value)) in pairs.iter().enumerate() {
                     if number > 0 {
@@ -151,7 +153,7 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
                     write_pair(out, key, value, indent + 2);
                 }
             }
-            Value::List(inner) | Value::Words(inner) => {
+            YamlOutput::List(inner) | YamlOutput::Words(inner) => {
                 out.push('\n');
                 write_items(out, inner, indent + 2);
             }
@@ -167,7 +169,7 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
 const WIDTH: usize = 96;
 
 /// `[a, b]`.
-fn write_words(out: &mut String, items: &[Value]) {
+fn write_words(out: &mut String, items: &[YamlOutput]) {
     out.push('[');
     for (number, item) in items.iter().enumerate() {
         if number > 0 {
@@ -179,19 +181,19 @@ fn write_words(out: &mut String, items: &[Value]) {
 }
 
 /// A scalar in a list or mapping of one line.
-fn write_word(out: &mut String, value: &Value) {
+fn write_word(out: &mut String, value: &YamlOutput) {
     match value {
-        Value::Text(text) => write_in_flow(out, &raw(text)),
-        Value::Dbt(text) => write_in_flow(out, text),
+        YamlOutput::Text(text) => write_in_flow(out, &raw(text)),
+        YamlOutput::Dbt(text) => write_in_flow(out, text),
         // Without quotes it was one text on a line of its own.
-        Value::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
-        Value::Bare(text) => out.push_str(text),
-        Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => {}
+        YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
+        YamlOutput::Bare(text) => out.push_str(text),
+        YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
     }
 }
 
 /// `{a: 1, b: text}`.
-fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
+fn write_flow(out: &mut String, pairs: &[(String, YamlOutput)]) {
     out.push_str(" {");
     for (number, (key, value)) in pairs.iter().enumerate() {
         if number > 0 {
@@ -225,17 +227,17 @@ fn write_in_flow(out: &mut String, value: &str) {
 }
 
 /// A list or mapping of nothing.
-fn write_empty(out: &mut String, value: &Value) {
-    out.push_str(if matches!(value, Value::List(_) | Value::Words(_)) { " []\n" } else { " {}\n" });
+fn write_empty(out: &mut String, value: &YamlOutput) {
+    out.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) { " []\n" } else { " {}\n" });
 }
 
 /// A scalar to the end of its line, or of its lines.
-fn write_line(out: &mut String, value: &Value, indent: usize) {
+fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
     match value {
-        Value::Text(text) => write_scalar(out, &raw(text), indent),
-        Value::Dbt(text) => write_scalar(out, text, indent),
-        Value::Bare(text) => out.push_str(text),
-        Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => {}
+        YamlOutput::Text(text) => write_scalar(out, &raw(text), indent),
+        YamlOutput::Dbt(text) => write_scalar(out, text, indent),
+        YamlOutput::Bare(text) => out.push_str(text),
+        YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
     }
     out.push('\n');
 }
@@ -350,7 +352,7 @@ pub(crate) fn is_plain(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, scalar, write_pairs};
+    use super::{YamlOutput, scalar, write_pairs};
 
     #[test]
     fn scalars_come_back() {
@@ -389,15 +391,24 @@ mod tests {
 
     #[test]
     fn trees_are_written_as_blocks() {
-        let map =
-            |pairs: &[(&str, Value)]| Value::Map(pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect());
-        let test = map(&[("accepted_values", map(&[("values", Value::List(vec![Value::Bare("1".into())]))]))]);
-        let list = Value::List(vec![Value::text("unique"), test, Value::List(vec![Value::Bare("true".into())])]);
+        let map = |pairs: &[(&str, YamlOutput)]| {
+            YamlOutput::Map(pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
+        };
+        let test =
+            map(&[("accepted_values", map(&[("values", YamlOutput::List(vec![YamlOutput::Bare("1".into())]))]))]);
+        let list = YamlOutput::List(vec![
+            YamlOutput::text("unique"),
+            test,
+            YamlOutput::List(vec![YamlOutput::Bare("true".into())]),
+        ]);
         let tree = [
-            ("name".to_owned(), Value::text("yes")),
-            ("none".to_owned(), Value::List(Vec::new())),
+            ("name".to_owned(), YamlOutput::text("yes")),
+            ("none".to_owned(), YamlOutput::List(Vec::new())),
             ("data_tests".to_owned(), list),
-            ("meta".to_owned(), map(&[("a b: c", Value::text("{{ x }}")), ("d", Value::Dbt("{{ x }}".into()))])),
+            (
+                "meta".to_owned(),
+                map(&[("a b: c", YamlOutput::text("{{ x }}")), ("d", YamlOutput::Dbt("{{ x }}".into()))]),
+            ),
         ];
         let mut out = String::new();
         write_pairs(&mut out, &tree, 0);

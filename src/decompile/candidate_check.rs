@@ -7,15 +7,15 @@ use rustc_hash::FxHashSet;
 
 use super::columns::KEYWORDS;
 use super::edits::{Edits, ItemEdit, between};
-use super::expression_text::{Form, Range, Shape, name_of};
-use super::file::File;
+use super::expression_text::{ExpressionShape, ExpressionText, Range, name_of};
+use super::file::SqlFile;
 use super::parse::parse;
-use super::patterns::{Bound, pattern};
+use super::patterns::{Binding, pattern};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
 use super::ranges;
 use super::search::Search;
-use super::spec_edit::Read;
-use super::tree::{Id, Label, Trees};
+use super::spec_edit::SpecPosition;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
@@ -36,7 +36,7 @@ const LIKENESS: u32 = 3;
 
 /// What of a file tells of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown<'a> {
+pub(super) enum ShownCandidate<'a> {
     /// The column of a definition: of this one, or of one that is computed from it.
     Column(&'a str),
     /// A clause of a CTE, or of the last select.
@@ -44,19 +44,19 @@ pub(super) enum Shown<'a> {
 }
 
 /// One definition of one file.
-pub(super) struct Case<'a, 's> {
+pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
-    pub read: &'a Read<'s>,
+    pub read: &'a SpecPosition<'s>,
     pub placed: &'a Placed,
     pub place: usize,
     pub path: Option<&'a str>,
     /// The file as it was generated, and as it was found.
-    pub written: &'a File<'s>,
-    pub found: &'a File<'s>,
+    pub written: &'a SqlFile<'s>,
+    pub found: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
     /// What tells of the definition.
-    pub shown: Shown<'a>,
+    pub shown: ShownCandidate<'a>,
     /// No difference may be left, since what is left may come of this definition.
     pub is_exact: bool,
     /// How much may still be compiled to learn from it.
@@ -64,16 +64,16 @@ pub(super) struct Case<'a, 's> {
     /// Formulas that are not proven.
     tried: RefCell<HashSet<String>>,
     /// The windows of ranges, learned once.
-    pub windows: OnceCell<Vec<ranges::Learned>>,
+    pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
 }
 
-impl<'a, 's> Case<'a, 's> {
+impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
-        read: &'a Read<'s>,
+        read: &'a SpecPosition<'s>,
         (place, placed): (usize, &'a Placed),
         path: Option<&'a str>,
-        (written, found, edits): (&'a File<'s>, &'a File<'s>, &'a Edits),
+        (written, found, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
         let (left, tried) = (Cell::new(LEARNED), RefCell::default());
         Self {
@@ -86,7 +86,7 @@ impl<'a, 's> Case<'a, 's> {
             found,
             edits,
             cte: read.cte(place),
-            shown: Shown::Column(&placed.name),
+            shown: ShownCandidate::Column(&placed.name),
             is_exact: false,
             left,
             tried,
@@ -95,7 +95,7 @@ impl<'a, 's> Case<'a, 's> {
     }
 
     /// The first of the formulas that is proven: with it the column that tells is as it was expected.
-    pub fn first(&self, mut forms: Vec<Form>, trees: &Trees, expected: Id) -> Option<String> {
+    pub fn first(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         // Of several the one that is most like what stands in the spec.
         let known = words_of(&self.placed.formula);
         forms.retain(|form| form.range != Range::Whole);
@@ -143,35 +143,40 @@ impl<'a, 's> Case<'a, 's> {
     }
 
     /// The expression of the definition with another formula.
-    pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<Id> {
+    pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(self.placed, formula, trees)
     }
 
     /// The expression of a definition of the step with another formula.
-    fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<Id> {
+    fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
         let sql = self.compiled_with(placed, formula)?;
         self.left.set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
-        let file = File::read(&sql, self.found.dialect);
+        let file = SqlFile::read(&sql, self.found.dialect);
         self.read.expression(&file, self.cte, self.place, &placed.name, trees).ok()
     }
 
     /// What a formula is in the place of a definition; in a group, what it is of each row.
-    pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<Id> {
+    pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(placed, formula, trees).or_else(|| {
             let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
             match (trees.label(aggregate), trees.kids(aggregate)) {
-                (Label::Call, [_, inner]) => Some(*inner),
+                (SqlLabel::Call, [_, inner]) => Some(*inner),
                 _ => None,
             }
         })
     }
 
     /// The expression that tells, in a file.
-    fn expression(&self, file: &File<'_>, shown: Shown<'_>, trees: &mut Trees) -> Result<Id, String> {
+    fn expression(
+        &self,
+        file: &SqlFile<'_>,
+        shown: ShownCandidate<'_>,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
         match shown {
-            Shown::Column(name) => self.read.expression(file, self.cte, self.place, name, trees),
-            Shown::Clause(cte, clause) => {
+            ShownCandidate::Column(name) => self.read.expression(file, self.cte, self.place, name, trees),
+            ShownCandidate::Clause(cte, clause) => {
                 let mut columns = self.read.columns(file, self.place, &self.placed.name);
                 columns.clause(cte, clause, trees)
             }
@@ -180,9 +185,9 @@ impl<'a, 's> Case<'a, 's> {
 
     /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
     /// in it; `None` if it does not give the expression, or differs in more.
-    fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
+    fn differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
         let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
-        let file = File::read(&sql, self.found.dialect);
+        let file = SqlFile::read(&sql, self.found.dialect);
         if self.expression(&file, self.shown, trees) != Ok(expected) {
             return None;
         }
@@ -196,7 +201,7 @@ impl<'a, 's> Case<'a, 's> {
         let own = |item: &ItemEdit| {
             let same =
                 |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-            let is_it = |shown| matches!(shown, Shown::Column(name) if item.column.eq_ignore_ascii_case(name));
+            let is_it = |shown| matches!(shown, ShownCandidate::Column(name) if item.column.eq_ignore_ascii_case(name));
             is_it(self.shown) && same(item.cte.as_deref(), self.cte)
         };
         if left.items.iter().any(own) {
@@ -212,7 +217,7 @@ impl<'a, 's> Case<'a, 's> {
 
     /// Where the definition stands in what others tell, since it has no column of its own: in their columns, or in the
     /// clauses of the file; each with its expression and the part of it.
-    pub fn through(&self, trees: &mut Trees) -> Vec<(Shown<'a>, Id, Id)> {
+    pub fn through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
         let uses = |other: &&Placed| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
@@ -222,19 +227,24 @@ impl<'a, 's> Case<'a, 's> {
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
         let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
-        let columns = columns.map(|other| Shown::Column(&other.name));
-        let clauses = self.found.clauses(&["where", "having"]).map(|(cte, clause)| Shown::Clause(cte, clause));
+        let columns = columns.map(|other| ShownCandidate::Column(&other.name));
+        let clauses = self.found.clauses(&["where", "having"]).map(|(cte, clause)| ShownCandidate::Clause(cte, clause));
         columns.chain(clauses).filter_map(|shown| self.part_of(shown, trees)).collect()
     }
 
     /// What of an expression is the definition: what becomes another where the formula is another.
-    fn part_of(&self, shown: Shown<'a>, trees: &mut Trees) -> Option<(Shown<'a>, Id, Id)> {
+    fn part_of(
+        &self,
+        shown: ShownCandidate<'a>,
+        trees: &mut Trees,
+    ) -> Option<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let whole = self.expression(self.found, shown, trees).ok()?;
-        let columns: Vec<Id> = columns_in(trees, whole).into_iter().take(3).map(|(column, _)| column).collect();
-        let names: Vec<Form> = columns.iter().flat_map(|column| Search::new(&[], trees).whole(*column)).collect();
-        let of_columns = names
-            .iter()
-            .flat_map(|Form { text, .. }| [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]);
+        let columns: Vec<SqlNodeId> = columns_in(trees, whole).into_iter().take(3).map(|(column, _)| column).collect();
+        let names: Vec<ExpressionText> =
+            columns.iter().flat_map(|column| Search::new(&[], trees).whole(*column)).collect();
+        let of_columns = names.iter().flat_map(|ExpressionText { text, .. }| {
+            [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
+        });
         let literals = [
             format!("{} = {}", NUMBERS[0], NUMBERS[1]),
             NUMBERS[0].to_owned(),
@@ -247,11 +257,11 @@ impl<'a, 's> Case<'a, 's> {
             let others = self.read.outline.steps.get(self.place).into_iter().flat_map(|step| &step.definitions);
             let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
             let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else { continue };
-            let file = File::read(&sql, self.found.dialect);
+            let file = SqlFile::read(&sql, self.found.dialect);
             let Ok(root) = self.expression(&file, shown, trees) else { continue };
-            let probe = Probe { shape: Shape::words(""), args: vec![Arg::Named(marker, tree)] };
+            let probe = Probe { shape: ExpressionShape::words(""), args: vec![Arg::Named(marker, tree)] };
             let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.matched(trees, whole));
-            if let Some([Some(Bound::Node(part))]) = bound.as_deref() {
+            if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
                 return Some((shown, whole, *part));
             }
         }
@@ -292,7 +302,7 @@ fn words_of(formula: &str) -> Vec<&str> {
 }
 
 /// The columns in an expression, as formulas write them.
-pub(super) fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
+pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
     let parts = trees.below(expression);
     // Names of relations and functions are words too.
     let mut values = FxHashSet::default();
@@ -300,12 +310,12 @@ pub(super) fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
     for part in &parts {
         let kids = trees.kids(*part);
         values.extend(match trees.label(*part) {
-            Label::Field => &[],
-            Label::Call => kids.get(1..).unwrap_or_default(),
+            SqlLabel::Field => &[],
+            SqlLabel::Call => kids.get(1..).unwrap_or_default(),
             _ => kids,
         });
     }
-    let column = |part: Id| {
+    let column = |part: SqlNodeId| {
         let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
         Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
     };

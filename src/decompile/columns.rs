@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::file::{File, What, same_name};
-use super::from_clause::{Read, reads};
+use super::file::{FilePartKind, SqlFile, same_name};
+use super::from_clause::{ReadRelation, reads};
 use super::parse::{parse, parse_list};
-use super::tree::{Id, Label, Trees};
-use crate::dbt::tokens::{Kind, Token};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
 /// Words that stand beside columns in what is looked at.
 pub(super) const KEYWORDS: [&str; 40] = [
@@ -61,8 +61,8 @@ pub(super) const HIGHEST: u32 = 400;
 /// So many CTEs may stand behind one another.
 const LONGEST: usize = 100;
 
-pub(super) struct Columns<'f, 's> {
-    file: &'f File<'s>,
+pub(super) struct ColumnMatches<'f, 's> {
+    file: &'f SqlFile<'s>,
     /// Names, in small letters, that formulas may use.
     pub kept: FxHashSet<String>,
     /// CTEs, in small letters, whose columns formulas may use.
@@ -71,7 +71,7 @@ pub(super) struct Columns<'f, 's> {
     pub tabs: FxHashSet<String>,
     /// The definition whose formula is looked for: behind its own name stands what it is computed from.
     pub own: String,
-    reads: HashMap<Option<String>, Vec<Read>>,
+    reads: HashMap<Option<String>, Vec<ReadRelation>>,
     /// The place of each CTE: it reads none behind it.
     places: FxHashMap<String, usize>,
     /// CTEs that pass on all columns of what they read, or of those that they read by these names.
@@ -81,9 +81,9 @@ pub(super) struct Columns<'f, 's> {
     /// The relation whose rows the step is about.
     base: String,
     /// Columns of the relation itself, joined by another name.
-    pub aliases: Vec<(Id, Id)>,
-    done: HashMap<(Option<String>, Id, Within), Id>,
-    rows: FxHashMap<String, Id>,
+    pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
+    done: HashMap<(Option<String>, SqlNodeId, Within), SqlNodeId>,
+    rows: FxHashMap<String, SqlNodeId>,
 }
 
 /// A column, with the CTE that computes it.
@@ -94,13 +94,13 @@ pub(super) struct Site {
 
 /// From where an expression is looked at.
 #[derive(Clone, Copy)]
-struct Look<'l> {
+struct ColumnLook<'l> {
     cte: Option<&'l str>,
     within: Within,
     depth: u32,
 }
 
-impl Look<'_> {
+impl ColumnLook<'_> {
     fn deeper(self) -> Self {
         Self { depth: self.depth + 1, ..self }
     }
@@ -117,8 +117,8 @@ enum Within {
     Condition(usize),
 }
 
-impl<'f, 's> Columns<'f, 's> {
-    pub fn new(file: &'f File<'s>) -> Self {
+impl<'f, 's> ColumnMatches<'f, 's> {
+    pub fn new(file: &'f SqlFile<'s>) -> Self {
         let mut columns = Self {
             file,
             kept: FxHashSet::default(),
@@ -136,14 +136,14 @@ impl<'f, 's> Columns<'f, 's> {
         };
         for part in file.parts.iter().filter(|part| part.place.branch == 0) {
             match (&part.place.what, &part.place.cte) {
-                (What::Clause(clause), cte) if clause == "from" => {
+                (FilePartKind::Clause(clause), cte) if clause == "from" => {
                     columns.reads.insert(cte.clone(), reads(file, part.tokens.clone()));
                 }
-                (What::Clause(clause), Some(cte)) if clause != "window" => {
+                (FilePartKind::Clause(clause), Some(cte)) if clause != "window" => {
                     let clauses = columns.clauses.entry(cte.clone()).or_default();
                     clauses.push((clause.clone(), part.tokens.clone()));
                 }
-                (What::Unnamed, Some(cte)) => {
+                (FilePartKind::Unnamed, Some(cte)) => {
                     let tokens = file.tokens.get(part.tokens.clone()).unwrap_or_default();
                     let alias = tokens.first().filter(|_| tokens.len() > 1);
                     let alias = alias.and_then(|token| super::file::name_of(*token, file));
@@ -190,7 +190,7 @@ impl<'f, 's> Columns<'f, 's> {
             && self.reads.get(&Some(relation.to_owned())).is_some_and(|reads| !reads.is_empty())
     }
 
-    fn reads(&self, cte: Option<&str>) -> &[Read] {
+    fn reads(&self, cte: Option<&str>) -> &[ReadRelation] {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
@@ -210,7 +210,7 @@ impl<'f, 's> Columns<'f, 's> {
                     return Some((at, Site { cte: Some(relation.to_owned()), tokens }));
                 }
                 for alias in self.passing.get(relation).into_iter().flatten().rev() {
-                    let is_it = |read: &&Read| alias.as_ref().is_none_or(|alias| same_name(alias, &read.alias));
+                    let is_it = |read: &&ReadRelation| alias.as_ref().is_none_or(|alias| same_name(alias, &read.alias));
                     let below = self.reads(Some(relation)).iter().filter(is_it).map(|read| read.relation.as_str());
                     let below = below.filter(|below| self.is_helper(below, Some(relation))).collect::<Vec<_>>();
                     left.extend(below.into_iter().rev());
@@ -234,32 +234,32 @@ impl<'f, 's> Columns<'f, 's> {
     }
 
     /// The expression of a site.
-    pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<Id, String> {
+    pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_of(site.cte.as_deref());
         let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        self.inlined(Look { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
+        self.inlined(ColumnLook { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
     }
 
     /// The expression of a clause, in the names that formulas may use.
-    pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<Id, String> {
+    pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self.file.clause(cte, clause).ok_or_else(|| format!("there is no `{clause}` in the file"))?;
         self.expression(&Site { cte: cte.map(str::to_owned), tokens }, trees)
     }
 
     /// Tokens of a CTE as an expression, in the names of that CTE.
-    fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<Id, String> {
+    fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
         let tokens = self.with_windows(cte, tokens);
         parse(self.file.source, &tokens, self.file.dialect, trees)
     }
 
     /// `over w` and `over (w rows …)` as what the select says that `w` is.
-    fn with_windows(&self, cte: Option<&str>, tokens: &[Token]) -> Vec<Token> {
+    fn with_windows(&self, cte: Option<&str>, tokens: &[SqlToken]) -> Vec<SqlToken> {
         let Some(window) = self.file.clause(cte, "window").and_then(|range| self.file.tokens.get(range)) else {
             return tokens.to_vec();
         };
         let [name, _as, open, inner @ .., close] = window else { return tokens.to_vec() };
-        let key = |token: &Token| token.key(self.file.source).into_owned();
+        let key = |token: &SqlToken| token.key(self.file.source).into_owned();
         let name = key(name);
         let mut out = Vec::with_capacity(tokens.len());
         let mut rest = tokens;
@@ -276,7 +276,7 @@ impl<'f, 's> Columns<'f, 's> {
                     out.push(*close);
                     rest = tail;
                 }
-                [bracket, used, tail @ ..] if bracket.kind == Kind::Sign && key(used) == name => {
+                [bracket, used, tail @ ..] if bracket.kind == SqlTokenKind::Sign && key(used) == name => {
                     out.push(*bracket);
                     out.extend_from_slice(inner);
                     rest = tail;
@@ -287,7 +287,7 @@ impl<'f, 's> Columns<'f, 's> {
         out
     }
 
-    fn inlined(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
+    fn inlined(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if trees.height(id) + look.depth > HIGHEST {
             return Err(too_deep());
         }
@@ -301,8 +301,8 @@ impl<'f, 's> Columns<'f, 's> {
         Ok(done)
     }
 
-    fn inline(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
-        let is_call = *trees.label(id) == Label::Call;
+    fn inline(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+        let is_call = *trees.label(id) == SqlLabel::Call;
         let kids = trees.kids(id).to_vec();
         if kids.is_empty() {
             return Ok(id);
@@ -317,8 +317,8 @@ impl<'f, 's> Columns<'f, 's> {
         Ok(trees.add(label, new))
     }
 
-    fn column(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
-        let Look { cte, within, depth } = look;
+    fn column(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+        let ColumnLook { cte, within, depth } = look;
         let Some((relation, name)) = trees.column(id) else { return Ok(id) };
         let (relation, name) = (relation.map(str::to_owned), name.to_owned());
         let relation = relation.as_deref();
@@ -348,7 +348,7 @@ impl<'f, 's> Columns<'f, 's> {
         }
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
         let within = if within == Within::Step { Within::Step } else { Within::Joined };
-        self.inlined(Look { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
+        self.inlined(ColumnLook { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
     }
 
     /// Whether a select gives this name to something else than the column that it reads by this name.
@@ -360,7 +360,7 @@ impl<'f, 's> Columns<'f, 's> {
 
     /// The place of a join by this name that looks up the rows which the step is about, or those of a tab.
     fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
-        let is_it = |read: &Read| {
+        let is_it = |read: &ReadRelation| {
             same_name(alias, &read.alias)
                 && match self.is_helper(&read.relation, cte) {
                     true => self.base_of(Some(&read.relation)) == self.base,
@@ -374,36 +374,48 @@ impl<'f, 's> Columns<'f, 's> {
     }
 
     /// A column of rows that are looked up: of those that the step is about, or of a tab.
-    fn value_of(&mut self, look: Look<'_>, at: usize, id: Id, trees: &mut Trees) -> Result<Id, String> {
+    fn value_of(
+        &mut self,
+        look: ColumnLook<'_>,
+        at: usize,
+        id: SqlNodeId,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
         let on = self.condition(look, at, trees)?;
         let Some(read) = self.reads(look.cte).get(at) else { return Ok(id) };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let rows = match self.is_helper(&relation, look.cte) {
             true => self.rows(&relation, look.depth + 1, trees)?,
-            false => trees.leaf(Label::Rows),
+            false => trees.leaf(SqlLabel::Rows),
         };
         let name = trees.bare(id);
         let value = match self.tabs.contains(&relation.to_ascii_lowercase()) {
             true => {
                 let relation = trees.word(&relation);
-                trees.add(Label::Field, vec![relation, name])
+                trees.add(SqlLabel::Field, vec![relation, name])
             }
             false => name,
         };
-        let joined = trees.add(Label::Joined(how), vec![value, on, rows]);
+        let joined = trees.add(SqlLabel::Joined(how), vec![value, on, rows]);
         // A spec may join the relation by itself, and to itself.
         self.aliases.push((joined, id));
         Ok(joined)
     }
 
     /// A column that is computed nowhere in the file.
-    fn leaf(&self, Look { cte, within, .. }: Look<'_>, id: Id, relation: Option<&str>, trees: &mut Trees) -> Id {
+    fn leaf(
+        &self,
+        ColumnLook { cte, within, .. }: ColumnLook<'_>,
+        id: SqlNodeId,
+        relation: Option<&str>,
+        trees: &mut Trees,
+    ) -> SqlNodeId {
         let reads = self.reads(cte);
         let at = relation.map_or(Some(0), |alias| reads.iter().position(|read| same_name(alias, &read.alias)));
         let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else { return id };
         if within == Within::Step {
             // Where only helpers are joined, no other relation has names.
-            let is_of_step = |read: &Read| self.is_helper(&read.relation, cte) || read.relation == self.base;
+            let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone { trees.bare(id) } else { id };
         }
@@ -412,59 +424,59 @@ impl<'f, 's> Columns<'f, 's> {
             false => read.relation.clone(),
         };
         let name = trees.bare(id);
-        let is_keyword = matches!(trees.label(id), Label::Word(word) if KEYWORDS.contains(&word.as_str()));
+        let is_keyword = matches!(trees.label(id), SqlLabel::Word(word) if KEYWORDS.contains(&word.as_str()));
         if base == self.base || is_keyword {
             return name;
         }
         let base = trees.word(&base);
-        trees.add(Label::Field, vec![base, name])
+        trees.add(SqlLabel::Field, vec![base, name])
     }
 
     /// A value of what a select joins, by its name where that is known.
     fn joined(
         &mut self,
-        look: Look<'_>,
+        look: ColumnLook<'_>,
         at: usize,
         site: &Site,
         known: Option<&str>,
         trees: &mut Trees,
-    ) -> Result<Id, String> {
+    ) -> Result<SqlNodeId, String> {
         let Some(read) = self.reads(look.cte).get(at) else { return Err("nothing is joined there".to_owned()) };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let value = match known.filter(|_| self.base_of(Some(&relation)) == self.base) {
             Some(name) => trees.word(name),
             None => {
                 let value = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-                let inside = Look { cte: site.cte.as_deref(), within: Within::Joined, depth: look.depth + 1 };
+                let inside = ColumnLook { cte: site.cte.as_deref(), within: Within::Joined, depth: look.depth + 1 };
                 self.inlined(inside, value, trees)?
             }
         };
         let on = self.condition(look, at, trees)?;
         let rows = self.rows(&relation, look.depth + 1, trees)?;
-        Ok(trees.add(Label::Joined(how), vec![value, on, rows]))
+        Ok(trees.add(SqlLabel::Joined(how), vec![value, on, rows]))
     }
 
     /// Where the rows meet that a select joins.
-    fn condition(&mut self, look: Look<'_>, at: usize, trees: &mut Trees) -> Result<Id, String> {
+    fn condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let on = self.reads(look.cte).get(at).map_or(0..0, |read| read.on.clone());
         if on.is_empty() {
-            return Ok(trees.leaf(Label::Nothing));
+            return Ok(trees.leaf(SqlLabel::Nothing));
         }
         let on = self.parsed(look.cte, on, trees)?;
         let alias = self.reads(look.cte).get(at).map_or("", |read| read.alias.as_str());
         let on = joined_first(on, alias, trees);
-        self.inlined(Look { within: Within::Condition(at), ..look.deeper() }, on, trees)
+        self.inlined(ColumnLook { within: Within::Condition(at), ..look.deeper() }, on, trees)
     }
 
     /// Which rows a helper has: all that leaves out rows, or puts several into one.
-    fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<Id, String> {
+    fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if depth > HIGHEST {
             return Err(too_deep());
         }
         if let Some(done) = self.rows.get(relation) {
             return Ok(*done);
         }
-        let look = Look { cte: Some(relation), within: Within::Joined, depth };
+        let look = ColumnLook { cte: Some(relation), within: Within::Joined, depth };
         let mut parts = Vec::new();
         for at in 0..self.reads(look.cte).len() {
             let Some(read) = self.reads(look.cte).get(at) else { break };
@@ -483,11 +495,11 @@ impl<'f, 's> Columns<'f, 's> {
             }
             let on = self.condition(look, at, trees)?;
             let kids = [on].into_iter().chain(of_below).collect();
-            parts.push(trees.add(Label::Joined(how), kids));
+            parts.push(trees.add(SqlLabel::Joined(how), kids));
         }
         for (clause, tokens) in self.clauses.get(relation).cloned().unwrap_or_default() {
             if clause == "distinct" {
-                parts.push(trees.leaf(Label::Clause(clause)));
+                parts.push(trees.leaf(SqlLabel::Clause(clause)));
                 continue;
             }
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
@@ -495,9 +507,9 @@ impl<'f, 's> Columns<'f, 's> {
             for kid in &mut kids {
                 *kid = self.inlined(look.deeper(), *kid, trees)?;
             }
-            parts.push(trees.add(Label::Clause(clause), kids));
+            parts.push(trees.add(SqlLabel::Clause(clause), kids));
         }
-        let rows = trees.add(Label::Rows, parts);
+        let rows = trees.add(SqlLabel::Rows, parts);
         self.rows.insert(relation.to_owned(), rows);
         Ok(rows)
     }
@@ -505,8 +517,8 @@ impl<'f, 's> Columns<'f, 's> {
 
 /// A join's condition in which each comparison with a column of the joined relation names that column first: which side
 /// it stands on means nothing.
-fn joined_first(on: Id, joined: &str, trees: &mut Trees) -> Id {
-    let and = Label::Op("and".to_owned());
+fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
+    let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
     let mut rest = on;
     while let (true, [before, last]) = (*trees.label(rest) == and, trees.kids(rest)) {
@@ -514,18 +526,18 @@ fn joined_first(on: Id, joined: &str, trees: &mut Trees) -> Id {
         rest = *before;
     }
     last_first.push(rest);
-    let is_joined = |trees: &Trees, id: Id| {
+    let is_joined = |trees: &Trees, id: SqlNodeId| {
         trees.column(id).and_then(|(relation, _)| relation).is_some_and(|relation| same_name(relation, joined))
     };
-    let turned = |trees: &mut Trees, part: Id| {
-        let (Label::Op(op), [left, right]) = (trees.label(part), trees.kids(part)) else { return part };
+    let turned = |trees: &mut Trees, part: SqlNodeId| {
+        let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.kids(part)) else { return part };
         let (left, right) = (*left, *right);
         match turned(op).filter(|_| is_joined(trees, right) && !is_joined(trees, left)) {
-            Some(op) => trees.add(Label::Op(op.to_owned()), vec![right, left]),
+            Some(op) => trees.add(SqlLabel::Op(op.to_owned()), vec![right, left]),
             None => part,
         }
     };
-    let parts: Vec<Id> = last_first.into_iter().rev().map(|part| turned(trees, part)).collect();
+    let parts: Vec<SqlNodeId> = last_first.into_iter().rev().map(|part| turned(trees, part)).collect();
     parts.into_iter().reduce(|all, next| trees.add(and.clone(), vec![all, next])).unwrap_or(on)
 }
 

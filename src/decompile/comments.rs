@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::file::File;
+use super::file::SqlFile;
 use super::layout::head_tokens;
 
 /// Puts the comments of a file that a merged text lacks back into it, each above the line that came after it. formulac
 /// itself writes comments above a query only.
-pub(super) fn with_lost_comments(merged: String, found: &File<'_>) -> String {
+pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
     let there = comments(found);
     if there.is_empty() {
         return merged;
     }
-    let now = File::read(&merged, found.dialect);
+    let now = SqlFile::read(&merged, found.dialect);
     let mut kept: HashMap<String, usize> = HashMap::new();
     for (_, text) in comments(&now) {
         *kept.entry(text.to_owned()).or_default() += 1;
@@ -28,7 +28,7 @@ pub(super) fn with_lost_comments(merged: String, found: &File<'_>) -> String {
     if lost.is_empty() {
         return merged;
     }
-    let places = Places::new(found.source, &merged);
+    let places = CommentPlaces::new(found.source, &merged);
     let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
         above.entry(places.of(found.line(*token) - 1)).or_default().push(text);
@@ -43,9 +43,9 @@ pub(super) fn with_lost_comments(merged: String, found: &File<'_>) -> String {
         }
         out.push_str(line);
     }
-    let all = |file: &File<'_>| 0..file.tokens.len();
+    let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let is_sound = |text: &str| {
-        let file = File::read(text, found.dialect);
+        let file = SqlFile::read(text, found.dialect);
         file.same(&all(&file), &now, &all(&now))
     };
     if is_sound(&out) {
@@ -57,7 +57,7 @@ pub(super) fn with_lost_comments(merged: String, found: &File<'_>) -> String {
 }
 
 /// The comments inside and after the query of a file, each with the number of the token after it.
-fn comments<'s>(file: &File<'s>) -> Vec<(usize, &'s str)> {
+fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     let mut all = Vec::new();
     let ends = file.tokens.iter().map(|token| token.end);
     let starts = file.tokens.iter().skip(1).map(|token| token.start).chain([file.source.len()]);
@@ -73,14 +73,14 @@ fn comments<'s>(file: &File<'s>) -> Vec<(usize, &'s str)> {
 }
 
 /// The lines of one text that another has too.
-struct Places {
+struct CommentPlaces {
     /// By line of the first text: the line of the other, if it occurs once in both.
     lines: Vec<Option<usize>>,
     /// The line after the last one of the other text.
     end: usize,
 }
 
-impl Places {
+impl CommentPlaces {
     fn new(from: &str, to: &str) -> Self {
         let there = once(to);
         let here = once(from);

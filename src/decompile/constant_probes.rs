@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use super::expression_text::{Shape, text_literal};
+use super::expression_text::{ExpressionShape, text_literal};
 use super::probes::{Arg, Probe, assignments, column, diagonals};
-use super::tree::{Id, Label, Trees};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
@@ -24,7 +24,7 @@ const FIRST_DAY: &str = "0001-01-01";
 
 /// What formulas write that no pattern can stand for: the numbers and texts of one expression.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Words {
+pub(super) struct SqlConstants {
     pub numbers: Vec<String>,
     pub texts: Vec<String>,
     /// All dates, for functions that accept a list of them.
@@ -33,7 +33,7 @@ pub(super) struct Words {
     pub functions: Vec<&'static str>,
 }
 
-impl Words {
+impl SqlConstants {
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.texts.is_empty() && self.dates.is_empty()
     }
@@ -59,12 +59,12 @@ impl Words {
 }
 
 /// The numbers and texts of an expression, and those that may have become these, the likeliest first.
-pub(super) fn words(trees: &Trees, expression: Id) -> Words {
-    let mut words = Words::default();
+pub(super) fn words(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
+    let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
     for part in trees.below(expression) {
         match trees.label(part) {
-            Label::Number(number) => {
+            SqlLabel::Number(number) => {
                 words.numbers.push(number.clone());
                 whole.extend(number.parse::<i64>());
                 if number.trim_matches(['1', '.']).chars().all(|c| c == '0') {
@@ -72,7 +72,7 @@ pub(super) fn words(trees: &Trees, expression: Id) -> Words {
                     powers.extend([zeros.to_string(), format!("-{zeros}")]);
                 }
             }
-            Label::Text(text, _) if text.len() <= 200 => {
+            SqlLabel::Text(text, _) if text.len() <= 200 => {
                 if is_iso_date(text) && text != FIRST_DAY && !words.dates.contains(text) {
                     words.dates.push(text.clone());
                 }
@@ -107,7 +107,7 @@ fn each_once(words: &mut Vec<String>, most: usize) {
 }
 
 /// The words that may stand for a parameter.
-fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
+fn of_words(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     let mut args = Vec::new();
     if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
         args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
@@ -119,7 +119,7 @@ fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
 }
 
 /// Calls that end in a list of all dates, with or without a number before it.
-fn with_dates(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
+fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<Probe>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else { return };
     if list.ty != ParamType::Is(Type::Date) || words.dates.is_empty() {
         return;
@@ -131,7 +131,7 @@ fn with_dates(name: &'static str, overload: &Overload, words: &Words, all: &mut 
             let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
-                all.push(Probe { shape: Shape::Call(name), args });
+                all.push(Probe { shape: ExpressionShape::Call(name), args });
             };
             put(base.clone());
             for (place, param) in params.iter().enumerate() {
@@ -151,7 +151,7 @@ fn with_dates(name: &'static str, overload: &Overload, words: &Words, all: &mut 
 fn with_words(
     name: &'static str,
     overload: &Overload,
-    words: &Words,
+    words: &SqlConstants,
     of_one: &mut Vec<Probe>,
     of_two: &mut Vec<Probe>,
 ) {
@@ -165,7 +165,7 @@ fn with_words(
                     for (rank, a) in of_words(param, words).into_iter().enumerate() {
                         let mut args = base.clone();
                         args[first] = a;
-                        of_one.push(Probe { shape: Shape::Call(name), args: args.clone() });
+                        of_one.push(Probe { shape: ExpressionShape::Call(name), args: args.clone() });
                         if rank >= IN_PAIRS {
                             continue;
                         }
@@ -173,7 +173,7 @@ fn with_words(
                             for b in of_words(param, words).into_iter().take(IN_PAIRS) {
                                 let mut args = args.clone();
                                 args[second] = b;
-                                of_two.push(Probe { shape: Shape::Call(name), args });
+                                of_two.push(Probe { shape: ExpressionShape::Call(name), args });
                             }
                         }
                     }

@@ -2,16 +2,16 @@
 
 use rustc_hash::FxHashSet;
 
-use super::candidate_check::{Case, Shown, columns_in};
+use super::candidate_check::{CandidateCheck, ShownCandidate, columns_in};
 use super::constant_probes::words;
-use super::expression_text::{Form, Range, Shape, name_of};
-use super::patterns::{Pattern, Patterns, pattern};
+use super::expression_text::{ExpressionShape, ExpressionText, Range, name_of};
+use super::patterns::{Patterns, SqlPattern, pattern};
 use super::periods::{numbers, period_probes};
 use super::probes::{self, Arg, Probe};
 use super::ranges;
-use super::search::{Given, Search};
-use super::sheets::{self, Looked};
-use super::tree::{Id, Label, Trees};
+use super::search::{Search, SearchInput};
+use super::sheets::{self, SheetLookup};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::{nth_probes, range_probes, window_probes};
 
 /// So many windows of one expression are looked at.
@@ -32,13 +32,13 @@ const NUMBERS: usize = 6;
 const NAMES: usize = 4;
 
 /// The likeliest numbers: each is compiled with many formulas.
-fn few_numbers(trees: &Trees, expression: Id) -> Vec<String> {
+fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = words(trees, expression).numbers;
     numbers.truncate(NUMBERS);
     numbers
 }
 
-impl Case<'_, '_> {
+impl CandidateCheck<'_, '_> {
     /// Compiles probes in this definition's place.
     fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
@@ -51,12 +51,12 @@ impl Case<'_, '_> {
         }
     }
 
-    fn looks_at_rows(&self, trees: &Trees, expression: Id) -> bool {
-        trees.below(expression).iter().any(|part| *trees.label(*part) == Label::Behind("over"))
+    fn looks_at_rows(&self, trees: &Trees, expression: SqlNodeId) -> bool {
+        trees.below(expression).iter().any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
     }
 
     /// What the functions that look at other rows become in this step.
-    pub fn windows(&self, trees: &mut Trees, expression: Id, names: &[Arg]) -> Patterns {
+    pub fn windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.looks_at_rows(trees, expression) {
@@ -71,7 +71,7 @@ impl Case<'_, '_> {
         // What the spec says that today is, no other knows.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
-                probes.push(Probe { shape: Shape::words(call), args: Vec::new() });
+                probes.push(Probe { shape: ExpressionShape::words(call), args: Vec::new() });
             }
         }
         self.learn(probes, trees, &mut patterns);
@@ -81,12 +81,12 @@ impl Case<'_, '_> {
     /// Formulas of the parts that are aggregates of ranges.
     pub fn ranges(
         &self,
-        (patterns, known): (&[&Patterns], &Given),
+        (patterns, known): (&[&Patterns], &SearchInput),
         trees: &mut Trees,
-        expression: Id,
+        expression: SqlNodeId,
         names: &[Arg],
-    ) -> Given {
-        let mut given = Given::new();
+    ) -> SearchInput {
+        let mut given = SearchInput::new();
         let windows = ranges::windows(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else { return given };
         let is_pivoted = self.sheet().is_some_and(|sheet| sheet.is_pivoted);
@@ -112,19 +112,19 @@ impl Case<'_, '_> {
     }
 
     /// The ranges that an expression looks at, `{0}` for the name.
-    fn ranges_of(&self, trees: &Trees, expression: Id) -> Vec<String> {
+    fn ranges_of(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         let windows = ranges::windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
-        let of_window = |window: Id| learned.iter().find_map(|learned| learned.range(trees, window));
+        let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.range(trees, window));
         let found = windows.into_iter().take(WINDOWS).filter_map(of_window);
         found.map(|range| range.replace("{}", "{0}")).collect()
     }
 
     /// What looks at rows that are joined, and what only worksheets have, in waves: what is seldom comes last.
-    pub fn wave(&self, trees: &mut Trees, expression: Id, names: &[Arg], wave: usize) -> Option<Patterns> {
+    pub fn wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.below(expression);
-        let joins = |how: &str| parts.iter().any(|part| matches!(trees.label(*part), Label::Joined(j) if j == how));
+        let joins = |how: &str| parts.iter().any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == how));
         let (left, cross) = (joins("left join"), joins("cross join"));
         let looks = self.looks_at_rows(trees, expression);
         let Some(sheet) = self.sheet() else {
@@ -156,9 +156,13 @@ impl Case<'_, '_> {
             1 if left || cross || looks => sheets::totals(sheet),
             2 if left || cross || looks => {
                 let looked = self.looked(trees, &parts, names, left);
-                looked.iter().flat_map(Looked::plain).chain(looked.iter().flat_map(Looked::workdays)).collect()
+                looked
+                    .iter()
+                    .flat_map(SheetLookup::plain)
+                    .chain(looked.iter().flat_map(SheetLookup::workdays))
+                    .collect()
             }
-            3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
+            3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(SheetLookup::wild).collect(),
             4 if looks => {
                 let numbers = few_numbers(trees, expression);
                 [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
@@ -168,8 +172,9 @@ impl Case<'_, '_> {
         };
         let plain = if wave == 2 { probes.clone() } else { Vec::new() };
         self.learn(probes, trees, &mut patterns);
-        let is_in = |pattern: &Pattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
-        let fit: Vec<&Shape> = patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
+        let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
+        let fit: Vec<&ExpressionShape> =
+            patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // A comparison stands for any value that is true or false.
         let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
@@ -179,13 +184,14 @@ impl Case<'_, '_> {
     }
 
     /// The columns of the sheet and of its tabs that stand in an expression, with what may be looked for in them.
-    fn looked(&self, trees: &mut Trees, parts: &[Id], names: &[Arg], left: bool) -> Vec<Looked> {
+    fn looked(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet() else { return Vec::new() };
         let literals = sheets::literal_keys(trees, parts);
         // Those first that rows are looked for by.
-        let met = parts.iter().filter(|part| matches!(trees.label(**part), Label::Joined(_)));
+        let met = parts.iter().filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
         let met = met.filter_map(|part| trees.kids(*part).get(1).copied());
-        let of_part = |part: Id| columns_in(trees, part).into_iter().filter_map(|(column, _)| trees.column(column));
+        let of_part =
+            |part: SqlNodeId| columns_in(trees, part).into_iter().filter_map(|(column, _)| trees.column(column));
         let mut columns: Vec<(Option<String>, String)> = met
             .chain(parts.last().copied())
             .flat_map(of_part)
@@ -209,27 +215,27 @@ impl Case<'_, '_> {
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
-        let mut all: Vec<Looked> = Vec::new();
+        let mut all: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // What a helper has picked stands without its relation.
             let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
-            all.push(Looked::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
+            all.push(SheetLookup::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
         }
-        all.push(Looked::of(String::new(), own, own_keys, (trees, parts)));
+        all.push(SheetLookup::of(String::new(), own, own_keys, (trees, parts)));
         all
     }
 
     /// Definitions of this step, by what they are computed from and, by name, as they are written.
-    pub fn definitions(&self, trees: &mut Trees, given: &mut Given) {
+    pub fn definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
         let Some(step) = self.read.outline.steps.get(self.place) else { return };
         let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
-        if let Shown::Column(shown) = self.shown {
+        if let ShownCandidate::Column(shown) = self.shown {
             let own = self.read.site(&columns, self.found, self.cte, shown);
             let _ = own.map(|site| columns.expression(&site, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
-                given.entry(joined).or_default().push(Form::name(format!("{relation}.{name}"), 2));
+                given.entry(joined).or_default().push(ExpressionText::name(format!("{relation}.{name}"), 2));
             }
         }
         // A key that several relations have is named with its own.
@@ -240,14 +246,14 @@ impl Case<'_, '_> {
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
                 let path = format!("{relation}.{}", name_of(name));
                 let word = trees.word(&key.to_ascii_lowercase());
-                given.entry(word).or_default().push(Form::name(path, 2));
+                given.entry(word).or_default().push(ExpressionText::name(path, 2));
             }
         }
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.word(&definition.name.to_ascii_lowercase());
-            given.entry(name).or_default().push(Form::written(&definition.formula, OF_FORMULA));
+            given.entry(name).or_default().push(ExpressionText::written(&definition.formula, OF_FORMULA));
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.expression(&site, trees).ok(),
@@ -259,27 +265,27 @@ impl Case<'_, '_> {
                 None => None,
             };
             let Some(tree) = tree else { continue };
-            let is_joined = matches!(trees.label(tree), Label::Joined(_));
+            let is_joined = matches!(trees.label(tree), SqlLabel::Joined(_));
             if trees.column(tree).is_none() {
                 let cost = if is_joined { 1 } else { OF_DEFINITION };
-                given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
+                given.entry(tree).or_default().push(ExpressionText::name(name_of(&definition.name), cost));
             }
         }
     }
 
     /// Names that are an expression by themselves, such as a column by which two relations are joined.
-    pub fn keys(&self, trees: &mut Trees, expression: Id, given: &mut Given) {
+    pub fn keys(&self, trees: &mut Trees, expression: SqlNodeId, given: &mut SearchInput) {
         for name in self.names(trees, expression) {
             if let Arg::Named(text, tree) = name
                 && trees.column(tree).is_none()
             {
-                given.entry(tree).or_default().push(Form::name(text, 0));
+                given.entry(tree).or_default().push(ExpressionText::name(text, 0));
             }
         }
     }
 
     /// Names that stand in an expression, then other names of its step: a few, since each stands for any.
-    pub fn names(&self, trees: &mut Trees, expression: Id) -> Vec<Arg> {
+    pub fn names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
         let step = self.read.outline.steps.get(self.place);
         let columns = step.into_iter().filter_map(|step| step.sheet.as_ref()).flat_map(|sheet| &sheet.columns);
         let definitions = step.into_iter().flat_map(|step| &step.definitions).map(|placed| &placed.name);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{File, Place, What};
+use super::file::{FilePartKind, FilePlace, SqlFile};
 use super::order;
 use crate::dialect::Dialect;
 
@@ -61,7 +61,7 @@ impl Edits {
     /// Compares the tokens of both texts, which may be anything.
     #[must_use]
     pub fn between(written: &str, found: &str, dialect: Dialect) -> Self {
-        between(&File::read(written, dialect), &File::read(found, dialect))
+        between(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
     }
 
     /// Whether both say the same.
@@ -71,10 +71,11 @@ impl Edits {
     }
 }
 
-pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
+pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
-    let before: HashMap<&Place, usize> = written.parts.iter().enumerate().map(|(at, part)| (&part.place, at)).collect();
-    let after: HashSet<&Place> = found.parts.iter().map(|part| &part.place).collect();
+    let before: HashMap<&FilePlace, usize> =
+        written.parts.iter().enumerate().map(|(at, part)| (&part.place, at)).collect();
+    let after: HashSet<&FilePlace> = found.parts.iter().map(|part| &part.place).collect();
     for part in &found.parts {
         let line = found.line(part.tokens.start);
         let now = found.text(&part.tokens).to_owned();
@@ -88,18 +89,14 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
         }
         let was = written.text(&old.tokens).to_owned();
         match &part.place.what {
-            What::Column(column) if part.place.branch == 0 && part.place.nth == 0 => edits.items.push(ItemEdit {
-                cte: part.place.cte.clone(),
-                column: column.clone(),
-                before: was,
-                after: now,
-                line,
-            }),
+            FilePartKind::Column(column) if part.place.branch == 0 && part.place.nth == 0 => edits
+                .items
+                .push(ItemEdit { cte: part.place.cte.clone(), column: column.clone(), before: was, after: now, line }),
             _ => edits.rest.push(RestEdit { what: described(&part.place), before: was, after: now, line }),
         }
     }
     // What is gone stood behind a part that may still be there.
-    let lines: HashMap<&Place, usize> =
+    let lines: HashMap<&FilePlace, usize> =
         found.parts.iter().map(|part| (&part.place, found.line(part.tokens.end))).collect();
     let mut line = 1;
     for part in &written.parts {
@@ -111,12 +108,12 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
             edits.rest.push(RestEdit { what: described(&part.place), before, after: String::new(), line });
         }
     }
-    let is_moved = |found: &File<'_>| {
+    let is_moved = |found: &SqlFile<'_>| {
         let places: Vec<usize> = found.parts.iter().filter_map(|part| before.get(&part.place).copied()).collect();
         !places.is_sorted()
     };
     let in_order = if is_moved(found) { order::of_files(found, written) } else { None };
-    let in_order = in_order.as_deref().map(|text| File::read(text, found.dialect));
+    let in_order = in_order.as_deref().map(|text| SqlFile::read(text, found.dialect));
     let in_order = in_order.as_ref().unwrap_or(found);
     let is_moved = is_moved(in_order);
     if is_moved {
@@ -131,17 +128,17 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
     edits
 }
 
-fn whole(written: &File<'_>, found: &File<'_>, what: &str) -> RestEdit {
+fn whole(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdit {
     RestEdit { what: what.to_owned(), before: written.source.to_owned(), after: found.source.to_owned(), line: 1 }
 }
 
-pub(super) fn described(place: &Place) -> String {
+pub(super) fn described(place: &FilePlace) -> String {
     let what = match &place.what {
-        What::Column(name) => format!("the column `{name}`"),
-        What::Unnamed => "a column without a name".to_owned(),
-        What::Clause(clause) => format!("`{clause}`"),
-        What::Config => "what stands before the query".to_owned(),
-        What::Other => "text that is no part of a query".to_owned(),
+        FilePartKind::Column(name) => format!("the column `{name}`"),
+        FilePartKind::Unnamed => "a column without a name".to_owned(),
+        FilePartKind::Clause(clause) => format!("`{clause}`"),
+        FilePartKind::Config => "what stands before the query".to_owned(),
+        FilePartKind::Other => "text that is no part of a query".to_owned(),
     };
     match &place.cte {
         Some(cte) => format!("{what} of `{cte}`"),

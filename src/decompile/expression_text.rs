@@ -10,7 +10,7 @@ const SIGN: u8 = 6;
 
 /// A formula or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct ExpressionText {
     pub text: String,
     pub strength: u8,
     /// How much a reader has to take in; the least is offered first.
@@ -32,7 +32,7 @@ pub(super) enum Range {
     Whole,
 }
 
-impl Form {
+impl ExpressionText {
     pub fn whole(text: impl Into<String>, cost: u32) -> Self {
         Self { text: text.into(), strength: WHOLE, cost, is_name: false, range: Range::None }
     }
@@ -62,7 +62,7 @@ impl Form {
 
 /// A formula with places for arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Shape {
+pub(super) enum ExpressionShape {
     /// `NAME(0, 1, …)`
     Call(&'static str),
     /// `0 op 1`, of this strength.
@@ -82,7 +82,7 @@ pub(super) enum Shape {
     Words(String),
 }
 
-impl Shape {
+impl ExpressionShape {
     pub fn words(words: impl Into<String>) -> Self {
         Self::Words(words.into())
     }
@@ -92,7 +92,7 @@ impl Shape {
     }
 
     /// The formula with its arguments; `None` if one of them is not allowed.
-    pub fn with(&self, args: &[Form]) -> Option<Form> {
+    pub fn with(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let range = args.iter().map(|arg| arg.range).max().unwrap_or(Range::None);
         let range = match self {
             Self::Pair => range,
@@ -105,13 +105,13 @@ impl Shape {
             _ if range == Range::Whole => return None,
             _ => range,
         };
-        Some(Form { range, ..self.filled(args)? })
+        Some(ExpressionText { range, ..self.filled(args)? })
     }
 
-    fn filled(&self, args: &[Form]) -> Option<Form> {
+    fn filled(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let cost = args.iter().map(|arg| arg.cost).sum::<u32>() + 2;
         let texts = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
-        let bracketed = |arg: &Form, least: u8| {
+        let bracketed = |arg: &ExpressionText, least: u8| {
             if arg.strength < least { format!("({})", arg.text) } else { arg.text.clone() }
         };
         Some(match (self, args) {
@@ -122,38 +122,39 @@ impl Shape {
                 match inner {
                     Some(inner) => {
                         let rest = rest.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
-                        Form::whole(format!("{name}({inner}, {rest})"), cost - 2)
+                        ExpressionText::whole(format!("{name}({inner}, {rest})"), cost - 2)
                     }
-                    None => Form::whole(format!("{name}({})", texts()), cost),
+                    None => ExpressionText::whole(format!("{name}({})", texts()), cost),
                 }
             }
             // Spreadsheets know no default in IFS but a condition that always holds.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
-                Form::whole(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
+                ExpressionText::whole(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
             }
-            (Self::Call(name), _) => Form::whole(format!("{name}({})", texts()), cost),
+            (Self::Call(name), _) => ExpressionText::whole(format!("{name}({})", texts()), cost),
             (Self::Infix(op, strength), [left, right]) => {
                 // A comparison of a comparison stands in brackets.
                 let least = strength + u8::from(*strength == BinaryOp::Equal.strength());
                 let text = format!("{} {op} {}", bracketed(left, least), bracketed(right, strength + 1));
-                Form { text, strength: *strength, cost: cost - 1, is_name: false, range: Range::None }
+                ExpressionText { text, strength: *strength, cost: cost - 1, is_name: false, range: Range::None }
             }
             (Self::Minus, [x]) => {
                 let text = format!("-{}", bracketed(x, SIGN + 1));
-                Form { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
+                ExpressionText { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
             }
-            (Self::Percent, [x]) => Form::whole(format!("{}%", bracketed(x, WHOLE)), cost),
+            (Self::Percent, [x]) => ExpressionText::whole(format!("{}%", bracketed(x, WHOLE)), cost),
             // Where the fiscal year begins in January, a fiscal timeframe gives the same SQL: the calendar comes first.
             (Self::Frame(frame), [x]) if x.is_name => {
-                Form::whole(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
+                ExpressionText::whole(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
             }
-            (Self::Unique(name), [x]) => Form::whole(format!("{name}(DISTINCT({}))", x.text), cost),
-            (Self::Pair, _) => Form::whole(texts(), cost - 2),
-            (Self::AsText, [x]) => Form { cost, is_name: false, ..x.clone() },
+            (Self::Unique(name), [x]) => ExpressionText::whole(format!("{name}(DISTINCT({}))", x.text), cost),
+            (Self::Pair, _) => ExpressionText::whole(texts(), cost - 2),
+            (Self::AsText, [x]) => ExpressionText { cost, is_name: false, ..x.clone() },
             (Self::Words(words), args) => {
-                let put = |text: String, (at, arg): (usize, &Form)| text.replace(&format!("{{{at}}}"), &arg.text);
-                Form::whole(args.iter().enumerate().fold(words.clone(), put), cost)
+                let put =
+                    |text: String, (at, arg): (usize, &ExpressionText)| text.replace(&format!("{{{at}}}"), &arg.text);
+                ExpressionText::whole(args.iter().enumerate().fold(words.clone(), put), cost)
             }
             _ => return None,
         })
@@ -167,6 +168,6 @@ pub(super) fn name_of(name: &str) -> String {
 }
 
 /// A text as formulas write it.
-pub(super) fn text_literal(value: &str) -> Form {
-    Form::whole(format!("\"{}\"", value.replace('"', "\"\"")), 1)
+pub(super) fn text_literal(value: &str) -> ExpressionText {
+    ExpressionText::whole(format!("\"{}\"", value.replace('"', "\"\"")), 1)
 }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use crate::dbt::tokens::{Kind, Token, tokens};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
 /// What a part is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum What {
+pub(super) enum FilePartKind {
     /// The expression of a column.
     Column(String),
     /// `*`, `relation.*`, or what is no column that has a name.
@@ -23,28 +23,28 @@ pub(super) enum What {
 /// Where a part stands: in which CTE, in which of the selects that `union` puts together there, what it is, and how many of
 /// the same name stand before it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct FilePlace {
     /// None is the last select.
     pub cte: Option<String>,
     pub branch: usize,
-    pub what: What,
+    pub what: FilePartKind,
     pub nth: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Part {
-    pub place: Place,
+pub(super) struct FilePart {
+    pub place: FilePlace,
     /// Of the file's tokens.
     pub tokens: Range<usize>,
 }
 
 /// A model's SQL, or any text.
 #[derive(Debug)]
-pub(super) struct File<'s> {
+pub(super) struct SqlFile<'s> {
     pub source: &'s str,
     pub dialect: Dialect,
-    pub tokens: Vec<Token>,
-    pub parts: Vec<Part>,
+    pub tokens: Vec<SqlToken>,
+    pub parts: Vec<FilePart>,
     /// The tokens that are in no part: what holds the parts together.
     pub between: Vec<usize>,
     /// The names of the CTEs, in order.
@@ -74,7 +74,7 @@ const CLAUSES: [&str; 13] = [
     "except",
 ];
 
-impl<'s> File<'s> {
+impl<'s> SqlFile<'s> {
     pub fn read(source: &'s str, dialect: Dialect) -> Self {
         let lines = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let tokens = tokens(source, dialect);
@@ -120,10 +120,10 @@ impl<'s> File<'s> {
         self.lines.partition_point(|line| *line <= at)
     }
 
-    pub fn same(&self, tokens: &Range<usize>, other: &File<'_>, others: &Range<usize>) -> bool {
+    pub fn same(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         let mine = self.tokens.get(tokens.clone()).unwrap_or_default();
         let theirs = other.tokens.get(others.clone()).unwrap_or_default();
-        let same = |(a, b): (&Token, &Token)| a.kind == b.kind && a.key(self.source) == b.key(other.source);
+        let same = |(a, b): (&SqlToken, &SqlToken)| a.kind == b.kind && a.key(self.source) == b.key(other.source);
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
@@ -133,7 +133,7 @@ impl<'s> File<'s> {
     }
 
     /// The parts of a select, the first where `union` puts several together.
-    pub fn of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a Part> {
+    pub fn of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
         self.parts.iter().filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
     }
 
@@ -147,7 +147,7 @@ impl<'s> File<'s> {
     pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
         let parts = self.parts.iter().filter(|part| part.place.branch == 0);
         parts.filter_map(move |part| match &part.place.what {
-            What::Clause(clause) if names.contains(&clause.as_str()) => {
+            FilePartKind::Clause(clause) if names.contains(&clause.as_str()) => {
                 Some((part.place.cte.as_deref(), clause.as_str()))
             }
             _ => None,
@@ -156,7 +156,7 @@ impl<'s> File<'s> {
 
     /// The tokens of a clause.
     pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
-        let is_it = |part: &&Part| matches!(&part.place.what, What::Clause(clause) if clause == name);
+        let is_it = |part: &&FilePart| matches!(&part.place.what, FilePartKind::Clause(clause) if clause == name);
         self.of(cte).find(is_it).map(|part| part.tokens.clone())
     }
 }
@@ -167,26 +167,26 @@ pub(super) fn same_name(a: &str, b: &str) -> bool {
 }
 
 struct Splitter<'f, 's> {
-    counts: std::collections::HashMap<(Option<String>, usize, What), usize>,
-    file: &'f mut File<'s>,
+    counts: std::collections::HashMap<(Option<String>, usize, FilePartKind), usize>,
+    file: &'f mut SqlFile<'s>,
 }
 
 impl Splitter<'_, '_> {
     fn is(&self, token: usize, word: &str) -> bool {
         let Some(t) = self.file.tokens.get(token) else { return false };
-        matches!(t.kind, Kind::Word | Kind::Sign) && t.text(self.file.source).eq_ignore_ascii_case(word)
+        matches!(t.kind, SqlTokenKind::Word | SqlTokenKind::Sign) && t.text(self.file.source).eq_ignore_ascii_case(word)
     }
 
-    fn put(&mut self, cte: Option<&str>, branch: usize, what: What, tokens: Range<usize>) {
+    fn put(&mut self, cte: Option<&str>, branch: usize, what: FilePartKind, tokens: Range<usize>) {
         let cte = cte.map(str::to_owned);
-        if let (What::Column(name), 0) = (&what, branch) {
+        if let (FilePartKind::Column(name), 0) = (&what, branch) {
             let at = self.file.parts.len();
             self.file.columns.entry((cte.clone(), name.to_ascii_lowercase())).or_insert(at);
         }
         let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
-        let place = Place { cte, branch, what, nth: *count };
+        let place = FilePlace { cte, branch, what, nth: *count };
         *count += 1;
-        self.file.parts.push(Part { place, tokens });
+        self.file.parts.push(FilePart { place, tokens });
     }
 
     fn split(mut self) {
@@ -196,7 +196,7 @@ impl Splitter<'_, '_> {
             at += 1;
         }
         if at > 0 {
-            let what = if at == count { What::Other } else { What::Config };
+            let what = if at == count { FilePartKind::Other } else { FilePartKind::Config };
             self.put(None, 0, what, 0..at);
         }
         if at == count {
@@ -263,7 +263,9 @@ impl Splitter<'_, '_> {
         // Words that may be names: a clause goes on with a word or a number.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
-        let goes_on = next.is_some_and(|t| matches!(t.kind, Kind::Word | Kind::Quoted | Kind::Number | Kind::Jinja));
+        let goes_on = next.is_some_and(|t| {
+            matches!(t.kind, SqlTokenKind::Word | SqlTokenKind::Quoted | SqlTokenKind::Number | SqlTokenKind::Jinja)
+        });
         (!compares && (!may_be_name || goes_on && !self.is(at + 1, "as"))).then_some(found)
     }
 
@@ -272,21 +274,21 @@ impl Splitter<'_, '_> {
         loop {
             if !self.is(at, "select") {
                 if at < tokens.end {
-                    self.put(cte, branch, What::Other, at..tokens.end);
+                    self.put(cte, branch, FilePartKind::Other, at..tokens.end);
                 }
                 return;
             }
             self.file.between.push(at);
             at += 1;
             if self.is(at, "distinct") {
-                self.put(cte, branch, What::Clause("distinct".to_owned()), at..at + 1);
+                self.put(cte, branch, FilePartKind::Clause("distinct".to_owned()), at..at + 1);
                 at += 1;
             }
             at = self.columns(cte, branch, at..tokens.end);
             loop {
                 let Some((clause, words)) = (at < tokens.end).then(|| self.clause(at)).flatten() else {
                     if at < tokens.end {
-                        self.put(cte, branch, What::Other, at..tokens.end);
+                        self.put(cte, branch, FilePartKind::Other, at..tokens.end);
                     }
                     return;
                 };
@@ -301,7 +303,7 @@ impl Splitter<'_, '_> {
                     break;
                 }
                 let end = self.end(at, tokens.end, |splitter, at| splitter.clause(at).is_some());
-                self.put(cte, branch, What::Clause(clause.to_owned()), at..end);
+                self.put(cte, branch, FilePartKind::Clause(clause.to_owned()), at..end);
                 at = end;
             }
         }
@@ -340,23 +342,23 @@ impl Splitter<'_, '_> {
         let named = tokens.end.checked_sub(1).filter(|last| *last >= tokens.start);
         let named = named.and_then(|last| Some((last, self.file.tokens.get(last).copied()?)));
         let name = named.and_then(|(last, token)| Some((last, name_of(token, self.file)?)));
-        let Some((last, name)) = name else { return self.put(cte, branch, What::Unnamed, tokens) };
+        let Some((last, name)) = name else { return self.put(cte, branch, FilePartKind::Unnamed, tokens) };
         if last >= tokens.start + 2 && self.is(last - 1, "as") {
-            self.put(cte, branch, What::Column(name), tokens.start..last - 1);
+            self.put(cte, branch, FilePartKind::Column(name), tokens.start..last - 1);
             self.file.between.extend(last - 1..=last);
         } else if last == tokens.start || (last == tokens.start + 2 && self.is(last - 1, ".")) {
-            self.put(cte, branch, What::Column(name), tokens);
+            self.put(cte, branch, FilePartKind::Column(name), tokens);
         } else {
-            self.put(cte, branch, What::Unnamed, tokens);
+            self.put(cte, branch, FilePartKind::Unnamed, tokens);
         }
     }
 }
 
 /// The name that a token is, as it is compared: a bare name in small letters, also one that is quoted because it is reserved.
-pub(super) fn name_of(token: Token, file: &File<'_>) -> Option<String> {
+pub(super) fn name_of(token: SqlToken, file: &SqlFile<'_>) -> Option<String> {
     match token.kind {
-        Kind::Word => Some(token.key(file.source).into_owned()),
-        Kind::Quoted => {
+        SqlTokenKind::Word => Some(token.key(file.source).into_owned()),
+        SqlTokenKind::Quoted => {
             let name = crate::dbt::tokens::value(token.text(file.source), file.dialect)?;
             let bare = name.to_ascii_lowercase();
             let is_bare = file.dialect.quotes(&bare, true) && file.dialect.name_in_quotes(&bare, true) == name;

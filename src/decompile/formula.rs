@@ -4,18 +4,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::candidate_check::Case;
-use super::columns::{Columns, Site};
+use super::candidate_check::CandidateCheck;
+use super::columns::{ColumnMatches, Site};
 use super::constant_probes::words;
 use super::context_probes::OF_DEFINITION;
 use super::edits::between;
-use super::file::File;
+use super::file::SqlFile;
 use super::literal_probes::spelled;
 use super::patterns::{Patterns, Tried};
 use super::probes::{Probe, RELATION, probes, relation};
-use super::search::{Given, Search};
-use super::spec_edit::Read;
-use super::tree::{Id, Label, Trees};
+use super::search::{Search, SearchInput};
+use super::spec_edit::SpecPosition;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 
@@ -57,17 +57,17 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 #[derive(Debug, Default)]
 pub struct Decompiler {
     /// What was learned, with the settings that it is right for: learned once, by whoever comes first.
-    learned: Kept<OnceLock<Patterns>>,
+    learned: KeptFormula<OnceLock<Patterns>>,
     /// What is compiled in each dialect to learn it.
-    tried: Kept<Tried>,
+    tried: KeptFormula<Tried>,
     /// The words that generated SQL of each dialect has beside names.
-    words: Kept<FxHashSet<&'static str>>,
+    words: KeptFormula<FxHashSet<&'static str>>,
 }
 
 /// Values by name, those that were made last.
-type Kept<T> = Mutex<Vec<(String, Arc<T>)>>;
+type KeptFormula<T> = Mutex<Vec<(String, Arc<T>)>>;
 
-fn kept<T>(all: &Kept<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+fn kept<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // Nothing panics while it is locked.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let place = all.iter().position(|(other, _)| *other == key);
@@ -97,16 +97,16 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
-        let read = Read::new(spec).map_err(|refusal| because(refusal.reason))?;
+        let read = SpecPosition::new(spec).map_err(|refusal| because(refusal.reason))?;
         let (place, placed) = read.definition(step, definition).map_err(|refusal| because(refusal.reason))?;
         let written = compiler.compile_spec_at(spec, path);
         let written = written.model_sql().ok_or_else(|| because("the spec has errors"))?;
         let dialect = compiler.options.dialect;
-        let (written, found) = (File::read(written, dialect), File::read(found, dialect));
+        let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
         let edits = between(&written, &found);
         let mut trees = Trees::default();
         let cte = read.cte(place);
-        let mut case = Case::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
+        let mut case = CandidateCheck::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
         let expression = match read.expression(&found, cte, place, definition, &mut trees) {
             Ok(expression) => expression,
             Err(reason) => {
@@ -124,18 +124,25 @@ impl Decompiler {
     }
 
     /// The formula of a part, with which the column that tells is as expected.
-    fn solved(&self, case: &Case<'_, '_>, trees: &mut Trees, expected: Id, part: Id) -> Result<String, NotAFormula> {
+    fn solved(
+        &self,
+        case: &CandidateCheck<'_, '_>,
+        trees: &mut Trees,
+        expected: SqlNodeId,
+        part: SqlNodeId,
+    ) -> Result<String, NotAFormula> {
         let (compiler, read) = (case.compiler, case.read);
         if let Some(call) = self.unknown_call(case, trees, part) {
             return Err(because(format!("no formula says {}", trees.construct(call))));
         }
         let learned = self.learned(compiler, read, widest(trees, part));
         let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
-        let is_of_rows = |part: &Id| matches!(trees.label(*part), Label::Behind("over") | Label::Joined(_));
+        let is_of_rows =
+            |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
         let looks_at_rows = trees.below(part).iter().any(is_of_rows);
         let names = if looks_at_rows { case.names(trees, part) } else { Vec::new() };
         let mut more = vec![case.windows(trees, part, &names)];
-        let mut given = Given::new();
+        let mut given = SearchInput::new();
         case.definitions(trees, &mut given);
         let mut of_words: Option<Patterns> = None;
         let mut wave = 0;
@@ -201,15 +208,15 @@ impl Decompiler {
     }
 
     /// A call of a function that no generated SQL calls, nor what the spec reads: then nothing has to be tried.
-    fn unknown_call(&self, case: &Case<'_, '_>, trees: &Trees, expression: Id) -> Option<Id> {
+    fn unknown_call(&self, case: &CandidateCheck<'_, '_>, trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
         let dialect = case.found.dialect;
         let words = kept(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
         // A type of the contract stands in the spec.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
-        let is_unknown = |part: &Id| match (trees.label(*part), trees.kids(*part)) {
-            (Label::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
+        let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.kids(*part)) {
+            (SqlLabel::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
             _ => false,
         };
         trees.below(expression).into_iter().find(is_unknown)
@@ -217,7 +224,7 @@ impl Decompiler {
 
     /// What all functions become: those in which time plays a part in the zone and the calendar of the spec, and calls of
     /// many arguments for themselves.
-    fn learned(&self, compiler: &Compiler, read: &Read<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
+    fn learned(&self, compiler: &Compiler, read: &SpecPosition<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
         let compiler = of_probes(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
@@ -258,7 +265,7 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
 }
 
 /// A compiler with the settings of a spec that knows the columns of probes.
-fn of_probes(compiler: &Compiler, read: &Read<'_>) -> Compiler {
+fn of_probes(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
     let compiler = read.outline.settings(compiler);
     let mut options = (*compiler.options).clone();
     options.schema = Arc::new(Schema::new().with(relation()));
@@ -266,7 +273,7 @@ fn of_probes(compiler: &Compiler, read: &Read<'_>) -> Compiler {
     compiler.with_options(options)
 }
 
-impl Read<'_> {
+impl SpecPosition<'_> {
     /// The CTE that a step ends in; none is the last select.
     pub(super) fn cte(&self, step: usize) -> Option<&str> {
         let last = step + 1 >= self.outline.steps.len();
@@ -276,12 +283,12 @@ impl Read<'_> {
     /// A definition's expression in a file, in the names that its formula may use.
     pub(super) fn expression(
         &self,
-        file: &File<'_>,
+        file: &SqlFile<'_>,
         cte: Option<&str>,
         step: usize,
         name: &str,
         trees: &mut Trees,
-    ) -> Result<Id, String> {
+    ) -> Result<SqlNodeId, String> {
         let mut columns = self.columns(file, step, name);
         let site = self.site(&columns, file, cte, name);
         let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
@@ -290,14 +297,14 @@ impl Read<'_> {
         let is_wide =
             self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
         Ok(match (trees.label(id), trees.kids(id)) {
-            (Label::Call, [_, inner]) if is_wide => *inner,
+            (SqlLabel::Call, [_, inner]) if is_wide => *inner,
             _ => id,
         })
     }
 
     /// What reads a file for the formula of a definition.
-    pub(super) fn columns<'f, 's>(&self, file: &'f File<'s>, step: usize, name: &str) -> Columns<'f, 's> {
-        let mut columns = Columns::new(file);
+    pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnMatches<'f, 's> {
+        let mut columns = ColumnMatches::new(file);
         columns.own = name.to_owned();
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
@@ -314,8 +321,8 @@ impl Read<'_> {
     /// Where a definition is computed.
     pub(super) fn site(
         &self,
-        columns: &Columns<'_, '_>,
-        file: &File<'_>,
+        columns: &ColumnMatches<'_, '_>,
+        file: &SqlFile<'_>,
         cte: Option<&str>,
         name: &str,
     ) -> Option<Site> {
@@ -327,7 +334,7 @@ impl Read<'_> {
 }
 
 /// The functions whose SQL calls none that an expression does not call, those first that call most of them.
-fn functions_like(known: &[&Patterns], trees: &Trees, expression: Id) -> Vec<&'static str> {
+fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
     let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
     for (name, calls) in known.iter().flat_map(|known| known.functions_like(trees, expression)) {
         let most = found.entry(name).or_default();
@@ -339,7 +346,7 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: Id) -> Vec<&'s
 }
 
 /// The largest number of arguments of a call, and of operands of a chain.
-fn widest(trees: &Trees, expression: Id) -> usize {
+fn widest(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.below(expression);
     let kids = parts.iter().map(|part| trees.kids(*part).len()).max().unwrap_or(0);
     // Few steps, so that what is learned serves many expressions.

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::file::{File, name_of};
+use super::file::{SqlFile, name_of};
 
 /// A relation that a select reads.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ReadRelation {
     pub relation: String,
     pub alias: String,
     /// `left join`; nothing for the first.
@@ -16,7 +16,7 @@ pub(super) struct Read {
 }
 
 /// What the tokens of a `from` clause read, in order; what is no name is passed over.
-pub(super) fn reads(file: &File<'_>, tokens: Range<usize>) -> Vec<Read> {
+pub(super) fn reads(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelation> {
     let mut outside = Vec::new();
     let mut depth = 0usize;
     for at in tokens.clone() {
@@ -39,7 +39,7 @@ pub(super) fn reads(file: &File<'_>, tokens: Range<usize>) -> Vec<Read> {
             places.push((at - words.count(), at + 1));
         }
     }
-    let mut found: Vec<Read> = Vec::new();
+    let mut found: Vec<ReadRelation> = Vec::new();
     for (place, (words, name)) in places.iter().enumerate() {
         let end = places.get(place + 1).map_or(outside.len(), |(words, _)| *words);
         let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
@@ -50,7 +50,7 @@ pub(super) fn reads(file: &File<'_>, tokens: Range<usize>) -> Vec<Read> {
         let on = (*name..end).find(|at| key(*at) == "on").map_or(0..0, |at| place_of(at) + 1..place_of(end));
         let how = outside.get(*words..*name).unwrap_or_default().iter();
         let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
-        found.push(Read { alias: alias.unwrap_or_else(|| relation.clone()), relation, how, on });
+        found.push(ReadRelation { alias: alias.unwrap_or_else(|| relation.clone()), relation, how, on });
     }
     found
 }

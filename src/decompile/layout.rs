@@ -6,32 +6,32 @@ use std::ops::Range;
 
 use super::comments::with_lost_comments;
 use super::edits::described;
-use super::file::{File, Part, Place, What};
-use super::separated_parts::{Entry, Separated};
+use super::file::{FilePart, FilePartKind, FilePlace, SqlFile};
+use super::separated_parts::{ListItem, Separated};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
 /// Brings three texts of one model together: the last one that formulac wrote (`base`), the one it makes now, and the file.
 /// `None` if the spec and a person changed the same part.
 pub(crate) fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
-    let [b, o, f] = [base, ours, found].map(|text| File::read(text, dialect));
-    let all = |file: &File<'_>| 0..file.tokens.len();
+    let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
+    let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let merged = if f.same(&all(&f), &o, &all(&o)) && !misses_comment(&o, &f) {
         found.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
-        one_sided(&Sides { b: (&b, all(&b)), o: (&o, all(&o)), f: (&f, all(&f)) })?.to_owned()
+        one_sided(&LayoutSides { b: (&b, all(&b)), o: (&o, all(&o)), f: (&f, all(&f)) })?.to_owned()
     } else {
         let mut out = head(&b, &o, &f)?;
         query(&b, &o, &f, &mut out)?;
         out
     };
     let merged = with_header_of(&with_lost_comments(merged, &f), ours);
-    is_of_both(&File::read(&merged, dialect), &b, &o, &f).then_some(merged)
+    is_of_both(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 
 /// Puts the comments of a file that a merged text lacks back into it.
 pub(crate) fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
-    with_lost_comments(merged, &File::read(found, dialect))
+    with_lost_comments(merged, &SqlFile::read(found, dialect))
 }
 
 /// A part of a query that a spec and a person changed in different ways.
@@ -58,16 +58,17 @@ impl Clash {
 
 /// The parts that stop [`merge`].
 pub(crate) fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
-    let [b, o, f] = [base, ours, found].map(|text| File::read(text, dialect));
-    let by_place = |file: &File<'_>| -> HashMap<Place, Range<usize>> {
+    let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
+    let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
         file.parts.iter().map(|part| (part.place.clone(), part.tokens.clone())).collect()
     };
     let (in_b, in_o, in_f) = (by_place(&b), by_place(&o), by_place(&f));
-    let same =
-        |one: (&File<'_>, Option<&Range<usize>>), other: (&File<'_>, Option<&Range<usize>>)| match (one.1, other.1) {
-            (Some(tokens), Some(others)) => one.0.same(tokens, other.0, others),
-            (one, other) => one.is_none() && other.is_none(),
-        };
+    let same = |one: (&SqlFile<'_>, Option<&Range<usize>>), other: (&SqlFile<'_>, Option<&Range<usize>>)| match (
+        one.1, other.1,
+    ) {
+        (Some(tokens), Some(others)) => one.0.same(tokens, other.0, others),
+        (one, other) => one.is_none() && other.is_none(),
+    };
     let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
     let mut clashes = Vec::new();
     for (part, line) in f.parts.iter().map(|part| (part, f.line(part.tokens.start))).chain(gone.map(|part| (part, 1))) {
@@ -83,8 +84,8 @@ pub(crate) fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
 }
 
 /// Whether each part of a text is as the spec makes it or as a person wrote it.
-fn is_of_both(merged: &File<'_>, b: &File<'_>, o: &File<'_>, f: &File<'_>) -> bool {
-    let all = |file: &File<'_>| 0..file.tokens.len();
+fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
+    let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     if f.same(&all(f), b, &all(b)) {
         return merged.same(&all(merged), o, &all(o));
     }
@@ -93,23 +94,25 @@ fn is_of_both(merged: &File<'_>, b: &File<'_>, o: &File<'_>, f: &File<'_>) -> bo
         (file, parts.collect::<HashMap<_, _>>())
     });
     merged.parts.iter().all(|part| {
-        let is_in = |(file, parts): &(&File<'_>, HashMap<_, &Range<usize>>)| {
+        let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
             parts.get(&part.place).is_some_and(|tokens| merged.same(&part.tokens, file, tokens))
         };
-        is_in(&ours) || is_in(&theirs) || matches!(part.place.what, What::Config | What::Unnamed | What::Other)
+        is_in(&ours)
+            || is_in(&theirs)
+            || matches!(part.place.what, FilePartKind::Config | FilePartKind::Unnamed | FilePartKind::Other)
     })
 }
 
 /// Tokens of the three texts that stand for the same.
-struct Sides<'a, 's> {
-    b: (&'a File<'s>, Range<usize>),
-    o: (&'a File<'s>, Range<usize>),
-    f: (&'a File<'s>, Range<usize>),
+struct LayoutSides<'a, 's> {
+    b: (&'a SqlFile<'s>, Range<usize>),
+    o: (&'a SqlFile<'s>, Range<usize>),
+    f: (&'a SqlFile<'s>, Range<usize>),
 }
 
 /// The text of the file where only people changed it, else the text of the spec where only the spec did.
-fn one_sided<'s>(sides: &Sides<'_, 's>) -> Option<&'s str> {
-    let Sides { b, o, f } = sides;
+fn one_sided<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
+    let LayoutSides { b, o, f } = sides;
     if f.0.same(&f.1, o.0, &o.1) || b.0.same(&b.1, o.0, &o.1) {
         Some(f.0.text(&f.1))
     } else {
@@ -118,18 +121,18 @@ fn one_sided<'s>(sides: &Sides<'_, 's>) -> Option<&'s str> {
 }
 
 /// The tokens before the query: configuration and hints.
-pub(super) fn head_tokens(file: &File<'_>) -> Range<usize> {
+pub(super) fn head_tokens(file: &SqlFile<'_>) -> Range<usize> {
     let first = file.cte_tokens.first().map_or(file.last.start, |cte| cte.start.saturating_sub(1));
     0..first
 }
 
-fn head_text<'s>(file: &File<'s>) -> &'s str {
+fn head_text<'s>(file: &SqlFile<'s>) -> &'s str {
     let end = file.bytes(&(head_tokens(file).end..file.tokens.len())).start;
     file.source.get(..end).unwrap_or_default()
 }
 
 /// Everything before the query. What people added to the configuration stays, also where the spec changes the rest of it.
-fn head(b: &File<'_>, o: &File<'_>, f: &File<'_>) -> Option<String> {
+fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     let [base, ours, found] = [b, o, f].map(head_tokens);
     let is_edited = !b.same(&base, f, &found);
     if b.same(&base, o, &ours) || f.same(&found, o, &ours) {
@@ -140,7 +143,7 @@ fn head(b: &File<'_>, o: &File<'_>, f: &File<'_>) -> Option<String> {
     if !is_edited {
         return Some(out);
     }
-    let keys = |file: &File<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
+    let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
     let (before, now) = (keys(b, &base), keys(f, &found));
     if before.iter().any(|key| !now.contains(key)) {
         return None;
@@ -153,23 +156,23 @@ fn head(b: &File<'_>, o: &File<'_>, f: &File<'_>) -> Option<String> {
 }
 
 /// Whether a comment that formulac writes above a query is not above the other query.
-fn misses_comment(of: &File<'_>, file: &File<'_>) -> bool {
+fn misses_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
     let there = head_text(file);
     head_text(of).lines().any(|line| line.starts_with("--") && !there.lines().any(|other| other == line))
 }
 
 /// The CTEs and the last select.
-fn query(b: &File<'_>, o: &File<'_>, f: &File<'_>, out: &mut String) -> Option<()> {
+fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) -> Option<()> {
     if f.ctes.is_empty() != o.ctes.is_empty() {
         let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
-        out.push_str(one_sided(&Sides { b, o, f })?);
+        out.push_str(one_sided(&LayoutSides { b, o, f })?);
         out.push('\n');
         return Some(());
     }
     if !f.ctes.is_empty() {
-        let items = |file: &File<'_>| -> Vec<Item> {
+        let items = |file: &SqlFile<'_>| -> Vec<LayoutItem> {
             let ctes = file.ctes.iter().zip(&file.cte_tokens);
-            ctes.map(|(name, tokens)| Item { key: name.clone(), tokens: tokens.clone() }).collect()
+            ctes.map(|(name, tokens)| LayoutItem { key: name.clone(), tokens: tokens.clone() }).collect()
         };
         let (base, ours, found) = (items(b), items(o), items(f));
         let with = head_tokens(f).end;
@@ -182,8 +185,9 @@ fn query(b: &File<'_>, o: &File<'_>, f: &File<'_>, out: &mut String) -> Option<(
         for one in picked {
             let mut entry = one.entry(o, &ours, &list);
             if let Picked::Both { base: was, ours: now, found: there } = one {
-                let of = |items: &[Item], at: usize| items.get(at).map(|item| item.tokens.clone()).unwrap_or_default();
-                let sides = Sides { b: (b, of(&base, was)), o: (o, of(&ours, now)), f: (f, of(&found, there)) };
+                let of =
+                    |items: &[LayoutItem], at: usize| items.get(at).map(|item| item.tokens.clone()).unwrap_or_default();
+                let sides = LayoutSides { b: (b, of(&base, was)), o: (o, of(&ours, now)), f: (f, of(&found, there)) };
                 entry.text = cte(&sides)?;
             }
             entries.push(entry);
@@ -191,16 +195,16 @@ fn query(b: &File<'_>, o: &File<'_>, f: &File<'_>, out: &mut String) -> Option<(
         list.write(out, &entries);
     }
     let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
-    out.push_str(&select(&Sides { b, o, f: last })?);
+    out.push_str(&select(&LayoutSides { b, o, f: last })?);
     out.push_str(f.source.get(f.bytes(&f.last).end..).unwrap_or_default());
     Some(())
 }
 
 /// A CTE that is in all three texts.
-fn cte(sides: &Sides<'_, '_>) -> Option<String> {
+fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
-    let Sides { b, o, f } = sides;
-    let inner = Sides { b: (b.0, inside(b)), o: (o.0, inside(o)), f: (f.0, inside(f)) };
+    let LayoutSides { b, o, f } = sides;
+    let inner = LayoutSides { b: (b.0, inside(b)), o: (o.0, inside(o)), f: (f.0, inside(f)) };
     let text = select(&inner)?;
     let (whole, part) = (f.0.bytes(&f.1), f.0.bytes(&inner.f.1));
     Some([f.0.source.get(whole.start..part.start)?, &text, f.0.source.get(part.end..whole.end)?].concat())
@@ -208,63 +212,65 @@ fn cte(sides: &Sides<'_, '_>) -> Option<String> {
 
 /// A column, a clause or a CTE.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct LayoutItem {
     pub key: String,
     pub tokens: Range<usize>,
 }
 
 /// A select in parts.
-pub(super) struct Select {
+pub(super) struct SelectLayout {
     /// `select`, or `select distinct`.
     words: Range<usize>,
-    pub columns: Vec<Item>,
-    clauses: Vec<Item>,
+    pub columns: Vec<LayoutItem>,
+    clauses: Vec<LayoutItem>,
 }
 
-impl Select {
+impl SelectLayout {
     /// `None` if it is made of several selects, or cannot be read.
-    pub fn read(file: &File<'_>, tokens: &Range<usize>) -> Option<Self> {
+    pub fn read(file: &SqlFile<'_>, tokens: &Range<usize>) -> Option<Self> {
         let mut read = Self { words: tokens.start..tokens.start + 1, columns: Vec::new(), clauses: Vec::new() };
         let mut counts: HashMap<String, usize> = HashMap::new();
         let first = file.parts.partition_point(|part| part.tokens.start < tokens.start);
-        let inside = |part: &&Part| part.tokens.start < tokens.end;
+        let inside = |part: &&FilePart| part.tokens.start < tokens.end;
         for part in file.parts.get(first..)?.iter().take_while(inside).filter(|part| !part.tokens.is_empty()) {
             let Range { start, end } = part.tokens;
             let (key, tokens, list) = match &part.place.what {
                 _ if part.place.branch > 0 => return None,
-                What::Column(name) => {
+                FilePartKind::Column(name) => {
                     let named = if file.key(end) == "as" { end + 2 } else { end };
                     (format!("column {name}"), start..named, &mut read.columns)
                 }
-                What::Unnamed => (file.text(&part.tokens).to_ascii_lowercase(), start..end, &mut read.columns),
-                What::Clause(clause) if clause == "distinct" => {
+                FilePartKind::Unnamed => (file.text(&part.tokens).to_ascii_lowercase(), start..end, &mut read.columns),
+                FilePartKind::Clause(clause) if clause == "distinct" => {
                     read.words.end = end;
                     continue;
                 }
-                What::Clause(clause) => (clause.clone(), start - clause.split(' ').count()..end, &mut read.clauses),
-                What::Config | What::Other => return None,
+                FilePartKind::Clause(clause) => {
+                    (clause.clone(), start - clause.split(' ').count()..end, &mut read.clauses)
+                }
+                FilePartKind::Config | FilePartKind::Other => return None,
             };
             let count = counts.entry(key.clone()).or_default();
             *count += 1;
-            list.push(Item { key: format!("{key} {count}"), tokens });
+            list.push(LayoutItem { key: format!("{key} {count}"), tokens });
         }
         (!read.columns.is_empty()).then_some(read)
     }
 }
 
-fn select(sides: &Sides<'_, '_>) -> Option<String> {
-    let Sides { b, o, f } = sides;
+fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
+    let LayoutSides { b, o, f } = sides;
     if b.0.same(&b.1, o.0, &o.1) || f.0.same(&f.1, o.0, &o.1) {
         return Some(f.0.text(&f.1).to_owned());
     }
-    let read = |side: &(&File<'_>, Range<usize>)| Select::read(side.0, &side.1);
+    let read = |side: &(&SqlFile<'_>, Range<usize>)| SelectLayout::read(side.0, &side.1);
     let (Some(b), Some(o), Some(f)) = (read(&sides.b), read(&sides.o), read(&sides.f)) else {
         return one_sided(sides).map(str::to_owned);
     };
     let (base, ours, found) = (sides.b.0, sides.o.0, sides.f.0);
-    let words = Sides { b: (base, b.words), o: (ours, o.words), f: (found, f.words.clone()) };
+    let words = LayoutSides { b: (base, b.words), o: (ours, o.words), f: (found, f.words.clone()) };
     let mut out = one_sided(&words)?.to_owned();
-    let tokens = |items: &[Item]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
+    let tokens = |items: &[LayoutItem]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
     let end = found.bytes(&sides.f.1).end;
     let from = f.clauses.first().map_or(end, |clause| found.bytes(&clause.tokens).start);
     let lists = [
@@ -274,7 +280,7 @@ fn select(sides: &Sides<'_, '_>) -> Option<String> {
     for (before, now, there, start, end, has_commas) in lists {
         let picked = pick((base, before), (ours, now), (found, there), false)?;
         let list = Separated::read(found, &tokens(there), start, end, has_commas);
-        let entries: Vec<Entry> = picked
+        let entries: Vec<ListItem> = picked
             .iter()
             .map(|one| {
                 let mut entry = one.entry(ours, now, &list);
@@ -294,7 +300,7 @@ fn select(sides: &Sides<'_, '_>) -> Option<String> {
 }
 
 /// The line break and the blanks before an item that the spec makes.
-fn lead_of(ours: &File<'_>, one: &Picked, items: &[Item]) -> String {
+fn lead_of(ours: &SqlFile<'_>, one: &Picked, items: &[LayoutItem]) -> String {
     let at = match one {
         Picked::New(at) | Picked::Ours { ours: at, .. } => *at,
         _ => return "\n".to_owned(),
@@ -324,13 +330,13 @@ enum Picked {
 }
 
 impl Picked {
-    fn entry(self, file: &File<'_>, ours: &[Item], list: &Separated) -> Entry {
+    fn entry(self, file: &SqlFile<'_>, ours: &[LayoutItem], list: &Separated) -> ListItem {
         let text = |at: usize| ours.get(at).map(|item| file.text(&item.tokens).to_owned()).unwrap_or_default();
         let there = |at: usize| list.entries.get(at).cloned().unwrap_or_default();
         match self {
             Self::Found(found) | Self::Both { found, .. } => there(found),
-            Self::Ours { ours, found } => Entry { text: text(ours), ..there(found) },
-            Self::New(ours) => Entry { text: text(ours), ..Entry::default() },
+            Self::Ours { ours, found } => ListItem { text: text(ours), ..there(found) },
+            Self::New(ours) => ListItem { text: text(ours), ..ListItem::default() },
         }
     }
 
@@ -344,12 +350,12 @@ impl Picked {
 
 /// Brings the items of a list together. `None` if both sides changed an item, unless the items have parts.
 fn pick(
-    (base, b): (&File<'_>, &[Item]),
-    (ours, o): (&File<'_>, &[Item]),
-    (found, f): (&File<'_>, &[Item]),
+    (base, b): (&SqlFile<'_>, &[LayoutItem]),
+    (ours, o): (&SqlFile<'_>, &[LayoutItem]),
+    (found, f): (&SqlFile<'_>, &[LayoutItem]),
     have_parts: bool,
 ) -> Option<Vec<Picked>> {
-    fn by_key(items: &[Item]) -> HashMap<&str, usize> {
+    fn by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
         items.iter().enumerate().map(|(at, item)| (item.key.as_str(), at)).collect()
     }
     let (in_b, in_o, in_f) = (by_key(b), by_key(o), by_key(f));
@@ -387,8 +393,8 @@ fn pick(
             Some(_) => return None,
         }
     }
-    let order = |items: &[Item]| -> Vec<String> {
-        let common = |item: &&Item| [&in_b, &in_o, &in_f].iter().all(|all| all.contains_key(item.key.as_str()));
+    let order = |items: &[LayoutItem]| -> Vec<String> {
+        let common = |item: &&LayoutItem| [&in_b, &in_o, &in_f].iter().all(|all| all.contains_key(item.key.as_str()));
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
     let key_of = |one: &Picked| one.found().and_then(|at| f.get(at)).map(|item| item.key.as_str());

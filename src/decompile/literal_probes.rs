@@ -1,10 +1,10 @@
 //! Probes of literals that the compiler writes as other texts: formats, wildcards, regular expressions. Made of the texts of
 //! one expression, by what the compiler makes of such literals, backwards.
 
-use super::expression_text::{Shape, text_literal};
-use super::patterns::{Pattern, Patterns};
+use super::expression_text::{ExpressionShape, text_literal};
+use super::patterns::{Patterns, SqlPattern};
 use super::probes::{Arg, NUMBERS, Probe, column};
-use super::tree::{Id, Label, Trees};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
 use crate::check::inverse_masks::{
@@ -25,7 +25,7 @@ const CHAINS: usize = 12;
 const CASES: usize = 4;
 
 /// Calls with literals that the texts of an expression may come from, by what calls are known to become.
-pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: Id) -> Vec<Probe> {
+pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
     let texts = texts(trees, expression);
     let mut all = Vec::new();
     for function in functions() {
@@ -63,10 +63,10 @@ pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: Id) -> Vec
 }
 
 /// The texts of an expression.
-fn texts(trees: &Trees, expression: Id) -> Vec<&str> {
+fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for part in trees.below(expression) {
-        if let Label::Text(text, _) = trees.label(part)
+        if let SqlLabel::Text(text, _) = trees.label(part)
             && text.len() <= LONGEST
             && found.len() < TEXTS
         {
@@ -84,14 +84,14 @@ fn of_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec
             None => Arg::Column(column(Type::Text, nullable, place)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
-        all.push(Probe { shape: Shape::Call(name), args });
+        all.push(Probe { shape: ExpressionShape::Call(name), args });
     }
 }
 
 fn formats(
     name: &'static str,
     (trees, known): (&Trees, &[&Patterns]),
-    expression: Id,
+    expression: SqlNodeId,
     texts: &[&str],
     all: &mut Vec<Probe>,
 ) {
@@ -100,7 +100,7 @@ fn formats(
             for nullable in [true, false] {
                 let value = Arg::Column(column(*ty, nullable, 0));
                 let args = vec![value, Arg::Fixed(text_literal(mask).text)];
-                all.push(Probe { shape: Shape::Call(name), args });
+                all.push(Probe { shape: ExpressionShape::Call(name), args });
             }
         }
     };
@@ -116,7 +116,7 @@ fn formats(
             put(&[Type::Text], &mask);
         }
     }
-    let is_case = |part: &Id| *trees.label(*part) == Label::Case;
+    let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
     for case in trees.below(expression).into_iter().filter(is_case).take(CASES) {
         for mask in by_sign(trees, case).into_iter().take(MASKS) {
             put(&NUMERIC, &mask);
@@ -125,7 +125,7 @@ fn formats(
 }
 
 /// Formats of numbers, those first that say most of the texts of an expression.
-fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
+fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let texts = texts(trees, expression);
     let mut cores = digits_of(&texts);
     let is_around = |text: &&str| !is_of_digits(text) && digits_of(&[*text]).is_empty();
@@ -157,8 +157,8 @@ fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
 }
 
 /// The format of a date that is written in parts, `extract(day …) || '.' || …`; `None` if a part is none of a date.
-fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: Id) -> Option<String> {
-    let is_join = |id: Id| matches!(trees.label(id), Label::Op(op) if op == "||");
+fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
+    let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
     let mut rest = expression;
     while let (true, [left, right]) = (is_join(rest), trees.kids(rest)) {
@@ -172,7 +172,7 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: Id) -> Option<S
     let mut mask = String::new();
     for part in parts.into_iter().rev() {
         match trees.label(part) {
-            Label::Text(text, _) => mask.push_str(&literal_of(text)),
+            SqlLabel::Text(text, _) => mask.push_str(&literal_of(text)),
             _ => mask.push_str(&known_part(trees, known, part).or_else(|| date_part_of(&texts(trees, part)))?),
         }
     }
@@ -180,9 +180,9 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: Id) -> Option<S
 }
 
 /// The letters of the one part of a date that an expression is known to be.
-fn known_part(trees: &Trees, known: &[&Patterns], part: Id) -> Option<String> {
-    let mask = |pattern: &Pattern| match (&pattern.shape, pattern.args.as_slice()) {
-        (Shape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
+fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<String> {
+    let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
+        (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
         _ => None,
     };
     let patterns = known.iter().flat_map(|known| known.values(trees, part));
@@ -191,10 +191,10 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: Id) -> Option<String> {
 }
 
 /// The commas of a format that say by how many thousands an expression divides.
-fn thousands(trees: &Trees, expression: Id) -> Vec<String> {
+fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
     for part in trees.below(expression) {
-        let Label::Number(number) = trees.label(part) else { continue };
+        let SqlLabel::Number(number) = trees.label(part) else { continue };
         let zeros = number.strip_suffix(".0").unwrap_or(number).strip_prefix('1').unwrap_or("x");
         if zeros.chars().all(|c| c == '0') && zeros.len() % 3 == 0 && (1..=4).contains(&(zeros.len() / 3)) {
             found.push(",".repeat(zeros.len() / 3));
@@ -205,21 +205,21 @@ fn thousands(trees: &Trees, expression: Id) -> Vec<String> {
 }
 
 /// Formats with a form for each sign, of conditions in which each has a text of its own.
-fn by_sign(trees: &Trees, case: Id) -> Vec<String> {
+fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     let mut arms = Vec::new();
     let mut rest = case;
-    while let (Label::Case, [_, then, other]) = (trees.label(rest), trees.kids(rest)) {
+    while let (SqlLabel::Case, [_, then, other]) = (trees.label(rest), trees.kids(rest)) {
         arms.push(*then);
         rest = *other;
     }
-    if *trees.label(rest) != Label::Nothing {
+    if *trees.label(rest) != SqlLabel::Nothing {
         arms.push(rest);
     }
     if !(2..=3).contains(&arms.len()) {
         return Vec::new();
     }
-    let forms = |arm: &Id| match trees.label(*arm) {
-        Label::Text(text, _) => affixes_of(text),
+    let forms = |arm: &SqlNodeId| match trees.label(*arm) {
+        SqlLabel::Text(text, _) => affixes_of(text),
         _ => numbers(trees, *arm),
     };
     let mut all = vec![String::new()];

@@ -1,6 +1,6 @@
 //! Probes of formats, which `TEXT` writes in words of each dialect.
 
-use super::expression_text::Shape;
+use super::expression_text::ExpressionShape;
 use super::probes::{Arg, Probe, TYPES, column};
 
 /// Formats of numbers and dates that people write.
@@ -67,7 +67,7 @@ pub(super) fn formats(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             for mask in &masks {
                 let args = vec![Arg::Column(column(ty, nullable, 0)), Arg::Fixed(format!("\"{mask}\""))];
-                all.push(Probe { shape: Shape::Call("TEXT"), args });
+                all.push(Probe { shape: ExpressionShape::Call("TEXT"), args });
             }
         }
     }

@@ -42,5 +42,5 @@ pub use formula::{Decompiler, NotAFormula};
 pub use layout::Clash;
 pub(crate) use layout::{clashes, keep_comments, merge};
 pub(crate) use order::in_order_of;
-pub use spec_edit::{Refusal, with_formula};
+pub use spec_edit::{EditRefusal, with_formula};
 pub use substitute::respelled;

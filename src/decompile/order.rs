@@ -1,20 +1,20 @@
 //! Columns that a formatter or a person moved within a select: sqlfluff puts plain columns before computed ones (ST06).
 
-use super::file::File;
-use super::layout::Select;
+use super::file::SqlFile;
+use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
 /// Returns a query with the columns of each select in the order that they have in another text of it. `None` if no
 /// column is elsewhere, or if columns count by their place, as in a `union`.
 pub(crate) fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
-    of_files(&File::read(text, dialect), &File::read(other, dialect))
+    of_files(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
 
-pub(super) fn of_files(moved: &File<'_>, other: &File<'_>) -> Option<String> {
+pub(super) fn of_files(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
     if [moved, other].iter().any(|file| file.parts.iter().any(|part| part.place.branch > 0)) {
         return None;
     }
-    let selects = |file: &File<'_>| {
+    let selects = |file: &SqlFile<'_>| {
         let named = file.ctes.iter().map(|name| Some(name.to_ascii_lowercase()));
         let inside = file.cte_tokens.iter().map(|cte| cte.start + 3..cte.end.saturating_sub(1));
         let all: Vec<_> = named.zip(inside).chain([(None, file.last.clone())]).collect();
@@ -25,8 +25,8 @@ pub(super) fn of_files(moved: &File<'_>, other: &File<'_>) -> Option<String> {
     let mut end = 0;
     for (name, tokens) in selects(moved) {
         let there = others.iter().find(|(other, _)| *other == name);
-        let there = there.and_then(|(_, tokens)| Select::read(other, tokens));
-        let (Some(here), Some(there)) = (Select::read(moved, &tokens), there) else { continue };
+        let there = there.and_then(|(_, tokens)| SelectLayout::read(other, tokens));
+        let (Some(here), Some(there)) = (SelectLayout::read(moved, &tokens), there) else { continue };
         let rank = |key: &str| there.columns.iter().position(|column| column.key == key);
         let places: Vec<_> = here.columns.iter().filter(|column| rank(&column.key).is_some()).collect();
         let mut columns = places.clone();

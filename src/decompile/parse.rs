@@ -4,8 +4,8 @@
 //! Brackets that change nothing are dropped. Where dialects disagree on what binds tighter, an expression without brackets
 //! is refused.
 
-use super::tree::{Id, Label, Trees};
-use crate::dbt::tokens::{self as lexer, Kind, Token};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
 /// Deeper than this, an expression is not read.
@@ -54,7 +54,12 @@ const KEYWORDS: [&str; 23] = [
 const UNITS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
 
 /// Reads tokens as one expression, or as words side by side.
-pub(super) fn parse(source: &str, tokens: &[Token], dialect: Dialect, trees: &mut Trees) -> Result<Id, String> {
+pub(super) fn parse(
+    source: &str,
+    tokens: &[SqlToken],
+    dialect: Dialect,
+    trees: &mut Trees,
+) -> Result<SqlNodeId, String> {
     let mut parser = Parser { source, tokens, at: 0, depth: 0, dialect, trees };
     let id = parser.row()?;
     match parser.peek() {
@@ -66,10 +71,10 @@ pub(super) fn parse(source: &str, tokens: &[Token], dialect: Dialect, trees: &mu
 /// Reads tokens as expressions between commas.
 pub(super) fn parse_list(
     source: &str,
-    tokens: &[Token],
+    tokens: &[SqlToken],
     dialect: Dialect,
     trees: &mut Trees,
-) -> Result<Vec<Id>, String> {
+) -> Result<Vec<SqlNodeId>, String> {
     let mut parser = Parser { source, tokens, at: 0, depth: 0, dialect, trees };
     let mut items = vec![parser.row()?];
     while parser.take(",") {
@@ -83,7 +88,7 @@ pub(super) fn parse_list(
 
 struct Parser<'p> {
     source: &'p str,
-    tokens: &'p [Token],
+    tokens: &'p [SqlToken],
     at: usize,
     depth: usize,
     dialect: Dialect,
@@ -91,7 +96,7 @@ struct Parser<'p> {
 }
 
 /// A part with how tight it binds; what stood in brackets binds as an atom.
-type Part = (Id, u8, Option<String>);
+type ParsedPart = (SqlNodeId, u8, Option<String>);
 
 fn is_operator(word: &str) -> Option<u8> {
     Some(match word {
@@ -106,13 +111,15 @@ fn is_operator(word: &str) -> Option<u8> {
 }
 
 impl<'p> Parser<'p> {
-    fn peek(&self) -> Option<Token> {
+    fn peek(&self) -> Option<SqlToken> {
         self.tokens.get(self.at).copied()
     }
 
     fn key_at(&self, ahead: usize) -> String {
         match self.tokens.get(self.at + ahead) {
-            Some(token) if matches!(token.kind, Kind::Word | Kind::Sign) => token.key(self.source).into_owned(),
+            Some(token) if matches!(token.kind, SqlTokenKind::Word | SqlTokenKind::Sign) => {
+                token.key(self.source).into_owned()
+            }
             _ => String::new(),
         }
     }
@@ -128,20 +135,20 @@ impl<'p> Parser<'p> {
     }
 
     /// Expressions side by side, up to a comma or a closing bracket.
-    fn row(&mut self) -> Result<Id, String> {
+    fn row(&mut self) -> Result<SqlNodeId, String> {
         let mut parts = Vec::new();
         while !matches!(self.key_at(0).as_str(), "," | ")" | "]") && self.peek().is_some() {
             parts.push(self.expression(0)?.0);
         }
         Ok(match parts.as_slice() {
-            [] => self.trees.leaf(Label::Nothing),
+            [] => self.trees.leaf(SqlLabel::Nothing),
             [one] => *one,
-            _ => self.trees.add(Label::Row, parts),
+            _ => self.trees.add(SqlLabel::Row, parts),
         })
     }
 
     /// What stands between an open bracket, which was taken, and the one that closes it.
-    fn list(&mut self, close: &str) -> Result<Vec<Id>, String> {
+    fn list(&mut self, close: &str) -> Result<Vec<SqlNodeId>, String> {
         let mut items = Vec::new();
         if self.take(close) {
             return Ok(items);
@@ -155,7 +162,7 @@ impl<'p> Parser<'p> {
         }
     }
 
-    fn expression(&mut self, least: u8) -> Result<Part, String> {
+    fn expression(&mut self, least: u8) -> Result<ParsedPart, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(format!("it is nested more than {DEEPEST} levels deep"));
@@ -173,7 +180,7 @@ impl<'p> Parser<'p> {
     }
 
     /// The left operand with one operator behind it and its other operand.
-    fn infix(&mut self, left: &Part, least: u8) -> Result<Option<Part>, String> {
+    fn infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
         let mut word = self.key_at(0);
         let negated = word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
         if negated {
@@ -182,7 +189,7 @@ impl<'p> Parser<'p> {
         if word == "->" && least == 0 {
             self.at += 1;
             let body = self.expression(0)?;
-            return Ok(Some((self.trees.add(Label::Op(word), vec![left.0, body.0]), 0, None)));
+            return Ok(Some((self.trees.add(SqlLabel::Op(word), vec![left.0, body.0]), 0, None)));
         }
         let Some(strength) = is_operator(&word).filter(|strength| *strength >= least) else { return Ok(None) };
         if strength == COMPARE && left.1 == COMPARE {
@@ -195,33 +202,33 @@ impl<'p> Parser<'p> {
             "in" => {
                 self.need("(")?;
                 let list = self.list(")")?;
-                let group = self.trees.add(Label::Group, list);
-                self.trees.add(Label::In, vec![left.0, group])
+                let group = self.trees.add(SqlLabel::Group, list);
+                self.trees.add(SqlLabel::In, vec![left.0, group])
             }
             "between" => {
                 let low = self.expression(OTHER)?;
                 self.need("and")?;
                 let high = self.expression(OTHER)?;
-                self.trees.add(Label::Between, vec![left.0, low.0, high.0])
+                self.trees.add(SqlLabel::Between, vec![left.0, low.0, high.0])
             }
             _ => {
                 let right = self.expression(strength + 1)?;
                 self.clear(&word, strength, &right)?;
                 if word.ends_with("like") && self.take("escape") {
                     let escape = self.expression(OTHER)?;
-                    self.trees.add(Label::Op(word.clone()), vec![left.0, right.0, escape.0])
+                    self.trees.add(SqlLabel::Op(word.clone()), vec![left.0, right.0, escape.0])
                 } else {
                     self.chain(&word, left.0, right.0)
                 }
             }
         };
-        let id = if negated { self.trees.add(Label::Not, vec![id]) } else { id };
+        let id = if negated { self.trees.add(SqlLabel::Not, vec![id]) } else { id };
         // `not like` compares, as `like` does.
         Ok(Some((id, strength, Some(word))))
     }
 
     /// Dialects disagree how `||` and bits bind beside arithmetic and beside each other.
-    fn clear(&self, word: &str, strength: u8, operand: &Part) -> Result<(), String> {
+    fn clear(&self, word: &str, strength: u8, operand: &ParsedPart) -> Result<(), String> {
         let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
         let is_mixed = (strength == OTHER
             && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
@@ -230,8 +237,8 @@ impl<'p> Parser<'p> {
     }
 
     /// `a and (b and c)` is `a and b and c`.
-    fn chain(&mut self, word: &str, left: Id, right: Id) -> Id {
-        let op = Label::Op(word.to_owned());
+    fn chain(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
+        let op = SqlLabel::Op(word.to_owned());
         if !matches!(word, "and" | "or") || self.trees.label(right) != &op {
             return self.trees.add(op, vec![left, right]);
         }
@@ -246,7 +253,7 @@ impl<'p> Parser<'p> {
         operands.into_iter().rev().fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
     }
 
-    fn is(&mut self, left: Id) -> Result<Id, String> {
+    fn is(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
         let mut op = String::from("is");
         if self.take("not") {
             op.push_str(" not");
@@ -255,7 +262,7 @@ impl<'p> Parser<'p> {
             self.need("from")?;
             op.push_str(" distinct from");
             let right = self.expression(OTHER)?;
-            return Ok(self.trees.add(Label::Op(op), vec![left, right.0]));
+            return Ok(self.trees.add(SqlLabel::Op(op), vec![left, right.0]));
         }
         let word = self.key_at(0);
         if !matches!(word.as_str(), "null" | "true" | "false" | "unknown") {
@@ -264,40 +271,41 @@ impl<'p> Parser<'p> {
         self.at += 1;
         op.push(' ');
         op.push_str(&word);
-        Ok(self.trees.add(Label::Op(op), vec![left]))
+        Ok(self.trees.add(SqlLabel::Op(op), vec![left]))
     }
 
-    fn operand(&mut self) -> Result<Part, String> {
+    fn operand(&mut self) -> Result<ParsedPart, String> {
         let Some(token) = self.peek() else { return Err("something is missing at its end".to_owned()) };
         let text = token.text(self.source);
         let key = token.key(self.source).into_owned();
         self.at += 1;
         let id = match token.kind {
-            Kind::Number => self.trees.leaf(Label::Number(key)),
-            Kind::Jinja => self.trees.leaf(Label::Jinja(key)),
-            Kind::Hint => return Err("a hint is no part of a formula".to_owned()),
-            Kind::Text => self.text(text)?,
-            Kind::Quoted => {
+            SqlTokenKind::Number => self.trees.leaf(SqlLabel::Number(key)),
+            SqlTokenKind::Jinja => self.trees.leaf(SqlLabel::Jinja(key)),
+            SqlTokenKind::Hint => return Err("a hint is no part of a formula".to_owned()),
+            SqlTokenKind::Text => self.text(text)?,
+            SqlTokenKind::Quoted => {
                 let name = lexer::value(text, self.dialect).ok_or("a name in quotes does not end")?;
-                self.trees.leaf(Label::Quoted(name))
+                self.trees.leaf(SqlLabel::Quoted(name))
             }
-            Kind::Word => return self.word(&key),
-            Kind::Sign => match key.as_str() {
+            SqlTokenKind::Word => return self.word(&key),
+            SqlTokenKind::Sign => match key.as_str() {
                 "-" => {
                     let x = self.expression(NEGATIVE)?;
-                    return Ok((self.trees.add(Label::Negative, vec![x.0]), NEGATIVE, None));
+                    return Ok((self.trees.add(SqlLabel::Negative, vec![x.0]), NEGATIVE, None));
                 }
                 "(" => {
                     let items = self.list(")")?;
-                    let plain = items.iter().all(|id| !matches!(self.trees.label(*id), Label::Row | Label::Nothing));
+                    let plain =
+                        items.iter().all(|id| !matches!(self.trees.label(*id), SqlLabel::Row | SqlLabel::Nothing));
                     match items.as_slice() {
                         [one] if plain => *one,
-                        _ => self.trees.add(Label::Group, items),
+                        _ => self.trees.add(SqlLabel::Group, items),
                     }
                 }
                 "[" => {
                     let items = self.list("]")?;
-                    self.trees.add(Label::Bracket, items)
+                    self.trees.add(SqlLabel::Bracket, items)
                 }
                 "," | ")" | "]" => return Err(format!("`{key}` stands where an expression begins")),
                 _ => return Ok((self.trees.word(&key), WORD, None)),
@@ -306,7 +314,7 @@ impl<'p> Parser<'p> {
         Ok((self.postfix(id)?, ATOM, None))
     }
 
-    fn text(&mut self, text: &str) -> Result<Id, String> {
+    fn text(&mut self, text: &str) -> Result<SqlNodeId, String> {
         let prefix = match text.get(..text.find(['\'', '"']).unwrap_or(0)).unwrap_or_default() {
             "" => "",
             "r" | "R" => "r",
@@ -314,10 +322,10 @@ impl<'p> Parser<'p> {
             _ => return Err("a text has letters before its quote".to_owned()),
         };
         let value = lexer::value(text, self.dialect).ok_or("a text does not end")?;
-        Ok(self.trees.leaf(Label::Text(value, prefix)))
+        Ok(self.trees.leaf(SqlLabel::Text(value, prefix)))
     }
 
-    fn word(&mut self, key: &str) -> Result<Part, String> {
+    fn word(&mut self, key: &str) -> Result<ParsedPart, String> {
         match key {
             "case" => {
                 let id = self.case()?;
@@ -325,7 +333,7 @@ impl<'p> Parser<'p> {
             }
             "not" => {
                 let x = self.expression(NOT)?;
-                return Ok((self.trees.add(Label::Not, vec![x.0]), NOT, None));
+                return Ok((self.trees.add(SqlLabel::Not, vec![x.0]), NOT, None));
             }
             "interval" => return self.interval(),
             _ => {}
@@ -337,19 +345,19 @@ impl<'p> Parser<'p> {
         if KEYWORDS.contains(&key) || frames {
             return Ok((name, WORD, None));
         }
-        if let Some(text) = next.filter(|t| t.kind == Kind::Text) {
+        if let Some(text) = next.filter(|t| t.kind == SqlTokenKind::Text) {
             self.at += 1;
             let text = self.text(text.text(self.source))?;
-            let id = self.trees.add(Label::Typed, vec![name, text]);
+            let id = self.trees.add(SqlLabel::Typed, vec![name, text]);
             return Ok((self.postfix(id)?, ATOM, None));
         }
         Ok((self.postfix(name)?, ATOM, None))
     }
 
-    fn interval(&mut self) -> Result<Part, String> {
+    fn interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.word("interval");
         // A text says all; else the unit stands behind any expression.
-        let is_text = self.peek().is_some_and(|token| token.kind == Kind::Text);
+        let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];
         let unit = self.key_at(0);
@@ -357,10 +365,10 @@ impl<'p> Parser<'p> {
             self.at += 1;
             parts.push(self.trees.word(&unit));
         }
-        Ok((self.trees.add(Label::Typed, parts), ATOM, None))
+        Ok((self.trees.add(SqlLabel::Typed, parts), ATOM, None))
     }
 
-    fn case(&mut self) -> Result<Id, String> {
+    fn case(&mut self) -> Result<SqlNodeId, String> {
         let subject = if self.key_at(0) == "when" { None } else { Some(self.expression(0)?.0) };
         let mut arms = Vec::new();
         while self.take("when") {
@@ -368,7 +376,7 @@ impl<'p> Parser<'p> {
             self.need("then")?;
             arms.push((condition.0, self.expression(0)?.0));
         }
-        let other = if self.take("else") { self.expression(0)?.0 } else { self.trees.leaf(Label::Nothing) };
+        let other = if self.take("else") { self.expression(0)?.0 } else { self.trees.leaf(SqlLabel::Nothing) };
         self.need("end")?;
         if arms.is_empty() {
             return Err("`when` is missing".to_owned());
@@ -377,43 +385,43 @@ impl<'p> Parser<'p> {
             Some(subject) => {
                 let arms = arms.into_iter().flat_map(|(when, then)| [when, then]);
                 let kids = std::iter::once(subject).chain(arms).chain([other]).collect();
-                self.trees.add(Label::Switch, kids)
+                self.trees.add(SqlLabel::Switch, kids)
             }
             None => arms
                 .into_iter()
                 .rev()
-                .fold(other, |other, (when, then)| self.trees.add(Label::Case, vec![when, then, other])),
+                .fold(other, |other, (when, then)| self.trees.add(SqlLabel::Case, vec![when, then, other])),
         })
     }
 
     /// What stands behind an operand and binds to it.
-    fn postfix(&mut self, mut id: Id) -> Result<Id, String> {
+    fn postfix(&mut self, mut id: SqlNodeId) -> Result<SqlNodeId, String> {
         loop {
             let word = self.key_at(0);
             let opens = self.key_at(1) == "(";
             id = match word.as_str() {
-                "(" if matches!(self.trees.label(id), Label::Word(_) | Label::Field) => {
+                "(" if matches!(self.trees.label(id), SqlLabel::Word(_) | SqlLabel::Field) => {
                     self.at += 1;
                     let kids = std::iter::once(id).chain(self.list(")")?).collect();
-                    self.trees.add(Label::Call, kids)
+                    self.trees.add(SqlLabel::Call, kids)
                 }
                 "[" => {
                     self.at += 1;
                     let kids = std::iter::once(id).chain(self.list("]")?).collect();
-                    self.trees.add(Label::Subscript, kids)
+                    self.trees.add(SqlLabel::Subscript, kids)
                 }
                 "." => {
                     self.at += 1;
                     let Some(token) = self.peek() else { return Err("a name is missing behind a point".to_owned()) };
                     self.at += 1;
                     let name = match token.kind {
-                        Kind::Quoted => {
+                        SqlTokenKind::Quoted => {
                             let name = lexer::value(token.text(self.source), self.dialect);
-                            self.trees.leaf(Label::Quoted(name.ok_or("a name in quotes does not end")?))
+                            self.trees.leaf(SqlLabel::Quoted(name.ok_or("a name in quotes does not end")?))
                         }
                         _ => self.trees.word(&token.key(self.source)),
                     };
-                    self.trees.add(Label::Field, vec![id, name])
+                    self.trees.add(SqlLabel::Field, vec![id, name])
                 }
                 "::" => {
                     self.at += 1;
@@ -425,22 +433,22 @@ impl<'p> Parser<'p> {
                 "at" if self.key_at(1) == "time" && self.key_at(2) == "zone" => {
                     self.at += 3;
                     let zone = self.expression(NEGATIVE)?;
-                    self.trees.add(Label::Behind("at time zone"), vec![id, zone.0])
+                    self.trees.add(SqlLabel::Behind("at time zone"), vec![id, zone.0])
                 }
                 _ => return Ok(id),
             };
         }
     }
 
-    fn behind(&mut self, what: &'static str, id: Id, words: usize) -> Result<Id, String> {
+    fn behind(&mut self, what: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
         self.at += words;
         let list = self.list(")")?;
-        let group = self.trees.add(Label::Group, list);
-        Ok(self.trees.add(Label::Behind(what), vec![id, group]))
+        let group = self.trees.add(SqlLabel::Group, list);
+        Ok(self.trees.add(SqlLabel::Behind(what), vec![id, group]))
     }
 
     /// `x::type` is `cast(x as type)`.
-    fn cast(&mut self, id: Id) -> Result<Id, String> {
+    fn cast(&mut self, id: SqlNodeId) -> Result<SqlNodeId, String> {
         let name = self.key_at(0);
         if name.is_empty() {
             return Err("a type is missing behind `::`".to_owned());
@@ -450,15 +458,15 @@ impl<'p> Parser<'p> {
         let mut parts = vec![id, self.trees.word("as")];
         if self.take("(") {
             let kids = std::iter::once(ty).chain(self.list(")")?).collect();
-            parts.push(self.trees.add(Label::Call, kids));
+            parts.push(self.trees.add(SqlLabel::Call, kids));
         } else {
             parts.push(ty);
             if name == "double" && self.take("precision") {
                 parts.push(self.trees.word("precision"));
             }
         }
-        let row = self.trees.add(Label::Row, parts);
+        let row = self.trees.add(SqlLabel::Row, parts);
         let cast = self.trees.word("cast");
-        Ok(self.trees.add(Label::Call, vec![cast, row]))
+        Ok(self.trees.add(SqlLabel::Call, vec![cast, row]))
     }
 }

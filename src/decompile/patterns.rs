@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expression_text::Shape;
+use super::expression_text::ExpressionShape;
 use super::parse::parse;
 use super::probes::{Arg, Probe, column, type_of};
-use super::tree::{Id, Label, Trees};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
@@ -23,7 +23,7 @@ const DEEPEST: u32 = 100;
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Part {
+pub(super) enum PatternPart {
     /// Any expression: the argument of this place.
     Any(usize),
     /// A range with a criterion.
@@ -34,37 +34,37 @@ pub(super) enum Part {
     Wild(usize, &'static str),
     /// A text with these around what the argument says.
     Text(usize, String, String, &'static str),
-    Node(Label, Vec<Part>),
+    Node(SqlLabel, Vec<PatternPart>),
 }
 
 /// SQL with the formula that it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Pattern {
-    pub root: Part,
-    pub shape: Shape,
+pub(super) struct SqlPattern {
+    pub root: PatternPart,
+    pub shape: ExpressionShape,
     pub args: Vec<Arg>,
 }
 
 /// What stands at an argument's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Bound {
-    Node(Id),
-    Criterion(Id),
+pub(super) enum Binding {
+    Node(SqlNodeId),
+    Criterion(SqlNodeId),
     Number(String),
     Text(String),
 }
 
 /// The root of a pattern, or of what it is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Root(Label, Option<Label>, usize);
+pub(super) struct Root(SqlLabel, Option<SqlLabel>, usize);
 
 /// All patterns of a dialect with the settings of a spec.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    values: HashMap<Root, Vec<Arc<Pattern>>>,
-    criteria: HashMap<Root, Vec<Arc<Pattern>>>,
+    values: HashMap<Root, Vec<Arc<SqlPattern>>>,
+    criteria: HashMap<Root, Vec<Arc<SqlPattern>>>,
     /// Those whose SQL says nothing of a column that the formula names: `T(number)` is an empty text.
-    silent: HashMap<Root, Vec<Arc<Pattern>>>,
+    silent: HashMap<Root, Vec<Arc<SqlPattern>>>,
 }
 
 /// Probes with what they became when they were compiled last in a dialect: with other settings most become the same, and
@@ -79,7 +79,7 @@ pub(super) struct Tried {
 #[derive(Debug)]
 struct Became {
     sql: Box<str>,
-    patterns: Vec<Arc<Pattern>>,
+    patterns: Vec<Arc<SqlPattern>>,
 }
 
 impl Tried {
@@ -98,7 +98,8 @@ impl Patterns {
         let mut options = (*compiler.options).clone();
         options.group_by = vec![column(Type::Text, false, KEY)];
         let grouped = compiler.with_options(options);
-        let is_conditional = |probe: &Probe| matches!(probe.shape, Shape::Call(name) if name.starts_with("SUMIF"));
+        let is_conditional =
+            |probe: &Probe| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
         let probes = || tried.probes.iter().enumerate();
         let all: Vec<(usize, &Probe)> = probes().collect();
         let sums: Vec<(usize, &Probe)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
@@ -126,11 +127,11 @@ impl Patterns {
     }
 
     /// The functions of formulas whose SQL calls no others than the expression does, with how many of these it calls.
-    pub fn functions_like(&self, trees: &Trees, id: Id) -> FxHashMap<&'static str, usize> {
+    pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.below(id) {
             // `safe.chr` calls `chr`.
-            if let (Label::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
+            if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
                 && let Some((_, name)) = trees.column(*name)
             {
                 names.insert(name);
@@ -138,7 +139,7 @@ impl Patterns {
         }
         let mut found = FxHashMap::default();
         for pattern in self.values.values().flatten() {
-            if let (Shape::Call(name), Some(calls)) = (&pattern.shape, pattern.calls_only(&names)) {
+            if let (ExpressionShape::Call(name), Some(calls)) = (&pattern.shape, pattern.calls_only(&names)) {
                 let most: &mut usize = found.entry(*name).or_default();
                 *most = calls.max(*most);
             }
@@ -147,62 +148,62 @@ impl Patterns {
     }
 
     /// One more pattern.
-    pub fn put(&mut self, pattern: Pattern) {
+    pub fn put(&mut self, pattern: SqlPattern) {
         self.insert(Arc::new(pattern));
     }
 
-    fn insert(&mut self, pattern: Arc<Pattern>) {
-        let Part::Node(label, parts) = &pattern.root else { return };
+    fn insert(&mut self, pattern: Arc<SqlPattern>) {
+        let PatternPart::Node(label, parts) = &pattern.root else { return };
         let first = match parts.first() {
-            Some(Part::Node(label, _)) => Some(label.clone()),
+            Some(PatternPart::Node(label, _)) => Some(label.clone()),
             _ => None,
         };
-        let root = Root(label.clone(), first.filter(|_| *label == Label::Call), parts.len());
+        let root = Root(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
         let map = match pattern.shape {
             _ if pattern.args.iter().any(|arg| matches!(arg, Arg::Silent(_))) => &mut self.silent,
-            Shape::Pair => &mut self.criteria,
+            ExpressionShape::Pair => &mut self.criteria,
             _ => &mut self.values,
         };
         map.entry(root).or_default().push(pattern);
     }
 
     /// All patterns of values.
-    pub fn all(&self) -> impl Iterator<Item = &Pattern> {
+    pub fn all(&self) -> impl Iterator<Item = &SqlPattern> {
         self.values.values().flatten().map(Arc::as_ref)
     }
 
-    fn at<'a>(map: &'a HashMap<Root, Vec<Arc<Pattern>>>, trees: &Trees, id: Id) -> &'a [Arc<Pattern>] {
+    fn at<'a>(map: &'a HashMap<Root, Vec<Arc<SqlPattern>>>, trees: &Trees, id: SqlNodeId) -> &'a [Arc<SqlPattern>] {
         let label = trees.label(id).clone();
         let kids = trees.kids(id);
-        let first = kids.first().filter(|_| label == Label::Call).map(|name| trees.label(*name).clone());
+        let first = kids.first().filter(|_| label == SqlLabel::Call).map(|name| trees.label(*name).clone());
         map.get(&Root(label, first, kids.len())).map_or(&[], Vec::as_slice)
     }
 
     /// What may be a node's formula.
-    pub fn values(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
+    pub fn values(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.values, trees, id)
     }
 
     /// What may be a node's formula, with a column that the node does not say.
-    pub fn silent(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
+    pub fn silent(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.silent, trees, id)
     }
 
     /// What may be a condition's range and criterion.
-    pub fn criteria(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
+    pub fn criteria(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.criteria, trees, id)
     }
 }
 
 /// A probe's place, its patterns, and its SQL where that is new.
-type Learned = (usize, Vec<Arc<Pattern>>, Option<Box<str>>);
+type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 
 /// What probes, in the order of their places, become: what became the same SQL before is not read again.
 fn learned_of<'b>(
     compiler: &Compiler,
     probes: &[(usize, &Probe)],
     before: impl Fn(usize) -> Option<&'b Became>,
-) -> Vec<Learned> {
+) -> Vec<LearnedPatterns> {
     let mut text = String::new();
     for (at, probe) in probes {
         if let Some(formula) = probe.formula() {
@@ -227,7 +228,7 @@ fn learned_of<'b>(
 }
 
 /// The pattern of a probe's SQL; `None` if that does not say all arguments.
-fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
+fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
@@ -240,19 +241,26 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
         }
         _ => arg.spelled(),
     };
-    let spelled: Vec<Option<Id>> =
+    let spelled: Vec<Option<SqlNodeId>> =
         probe.args.iter().map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees))).collect();
     match probe.shape {
-        Shape::Pair => root = counted(&trees, root)?,
+        ExpressionShape::Pair => root = counted(&trees, root)?,
         // `text || fx_sv1`
-        Shape::AsText => root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), Label::Op(_)))?,
+        ExpressionShape::AsText => {
+            root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?
+        }
         _ => {}
     }
     pattern(&trees, root, probe, spelled)
 }
 
 /// The pattern of the tree that a probe became.
-pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, spelled: Vec<Option<Id>>) -> Option<Pattern> {
+pub(super) fn pattern(
+    trees: &Trees,
+    root: SqlNodeId,
+    probe: &Probe,
+    spelled: Vec<Option<SqlNodeId>>,
+) -> Option<SqlPattern> {
     if trees.height(root) > DEEPEST {
         return None;
     }
@@ -271,15 +279,17 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, spelled: Vec<Optio
         (other, found) => (*found || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
     };
     let args = probe.args.iter().zip(&learner.found).map(&mut plain).collect::<Option<Vec<Arg>>>()?;
-    (silent <= 1).then(|| Pattern { root: part, shape: probe.shape.clone(), args })
+    (silent <= 1).then(|| SqlPattern { root: part, shape: probe.shape.clone(), args })
 }
 
 /// The condition of `count(case when … then 1 end)`.
-fn counted(trees: &Trees, id: Id) -> Option<Id> {
+fn counted(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.kids(id) else { return None };
     match (trees.label(*inner), trees.kids(*inner)) {
-        (Label::Case, [condition, one, _]) if *trees.label(*one) == Label::Number("1".to_owned()) => Some(*condition),
-        (Label::Case, _) => None,
+        (SqlLabel::Case, [condition, one, _]) if *trees.label(*one) == SqlLabel::Number("1".to_owned()) => {
+            Some(*condition)
+        }
+        (SqlLabel::Case, _) => None,
         _ => Some(*inner),
     }
 }
@@ -287,56 +297,58 @@ fn counted(trees: &Trees, id: Id) -> Option<Id> {
 struct Learner<'l> {
     trees: &'l Trees,
     probe: &'l Probe,
-    spelled: Vec<Option<Id>>,
+    spelled: Vec<Option<SqlNodeId>>,
     found: Vec<bool>,
 }
 
 impl Learner<'_> {
-    fn found(&mut self, place: usize, part: Part) -> Part {
+    fn found(&mut self, place: usize, part: PatternPart) -> PatternPart {
         if let Some(found) = self.found.get_mut(place) {
             *found = true;
         }
         part
     }
 
-    fn part(&mut self, id: Id) -> Part {
+    fn part(&mut self, id: SqlNodeId) -> PatternPart {
         if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
             let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
-            return self.found(place, if is_value { Part::Any(place) } else { Part::Criterion(place) });
+            return self.found(place, if is_value { PatternPart::Any(place) } else { PatternPart::Criterion(place) });
         }
         let label = self.trees.label(id).clone();
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
-                (Arg::Column(name), Label::Word(word)) if name == word => return self.found(place, Part::Any(place)),
-                (Arg::Named(_, tree), _) if *tree == id || self.trees.bare(*tree) == id => {
-                    return self.found(place, Part::Any(place));
+                (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
+                    return self.found(place, PatternPart::Any(place));
                 }
-                (Arg::Number(digits) | Arg::Minus(digits), Label::Number(number)) => {
+                (Arg::Named(_, tree), _) if *tree == id || self.trees.bare(*tree) == id => {
+                    return self.found(place, PatternPart::Any(place));
+                }
+                (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
-                        return self.found(place, Part::Number(place, 0, ""));
+                        return self.found(place, PatternPart::Number(place, 0, ""));
                     }
                     if number.strip_suffix(".0") == Some(digits) {
-                        return self.found(place, Part::Number(place, 0, ".0"));
+                        return self.found(place, PatternPart::Number(place, 0, ".0"));
                     }
                     let by = number.parse::<i64>().ok().zip(digits.parse::<i64>().ok()).map(|(a, b)| a - b);
                     if let Some(by @ (-1 | 1)) = by {
-                        return self.found(place, Part::Number(place, by, ""));
+                        return self.found(place, PatternPart::Number(place, by, ""));
                     }
                 }
                 // Escaped or not, and perhaps in small letters.
-                (Arg::Wild(_, marker), Label::Text(text, prefix))
+                (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
-                    return self.found(place, Part::Wild(place, prefix));
+                    return self.found(place, PatternPart::Wild(place, prefix));
                 }
-                (Arg::Text(_, marker, _), Label::Number(number)) if number == marker => {
-                    return self.found(place, Part::Number(place, 0, ""));
+                (Arg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
+                    return self.found(place, PatternPart::Number(place, 0, ""));
                 }
-                (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), Label::Text(text, prefix))
+                (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), SqlLabel::Text(text, prefix))
                     if text.matches(marker).count() == 1 =>
                 {
                     if let Some((before, after)) = text.split_once(marker) {
-                        let part = Part::Text(place, before.to_owned(), after.to_owned(), prefix);
+                        let part = PatternPart::Text(place, before.to_owned(), after.to_owned(), prefix);
                         return self.found(place, part);
                     }
                 }
@@ -345,24 +357,25 @@ impl Learner<'_> {
         }
         let mut kids = self.trees.kids(id).to_vec();
         // A column of another relation may have the name of an argument.
-        if label == Label::Field && self.trees.column(id).is_some() {
-            let whole = |kid: Id| Part::Node(self.trees.label(kid).clone(), Vec::new());
-            return Part::Node(label, kids.drain(..).map(whole).collect());
+        if label == SqlLabel::Field && self.trees.column(id).is_some() {
+            let whole = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
+            return PatternPart::Node(label, kids.drain(..).map(whole).collect());
         }
-        Part::Node(label, kids.into_iter().map(|kid| self.part(kid)).collect())
+        PatternPart::Node(label, kids.into_iter().map(|kid| self.part(kid)).collect())
     }
 }
 
-impl Pattern {
+impl SqlPattern {
     /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter or there is none.
     pub fn bare(&self) -> Option<Self> {
-        let Part::Node(Label::Call, parts) = &self.root else { return None };
-        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(default, _)] = parts.as_slice()
+        let PatternPart::Node(SqlLabel::Call, parts) = &self.root else { return None };
+        let [PatternPart::Node(SqlLabel::Word(name), _), inner @ PatternPart::Node(..), PatternPart::Node(default, _)] =
+            parts.as_slice()
         else {
             return None;
         };
         let is_blank =
-            matches!(default, Label::Number(_)) || matches!(default, Label::Text(text, _) if text.is_empty());
+            matches!(default, SqlLabel::Number(_)) || matches!(default, SqlLabel::Text(text, _) if text.is_empty());
         (name == "coalesce" && is_blank).then(|| Self { root: inner.clone(), ..self.clone() })
     }
 
@@ -371,8 +384,8 @@ impl Pattern {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
         while let Some(part) = left.pop() {
-            let Part::Node(label, parts) = part else { continue };
-            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first()) {
+            let PatternPart::Node(label, parts) = part else { continue };
+            if let (SqlLabel::Call, Some(PatternPart::Node(SqlLabel::Word(name), _))) = (label, parts.first()) {
                 let name = names.get(name.as_str())?;
                 if !called.contains(name) {
                     called.push(name);
@@ -384,13 +397,13 @@ impl Pattern {
     }
 
     /// What stands at the places of the arguments; `None` if the node is another.
-    pub fn matched(&self, trees: &Trees, id: Id) -> Option<Vec<Option<Bound>>> {
+    pub fn matched(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
         fits(&self.root, trees, id, &mut bound).then_some(bound)
     }
 }
 
-fn bind(bound: &mut [Option<Bound>], place: usize, what: Bound) -> bool {
+fn bind(bound: &mut [Option<Binding>], place: usize, what: Binding) -> bool {
     let Some(slot) = bound.get_mut(place) else { return false };
     match slot {
         Some(before) => *before == what,
@@ -401,16 +414,16 @@ fn bind(bound: &mut [Option<Bound>], place: usize, what: Bound) -> bool {
     }
 }
 
-fn fits(part: &Part, trees: &Trees, id: Id, bound: &mut [Option<Bound>]) -> bool {
+fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
     match part {
-        Part::Any(place) => bind(bound, *place, Bound::Node(id)),
-        Part::Criterion(place) => bind(bound, *place, Bound::Criterion(id)),
-        Part::Number(place, by, suffix) => {
+        PatternPart::Any(place) => bind(bound, *place, Binding::Node(id)),
+        PatternPart::Criterion(place) => bind(bound, *place, Binding::Criterion(id)),
+        PatternPart::Number(place, by, suffix) => {
             let (sign, id) = match (trees.label(id), trees.kids(id)) {
-                (Label::Negative, [inner]) => ("-", *inner),
+                (SqlLabel::Negative, [inner]) => ("-", *inner),
                 _ => ("", id),
             };
-            let Label::Number(number) = trees.label(id) else { return false };
+            let SqlLabel::Number(number) = trees.label(id) else { return false };
             let Some(digits) = number.strip_suffix(suffix) else { return false };
             let digits = match by {
                 0 => format!("{sign}{digits}"),
@@ -419,20 +432,20 @@ fn fits(part: &Part, trees: &Trees, id: Id, bound: &mut [Option<Bound>]) -> bool
                     Err(_) => return false,
                 },
             };
-            bind(bound, *place, Bound::Number(digits))
+            bind(bound, *place, Binding::Number(digits))
         }
-        Part::Wild(place, prefix) => match trees.label(id) {
-            Label::Text(text, with) if with == prefix => bind(bound, *place, Bound::Text(text.clone())),
+        PatternPart::Wild(place, prefix) => match trees.label(id) {
+            SqlLabel::Text(text, with) if with == prefix => bind(bound, *place, Binding::Text(text.clone())),
             _ => false,
         },
-        Part::Text(place, before, after, prefix) => {
-            let Label::Text(text, with) = trees.label(id) else { return false };
+        PatternPart::Text(place, before, after, prefix) => {
+            let SqlLabel::Text(text, with) = trees.label(id) else { return false };
             let inner = text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
             // A text with backslashes may be written raw, and one without need not be.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
-            inner.is_some_and(|inner| same_kind && bind(bound, *place, Bound::Text(inner.to_owned())))
+            inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
         }
-        Part::Node(label, parts) => {
+        PatternPart::Node(label, parts) => {
             let kids = trees.kids(id);
             trees.label(id) == label
                 && kids.len() == parts.len()

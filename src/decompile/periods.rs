@@ -1,8 +1,8 @@
 //! Probes of PERIODOFFSET, which looks rows up by the calendar.
 
-use super::expression_text::Shape;
+use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
-use super::tree::{Label, Trees};
+use super::tree::{SqlLabel, Trees};
 use super::windows::either_way;
 
 /// By how many units keys are moved that a dialect writes in another unit.
@@ -17,7 +17,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     for name in names {
         let mut put = |number: Arg, unit: &str| {
             let args = vec![name.clone(), number];
-            all.push(Probe { shape: Shape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")), args });
+            all.push(Probe { shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")), args });
         };
         for unit in UNITS {
             // One is written in other words than two.
@@ -41,7 +41,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
 pub(super) fn numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
     let mut found: Vec<i64> = Vec::new();
     for part in parts {
-        let (Label::Number(text) | Label::Text(text, _)) = trees.label(*part) else { continue };
+        let (SqlLabel::Number(text) | SqlLabel::Text(text, _)) = trees.label(*part) else { continue };
         let words = text.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
         for number in words.filter_map(|word| word.parse().ok()) {
             if number > 2 && number < 1200 && !found.contains(&number) && found.len() < MOST {

@@ -2,9 +2,9 @@
 //! columns and literals of the types that it takes.
 
 use super::criteria::{criteria, with_criteria};
-use super::expression_text::{Form, Shape};
+use super::expression_text::{ExpressionShape, ExpressionText};
 use super::masks::formats;
-use super::tree::Id;
+use super::tree::SqlNodeId;
 use crate::Type;
 use crate::ast::BinaryOp;
 use crate::catalog::{Overload, Param, ParamType, functions};
@@ -19,7 +19,7 @@ pub(super) enum Arg {
     /// A column, which stands for any expression.
     Column(String),
     /// A formula with the tree that it becomes in its step, which stands for any expression.
-    Named(String, Id),
+    Named(String, SqlNodeId),
     /// A number, which stands for any.
     Number(&'static str),
     /// A number below zero, which stands for any.
@@ -43,7 +43,7 @@ pub(super) enum Arg {
 /// A formula to be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Probe {
-    pub shape: Shape,
+    pub shape: ExpressionShape,
     pub args: Vec<Arg>,
 }
 
@@ -142,7 +142,7 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
                     let of =
                         |(place, (ty, nullable)): (usize, &(Type, bool))| Arg::Column(column(*ty, *nullable, place));
                     let args = values.iter().enumerate().map(of).collect();
-                    all.push(Probe { shape: Shape::Call(function.name), args });
+                    all.push(Probe { shape: ExpressionShape::Call(function.name), args });
                 }
             }
         }
@@ -187,7 +187,7 @@ fn operators(all: &mut Vec<Probe>) {
     let every =
         [Add, Subtract, Multiply, Divide, Power, Concat, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
     for op in every {
-        let shape = Shape::infix(op);
+        let shape = ExpressionShape::infix(op);
         let mut put = |left: Arg, right: Arg| all.push(Probe { shape: shape.clone(), args: vec![left, right] });
         for (left, _) in TYPES {
             for (right, _) in TYPES {
@@ -219,27 +219,27 @@ fn operators(all: &mut Vec<Probe>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
             let arg = || vec![Arg::Column(column(ty, nullable, 0))];
-            all.push(Probe { shape: Shape::Minus, args: arg() });
+            all.push(Probe { shape: ExpressionShape::Minus, args: arg() });
             if ty != Type::Text {
-                all.push(Probe { shape: Shape::AsText, args: arg() });
+                all.push(Probe { shape: ExpressionShape::AsText, args: arg() });
             }
-            all.push(Probe { shape: Shape::Percent, args: arg() });
+            all.push(Probe { shape: ExpressionShape::Percent, args: arg() });
             // What is written in one, though no function says it.
             for words in ["NOT(ISBLANK({0}))", "DATE(YEAR({0}), MONTH({0}), 1)", "EOMONTH({0}, -1) + 1"] {
-                all.push(Probe { shape: Shape::words(words), args: arg() });
+                all.push(Probe { shape: ExpressionShape::words(words), args: arg() });
             }
             for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
-                all.push(Probe { shape: Shape::Unique(name), args: arg() });
+                all.push(Probe { shape: ExpressionShape::Unique(name), args: arg() });
             }
             for frame in crate::check::timeframes() {
-                all.push(Probe { shape: Shape::Frame(frame), args: arg() });
+                all.push(Probe { shape: ExpressionShape::Frame(frame), args: arg() });
             }
         }
     }
-    let months = Shape::words("DATEDIF({0}, {1}, \"M\")");
+    let months = ExpressionShape::words("DATEDIF({0}, {1}, \"M\")");
     all.push(Probe { shape: months, args: vec![Arg::MonthStart(0), Arg::MonthStart(1)] });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(Probe { shape: Shape::words(words), args: Vec::new() });
+        all.push(Probe { shape: ExpressionShape::words(words), args: Vec::new() });
     }
 }
 
@@ -313,7 +313,7 @@ fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut
         let param = |place: usize| overload.params.get(place).or(overload.params.last());
         let params: Vec<&Param> = (0..count).filter_map(param).collect();
         let is_long = count > overload.params.len() + 2;
-        let mut put = |args: Vec<Arg>| all.push(Probe { shape: Shape::Call(name), args });
+        let mut put = |args: Vec<Arg>| all.push(Probe { shape: ExpressionShape::Call(name), args });
         for types in assignments(&params).into_iter().chain([vec![Type::Unknown; count]]) {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
                 let of = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nulls(place), place));
@@ -472,19 +472,26 @@ impl Probe {
             }
         };
         let of_shape = match &self.shape {
-            Shape::Frame(_) | Shape::Words(_) => true,
-            Shape::Call(name) => of_call(name),
-            Shape::Infix(..) | Shape::Minus | Shape::Percent | Shape::Unique(_) | Shape::Pair | Shape::AsText => false,
+            ExpressionShape::Frame(_) | ExpressionShape::Words(_) => true,
+            ExpressionShape::Call(name) => of_call(name),
+            ExpressionShape::Infix(..)
+            | ExpressionShape::Minus
+            | ExpressionShape::Percent
+            | ExpressionShape::Unique(_)
+            | ExpressionShape::Pair
+            | ExpressionShape::AsText => false,
         };
         of_shape || self.args.iter().any(of_arg)
     }
 
     /// Its formula; of a criterion that of the rows which meet it, of a value as text one that wants a text.
     pub fn formula(&self) -> Option<String> {
-        let args: Vec<Form> = self.args.iter().map(|arg| Form::name(arg.text(), 1)).collect();
+        let args: Vec<ExpressionText> = self.args.iter().map(|arg| ExpressionText::name(arg.text(), 1)).collect();
         match self.shape {
-            Shape::Pair => Some(format!("COUNTIF({})", self.shape.with(&args)?.text)),
-            Shape::AsText => Some(format!("{} & {}", self.shape.with(&args)?.text, column(Type::Text, false, 1))),
+            ExpressionShape::Pair => Some(format!("COUNTIF({})", self.shape.with(&args)?.text)),
+            ExpressionShape::AsText => {
+                Some(format!("{} & {}", self.shape.with(&args)?.text, column(Type::Text, false, 1)))
+            }
             _ => Some(self.shape.with(&args)?.text),
         }
     }

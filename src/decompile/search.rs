@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expression_text::{Form, name_of, text_literal};
-use super::patterns::{Bound, Pattern, Patterns};
+use super::expression_text::{ExpressionText, name_of, text_literal};
+use super::patterns::{Binding, Patterns, SqlPattern};
 use super::probes::Arg;
-use super::tree::{Id, Label, Trees};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::check::inverse_masks::wildcards_of_like;
 
@@ -25,20 +25,20 @@ const LONGEST: usize = 16 * 1024;
 const LEFT_OUT: u32 = 6;
 
 /// Formulas of parts that are known otherwise.
-pub(super) type Given = HashMap<Id, Vec<Form>>;
+pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
 pub(super) struct Search<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
-    given: Option<&'s Given>,
+    given: Option<&'s SearchInput>,
     /// The relation whose columns names are.
     base: Option<&'s str>,
     /// The range of rows that names stand for, `{}` for the name.
     range: Option<&'s str>,
     /// Columns that may be named where nothing is said of them.
     silent: &'s [(String, Type)],
-    forms: HashMap<Id, Rc<[Form]>>,
-    pairs: HashMap<Id, Rc<[Form]>>,
+    forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
+    pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
 }
 
 impl<'s> Search<'s> {
@@ -56,7 +56,7 @@ impl<'s> Search<'s> {
     }
 
     /// With formulas of some parts.
-    pub fn given(self, given: &'s Given) -> Self {
+    pub fn given(self, given: &'s SearchInput) -> Self {
         Self { given: Some(given), ..self }
     }
 
@@ -76,12 +76,12 @@ impl<'s> Search<'s> {
     }
 
     /// The formulas that were found for a part.
-    pub fn forms(&self, id: Id) -> &[Form] {
+    pub fn forms(&self, id: SqlNodeId) -> &[ExpressionText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
     /// Formulas of an expression. All parts are looked at in the order in which they were made, so nothing recurses.
-    pub fn whole(&mut self, id: Id) -> Vec<Form> {
+    pub fn whole(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = self.trees.below(id);
         for part in &parts {
             let pairs = self.pairs_of(*part);
@@ -90,9 +90,9 @@ impl<'s> Search<'s> {
             let mut forms = best(self.forms_of(*part), kept);
             // Few, and perhaps the only ones that are right.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
-            let given: Vec<Form> = given.cloned().collect();
+            let given: Vec<ExpressionText> = given.cloned().collect();
             let few = self.ranges(&given).chain(given.iter().cloned());
-            let new: Vec<Form> = few.filter(|form| !forms.contains(form)).collect();
+            let new: Vec<ExpressionText> = few.filter(|form| !forms.contains(form)).collect();
             forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
@@ -100,24 +100,24 @@ impl<'s> Search<'s> {
     }
 
     /// The smallest parts of an expression that have no formula.
-    pub fn unknown(&self, id: Id) -> Option<Id> {
-        let empty = |id: &Id| self.forms.get(id).is_none_or(|forms| forms.is_empty());
-        let is_word = |id: Id| self.trees.kids(id).is_empty();
+    pub fn unknown(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+        let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
+        let is_word = |id: SqlNodeId| self.trees.kids(id).is_empty();
         self.trees.below(id).into_iter().find(|part| {
             empty(part) && !is_word(*part) && self.trees.kids(*part).iter().all(|kid| !empty(kid) || is_word(*kid))
         })
     }
 
     /// The ranges of rows that names stand for.
-    fn ranges<'f>(&'f self, forms: &'f [Form]) -> impl Iterator<Item = Form> + 'f {
+    fn ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
         let of_range = move |range: &'f str| {
             let names = forms.iter().filter(|form| form.is_name);
-            names.map(move |name| Form::range(range.replace("{}", &name.text), name.cost))
+            names.map(move |name| ExpressionText::range(range.replace("{}", &name.text), name.cost))
         };
         self.range.into_iter().flat_map(of_range)
     }
 
-    fn forms_of(&self, id: Id) -> Vec<Form> {
+    fn forms_of(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = self.leaf(id);
         let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
@@ -132,12 +132,12 @@ impl<'s> Search<'s> {
         }
         if let Some(inner) = self.left_out(id) {
             let forms = self.forms.get(&inner).into_iter().flat_map(|forms| forms.iter().cloned());
-            found.extend(forms.map(|form| Form { cost: form.cost + LEFT_OUT, ..form }));
+            found.extend(forms.map(|form| ExpressionText { cost: form.cost + LEFT_OUT, ..form }));
         }
         found
     }
 
-    fn pairs_of(&self, id: Id) -> Vec<Form> {
+    fn pairs_of(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = Vec::new();
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.criteria(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
@@ -145,32 +145,34 @@ impl<'s> Search<'s> {
         best(found, KEPT)
     }
 
-    fn of_pattern(&self, pattern: &Pattern, id: Id, found: &mut Vec<Form>) {
+    fn of_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
         let Some(bound) = pattern.matched(self.trees, id) else { return };
-        let mut choices: Vec<Vec<Form>> = Vec::with_capacity(bound.len());
+        let mut choices: Vec<Vec<ExpressionText>> = Vec::with_capacity(bound.len());
         for (bound, arg) in bound.into_iter().zip(&pattern.args) {
             let forms = match (bound, arg) {
-                (Some(Bound::Node(id)), _) => self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default(),
-                (Some(Bound::Criterion(id)), _) => self.pairs.get(&id).map(|forms| forms.to_vec()).unwrap_or_default(),
-                (Some(Bound::Number(digits)), Arg::Text(before, _, after)) => {
+                (Some(Binding::Node(id)), _) => self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default(),
+                (Some(Binding::Criterion(id)), _) => {
+                    self.pairs.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
+                }
+                (Some(Binding::Number(digits)), Arg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{digits}{after}"))]
                 }
-                (Some(Bound::Number(digits) | Bound::Text(digits)), Arg::Minus(_)) => {
+                (Some(Binding::Number(digits) | Binding::Text(digits)), Arg::Minus(_)) => {
                     vec![number(&digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned))]
                 }
-                (Some(Bound::Number(digits)), _) => vec![number(&digits)],
-                (Some(Bound::Text(text)), Arg::Wild(before, _)) => {
+                (Some(Binding::Number(digits)), _) => vec![number(&digits)],
+                (Some(Binding::Text(text)), Arg::Wild(before, _)) => {
                     vec![text_literal(&format!("{before}{}", wildcards_of_like(&text)))]
                 }
-                (Some(Bound::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => vec![number(&digits)],
-                (Some(Bound::Text(text)), Arg::Text(before, _, after)) => {
+                (Some(Binding::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => vec![number(&digits)],
+                (Some(Binding::Text(text)), Arg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
-                (None, Arg::Fixed(text)) => vec![Form::whole(text.clone(), 1)],
+                (None, Arg::Fixed(text)) => vec![ExpressionText::whole(text.clone(), 1)],
                 (None, Arg::Silent(ty)) => {
                     // They are looked for where all else was tried.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
-                    columns.next().map(|(name, _)| Form::name(name_of(name), 0)).into_iter().collect()
+                    columns.next().map(|(name, _)| ExpressionText::name(name_of(name), 0)).into_iter().collect()
                 }
                 _ => Vec::new(),
             };
@@ -197,7 +199,7 @@ impl<'s> Search<'s> {
             ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
         }
         for way in ways {
-            let args: Vec<Form> =
+            let args: Vec<ExpressionText> =
                 way.iter().zip(&choices).filter_map(|(at, choice)| choice.get(*at).cloned()).collect();
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
             found.extend(Some(()).filter(|()| length < LONGEST).and_then(|()| pattern.shape.with(&args)));
@@ -205,26 +207,26 @@ impl<'s> Search<'s> {
     }
 
     /// Names and literals.
-    fn leaf(&self, id: Id) -> Vec<Form> {
+    fn leaf(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
             let own = name_of(name);
             let plain = own == name;
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
-                forms.push(Form::whole(name.to_ascii_uppercase(), 1));
+                forms.push(ExpressionText::whole(name.to_ascii_uppercase(), 1));
             }
             if relation.is_none() && name == "null" {
-                forms.push(Form { strength: 4, ..Form::whole("1 / 0", 4) });
+                forms.push(ExpressionText { strength: 4, ..ExpressionText::whole("1 / 0", 4) });
             }
             if let Some(base) = self.base.filter(|_| relation.is_none()) {
-                forms.push(Form::name(format!("${{{base}.{name}}}"), 0));
+                forms.push(ExpressionText::name(format!("${{{base}.{name}}}"), 0));
             }
             if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
-                forms.push(Form::name(own.clone(), 1));
+                forms.push(ExpressionText::name(own.clone(), 1));
             }
             if let Some(relation) = relation {
                 let path = if plain { format!("{relation}.{name}") } else { format!("${{{relation}.{name}}}") };
-                forms.push(Form::name(path, if self.base.is_some() { 0 } else { 2 }));
+                forms.push(ExpressionText::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
@@ -232,19 +234,19 @@ impl<'s> Search<'s> {
                     true => format!("{base}[{frame}]"),
                     false => format!("${{{base}[{frame}]}}"),
                 };
-                forms.extend(base.filter(|base| !base.is_empty()).map(|base| Form::whole(framed(base), 3)));
+                forms.extend(base.filter(|base| !base.is_empty()).map(|base| ExpressionText::whole(framed(base), 3)));
             }
             return forms;
         }
         match (self.trees.label(id), self.trees.kids(id)) {
-            (Label::Number(number), _) => vec![self::number(number)],
-            (Label::Text(text, _), _) => vec![text_literal(text)],
-            (Label::Negative, [inner]) => match self.trees.label(*inner) {
-                Label::Number(number) => vec![self::number(&format!("-{number}"))],
+            (SqlLabel::Number(number), _) => vec![self::number(number)],
+            (SqlLabel::Text(text, _), _) => vec![text_literal(text)],
+            (SqlLabel::Negative, [inner]) => match self.trees.label(*inner) {
+                SqlLabel::Number(number) => vec![self::number(&format!("-{number}"))],
                 _ => Vec::new(),
             },
-            (Label::Typed, [_, text]) => match self.trees.label(*text) {
-                Label::Text(text, _) => date(text),
+            (SqlLabel::Typed, [_, text]) => match self.trees.label(*text) {
+                SqlLabel::Text(text, _) => date(text),
                 _ => Vec::new(),
             },
             _ => Vec::new(),
@@ -252,38 +254,38 @@ impl<'s> Search<'s> {
     }
 
     /// What the compiler may have put a conversion or a default around.
-    fn left_out(&self, id: Id) -> Option<Id> {
+    fn left_out(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let [name, first, ..] = self.trees.kids(id) else { return None };
-        let Label::Word(name) = self.trees.label(*name) else { return None };
+        let SqlLabel::Word(name) = self.trees.label(*name) else { return None };
         match (self.trees.label(id), name.as_str()) {
-            (Label::Call, "cast" | "try_cast" | "safe_cast") => self.trees.kids(*first).first().copied(),
-            (Label::Call, "coalesce" | "nullif" | "lower") => Some(*first),
+            (SqlLabel::Call, "cast" | "try_cast" | "safe_cast") => self.trees.kids(*first).first().copied(),
+            (SqlLabel::Call, "coalesce" | "nullif" | "lower") => Some(*first),
             _ => None,
         }
     }
 }
 
 /// A number, as formulas write it.
-fn number(digits: &str) -> Form {
+fn number(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') { 6 } else { super::expression_text::WHOLE };
-    Form { strength, ..Form::whole(digits, 1) }
+    ExpressionText { strength, ..ExpressionText::whole(digits, 1) }
 }
 
-fn date(text: &str) -> Vec<Form> {
+fn date(text: &str) -> Vec<ExpressionText> {
     let mut forms = vec![text_literal(text)];
     let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
     if let [Some(year), Some(month), Some(day)] = parts[..] {
-        forms.push(Form::whole(format!("DATE({year}, {month}, {day})"), 3));
+        forms.push(ExpressionText::whole(format!("DATE({year}, {month}, {day})"), 3));
     }
     forms
 }
 
 /// The simplest, each once.
-fn best(mut found: Vec<Form>, most: usize) -> Vec<Form> {
+fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
     found.sort_by(|a, b| (a.cost, a.text.len(), &a.text).cmp(&(b.cost, b.text.len(), &b.text)));
     let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
-    let is_kept = |form: &Form| {
+    let is_kept = |form: &ExpressionText| {
         if !seen.insert(form.text.clone()) {
             return false;
         }

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::file::File;
+use super::file::SqlFile;
 
 /// An item with what is around it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct ListItem {
     /// Layout and comments on the lines before the item; empty for a new item.
     pub lead: String,
     pub text: String,
@@ -28,7 +28,7 @@ enum Commas {
 pub(super) struct Separated {
     /// Layout between what begins the list and its first item.
     opening: String,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ListItem>,
     /// Layout after the last item.
     closing: String,
     has_last_comma: bool,
@@ -38,7 +38,7 @@ pub(super) struct Separated {
 
 impl Separated {
     /// Reads the items of a list, which are tokens of a file. The list is from byte `start` to byte `end`.
-    pub fn read(file: &File<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
+    pub fn read(file: &SqlFile<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
         let bytes = |item: &Range<usize>| file.bytes(item);
         let firsts: Vec<usize> = items.iter().map(|item| bytes(item).start).chain([end]).collect();
         let gap = |at: usize| -> &str {
@@ -79,7 +79,7 @@ impl Separated {
             let (tail, rest) = plain.split_at(plain.find('\n').unwrap_or(0));
             let tail = if tail.trim().is_empty() { "" } else { tail };
             let text = file.text(item).to_owned();
-            list.entries.push(Entry { lead: std::mem::take(&mut lead), text, tail: tail.to_owned() });
+            list.entries.push(ListItem { lead: std::mem::take(&mut lead), text, tail: tail.to_owned() });
             if at < inner {
                 lead = rest.to_owned();
             } else {
@@ -91,7 +91,7 @@ impl Separated {
     }
 
     /// Writes other entries in the layout of this list.
-    pub fn write(&self, out: &mut String, entries: &[Entry]) {
+    pub fn write(&self, out: &mut String, entries: &[ListItem]) {
         let usual = self.usual_lead();
         let mut is_open = false;
         for (at, entry) in entries.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Probes of what only a worksheet has: lookups, pivots and totals.
 
-use super::expression_text::{Shape, name_of};
+use super::expression_text::{ExpressionShape, name_of};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
-use super::tree::{Id, Label, Trees};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::either_way;
 use crate::model::outline::SheetOutline;
 
@@ -16,7 +16,7 @@ const TOTALS: usize = 12;
 /// What looks at the cells of a pivoted sheet, and what names cells by their letters.
 pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
-    let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: Shape::words(words), args });
+    let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: ExpressionShape::words(words), args });
     for letter in letters(sheet) {
         for row in [ROW, NUMBERS[0]] {
             put(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
@@ -48,7 +48,7 @@ pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
             for (rows, height) in [(-1, 2), (0, 1), (-2, 3), (0, 2), (-1, 1)] {
                 for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
                     let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
-                    all.push(Probe { shape: Shape::Words(words), args: vec![name.clone()] });
+                    all.push(Probe { shape: ExpressionShape::Words(words), args: vec![name.clone()] });
                 }
             }
         }
@@ -59,7 +59,7 @@ pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
 /// The totals of a sheet's measures.
 pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
     let mut all = Vec::new();
-    let mut put = |words: String| all.push(Probe { shape: Shape::Words(words), args: Vec::new() });
+    let mut put = |words: String| all.push(Probe { shape: ExpressionShape::Words(words), args: Vec::new() });
     for name in sheet.columns.iter().take(TOTALS) {
         for kind in ["column_total", "row_total", "grand_total"] {
             put(format!("${{{name}:{kind}}}"));
@@ -89,7 +89,7 @@ fn wilds() -> impl Iterator<Item = &'static str> {
 
 /// Columns that may be looked in, of the sheet itself or of a tab.
 #[derive(Default)]
-pub(super) struct Looked {
+pub(super) struct SheetLookup {
     /// `'Targets'!`; nothing for the sheet itself.
     tab: String,
     columns: Vec<String>,
@@ -102,17 +102,18 @@ pub(super) struct Looked {
     ways: Vec<&'static str>,
 }
 
-impl Looked {
+impl SheetLookup {
     /// What the joins of an expression may look up in these columns.
-    pub fn of(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[Id])) -> Self {
+    pub fn of(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
         let mut looked = Self { tab, columns, keys, ..Self::default() };
         for part in parts {
-            let (Label::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else { continue };
-            let names = |id: Id| trees.below(id).into_iter().filter_map(|part| Some(trees.column(part)?.1.to_owned()));
+            let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else { continue };
+            let names =
+                |id: SqlNodeId| trees.below(id).into_iter().filter_map(|part| Some(trees.column(part)?.1.to_owned()));
             looked.given.extend(names(*value));
             looked.sought.extend(names(*on).chain(names(*rows)));
         }
-        let has = |op: &str| parts.iter().any(|part| matches!(trees.label(*part), Label::Op(other) if other == op));
+        let has = |op: &str| parts.iter().any(|part| matches!(trees.label(*part), SqlLabel::Op(other) if other == op));
         let ways = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
         looked.ways = ways.into_iter().filter(|(is_there, _)| *is_there).map(|(_, way)| way).collect();
         looked
@@ -135,7 +136,8 @@ impl Looked {
                 forms.push(found);
             }
         }
-        let probe = |words: &String, key: &Arg| Probe { shape: Shape::words(&**words), args: vec![key.clone()] };
+        let probe =
+            |words: &String, key: &Arg| Probe { shape: ExpressionShape::words(&**words), args: vec![key.clone()] };
         forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
     }
 
@@ -146,11 +148,17 @@ impl Looked {
             for start in &self.keys {
                 for days in either_way(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];
-                    all.push(Probe { shape: Shape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")), args });
+                    all.push(Probe {
+                        shape: ExpressionShape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
+                        args,
+                    });
                 }
                 for end in &self.keys {
                     let args = vec![start.clone(), end.clone()];
-                    all.push(Probe { shape: Shape::Words(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")), args });
+                    all.push(Probe {
+                        shape: ExpressionShape::Words(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
+                        args,
+                    });
                 }
             }
         }
@@ -164,7 +172,7 @@ impl Looked {
         for sought in self.ranges(&self.sought) {
             for given in self.ranges(&self.given).iter().filter(|given| **given != sought) {
                 for (wild, other) in wilds().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
-                    let words = Shape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
+                    let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
                     all.push(Probe { shape: words, args: vec![Arg::Wild("", wild), other.clone()] });
                 }
             }
@@ -185,7 +193,7 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
     let mut all = Vec::new();
     for Probe { shape, args } in found {
-        let (Shape::Words(words), [key, ..]) = (shape, args.as_slice()) else { continue };
+        let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else { continue };
         let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
         let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else { continue };
         let (sought, way) = match found.rsplit_once(", ") {
@@ -195,24 +203,25 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
         };
         for other in &others {
             let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
-            all.push(Probe { shape: Shape::Words(words), args: vec![key.clone(), other.clone()] });
+            all.push(Probe { shape: ExpressionShape::Words(words), args: vec![key.clone(), other.clone()] });
         }
     }
     all
 }
 
 /// Literals that may be looked for, by what stands in an expression.
-pub(super) fn literal_keys(trees: &Trees, parts: &[Id]) -> Vec<Arg> {
-    let has = |is_it: &dyn Fn(&Label) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
-    let number = |label: &Label, point: bool| matches!(label, Label::Number(number) if number.contains('.') == point);
-    let negative = has(&|label| *label == Label::Negative);
+pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
+    let has = |is_it: &dyn Fn(&SqlLabel) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
+    let number =
+        |label: &SqlLabel, point: bool| matches!(label, SqlLabel::Number(number) if number.contains('.') == point);
+    let negative = has(&|label| *label == SqlLabel::Negative);
     // `date '2024-01-31'`, or a cast of such a text.
-    let is_date = |label: &Label| match label {
-        Label::Text(text, _) => text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 2,
-        label => *label == Label::Typed,
+    let is_date = |label: &SqlLabel| match label {
+        SqlLabel::Text(text, _) => text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 2,
+        label => *label == SqlLabel::Typed,
     };
     let keys = [
-        (has(&|label| matches!(label, Label::Text(..))), Arg::Text("", TEXTS[0], "")),
+        (has(&|label| matches!(label, SqlLabel::Text(..))), Arg::Text("", TEXTS[0], "")),
         (has(&|label| number(label, false)), Arg::Number(NUMBERS[0])),
         (negative, Arg::Minus(NUMBERS[0])),
         (has(&|label| number(label, true)), Arg::Number(POINTS[0])),

@@ -4,20 +4,20 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::compiler::Compiler;
-use crate::model::outline::{Outline, Placed, outline};
-use crate::yaml::{self, Node, Style};
+use crate::model::outline::{Placed, SpecOutline, outline};
+use crate::yaml::{self, Node, YamlStyle};
 
 /// Why a spec is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct Refusal {
+pub struct EditRefusal {
     /// The line of the spec, from 1.
     pub line: usize,
     /// What is the matter there.
     pub reason: String,
 }
 
-impl Refusal {
+impl EditRefusal {
     fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
         let before = source.get(..at).unwrap_or(source);
         Self { line: before.bytes().filter(|b| *b == b'\n').count() + 1, reason: reason.into() }
@@ -41,26 +41,26 @@ impl Refusal {
 ///
 /// The spec cannot be read; there is no such definition, or several; a comment stands inside the formula; the formula
 /// cannot be written there.
-pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, Refusal> {
-    let read = Read::new(spec)?;
+pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
+    let read = SpecPosition::new(spec)?;
     let (_, placed) = read.definition(step, definition)?;
     read.with(placed, formula)
 }
 
 /// A spec that was read.
-pub(super) struct Read<'s> {
+pub(super) struct SpecPosition<'s> {
     pub source: &'s str,
     root: Node,
-    pub outline: Outline,
+    pub outline: SpecOutline,
 }
 
-impl<'s> Read<'s> {
-    pub fn new(source: &'s str) -> Result<Self, Refusal> {
+impl<'s> SpecPosition<'s> {
+    pub fn new(source: &'s str) -> Result<Self, EditRefusal> {
         let root = yaml::read(source, &mut Vec::new());
-        let root = root.map_err(|fault| Refusal::at(source, fault.span().start as usize, fault.message()))?;
-        let root = root.ok_or_else(|| Refusal::at(source, 0, "the spec is empty"))?;
+        let root = root.map_err(|fault| EditRefusal::at(source, fault.span().start as usize, fault.message()))?;
+        let root = root.ok_or_else(|| EditRefusal::at(source, 0, "the spec is empty"))?;
         let outline = outline(&root, source, &Compiler::default());
-        let outline = outline.ok_or_else(|| Refusal::at(source, 0, "this is no spec"))?;
+        let outline = outline.ok_or_else(|| EditRefusal::at(source, 0, "this is no spec"))?;
         Ok(Self { source, root, outline })
     }
 
@@ -86,7 +86,7 @@ impl<'s> Read<'s> {
     }
 
     /// A definition, with the place of its step.
-    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &Placed), Refusal> {
+    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &Placed), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own: &Option<String>| {
             step.is_none_or(|step| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(step)))
@@ -97,15 +97,15 @@ impl<'s> Read<'s> {
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
             (Some((_, one)), Some(_)) => {
-                Err(Refusal::at(self.source, one.at.start as usize, format!("`{name}` is defined more than once")))
+                Err(EditRefusal::at(self.source, one.at.start as usize, format!("`{name}` is defined more than once")))
             }
-            (None, _) => Err(Refusal::at(self.source, 0, format!("`{name}` is not defined"))),
+            (None, _) => Err(EditRefusal::at(self.source, 0, format!("`{name}` is not defined"))),
         }
     }
 
     /// The spec with another formula there.
-    pub fn with(&self, placed: &Placed, formula: &str) -> Result<String, Refusal> {
-        let refuse = |reason: &str| Refusal::at(self.source, placed.at.start as usize, reason);
+    pub fn with(&self, placed: &Placed, formula: &str) -> Result<String, EditRefusal> {
+        let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
         if placed.has_comment {
             return Err(refuse("a comment stands inside of the formula, which would be lost"));
         }
@@ -117,13 +117,13 @@ impl<'s> Read<'s> {
         let whole = |text: String| self.spliced(scalar.start, scalar.end, &text);
         let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
         let candidates = match (placed.style, placed.alone) {
-            (Style::Block, _) => vec![inside(formula.to_owned())],
-            (Style::Plain, true) => {
+            (YamlStyle::Block, _) => vec![inside(formula.to_owned())],
+            (YamlStyle::Plain, true) => {
                 vec![whole(formula.to_owned()), whole(format!("'{}'", formula.replace('\'', "''"))), whole(double)]
             }
-            (Style::Plain, false) => vec![inside(formula.to_owned())],
-            (Style::Single, _) => vec![inside(formula.replace('\'', "''"))],
-            (Style::Double, _) => vec![inside(formula.replace('\\', "\\\\").replace('"', "\\\""))],
+            (YamlStyle::Plain, false) => vec![inside(formula.to_owned())],
+            (YamlStyle::Single, _) => vec![inside(formula.replace('\'', "''"))],
+            (YamlStyle::Double, _) => vec![inside(formula.replace('\\', "\\\\").replace('"', "\\\""))],
         };
         let found = candidates.into_iter().flatten().find(|text| self.is_meant(text, placed, formula));
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
@@ -134,10 +134,10 @@ impl<'s> Read<'s> {
         let (at, scalar) = (placed.at, placed.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
         match (placed.style, placed.alone) {
-            (Style::Plain, true) => self.spliced(scalar.start, scalar.end, &format!("\"{}\"", double())),
-            (Style::Block, _) | (Style::Plain, false) => self.spliced(at.start, at.end, formula),
-            (Style::Single, _) => self.spliced(at.start, at.end, &formula.replace('\'', "''")),
-            (Style::Double, _) => self.spliced(at.start, at.end, &double()),
+            (YamlStyle::Plain, true) => self.spliced(scalar.start, scalar.end, &format!("\"{}\"", double())),
+            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.spliced(at.start, at.end, formula),
+            (YamlStyle::Single, _) => self.spliced(at.start, at.end, &formula.replace('\'', "''")),
+            (YamlStyle::Double, _) => self.spliced(at.start, at.end, &double()),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'s> Read<'s> {
 
     /// Whether a text says what this one does, but for that formula.
     fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
-        let Ok(other) = Read::new(text) else { return false };
+        let Ok(other) = SpecPosition::new(text) else { return false };
         let (mine, theirs) = (&self.outline.steps, &other.outline.steps);
         let same_steps = mine.len() == theirs.len()
             && mine.iter().zip(theirs).all(|(a, b)| {

@@ -6,10 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::file::File;
-use super::spec_edit::Read;
+use super::file::SqlFile;
+use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
-use crate::dbt::tokens::{Kind, Token, tokens};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 
 /// What is replaced in the SQL may be so many things.
 const PAIRS: usize = 4;
@@ -17,7 +17,7 @@ const PAIRS: usize = 4;
 const TRIED: usize = 64;
 
 /// A replacement in the text of the spec.
-type Change = (Range<usize>, String);
+type Substitution = (Range<usize>, String);
 
 /// The spec that makes the SQL which was found for a model, where that differs from what is made now by words, numbers,
 /// texts or signs that stand in formulas, `where`, `having`, `order_by` or `limit`. None where no such spec is found.
@@ -36,32 +36,32 @@ type Change = (Range<usize>, String);
 /// ```
 #[must_use]
 pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
-    let read = Read::new(spec).ok()?;
+    let read = SpecPosition::new(spec).ok()?;
     let compiled = |text: &str| compiler.compile_spec_at(text, path).model_sql().map(str::to_owned);
     let written = compiled(spec)?;
     let dialect = compiler.options.dialect;
-    let (written, found) = (File::read(&written, dialect), File::read(found, dialect));
+    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
     let pairs = pairs(&written, &found)?;
     let own = read.named();
-    let words: Vec<Token> = tokens(spec, dialect);
+    let words: Vec<SqlToken> = tokens(spec, dialect);
     let places = read.formulas();
-    let words: Vec<Token> =
+    let words: Vec<SqlToken> =
         words.into_iter().filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end)).collect();
-    let choices: Vec<Vec<Vec<Change>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
+    let choices: Vec<Vec<Vec<Substitution>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
     // What has no word in the spec was not said by it.
     if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
         return None;
     }
     let most: usize = choices.iter().map(Vec::len).product();
     for number in 0..most.min(TRIED) {
-        let mut changes: Vec<&Change> = Vec::new();
+        let mut changes: Vec<&Substitution> = Vec::new();
         let mut rest = number;
         for all in &choices {
             changes.extend(all.get(rest % all.len()).into_iter().flatten());
             rest /= all.len();
         }
         let Some(text) = replaced(spec, changes) else { continue };
-        if compiled(&text).is_some_and(|sql| is_alike(&File::read(&sql, dialect), &found, &own)) {
+        if compiled(&text).is_some_and(|sql| is_alike(&SqlFile::read(&sql, dialect), &found, &own)) {
             return Some(text);
         }
     }
@@ -69,7 +69,7 @@ pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &st
 }
 
 /// The replaced words, each with its replacement; `None` if the texts differ in more than that.
-fn pairs<'s>(written: &File<'s>, found: &File<'s>) -> Option<Vec<(Word<'s>, Word<'s>)>> {
+fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
     if written.tokens.len() != found.tokens.len() {
         return None;
     }
@@ -78,10 +78,10 @@ fn pairs<'s>(written: &File<'s>, found: &File<'s>) -> Option<Vec<(Word<'s>, Word
         if a.key(written.source) == b.key(found.source) {
             continue;
         }
-        if a.kind != b.kind || matches!(a.kind, Kind::Jinja | Kind::Quoted) {
+        if a.kind != b.kind || matches!(a.kind, SqlTokenKind::Jinja | SqlTokenKind::Quoted) {
             return None;
         }
-        let pair = (Word::of(*a, written.source), Word::of(*b, found.source));
+        let pair = (SqlWord::of(*a, written.source), SqlWord::of(*b, found.source));
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
@@ -91,15 +91,15 @@ fn pairs<'s>(written: &File<'s>, found: &File<'s>) -> Option<Vec<(Word<'s>, Word
 
 /// A token with its text; of a text what is inside of the quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Word<'s> {
-    kind: Kind,
+struct SqlWord<'s> {
+    kind: SqlTokenKind,
     text: &'s str,
 }
 
-impl<'s> Word<'s> {
-    fn of(token: Token, source: &'s str) -> Self {
+impl<'s> SqlWord<'s> {
+    fn of(token: SqlToken, source: &'s str) -> Self {
         let text = token.text(source);
-        let is_quoted = matches!(token.kind, Kind::Text | Kind::Quoted);
+        let is_quoted = matches!(token.kind, SqlTokenKind::Text | SqlTokenKind::Quoted);
         let inside = || text.get(1..text.len().checked_sub(1)?);
         Self { kind: token.kind, text: if is_quoted { inside().unwrap_or(text) } else { text } }
     }
@@ -114,19 +114,21 @@ impl<'s> Word<'s> {
 }
 
 /// The ways to say in the spec what a person said in the SQL: everywhere, or in one place.
-fn choices(spec: &str, words: &[Token], a: &Word<'_>, b: &Word<'_>) -> Vec<Vec<Change>> {
-    let mut found: Vec<Change> = Vec::new();
+fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
+    let mut found: Vec<Substitution> = Vec::new();
     for token in words {
-        let word = Word::of(*token, spec);
+        let word = SqlWord::of(*token, spec);
         let text = match (a.kind, word.kind) {
             // Texts of formulas stand in the quotes of SQL's names.
-            (Kind::Text, Kind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
-            (Kind::Text, Kind::Number) => match (a.number(), b.number()) {
+            (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
+            (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number(), b.number()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
                 _ => continue,
             },
-            (Kind::Number | Kind::Sign, kind) if kind == a.kind && word.text == a.text => b.text.to_owned(),
-            (Kind::Word, Kind::Word) if word.text.eq_ignore_ascii_case(a.text) => {
+            (SqlTokenKind::Number | SqlTokenKind::Sign, kind) if kind == a.kind && word.text == a.text => {
+                b.text.to_owned()
+            }
+            (SqlTokenKind::Word, SqlTokenKind::Word) if word.text.eq_ignore_ascii_case(a.text) => {
                 let is_upper = word.text.chars().all(|c| !c.is_lowercase());
                 if is_upper { b.text.to_ascii_uppercase() } else { b.text.to_owned() }
             }
@@ -138,14 +140,14 @@ fn choices(spec: &str, words: &[Token], a: &Word<'_>, b: &Word<'_>) -> Vec<Vec<C
         }
         found.push((token.start..token.end, text));
     }
-    let mut all: Vec<Vec<Change>> = vec![found.clone()];
+    let mut all: Vec<Vec<Substitution>> = vec![found.clone()];
     if found.len() > 1 {
         all.extend(found.into_iter().map(|one| vec![one]));
     }
     all
 }
 
-fn replaced(spec: &str, mut changes: Vec<&Change>) -> Option<String> {
+fn replaced(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
     changes.sort_by_key(|(at, _)| at.start);
     changes.dedup();
     let mut out = String::with_capacity(spec.len());
@@ -160,13 +162,13 @@ fn replaced(spec: &str, mut changes: Vec<&Change>) -> Option<String> {
 }
 
 /// Whether both say the same, helper columns by whatever names.
-fn is_alike(made: &File<'_>, found: &File<'_>, own: &HashSet<String>) -> bool {
+fn is_alike(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
     if made.tokens.len() != found.tokens.len() {
         return false;
     }
-    let helpers = |file: &File<'_>| -> HashSet<String> {
+    let helpers = |file: &SqlFile<'_>| -> HashSet<String> {
         let pairs = file.tokens.iter().zip(file.tokens.iter().skip(1));
-        let named = pairs.filter(|(a, b)| a.key(file.source) == "as" && b.kind == Kind::Word);
+        let named = pairs.filter(|(a, b)| a.key(file.source) == "as" && b.kind == SqlTokenKind::Word);
         named.map(|(_, b)| b.key(file.source).into_owned()).filter(|name| !own.contains(name)).collect()
     };
     let (ours, theirs) = (helpers(made), helpers(found));

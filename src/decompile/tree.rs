@@ -3,11 +3,11 @@
 use rustc_hash::FxHashMap;
 
 /// A node's place.
-pub(super) type Id = u32;
+pub(super) type SqlNodeId = u32;
 
 /// What a node is; of leaves, with what they say.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Label {
+pub(super) enum SqlLabel {
     /// A keyword, a bare name or a sign, in small letters.
     Word(String),
     /// A name in quotes, without them.
@@ -52,27 +52,27 @@ pub(super) enum Label {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Node {
-    pub label: Label,
-    pub kids: Vec<Id>,
+pub(super) struct SqlNode {
+    pub label: SqlLabel,
+    pub kids: Vec<SqlNodeId>,
 }
 
 /// All nodes; children stand before their parents.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trees {
-    nodes: Vec<Node>,
+    nodes: Vec<SqlNode>,
     /// How many levels each node has.
     heights: Vec<u32>,
-    places: FxHashMap<Node, Id>,
+    places: FxHashMap<SqlNode, SqlNodeId>,
 }
 
 impl Trees {
-    pub fn add(&mut self, label: Label, kids: Vec<Id>) -> Id {
-        let node = Node { label, kids };
+    pub fn add(&mut self, label: SqlLabel, kids: Vec<SqlNodeId>) -> SqlNodeId {
+        let node = SqlNode { label, kids };
         if let Some(id) = self.places.get(&node) {
             return *id;
         }
-        let id = self.nodes.len() as Id;
+        let id = self.nodes.len() as SqlNodeId;
         let height = node.kids.iter().map(|kid| self.height(*kid)).max().unwrap_or(0) + 1;
         self.heights.push(height);
         self.nodes.push(node.clone());
@@ -80,34 +80,36 @@ impl Trees {
         id
     }
 
-    pub fn leaf(&mut self, label: Label) -> Id {
+    pub fn leaf(&mut self, label: SqlLabel) -> SqlNodeId {
         self.add(label, Vec::new())
     }
 
-    pub fn word(&mut self, word: &str) -> Id {
-        self.leaf(Label::Word(word.to_owned()))
+    pub fn word(&mut self, word: &str) -> SqlNodeId {
+        self.leaf(SqlLabel::Word(word.to_owned()))
     }
 
     /// How many levels it has: what walks down recurses so deep.
-    pub fn height(&self, id: Id) -> u32 {
+    pub fn height(&self, id: SqlNodeId) -> u32 {
         self.heights.get(id as usize).copied().unwrap_or(0)
     }
 
-    pub fn label(&self, id: Id) -> &Label {
-        self.nodes.get(id as usize).map_or(&Label::Nothing, |node| &node.label)
+    pub fn label(&self, id: SqlNodeId) -> &SqlLabel {
+        self.nodes.get(id as usize).map_or(&SqlLabel::Nothing, |node| &node.label)
     }
 
-    pub fn kids(&self, id: Id) -> &[Id] {
+    pub fn kids(&self, id: SqlNodeId) -> &[SqlNodeId] {
         self.nodes.get(id as usize).map_or(&[], |node| &node.kids)
     }
 
     /// The column that a node is, bare or behind its relation.
-    pub fn column(&self, id: Id) -> Option<(Option<&str>, &str)> {
+    pub fn column(&self, id: SqlNodeId) -> Option<(Option<&str>, &str)> {
         match (self.label(id), self.kids(id)) {
-            (Label::Word(name) | Label::Quoted(name), []) => Some((None, name)),
-            (Label::Field, [relation, name]) => {
-                let (Label::Word(relation) | Label::Quoted(relation)) = self.label(*relation) else { return None };
-                let (Label::Word(name) | Label::Quoted(name)) = self.label(*name) else { return None };
+            (SqlLabel::Word(name) | SqlLabel::Quoted(name), []) => Some((None, name)),
+            (SqlLabel::Field, [relation, name]) => {
+                let (SqlLabel::Word(relation) | SqlLabel::Quoted(relation)) = self.label(*relation) else {
+                    return None;
+                };
+                let (SqlLabel::Word(name) | SqlLabel::Quoted(name)) = self.label(*name) else { return None };
                 Some((Some(relation), name))
             }
             _ => None,
@@ -115,17 +117,17 @@ impl Trees {
     }
 
     /// A column without its relation.
-    pub fn bare(&self, id: Id) -> Id {
+    pub fn bare(&self, id: SqlNodeId) -> SqlNodeId {
         match (self.label(id), self.kids(id)) {
-            (Label::Field, [_, name]) => *name,
+            (SqlLabel::Field, [_, name]) => *name,
             _ => id,
         }
     }
 
     /// Every node below and including one, each once, children first.
-    pub fn below(&self, id: Id) -> Vec<Id> {
+    pub fn below(&self, id: SqlNodeId) -> Vec<SqlNodeId> {
         let mut found = vec![id];
-        let mut seen: rustc_hash::FxHashSet<Id> = found.iter().copied().collect();
+        let mut seen: rustc_hash::FxHashSet<SqlNodeId> = found.iter().copied().collect();
         let mut at = 0;
         while let Some(next) = found.get(at).copied() {
             found.extend(self.kids(next).iter().copied().filter(|kid| seen.insert(*kid)));
@@ -136,33 +138,33 @@ impl Trees {
     }
 
     /// What a person calls the construct of a node.
-    pub fn construct(&self, id: Id) -> String {
+    pub fn construct(&self, id: SqlNodeId) -> String {
         let first = self.kids(id).first().copied();
         match self.label(id) {
-            Label::Word(word) | Label::Number(word) | Label::Jinja(word) => format!("`{word}`"),
-            Label::Quoted(name) => format!("`\"{name}\"`"),
-            Label::Text(text, _) => format!("the text '{text}'"),
-            Label::Op(op) => format!("the operator `{op}`"),
-            Label::Not => "`not`".to_owned(),
-            Label::Negative => "a minus".to_owned(),
-            Label::Call => match first.map(|name| self.label(name)) {
-                Some(Label::Word(name)) => format!("the function `{name}`"),
+            SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word) => format!("`{word}`"),
+            SqlLabel::Quoted(name) => format!("`\"{name}\"`"),
+            SqlLabel::Text(text, _) => format!("the text '{text}'"),
+            SqlLabel::Op(op) => format!("the operator `{op}`"),
+            SqlLabel::Not => "`not`".to_owned(),
+            SqlLabel::Negative => "a minus".to_owned(),
+            SqlLabel::Call => match first.map(|name| self.label(name)) {
+                Some(SqlLabel::Word(name)) => format!("the function `{name}`"),
                 _ => "a function".to_owned(),
             },
-            Label::Field => "a name behind a point".to_owned(),
-            Label::Typed => "a literal with a type".to_owned(),
-            Label::Case | Label::Switch => "`case`".to_owned(),
-            Label::Behind(what) => format!("`{what}`"),
-            Label::In => "`in`".to_owned(),
-            Label::Between => "`between`".to_owned(),
-            Label::Subscript => "an element of a list".to_owned(),
-            Label::Row => "words side by side".to_owned(),
-            Label::Group => "what stands in brackets".to_owned(),
-            Label::Bracket => "a list in brackets".to_owned(),
-            Label::Joined(_) => "a value of joined rows".to_owned(),
-            Label::Rows => "which rows are joined".to_owned(),
-            Label::Clause(clause) => format!("`{clause}`"),
-            Label::Nothing => "nothing".to_owned(),
+            SqlLabel::Field => "a name behind a point".to_owned(),
+            SqlLabel::Typed => "a literal with a type".to_owned(),
+            SqlLabel::Case | SqlLabel::Switch => "`case`".to_owned(),
+            SqlLabel::Behind(what) => format!("`{what}`"),
+            SqlLabel::In => "`in`".to_owned(),
+            SqlLabel::Between => "`between`".to_owned(),
+            SqlLabel::Subscript => "an element of a list".to_owned(),
+            SqlLabel::Row => "words side by side".to_owned(),
+            SqlLabel::Group => "what stands in brackets".to_owned(),
+            SqlLabel::Bracket => "a list in brackets".to_owned(),
+            SqlLabel::Joined(_) => "a value of joined rows".to_owned(),
+            SqlLabel::Rows => "which rows are joined".to_owned(),
+            SqlLabel::Clause(clause) => format!("`{clause}`"),
+            SqlLabel::Nothing => "nothing".to_owned(),
         }
     }
 }

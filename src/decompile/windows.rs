@@ -1,6 +1,6 @@
 //! Probes of what looks at other rows: they are compiled in the step of the definition, whose order and partitions they have.
 
-use super::expression_text::Shape;
+use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 
 /// So many names are put into what one pattern serves as well.
@@ -13,10 +13,10 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(SINGLE) {
         for number in either_way(NUMBERS[0]) {
-            all.push(Probe { shape: Shape::Call("OFFSET"), args: vec![name.clone(), number] });
+            all.push(Probe { shape: ExpressionShape::Call("OFFSET"), args: vec![name.clone(), number] });
         }
         for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
-            all.push(Probe { shape: Shape::Call(call), args: vec![name.clone()] });
+            all.push(Probe { shape: ExpressionShape::Call(call), args: vec![name.clone()] });
         }
         for words in [
             "OFFSET({0}, 0)",
@@ -25,22 +25,25 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             "OMNI_RANK({0}, {0}:{0}, TRUE)",
             "PERCENTRANK({0}:{0}, {0})",
         ] {
-            all.push(Probe { shape: Shape::words(words), args: vec![name.clone()] });
+            all.push(Probe { shape: ExpressionShape::words(words), args: vec![name.clone()] });
         }
     }
     // The rows that have what this one has.
     for (at, name) in names.iter().enumerate().take(NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
-            all.push(Probe { shape: Shape::Words(format!("COUNTIF({range}, {{0}})")), args: vec![name.clone()] });
+            all.push(Probe {
+                shape: ExpressionShape::Words(format!("COUNTIF({range}, {{0}})")),
+                args: vec![name.clone()],
+            });
             for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != at) {
                 for call in ["SUMIF", "AVERAGEIF"] {
                     let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
-                    all.push(Probe { shape: Shape::Words(words), args: vec![name.clone(), value.clone()] });
+                    all.push(Probe { shape: ExpressionShape::Words(words), args: vec![name.clone(), value.clone()] });
                 }
             }
         }
     }
-    all.push(Probe { shape: Shape::words("ROW()"), args: Vec::new() });
+    all.push(Probe { shape: ExpressionShape::words("ROW()"), args: Vec::new() });
     all
 }
 
@@ -50,7 +53,8 @@ pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     let pairs =
         names.clone().flat_map(|value| names.clone().filter(move |nth| *nth != value).map(move |nth| (value, nth)));
     let calls = pairs.flat_map(|(value, nth)| {
-        ["LARGE", "SMALL"].map(|name| Probe { shape: Shape::Call(name), args: vec![value.clone(), nth.clone()] })
+        ["LARGE", "SMALL"]
+            .map(|name| Probe { shape: ExpressionShape::Call(name), args: vec![value.clone(), nth.clone()] })
     });
     calls.collect()
 }
@@ -101,13 +105,13 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
     let mut all = Vec::new();
     for name in names.iter().take(NAMES) {
         for call in TOTALS.into_iter().take(7) {
-            all.push(Probe { shape: Shape::Call(call), args: vec![name.clone()] });
+            all.push(Probe { shape: ExpressionShape::Call(call), args: vec![name.clone()] });
         }
     }
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
     for name in names.iter().take(2) {
         let mut put = |words: String, args: Vec<Arg>| {
-            all.push(Probe { shape: Shape::Words(words), args: [vec![name.clone()], args].concat() });
+            all.push(Probe { shape: ExpressionShape::Words(words), args: [vec![name.clone()], args].concat() });
         };
         for call in TOTALS {
             for (range, count) in &all_ranges {
@@ -135,7 +139,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
                         let one = range.replace("{n}", "{2}");
                         let words = format!("{call}({one}, {})", one.replace("{0}", "{1}"));
                         let args = [first.clone(), second.clone()].into_iter().chain(number).collect();
-                        all.push(Probe { shape: Shape::Words(words), args });
+                        all.push(Probe { shape: ExpressionShape::Words(words), args });
                     }
                 }
             }

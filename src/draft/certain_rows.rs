@@ -1,27 +1,27 @@
 //! The rows that come out of an example: the columns whose values are certain.
 
 use super::coverage::only;
-use super::mutation_score::Judge;
+use super::mutation_score::MutationScorer;
 use super::rows::Data;
-use crate::interpret::trace::Seen;
+use crate::interpret::trace::TraceEvents;
 use crate::interpret::uncertainty::Noise;
 use crate::interpret::value::Value;
 
 /// A value that other days change.
 pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
 
-pub struct Example {
+pub struct DraftedExample {
     pub data: Data,
     /// The columns that rows are expected of, and their values by row.
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
     /// Columns that are left out, and why.
     pub left_out: Vec<(String, &'static str)>,
-    pub seen: Seen,
+    pub seen: TraceEvents,
 }
 
 /// None where nothing is certain.
-pub fn example(judge: &Judge<'_>, data: &Data) -> Option<Example> {
+pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample> {
     let seen = judge.judge(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for column in &judge.columns {
@@ -35,11 +35,11 @@ pub fn example(judge: &Judge<'_>, data: &Data) -> Option<Example> {
     }
     let count = values.first().map(Vec::len)?;
     let row = |at: usize| values.iter().map(|of| of.get(at).cloned().unwrap_or(Value::Null)).collect();
-    Some(Example { data: data.clone(), columns, rows: (0..count).map(row).collect(), left_out, seen })
+    Some(DraftedExample { data: data.clone(), columns, rows: (0..count).map(row).collect(), left_out, seen })
 }
 
 /// The values of a column, where they are the same whatever happens to last bits, and on every day.
-fn settled(judge: &Judge<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
+fn settled(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;
     for (day, spec) in judge.whole.iter().enumerate() {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::constants::{Base, Constants};
+use super::constants::{ComparedBase, Constants};
 use crate::Type;
 use crate::interpret::calendar::days;
 use crate::interpret::exact::Exact;
 use crate::interpret::from_ast::folded;
-use crate::interpret::spec::{By, Keep, Spec};
+use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::interpret::value::{DAY, Value};
 use crate::model::CompiledSpec;
-use crate::model::interpreter_input::{Given, Interpreted};
+use crate::model::interpreter_input::{InputRelation, Interpreted};
 use crate::schema::Column;
 
 /// A column of a relation, with the values that are tried.
@@ -42,7 +42,7 @@ pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 const AMOUNTS: [f64; 8] = [100.0, 50.0, 200.0, 400.0, 25.0, 800.0, 0.0, -50.0];
 
 /// The slots of each relation.
-pub fn slots(main: &Interpreted, others: &[Spec], compiled: &CompiledSpec) -> Result<Vec<Vec<Slot>>, String> {
+pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSpec) -> Result<Vec<Vec<Slot>>, String> {
     let mut constants = Constants::of(&main.spec);
     for other in others {
         // What hangs on the day is no constant.
@@ -70,7 +70,7 @@ pub fn slots(main: &Interpreted, others: &[Spec], compiled: &CompiledSpec) -> Re
 }
 
 /// The columns that a relation is known to have; without a schema those that formulas read.
-fn columns(given: &Given, main: &Interpreted, compiled: &CompiledSpec) -> Vec<Column> {
+fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -> Vec<Column> {
     if let Some(relation) = &given.known {
         return relation.columns().to_vec();
     }
@@ -91,7 +91,7 @@ fn columns(given: &Given, main: &Interpreted, compiled: &CompiledSpec) -> Vec<Co
 }
 
 /// What tells the rows of a relation apart, where a step walks over them one by one.
-fn key_of(given: &Given, main: &Interpreted) -> Vec<String> {
+fn key_of(given: &InputRelation, main: &Interpreted) -> Vec<String> {
     let mut read = main.spec.from.as_str();
     let mut walked = false;
     for step in &main.spec.steps {
@@ -105,12 +105,12 @@ fn key_of(given: &Given, main: &Interpreted) -> Vec<String> {
     }
 }
 
-fn keeps_all(given: &Given, spec: &Spec) -> bool {
-    spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == Keep::All)
+fn keeps_all(given: &InputRelation, spec: &ReferenceSpec) -> bool {
+    spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == ReferenceKeep::All)
 }
 
 /// Names of columns that anything reads, without their relations' names.
-fn names_read(spec: &Spec) -> BTreeSet<String> {
+fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
@@ -118,14 +118,14 @@ fn names_read(spec: &Spec) -> BTreeSet<String> {
         let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
         names.extend(entries.map(|entry| entry.name.clone()));
         names.extend(step.partition_by.iter().flatten().cloned());
-        if let Keep::Some(kept) = &step.keep {
+        if let ReferenceKeep::Some(kept) = &step.keep {
             names.extend(kept.iter().cloned());
         }
         for join in &step.joins {
             match &join.by {
-                By::On(condition) => condition.names(&mut names),
-                By::Using(columns) => names.extend(columns.iter().cloned()),
-                By::Nothing => {}
+                JoinCondition::On(condition) => condition.names(&mut names),
+                JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
+                JoinCondition::Nothing => {}
             }
         }
     }
@@ -133,7 +133,7 @@ fn names_read(spec: &Spec) -> BTreeSet<String> {
 }
 
 fn slot(
-    given: &Given,
+    given: &InputRelation,
     column: &Column,
     key: &[String],
     constants: &Constants,
@@ -143,7 +143,7 @@ fn slot(
     let is_part_of_key = given.known.iter().any(|known| known.key().iter().any(|of| folded(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
-    let named = constants.of_column(&Base { relation: given.name.clone(), column: name.clone() });
+    let named = constants.of_column(&ComparedBase { relation: given.name.clone(), column: name.clone() });
     let mut pool = Vec::new();
     let mut add = |value: Value| {
         if !pool.contains(&value) {

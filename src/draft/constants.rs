@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::interpret::expr::{Expr, Op};
-use crate::interpret::spec::{By, Keep, Spec, Step, bare};
+use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
+use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 use crate::interpret::value::Value;
-use crate::interpret::walk::{Row, Sees, row_value};
+use crate::interpret::walk::{Sees, ValueRow, row_value};
 
 /// A Wednesday and a Saturday of January 2000: with the days before and after them, three workdays and a weekend. A run
 /// today cannot take them for the present.
@@ -13,23 +13,23 @@ const WEEK: [i64; 2] = [10_961, 10_964];
 
 /// A column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Base {
+pub struct ComparedBase {
     pub relation: String,
     pub column: String,
 }
 
 /// By column the values that formulas have beside it.
 #[derive(Debug, Default)]
-pub struct Constants(BTreeMap<Base, Vec<Value>>);
+pub struct Constants(BTreeMap<ComparedBase, Vec<Value>>);
 
 impl Constants {
-    pub fn of(spec: &Spec) -> Self {
+    pub fn of(spec: &ReferenceSpec) -> Self {
         let mut found = Self::default();
         let bases = Bases { spec };
         for (at, step) in spec.steps.iter().enumerate() {
             let conditions = [&step.filter, &step.having].into_iter().flatten();
             let joined = step.joins.iter().filter_map(|join| match &join.by {
-                By::On(condition) => Some(condition),
+                JoinCondition::On(condition) => Some(condition),
                 _ => None,
             });
             let definitions = step.definitions.iter().map(|(name, x)| (x, Some(name.as_str())));
@@ -40,23 +40,31 @@ impl Constants {
         found
     }
 
-    fn collect(&mut self, bases: &Bases<'_>, at: usize, x: &Expr, own: Option<&str>) {
+    fn collect(&mut self, bases: &Bases<'_>, at: usize, x: &ReferenceExpr, own: Option<&str>) {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
             let children = x.children();
             // What is added to a column or made of it says nothing of its values.
             let is_beside = match x {
-                Expr::Binary(op, ..) => !matches!(op, Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Join),
-                Expr::Call(..) | Expr::Aggregate(..) => true,
+                ReferenceExpr::Binary(op, ..) => !matches!(
+                    op,
+                    ReferenceOp::Add
+                        | ReferenceOp::Subtract
+                        | ReferenceOp::Multiply
+                        | ReferenceOp::Divide
+                        | ReferenceOp::Join
+                ),
+                ReferenceExpr::Call(..) | ReferenceExpr::Aggregate(..) => true,
                 _ => false,
             };
             if is_beside {
                 let mut values: Vec<Value> =
                     children.iter().filter_map(|child| constant(child)).flat_map(spelled).collect();
-                if matches!(x, Expr::Call("WEEKDAY", _)) {
+                if matches!(x, ReferenceExpr::Call("WEEKDAY", _)) {
                     values.extend(WEEK.map(Value::Date));
                 }
-                let columns: BTreeSet<Base> = children.iter().flat_map(|child| bases.of(at, child, own)).collect();
+                let columns: BTreeSet<ComparedBase> =
+                    children.iter().flat_map(|child| bases.of(at, child, own)).collect();
                 for column in columns {
                     let known = self.0.entry(column).or_default();
                     values.iter().for_each(|value| {
@@ -77,20 +85,22 @@ impl Constants {
         }
     }
 
-    pub fn of_column(&self, column: &Base) -> Vec<Value> {
+    pub fn of_column(&self, column: &ComparedBase) -> Vec<Value> {
         self.0.get(column).cloned().unwrap_or_default()
     }
 }
 
 /// The value of what names nothing.
-fn constant(x: &Expr) -> Option<Value> {
+fn constant(x: &ReferenceExpr) -> Option<Value> {
     let mut names = Vec::new();
     x.names(&mut names);
-    let needs_rows = |x: &Expr| matches!(x, Expr::Aggregate(..) | Expr::Window(_) | Expr::Range(..));
+    let needs_rows = |x: &ReferenceExpr| {
+        matches!(x, ReferenceExpr::Aggregate(..) | ReferenceExpr::Window(_) | ReferenceExpr::Range(..))
+    };
     if !names.is_empty() || needs_rows(x) || x.children().into_iter().any(needs_rows) {
         return None;
     }
-    let value = row_value(&Step::default(), x, &Row::new(), Sees::ColumnsFirst);
+    let value = row_value(&ReferenceStep::default(), x, &ValueRow::new(), Sees::ColumnsFirst);
     (!value.is_null()).then_some(value)
 }
 
@@ -109,16 +119,16 @@ fn spelled(value: Value) -> Vec<Value> {
 
 /// The columns of relations that expressions come from, through definitions and earlier steps.
 struct Bases<'a> {
-    spec: &'a Spec,
+    spec: &'a ReferenceSpec,
 }
 
 impl Bases<'_> {
-    fn of(&self, at: usize, x: &Expr, own: Option<&str>) -> BTreeSet<Base> {
+    fn of(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
         // Names of a step; one that is taken for a column of its input is marked so.
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
-        let names = |x: &Expr, own: Option<&str>| {
+        let names = |x: &ReferenceExpr, own: Option<&str>| {
             let mut names = Vec::new();
             x.names(&mut names);
             let is_own = |name: &str| own == Some(name);
@@ -145,7 +155,7 @@ impl Bases<'_> {
                 match self.spec.steps.iter().take(at).position(|step| step.name == to) {
                     Some(earlier) => stack.extend(self.inside(earlier, column)),
                     None => {
-                        found.insert(Base { relation: to.to_owned(), column: column.to_owned() });
+                        found.insert(ComparedBase { relation: to.to_owned(), column: column.to_owned() });
                     }
                 }
             }
@@ -154,7 +164,7 @@ impl Bases<'_> {
     }
 
     /// What a step reads, each by its name there.
-    fn relations<'s>(&'s self, at: usize, step: &'s Step) -> Vec<(&'s str, &'s str)> {
+    fn relations<'s>(&'s self, at: usize, step: &'s ReferenceStep) -> Vec<(&'s str, &'s str)> {
         let before = at.checked_sub(1).and_then(|at| self.spec.steps.get(at));
         let read = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
         let joined = step.joins.iter().map(|join| (join.name(), join.to.as_str()));
@@ -171,7 +181,7 @@ impl Bases<'_> {
             return Some((at, column.to_owned(), false));
         }
         let kept = match &step.keep {
-            Keep::Some(names) => names.iter().find(|name| bare(name) == column)?.clone(),
+            ReferenceKeep::Some(names) => names.iter().find(|name| bare(name) == column)?.clone(),
             _ => column.to_owned(),
         };
         Some((at, kept, true))

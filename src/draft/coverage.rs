@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::interpret::expr::{Expr, Op};
-use crate::interpret::spec::{By, Keep, Spec, Step, bare};
-use crate::interpret::trace::{Seen, branch};
+use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
+use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::interpret::trace::{TraceEvents, branch};
 
 /// Larger formulas, with the definitions that they name written out, are not worked out.
 const SIZE: usize = 20_000;
 const DEPTH: usize = 100;
 
 /// Whether the formulas are of a size that can be walked over.
-pub fn check_size(spec: &Spec) -> Result<(), String> {
+pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
     for step in &spec.steps {
         let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         // Definitions that name each other in any order: as many rounds as there are definitions settle all of them.
@@ -36,9 +36,9 @@ pub fn check_size(spec: &Spec) -> Result<(), String> {
 }
 
 /// Nodes and levels of an expression. What is read is nested so deep at most that calls may call themselves.
-fn size<'a>(x: &Expr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
+fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
     let mut own = (1, 1);
-    if let Expr::Name(name) | Expr::Period(name, _) = x
+    if let ReferenceExpr::Name(name) | ReferenceExpr::Period(name, _) = x
         && let Some((nodes, depth)) = of(name)
     {
         own = (nodes.saturating_add(1), depth + 1);
@@ -50,7 +50,7 @@ fn size<'a>(x: &Expr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -
 }
 
 /// The spec with these columns of its last step alone, and with what they need of the others.
-pub fn only(spec: &Spec, columns: &[String]) -> Spec {
+pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
     let mut pruned = spec.clone();
     let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
     for at in (0..pruned.steps.len()).rev() {
@@ -59,7 +59,7 @@ pub fn only(spec: &Spec, columns: &[String]) -> Spec {
         let needed = needed(step, &wanted);
         step.hidden = step.definitions.iter().map(|(name, _)| name).filter(|n| !wanted.contains(*n)).cloned().collect();
         step.definitions.retain(|(name, _)| needed.contains(name));
-        if let Keep::Some(kept) = &mut step.keep {
+        if let ReferenceKeep::Some(kept) = &mut step.keep {
             kept.retain(|name| wanted.contains(bare(name)) || needed.contains(name));
         }
         // What a later step joins may be any step before it.
@@ -69,7 +69,7 @@ pub fn only(spec: &Spec, columns: &[String]) -> Spec {
             let all =
                 pruned.steps.iter().take(at).flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
             wanted = all.chain(names).collect();
-        } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(Keep::All)) {
+        } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(ReferenceKeep::All)) {
             wanted.extend(names);
         } else {
             wanted = names;
@@ -79,7 +79,7 @@ pub fn only(spec: &Spec, columns: &[String]) -> Spec {
 }
 
 /// The names that a step reads for some of its columns.
-fn needed(step: &Step, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     let mut names: Vec<String> = wanted.iter().cloned().collect();
     let conditions = [&step.filter, &step.having].into_iter().flatten();
     conditions.for_each(|x| x.names(&mut names));
@@ -88,12 +88,12 @@ fn needed(step: &Step, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     names.extend(step.partition_by.iter().flatten().cloned());
     for join in &step.joins {
         match &join.by {
-            By::On(condition) => condition.names(&mut names),
-            By::Using(columns) => names.extend(columns.iter().cloned()),
-            By::Nothing => {}
+            JoinCondition::On(condition) => condition.names(&mut names),
+            JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
+            JoinCondition::Nothing => {}
         }
     }
-    if let Keep::Some(kept) = &step.keep {
+    if let ReferenceKeep::Some(kept) = &step.keep {
         names.extend(kept.iter().filter(|name| wanted.contains(bare(name))).cloned());
     }
     let mut needed = BTreeSet::new();
@@ -112,32 +112,33 @@ pub fn relevant(seen: &(String, &'static str)) -> bool {
 }
 
 /// The outcomes that formulas distinguish and that no row reaches, in words.
-pub fn missed(spec: &Spec, seen: &Seen) -> Vec<String> {
+pub fn missed(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();
     for step in &spec.steps {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
-        let mut stack: Vec<&Expr> = conditions.chain(step.definitions.iter().map(|(_, x)| x)).collect();
+        let mut stack: Vec<&ReferenceExpr> = conditions.chain(step.definitions.iter().map(|(_, x)| x)).collect();
         stack.reverse();
         while let Some(x) = stack.pop() {
             let text = x.to_string();
             let wanted: Vec<(&'static str, bool)> = match x {
-                Expr::Binary(Op::Equal | Op::NotEqual, ..) => {
+                ReferenceExpr::Binary(ReferenceOp::Equal | ReferenceOp::NotEqual, ..) => {
                     let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
                     vec![("has equal sides", has(&text, "has equal sides")), ("has different sides", differ)]
                 }
-                Expr::Binary(Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual, ..) => {
-                    ["has a smaller left side", "has equal sides", "has a greater left side"]
-                        .map(|outcome| (outcome, has(&text, outcome)))
-                        .to_vec()
-                }
-                Expr::Binary(Op::Divide, ..) => {
+                ReferenceExpr::Binary(
+                    ReferenceOp::Less | ReferenceOp::LessOrEqual | ReferenceOp::Greater | ReferenceOp::GreaterOrEqual,
+                    ..,
+                ) => ["has a smaller left side", "has equal sides", "has a greater left side"]
+                    .map(|outcome| (outcome, has(&text, outcome)))
+                    .to_vec(),
+                ReferenceExpr::Binary(ReferenceOp::Divide, ..) => {
                     ["divides by 0", "divides by a number"].map(|outcome| (outcome, has(&text, outcome))).to_vec()
                 }
-                Expr::Call("IF" | "IFS" | "SWITCH", args) => {
+                ReferenceExpr::Call("IF" | "IFS" | "SWITCH", args) => {
                     let count = match x {
-                        Expr::Call("IF", _) => 2,
-                        Expr::Call("IFS", _) => args.len().div_ceil(2),
+                        ReferenceExpr::Call("IF", _) => 2,
+                        ReferenceExpr::Call("IFS", _) => args.len().div_ceil(2),
                         _ => args.len() / 2,
                     };
                     (0..count).map(|at| (branch(at), has(&text, branch(at)))).collect()

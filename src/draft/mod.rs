@@ -87,12 +87,12 @@ impl Compiler {
         }
         coverage::check_size(&main.spec).map_err(unknown)?;
         let slots = columns::slots(&main, &others, &compiled).map_err(unknown)?;
-        let judge = mutation_score::Judge::new(&main, &others, &slots, &compiled);
+        let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
         let found = search::examples(&judge);
-        let settled: Vec<certain_rows::Example> =
+        let settled: Vec<certain_rows::DraftedExample> =
             found.iter().filter_map(|data| certain_rows::example(&judge, data)).collect();
         let defined = |column: &String| compiled.definitions().iter().any(|of| of.name().eq_ignore_ascii_case(column));
-        let says_something = |example: &certain_rows::Example| example.columns.iter().any(defined);
+        let says_something = |example: &certain_rows::DraftedExample| example.columns.iter().any(defined);
         if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
             let why = judge.unknown.first().map_or_else(String::new, |(_, why)| format!(": {why}"));
             return Err(format!("no column has a value that is certain{why}"));

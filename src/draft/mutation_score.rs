@@ -5,22 +5,22 @@ use std::cell::Cell;
 use super::certain_rows::DAY_OF_THE_RUN;
 use super::columns::Slot;
 use super::rows::{Chance, Data};
-use crate::interpret::spec::{Join, Spec};
-use crate::interpret::trace::{self, Seen};
+use crate::interpret::spec::{ReferenceJoin, ReferenceSpec};
+use crate::interpret::trace::{self, TraceEvents};
 use crate::interpret::uncertainty::{Noise, Settled, with_noise};
 use crate::interpret::value::Value;
-use crate::interpret::walk::{self, Rows, interpret};
+use crate::interpret::walk::{self, StepRows, interpret};
 use crate::model::CompiledSpec;
 use crate::model::interpreter_input::Interpreted;
 
 use super::coverage::{only, relevant};
 use super::mutants::mutants;
 
-pub struct Judge<'a> {
+pub struct MutationScorer<'a> {
     /// The spec, and the same on other days, with the columns that are known.
-    pub specs: Vec<Spec>,
+    pub specs: Vec<ReferenceSpec>,
     /// The same with all columns.
-    pub whole: Vec<&'a Spec>,
+    pub whole: Vec<&'a ReferenceSpec>,
     /// Each by its name, with its columns, those of the key that is here, and how many the whole key has.
     pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
     pub slots: &'a [Vec<Slot>],
@@ -31,14 +31,14 @@ pub struct Judge<'a> {
     /// Those that are left out, and why.
     pub unknown: Vec<(String, String)>,
     /// Specs with a fault.
-    pub mutants: Vec<Spec>,
+    pub mutants: Vec<ReferenceSpec>,
     /// The steps that were taken so far.
     spent: Cell<u64>,
 }
 
 /// What became of some rows.
-pub struct Judged {
-    pub seen: Seen,
+pub struct MutationScore {
+    pub seen: TraceEvents,
     /// The results are certain, and the same on every day.
     pub certain: bool,
     /// How many results have many digits.
@@ -51,8 +51,13 @@ const STEPS: u64 = 3_000_000;
 /// How many sets of rows are drawn to see what the columns do.
 const TRIALS: usize = 40;
 
-impl<'a> Judge<'a> {
-    pub fn new(main: &'a Interpreted, others: &'a [Spec], slots: &'a [Vec<Slot>], compiled: &CompiledSpec) -> Self {
+impl<'a> MutationScorer<'a> {
+    pub fn new(
+        main: &'a Interpreted,
+        others: &'a [ReferenceSpec],
+        slots: &'a [Vec<Slot>],
+        compiled: &CompiledSpec,
+    ) -> Self {
         let relations = main.relations.iter().zip(slots).map(|(given, slots)| {
             let columns: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
             let key: Vec<&str> =
@@ -61,7 +66,7 @@ impl<'a> Judge<'a> {
             let key = if key.len() == parts { key } else { Vec::new() };
             (given.name.as_str(), columns, key, parts)
         });
-        let whole: Vec<&Spec> = [&main.spec].into_iter().chain(others).collect();
+        let whole: Vec<&ReferenceSpec> = [&main.spec].into_iter().chain(others).collect();
         let mut judge = Self {
             specs: Vec::new(),
             whole,
@@ -123,7 +128,7 @@ impl<'a> Judge<'a> {
     /// Why nothing can be expected of a column.
     fn why_unknown(&self, column: &str, trials: &[Data]) -> Option<String> {
         let columns = [column.to_owned()];
-        let specs: Vec<Spec> = self.whole.iter().map(|spec| only(spec, &columns)).collect();
+        let specs: Vec<ReferenceSpec> = self.whole.iter().map(|spec| only(spec, &columns)).collect();
         let (mut differing, mut telling) = (0, 0);
         for data in trials {
             let mut results = Vec::new();
@@ -140,12 +145,12 @@ impl<'a> Judge<'a> {
         (telling > 0 && differing == telling).then(|| DAY_OF_THE_RUN.to_owned())
     }
 
-    pub fn run(&self, spec: &Spec, data: &Data, noise: Option<Noise>) -> Settled<Rows> {
-        let tables: Vec<walk::Table<'_>> = self
+    pub fn run(&self, spec: &ReferenceSpec, data: &Data, noise: Option<Noise>) -> Settled<StepRows> {
+        let tables: Vec<walk::ValueTable<'_>> = self
             .relations
             .iter()
             .zip(data)
-            .map(|((name, columns, key, _), rows)| walk::Table { name, columns, key, rows })
+            .map(|((name, columns, key, _), rows)| walk::ValueTable { name, columns, key, rows })
             .collect();
         let run = with_noise(noise, || interpret(spec, &tables));
         // Each row is laid out, whatever is done with it.
@@ -171,7 +176,7 @@ impl<'a> Judge<'a> {
     }
 
     /// None of rows that cannot be: a key twice, several rows where one is to be found.
-    pub fn judge(&self, data: &Data) -> Option<Judged> {
+    pub fn judge(&self, data: &Data) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
             let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
             let keys: Vec<usize> = (0..slots.len()).filter(is_part).collect();
@@ -186,7 +191,8 @@ impl<'a> Judge<'a> {
         }
         let spec = self.specs.first()?;
         let (run, mut seen) = trace::during(|| self.run(spec, data, None));
-        let is_single = |join: &&Join| !join.many && join.kind != crate::interpret::spec::JoinKind::Cross;
+        let is_single =
+            |join: &&ReferenceJoin| !join.many && join.kind != crate::interpret::spec::ReferenceJoinKind::Cross;
         let singles = spec.steps.iter().flat_map(|step| &step.joins).filter(is_single);
         for join in singles {
             if seen.contains(&(format!("the join of {}", join.name()), "finds several rows")) {
@@ -200,16 +206,16 @@ impl<'a> Judge<'a> {
             }
         }
         seen.retain(relevant);
-        let same = |other: &Spec| self.run(other, data, None).value.values() == results;
+        let same = |other: &ReferenceSpec| self.run(other, data, None).value.values() == results;
         let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
         let certain = settled && self.specs.iter().skip(1).all(same);
         let long = results.iter().flatten().filter(|value| is_long(value)).count();
-        Some(Judged { seen, certain, long })
+        Some(MutationScore { seen, certain, long })
     }
 }
 
 /// The rows in any order, as dbt compares them.
-fn sorted(rows: Rows) -> Vec<String> {
+fn sorted(rows: StepRows) -> Vec<String> {
     let mut written: Vec<String> =
         rows.values().iter().map(|row| row.iter().map(Value::key).collect::<Vec<_>>().join(" ")).collect();
     written.sort();

@@ -4,9 +4,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
 use super::columns::LETTERS;
-use super::mutation_score::Judge;
+use super::mutation_score::MutationScorer;
 use super::rows::{Chance, Data};
-use crate::interpret::trace::Seen;
+use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 
 /// Rows of one example.
@@ -18,8 +18,8 @@ const EXAMPLES: usize = 3;
 
 /// What earlier examples have shown.
 #[derive(Default)]
-struct Shown {
-    seen: Seen,
+struct ShownRows {
+    seen: TraceEvents,
     mutants: Vec<usize>,
 }
 
@@ -42,7 +42,7 @@ impl Worth {
     }
 }
 
-fn worth(judge: &Judge<'_>, shown: &Shown, data: &Data) -> Option<Worth> {
+fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<Worth> {
     let judged = judge.judge(data)?;
     // The first example has rows; what no rows give is for another.
     if shown.seen.is_empty() && count(data) == 0 {
@@ -53,8 +53,8 @@ fn worth(judge: &Judge<'_>, shown: &Shown, data: &Data) -> Option<Worth> {
 }
 
 /// Rows for each example; what one cannot reach together with the rest another may.
-pub fn examples(judge: &Judge<'_>) -> Vec<Data> {
-    let mut shown = Shown::default();
+pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
+    let mut shown = ShownRows::default();
     let mut found: Vec<Data> = Vec::new();
     for at in 0..EXAMPLES {
         if at > 0 && judge.is_spent(60) {
@@ -79,7 +79,7 @@ pub fn examples(judge: &Judge<'_>) -> Vec<Data> {
     found
 }
 
-fn alive(judge: &Judge<'_>, shown: &Shown) -> Vec<usize> {
+fn alive(judge: &MutationScorer<'_>, shown: &ShownRows) -> Vec<usize> {
     (0..judge.mutants.len()).filter(|at| !shown.mutants.contains(at)).collect()
 }
 
@@ -87,7 +87,7 @@ fn count(data: &Data) -> usize {
     data.iter().map(Vec::len).sum()
 }
 
-fn grown(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown) -> Option<Data> {
+fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> Option<Data> {
     let mut data: Data = vec![Vec::new(); judge.slots.len()];
     let mut best = worth(judge, shown, &data)?;
     while count(&data) < ROWS && !judge.is_spent(50) {
@@ -113,7 +113,7 @@ fn grown(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown) -> Option<Data> 
 }
 
 /// Rows added or changed until as many faults as can be show.
-fn telling(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown, mut data: Data) -> Data {
+fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, mut data: Data) -> Data {
     let Some(mut best) = worth(judge, shown, &data) else { return data };
     let mut alive = alive(judge, shown);
     let told = judge.told_apart(&data, &alive);
@@ -146,7 +146,7 @@ fn telling(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown, mut data: Data
 }
 
 /// With another value in one place.
-fn changed(judge: &Judge<'_>, chance: &mut Chance, data: &Data) -> Data {
+fn changed(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data) -> Data {
     let mut data = data.clone();
     let at = chance.below(data.len());
     let row = chance.below(data.get(at).map_or(0, Vec::len));
@@ -159,7 +159,7 @@ fn changed(judge: &Judge<'_>, chance: &mut Chance, data: &Data) -> Data {
     data
 }
 
-fn with_more(judge: &Judge<'_>, chance: &mut Chance, data: &Data, more: usize) -> Data {
+fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more: usize) -> Data {
     let mut data = data.clone();
     let is_series = more > 1 && chance.below(2) == 0;
     let (relation, like) = (chance.below(judge.slots.len()), chance.below(16));
@@ -190,8 +190,8 @@ fn with_more(judge: &Judge<'_>, chance: &mut Chance, data: &Data, more: usize) -
 
 /// What is put in place of what was found, while it is worth as much.
 struct Tidied<'a> {
-    judge: &'a Judge<'a>,
-    shown: &'a Shown,
+    judge: &'a MutationScorer<'a>,
+    shown: &'a ShownRows,
     data: Data,
     best: Worth,
     /// The faults that show.
@@ -298,7 +298,7 @@ impl Tidied<'_> {
 }
 
 /// Without the rows that nothing hangs on, with the plainest values, in order.
-fn tidied(judge: &Judge<'_>, data: Data, shown: &Shown) -> Data {
+fn tidied(judge: &MutationScorer<'_>, data: Data, shown: &ShownRows) -> Data {
     let Some(best) = worth(judge, shown, &data) else { return data };
     let told = judge.told_apart(&data, &alive(judge, shown));
     let mut tidied = Tidied { judge, shown, data, best, told };

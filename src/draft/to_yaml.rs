@@ -2,28 +2,28 @@
 
 use std::fmt::Write as _;
 
-use super::certain_rows::Example;
+use super::certain_rows::DraftedExample;
 use super::coverage::missed;
-use super::mutation_score::Judge;
+use super::mutation_score::MutationScorer;
 use super::{Draft, rows::Data};
-use crate::interpret::expr::Expr;
-use crate::interpret::trace::Seen;
+use crate::interpret::expr::ReferenceExpr;
+use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 use crate::model::interpreter_input::Interpreted;
 
 /// Longer rows are written one value a line.
 const WIDTH: usize = 150;
 
-pub fn draft(judge: &Judge<'_>, main: &Interpreted, examples: &[Example], today: Option<i64>) -> Draft {
+pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[DraftedExample], today: Option<i64>) -> Draft {
     let mut text = String::new();
-    let mut covered = Seen::new();
+    let mut covered = TraceEvents::new();
     examples.iter().for_each(|example| covered.extend(example.seen.iter().cloned()));
     if !main.has_examples {
         text.push_str("examples:\n");
     }
     let mut notes: Vec<String> =
         judge.unknown.iter().map(|(name, why)| format!("`{name}` is not covered: {why}")).collect();
-    let day = (Expr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
+    let day = (ReferenceExpr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
     let named = |note: String| note.replace(&day.0, day.1);
     notes.extend(judge.specs.first().into_iter().flat_map(|spec| missed(spec, &covered)).map(named));
     for (at, example) in examples.iter().enumerate() {
@@ -51,7 +51,7 @@ pub fn draft(judge: &Judge<'_>, main: &Interpreted, examples: &[Example], today:
     Draft { text, appends: !main.has_examples, count: examples.len() }
 }
 
-fn spelled(judge: &Judge<'_>, column: &str) -> String {
+fn spelled(judge: &MutationScorer<'_>, column: &str) -> String {
     let known = judge.written.iter().find(|(name, _)| name == column);
     known.map_or(column, |(_, written)| written).to_owned()
 }

@@ -6,11 +6,11 @@ use rustc_hash::FxHashMap;
 
 use super::omni::OmniFields;
 use super::raw_code;
-use crate::artifacts::{Catalog, Manifest, Node, ResourceType};
+use crate::artifacts::{Catalog, Manifest, ManifestNode, ResourceType};
 use crate::dbt::From;
 use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
-use crate::lineage::{self, Known, Lineages, NotFollowed, SqlLineage};
+use crate::lineage::{self, KnownRelations, Lineages, NotFollowed, SqlLineage};
 use crate::model::CompiledSpec;
 
 /// A spec with the model that it makes.
@@ -26,7 +26,7 @@ pub struct SpecModel {
 
 /// All that is known of a project.
 #[derive(Clone, Copy, Debug)]
-pub struct Sources<'a> {
+pub struct GraphSources<'a> {
     /// What dbt says, with the code of models.
     pub manifest: &'a Manifest,
     /// What the warehouse holds, where that is known.
@@ -41,16 +41,16 @@ pub struct Sources<'a> {
 
 /// A thing that reads others or is read.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct GraphPart<'a> {
     /// What dbt knows of it; none for a model of a spec that dbt does not know yet.
-    pub node: Option<&'a Node>,
+    pub node: Option<&'a ManifestNode>,
     /// Its spec, where it has one.
     pub spec: Option<&'a SpecModel>,
     /// Whether the spec says something else than dbt knows.
     pub is_newer: bool,
 }
 
-impl<'a> Part<'a> {
+impl<'a> GraphPart<'a> {
     /// Its unique id; of a model that dbt does not know yet what it will be like.
     #[must_use]
     pub fn id(&self) -> String {
@@ -118,9 +118,9 @@ impl<'a> Part<'a> {
 #[derive(Debug)]
 pub struct Graph<'a> {
     /// What it is made of.
-    pub sources: Sources<'a>,
+    pub sources: GraphSources<'a>,
     /// The nodes.
-    pub parts: Vec<Part<'a>>,
+    pub parts: Vec<GraphPart<'a>>,
     /// What each reads.
     pub parents: Vec<Vec<usize>>,
     /// What reads each.
@@ -145,10 +145,10 @@ enum Of {
 impl<'a> Graph<'a> {
     /// The graph of a project.
     #[must_use]
-    pub fn new(sources: Sources<'a>) -> Self {
+    pub fn new(sources: GraphSources<'a>) -> Self {
         let manifest = sources.manifest;
-        let mut parts: Vec<Part<'a>> =
-            manifest.nodes.iter().map(|node| Part { node: Some(node), spec: None, is_newer: false }).collect();
+        let mut parts: Vec<GraphPart<'a>> =
+            manifest.nodes.iter().map(|node| GraphPart { node: Some(node), spec: None, is_newer: false }).collect();
         let mut parents = manifest.parents();
         let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
         for (place, node) in manifest.nodes.iter().enumerate().filter(|(_, n)| n.resource_type.is_referred()) {
@@ -162,7 +162,7 @@ impl<'a> Graph<'a> {
             let place = match by_name.get(&spec.name.to_lowercase()) {
                 Some(place) => *place,
                 None => {
-                    parts.push(Part { node: None, spec: None, is_newer: true });
+                    parts.push(GraphPart { node: None, spec: None, is_newer: true });
                     parents.push(Vec::new());
                     by_name.insert(spec.name.to_lowercase(), parts.len() - 1);
                     parts.len() - 1
@@ -247,7 +247,7 @@ impl<'a> Graph<'a> {
             let known = || self.known_columns(place).print();
             self.prints.get(place).map_or_else(known, |print| *print.get_or_init(known))
         };
-        self.relation(reader, parts).map_or_else(|| Known::default().print(), print)
+        self.relation(reader, parts).map_or_else(|| KnownRelations::default().print(), print)
     }
 
     /// The node of an id.
@@ -283,7 +283,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The name in SQL of what a call of Jinja in a node reads.
-    fn name_read(&self, part: &Part<'_>, call: &str) -> Option<String> {
+    fn name_read(&self, part: &GraphPart<'_>, call: &str) -> Option<String> {
         let node = part.node?;
         let read = if call == "this" { node } else { self.sources.manifest.referred(node, call)? };
         let ephemeral = || format!("{EPHEMERAL}{}", read.name);
@@ -329,29 +329,29 @@ impl<'a> Graph<'a> {
         self.parents.get(reader)?.iter().find(is_meant).copied()
     }
 
-    fn columns_of(&self, reader: usize, parts: &[String]) -> Known {
+    fn columns_of(&self, reader: usize, parts: &[String]) -> KnownRelations {
         self.relation(reader, parts).map(|place| self.known_columns(place)).unwrap_or_default()
     }
 
     /// The columns of a node, as far as they are known without its SQL.
     #[must_use]
-    pub fn known_columns(&self, place: usize) -> Known {
-        let Some(part) = self.parts.get(place) else { return Known::default() };
+    pub fn known_columns(&self, place: usize) -> KnownRelations {
+        let Some(part) = self.parts.get(place) else { return KnownRelations::default() };
         if let Some(spec) = part.spec.filter(|spec| part.is_of_spec() && !spec.compiled.columns().is_empty()) {
             let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
-            return Known { columns: columns.collect(), is_complete: true };
+            return KnownRelations { columns: columns.collect(), is_complete: true };
         }
-        let Some(node) = part.node else { return Known::default() };
+        let Some(node) = part.node else { return KnownRelations::default() };
         if let Some(table) = self.sources.catalog.and_then(|catalog| catalog.table(&node.unique_id)) {
             let columns = table.columns.iter().map(|column| column.name.to_string());
-            return Known { columns: columns.collect(), is_complete: true };
+            return KnownRelations { columns: columns.collect(), is_complete: true };
         }
         let columns = node.columns.iter().map(|column| column.name.to_string()).collect();
-        Known { columns, is_complete: node.contract_enforced && !node.columns.is_empty() }
+        KnownRelations { columns, is_complete: node.contract_enforced && !node.columns.is_empty() }
     }
 
     /// All names of columns of a node that are known, those of its SQL too, and whether there are no others.
-    pub(crate) fn columns(&self, place: usize) -> Known {
+    pub(crate) fn columns(&self, place: usize) -> KnownRelations {
         let mut known = self.known_columns(place);
         if known.is_complete {
             return known;
@@ -385,7 +385,7 @@ impl<'a> Graph<'a> {
 const EPHEMERAL: &str = "__dbt__cte__";
 
 /// Why there is none.
-fn without_sql(part: &Part<'_>) -> &'static str {
+fn without_sql(part: &GraphPart<'_>) -> &'static str {
     match part.kind() {
         _ if part.is_of_spec() => "its spec has errors",
         ResourceType::Seed => "it is a seed",
@@ -394,7 +394,7 @@ fn without_sql(part: &Part<'_>) -> &'static str {
     }
 }
 
-fn is_python(node: &Node) -> bool {
+fn is_python(node: &ManifestNode) -> bool {
     node.original_file_path.ends_with(".py")
 }
 

@@ -19,11 +19,11 @@ mod since;
 mod summary;
 mod test_effects;
 
-pub use graph::{Graph, Part, Sources, SpecModel};
-pub use names::{NameFault, Target};
+pub use graph::{Graph, GraphPart, GraphSources, SpecModel};
+pub use names::{ImpactTarget, NameFault};
 pub use omni::OmniFields;
 pub use propagate::{Grade, Note, Start};
-pub use report::{Changed, Edge, Effect, Impact, impact};
-pub use since::{Before, Difference, FileKind, FileText, since};
+pub use report::{ChangedNode, Effect, GraphEdge, Impact, impact};
+pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, since};
 
-pub use crate::lineage::{Change, Lineages};
+pub use crate::lineage::{ColumnChange, Lineages};

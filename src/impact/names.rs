@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::graph::Graph;
 use crate::artifacts::ResourceType;
 use crate::diag::suggest;
-use crate::lineage::Known;
+use crate::lineage::KnownRelations;
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
+pub struct ImpactTarget {
     /// The node.
     pub place: usize,
     /// The column, in small letters; none for the whole node.
@@ -36,15 +36,15 @@ impl Graph<'_> {
     /// # Errors
     ///
     /// Nothing, or more than one thing, is called so.
-    pub fn target(&self, name: &str) -> Result<Target, NameFault> {
+    pub fn target(&self, name: &str) -> Result<ImpactTarget, NameFault> {
         crate::lineage::with_room(|| self.find(name))
             .unwrap_or_else(|| Err(NameFault { message: "no thread could be started".to_owned(), help: String::new() }))
     }
 
-    fn find(&self, name: &str) -> Result<Target, NameFault> {
+    fn find(&self, name: &str) -> Result<ImpactTarget, NameFault> {
         let whole = self.called(name);
         match whole.as_slice() {
-            [place] => return Ok(Target { place: *place, column: None, definition: None }),
+            [place] => return Ok(ImpactTarget { place: *place, column: None, definition: None }),
             [_, _, ..] => {
                 return Err(ambiguous(name, whole.iter().filter_map(|at| Some(self.parts.get(*at)?.id()))));
             }
@@ -70,7 +70,7 @@ impl Graph<'_> {
             (None, _) => {}
         }
         if let Some((place, column)) = owners.first() {
-            let owner = self.parts.get(*place).map(super::Part::name).unwrap_or_default();
+            let owner = self.parts.get(*place).map(super::GraphPart::name).unwrap_or_default();
             let mut known = self.columns(*place).columns;
             known.extend(self.definitions(*place));
             let near = suggest::nearest(column, known.iter().map(String::as_str));
@@ -82,14 +82,14 @@ impl Graph<'_> {
             return Err(NameFault { message: format!("`{owner}` has no column `{column}`"), help });
         }
         if !name.contains('.') {
-            let of: Vec<Target> = self.relations().filter_map(|at| self.said_column(at, name)).collect();
+            let of: Vec<ImpactTarget> = self.relations().filter_map(|at| self.said_column(at, name)).collect();
             match of.as_slice() {
                 [target] => return Ok(target.clone()),
                 [] => {}
                 several => return Err(ambiguous(name, several.iter().map(|target| self.shown(target)))),
             }
         }
-        let names: Vec<String> = self.parts.iter().map(super::Part::name).collect();
+        let names: Vec<String> = self.parts.iter().map(super::GraphPart::name).collect();
         let first = name.split('.').next().unwrap_or_default();
         let near = suggest::nearest(name, names.iter().map(String::as_str))
             .or_else(|| suggest::nearest(first, names.iter().map(String::as_str)));
@@ -118,30 +118,30 @@ impl Graph<'_> {
         };
         let found: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
         let read: Vec<usize> =
-            found.iter().copied().filter(|at| self.parts.get(*at).is_some_and(super::Part::is_relation)).collect();
+            found.iter().copied().filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation)).collect();
         if read.is_empty() { found } else { read }
     }
 
     fn relations(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::Part::is_relation))
+        (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation))
     }
 
     /// A column that a node is known to have.
-    fn said_column(&self, place: usize, column: &str) -> Option<Target> {
-        let Known { columns, .. } = self.known_columns(place);
+    fn said_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
+        let KnownRelations { columns, .. } = self.known_columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        is_known.then(|| Target { place, column: Some(column.to_lowercase()), definition: None })
+        is_known.then(|| ImpactTarget { place, column: Some(column.to_lowercase()), definition: None })
     }
 
     /// A column that a node has or may have, or a definition of its spec.
-    fn column_of(&self, place: usize, column: &str) -> Option<Target> {
+    fn column_of(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         if let Some(target) = self.said_column(place, column) {
             return Some(target);
         }
         if let Some(definition) = self.definitions(place).into_iter().find(|name| name.eq_ignore_ascii_case(column)) {
-            return Some(Target { place, column: None, definition: Some(definition) });
+            return Some(ImpactTarget { place, column: None, definition: Some(definition) });
         }
-        let Known { columns, is_complete } = self.columns(place);
+        let KnownRelations { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         // Any column may be in a source or a seed that is described in part, unless it looks like a misspelling, and in a
         // model whose SQL is not followed.
@@ -149,7 +149,7 @@ impl Graph<'_> {
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
         let is_misspelled = || suggest::nearest(column, columns.iter().map(String::as_str)).is_some();
         let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
-        (is_known || may_be).then(|| Target { place, column: Some(column.to_lowercase()), definition: None })
+        (is_known || may_be).then(|| ImpactTarget { place, column: Some(column.to_lowercase()), definition: None })
     }
 
     fn definitions(&self, place: usize) -> Vec<String> {
@@ -159,8 +159,8 @@ impl Graph<'_> {
 
     /// A target as messages name it.
     #[must_use]
-    pub fn shown(&self, target: &Target) -> String {
-        let name = self.parts.get(target.place).map(super::Part::name).unwrap_or_default();
+    pub fn shown(&self, target: &ImpactTarget) -> String {
+        let name = self.parts.get(target.place).map(super::GraphPart::name).unwrap_or_default();
         match target.column.as_ref().or(target.definition.as_ref()) {
             Some(column) => format!("{name}.{column}"),
             None => name,
@@ -168,7 +168,7 @@ impl Graph<'_> {
     }
 }
 
-fn is_latest(part: &super::Part<'_>, name: &str) -> bool {
+fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
     part.node.is_some_and(|node| {
         node.resource_type == ResourceType::Model
             && node.version.is_some()

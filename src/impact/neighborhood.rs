@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::graph::Graph;
-use super::names::Target;
+use super::names::ImpactTarget;
 use super::show::{Dot, Picture};
 use crate::lineage;
 
 /// A node, or a column of it.
-type Place = (usize, Option<String>);
+type GraphPlace = (usize, Option<String>);
 
 impl Graph<'_> {
     /// What is around a target, so many steps away: its id, what it is made of, what is made of it, and where columns
@@ -16,7 +16,7 @@ impl Graph<'_> {
     #[must_use]
     pub fn around(
         &self,
-        target: &Target,
+        target: &ImpactTarget,
         depth: usize,
         up: bool,
         down: bool,
@@ -26,12 +26,12 @@ impl Graph<'_> {
 
     fn look(
         &self,
-        target: &Target,
+        target: &ImpactTarget,
         depth: usize,
         up: bool,
         down: bool,
     ) -> (String, Option<Picture>, Option<Picture>, Vec<String>) {
-        let root: Place =
+        let root: GraphPlace =
             (target.place, target.column.clone().or(target.definition.as_ref().map(|d| d.to_lowercase())));
         let mut notes = BTreeSet::new();
         let mut walked = |is_up: bool| {
@@ -59,12 +59,12 @@ impl Graph<'_> {
         (self.id_of(&root), up, down, notes.into_iter().collect())
     }
 
-    fn id_of(&self, (place, column): &Place) -> String {
-        let id = self.parts.get(*place).map(super::Part::id).unwrap_or_default();
+    fn id_of(&self, (place, column): &GraphPlace) -> String {
+        let id = self.parts.get(*place).map(super::GraphPart::id).unwrap_or_default();
         column.as_ref().map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
     }
 
-    fn name_of(&self, (place, column): &Place) -> String {
+    fn name_of(&self, (place, column): &GraphPlace) -> String {
         let Some(part) = self.parts.get(*place) else { return String::new() };
         match column {
             Some(column) => format!("{}.{column}", part.name()),
@@ -73,7 +73,7 @@ impl Graph<'_> {
     }
 
     /// One step up: the columns that a column is made of, the nodes that a node reads.
-    fn made_of(&self, (place, column): &Place, notes: &mut BTreeSet<String>) -> Vec<Place> {
+    fn made_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let whole = || self.parents.get(*place).into_iter().flatten().map(|parent| (*parent, None)).collect();
         let Some(column) = column else { return whole() };
         match self.lineage(*place) {
@@ -93,10 +93,10 @@ impl Graph<'_> {
 
     /// One step down: the columns that are made of a column, and what decides about rows by it; the nodes that read a
     /// node.
-    fn makes(&self, (place, column): &Place, notes: &mut BTreeSet<String>) -> Vec<Place> {
+    fn makes(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {
-            let is_relation = self.parts.get(*child).is_some_and(super::Part::is_relation);
+            let is_relation = self.parts.get(*child).is_some_and(super::GraphPart::is_relation);
             let (Some(column), true) = (column, is_relation) else {
                 // What a test or an exposure reads is not a column's.
                 if column.is_none() {
@@ -108,7 +108,7 @@ impl Graph<'_> {
                 Some(Ok(lineage)) => {
                     let changed = |parts: &[String], of: Option<&str>| {
                         let is_it = of == Some(column.as_str()) && self.relation(*child, parts) == Some(*place);
-                        is_it.then_some(lineage::Change::Values)
+                        is_it.then_some(lineage::ColumnChange::Values)
                     };
                     let affected = lineage.affected(changed);
                     let before = found.len();

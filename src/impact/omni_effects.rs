@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
-use super::omni::What;
+use super::omni::OmniNodeKind;
 use super::propagate::{Grade, Spread};
-use super::report::{Edge, Effect, Impact, Steps};
-use crate::lineage::Change;
+use super::report::{Effect, GraphEdge, Impact, Steps};
+use crate::lineage::ColumnChange;
 
 /// Omni's fields, topics and joins behind the tables that change.
 pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, impact: &mut Impact) {
@@ -36,12 +36,14 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, imp
                 _ if state.fails.is_some() => {
                     (Grade::Breaking, format!("`{}`, which its view shows, fails or is gone", part.name()))
                 }
-                Some(Change::Gone) => (Grade::Breaking, format!("it reads `{}`, and its column is gone", field.by)),
-                Some(Change::Type) if field.in_sql => {
+                Some(ColumnChange::Gone) => {
+                    (Grade::Breaking, format!("it reads `{}`, and its column is gone", field.by))
+                }
+                Some(ColumnChange::Type) if field.in_sql => {
                     (Grade::Breaking, format!("it reads `{}` in SQL, and the column is of another type", field.by))
                 }
-                Some(Change::Type) => (Grade::Changing, format!("`{}` is of another type", field.by)),
-                Some(Change::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
+                Some(ColumnChange::Type) => (Grade::Changing, format!("`{}` is of another type", field.by)),
+                Some(ColumnChange::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
             };
             let mut path = before.clone();
             if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
@@ -53,7 +55,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, imp
             path.push(format!("Omni {name}").into());
             let whole = field.whole.clone();
             let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
-            impact.edges.push(Edge { from: from.clone(), to: format!("omni.{name}") });
+            impact.edges.push(GraphEdge { from: from.clone(), to: format!("omni.{name}") });
             places.entry(format!("omni.{name}")).or_insert(impact.effects.len());
             impact.effects.push(Effect {
                 id: format!("omni.{name}"),
@@ -77,9 +79,12 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, imp
             let mut path = of.path.clone();
             path.push(format!("Omni {kind} {name}").into());
             let via = Some(of.id.clone());
-            let (verb, grade) =
-                if kind == What::Join { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
-            impact.edges.push(Edge { from: of.id.clone(), to: format!("omni {kind} {name}") });
+            let (verb, grade) = if kind == OmniNodeKind::Join {
+                ("joins by", of.grade)
+            } else {
+                ("shows", Grade::Changing.min(of.grade))
+            };
+            impact.edges.push(GraphEdge { from: of.id.clone(), to: format!("omni {kind} {name}") });
             impact.effects.push(Effect {
                 id: format!("omni {kind} {name}"),
                 name,

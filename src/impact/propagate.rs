@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{Graph, Part};
+use super::graph::{Graph, GraphPart};
 use super::semantic;
 use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
-use crate::lineage::{self, Change};
+use crate::lineage::{self, ColumnChange};
 
 /// What is said to change, of one node.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Start {
     /// The node.
     pub place: usize,
     /// Columns that change, by their names in small letters.
-    pub columns: BTreeMap<String, Change>,
+    pub columns: BTreeMap<String, ColumnChange>,
     /// Whether other rows come, and so all columns have other values.
     pub rows: bool,
     /// Whether it is gone altogether.
@@ -69,9 +69,9 @@ pub(super) type Via = Option<(usize, Option<String>)>;
 
 /// What happens to a node.
 #[derive(Clone, Debug, Default)]
-pub(super) struct State {
+pub(super) struct NodeState {
     /// Columns that change, of a semantic model its elements.
-    pub columns: BTreeMap<String, (Change, Via)>,
+    pub columns: BTreeMap<String, (ColumnChange, Via)>,
     /// Other rows come, and so all columns have other values.
     pub rows: Option<Via>,
     /// It fails.
@@ -86,14 +86,14 @@ pub(super) struct State {
     pub gaps: Vec<String>,
 }
 
-impl State {
+impl NodeState {
     pub fn is_affected(&self) -> bool {
         self.rows.is_some() || self.fails.is_some() || !self.columns.is_empty() || !self.reason.is_empty()
     }
 
     /// What happens to a column, or to the rows.
-    pub fn change(&self, column: Option<&str>) -> Option<Change> {
-        let rows = self.rows.is_some().then_some(Change::Values);
+    pub fn change(&self, column: Option<&str>) -> Option<ColumnChange> {
+        let rows = self.rows.is_some().then_some(ColumnChange::Values);
         match column {
             None => rows,
             Some(column) => self.columns.get(column).map(|(change, _)| *change).or(rows),
@@ -112,23 +112,23 @@ impl State {
 
 /// What happens to each node, by its place; `None` if nothing does.
 #[derive(Debug, Default)]
-pub(super) struct States(Vec<Option<Box<State>>>);
+pub(super) struct NodeStates(Vec<Option<Box<NodeState>>>);
 
-impl States {
+impl NodeStates {
     fn new(count: usize) -> Self {
         Self(std::iter::repeat_with(|| None).take(count).collect())
     }
 
-    pub fn get(&self, place: &usize) -> Option<&State> {
+    pub fn get(&self, place: &usize) -> Option<&NodeState> {
         self.0.get(*place)?.as_deref()
     }
 
     /// Those that something happens to, in the order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &State)> {
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &NodeState)> {
         self.0.iter().enumerate().filter_map(|(place, state)| Some((place, state.as_deref()?)))
     }
 
-    fn add(&mut self, place: usize, state: State) {
+    fn add(&mut self, place: usize, state: NodeState) {
         match self.0.get_mut(place) {
             // It changes itself, too.
             Some(Some(own)) => merge(own, state),
@@ -137,7 +137,7 @@ impl States {
         }
     }
 
-    fn of(&mut self, place: usize) -> Option<&mut State> {
+    fn of(&mut self, place: usize) -> Option<&mut NodeState> {
         self.0.get_mut(place).map(|state| &mut **state.get_or_insert_default())
     }
 }
@@ -145,14 +145,14 @@ impl States {
 /// All nodes that are affected, and those downstream that are not.
 #[derive(Debug, Default)]
 pub(super) struct Spread {
-    pub states: States,
+    pub states: NodeStates,
     /// Nodes downstream, each behind all that it reads.
     pub order: Vec<usize>,
 }
 
 /// Spreads changes downstream.
 pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
-    let mut spread = Spread { states: States::new(graph.parts.len()), order: Vec::new() };
+    let mut spread = Spread { states: NodeStates::new(graph.parts.len()), order: Vec::new() };
     for start in starts {
         let Some(state) = spread.states.of(start.place) else { continue };
         for (column, change) in &start.columns {
@@ -180,11 +180,11 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
         let found = lineage::each_with_room(places.len(), |at| {
             let place = places.get(at).copied()?;
             let read = graph.parents.get(place)?;
-            let is_touched = |parent: &usize| states.get(parent).is_some_and(State::is_affected);
+            let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
             read.iter().any(is_touched).then(|| of_node(graph, place, states, starts, &tests))
         });
         for (place, state) in places.iter().zip(found) {
-            if let Some(state) = state.filter(State::is_affected) {
+            if let Some(state) = state.filter(NodeState::is_affected) {
                 spread.states.add(*place, state);
             }
         }
@@ -205,7 +205,7 @@ fn wave(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     order.len()
 }
 
-fn merge(own: &mut State, other: State) {
+fn merge(own: &mut NodeState, other: NodeState) {
     own.rows = own.rows.take().or(other.rows);
     own.fails = own.fails.take().or(other.fails);
     for (column, change) in other.columns {
@@ -218,16 +218,16 @@ fn merge(own: &mut State, other: State) {
 }
 
 /// What is said of the changed node itself.
-fn of_start(graph: &Graph<'_>, start: &Start, state: &mut State) {
+fn of_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else { return };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
     for (column, change) in &start.columns {
         let is_said = part.node.is_some_and(|node| node.column(column).is_some());
         match change {
-            Change::Gone if contract && is_said => {
+            ColumnChange::Gone if contract && is_said => {
                 state.judge(Grade::Breaking, format!("its contract has `{column}`, which is gone"), None);
             }
-            Change::Type if contract && is_said => {
+            ColumnChange::Type if contract && is_said => {
                 state.judge(Grade::Breaking, format!("its contract says another type of `{column}`"), None);
             }
             _ => {}
@@ -238,12 +238,12 @@ fn of_start(graph: &Graph<'_>, start: &Start, state: &mut State) {
 fn of_node(
     graph: &Graph<'_>,
     place: usize,
-    states: &States,
+    states: &NodeStates,
     starts: &[Start],
     tests: &BTreeMap<&str, DataTest<'_>>,
-) -> State {
-    let Some(part) = graph.parts.get(place) else { return State::default() };
-    let mut state = State::default();
+) -> NodeState {
+    let Some(part) = graph.parts.get(place) else { return NodeState::default() };
+    let mut state = NodeState::default();
     match part.kind() {
         ResourceType::Test => {
             let test = part.node.and_then(|node| tests.get(&*node.unique_id));
@@ -259,7 +259,7 @@ fn of_node(
 }
 
 /// A model, a snapshot, or whatever else has SQL.
-fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], state: &mut State) {
+fn of_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Start], state: &mut NodeState) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
@@ -273,7 +273,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], 
     }
     // Where the rows of what it reads are others, all of it changes, whatever its SQL says.
     if let Some((parent, name)) =
-        other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(Part::has_sql))
+        other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
     {
         state.rows = Some(Some((parent, None)));
         state.judge(Grade::Changing, format!("it reads `{name}`, whose rows change"), Some((parent, None)));
@@ -294,7 +294,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], 
     let Some(Ok(lineage)) = graph.lineage(place).filter(|_| why.is_empty()) else {
         return of_whole(graph, place, states, &why, state);
     };
-    let name = |place: usize| graph.parts.get(place).map(super::Part::name).unwrap_or_default();
+    let name = |place: usize| graph.parts.get(place).map(super::GraphPart::name).unwrap_or_default();
     let relation = |parts: &[String]| graph.relation(place, parts).filter(|read| *read != place);
     let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
     state.gaps = lineage.gaps().to_vec();
@@ -302,7 +302,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], 
         let Some(read) = relation(&column.relation) else { continue };
         let via = Some((read, Some(column.column.clone())));
         let shown = format!("{}.{}", name(read), column.column);
-        if *change == Change::Gone {
+        if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
             state.judge(Grade::Breaking, format!("it reads `{shown}`, which is gone"), via);
         } else {
@@ -337,20 +337,20 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], 
 }
 
 /// What a node reads of which other rows come, where nothing worse happens to what it reads.
-pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &States) -> Option<(usize, String)> {
+pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -> Option<(usize, String)> {
     let parents = graph.parents.get(place)?;
     let is_plain = |parent: &usize| {
-        states.get(parent).is_none_or(|state| state.columns.values().all(|(change, _)| *change == Change::Values))
+        states.get(parent).is_none_or(|state| state.columns.values().all(|(change, _)| *change == ColumnChange::Values))
     };
     let parent = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.rows.is_some()))?;
     parents.iter().all(is_plain).then(|| graph.parts.get(*parent).map(|part| (*parent, part.name()))).flatten()
 }
 
 /// What is said of a model by its columns that change.
-fn of_columns(graph: &Graph<'_>, place: usize, state: &mut State) {
+fn of_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
-    let columns: Vec<(String, Change, Via)> =
+    let columns: Vec<(String, ColumnChange, Via)> =
         state.columns.iter().map(|(column, (change, via))| (column.clone(), *change, via.clone())).collect();
     for (column, change, via) in columns {
         let is_said = node.is_some_and(|node| node.column(&column).is_some());
@@ -360,30 +360,30 @@ fn of_columns(graph: &Graph<'_>, place: usize, state: &mut State) {
         });
         let of = of.map(|of| format!("`{of}`")).unwrap_or_else(|| "what it reads".to_owned());
         let (grade, reason) = match change {
-            Change::Gone if contract && is_said => {
+            ColumnChange::Gone if contract && is_said => {
                 (Grade::Breaking, format!("its contract has `{column}`, which is no longer there"))
             }
-            Change::Type if contract && is_said => {
+            ColumnChange::Type if contract && is_said => {
                 (Grade::Breaking, format!("its contract says the type of `{column}`"))
             }
-            Change::Gone => (Grade::Changing, format!("it loses `{column}`")),
-            Change::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
-            Change::Values => (Grade::Changing, format!("`{column}` is made of {of}")),
+            ColumnChange::Gone => (Grade::Changing, format!("it loses `{column}`")),
+            ColumnChange::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
+            ColumnChange::Values => (Grade::Changing, format!("`{column}` is made of {of}")),
         };
         state.judge(grade, reason, via);
     }
 }
 
 /// What cannot be followed changes as a whole.
-fn of_whole(graph: &Graph<'_>, place: usize, states: &States, why: &str, state: &mut State) {
+fn of_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
-        let gone = before.columns.iter().find(|(_, (change, _))| *change != Change::Values);
+        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
+        let gone = before.columns.iter().find(|(_, (change, _))| *change != ColumnChange::Values);
         let via = Some((*parent, None));
         match gone {
             Some((column, (change, _))) => {
-                let what = if *change == Change::Gone { "is gone" } else { "is of another type" };
+                let what = if *change == ColumnChange::Gone { "is gone" } else { "is of another type" };
                 let via = Some((*parent, Some(column.clone())));
                 state.judge(Grade::Breaking, format!("it may read `{name}.{column}`, which {what}"), via);
             }
@@ -400,16 +400,17 @@ fn of_whole(graph: &Graph<'_>, place: usize, states: &States, why: &str, state: 
 }
 
 /// An exposure, a saved query: what they read of a node nobody says.
-fn of_reader(graph: &Graph<'_>, place: usize, states: &States, state: &mut State) {
+fn of_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
-        let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
-        let one = |change: Change| before.columns.iter().find(|(_, (kind, _))| *kind == change).map(|(name, _)| name);
+        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
+        let one =
+            |change: ColumnChange| before.columns.iter().find(|(_, (kind, _))| *kind == change).map(|(name, _)| name);
         let (grade, reason, column) = if before.fails.is_some() {
             (Grade::Breaking, format!("`{name}`, which it reads, fails or is gone"), None)
-        } else if let Some(column) = one(Change::Gone) {
+        } else if let Some(column) = one(ColumnChange::Gone) {
             (Grade::Breaking, format!("it may read `{name}.{column}`, which is gone"), Some(column.clone()))
-        } else if let Some(column) = one(Change::Type) {
+        } else if let Some(column) = one(ColumnChange::Type) {
             (Grade::Breaking, format!("it may read `{name}.{column}`, which is of another type"), Some(column.clone()))
         } else if before.rows.is_some() {
             (Grade::Changing, format!("all of `{name}` changes, which it reads"), None)

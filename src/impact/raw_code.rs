@@ -18,7 +18,7 @@ pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -
 /// Returns the SQL of the first run of a model, or of a later one.
 fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
-    let mut place = Place::Code;
+    let mut place = CodePlace::Code;
     // Whether the branch of each open `if` is taken.
     let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
@@ -58,7 +58,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
             continue;
         }
         // A comment holds no SQL.
-        if matches!(place, Place::Comment | Place::Block) {
+        if matches!(place, CodePlace::Comment | CodePlace::Block) {
             continue;
         }
         match value(inside, place) {
@@ -79,12 +79,12 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
 }
 
 /// Returns the SQL of a call that reads no relation.
-fn value(inside: &str, place: Place) -> Option<&str> {
+fn value(inside: &str, place: CodePlace) -> Option<&str> {
     if call(inside, "config").is_some() {
         return Some("");
     }
     let arguments = call(inside, "var")?;
-    if place == Place::Text {
+    if place == CodePlace::Text {
         // A text is a constant, whatever it says.
         return Some("");
     }
@@ -138,7 +138,7 @@ fn shown(inside: &str, kind: char) -> String {
 
 /// Where in SQL a character is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum CodePlace {
     Code,
     /// In single quotes.
     Text,
@@ -150,7 +150,7 @@ enum Place {
     Block,
 }
 
-impl Place {
+impl CodePlace {
     fn behind(mut self, text: &str) -> Self {
         let mut before = ' ';
         for c in text.chars() {

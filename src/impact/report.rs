@@ -6,18 +6,18 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definitions;
-use super::graph::{Graph, Part};
-use super::names::Target;
+use super::graph::{Graph, GraphPart};
+use super::names::ImpactTarget;
 use super::omni_effects;
-use super::propagate::{Grade, Spread, Start, State, Via, spread};
+use super::propagate::{Grade, NodeState, Spread, Start, Via, spread};
 use super::summary::ORDER;
-use crate::artifacts::{Detail, Node, Owner, ResourceType, Value};
-use crate::lineage::{self, Change};
+use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
+use crate::lineage::{self, ColumnChange};
 
 /// Something that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Changed {
+pub struct ChangedNode {
     /// `orders.amount`, `orders`.
     pub name: String,
     /// The node's id.
@@ -65,7 +65,7 @@ pub struct Effect {
 /// What reads what, by ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub struct Edge {
+pub struct GraphEdge {
     /// What is read.
     pub from: String,
     /// What reads it.
@@ -77,13 +77,13 @@ pub struct Edge {
 #[non_exhaustive]
 pub struct Impact {
     /// What changes.
-    pub changed: Vec<Changed>,
+    pub changed: Vec<ChangedNode>,
     /// What that reaches, worst first.
     pub effects: Vec<Effect>,
     /// What is downstream and not reached: ids and names.
     pub unaffected: Vec<(String, String)>,
     /// What reads what, of all these.
-    pub edges: Vec<Edge>,
+    pub edges: Vec<GraphEdge>,
 }
 
 impl Impact {
@@ -104,7 +104,7 @@ pub fn impact(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, Str
 impl Graph<'_> {
     /// A change of what a name means: of its values where `change` says nothing worse.
     #[must_use]
-    pub fn start(&self, target: &Target, change: Change) -> Start {
+    pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> Start {
         let mut start = Start { place: target.place, ..Start::default() };
         let spec = self.parts.get(target.place).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
@@ -112,7 +112,7 @@ impl Graph<'_> {
             let reached = definitions::columns(spec, definition);
             start.redefined = true;
             start.rows = reached.is_empty();
-            start.columns = reached.into_iter().map(|column| (column, Change::Values)).collect();
+            start.columns = reached.into_iter().map(|column| (column, ColumnChange::Values)).collect();
             return start;
         }
         match &target.column {
@@ -122,19 +122,20 @@ impl Graph<'_> {
                     .filter(|spec| spec.compiled.definitions().iter().any(|d| d.name().eq_ignore_ascii_case(column)))
                 {
                     start.redefined = true;
-                    let made = definitions::columns(spec, column).into_iter().map(|column| (column, Change::Values));
+                    let made =
+                        definitions::columns(spec, column).into_iter().map(|column| (column, ColumnChange::Values));
                     start.columns = made.collect();
                 }
                 start.columns.insert(column.clone(), change);
             }
             None => match change {
-                Change::Gone => start.gone = true,
-                Change::Type => {
+                ColumnChange::Gone => start.gone = true,
+                ColumnChange::Type => {
                     let known = self.known_columns(target.place).columns.into_iter();
-                    start.columns = known.map(|column| (column.to_lowercase(), Change::Type)).collect();
+                    start.columns = known.map(|column| (column.to_lowercase(), ColumnChange::Type)).collect();
                     start.rows = true;
                 }
-                Change::Values => start.rows = true,
+                ColumnChange::Values => start.rows = true,
             },
         }
         start
@@ -167,7 +168,7 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
         }
         for parent in graph.parents.get(*place).into_iter().flatten().filter(|parent| shown.contains(parent)) {
             if let Some(parent) = graph.parts.get(*parent) {
-                impact.edges.push(Edge { from: parent.id(), to: part.id() });
+                impact.edges.push(GraphEdge { from: parent.id(), to: part.id() });
             }
         }
     }
@@ -184,13 +185,13 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
     impact
 }
 
-fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Changed> {
+fn changed(graph: &Graph<'_>, start: &Start, state: Option<&NodeState>) -> Vec<ChangedNode> {
     let Some(part) = graph.parts.get(start.place) else { return Vec::new() };
     let grade = state.map(|state| state.grade).unwrap_or_default();
     // What may change by something that nobody sees in its own file is worth a look.
     let grade = if start.why.is_some() { grade.max(Grade::Changing) } else { grade };
     let reason = state.map(|state| state.reason.clone()).filter(|reason| !reason.is_empty()).or(start.why.clone());
-    let one = |name: String, what: &str| Changed {
+    let one = |name: String, what: &str| ChangedNode {
         name,
         id: part.id(),
         what: what.to_owned(),
@@ -206,14 +207,14 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Chang
     }
     for (column, change) in &start.columns {
         let what = match change {
-            Change::Gone => "it is removed",
-            Change::Type => "its type changes",
-            Change::Values if start.rows => continue,
-            Change::Values => "its values change",
+            ColumnChange::Gone => "it is removed",
+            ColumnChange::Type => "its type changes",
+            ColumnChange::Values if start.rows => continue,
+            ColumnChange::Values => "its values change",
         };
         found.push(one(format!("{}.{column}", part.name()), what));
     }
-    found.extend(start.notes.iter().map(|note| Changed {
+    found.extend(start.notes.iter().map(|note| ChangedNode {
         name: note.name.clone(),
         id: part.id(),
         what: note.what.clone(),
@@ -226,8 +227,8 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Chang
 fn effect(
     graph: &Graph<'_>,
     steps: &mut Steps<'_>,
-    part: &Part<'_>,
-    state: &State,
+    part: &GraphPart<'_>,
+    state: &NodeState,
     place: usize,
     status: &BTreeMap<String, String>,
     of_tests: &BTreeMap<usize, String>,
@@ -253,14 +254,14 @@ fn effect(
 }
 
 /// The column of a step where one is known, and what the step is called.
-type Step = (Option<String>, Arc<str>);
+type PathStep = (Option<String>, Arc<str>);
 
 /// The names of steps, each made once: many ways lead through the same.
 pub(super) struct Steps<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Spread,
     /// By place.
-    named: FxHashMap<usize, Vec<Step>>,
+    named: FxHashMap<usize, Vec<PathStep>>,
 }
 
 impl<'s> Steps<'s> {
@@ -273,14 +274,14 @@ impl<'s> Steps<'s> {
         if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
             return Arc::clone(name);
         }
-        let name = self.graph.parts.get(place).map(Part::name).unwrap_or_default();
+        let name = self.graph.parts.get(place).map(GraphPart::name).unwrap_or_default();
         let name: Arc<str> = column.map_or_else(|| Arc::from(&*name), |column| format!("{name}.{column}").into());
         of_place.push((column.map(str::to_owned), Arc::clone(&name)));
         name
     }
 
     /// The way from the change to a node, each step with its column where one is known.
-    pub fn path(&mut self, place: usize, state: &State) -> Vec<Arc<str>> {
+    pub fn path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
         let mut steps = vec![self.step(place, None)];
         let mut via: Option<(usize, Option<&str>)> = reached(&state.via);
         let mut seen = BTreeSet::from([place]);
@@ -304,13 +305,13 @@ fn reached(via: &Via) -> Option<(usize, Option<&str>)> {
 }
 
 /// Who answers for a node: what its meta says, else its group.
-fn owner(graph: &Graph<'_>, node: &Node) -> Option<String> {
-    if let Detail::Exposure(exposure) = &node.detail {
+fn owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
+    if let NodeDetail::Exposure(exposure) = &node.detail {
         return named(&exposure.owner);
     }
     if let Some(owner) = node.meta.get("owner") {
         let said = owner.scalar().map(str::to_owned);
-        let part = |key: &str| owner.as_map()?.get(key).and_then(Value::scalar).map(str::to_owned);
+        let part = |key: &str| owner.as_map()?.get(key).and_then(MetaValue::scalar).map(str::to_owned);
         return said.or_else(|| part("email")).or_else(|| part("name"));
     }
     let group = node.group.as_deref()?;

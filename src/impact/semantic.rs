@@ -1,13 +1,13 @@
 //! What becomes of semantic models and metrics.
 
 use super::graph::Graph;
-use super::propagate::{Grade, State, States};
-use crate::artifacts::{Detail, Metric, SemanticModel, Value};
+use super::propagate::{Grade, NodeState, NodeStates};
+use crate::artifacts::{DbtSemanticModel, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
-use crate::lineage::{self, Change};
+use crate::lineage::{self, ColumnChange};
 
 /// The elements of a semantic model, each with the columns that it reads; `None` if its SQL cannot be followed.
-fn elements(model: &SemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
+fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
         None => Some(vec![name.to_lowercase()]),
         Some(expr) => lineage::columns_of_expression(expr, dialect),
@@ -29,14 +29,15 @@ fn elements(model: &SemanticModel, dialect: Option<Dialect>) -> Vec<(String, Opt
 }
 
 /// A semantic model: those of its elements that read a changed column.
-pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &States, state: &mut State) {
-    let Some(Detail::SemanticModel(model)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+    let Some(NodeDetail::SemanticModel(model)) =
+        graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
         return;
     };
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
+        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
             state.judge(Grade::Breaking, format!("`{name}`, which it reads, fails or is gone"), Some((*parent, None)));
@@ -45,7 +46,7 @@ pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &States
             let Some(columns) = columns else {
                 if before.is_affected() {
                     let via = Some((*parent, None));
-                    state.columns.insert(element.to_lowercase(), (Change::Values, via.clone()));
+                    state.columns.insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
                     state.judge(Grade::Changing, format!("`{element}` may read what changes in `{name}`"), via);
                     state.whole = Some(format!("the SQL of `{element}` cannot be followed"));
                 }
@@ -60,9 +61,9 @@ pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &States
             let via = Some((*parent, column.clone()));
             let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
-                Change::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which is gone")),
-                Change::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, which is of another type")),
-                Change::Values => (Grade::Changing, format!("`{element}` is made of `{of}`")),
+                ColumnChange::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which is gone")),
+                ColumnChange::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, which is of another type")),
+                ColumnChange::Values => (Grade::Changing, format!("`{element}` is made of `{of}`")),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
             state.judge(grade, reason, via);
@@ -71,8 +72,8 @@ pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &States
 }
 
 /// A metric: its measures, and the metrics that it is made of.
-pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &States, state: &mut State) {
-    let Some(Detail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+    let Some(NodeDetail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
         return;
     };
@@ -81,11 +82,11 @@ pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &States, state:
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
         let Some(part) = graph.parts.get(*parent) else { continue };
         let name = part.name();
-        let is_semantic = part.node.is_some_and(|node| matches!(node.detail, Detail::SemanticModel(_)));
+        let is_semantic = part.node.is_some_and(|node| matches!(node.detail, NodeDetail::SemanticModel(_)));
         let found = measures.iter().find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
         match found {
             Some((measure, change)) => {
-                let grade = if change == Change::Values { Grade::Changing } else { Grade::Breaking };
+                let grade = if change == ColumnChange::Values { Grade::Changing } else { Grade::Breaking };
                 state.judge(
                     grade,
                     format!("it is made of `{name}.{measure}`"),
@@ -113,7 +114,7 @@ pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &States, state:
 }
 
 fn measures(metric: &Metric) -> Vec<&str> {
-    let listed = metric.type_params.get("input_measures").and_then(Value::as_list).unwrap_or_default();
+    let listed = metric.type_params.get("input_measures").and_then(MetaValue::as_list).unwrap_or_default();
     let listed = listed.iter().filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
     listed.chain(metric.part("measure")).collect()
 }

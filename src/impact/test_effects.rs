@@ -1,20 +1,20 @@
 //! What becomes of tests.
 
 use super::graph::Graph;
-use super::propagate::{Grade, Start, State, States, other_rows};
-use crate::artifacts::{Check, DataTest, Detail};
-use crate::lineage::Change;
+use super::propagate::{Grade, NodeState, NodeStates, Start, other_rows};
+use crate::artifacts::{Check, DataTest, NodeDetail};
+use crate::lineage::ColumnChange;
 
 /// A data test: it fails to run where a column is gone, and may find other rows where values change.
 pub(super) fn of_data_test(
     graph: &Graph<'_>,
     place: usize,
     test: Option<&DataTest<'_>>,
-    states: &States,
-    state: &mut State,
+    states: &NodeStates,
+    state: &mut NodeState,
 ) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
-    let name = |at: usize| graph.parts.get(at).map(super::Part::name).unwrap_or_default();
+    let name = |at: usize| graph.parts.get(at).map(super::GraphPart::name).unwrap_or_default();
     if let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some())) {
         let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
         return state.judge(Grade::Breaking, reason, Some((*parent, None)));
@@ -63,15 +63,15 @@ pub(super) fn of_data_test(
         let Some(change) = states.get(&at).and_then(|state| state.change(Some(&column))) else { continue };
         let shown = format!("{}.{column}", name(at));
         let (grade, reason) = match change {
-            Change::Gone => (Grade::Breaking, format!("it looks at `{shown}`, which is gone")),
-            Change::Type => (Grade::Breaking, format!("it looks at `{shown}`, which is of another type")),
-            Change::Values => (Grade::Changing, format!("it looks at the values of `{shown}`")),
+            ColumnChange::Gone => (Grade::Breaking, format!("it looks at `{shown}`, which is gone")),
+            ColumnChange::Type => (Grade::Breaking, format!("it looks at `{shown}`, which is of another type")),
+            ColumnChange::Values => (Grade::Changing, format!("it looks at the values of `{shown}`")),
         };
         state.judge(grade, reason, Some((at, Some(column))));
     }
     if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
-        && let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(State::is_affected))
+        && let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
     {
         state.judge(Grade::Changing, format!("it looks at `{}`", name(*parent)), Some((*parent, None)));
         state.whole = Some(why.to_string());
@@ -79,19 +79,25 @@ pub(super) fn of_data_test(
 }
 
 /// A unit test brings its own rows: it only notices what computes its model, and columns that are no longer there.
-pub(super) fn of_unit_test(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], state: &mut State) {
+pub(super) fn of_unit_test(
+    graph: &Graph<'_>,
+    place: usize,
+    states: &NodeStates,
+    starts: &[Start],
+    state: &mut NodeState,
+) {
     let model = graph.parts.get(place).and_then(|part| match &part.node?.detail {
-        Detail::UnitTest(test) => Some(&*test.model),
+        NodeDetail::UnitTest(test) => Some(&*test.model),
         _ => None,
     });
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
+        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
         let via = Some((*parent, None));
         let is_tested = graph.parts.get(*parent).and_then(|part| part.node).is_some_and(|n| Some(&*n.name) == model);
         if before.fails.is_some() {
             state.judge(Grade::Breaking, format!("`{name}`, which it tests, fails or is gone"), via);
-        } else if let Some((column, _)) = before.columns.iter().find(|(_, (change, _))| *change == Change::Gone) {
+        } else if let Some((column, _)) = before.columns.iter().find(|(_, (change, _))| *change == ColumnChange::Gone) {
             let via = Some((*parent, Some(column.clone())));
             state.judge(Grade::Breaking, format!("it may name `{name}.{column}`, which is gone"), via);
         } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {

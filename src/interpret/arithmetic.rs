@@ -3,37 +3,37 @@
 use std::cmp::Ordering;
 
 use crate::interpret::calendar::{Frame, civil, days};
-use crate::interpret::expr::{Expr, Op};
+use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
 use crate::interpret::functions::{self, statistics};
 use crate::interpret::trace;
 use crate::interpret::value::{DAY, Value};
 use crate::interpret::{exact::Exact, uncertainty};
 
 /// What needs no rows but those of its operands.
-pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
+pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
     match x {
-        Expr::Literal(literal) => literal.clone(),
-        Expr::Binary(op, a, b) => {
+        ReferenceExpr::Literal(literal) => literal.clone(),
+        ReferenceExpr::Binary(op, a, b) => {
             let (a, b) = (value(a), value(b));
             let or_zero = |x: Value, is_read_so: bool| match x {
                 Value::Null if blank_zero && is_read_so => Value::Int(0),
                 other => other,
             };
-            let number = matches!(op, Op::Add | Op::Subtract | Op::Multiply);
-            let moved = matches!(op, Op::Later | Op::Earlier);
-            let a = or_zero(a, number || *op == Op::Divide);
+            let number = matches!(op, ReferenceOp::Add | ReferenceOp::Subtract | ReferenceOp::Multiply);
+            let moved = matches!(op, ReferenceOp::Later | ReferenceOp::Earlier);
+            let a = or_zero(a, number || *op == ReferenceOp::Divide);
             let b = or_zero(b, number || moved);
             if let Some(outcome) = told(*op, &a, &b) {
                 trace::record(|| x.to_string(), outcome);
             }
             binary(*op, &a, &b)
         }
-        Expr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
+        ReferenceExpr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
             uncertainty::unknown(|| format!("the timeframe `{frame}`"));
             Value::Null
         }),
-        Expr::Call(name, args) => {
-            let is_written = |at: usize| matches!(args.get(at), Some(Expr::Literal(Value::Text(_))));
+        ReferenceExpr::Call(name, args) => {
+            let is_written = |at: usize| matches!(args.get(at), Some(ReferenceExpr::Literal(Value::Text(_))));
             let spelled = functions::spelled(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
@@ -68,13 +68,20 @@ pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) 
 }
 
 /// What became of an operator's operands.
-fn told(op: Op, a: &Value, b: &Value) -> Option<&'static str> {
-    let compares =
-        matches!(op, Op::Equal | Op::NotEqual | Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual);
+fn told(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
+    let compares = matches!(
+        op,
+        ReferenceOp::Equal
+            | ReferenceOp::NotEqual
+            | ReferenceOp::Less
+            | ReferenceOp::LessOrEqual
+            | ReferenceOp::Greater
+            | ReferenceOp::GreaterOrEqual
+    );
     Some(match op {
-        _ if op != Op::Join && (a.is_null() || b.is_null()) => "has an empty operand",
-        Op::Divide if b.number() == Some(0.0) => "divides by 0",
-        Op::Divide => "divides by a number",
+        _ if op != ReferenceOp::Join && (a.is_null() || b.is_null()) => "has an empty operand",
+        ReferenceOp::Divide if b.number() == Some(0.0) => "divides by 0",
+        ReferenceOp::Divide => "divides by a number",
         _ if compares => match a.compare(b)? {
             Ordering::Less => "has a smaller left side",
             Ordering::Equal => "has equal sides",
@@ -111,8 +118,8 @@ pub fn period(value: &Value, frame: Frame) -> Value {
     }
 }
 
-pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
-    if op == Op::Join {
+pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+    if op == ReferenceOp::Join {
         return Value::Text(a.text() + &b.text());
     }
     if a.is_null() || b.is_null() {
@@ -123,12 +130,12 @@ pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
     match op {
-        Op::Equal => truth(&[Ordering::Equal]),
-        Op::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
-        Op::Less => truth(&[Ordering::Less]),
-        Op::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
-        Op::Greater => truth(&[Ordering::Greater]),
-        Op::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
+        ReferenceOp::Equal => truth(&[Ordering::Equal]),
+        ReferenceOp::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
+        ReferenceOp::Less => truth(&[Ordering::Less]),
+        ReferenceOp::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
+        ReferenceOp::Greater => truth(&[Ordering::Greater]),
+        ReferenceOp::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
         _ => arithmetic(op, a, b),
     }
 }
@@ -161,27 +168,27 @@ pub fn moment(text: &str) -> Option<Value> {
     (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
 }
 
-fn unfit(op: Op, a: &Value, b: &Value) -> Value {
+fn unfit(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     uncertainty::unknown(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
     Value::Null
 }
 
-fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
+fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     let is_moment = |value: &Value| value.seconds().is_some();
     match (op, a, b) {
-        (Op::Add, ..) if is_moment(a) => return moved(Op::Later, a, b),
-        (Op::Add, ..) if is_moment(b) => return moved(Op::Later, b, a),
-        (Op::Subtract, ..) if is_moment(a) && is_moment(b) => return arithmetic(Op::Apart, a, b),
-        (Op::Subtract, ..) if is_moment(a) => return moved(Op::Earlier, a, b),
-        (Op::Later | Op::Earlier, ..) => return moved(op, a, b),
-        (Op::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
-        (Op::Apart, ..) => {
+        (ReferenceOp::Add, ..) if is_moment(a) => return moved(ReferenceOp::Later, a, b),
+        (ReferenceOp::Add, ..) if is_moment(b) => return moved(ReferenceOp::Later, b, a),
+        (ReferenceOp::Subtract, ..) if is_moment(a) && is_moment(b) => return arithmetic(ReferenceOp::Apart, a, b),
+        (ReferenceOp::Subtract, ..) if is_moment(a) => return moved(ReferenceOp::Earlier, a, b),
+        (ReferenceOp::Later | ReferenceOp::Earlier, ..) => return moved(op, a, b),
+        (ReferenceOp::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (ReferenceOp::Apart, ..) => {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { return unfit(op, a, b) };
             return Value::Number((a - b) as f64 / DAY as f64);
         }
-        (Op::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
-        (Op::Subtract, Value::Int(a), Value::Int(b)) => return integer(a.checked_sub(*b)),
-        (Op::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
+        (ReferenceOp::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
+        (ReferenceOp::Subtract, Value::Int(a), Value::Int(b)) => return integer(a.checked_sub(*b)),
+        (ReferenceOp::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
         _ => {}
     }
     let (Some(x), Some(y)) = (a.number(), b.number()) else { return unfit(op, a, b) };
@@ -189,10 +196,12 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
         return decimal(op, a, b);
     }
     let result = match op {
-        Op::Add => uncertainty::sum(x, y),
-        Op::Subtract => uncertainty::sum(x, -y),
-        Op::Multiply => uncertainty::product(x, y),
-        Op::Power => return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null),
+        ReferenceOp::Add => uncertainty::sum(x, y),
+        ReferenceOp::Subtract => uncertainty::sum(x, -y),
+        ReferenceOp::Multiply => uncertainty::product(x, y),
+        ReferenceOp::Power => {
+            return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null);
+        }
         _ if y == 0.0 => return Value::Null,
         _ => uncertainty::ratio(x, y),
     };
@@ -203,17 +212,17 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
 }
 
 /// Of decimals, and of what stands beside them.
-fn decimal(op: Op, a: &Value, b: &Value) -> Value {
+fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     let Some((x, y)) = Exact::of(a).zip(Exact::of(b)) else {
         uncertainty::mark();
         return Value::Null;
     };
     let result = match op {
-        Op::Add => x.plus(y),
-        Op::Subtract => x.plus(y.negated()),
-        Op::Multiply => x.times(y),
-        Op::Divide if y.digits == 0 => return Value::Null,
-        Op::Divide => {
+        ReferenceOp::Add => x.plus(y),
+        ReferenceOp::Subtract => x.plus(y.negated()),
+        ReferenceOp::Multiply => x.times(y),
+        ReferenceOp::Divide if y.digits == 0 => return Value::Null,
+        ReferenceOp::Divide => {
             // A float of it is a zero with a sign.
             if x.digits == 0 && y.digits < 0 {
                 uncertainty::unshown();
@@ -248,9 +257,9 @@ fn integer(result: Option<i64>) -> Value {
 }
 
 /// A date by whole days, a time by days and their parts.
-fn moved(op: Op, date: &Value, days: &Value) -> Value {
+fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
     let Some(by) = days.number() else { return unfit(op, date, days) };
-    let by = if op == Op::Earlier { -by } else { by };
+    let by = if op == ReferenceOp::Earlier { -by } else { by };
     // No calendar has so many days.
     if by.abs() > 1e7 {
         uncertainty::oversize();
@@ -271,7 +280,7 @@ fn moved(op: Op, date: &Value, days: &Value) -> Value {
 }
 
 /// An aggregate of the values that its arguments have in rows.
-pub fn aggregated(x: &Expr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
+pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
     if trace::is_watched() {
         watched(x, &rows);
     }
@@ -301,7 +310,7 @@ fn of_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     }
 }
 
-fn watched(x: &Expr, rows: &[Vec<Value>]) {
+fn watched(x: &ReferenceExpr, rows: &[Vec<Value>]) {
     let outcome = match rows.len() {
         0 => "is of no row",
         1 => "is of one row",

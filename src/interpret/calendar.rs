@@ -32,7 +32,7 @@ pub fn add_months(date: i64, months: i64) -> i64 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum ReferenceUnit {
     Day,
     Week,
     Month,
@@ -40,7 +40,7 @@ pub enum Unit {
     Year,
 }
 
-impl Unit {
+impl ReferenceUnit {
     pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
 
     pub fn name(self) -> &'static str {
@@ -84,12 +84,12 @@ impl Frame {
         }
     }
 
-    pub fn unit(self) -> Unit {
+    pub fn unit(self) -> ReferenceUnit {
         match self {
-            Self::Week => Unit::Week,
-            Self::Month => Unit::Month,
-            Self::Quarter => Unit::Quarter,
-            Self::Year => Unit::Year,
+            Self::Week => ReferenceUnit::Week,
+            Self::Month => ReferenceUnit::Month,
+            Self::Quarter => ReferenceUnit::Quarter,
+            Self::Year => ReferenceUnit::Year,
         }
     }
 

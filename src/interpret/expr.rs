@@ -2,31 +2,31 @@
 
 use std::fmt;
 
-use crate::interpret::calendar::{Frame, Unit, civil};
+use crate::interpret::calendar::{Frame, ReferenceUnit, civil};
 use crate::interpret::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
+pub enum ReferenceExpr {
     Literal(Value),
     /// A column or a definition.
     Name(String),
     /// `column[month]`.
     Period(String, Frame),
     /// Any other timeframe, or one of any other value.
-    Part(Box<Expr>, String),
-    Binary(Op, Box<Expr>, Box<Expr>),
+    Part(Box<ReferenceExpr>, String),
+    Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
     /// A function of one row, by its name.
-    Call(&'static str, Vec<Expr>),
+    Call(&'static str, Vec<ReferenceExpr>),
     /// An aggregate of the group's rows, or of those of ranges among its arguments.
-    Aggregate(&'static str, Vec<Expr>),
+    Aggregate(&'static str, Vec<ReferenceExpr>),
     /// The values of a name from one row to another.
-    Range(Box<Expr>, Rows),
+    Range(Box<ReferenceExpr>, WindowRows),
     /// A value of another row, or a place among them.
     Window(Window),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
+pub enum ReferenceOp {
     Add,
     Subtract,
     Multiply,
@@ -48,33 +48,33 @@ pub enum Op {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Window {
-    Offset(Box<Expr>, i64),
-    First(Box<Expr>),
-    Last(Box<Expr>),
+    Offset(Box<ReferenceExpr>, i64),
+    First(Box<ReferenceExpr>),
+    Last(Box<ReferenceExpr>),
     Row,
     /// By RANK or OMNI_RANK; descending, or not.
-    Rank(&'static str, Box<Expr>, bool),
-    PercentRank(Box<Expr>),
+    Rank(&'static str, Box<ReferenceExpr>, bool),
+    PercentRank(Box<ReferenceExpr>),
     /// Along the calendar.
-    Period(Box<Expr>, i64, Unit),
+    Period(Box<ReferenceExpr>, i64, ReferenceUnit),
 }
 
 /// Which rows a range holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rows {
+pub enum WindowRows {
     All,
-    Between(Place, Place),
+    Between(RowPlace, RowPlace),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum RowPlace {
     First,
     At(i64),
     Last,
 }
 
-impl Place {
-    fn write(self, f: &mut fmt::Formatter<'_>, name: &Expr) -> fmt::Result {
+impl RowPlace {
+    fn write(self, f: &mut fmt::Formatter<'_>, name: &ReferenceExpr) -> fmt::Result {
         match self {
             Self::First => write!(f, "FIRST({name})"),
             Self::At(0) => write!(f, "{name}"),
@@ -100,14 +100,14 @@ impl fmt::Display for Window {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum ReferenceLevel {
     Const,
     Row,
     Aggregate,
     Window,
 }
 
-impl Expr {
+impl ReferenceExpr {
     pub fn name(name: &str) -> Self {
         Self::Name(name.to_owned())
     }
@@ -136,29 +136,29 @@ impl Expr {
     }
 
     /// The rows of an aggregate's ranges.
-    pub fn range(&self) -> Option<Rows> {
+    pub fn range(&self) -> Option<WindowRows> {
         let Self::Aggregate(_, args) = self else { return None };
         args.iter().find_map(|arg| if let Self::Range(_, rows) = arg { Some(*rows) } else { None })
     }
 
     /// Its level, when `of` says those of names.
-    pub fn level(&self, of: &dyn Fn(&str) -> Level) -> Level {
-        let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(Level::Const);
+    pub fn level(&self, of: &dyn Fn(&str) -> ReferenceLevel) -> ReferenceLevel {
+        let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(ReferenceLevel::Const);
         match self {
-            Self::Literal(_) => Level::Const,
+            Self::Literal(_) => ReferenceLevel::Const,
             Self::Name(name) => of(name),
-            Self::Period(name, _) => of(name).max(Level::Row),
-            Self::Part(..) => below.max(Level::Row),
+            Self::Period(name, _) => of(name).max(ReferenceLevel::Row),
+            Self::Part(..) => below.max(ReferenceLevel::Row),
             Self::Binary(..) | Self::Call(..) => below,
-            Self::Aggregate(..) if self.has_range() => Level::Window,
-            Self::Aggregate(..) => Level::Aggregate,
-            Self::Range(..) | Self::Window(_) => Level::Window,
+            Self::Aggregate(..) if self.has_range() => ReferenceLevel::Window,
+            Self::Aggregate(..) => ReferenceLevel::Aggregate,
+            Self::Range(..) | Self::Window(_) => ReferenceLevel::Window,
         }
     }
 }
 
 impl Window {
-    fn children(&self) -> Vec<&Expr> {
+    fn children(&self) -> Vec<&ReferenceExpr> {
         match self {
             Self::Offset(x, _)
             | Self::Period(x, ..)
@@ -171,7 +171,7 @@ impl Window {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[Expr]) -> fmt::Result {
+fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) -> fmt::Result {
     write!(f, "{name}(")?;
     for (i, arg) in args.iter().enumerate() {
         write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
@@ -179,11 +179,11 @@ fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[Expr]) -> fmt::Result {
     write!(f, ")")
 }
 
-fn operand(f: &mut fmt::Formatter<'_>, x: &Expr) -> fmt::Result {
-    if matches!(x, Expr::Binary(..)) { write!(f, "({x})") } else { write!(f, "{x}") }
+fn operand(f: &mut fmt::Formatter<'_>, x: &ReferenceExpr) -> fmt::Result {
+    if matches!(x, ReferenceExpr::Binary(..)) { write!(f, "({x})") } else { write!(f, "{x}") }
 }
 
-impl fmt::Display for Expr {
+impl fmt::Display for ReferenceExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(value) => literal(f, value),
@@ -203,8 +203,8 @@ impl fmt::Display for Expr {
             Self::Call(name, args) | Self::Aggregate(name, args) => list(f, name, args),
             Self::Range(of, rows) => {
                 let (from, to) = match rows {
-                    Rows::All => (Place::At(0), Place::At(0)),
-                    Rows::Between(from, to) => (*from, *to),
+                    WindowRows::All => (RowPlace::At(0), RowPlace::At(0)),
+                    WindowRows::Between(from, to) => (*from, *to),
                 };
                 from.write(f, of)?;
                 write!(f, ":")?;
@@ -239,7 +239,7 @@ pub fn is_plain(name: &str) -> bool {
     word != "select" && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }
 
-impl Op {
+impl ReferenceOp {
     pub fn sign(self) -> &'static str {
         match self {
             Self::Add | Self::Later => "+",

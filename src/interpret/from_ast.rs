@@ -3,8 +3,8 @@
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
 use crate::catalog::{self, ParamType, ResultType};
-use crate::interpret::calendar::{Frame, Unit};
-use crate::interpret::expr::{Expr, Op, Place, Rows, Window};
+use crate::interpret::calendar::{Frame, ReferenceUnit};
+use crate::interpret::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
 use crate::interpret::value::Value;
 use crate::parse::{reference, unquote};
 use crate::{Level, Type};
@@ -36,13 +36,18 @@ pub fn folded(name: &str) -> String {
 /// # Errors
 ///
 /// What of it is not known.
-pub fn formula(ast: &Ast, source: &str, definition: &Definition, reading: Reading<'_>) -> Result<Expr, Unread> {
+pub fn formula(
+    ast: &Ast,
+    source: &str,
+    definition: &Definition,
+    reading: Reading<'_>,
+) -> Result<ReferenceExpr, Unread> {
     if definition.broken {
         return Err("what could not be parsed".to_owned());
     }
-    let reader = Reader { ast, source, reading };
+    let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
-    let mut made: Vec<Option<(Expr, u32)>> = Vec::new();
+    let mut made: Vec<Option<(ReferenceExpr, u32)>> = Vec::new();
     // Children stand before what they are part of.
     for at in first..=definition.body.index() {
         let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
@@ -63,32 +68,32 @@ pub fn formula(ast: &Ast, source: &str, definition: &Definition, reading: Readin
     body.map(|(expr, _)| expr).ok_or_else(|| "an empty formula".to_owned())
 }
 
-struct Reader<'a> {
+struct AstReader<'a> {
     ast: &'a Ast,
     source: &'a str,
     reading: Reading<'a>,
 }
 
-impl Reader<'_> {
+impl AstReader<'_> {
     fn said(&self, id: ExprId) -> &str {
         self.ast.span(id).text(self.source)
     }
 
-    fn node(&self, id: ExprId, children: Vec<Expr>) -> Result<Expr, Unread> {
+    fn node(&self, id: ExprId, children: Vec<ReferenceExpr>) -> Result<ReferenceExpr, Unread> {
         let said = self.said(id);
         let mut children = children.into_iter();
         let mut next = || children.next().ok_or_else(|| format!("`{said}`"));
         Ok(match self.ast.expr(id) {
-            Node::Number => Expr::Literal(match said.parse() {
+            Node::Number => ReferenceExpr::Literal(match said.parse() {
                 Ok(int) => Value::Int(int),
                 Err(_) => Value::Number(said.parse().map_err(|_| format!("the number {said}"))?),
             }),
-            Node::Text => Expr::Literal(Value::Text(unquote(said).into_owned())),
-            Node::Bool(b) => Expr::Literal(Value::Bool(b)),
-            Node::Name if said.eq_ignore_ascii_case("null") => Expr::Literal(Value::Null),
-            Node::Name if said.eq_ignore_ascii_case("true") => Expr::Literal(Value::Bool(true)),
-            Node::Name if said.eq_ignore_ascii_case("false") => Expr::Literal(Value::Bool(false)),
-            Node::Name => Expr::Name(folded(said)),
+            Node::Text => ReferenceExpr::Literal(Value::Text(unquote(said).into_owned())),
+            Node::Bool(b) => ReferenceExpr::Literal(Value::Bool(b)),
+            Node::Name if said.eq_ignore_ascii_case("null") => ReferenceExpr::Literal(Value::Null),
+            Node::Name if said.eq_ignore_ascii_case("true") => ReferenceExpr::Literal(Value::Bool(true)),
+            Node::Name if said.eq_ignore_ascii_case("false") => ReferenceExpr::Literal(Value::Bool(false)),
+            Node::Name => ReferenceExpr::Name(folded(said)),
             Node::Field | Node::Model => self.reference(id)?,
             Node::Timeframe { frame, .. } => {
                 let name = self.ast.names.get(frame as usize).map_or("", |span| span.text(self.source));
@@ -96,34 +101,42 @@ impl Reader<'_> {
             }
             Node::Sign { sign: Sign::Plus, .. } => next()?,
             Node::Sign { sign: Sign::Minus, .. } => match next()? {
-                Expr::Literal(Value::Int(int)) => Expr::Literal(Value::Int(int.saturating_neg())),
-                Expr::Literal(Value::Number(number)) => Expr::Literal(Value::Number(-number)),
-                other => Expr::Binary(Op::Subtract, Box::new(Expr::Literal(Value::Int(0))), Box::new(other)),
+                ReferenceExpr::Literal(Value::Int(int)) => ReferenceExpr::Literal(Value::Int(int.saturating_neg())),
+                ReferenceExpr::Literal(Value::Number(number)) => ReferenceExpr::Literal(Value::Number(-number)),
+                other => ReferenceExpr::Binary(
+                    ReferenceOp::Subtract,
+                    Box::new(ReferenceExpr::Literal(Value::Int(0))),
+                    Box::new(other),
+                ),
             },
-            Node::Percent(_) => Expr::Binary(Op::Divide, Box::new(next()?), Box::new(Expr::Literal(Value::Int(100)))),
-            Node::Binary { op, .. } => Expr::Binary(operator(op), Box::new(next()?), Box::new(next()?)),
+            Node::Percent(_) => ReferenceExpr::Binary(
+                ReferenceOp::Divide,
+                Box::new(next()?),
+                Box::new(ReferenceExpr::Literal(Value::Int(100))),
+            ),
+            Node::Binary { op, .. } => ReferenceExpr::Binary(operator(op), Box::new(next()?), Box::new(next()?)),
             Node::Range { .. } => range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
             Node::Call(index) => {
                 let call = self.ast.call(index);
                 let name = call.name.text(self.source);
-                let mut args: Vec<Expr> = children.collect();
+                let mut args: Vec<ReferenceExpr> = children.collect();
                 for (at, arg) in self.ast.arguments(call).iter().enumerate() {
                     if self.ast.expr(*arg) == Node::Blank {
                         let blank = blank(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
-                        args[at] = Expr::Literal(blank);
+                        args[at] = ReferenceExpr::Literal(blank);
                     }
                 }
                 self.call(name, args)?
             }
             // The call replaces it by the value of its parameter.
-            Node::Blank => Expr::Literal(Value::Null),
+            Node::Blank => ReferenceExpr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),
         })
     }
 
     /// `view.field`, `${view.field[timeframe]}`.
-    fn reference(&self, id: ExprId) -> Result<Expr, Unread> {
+    fn reference(&self, id: ExprId) -> Result<ReferenceExpr, Unread> {
         let parts = reference(self.source, self.ast.span(id));
         if parts.total.is_some() {
             return Err(format!("the total `{}`", self.said(id)));
@@ -135,12 +148,12 @@ impl Reader<'_> {
             _ => field,
         };
         match parts.timeframe {
-            Some(frame) => self.timeframe(Expr::Name(name), frame.text(self.source)),
-            None => Ok(Expr::Name(name)),
+            Some(frame) => self.timeframe(ReferenceExpr::Name(name), frame.text(self.source)),
+            None => Ok(ReferenceExpr::Name(name)),
         }
     }
 
-    fn timeframe(&self, of: Expr, name: &str) -> Result<Expr, Unread> {
+    fn timeframe(&self, of: ReferenceExpr, name: &str) -> Result<ReferenceExpr, Unread> {
         let name = folded(name);
         let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
         if hangs_on_calendar && !self.reading.plain_calendar {
@@ -149,37 +162,39 @@ impl Reader<'_> {
         let frame = Frame::ALL.into_iter().find(|frame| frame.name() == name);
         Ok(match (of, frame) {
             (of, _) if name == "raw" => of,
-            (Expr::Name(column), Some(frame)) => Expr::Period(column, frame),
-            (of, _) => Expr::Part(Box::new(of), name),
+            (ReferenceExpr::Name(column), Some(frame)) => ReferenceExpr::Period(column, frame),
+            (of, _) => ReferenceExpr::Part(Box::new(of), name),
         })
     }
 
-    fn call(&self, name: &str, args: Vec<Expr>) -> Result<Expr, Unread> {
+    fn call(&self, name: &str, args: Vec<ReferenceExpr>) -> Result<ReferenceExpr, Unread> {
         let unknown = || format!("the function {}", name.to_uppercase());
         let function = catalog::lookup(name).ok_or_else(unknown)?;
         if function.name == "TODAY" {
             let today = self.reading.today.ok_or_else(|| "the current date".to_owned())?;
-            return Ok(Expr::Literal(Value::Date(today)));
+            return Ok(ReferenceExpr::Literal(Value::Date(today)));
         }
         if function.name == "DISTINCT" {
-            return Ok(Expr::Call(function.name, args));
+            return Ok(ReferenceExpr::Call(function.name, args));
         }
-        let has_range = args.iter().any(|arg| matches!(arg, Expr::Range(..)));
+        let has_range = args.iter().any(|arg| matches!(arg, ReferenceExpr::Range(..)));
         if let Some(window) = window(function.name, &args) {
-            return Ok(Expr::Window(window));
+            return Ok(ReferenceExpr::Window(window));
         }
         Ok(match function.level {
-            Level::Aggregate if has_range || !function.goes_across(args.len()) => Expr::Aggregate(function.name, args),
+            Level::Aggregate if has_range || !function.goes_across(args.len()) => {
+                ReferenceExpr::Aggregate(function.name, args)
+            }
             Level::Window => return Err(unknown()),
             _ if has_range => return Err(format!("ranges in {}", function.name)),
-            _ => Expr::Call(function.name, args),
+            _ => ReferenceExpr::Call(function.name, args),
         })
     }
 }
 
 /// The value of an empty argument: of the parameter's type, or of the type of the values beside it; none if neither is
 /// plain to see.
-fn blank(name: &str, at: usize, args: &[Expr]) -> Option<Value> {
+fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
         "SWITCH" => *other > 0 && (other.is_multiple_of(2) || other + 1 == args.len()),
@@ -220,59 +235,65 @@ fn blank(name: &str, at: usize, args: &[Expr]) -> Option<Value> {
 }
 
 /// The empty value of the type that an expression has, if the expression shows its type.
-fn zero_of(expr: &Expr) -> Option<Value> {
+fn zero_of(expr: &ReferenceExpr) -> Option<Value> {
     match expr {
-        Expr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
-        Expr::Literal(Value::Text(_)) | Expr::Binary(Op::Join, ..) => Some(Value::Text(String::new())),
-        Expr::Literal(Value::Bool(_)) => Some(Value::Bool(false)),
-        Expr::Binary(Op::Multiply | Op::Divide | Op::Power, ..) => Some(Value::Int(0)),
+        ReferenceExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
+        ReferenceExpr::Literal(Value::Text(_)) | ReferenceExpr::Binary(ReferenceOp::Join, ..) => {
+            Some(Value::Text(String::new()))
+        }
+        ReferenceExpr::Literal(Value::Bool(_)) => Some(Value::Bool(false)),
+        ReferenceExpr::Binary(ReferenceOp::Multiply | ReferenceOp::Divide | ReferenceOp::Power, ..) => {
+            Some(Value::Int(0))
+        }
         _ => None,
     }
 }
 
-fn operator(op: BinaryOp) -> Op {
+fn operator(op: BinaryOp) -> ReferenceOp {
     match op {
-        BinaryOp::Equal => Op::Equal,
-        BinaryOp::NotEqual => Op::NotEqual,
-        BinaryOp::Less => Op::Less,
-        BinaryOp::LessEqual => Op::LessOrEqual,
-        BinaryOp::Greater => Op::Greater,
-        BinaryOp::GreaterEqual => Op::GreaterOrEqual,
-        BinaryOp::Concat => Op::Join,
-        BinaryOp::Add => Op::Add,
-        BinaryOp::Subtract => Op::Subtract,
-        BinaryOp::Multiply => Op::Multiply,
-        BinaryOp::Divide => Op::Divide,
-        BinaryOp::Power => Op::Power,
+        BinaryOp::Equal => ReferenceOp::Equal,
+        BinaryOp::NotEqual => ReferenceOp::NotEqual,
+        BinaryOp::Less => ReferenceOp::Less,
+        BinaryOp::LessEqual => ReferenceOp::LessOrEqual,
+        BinaryOp::Greater => ReferenceOp::Greater,
+        BinaryOp::GreaterEqual => ReferenceOp::GreaterOrEqual,
+        BinaryOp::Concat => ReferenceOp::Join,
+        BinaryOp::Add => ReferenceOp::Add,
+        BinaryOp::Subtract => ReferenceOp::Subtract,
+        BinaryOp::Multiply => ReferenceOp::Multiply,
+        BinaryOp::Divide => ReferenceOp::Divide,
+        BinaryOp::Power => ReferenceOp::Power,
     }
 }
 
 /// `m:m`, `FIRST(m):m`, `OFFSET(m, -2):m`.
-fn range(from: Expr, to: Expr) -> Option<Expr> {
+fn range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     let (of, from) = place(from)?;
     let (same, to) = place(to)?;
     let rows = match (from, to) {
-        (Place::At(0), Place::At(0)) => Rows::All,
-        _ => Rows::Between(from, to),
+        (RowPlace::At(0), RowPlace::At(0)) => WindowRows::All,
+        _ => WindowRows::Between(from, to),
     };
-    (of == same).then(|| Expr::Range(Box::new(of), rows))
+    (of == same).then(|| ReferenceExpr::Range(Box::new(of), rows))
 }
 
-fn place(end: Expr) -> Option<(Expr, Place)> {
+fn place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
     Some(match end {
-        Expr::Window(Window::First(of)) => (*of, Place::First),
-        Expr::Window(Window::Last(of)) => (*of, Place::Last),
-        Expr::Window(Window::Offset(of, by)) => (*of, Place::At(by)),
-        name @ (Expr::Name(_) | Expr::Period(..) | Expr::Part(..)) => (name, Place::At(0)),
+        ReferenceExpr::Window(Window::First(of)) => (*of, RowPlace::First),
+        ReferenceExpr::Window(Window::Last(of)) => (*of, RowPlace::Last),
+        ReferenceExpr::Window(Window::Offset(of, by)) => (*of, RowPlace::At(by)),
+        name @ (ReferenceExpr::Name(_) | ReferenceExpr::Period(..) | ReferenceExpr::Part(..)) => {
+            (name, RowPlace::At(0))
+        }
         _ => return None,
     })
 }
 
 /// A call of a window function; none of what is no such call.
-fn window(name: &'static str, args: &[Expr]) -> Option<Window> {
+fn window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {
-        Some(Expr::Literal(Value::Int(n))) => Some(*n),
+        Some(ReferenceExpr::Literal(Value::Int(n))) => Some(*n),
         _ => None,
     };
     match (name, args.len()) {
@@ -284,8 +305,8 @@ fn window(name: &'static str, args: &[Expr]) -> Option<Window> {
         ("RANK" | "OMNI_RANK", 2) => Some(Window::Rank(name, of()?, whole(1)? == 0)),
         ("PERCENTRANK", 1) => Some(Window::PercentRank(of()?)),
         ("PERIODOFFSET", 3) => {
-            let Some(Expr::Literal(Value::Text(unit))) = args.get(2) else { return None };
-            let unit = Unit::ALL.into_iter().find(|known| unit.eq_ignore_ascii_case(known.name()))?;
+            let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(2) else { return None };
+            let unit = ReferenceUnit::ALL.into_iter().find(|known| unit.eq_ignore_ascii_case(known.name()))?;
             Some(Window::Period(of()?, whole(1)?, unit))
         }
         _ => None,

@@ -2,29 +2,29 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::interpret::expr::Expr;
-use crate::interpret::spec::{By, Join, JoinKind, Step};
+use crate::interpret::expr::ReferenceExpr;
+use crate::interpret::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, ReferenceStep};
 use crate::interpret::trace;
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
-use crate::interpret::walk::{Row, Rows, Sees, USING, row_value};
+use crate::interpret::walk::{Sees, StepRows, USING, ValueRow, row_value};
 
 struct Relations<'a> {
     names: Vec<&'a str>,
-    rows: Vec<&'a Rows>,
-    nothing: &'a Rows,
+    rows: Vec<&'a StepRows>,
+    nothing: &'a StepRows,
     /// Columns of `using`, with the relations that have them.
     merged: Vec<(&'a str, Vec<usize>)>,
 }
 
 /// One row of each relation, as far as they are joined; `None` if nothing was found.
-type Parts<'a> = Vec<Option<&'a Row>>;
+type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
 /// The rows, in which `relation.column` is a column's name, and `column` too where one relation has it.
-pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
-    let nothing = Rows::default();
+pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
+    let nothing = StepRows::default();
     let mut names = vec![read];
-    names.extend(step.joins.iter().map(Join::name));
+    names.extend(step.joins.iter().map(ReferenceJoin::name));
     let relations = [read].into_iter().chain(step.joins.iter().map(|join| join.to.as_str()));
     let rows = relations.map(|name| {
         known.get(name).unwrap_or_else(|| {
@@ -32,12 +32,12 @@ pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
             &nothing
         })
     });
-    let rows: Vec<&Rows> = rows.collect();
+    let rows: Vec<&StepRows> = rows.collect();
     let mut relations = Relations { names, rows, nothing: &nothing, merged: Vec::new() };
-    let mut found: Vec<Parts<'_>> = relations.of(0).rows.iter().map(|row| vec![Some(row)]).collect();
+    let mut found: Vec<JoinedRows<'_>> = relations.of(0).rows.iter().map(|row| vec![Some(row)]).collect();
     for (at, join) in step.joins.iter().enumerate() {
         found = relations.joined(step, at + 1, join, found);
-        if let By::Using(names) = &join.by {
+        if let JoinCondition::Using(names) = &join.by {
             names.iter().for_each(|name| relations.merge(name, at + 1));
         }
     }
@@ -56,11 +56,11 @@ pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
             names.push(own);
         }
     }
-    let row = |parts: &Parts<'_>| {
+    let row = |parts: &JoinedRows<'_>| {
         names.iter().filter_map(|name| Some((name.clone(), relations.value(parts, name)?))).collect()
     };
     let rows = found.iter().map(row).collect();
-    Rows {
+    StepRows {
         columns: relations.of(0).columns.clone(),
         rows,
         grain,
@@ -71,7 +71,7 @@ pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
 }
 
 impl<'a> Relations<'a> {
-    fn of(&self, at: usize) -> &'a Rows {
+    fn of(&self, at: usize) -> &'a StepRows {
         self.rows.get(at).copied().unwrap_or(self.nothing)
     }
 
@@ -80,7 +80,7 @@ impl<'a> Relations<'a> {
     }
 
     /// What a name means; `None` if two relations have it, or none has.
-    fn value(&self, parts: &[Option<&Row>], name: &str) -> Option<Value> {
+    fn value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();
             row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
@@ -102,7 +102,13 @@ impl<'a> Relations<'a> {
         }
     }
 
-    fn joined(&self, step: &Step, at: usize, join: &Join, before: Vec<Parts<'a>>) -> Vec<Parts<'a>> {
+    fn joined(
+        &self,
+        step: &ReferenceStep,
+        at: usize,
+        join: &ReferenceJoin,
+        before: Vec<JoinedRows<'a>>,
+    ) -> Vec<JoinedRows<'a>> {
         let others = &self.of(at).rows;
         let mut met = HashSet::new();
         let told = || format!("the join of {}", join.name());
@@ -122,16 +128,16 @@ impl<'a> Relations<'a> {
                 }
             }
             trace::record(told, if alone { "finds no row" } else { "finds a row" });
-            if alone && matches!(join.kind, JoinKind::Left | JoinKind::Full) {
+            if alone && matches!(join.kind, ReferenceJoinKind::Left | ReferenceJoinKind::Full) {
                 let mut both = parts;
                 both.push(None);
                 found.push(both);
             }
         }
-        if join.kind == JoinKind::Full {
+        if join.kind == ReferenceJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
                 trace::record(told, "has a row that nothing finds");
-                let mut both: Parts<'a> = vec![None; at];
+                let mut both: JoinedRows<'a> = vec![None; at];
                 both.push(Some(other));
                 found.push(both);
             }
@@ -139,17 +145,23 @@ impl<'a> Relations<'a> {
         found
     }
 
-    fn belong_together(&self, step: &Step, at: usize, join: &Join, parts: &[Option<&Row>]) -> bool {
+    fn belong_together(
+        &self,
+        step: &ReferenceStep,
+        at: usize,
+        join: &ReferenceJoin,
+        parts: &[Option<&ValueRow>],
+    ) -> bool {
         match &join.by {
-            By::Nothing => true,
-            By::On(condition) => {
+            JoinCondition::Nothing => true,
+            JoinCondition::On(condition) => {
                 let mut names = Vec::new();
                 read(step, condition, &mut names);
                 let value = |name: String| Some((name.clone(), self.value(parts, &name)?));
-                let row: Row = names.into_iter().filter_map(value).collect();
+                let row: ValueRow = names.into_iter().filter_map(value).collect();
                 row_value(step, condition, &row, Sees::ColumnsFirst).truth() == Some(true)
             }
-            By::Using(names) => names.iter().all(|name| {
+            JoinCondition::Using(names) => names.iter().all(|name| {
                 let sides = self.sides_before(at, name);
                 let value = |at: usize| {
                     let row = parts.get(at).copied().flatten();
@@ -176,7 +188,7 @@ impl<'a> Relations<'a> {
     }
 
     /// What tells the joined rows apart: the first relation's key, with those of relations of which many are found.
-    fn grain(&self, step: &Step) -> Vec<String> {
+    fn grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
             self.of(at).grain.iter().map(move |column| format!("{name}.{column}"))
@@ -184,10 +196,10 @@ impl<'a> Relations<'a> {
         let mut grain: Vec<String> = told(0).collect();
         for (place, join) in step.joins.iter().enumerate() {
             let single = self.of(place + 1).is_single;
-            if join.kind == JoinKind::Full {
+            if join.kind == ReferenceJoinKind::Full {
                 // The columns of `using` are both sides' keys, or nothing is known.
                 let by = match &join.by {
-                    By::Using(names) => names.as_slice(),
+                    JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],
                 };
                 let alike = |key: &[String]| key.len() == by.len() && key.iter().all(|k| by.contains(k));
@@ -197,7 +209,7 @@ impl<'a> Relations<'a> {
                     && alike(&self.of(0).grain)
                     && alike(&self.of(1).grain);
                 grain = if known { self.of(1).grain.clone() } else { Vec::new() };
-            } else if join.many || (join.kind == JoinKind::Cross && !single) {
+            } else if join.many || (join.kind == ReferenceJoinKind::Cross && !single) {
                 let key: Vec<String> = told(place + 1).collect();
                 if key.is_empty() || grain.is_empty() {
                     return Vec::new();
@@ -214,7 +226,7 @@ fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
 }
 
 /// The names that an expression reads, with those that definitions of the step read for it.
-fn read(step: &Step, x: &Expr, names: &mut Vec<String>) {
+fn read(step: &ReferenceStep, x: &ReferenceExpr, names: &mut Vec<String>) {
     let mut own = Vec::new();
     x.names(&mut own);
     for name in own {

@@ -3,59 +3,59 @@
 use std::fmt;
 
 use crate::interpret::calendar::Frame;
-use crate::interpret::expr::{Expr, Level};
+use crate::interpret::expr::{ReferenceExpr, ReferenceLevel};
 
 #[derive(Clone, Debug)]
-pub struct Spec {
+pub struct ReferenceSpec {
     pub from: String,
-    pub steps: Vec<Step>,
+    pub steps: Vec<ReferenceStep>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Step {
+pub struct ReferenceStep {
     pub name: String,
     /// `blanks: zero` of the whole spec.
     pub blank_zero: bool,
-    pub joins: Vec<Join>,
-    pub filter: Option<Expr>,
-    pub having: Option<Expr>,
-    pub group_by: Vec<Entry>,
-    pub order_by: Vec<(Entry, bool)>,
+    pub joins: Vec<ReferenceJoin>,
+    pub filter: Option<ReferenceExpr>,
+    pub having: Option<ReferenceExpr>,
+    pub group_by: Vec<KeptColumn>,
+    pub order_by: Vec<(KeptColumn, bool)>,
     pub partition_by: Option<Vec<String>>,
-    pub keep: Keep,
+    pub keep: ReferenceKeep,
     pub limit: Option<usize>,
-    pub definitions: Vec<(String, Expr)>,
+    pub definitions: Vec<(String, ReferenceExpr)>,
     /// Definitions that are no columns.
     pub hidden: Vec<String>,
 }
 
 /// A relation or an earlier step that a step joins.
 #[derive(Clone, Debug)]
-pub struct Join {
+pub struct ReferenceJoin {
     pub to: String,
     pub alias: Option<String>,
-    pub by: By,
-    pub kind: JoinKind,
+    pub by: JoinCondition,
+    pub kind: ReferenceJoinKind,
     pub many: bool,
 }
 
 #[derive(Clone, Debug)]
-pub enum By {
-    On(Expr),
+pub enum JoinCondition {
+    On(ReferenceExpr),
     Using(Vec<String>),
     /// Each with each.
     Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JoinKind {
+pub enum ReferenceJoinKind {
     Left,
     Inner,
     Full,
     Cross,
 }
 
-impl Join {
+impl ReferenceJoin {
     /// The name by which its columns are read.
     pub fn name(&self) -> &str {
         self.alias.as_ref().unwrap_or(&self.to)
@@ -63,7 +63,7 @@ impl Join {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Keep {
+pub enum ReferenceKeep {
     #[default]
     Nothing,
     All,
@@ -72,12 +72,12 @@ pub enum Keep {
 
 /// A name, or a timeframe of one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct KeptColumn {
     pub name: String,
     pub frame: Option<Frame>,
 }
 
-impl Entry {
+impl KeptColumn {
     /// The name of its column.
     pub fn output(&self) -> String {
         let column = bare(&self.name);
@@ -87,10 +87,10 @@ impl Entry {
         }
     }
 
-    pub fn expr(&self) -> Expr {
+    pub fn expr(&self) -> ReferenceExpr {
         match self.frame {
-            None => Expr::name(&self.name),
-            Some(frame) => Expr::Period(self.name.clone(), frame),
+            None => ReferenceExpr::name(&self.name),
+            Some(frame) => ReferenceExpr::Period(self.name.clone(), frame),
         }
     }
 }
@@ -100,26 +100,26 @@ pub fn bare(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-impl Step {
-    pub fn definition(&self, name: &str) -> Option<&Expr> {
+impl ReferenceStep {
+    pub fn definition(&self, name: &str) -> Option<&ReferenceExpr> {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
     /// The level of a definition, or of a column.
-    pub fn level_of(&self, name: &str) -> Level {
-        self.definition(name).map_or(Level::Row, |x| self.level(x, Some(name)))
+    pub fn level_of(&self, name: &str) -> ReferenceLevel {
+        self.definition(name).map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
     }
 
     /// Of an expression; in its own expression a definition's name means the column.
-    pub fn level(&self, x: &Expr, own: Option<&str>) -> Level {
-        x.level(&|name| if Some(name) == own { Level::Row } else { self.level_of(name) })
+    pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
+        x.level(&|name| if Some(name) == own { ReferenceLevel::Row } else { self.level_of(name) })
     }
 
     pub fn is_grouped(&self) -> bool {
-        let aggregates = |x: &Expr| {
+        let aggregates = |x: &ReferenceExpr| {
             let mut stack = vec![x];
             while let Some(x) = stack.pop() {
-                if matches!(x, Expr::Aggregate(..)) && !x.has_range() {
+                if matches!(x, ReferenceExpr::Aggregate(..)) && !x.has_range() {
                     return true;
                 }
                 stack.extend(x.children());
@@ -130,7 +130,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for KeptColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.expr())
     }

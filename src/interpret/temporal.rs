@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::interpret::expr::{Expr, Op, Window};
-use crate::interpret::spec::{By, Keep, Spec, Step, bare};
+use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
+use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 use crate::interpret::value::Value;
 
 /// What values are, NULL among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum TemporalKind {
     Other,
     /// A fraction of a day that TIME made: it moves a date to a moment.
     Clock,
@@ -18,15 +18,15 @@ pub enum Kind {
 }
 
 /// The names of a step.
-type Names = BTreeMap<String, Kind>;
+type TemporalNames = BTreeMap<String, TemporalKind>;
 
 /// Says so in the expressions, given what the columns of relations are.
-pub fn settle(spec: &mut Spec, of_relation: &dyn Fn(&str) -> Vec<(String, Kind)>) {
-    let mut known: BTreeMap<String, Vec<(String, Kind)>> = BTreeMap::new();
+pub fn settle(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>) {
+    let mut known: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
     let mut read = spec.from.clone();
     for step in &mut spec.steps {
         let columns = |name: &str| known.get(name).cloned().unwrap_or_else(|| of_relation(name));
-        let mut input = Names::new();
+        let mut input = TemporalNames::new();
         let relations = step.joins.iter().map(|join| (join.name().to_owned(), join.to.clone()));
         for (alias, to) in [(read.clone(), read.clone())].into_iter().chain(relations) {
             for (column, kind) in columns(&to) {
@@ -36,43 +36,43 @@ pub fn settle(spec: &mut Spec, of_relation: &dyn Fn(&str) -> Vec<(String, Kind)>
         }
         let names = defined(step, &input);
         for (name, x) in &mut step.definitions {
-            settle_in(x, &Scope { names: &names, input: &input, own: Some(name) });
+            settle_in(x, &TemporalScope { names: &names, input: &input, own: Some(name) });
         }
-        let scope = Scope { names: &names, input: &input, own: None };
+        let scope = TemporalScope { names: &names, input: &input, own: None };
         [&mut step.filter, &mut step.having].into_iter().flatten().for_each(|x| settle_in(x, &scope));
         for join in &mut step.joins {
-            if let By::On(condition) = &mut join.by {
+            if let JoinCondition::On(condition) = &mut join.by {
                 settle_in(condition, &scope);
             }
         }
-        let of = |names: &Names, name: &String| names.get(name).copied().unwrap_or(Kind::Other);
-        let mut outputs: Vec<(String, Kind)> = match &step.keep {
-            Keep::Nothing => Vec::new(),
-            Keep::All => columns(&read),
-            Keep::Some(kept) => kept.iter().map(|k| (bare(k).to_owned(), of(&input, k))).collect(),
+        let of = |names: &TemporalNames, name: &String| names.get(name).copied().unwrap_or(TemporalKind::Other);
+        let mut outputs: Vec<(String, TemporalKind)> = match &step.keep {
+            ReferenceKeep::Nothing => Vec::new(),
+            ReferenceKeep::All => columns(&read),
+            ReferenceKeep::Some(kept) => kept.iter().map(|k| (bare(k).to_owned(), of(&input, k))).collect(),
         };
         outputs.extend(step.group_by.iter().map(|entry| (entry.output(), kind(&entry.expr(), &scope))));
         outputs.extend(step.definitions.iter().map(|(name, _)| (name.clone(), of(&names, name))));
         // What comes last of a name is it.
-        let outputs: Names = outputs.into_iter().collect();
+        let outputs: TemporalNames = outputs.into_iter().collect();
         known.insert(step.name.clone(), outputs.into_iter().collect());
         read.clone_from(&step.name);
     }
 }
 
 /// Says so in one formula over these columns.
-pub fn settle_formula(x: &mut Expr, columns: &[(String, Kind)]) {
+pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
     let columns = columns.iter().cloned().collect();
-    settle_in(x, &Scope { names: &Names::new(), input: &columns, own: None });
+    settle_in(x, &TemporalScope { names: &TemporalNames::new(), input: &columns, own: None });
 }
 
 /// What each definition is, whatever order they are written in.
-fn defined(step: &Step, input: &Names) -> Names {
-    let mut names = Names::new();
+fn defined(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
+    let mut names = TemporalNames::new();
     for _ in 0..=step.definitions.len() {
         let before = names.clone();
         for (name, x) in &step.definitions {
-            let is = kind(x, &Scope { names: &before, input, own: Some(name) });
+            let is = kind(x, &TemporalScope { names: &before, input, own: Some(name) });
             names.insert(name.clone(), is);
         }
         if names == before {
@@ -82,16 +82,16 @@ fn defined(step: &Step, input: &Names) -> Names {
     names
 }
 
-struct Scope<'a> {
-    names: &'a Names,
-    input: &'a Names,
+struct TemporalScope<'a> {
+    names: &'a TemporalNames,
+    input: &'a TemporalNames,
     own: Option<&'a String>,
 }
 
-impl Scope<'_> {
-    fn of(&self, name: &String) -> Kind {
+impl TemporalScope<'_> {
+    fn of(&self, name: &String) -> TemporalKind {
         let defined = self.names.get(name).filter(|_| self.own != Some(name));
-        defined.or_else(|| self.input.get(name)).copied().unwrap_or(Kind::Other)
+        defined.or_else(|| self.input.get(name)).copied().unwrap_or(TemporalKind::Other)
     }
 }
 
@@ -108,83 +108,102 @@ fn choices(name: &str, count: usize) -> Option<Vec<usize>> {
     })
 }
 
-fn kind(x: &Expr, scope: &Scope<'_>) -> Kind {
-    let of = |x: &Expr| kind(x, scope);
+fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
+    let of = |x: &ReferenceExpr| kind(x, scope);
     match x {
-        Expr::Literal(Value::Date(_)) | Expr::Period(..) => Kind::Date,
-        Expr::Literal(Value::Time(_)) => Kind::Time,
-        Expr::Name(name) => scope.of(name),
-        Expr::Part(_, frame) => match frame.as_str() {
-            "date" | "day" => Kind::Date,
-            "hour" | "minute" | "second" | "millisecond" => Kind::Time,
-            _ => Kind::Other,
+        ReferenceExpr::Literal(Value::Date(_)) | ReferenceExpr::Period(..) => TemporalKind::Date,
+        ReferenceExpr::Literal(Value::Time(_)) => TemporalKind::Time,
+        ReferenceExpr::Name(name) => scope.of(name),
+        ReferenceExpr::Part(_, frame) => match frame.as_str() {
+            "date" | "day" => TemporalKind::Date,
+            "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,
+            _ => TemporalKind::Other,
         },
-        Expr::Binary(Op::Later | Op::Earlier | Op::Add, a, b) => match (of(a), of(b)) {
-            (Kind::Date, Kind::Clock) | (Kind::Clock, Kind::Date) => Kind::Time,
-            (Kind::Clock, Kind::Other) | (Kind::Other, Kind::Clock) => Kind::Other,
-            (a, b) => a.max(b),
-        },
-        // The reader writes `-x` as `0 - x`.
-        Expr::Binary(Op::Subtract, a, b) if matches!(**a, Expr::Literal(Value::Int(0))) && of(b) == Kind::Clock => {
-            Kind::Clock
+        ReferenceExpr::Binary(ReferenceOp::Later | ReferenceOp::Earlier | ReferenceOp::Add, a, b) => {
+            match (of(a), of(b)) {
+                (TemporalKind::Date, TemporalKind::Clock) | (TemporalKind::Clock, TemporalKind::Date) => {
+                    TemporalKind::Time
+                }
+                (TemporalKind::Clock, TemporalKind::Other) | (TemporalKind::Other, TemporalKind::Clock) => {
+                    TemporalKind::Other
+                }
+                (a, b) => a.max(b),
+            }
         }
-        Expr::Binary(Op::Subtract, a, b) => match (of(a), of(b)) {
-            (Kind::Date, Kind::Clock) => Kind::Time,
-            (Kind::Clock, Kind::Clock) => Kind::Clock,
-            (Kind::Clock, _) | (_, Kind::Date | Kind::Time) => Kind::Other,
+        // The reader writes `-x` as `0 - x`.
+        ReferenceExpr::Binary(ReferenceOp::Subtract, a, b)
+            if matches!(**a, ReferenceExpr::Literal(Value::Int(0))) && of(b) == TemporalKind::Clock =>
+        {
+            TemporalKind::Clock
+        }
+        ReferenceExpr::Binary(ReferenceOp::Subtract, a, b) => match (of(a), of(b)) {
+            (TemporalKind::Date, TemporalKind::Clock) => TemporalKind::Time,
+            (TemporalKind::Clock, TemporalKind::Clock) => TemporalKind::Clock,
+            (TemporalKind::Clock, _) | (_, TemporalKind::Date | TemporalKind::Time) => TemporalKind::Other,
             (a, _) => a,
         },
-        Expr::Call("TIME", _) => Kind::Clock,
-        Expr::Call("SUM", args) if args.iter().all(|x| of(x) == Kind::Clock) => Kind::Clock,
-        Expr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => Kind::Date,
-        Expr::Call(name, args) => {
+        ReferenceExpr::Call("TIME", _) => TemporalKind::Clock,
+        ReferenceExpr::Call("SUM", args) if args.iter().all(|x| of(x) == TemporalKind::Clock) => TemporalKind::Clock,
+        ReferenceExpr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => TemporalKind::Date,
+        ReferenceExpr::Call(name, args) => {
             let places = choices(name, args.len()).unwrap_or_default();
             let chosen = places.into_iter().filter_map(|at| args.get(at));
-            let kinds = chosen.filter(|x| !matches!(x, Expr::Literal(Value::Null))).map(of);
+            let kinds = chosen.filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null))).map(of);
             // A time of day beside another number is a number.
             kinds
-                .reduce(|a, b| if a.min(b) == Kind::Other && a.max(b) == Kind::Clock { Kind::Other } else { a.max(b) })
-                .unwrap_or(Kind::Other)
+                .reduce(|a, b| {
+                    if a.min(b) == TemporalKind::Other && a.max(b) == TemporalKind::Clock {
+                        TemporalKind::Other
+                    } else {
+                        a.max(b)
+                    }
+                })
+                .unwrap_or(TemporalKind::Other)
         }
-        Expr::Aggregate("MIN" | "MAX" | "MINIFS" | "MAXIFS" | "LARGE" | "SMALL" | "MODE", args) => {
-            args.first().map_or(Kind::Other, of)
+        ReferenceExpr::Aggregate("MIN" | "MAX" | "MINIFS" | "MAXIFS" | "LARGE" | "SMALL" | "MODE", args) => {
+            args.first().map_or(TemporalKind::Other, of)
         }
-        Expr::Range(x, _) => of(x),
-        Expr::Window(Window::Offset(x, _) | Window::First(x) | Window::Last(x) | Window::Period(x, ..)) => of(x),
-        Expr::Literal(_) | Expr::Binary(..) | Expr::Aggregate(..) | Expr::Window(_) => Kind::Other,
+        ReferenceExpr::Range(x, _) => of(x),
+        ReferenceExpr::Window(Window::Offset(x, _) | Window::First(x) | Window::Last(x) | Window::Period(x, ..)) => {
+            of(x)
+        }
+        ReferenceExpr::Literal(_)
+        | ReferenceExpr::Binary(..)
+        | ReferenceExpr::Aggregate(..)
+        | ReferenceExpr::Window(_) => TemporalKind::Other,
     }
 }
 
 /// Makes the expression of a date that of its midnight.
-fn midnight(date: &mut Expr) {
-    let of = std::mem::replace(date, Expr::Literal(Value::Null));
-    *date = Expr::Part(Box::new(of), "second".to_owned());
+fn midnight(date: &mut ReferenceExpr) {
+    let of = std::mem::replace(date, ReferenceExpr::Literal(Value::Null));
+    *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());
 }
 
-fn settle_in(x: &mut Expr, scope: &Scope<'_>) {
+fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
     let own = kind(x, scope);
     match x {
-        Expr::Binary(op @ (Op::Add | Op::Subtract), a, b) => {
+        ReferenceExpr::Binary(op @ (ReferenceOp::Add | ReferenceOp::Subtract), a, b) => {
             let (of_a, of_b) = (kind(a, scope), kind(b, scope));
             match (of_a, of_b) {
-                (Kind::Date, Kind::Clock) => midnight(a),
-                (Kind::Clock, Kind::Date) if *op == Op::Add => midnight(b),
+                (TemporalKind::Date, TemporalKind::Clock) => midnight(a),
+                (TemporalKind::Clock, TemporalKind::Date) if *op == ReferenceOp::Add => midnight(b),
                 _ => {}
             }
-            match (*op, of_a >= Kind::Date, of_b >= Kind::Date) {
-                (Op::Add, true, _) => *op = Op::Later,
-                (Op::Add, false, true) => {
-                    *op = Op::Later;
+            match (*op, of_a >= TemporalKind::Date, of_b >= TemporalKind::Date) {
+                (ReferenceOp::Add, true, _) => *op = ReferenceOp::Later,
+                (ReferenceOp::Add, false, true) => {
+                    *op = ReferenceOp::Later;
                     std::mem::swap(a, b);
                 }
-                (Op::Subtract, true, true) => *op = Op::Apart,
-                (Op::Subtract, true, false) => *op = Op::Earlier,
+                (ReferenceOp::Subtract, true, true) => *op = ReferenceOp::Apart,
+                (ReferenceOp::Subtract, true, false) => *op = ReferenceOp::Earlier,
                 _ => {}
             }
         }
-        Expr::Call(name, args) if own == Kind::Time => {
+        ReferenceExpr::Call(name, args) if own == TemporalKind::Time => {
             for at in choices(name, args.len()).unwrap_or_default() {
-                if let Some(arg) = args.get_mut(at).filter(|arg| kind(arg, scope) == Kind::Date) {
+                if let Some(arg) = args.get_mut(at).filter(|arg| kind(arg, scope) == TemporalKind::Date) {
                     midnight(arg);
                 }
             }
@@ -192,11 +211,16 @@ fn settle_in(x: &mut Expr, scope: &Scope<'_>) {
         _ => {}
     }
     match x {
-        Expr::Literal(_) | Expr::Name(_) | Expr::Period(..) | Expr::Window(Window::Row) => {}
-        Expr::Binary(_, a, b) => [a, b].into_iter().for_each(|x| settle_in(x, scope)),
-        Expr::Call(_, args) | Expr::Aggregate(_, args) => args.iter_mut().for_each(|x| settle_in(x, scope)),
-        Expr::Range(of, _) | Expr::Part(of, _) => settle_in(of, scope),
-        Expr::Window(
+        ReferenceExpr::Literal(_)
+        | ReferenceExpr::Name(_)
+        | ReferenceExpr::Period(..)
+        | ReferenceExpr::Window(Window::Row) => {}
+        ReferenceExpr::Binary(_, a, b) => [a, b].into_iter().for_each(|x| settle_in(x, scope)),
+        ReferenceExpr::Call(_, args) | ReferenceExpr::Aggregate(_, args) => {
+            args.iter_mut().for_each(|x| settle_in(x, scope))
+        }
+        ReferenceExpr::Range(of, _) | ReferenceExpr::Part(of, _) => settle_in(of, scope),
+        ReferenceExpr::Window(
             Window::Offset(of, _)
             | Window::First(of)
             | Window::Last(of)

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use crate::interpret::value::Value;
 
 /// A part of a formula, as it is written, with what became of it.
-pub type Seen = BTreeSet<(String, &'static str)>;
+pub type TraceEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {
-    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+    static SEEN: RefCell<Option<TraceEvents>> = const { RefCell::new(None) };
 }
 
 /// What this gives, and what was seen meanwhile.
-pub fn during<T>(work: impl FnOnce() -> T) -> (T, Seen) {
-    SEEN.set(Some(Seen::new()));
+pub fn during<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
+    SEEN.set(Some(TraceEvents::new()));
     let value = work();
     (value, SEEN.take().unwrap_or_default())
 }

@@ -4,23 +4,23 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::interpret::arithmetic::{aggregated, period, plain};
-use crate::interpret::expr::{Expr, Level, Place, Rows as RangeRows, Window};
+use crate::interpret::expr::{ReferenceExpr, ReferenceLevel, RowPlace, Window, WindowRows as RangeRows};
 use crate::interpret::joins::join;
-use crate::interpret::spec::{Keep, Spec, Step, bare};
+use crate::interpret::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 use crate::interpret::trace;
 use crate::interpret::uncertainty;
 use crate::interpret::value::{DAY, Value};
 
-pub type Row = HashMap<String, Value>;
+pub type ValueRow = HashMap<String, Value>;
 
 /// Stands before the name of a column that `using` has made one, also where a later relation has another of that name.
 pub const USING: &str = "using";
 
 /// Rows with the names of their columns in order.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct StepRows {
     pub columns: Vec<String>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<ValueRow>,
     /// What tells its rows apart, as far as known.
     pub grain: Vec<String>,
     /// Of joined relations: the column that a name without a relation means, and what the first of them is called.
@@ -30,9 +30,9 @@ pub struct Rows {
     pub is_single: bool,
 }
 
-impl Rows {
+impl StepRows {
     pub fn values(&self) -> Vec<Vec<Value>> {
-        let value = |row: &Row, column: &String| row.get(column).cloned().unwrap_or(Value::Null);
+        let value = |row: &ValueRow, column: &String| row.get(column).cloned().unwrap_or(Value::Null);
         self.rows.iter().map(|row| self.columns.iter().map(|c| value(row, c)).collect()).collect()
     }
 
@@ -42,7 +42,7 @@ impl Rows {
     }
 
     /// A column that is kept; of those of a name it is the first relation's.
-    fn kept(&self, row: &Row, name: &str) -> Value {
+    fn kept(&self, row: &ValueRow, name: &str) -> Value {
         let shared = || row.get(&format!("{USING}.{name}"));
         let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
         row.get(name).or_else(shared).or_else(first).cloned().unwrap_or_else(|| missing(name))
@@ -63,20 +63,20 @@ fn missing(name: &str) -> Value {
 
 /// A relation that specs read: its name, its columns, what tells its rows apart, and its rows.
 #[derive(Clone, Copy)]
-pub struct Table<'a> {
+pub struct ValueTable<'a> {
     pub name: &'a str,
     pub columns: &'a [&'a str],
     pub key: &'a [&'a str],
     pub rows: &'a [Vec<Value>],
 }
 
-pub fn interpret(spec: &Spec, tables: &[Table<'_>]) -> Rows {
-    let mut known: HashMap<&str, Rows> = HashMap::new();
+pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
+    let mut known: HashMap<&str, StepRows> = HashMap::new();
     for table in tables {
         let columns: Vec<String> = table.columns.iter().map(|c| (*c).to_owned()).collect();
         let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
         let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
-        known.insert(table.name, Rows { columns, rows, grain, ..Rows::default() });
+        known.insert(table.name, StepRows { columns, rows, grain, ..StepRows::default() });
     }
     let mut read: &str = &spec.from;
     for step in &spec.steps {
@@ -88,21 +88,21 @@ pub fn interpret(spec: &Spec, tables: &[Table<'_>]) -> Rows {
     }
     known.remove(read).unwrap_or_else(|| {
         missing(read);
-        Rows::default()
+        StepRows::default()
     })
 }
 
 /// What a window walks over: a group of rows, or one row.
-struct Unit<'a> {
-    rows: Vec<&'a Row>,
+struct RowUnit<'a> {
+    rows: Vec<&'a ValueRow>,
     /// Of the grouping keys, by the text of the entry.
     keys: HashMap<String, Value>,
 }
 
-struct Run<'a> {
-    step: &'a Step,
+struct SpecRun<'a> {
+    step: &'a ReferenceStep,
     grouped: bool,
-    units: Vec<Unit<'a>>,
+    units: Vec<RowUnit<'a>>,
     /// The units in the order of the step, and by unit its partition, and the one that the spec names.
     order: Vec<usize>,
     partition: Vec<String>,
@@ -114,28 +114,28 @@ struct Run<'a> {
     tied: bool,
 }
 
-fn step_of(step: &Step, input: &Rows) -> Rows {
+fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
     let grouped = step.is_grouped();
-    let left: Vec<&Row> = input
+    let left: Vec<&ValueRow> = input
         .rows
         .iter()
         .filter(|row| {
             step.filter.as_ref().is_none_or(|f| row_value(step, f, row, Sees::ColumnsFirst).truth() == Some(true))
         })
         .collect();
-    let mut units: Vec<Unit<'_>> = Vec::new();
+    let mut units: Vec<RowUnit<'_>> = Vec::new();
     if grouped {
         let mut known: HashMap<Vec<String>, usize> = HashMap::new();
         if step.group_by.is_empty() {
             known.insert(Vec::new(), 0);
-            units.push(Unit { rows: Vec::new(), keys: HashMap::new() });
+            units.push(RowUnit { rows: Vec::new(), keys: HashMap::new() });
         }
         for row in left {
             let values: Vec<Value> =
                 step.group_by.iter().map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst)).collect();
             let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
                 let keys = step.group_by.iter().map(|e| e.to_string()).zip(values.iter().cloned()).collect();
-                units.push(Unit { rows: Vec::new(), keys });
+                units.push(RowUnit { rows: Vec::new(), keys });
                 units.len() - 1
             });
             if let Some(unit) = units.get_mut(at) {
@@ -143,9 +143,9 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
             }
         }
     } else {
-        units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
+        units = left.into_iter().map(|row| RowUnit { rows: vec![row], keys: HashMap::new() }).collect();
     }
-    let mut run = Run {
+    let mut run = SpecRun {
         step,
         grouped,
         units,
@@ -175,7 +175,7 @@ pub enum Sees<'a> {
 }
 
 /// The value of an expression of one row.
-pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
+pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: Sees<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
         (Some(value), _) if sees == Sees::Own(name) => value.clone(),
@@ -185,48 +185,51 @@ pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
     };
     let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
     match x {
-        Expr::Name(name) => {
+        ReferenceExpr::Name(name) => {
             let value = name_value(name);
             trace::record(|| x.to_string(), trace::kind(&value));
             value
         }
-        Expr::Period(name, frame) => period(&name_value(name), *frame),
+        ReferenceExpr::Period(name, frame) => period(&name_value(name), *frame),
         _ => plain(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
     }
 }
 
-impl Run<'_> {
+impl SpecRun<'_> {
     /// The order of the units, ties broken by the rest of the grain, and their partitions.
-    fn arrange(&mut self, input: &Rows) {
+    fn arrange(&mut self, input: &StepRows) {
         let step = self.step;
         // Of rows: a column has one name, however it is written.
-        let meant = |x: Expr| match x {
-            Expr::Name(name) if !self.grouped && step.definition(&name).is_none() => Expr::name(input.meant(&name)),
+        let meant = |x: ReferenceExpr| match x {
+            ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
+                ReferenceExpr::name(input.meant(&name))
+            }
             other => other,
         };
-        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
-        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| meant(Expr::name(n))).collect();
-        let grain: Vec<Expr> = if self.grouped {
+        let mut order: Vec<(ReferenceExpr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
+        let partition: Vec<ReferenceExpr> =
+            step.partition_by.iter().flatten().map(|n| meant(ReferenceExpr::name(n))).collect();
+        let grain: Vec<ReferenceExpr> = if self.grouped {
             step.group_by.iter().map(|e| e.expr()).collect()
         } else {
-            input.grain.iter().map(|g| Expr::name(g)).collect()
+            input.grain.iter().map(|g| ReferenceExpr::name(g)).collect()
         };
         let told_apart = grain.clone();
-        let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
+        let rest: Vec<ReferenceExpr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
         let by_default = self.grouped && step.partition_by.is_none() && !step.order_by.is_empty();
         let own_partition = partition.clone();
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
-        let at = |x: &Expr, unit: usize| match x {
+        let at = |x: &ReferenceExpr, unit: usize| match x {
             // Order and partition of rows may read columns of the input that are no outputs.
-            Expr::Name(name) if !self.grouped && step.definition(name).is_none() => {
+            ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)))
             }
             _ => self.value(x, unit, None),
         };
         let keys: Vec<Vec<Value>> =
             (0..self.units.len()).map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect()).collect();
-        let parted = |by: &[Expr]| -> Vec<String> {
+        let parted = |by: &[ReferenceExpr]| -> Vec<String> {
             (0..self.units.len()).map(|unit| by.iter().map(|x| at(x, unit).key()).collect()).collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
@@ -243,18 +246,20 @@ impl Run<'_> {
             let alike = |pair: &[usize]| matches!(pair, [a, b] if keys.get(*a) == keys.get(*b));
             tied = arranged.windows(2).any(alike);
         }
-        let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
+        let dates = |x: &ReferenceExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
         let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
         let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
         let (date, beside) = match &key {
             Some((entry, values)) => {
-                let is_key =
-                    |x: &Expr| *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none());
-                let told: Vec<Expr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
+                let is_key = |x: &ReferenceExpr| {
+                    *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
+                };
+                let told: Vec<ReferenceExpr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key))
+                {
                     (Some(_), ..) => partition,
                     (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
                     (None, true, false) => {
-                        let ordered = |x: &Expr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
+                        let ordered = |x: &ReferenceExpr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
                         told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
                     }
                     (None, false, false) => Vec::new(),
@@ -272,21 +277,21 @@ impl Run<'_> {
         self.own_partition = own_partitions;
     }
 
-    fn first_row(&self, unit: usize) -> Option<&Row> {
+    fn first_row(&self, unit: usize) -> Option<&ValueRow> {
         self.units.get(unit)?.rows.first().copied()
     }
 
     /// The value of an expression at a unit.
-    fn value(&self, x: &Expr, unit: usize, own: Option<&str>) -> Value {
+    fn value(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> Value {
         let Some(here) = self.units.get(unit) else { return Value::Null };
         let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
         if let Some(key) = here.keys.get(&x.to_string())
-            && !matches!(x, Expr::Name(name) if own == Some(name))
+            && !matches!(x, ReferenceExpr::Name(name) if own == Some(name))
         {
             return key.clone();
         }
         match x {
-            Expr::Name(name) => match self.step.definition(name) {
+            ReferenceExpr::Name(name) => match self.step.definition(name) {
                 Some(definition) if own != Some(name) => self.value(definition, unit, Some(name)),
                 _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| missing(name)),
                 _ => {
@@ -296,20 +301,20 @@ impl Run<'_> {
                     value
                 }
             },
-            Expr::Period(name, frame) => period(&self.value(&Expr::name(name), unit, own), *frame),
-            Expr::Aggregate(name, args) => {
+            ReferenceExpr::Period(name, frame) => period(&self.value(&ReferenceExpr::name(name), unit, own), *frame),
+            ReferenceExpr::Aggregate(name, args) => {
                 if let Some(rows) = x.range() {
                     return self.over(x, (name, args), rows, unit, own);
                 }
                 let sees = own.map_or(Sees::DefinitionsFirst, Sees::Own);
                 let (args, distinct) = match args.as_slice() {
-                    [Expr::Call("DISTINCT", of)] => (of, true),
+                    [ReferenceExpr::Call("DISTINCT", of)] => (of, true),
                     _ => (args, false),
                 };
-                let values = |row: &&Row| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
+                let values = |row: &&ValueRow| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
                 aggregated(x, name, here.rows.iter().map(values).collect(), distinct)
             }
-            Expr::Window(window) => {
+            ReferenceExpr::Window(window) => {
                 let value = self.window(window, unit, own);
                 trace::record(|| x.to_string(), trace::kind(&value));
                 value
@@ -330,20 +335,27 @@ impl Run<'_> {
     }
 
     /// An aggregate over rows before and after a unit.
-    fn over(&self, x: &Expr, (name, args): (&str, &[Expr]), rows: RangeRows, unit: usize, own: Option<&str>) -> Value {
+    fn over(
+        &self,
+        x: &ReferenceExpr,
+        (name, args): (&str, &[ReferenceExpr]),
+        rows: RangeRows,
+        unit: usize,
+        own: Option<&str>,
+    ) -> Value {
         let (units, place) = self.neighbours(unit);
-        let at = |end: Place| match end {
-            Place::First => 0,
-            Place::At(n) => place as i64 + n,
-            Place::Last => units.len() as i64 - 1,
+        let at = |end: RowPlace| match end {
+            RowPlace::First => 0,
+            RowPlace::At(n) => place as i64 + n,
+            RowPlace::Last => units.len() as i64 - 1,
         };
         let (from, to) = match rows {
-            RangeRows::All => (at(Place::First), at(Place::Last)),
+            RangeRows::All => (at(RowPlace::First), at(RowPlace::Last)),
             RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
         };
         let seen = units.iter().enumerate().filter(|(i, _)| (from..=to).contains(&(*i as i64)));
-        let value = |x: &Expr, unit: usize| match x {
-            Expr::Range(of, _) => self.value(of, unit, own),
+        let value = |x: &ReferenceExpr, unit: usize| match x {
+            ReferenceExpr::Range(of, _) => self.value(of, unit, own),
             other => self.value(other, unit, own),
         };
         let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
@@ -410,32 +422,32 @@ impl Run<'_> {
     }
 
     /// The value at a unit, and those of all units of its partition that are there.
-    fn others(&self, x: &Expr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
+    fn others(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
         let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
         let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();
         (self.value(x, unit, own), values)
     }
 
-    fn result(&self, input: &Rows) -> Rows {
+    fn result(&self, input: &StepRows) -> StepRows {
         let step = self.step;
         let mut kept: Vec<String> = match &step.keep {
-            Keep::Nothing => Vec::new(),
-            Keep::All => input.columns.clone(),
-            Keep::Some(names) => names.clone(),
+            ReferenceKeep::Nothing => Vec::new(),
+            ReferenceKeep::All => input.columns.clone(),
+            ReferenceKeep::Some(names) => names.clone(),
         };
-        let keys: Vec<(String, Expr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
-        let is_output = |(name, x): &&(String, Expr)| {
+        let keys: Vec<(String, ReferenceExpr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
+        let is_output = |(name, x): &&(String, ReferenceExpr)| {
             !step.hidden.contains(name)
                 && !keys.iter().any(|(k, _)| k == name)
-                && (!self.grouped || step.level(x, Some(name)) != Level::Row)
+                && (!self.grouped || step.level(x, Some(name)) != ReferenceLevel::Row)
         };
-        let defined: Vec<(String, Expr)> = step.definitions.iter().filter(is_output).cloned().collect();
+        let defined: Vec<(String, ReferenceExpr)> = step.definitions.iter().filter(is_output).cloned().collect();
         kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == bare(c)));
         let mut columns: Vec<String> = kept.iter().map(|name| bare(name).to_owned()).collect();
         columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
         let mut rows = Vec::new();
         for unit in &self.order {
-            let mut row = Row::new();
+            let mut row = ValueRow::new();
             for name in &kept {
                 let value = self.first_row(*unit).map_or(Value::Null, |row| input.kept(row, name));
                 row.insert(bare(name).to_owned(), value);
@@ -461,6 +473,6 @@ impl Run<'_> {
         } else {
             Vec::new()
         };
-        Rows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..Rows::default() }
+        StepRows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..StepRows::default() }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::artifacts::{
-    ArtifactError, Catalog, CatalogTable, Check, Column, Constraint, ConstraintKind, DataTest, Fault, Keep, Manifest,
-    Node, ResourceType, Value,
+    ArtifactError, ArtifactFault, Catalog, CatalogTable, Check, Constraint, ConstraintKind, DataTest, KeptParts,
+    Manifest, ManifestNode, MetaValue, NodeColumn, ResourceType,
 };
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -66,12 +66,12 @@ fn read(
             rest.push(number);
             continue;
         }
-        let error = match Manifest::from_text(text, Keep::default()) {
+        let error = match Manifest::from_text(text, KeptParts::default()) {
             Ok(manifest) => {
                 manifests.push(manifest);
                 continue;
             }
-            Err(error) if matches!(error.fault(), Fault::Other(kind) if kind == "catalog") => {
+            Err(error) if matches!(error.fault(), ArtifactFault::Other(kind) if kind == "catalog") => {
                 match Catalog::from_text(text) {
                     Ok(catalog) => {
                         catalogs.push((number, catalog));
@@ -84,8 +84,8 @@ fn read(
         };
         match error.fault() {
             // A schema file may be written as JSON, and YAML may begin with a bracket.
-            Fault::NotAnArtifact => rest.push(number),
-            Fault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
+            ArtifactFault::NotAnArtifact => rest.push(number),
+            ArtifactFault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
             _ => faults.push((number, refused(text, &error))),
         }
     }
@@ -106,8 +106,8 @@ fn read(
 fn refused(text: &str, error: &ArtifactError) -> Diagnostic {
     let at = error.offset(text) as u32;
     let what = match error.fault() {
-        Fault::Broken => error.reason().to_owned(),
-        Fault::Other(kind) => return not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None),
+        ArtifactFault::Broken => error.reason().to_owned(),
+        ArtifactFault::Other(kind) => return not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None),
         _ => error.to_string(),
     };
     not_a_schema(Span::new(at, at), &what, None).with_help(error.help())
@@ -119,8 +119,8 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let tests = manifest.tests_by_node();
     // The project's own relations have the first right to a name; packages' and sources' come behind.
     let project = manifest.metadata.project_name.as_deref();
-    let is_own = |node: &Node| project.is_some_and(|project| project == &*node.package);
-    let mut nodes: Vec<&Node> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
+    let is_own = |node: &ManifestNode| project.is_some_and(|project| project == &*node.package);
+    let mut nodes: Vec<&ManifestNode> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
     nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
     nodes.extend(manifest.of_type(ResourceType::Source));
     let relations = parallel::each(nodes.len(), |number| {
@@ -144,7 +144,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
 }
 
 /// The warehouse's columns with what is documented of them, then documented ones that it does not have.
-fn facts(node: &Node, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
+fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
     let mut facts = RelationFacts { name: node.name.to_string(), ..RelationFacts::default() };
     if node.resource_type == ResourceType::Model {
         facts.access = node.access.as_deref().and_then(Access::from_name);
@@ -174,7 +174,7 @@ fn facts(node: &Node, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dial
     facts
 }
 
-fn document(facts: &mut RelationFacts, column: &Column, is_physical: bool) {
+fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
     if facts.column_mut(&column.name).is_none() {
         let quoted = column.quote == Some(true);
         facts.columns.push(ColumnFacts { name: column.name.to_string(), quoted, ..ColumnFacts::default() });
@@ -214,7 +214,7 @@ fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
     match &test.check {
         Check::NotNull => column.not_null = true,
         Check::Unique => column.unique = true,
-        Check::AcceptedValues(values) => column.values = values.iter().map(Value::to_string).collect(),
+        Check::AcceptedValues(values) => column.values = values.iter().map(MetaValue::to_string).collect(),
         _ => {}
     }
 }

@@ -2,23 +2,23 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Known;
+use super::KnownRelations;
 use super::result::SqlLineage;
-use super::values::{At, Leaf, Values};
-use crate::codec::{self, Reader, Stored, Writer, structs};
+use super::values::{Leaf, ValueArena, ValueContext};
+use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 use crate::dialect::Dialect;
 
 /// What is known of queries that were read before, by their texts. It is believed of a query where that and what is
 /// known of the columns of its relations are the same. What cannot be followed is not among them.
 #[derive(Debug, Default)]
 pub struct Lineages {
-    entries: Vec<Entry>,
+    entries: Vec<CachedLineage>,
     places: FxHashMap<u64, usize>,
 }
 
 /// One query.
 #[derive(Debug)]
-struct Entry {
+struct CachedLineage {
     /// Of its text and dialect.
     print: u64,
     /// Of the columns of its relations.
@@ -32,7 +32,7 @@ pub(crate) fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
     codec::print(sql.as_bytes()) ^ codec::print(name.as_bytes()).rotate_left(1)
 }
 
-impl Known {
+impl KnownRelations {
     /// Tells what is known apart.
     pub(crate) fn print(&self) -> u64 {
         let mut text = if self.is_complete { String::from("all") } else { String::from("some") };
@@ -48,7 +48,7 @@ impl Lineages {
     /// Those in a stored form; `None` if it is cut, damaged or of another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
-        let entries: Vec<Entry> = codec::read(bytes, SHAPE)?;
+        let entries: Vec<CachedLineage> = codec::read(bytes, SHAPE)?;
         let places = entries.iter().enumerate().map(|(place, entry)| (entry.print, place)).collect();
         Some(Self { entries, places })
     }
@@ -82,7 +82,7 @@ impl Lineages {
     pub(crate) fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
-            entries.extend(lineage.flattened().map(|lineage| Entry { print, known, lineage }));
+            entries.extend(lineage.flattened().map(|lineage| CachedLineage { print, known, lineage }));
         }
         codec::bytes(&entries, SHAPE)
     }
@@ -92,7 +92,7 @@ impl SqlLineage {
     /// The same without values that stand between its columns and those of its relations; `None` if that is larger.
     fn flattened(&self) -> Option<Self> {
         let Self { values, tables, output, index, passed, rest, rows, gaps } = self;
-        let mut roots: Vec<At> = output.iter().flat_map(|(_, of, by)| [Some(*of), *by]).flatten().collect();
+        let mut roots: Vec<ValueContext> = output.iter().flat_map(|(_, of, by)| [Some(*of), *by]).flatten().collect();
         roots.extend(rest.iter().chain(rows));
         let (values, places) = values.flattened(&roots)?;
         let mut places = places.into_iter();
@@ -116,12 +116,12 @@ impl SqlLineage {
 }
 
 structs! {
-    Entry { print, known, lineage }
+    CachedLineage { print, known, lineage }
     Leaf { table, column }
 }
 
 impl Stored for SqlLineage {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         let Self { values, tables, output, index: _, passed, rest, rows, gaps } = self;
         values.write(to);
         tables.write(to);
@@ -137,10 +137,10 @@ impl Stored for SqlLineage {
         gaps.write(to);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let (values, tables) = (Stored::read(from)?, Stored::read(from)?);
         let count = from.number()?;
-        let mut output: Vec<(String, At, Option<At>)> = Vec::new();
+        let mut output: Vec<(String, ValueContext, Option<ValueContext>)> = Vec::new();
         let mut index = FxHashMap::default();
         for place in 0..count as usize {
             let name: String = Stored::read(from)?;
@@ -160,13 +160,13 @@ impl Stored for SqlLineage {
     }
 }
 
-impl Stored for Values {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+impl Stored for ValueArena {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         self.made.write(to);
         self.parts.write(to);
         self.prints.write(to);
         self.named.write(to);
-        let mut leaves: Vec<(&At, &'m Leaf)> = self.leaves.iter().collect();
+        let mut leaves: Vec<(&ValueContext, &'m Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         to.number(leaves.len() as u32);
         for (at, leaf) in leaves {
@@ -175,7 +175,7 @@ impl Stored for Values {
         }
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let mut values = Self::default();
         values.made = Stored::read(from)?;
         values.parts = Stored::read(from)?;
@@ -192,12 +192,12 @@ impl Stored for Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineage::{Change, ColumnOf, of_sql};
+    use crate::lineage::{ColumnChange, ColumnOf, of_sql};
 
     /// What is kept answers every question as what it was made of does.
     #[test]
     fn what_is_kept_says_the_same() {
-        let known = |parts: &[String]| Known {
+        let known = |parts: &[String]| KnownRelations {
             columns: ["A", "b", "c"].map(str::to_owned).to_vec(),
             is_complete: parts != ["loose"],
         };
@@ -223,7 +223,7 @@ mod tests {
             let all: Vec<ColumnOf> =
                 lineage.columns().into_iter().flat_map(|column| column.made_of).chain(lineage.rows()).collect();
             for changed in &all {
-                for change in [Change::Values, Change::Type, Change::Gone] {
+                for change in [ColumnChange::Values, ColumnChange::Type, ColumnChange::Gone] {
                     let of = |parts: &[String], column: Option<&str>| {
                         (parts == changed.relation && column == Some(&*changed.column)).then_some(change)
                     };

@@ -34,7 +34,7 @@ pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSp
 
 /// A bracket that is open.
 #[derive(Default)]
-struct Open {
+struct OpenBracket {
     /// Set operations in it, each of which is a level.
     sets: usize,
     /// Tokens of the expression that is being read: at least as many as its levels.
@@ -43,17 +43,17 @@ struct Open {
 
 /// An upper bound: each level has a token of its own in a bracket around or beside it.
 fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
-    let mut open = vec![Open::default()];
+    let mut open = vec![OpenBracket::default()];
     let mut levels = 0usize;
     for token in tokens {
         let Some(last) = open.last_mut() else { return true };
         match &token.token {
             Token::Whitespace(_) => continue,
-            Token::LParen | Token::LBracket | Token::LBrace => open.push(Open::default()),
+            Token::LParen | Token::LBracket | Token::LBrace => open.push(OpenBracket::default()),
             Token::RParen | Token::RBracket | Token::RBrace => close(&mut open, &mut levels),
             Token::Comma => levels -= std::mem::take(&mut last.tokens),
             Token::Word(word) => match word.keyword {
-                Keyword::CASE => open.push(Open::default()),
+                Keyword::CASE => open.push(OpenBracket::default()),
                 Keyword::END => close(&mut open, &mut levels),
                 Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
                     last.sets += 1;
@@ -87,7 +87,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
 }
 
 /// A bracket that closes is one token of what stands around it.
-fn close(open: &mut Vec<Open>, levels: &mut usize) {
+fn close(open: &mut Vec<OpenBracket>, levels: &mut usize) {
     if open.len() > 1
         && let Some(closed) = open.pop()
     {

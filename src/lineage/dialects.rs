@@ -80,7 +80,7 @@ impl SqlDialect for DuckDb {
 /// a cross join. Returns the words that were replaced, since these joins have other rows.
 pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
     let mut replaced = Vec::new();
-    if !Facts::of(dialect).has_asof_on {
+    if !SqlReaderFacts::of(dialect).has_asof_on {
         return replaced;
     }
     let mut next = Keyword::NoKeyword;
@@ -174,7 +174,7 @@ pub(crate) fn of_parser(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
 
 /// What a reader of SQL has to know of its dialect.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
+pub(super) struct SqlReaderFacts {
     /// Whether `name = value` names an argument of a function in `from`.
     pub names_by_equals: bool,
     /// Whether `list.filter(…)` calls a function on a column.
@@ -185,7 +185,7 @@ pub(super) struct Facts {
     pub has_columns: bool,
 }
 
-impl Facts {
+impl SqlReaderFacts {
     pub fn of(dialect: Option<Dialect>) -> Self {
         let is_duckdb = dialect.is_some_and(|dialect| dialect.name() == "duckdb");
         Self { names_by_equals: is_duckdb, chains_calls: is_duckdb, has_asof_on: is_duckdb, has_columns: is_duckdb }

@@ -11,10 +11,10 @@ use sqlparser::ast::{
     OrderByExpr, Subscript, WindowSpec, WindowType,
 };
 
-use super::query::{Reader, parts};
-use super::relation::{Given, Relation};
-use super::scope::{Item, Made, Scope};
-use super::values::{At, print_of};
+use super::query::{QueryReader, parts};
+use super::relation::{LineageRelation, RelationColumns};
+use super::scope::{QueryScope, ScopeItem, SelectScope};
+use super::values::{ValueContext, print_of};
 
 /// Functions of a window whose value is the order's.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
@@ -46,9 +46,9 @@ const DATE_PARTS: &[&str] = &[
 /// What is still to be walked over, and whether it only parts or orders a window.
 type Stack<'e> = Vec<(bool, &'e Expr)>;
 
-impl Reader<'_> {
+impl QueryReader<'_> {
     /// The value of an expression.
-    pub(super) fn value(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>) -> Given {
+    pub(super) fn value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumns {
         let (made, print) = self.made(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let of = match made.of.as_slice() {
@@ -57,15 +57,15 @@ impl Reader<'_> {
             of => self.values.add(of, print),
         };
         let by = (!made.by.is_empty()).then(|| self.values.any(made.by));
-        Given { name: name.into(), of, by }
+        RelationColumns { name: name.into(), of, by }
     }
 
     /// What expressions are made of that decide about rows.
     pub(super) fn deciding<'e>(
         &mut self,
         exprs: impl IntoIterator<Item = &'e Expr>,
-        scope: &Scope<'_>,
-        into: &mut Vec<At>,
+        scope: &QueryScope<'_>,
+        into: &mut Vec<ValueContext>,
     ) {
         for expr in exprs {
             let given = self.value("", expr, scope);
@@ -75,12 +75,12 @@ impl Reader<'_> {
         }
     }
 
-    fn made(&mut self, expr: &Expr, scope: &Scope<'_>) -> (Made, u64) {
-        let mut made = Made::default();
+    fn made(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (SelectScope, u64) {
+        let mut made = SelectScope::default();
         let mut print = FxHasher::default();
         let mut stack: Stack<'_> = vec![(false, expr)];
         while let Some((is_window, expr)) = stack.pop() {
-            let mut part = Made::default();
+            let mut part = SelectScope::default();
             self.part(expr, scope, &mut stack, is_window, &mut part, &mut print);
             let into = if is_window { &mut made.by } else { &mut made.of };
             into.extend(part.of);
@@ -93,10 +93,10 @@ impl Reader<'_> {
     fn part<'e>(
         &mut self,
         expr: &'e Expr,
-        scope: &Scope<'_>,
+        scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut Made,
+        made: &mut SelectScope,
         print: &mut FxHasher,
     ) {
         let before = stack.len();
@@ -355,7 +355,7 @@ impl Reader<'_> {
         }
     }
 
-    fn subquery(&mut self, query: &sqlparser::ast::Query, scope: &Scope<'_>, made: &mut Made) {
+    fn subquery(&mut self, query: &sqlparser::ast::Query, scope: &QueryScope<'_>, made: &mut SelectScope) {
         let relation = self.query(query, Some(scope));
         relation.columns.iter().for_each(|given| made.given(given));
         made.of.extend(&relation.rest);
@@ -365,10 +365,10 @@ impl Reader<'_> {
     fn function<'e>(
         &mut self,
         function: &'e Function,
-        scope: &Scope<'_>,
+        scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut Made,
+        made: &mut SelectScope,
         print: &mut FxHasher,
     ) {
         let name = function.name.to_string().to_lowercase();
@@ -418,18 +418,18 @@ impl Reader<'_> {
     }
 
     /// What is in front of the name of a function: a schema, or the column that it is called on.
-    fn called_on(&mut self, parts: &[String], scope: &Scope<'_>, made: &mut Made) {
+    fn called_on(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
         if self.facts.chains_calls {
             self.merge_column(parts, scope, made);
         }
     }
 
-    fn named_window(&self, name: &Ident, scope: &Scope<'_>, made: &mut Made) {
+    fn named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut SelectScope) {
         made.by.extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
     /// What a named window parts and orders by.
-    pub(super) fn window(&mut self, window: &WindowSpec, scope: &Scope<'_>) -> Vec<At> {
+    pub(super) fn window(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueContext> {
         let mut by = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
         self.deciding(window.partition_by.iter().chain(orders), scope, &mut by);
@@ -444,8 +444,8 @@ impl Reader<'_> {
         &mut self,
         function: &str,
         argument: &'e FunctionArg,
-        scope: &Scope<'_>,
-        made: &mut Made,
+        scope: &QueryScope<'_>,
+        made: &mut SelectScope,
         print: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
@@ -496,14 +496,20 @@ impl Reader<'_> {
     }
 
     /// The body of a lambda, whose parameters hide columns of the same names. They are made of the list beside it.
-    fn lambda(&mut self, lambda: &LambdaFunction, scope: &Scope<'_>, made: &mut Made, print: &mut FxHasher) {
-        let mut relation = Relation::default();
+    fn lambda(
+        &mut self,
+        lambda: &LambdaFunction,
+        scope: &QueryScope<'_>,
+        made: &mut SelectScope,
+        print: &mut FxHasher,
+    ) {
+        let mut relation = LineageRelation::default();
         for name in parameters(lambda) {
             let of = self.values.add(&[], print_of(&name));
-            relation.push(Given { name: name.into(), of, by: None });
+            relation.push(RelationColumns { name: name.into(), of, by: None });
         }
-        let mut inner = Scope::within(Some(scope));
-        inner.push(Item { path: Vec::new(), relation: Rc::new(relation) });
+        let mut inner = QueryScope::within(Some(scope));
+        inner.push(ScopeItem { path: Vec::new(), relation: Rc::new(relation) });
         let (of, body) = self.made(&lambda.body, &inner);
         body.hash(print);
         made.of.extend(of.of);
@@ -511,7 +517,7 @@ impl Reader<'_> {
     }
 
     /// All columns that a `*` is.
-    fn all_columns(&mut self, scope: &Scope<'_>, made: &mut Made) {
+    fn all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
         for item in &scope.items {
             item.relation.columns.iter().for_each(|given| made.given(given));
             made.of.extend(&item.relation.rest);
@@ -521,7 +527,7 @@ impl Reader<'_> {
         }
     }
 
-    fn merge_column(&mut self, parts: &[String], scope: &Scope<'_>, made: &mut Made) {
+    fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
         let of = self.column(parts, scope);
         made.of.extend(of.of);
         made.by.extend(of.by);
@@ -547,7 +553,7 @@ fn parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Whether a word is a part of dates, and no column that is known.
-fn is_date_part(word: &Ident, scope: &Scope<'_>) -> bool {
+fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
     let name = word.value.to_lowercase();
     word.quote_style.is_none()
         && DATE_PARTS.contains(&name.as_str())
@@ -555,7 +561,7 @@ fn is_date_part(word: &Ident, scope: &Scope<'_>) -> bool {
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 
-fn made_of_name(reader: &mut Reader<'_>, name: &ObjectName, scope: &Scope<'_>, made: &mut Made) {
+fn made_of_name(reader: &mut QueryReader<'_>, name: &ObjectName, scope: &QueryScope<'_>, made: &mut SelectScope) {
     let parts: Vec<String> = name.0.iter().filter_map(|part| Some(part.as_ident()?.value.to_lowercase())).collect();
     reader.merge_column(&parts, scope, made);
 }

@@ -8,13 +8,13 @@ use sqlparser::ast::{
     TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::query::{Reader, parts};
-use super::relation::{Given, Passed, Relation};
-use super::scope::{Item, Made, Scope};
-use super::values::{At, Leaf, print_of};
+use super::query::{QueryReader, parts};
+use super::relation::{LineageRelation, Passed, RelationColumns};
+use super::scope::{QueryScope, ScopeItem, SelectScope};
+use super::values::{Leaf, ValueContext, print_of};
 
 /// How a join tells which rows meet.
-struct Kind<'j> {
+struct FromKind<'j> {
     constraint: &'j JoinConstraint,
     /// Whether its own columns are given beside those before.
     gives: bool,
@@ -22,18 +22,18 @@ struct Kind<'j> {
     keeps: (bool, bool),
 }
 
-impl Reader<'_> {
+impl QueryReader<'_> {
     /// A table and what is joined to it.
-    pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+    pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         self.factor(&from.relation, scope, rows);
         for join in &from.joins {
             self.join(join, scope, rows);
         }
     }
 
-    fn join(&mut self, join: &Join, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+    fn join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         let none = &JoinConstraint::None;
-        let of = |constraint, gives, keeps| Some(Kind { constraint, gives, keeps });
+        let of = |constraint, gives, keeps| Some(FromKind { constraint, gives, keeps });
         let kind = match &join.join_operator {
             JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
                 of(on, true, (true, true))
@@ -49,7 +49,7 @@ impl Reader<'_> {
             JoinOperator::AsOf { match_condition, constraint } => {
                 self.factor(&join.relation, scope, rows);
                 self.deciding([match_condition], scope, rows);
-                let kind = Kind { constraint, gives: true, keeps: (true, false) };
+                let kind = FromKind { constraint, gives: true, keeps: (true, false) };
                 return self.met(&kind, &join.join_operator, scope, rows);
             }
             JoinOperator::CrossApply | JoinOperator::OuterApply => of(none, true, (true, true)),
@@ -72,7 +72,13 @@ impl Reader<'_> {
     }
 
     /// Which rows of a join meet.
-    fn met(&mut self, kind: &Kind<'_>, operator: &JoinOperator, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+    fn met(
+        &mut self,
+        kind: &FromKind<'_>,
+        operator: &JoinOperator,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueContext>,
+    ) {
         // `left` and `inner` differ in rows though they read the same.
         let word = match operator {
             JoinOperator::Join(_) | JoinOperator::Inner(_) => "inner",
@@ -93,7 +99,7 @@ impl Reader<'_> {
             JoinConstraint::Natural => {
                 let Some((last, before)) = scope.items.split_last() else { return };
                 let is_known = scope.items.iter().all(|item| item.relation.is_complete());
-                let is_common = |given: &&Given| {
+                let is_common = |given: &&RelationColumns| {
                     before.iter().any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
                 };
                 let common: Vec<Rc<str>> =
@@ -108,21 +114,29 @@ impl Reader<'_> {
     }
 
     /// One column of `using`.
-    fn merge(&mut self, name: &str, shown: &str, kind: &Kind<'_>, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+    fn merge(
+        &mut self,
+        name: &str,
+        shown: &str,
+        kind: &FromKind<'_>,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueContext>,
+    ) {
         let Some((last, before)) = scope.items.split_last() else { return };
-        let mut left = Made::default();
+        let mut left = SelectScope::default();
         match scope.merged.get(name) {
             Some(given) => left.given(given),
             None => {
-                let known: Vec<&Item> = before.iter().filter(|item| item.relation.column(name).is_some()).collect();
+                let known: Vec<&ScopeItem> =
+                    before.iter().filter(|item| item.relation.column(name).is_some()).collect();
                 let of = if known.is_empty() { before.iter().collect() } else { known };
                 of.into_iter().for_each(|item| self.column_of(&item.relation, name, &mut left));
             }
         }
-        let mut right = Made::default();
+        let mut right = SelectScope::default();
         self.column_of(&Rc::clone(&last.relation), name, &mut right);
         rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
-        let mut made = Made::default();
+        let mut made = SelectScope::default();
         for (part, is_kept) in [(left, kind.keeps.0), (right, kind.keeps.1)] {
             if is_kept {
                 made.of.extend(part.of);
@@ -131,10 +145,10 @@ impl Reader<'_> {
         }
         let of = self.values.any(made.of);
         let by = (!made.by.is_empty()).then(|| self.values.any(made.by));
-        scope.merged.insert(name.to_owned(), Given { name: shown.into(), of, by });
+        scope.merged.insert(name.to_owned(), RelationColumns { name: shown.into(), of, by });
     }
 
-    fn column_of(&mut self, relation: &Relation, name: &str, made: &mut Made) {
+    fn column_of(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         if let Some(given) = relation.column(name) {
             self.values.name(given.of);
             return made.given(given);
@@ -148,7 +162,7 @@ impl Reader<'_> {
     }
 
     /// One thing to read from. It is added to what names can be of.
-    fn factor(&mut self, factor: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+    fn factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let path = parts(name);
@@ -187,7 +201,7 @@ impl Reader<'_> {
             }
             TableFactor::Pivot { table, aggregate_functions, value_column, value_source, default_on_null, alias } => {
                 let Some(inner) = self.inner(table, scope, rows) else { return };
-                let mut own = Scope::within(scope.outer);
+                let mut own = QueryScope::within(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 let aggregates = aggregate_functions.iter().map(|aggregate| &aggregate.expr);
@@ -200,7 +214,7 @@ impl Reader<'_> {
             }
             TableFactor::Unpivot { table, value, name, columns, alias, .. } => {
                 let Some(inner) = self.inner(table, scope, rows) else { return };
-                let mut own = Scope::within(scope.outer);
+                let mut own = QueryScope::within(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 self.deciding(columns.iter().map(|column| &column.expr), &own, &mut of);
@@ -210,11 +224,11 @@ impl Reader<'_> {
                 let of = self.values.add(&of, print_of("unpivot"));
                 relation.rows.push(of);
                 match ident(value) {
-                    Some(value) => relation.push(Given { name: value.into(), of, by: None }),
+                    Some(value) => relation.push(RelationColumns { name: value.into(), of, by: None }),
                     None => relation.rest.push(of),
                 }
                 let names = self.values.add(&[], print_of("names of columns"));
-                relation.push(Given { name: name.value.as_str().into(), of: names, by: None });
+                relation.push(RelationColumns { name: name.value.as_str().into(), of: names, by: None });
                 self.add(inner.path, Rc::new(relation), alias.as_ref(), scope);
             }
             TableFactor::UnpivotExpr { .. }
@@ -229,34 +243,40 @@ impl Reader<'_> {
     }
 
     /// Makes a column of each name of an alias where names are not known, as of a pivot. These columns are the last.
-    fn counted(&mut self, mut relation: Relation, alias: Option<&TableAlias>) -> Rc<Relation> {
+    fn counted(&mut self, mut relation: LineageRelation, alias: Option<&TableAlias>) -> Rc<LineageRelation> {
         let named = alias.map_or(0, |alias| alias.columns.len());
         if relation.passed.is_empty() && named > relation.columns.len() {
             let of = std::mem::take(&mut relation.rest);
             let of = self.values.any(of);
             while relation.columns.len() < named {
-                relation.push(Given { name: "".into(), of, by: None });
+                relation.push(RelationColumns { name: "".into(), of, by: None });
             }
         }
         Rc::new(relation)
     }
 
-    fn add(&mut self, path: Vec<String>, relation: Rc<Relation>, alias: Option<&TableAlias>, scope: &mut Scope<'_>) {
+    fn add(
+        &mut self,
+        path: Vec<String>,
+        relation: Rc<LineageRelation>,
+        alias: Option<&TableAlias>,
+        scope: &mut QueryScope<'_>,
+    ) {
         let item = match alias {
-            None => Item { path, relation },
+            None => ScopeItem { path, relation },
             Some(alias) => {
                 let relation = match alias.columns.is_empty() {
                     true => relation,
                     false => Rc::new(self.renamed((*relation).clone(), alias)),
                 };
-                Item { path: vec![alias.name.value.to_lowercase()], relation }
+                ScopeItem { path: vec![alias.name.value.to_lowercase()], relation }
             }
         };
         scope.push(item);
     }
 
     /// A table by its name: a common table expression, an array of a table before it (BigQuery), or one of the warehouse.
-    fn named(&mut self, name: &ObjectName, path: &[String], scope: &Scope<'_>) -> Rc<Relation> {
+    fn named(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
         if let [one] = path {
             if let Some(relation) = self.cte(one) {
                 return relation;
@@ -266,7 +286,7 @@ impl Reader<'_> {
         {
             let made = self.column(path, scope);
             let rows = made.of.clone();
-            return Rc::new(Relation { rest: made.of, rows, ..Relation::default() });
+            return Rc::new(LineageRelation { rest: made.of, rows, ..LineageRelation::default() });
         }
         if path.is_empty() {
             self.fault(format!("`{name}` is no name of a table"));
@@ -275,7 +295,7 @@ impl Reader<'_> {
     }
 
     /// A function that gives rows: all its columns are made of its arguments.
-    fn called(&mut self, args: &[FunctionArg], scope: &Scope<'_>) -> Relation {
+    fn called(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
         let exprs = args.iter().filter_map(|argument| match argument {
             FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
             | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr),
@@ -293,11 +313,11 @@ impl Reader<'_> {
         self.rest_of(exprs, scope)
     }
 
-    fn rest_of<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, scope: &Scope<'_>) -> Relation {
+    fn rest_of<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, scope: &QueryScope<'_>) -> LineageRelation {
         let mut of = Vec::new();
         self.deciding(exprs, scope, &mut of);
         let of = self.values.add(&of, 0);
-        Relation { rest: vec![of], rows: vec![of], ..Relation::default() }
+        LineageRelation { rest: vec![of], rows: vec![of], ..LineageRelation::default() }
     }
 
     fn unnested(
@@ -306,27 +326,32 @@ impl Reader<'_> {
         alias: Option<&TableAlias>,
         offset: Option<&str>,
         is_numbered: bool,
-        scope: &mut Scope<'_>,
+        scope: &mut QueryScope<'_>,
     ) {
         let mut relation = self.rest_of(arrays, scope);
         let of = relation.rows.first().copied().unwrap_or_default();
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
         if columns.is_empty() {
-            relation.push(Given { name: alias_name.unwrap_or("unnest").into(), of, by: None });
+            relation.push(RelationColumns { name: alias_name.unwrap_or("unnest").into(), of, by: None });
         }
         for column in columns {
-            relation.push(Given { name: column.name.value.as_str().into(), of, by: None });
+            relation.push(RelationColumns { name: column.name.value.as_str().into(), of, by: None });
         }
         if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
-            relation.push(Given { name: offset.into(), of, by: None });
+            relation.push(RelationColumns { name: offset.into(), of, by: None });
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
-        scope.push(Item { path, relation: Rc::new(relation) });
+        scope.push(ScopeItem { path, relation: Rc::new(relation) });
     }
 
     /// What a pivot reads.
-    fn inner(&mut self, table: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>) -> Option<Item> {
+    fn inner(
+        &mut self,
+        table: &TableFactor,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueContext>,
+    ) -> Option<ScopeItem> {
         let before = scope.items.len();
         self.factor(table, scope, rows);
         let mut item = None;
@@ -337,10 +362,11 @@ impl Reader<'_> {
     }
 
     /// Columns that the pivot does not use are what it groups by.
-    fn pivoted(&mut self, relation: &Relation, of: &[At]) -> Relation {
-        let used: FxHashSet<At> = of.iter().copied().collect();
-        let parts: FxHashSet<At> = of.iter().flat_map(|at| self.values.parts(*at).to_vec()).chain(used).collect();
-        let mut pivoted = Relation { rows: relation.rows.clone(), ..Relation::default() };
+    fn pivoted(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
+        let used: FxHashSet<ValueContext> = of.iter().copied().collect();
+        let parts: FxHashSet<ValueContext> =
+            of.iter().flat_map(|at| self.values.parts(*at).to_vec()).chain(used).collect();
+        let mut pivoted = LineageRelation { rows: relation.rows.clone(), ..LineageRelation::default() };
         for given in relation.columns.iter().filter(|given| !parts.contains(&given.of)) {
             pivoted.rows.push(given.of);
             pivoted.push(given.clone());
@@ -354,8 +380,9 @@ impl Reader<'_> {
     }
 }
 
-fn without(relation: &Relation, taken: &FxHashSet<String>) -> Relation {
-    let mut kept = Relation { rows: relation.rows.clone(), rest: relation.rest.clone(), ..Relation::default() };
+fn without(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRelation {
+    let mut kept =
+        LineageRelation { rows: relation.rows.clone(), rest: relation.rest.clone(), ..LineageRelation::default() };
     let columns = relation.columns.iter().filter(|given| !taken.contains(&given.name.to_lowercase()));
     columns.cloned().for_each(|given| kept.push(given));
     let passed = |passed: &Passed| {

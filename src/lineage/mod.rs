@@ -45,13 +45,13 @@ pub(crate) use depth_limit::with_room;
 pub(crate) use dialects::of_parser;
 #[cfg(feature = "cli")]
 pub(crate) use parallel_models::each_with_room;
-pub use result::{Affected, Change, ColumnOf, LineageColumn, SqlLineage};
+pub use result::{Affected, ColumnChange, ColumnOf, LineageColumn, SqlLineage};
 
 use crate::dialect::Dialect;
 
 /// What is known of the columns of a relation.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct KnownRelations {
     /// Its columns.
     pub columns: Vec<String>,
     /// Whether it has no others.
@@ -87,7 +87,7 @@ impl std::error::Error for NotFollowed {}
 pub fn of_sql(
     sql: &str,
     dialect: Option<Dialect>,
-    known: &(dyn Fn(&[String]) -> Known + Sync),
+    known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
 ) -> Result<SqlLineage, NotFollowed> {
     with_room(|| read(sql, dialect, known)).unwrap_or_else(|| Err(NotFollowed::new("no thread could be started")))
 }
@@ -96,10 +96,10 @@ pub fn of_sql(
 pub(crate) fn read(
     sql: &str,
     dialect: Option<Dialect>,
-    known: &(dyn Fn(&[String]) -> Known + Sync),
+    known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
 ) -> Result<SqlLineage, NotFollowed> {
     let (query, joins) = parse(sql, dialect)?;
-    query::Reader::new(known, dialects::Facts::of(dialect)).read(&query, &joins)
+    query::QueryReader::new(known, dialects::SqlReaderFacts::of(dialect)).read(&query, &joins)
 }
 
 /// The columns that a SQL expression reads, by the last part of their names, in small letters; `None` if it cannot be
@@ -107,7 +107,7 @@ pub(crate) fn read(
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     let query = format!("select {sql}\n as it from t");
-    let lineage = of_sql(&query, dialect, &|_| Known::default()).ok()?;
+    let lineage = of_sql(&query, dialect, &|_| KnownRelations::default()).ok()?;
     let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
     let mut names: Vec<String> = column.made_of.into_iter().chain(column.windowed_by).map(|of| of.column).collect();
     names.sort();

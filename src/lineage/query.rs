@@ -9,27 +9,27 @@ use sqlparser::ast::{
     SetQuantifier, TableAlias, Value, WildcardAdditionalOptions,
 };
 
-use super::dialects::Facts;
-use super::relation::{Given, Passed, Relation};
+use super::dialects::SqlReaderFacts;
+use super::relation::{LineageRelation, Passed, RelationColumns};
 use super::result::SqlLineage;
-use super::scope::{Item, Made, Scope};
-use super::values::{At, Leaf, Values, print_of};
-use super::{Known, NotFollowed};
+use super::scope::{QueryScope, ScopeItem, SelectScope};
+use super::values::{Leaf, ValueArena, ValueContext, print_of};
+use super::{KnownRelations, NotFollowed};
 
 /// Columns of all relations of a query together; a `*` of a `*` may double them each time.
 const COLUMNS: usize = 2_000_000;
 
 /// Reads one query.
-pub(super) struct Reader<'k> {
-    known: &'k (dyn Fn(&[String]) -> Known + Sync),
-    pub facts: Facts,
-    pub values: Values,
+pub(super) struct QueryReader<'k> {
+    known: &'k (dyn Fn(&[String]) -> KnownRelations + Sync),
+    pub facts: SqlReaderFacts,
+    pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
     /// What is known of each table, asked for once.
-    read: FxHashMap<u32, Rc<Relation>>,
+    read: FxHashMap<u32, Rc<LineageRelation>>,
     /// The common table expressions that can be read, the innermost of a name last.
-    ctes: FxHashMap<String, Vec<Rc<Relation>>>,
+    ctes: FxHashMap<String, Vec<Rc<LineageRelation>>>,
     columns: usize,
     gaps: Vec<String>,
     fault: Option<String>,
@@ -37,12 +37,12 @@ pub(super) struct Reader<'k> {
     pub is_several: bool,
 }
 
-impl<'k> Reader<'k> {
-    pub fn new(known: &'k (dyn Fn(&[String]) -> Known + Sync), facts: Facts) -> Self {
+impl<'k> QueryReader<'k> {
+    pub fn new(known: &'k (dyn Fn(&[String]) -> KnownRelations + Sync), facts: SqlReaderFacts) -> Self {
         Self {
             known,
             facts,
-            values: Values::default(),
+            values: ValueArena::default(),
             tables: Vec::new(),
             places: FxHashMap::default(),
             read: FxHashMap::default(),
@@ -80,12 +80,12 @@ impl<'k> Reader<'k> {
         self.fault.get_or_insert(reason.into());
     }
 
-    pub fn leaf(&mut self, leaf: Leaf) -> At {
+    pub fn leaf(&mut self, leaf: Leaf) -> ValueContext {
         let table = self.tables.get(leaf.table as usize).map(|parts| parts.join(".")).unwrap_or_default();
         self.values.leaf(leaf, &table)
     }
 
-    pub fn push(&mut self, into: &mut Relation, given: Given) {
+    pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumns) {
         self.columns += 1;
         if self.columns > COLUMNS {
             self.fault("its relations have too many columns");
@@ -94,12 +94,12 @@ impl<'k> Reader<'k> {
         }
     }
 
-    pub fn cte(&self, name: &str) -> Option<Rc<Relation>> {
+    pub fn cte(&self, name: &str) -> Option<Rc<LineageRelation>> {
         self.ctes.get(name)?.last().cloned()
     }
 
     /// A table of the warehouse.
-    pub fn table(&mut self, parts: Vec<String>) -> Rc<Relation> {
+    pub fn table(&mut self, parts: Vec<String>) -> Rc<LineageRelation> {
         let next = self.tables.len() as u32;
         let table = *self.places.entry(parts.clone()).or_insert(next);
         if table == next {
@@ -109,11 +109,11 @@ impl<'k> Reader<'k> {
             return Rc::clone(read);
         }
         let known = (self.known)(&parts);
-        let mut relation = Relation::default();
+        let mut relation = LineageRelation::default();
         relation.rows.push(self.leaf(Leaf { table, column: None }));
         for name in known.columns {
             let of = self.leaf(Leaf { table, column: Some(name.to_lowercase().into()) });
-            self.push(&mut relation, Given { name: name.as_str().into(), of, by: None });
+            self.push(&mut relation, RelationColumns { name: name.as_str().into(), of, by: None });
         }
         if !known.is_complete {
             relation.passed.push(Passed { table, but: Rc::default() });
@@ -124,9 +124,9 @@ impl<'k> Reader<'k> {
     }
 
     /// A query; names that are not its own are of what is around it.
-    pub fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Relation {
+    pub fn query(&mut self, query: &Query, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         if self.fault.is_some() {
-            return Relation::default();
+            return LineageRelation::default();
         }
         let mut defined = Vec::new();
         if let Some(with) = &query.with {
@@ -162,7 +162,7 @@ impl<'k> Reader<'k> {
         };
         if is_cut {
             if matches!(query.order_by.as_ref().map(|by| &by.kind), Some(OrderByKind::All(_))) {
-                let all: Vec<At> = relation.columns.iter().map(|given| given.of).collect();
+                let all: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
                 relation.rows.extend(all);
             }
             let limit = match &query.limit_clause {
@@ -188,9 +188,9 @@ impl<'k> Reader<'k> {
     }
 
     /// What `order by` before a limit reads of a set operation: its columns.
-    fn sorted_by(&mut self, relation: &Relation, sorted: &[&Expr]) -> Vec<At> {
-        let item = Item { path: Vec::new(), relation: Rc::new(relation.clone()) };
-        let mut scope = Scope::default();
+    fn sorted_by(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
+        let item = ScopeItem { path: Vec::new(), relation: Rc::new(relation.clone()) };
+        let mut scope = QueryScope::default();
         scope.push(item);
         let mut rows = Vec::new();
         self.keys(sorted.iter().copied(), relation, &scope, &mut rows);
@@ -198,8 +198,8 @@ impl<'k> Reader<'k> {
     }
 
     /// One that reads itself: each column may be of any that comes later.
-    fn recursive(&mut self, cte: &Cte, outer: Option<&Scope<'_>>) -> Relation {
-        let SetExpr::SetOperation { left, .. } = &*cte.query.body else { return Relation::default() };
+    fn recursive(&mut self, cte: &Cte, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+        let SetExpr::SetOperation { left, .. } = &*cte.query.body else { return LineageRelation::default() };
         let base = self.body(left, outer);
         let base = self.renamed(base, &cte.alias);
         let name = cte.alias.name.value.to_lowercase();
@@ -208,7 +208,7 @@ impl<'k> Reader<'k> {
         if let Some(of_name) = self.ctes.get_mut(&name) {
             of_name.pop();
         }
-        let mut every: Vec<At> = all.columns.iter().map(|given| given.of).collect();
+        let mut every: Vec<ValueContext> = all.columns.iter().map(|given| given.of).collect();
         every.extend(all.columns.iter().filter_map(|given| given.by));
         every.extend(&all.rows);
         let every = self.values.any(every);
@@ -217,7 +217,7 @@ impl<'k> Reader<'k> {
     }
 
     /// With the names of an alias: `t (a, b)`.
-    pub fn renamed(&mut self, mut relation: Relation, alias: &TableAlias) -> Relation {
+    pub fn renamed(&mut self, mut relation: LineageRelation, alias: &TableAlias) -> LineageRelation {
         if alias.columns.is_empty() {
             return relation;
         }
@@ -225,24 +225,24 @@ impl<'k> Reader<'k> {
             self.gap(format!("the columns of `{}` are renamed, and not all are known", alias.name.value));
             // Any may be of any.
             for column in &alias.columns {
-                let mut of: Vec<At> = relation.columns.iter().map(|given| given.of).collect();
+                let mut of: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
                 of.extend(&relation.rest);
                 of.extend(&relation.rows);
                 let of = self.values.any(of);
-                relation.push(Given { name: column.name.value.as_str().into(), of, by: None });
+                relation.push(RelationColumns { name: column.name.value.as_str().into(), of, by: None });
             }
             return relation;
         }
-        let mut renamed = Relation { rows: relation.rows, ..Relation::default() };
+        let mut renamed = LineageRelation { rows: relation.rows, ..LineageRelation::default() };
         for (place, given) in relation.columns.into_iter().enumerate() {
             let name = alias.columns.get(place).map_or(given.name, |column| column.name.value.as_str().into());
-            self.push(&mut renamed, Given { name, ..given });
+            self.push(&mut renamed, RelationColumns { name, ..given });
         }
         renamed
     }
 
     /// Set operations; their left sides are as deep as there are many, so that they are a loop.
-    fn body(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>) -> Relation {
+    fn body(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let mut operations = Vec::new();
         let mut first = body;
         while let SetExpr::SetOperation { left, op, set_quantifier, right } = first {
@@ -257,15 +257,15 @@ impl<'k> Reader<'k> {
         relation
     }
 
-    fn arm(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>) -> Relation {
+    fn arm(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         match body {
             SetExpr::Select(select) => self.select(select, outer, &[], false),
             SetExpr::Query(query) => self.query(query, outer),
             SetExpr::SetOperation { .. } => self.body(body, outer),
             SetExpr::Values(values) => {
-                let nothing = Scope::default();
+                let nothing = QueryScope::default();
                 let scope = outer.unwrap_or(&nothing);
-                let mut by_place: Vec<Vec<At>> = Vec::new();
+                let mut by_place: Vec<Vec<ValueContext>> = Vec::new();
                 for row in &values.rows {
                     by_place.resize(by_place.len().max(row.content.len()), Vec::new());
                     for (place, expr) in row.content.iter().enumerate() {
@@ -275,10 +275,13 @@ impl<'k> Reader<'k> {
                         }
                     }
                 }
-                let mut relation = Relation::default();
+                let mut relation = LineageRelation::default();
                 for (place, of) in by_place.into_iter().enumerate() {
                     let of = self.values.add(&of, 0);
-                    self.push(&mut relation, Given { name: format!("column{}", place + 1).into(), of, by: None });
+                    self.push(
+                        &mut relation,
+                        RelationColumns { name: format!("column{}", place + 1).into(), of, by: None },
+                    );
                 }
                 relation
             }
@@ -289,12 +292,18 @@ impl<'k> Reader<'k> {
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 self.fault("its SQL changes data");
-                Relation::default()
+                LineageRelation::default()
             }
         }
     }
 
-    fn united(&mut self, left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Relation {
+    fn united(
+        &mut self,
+        left: LineageRelation,
+        right: LineageRelation,
+        op: SetOperator,
+        quantifier: SetQuantifier,
+    ) -> LineageRelation {
         let is_union = op == SetOperator::Union;
         let by_name =
             matches!(quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
@@ -302,12 +311,12 @@ impl<'k> Reader<'k> {
         if !is_whole && !by_name {
             self.gap("the columns of a set operation are matched by name, since not all are known".to_owned());
         }
-        let mut united = Relation { rows: left.rows.clone(), ..Relation::default() };
+        let mut united = LineageRelation { rows: left.rows.clone(), ..LineageRelation::default() };
         united.rows.extend(&right.rows);
         let mut of_right = Vec::new();
         for (place, given) in left.columns.iter().enumerate() {
             let name = given.name.to_lowercase();
-            let mut made = Made::default();
+            let mut made = SelectScope::default();
             match if is_whole && !by_name { right.columns.get(place) } else { right.column(&name) } {
                 Some(other) => made.given(other),
                 None => {
@@ -327,7 +336,7 @@ impl<'k> Reader<'k> {
             } else {
                 (given.of, given.by)
             };
-            self.push(&mut united, Given { name: Rc::clone(&given.name), of, by });
+            self.push(&mut united, RelationColumns { name: Rc::clone(&given.name), of, by });
         }
         if by_name || !is_whole {
             for given in &right.columns {
@@ -343,15 +352,21 @@ impl<'k> Reader<'k> {
             united.rest.extend(right.rest);
         }
         if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {
-            let all: Vec<At> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
+            let all: Vec<ValueContext> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
             united.rows.push(self.values.add(&all, print_of(op.to_string())));
         }
         united
     }
 
     /// A select; `sorted` is what an `order by` names that a limit stands behind, or `distinct on`.
-    fn select(&mut self, select: &Select, outer: Option<&Scope<'_>>, sorted: &[&Expr], is_cut: bool) -> Relation {
-        let mut scope = Scope::within(outer);
+    fn select(
+        &mut self,
+        select: &Select,
+        outer: Option<&QueryScope<'_>>,
+        sorted: &[&Expr],
+        is_cut: bool,
+    ) -> LineageRelation {
+        let mut scope = QueryScope::within(outer);
         let mut rows = Vec::new();
         for from in &select.from {
             self.joined(from, &mut scope, &mut rows);
@@ -371,7 +386,7 @@ impl<'k> Reader<'k> {
             };
             scope.windows.insert(window.0.value.to_lowercase(), by);
         }
-        let mut output = Relation::default();
+        let mut output = LineageRelation::default();
         for item in &select.projection {
             self.projected(item, &mut scope, &mut output);
         }
@@ -385,7 +400,7 @@ impl<'k> Reader<'k> {
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
-                let all: Vec<At> =
+                let all: Vec<ValueContext> =
                     output.columns.iter().flat_map(|given| [Some(given.of), given.by]).flatten().collect();
                 rows.push(self.values.add(&all, print_of("distinct")));
             }
@@ -407,7 +422,13 @@ impl<'k> Reader<'k> {
         output
     }
 
-    fn grouped(&mut self, by: &GroupByExpr, output: &Relation, scope: &Scope<'_>, rows: &mut Vec<At>) {
+    fn grouped(
+        &mut self,
+        by: &GroupByExpr,
+        output: &LineageRelation,
+        scope: &QueryScope<'_>,
+        rows: &mut Vec<ValueContext>,
+    ) {
         let modifiers = match by {
             GroupByExpr::All(modifiers) => {
                 // What is no aggregate; which that is, only the engine knows.
@@ -437,9 +458,9 @@ impl<'k> Reader<'k> {
     fn keys<'e>(
         &mut self,
         keys: impl IntoIterator<Item = &'e Expr>,
-        output: &Relation,
-        scope: &Scope<'_>,
-        rows: &mut Vec<At>,
+        output: &LineageRelation,
+        scope: &QueryScope<'_>,
+        rows: &mut Vec<ValueContext>,
     ) {
         for key in keys {
             let place = match key {
@@ -464,7 +485,7 @@ impl<'k> Reader<'k> {
         }
     }
 
-    fn projected(&mut self, item: &SelectItem, scope: &mut Scope<'_>, output: &mut Relation) {
+    fn projected(&mut self, item: &SelectItem, scope: &mut QueryScope<'_>, output: &mut LineageRelation) {
         let given = match item {
             SelectItem::UnnamedExpr(expr) => self.value(&unnamed(expr), expr, scope),
             SelectItem::ExprWithAlias { expr, alias } => self.value(&alias.value, expr, scope),
@@ -500,10 +521,10 @@ impl<'k> Reader<'k> {
     /// `*`, `orders.*`.
     fn starred(
         &mut self,
-        scope: &mut Scope<'_>,
+        scope: &mut QueryScope<'_>,
         of: Option<&ObjectName>,
         options: &WildcardAdditionalOptions,
-        output: &mut Relation,
+        output: &mut LineageRelation,
     ) {
         if options.opt_ilike.is_some() {
             self.fault("`* ilike` is not followed");
@@ -525,7 +546,7 @@ impl<'k> Reader<'k> {
         };
         let renames: FxHashMap<String, &str> =
             renames.iter().map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str())).collect();
-        let mut replaced: FxHashMap<String, Given> = FxHashMap::default();
+        let mut replaced: FxHashMap<String, RelationColumns> = FxHashMap::default();
         for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
             let name = &element.column_name.value;
             let given = self.value(name, &element.expr, scope);
@@ -539,7 +560,7 @@ impl<'k> Reader<'k> {
             output.rest.extend(made.by);
             return;
         }
-        let items: Vec<Item> = match of {
+        let items: Vec<ScopeItem> = match of {
             Some(_) => scope.item(&path).cloned().into_iter().collect(),
             None => scope.items.clone(),
         };
@@ -565,13 +586,13 @@ impl<'k> Reader<'k> {
                     if item.relation.column(name).is_none() {
                         let of = self.leaf(Leaf { table: passed.table, column: Some(name.as_str().into()) });
                         self.values.name(of);
-                        self.push(output, Given { name: (*new).into(), of, by: None });
+                        self.push(output, RelationColumns { name: (*new).into(), of, by: None });
                     }
                 }
                 output.passed.push(Passed { table: passed.table, but: Rc::new(all) });
             }
             if !item.relation.is_complete() {
-                let mut of_unknown: Vec<&Given> =
+                let mut of_unknown: Vec<&RelationColumns> =
                     replaced.iter().filter(|(name, _)| item.relation.column(name).is_none()).map(|(_, g)| g).collect();
                 of_unknown.sort_unstable_by_key(|given| Rc::clone(&given.name));
                 of_unknown.into_iter().for_each(|given| self.push(output, given.clone()));

@@ -4,17 +4,17 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::values::At;
+use super::values::ValueContext;
 
 /// A column of a relation.
 #[derive(Clone, Debug)]
-pub(super) struct Given {
+pub(super) struct RelationColumns {
     /// As it is spelled.
     pub name: Rc<str>,
     /// What its values are made of.
-    pub of: At,
+    pub of: ValueContext,
     /// What parts and orders the windows that it is made of.
-    pub by: Option<At>,
+    pub by: Option<ValueContext>,
 }
 
 /// All columns of a table of which not all are known, but for some.
@@ -27,27 +27,27 @@ pub(super) struct Passed {
 
 /// A table, a subquery, or what else stands in `from`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Relation {
-    pub columns: Vec<Given>,
+pub(super) struct LineageRelation {
+    pub columns: Vec<RelationColumns>,
     /// Places in `columns`, by name in small letters. The first of a name counts.
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns it has too.
     pub passed: Vec<Passed>,
     /// What columns are made of whose names are not known: those of a pivot.
-    pub rest: Vec<At>,
+    pub rest: Vec<ValueContext>,
     /// What its rows depend on.
-    pub rows: Vec<At>,
+    pub rows: Vec<ValueContext>,
 }
 
-impl Relation {
-    pub fn push(&mut self, given: Given) {
+impl LineageRelation {
+    pub fn push(&mut self, given: RelationColumns) {
         let place = self.columns.len();
         self.index.entry(given.name.to_lowercase()).or_insert(place);
         self.columns.push(given);
     }
 
     /// The column of this name, in small letters.
-    pub fn column(&self, name: &str) -> Option<&Given> {
+    pub fn column(&self, name: &str) -> Option<&RelationColumns> {
         self.columns.get(*self.index.get(name)?)
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use rustc_hash::FxHashMap;
 
-use super::relation::Relation;
-use super::values::{At, Leaf, Values};
+use super::relation::LineageRelation;
+use super::values::{Leaf, ValueArena, ValueContext};
 
 /// A column of a relation that a query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,20 +39,20 @@ pub struct LineageColumn {
 /// What the columns of a query are made of.
 #[derive(Clone, Debug)]
 pub struct SqlLineage {
-    pub(super) values: Values,
+    pub(super) values: ValueArena,
     pub(super) tables: Vec<Vec<String>>,
-    pub(super) output: Vec<(String, At, Option<At>)>,
+    pub(super) output: Vec<(String, ValueContext, Option<ValueContext>)>,
     pub(super) index: FxHashMap<String, usize>,
     /// Tables of which it gives columns that are not known, and the names of those that it does not give.
     pub(super) passed: Vec<(u32, Vec<String>)>,
-    pub(super) rest: Vec<At>,
-    pub(super) rows: Vec<At>,
+    pub(super) rest: Vec<ValueContext>,
+    pub(super) rows: Vec<ValueContext>,
     pub(super) gaps: Vec<String>,
 }
 
 /// What happens to a column that a query reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum ColumnChange {
     /// Its values are others.
     Values,
     /// Its type is another.
@@ -66,15 +66,20 @@ pub enum Change {
 #[non_exhaustive]
 pub struct Affected {
     /// Columns that change, by their names in small letters, with how they do, and a column that they have it from.
-    pub columns: Vec<(String, Change, Option<ColumnOf>)>,
+    pub columns: Vec<(String, ColumnChange, Option<ColumnOf>)>,
     /// A changed column or relation that decides about the rows; all columns change then.
     pub rows: Option<(Vec<String>, Option<String>)>,
     /// Columns that are gone or of another type and that the SQL names.
-    pub named: Vec<(ColumnOf, Change)>,
+    pub named: Vec<(ColumnOf, ColumnChange)>,
 }
 
 impl SqlLineage {
-    pub(super) fn new(values: Values, tables: Vec<Vec<String>>, relation: Relation, gaps: Vec<String>) -> Self {
+    pub(super) fn new(
+        values: ValueArena,
+        tables: Vec<Vec<String>>,
+        relation: LineageRelation,
+        gaps: Vec<String>,
+    ) -> Self {
         let mut index = FxHashMap::default();
         let mut output = Vec::with_capacity(relation.columns.len());
         for given in relation.columns {
@@ -159,7 +164,7 @@ impl SqlLineage {
         self.tables.get(table as usize).cloned()
     }
 
-    fn columns_of(&self, at: &[At]) -> Vec<ColumnOf> {
+    fn columns_of(&self, at: &[ValueContext]) -> Vec<ColumnOf> {
         let leaves = self.values.reached(at);
         let mut columns: Vec<ColumnOf> = leaves
             .into_iter()
@@ -172,7 +177,7 @@ impl SqlLineage {
         columns
     }
 
-    fn shown(&self, name: &str, of: &[At], by: &[At]) -> LineageColumn {
+    fn shown(&self, name: &str, of: &[ValueContext], by: &[ValueContext]) -> LineageColumn {
         let made_of = self.columns_of(of);
         let mut windowed_by = self.columns_of(by);
         windowed_by.retain(|column| made_of.binary_search(column).is_err());
@@ -182,17 +187,17 @@ impl SqlLineage {
 
     /// What changes of its relations make of it: `change` says what happens to a column, or to the rows of a relation
     /// where no column is named. Each value is looked at once.
-    pub fn affected(&self, change: impl Fn(&[String], Option<&str>) -> Option<Change>) -> Affected {
+    pub fn affected(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
         // What changes in each value, and the leaf that it comes from.
-        let mut of: Vec<Option<(Change, At)>> = Vec::with_capacity(self.values.len());
-        for at in 0..self.values.len() as At {
+        let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());
+        for at in 0..self.values.len() as ValueContext {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
                 let table = self.tables.get(leaf.table as usize)?;
                 let kind = change(table, leaf.column.as_deref())?;
                 let is_named = self.values.named.get(at as usize) == Some(&true);
                 if is_named
-                    && kind != Change::Values
+                    && kind != ColumnChange::Values
                     && let Some(column) = &leaf.column
                 {
                     let column = ColumnOf { relation: table.clone(), column: column.to_string() };
@@ -202,17 +207,17 @@ impl SqlLineage {
             });
             // What is computed of a column that is gone or of another type has other values.
             let parts = self.values.parts(at).iter().filter_map(|part| of.get(*part as usize).copied().flatten());
-            let parts = parts.map(|(_, leaf)| (Change::Values, leaf)).next();
+            let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
             of.push(own.or(parts));
         }
-        let get = |at: At| of.get(at as usize).copied().flatten();
+        let get = |at: ValueContext| of.get(at as usize).copied().flatten();
         let rows = self.rows.iter().find_map(|at| get(*at));
         affected.rows = rows.and_then(|(_, at)| {
             let leaf = self.values.leaves.get(&at)?;
             Some((self.table(leaf.table)?, leaf.column.as_deref().map(str::to_owned)))
         });
         for (name, at, by) in &self.output {
-            let kind = get(*at).or_else(|| by.and_then(get).map(|(_, leaf)| (Change::Values, leaf)));
+            let kind = get(*at).or_else(|| by.and_then(get).map(|(_, leaf)| (ColumnChange::Values, leaf)));
             if let Some((kind, leaf)) = kind {
                 affected.columns.push((name.to_lowercase(), kind, self.column_at(leaf)));
             }
@@ -220,7 +225,7 @@ impl SqlLineage {
         affected
     }
 
-    fn column_at(&self, leaf: At) -> Option<ColumnOf> {
+    fn column_at(&self, leaf: ValueContext) -> Option<ColumnOf> {
         let Leaf { table, column } = self.values.leaves.get(&leaf)?;
         Some(ColumnOf { relation: self.table(*table)?, column: column.as_deref()?.to_owned() })
     }
@@ -240,7 +245,7 @@ impl SqlLineage {
     /// words of layout, of aliases and of common table expressions.
     #[must_use]
     pub fn prints(&self) -> (Vec<(String, u64)>, u64) {
-        let print = |at: &At| self.values.print(*at);
+        let print = |at: &ValueContext| self.values.print(*at);
         let columns = self.output.iter().map(|(name, of, by)| {
             let by = by.as_ref().map(print).unwrap_or_default();
             (name.to_lowercase(), print(of) ^ by.rotate_left(1))

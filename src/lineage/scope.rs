@@ -4,47 +4,47 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::query::Reader;
-use super::relation::{Given, Relation};
-use super::values::{At, Leaf};
+use super::query::QueryReader;
+use super::relation::{LineageRelation, RelationColumns};
+use super::values::{Leaf, ValueContext};
 
 /// A relation of a `from`.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct ScopeItem {
     /// The parts of its name in small letters, or its alias alone.
     pub path: Vec<String>,
-    pub relation: Rc<Relation>,
+    pub relation: Rc<LineageRelation>,
 }
 
 /// What names mean in a select.
 #[derive(Debug, Default)]
-pub(super) struct Scope<'s> {
-    pub items: Vec<Item>,
+pub(super) struct QueryScope<'s> {
+    pub items: Vec<ScopeItem>,
     /// Places in `items`, by the last part of their names.
     index: FxHashMap<String, Vec<usize>>,
     /// Columns that `using` made one of.
-    pub merged: FxHashMap<String, Given>,
+    pub merged: FxHashMap<String, RelationColumns>,
     /// What the select calls its columns so far, for those dialects and clauses that may say so.
-    pub aliases: FxHashMap<String, Given>,
+    pub aliases: FxHashMap<String, RelationColumns>,
     /// Named windows: what parts and orders them.
-    pub windows: FxHashMap<String, Vec<At>>,
-    pub outer: Option<&'s Scope<'s>>,
+    pub windows: FxHashMap<String, Vec<ValueContext>>,
+    pub outer: Option<&'s QueryScope<'s>>,
 }
 
-impl<'s> Scope<'s> {
+impl<'s> QueryScope<'s> {
     /// What names mean in what is around.
-    pub fn within(outer: Option<&'s Scope<'s>>) -> Self {
+    pub fn within(outer: Option<&'s QueryScope<'s>>) -> Self {
         Self { outer, ..Self::default() }
     }
 
-    pub fn push(&mut self, item: Item) {
+    pub fn push(&mut self, item: ScopeItem) {
         if let Some(last) = item.path.last() {
             self.index.entry(last.clone()).or_default().push(self.items.len());
         }
         self.items.push(item);
     }
 
-    pub fn pop(&mut self) -> Option<Item> {
+    pub fn pop(&mut self) -> Option<ScopeItem> {
         let item = self.items.pop()?;
         if let Some(places) = item.path.last().and_then(|last| self.index.get_mut(last)) {
             places.pop();
@@ -52,13 +52,13 @@ impl<'s> Scope<'s> {
         Some(item)
     }
 
-    fn own(&self, parts: &[String]) -> Option<&Item> {
+    fn own(&self, parts: &[String]) -> Option<&ScopeItem> {
         let places = self.index.get(parts.last()?)?;
         places.iter().filter_map(|at| self.items.get(*at)).find(|item| item.path.ends_with(parts))
     }
 
     /// The relation that the first parts of a name are of, and the number of these parts.
-    fn qualified(&self, parts: &[String]) -> Option<(&Item, usize)> {
+    fn qualified(&self, parts: &[String]) -> Option<(&ScopeItem, usize)> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
             let qualifier = parts.get(..count)?;
@@ -67,39 +67,39 @@ impl<'s> Scope<'s> {
     }
 
     /// The relation that is called so.
-    pub fn item(&self, parts: &[String]) -> Option<&Item> {
+    pub fn item(&self, parts: &[String]) -> Option<&ScopeItem> {
         self.own(parts).or_else(|| self.outer?.item(parts))
     }
 
     /// A column that is known to be there, in this scope or one around it.
-    fn exact(&self, name: &str) -> Vec<&Given> {
+    fn exact(&self, name: &str) -> Vec<&RelationColumns> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
         }
-        let own: Vec<&Given> = self.items.iter().filter_map(|item| item.relation.column(name)).collect();
+        let own: Vec<&RelationColumns> = self.items.iter().filter_map(|item| item.relation.column(name)).collect();
         if own.is_empty() { self.outer.map(|outer| outer.exact(name)).unwrap_or_default() } else { own }
     }
 }
 
 /// What a name or an expression is made of.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Made {
-    pub of: Vec<At>,
-    pub by: Vec<At>,
+pub(super) struct SelectScope {
+    pub of: Vec<ValueContext>,
+    pub by: Vec<ValueContext>,
 }
 
-impl Made {
-    pub fn given(&mut self, given: &Given) {
+impl SelectScope {
+    pub fn given(&mut self, given: &RelationColumns) {
         self.of.push(given.of);
         self.by.extend(given.by);
     }
 }
 
-impl Reader<'_> {
+impl QueryReader<'_> {
     /// What a name is made of: `amount`, `orders.amount`, `shop.orders.amount`, `orders.address.street`. Nothing for a
     /// word that is no column, such as `month`.
-    pub(super) fn column(&mut self, parts: &[String], scope: &Scope<'_>) -> Made {
-        let mut made = Made::default();
+    pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> SelectScope {
+        let mut made = SelectScope::default();
         let [first, ..] = parts else { return made };
         let mut around = Some(scope);
         while let Some(here) = around {
@@ -124,7 +124,7 @@ impl Reader<'_> {
         made
     }
 
-    fn of_item(&mut self, item: &Item, name: &str, made: &mut Made) {
+    fn of_item(&mut self, item: &ScopeItem, name: &str, made: &mut SelectScope) {
         match item.relation.column(name) {
             Some(given) => self.name(given, made),
             None => {
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 
     /// A column of a relation whose columns are not all known.
-    fn unknown_column(&mut self, relation: &Relation, name: &str, made: &mut Made) {
+    fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         for table in relation.may_pass(name) {
             let at = self.leaf(Leaf { table, column: Some(name.into()) });
             self.values.name(at);
@@ -146,10 +146,10 @@ impl Reader<'_> {
         made.of.extend(&relation.rest);
     }
 
-    fn unqualified(&mut self, name: &str, scope: &Scope<'_>, made: &mut Made) {
+    fn unqualified(&mut self, name: &str, scope: &QueryScope<'_>, made: &mut SelectScope) {
         let own = scope.exact(name);
         let alias = scope.aliases.get(name);
-        let open: Vec<&Item> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
+        let open: Vec<&ScopeItem> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
         let is_own = scope.merged.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
         for given in &own {
             self.name(given, made);
@@ -175,7 +175,7 @@ impl Reader<'_> {
         if open.is_empty() && own.is_empty() && alias.is_none() {
             let mut around = scope.outer;
             while let Some(outer) = around {
-                let open: Vec<Rc<Relation>> = outer.items.iter().map(|item| Rc::clone(&item.relation)).collect();
+                let open: Vec<Rc<LineageRelation>> = outer.items.iter().map(|item| Rc::clone(&item.relation)).collect();
                 for relation in open.iter().filter(|relation| !relation.is_complete()) {
                     self.unknown_column(relation, name, made);
                 }
@@ -184,7 +184,7 @@ impl Reader<'_> {
         }
     }
 
-    fn name(&mut self, given: &Given, made: &mut Made) {
+    fn name(&mut self, given: &RelationColumns, made: &mut SelectScope) {
         self.values.name(given.of);
         made.given(given);
     }

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHasher};
 
 /// The place of a value.
-pub(super) type At = u32;
+pub(super) type ValueContext = u32;
 
 /// Where values begin: a column of a relation, or its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,21 +17,21 @@ pub(super) struct Leaf {
 
 /// All values of a query.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Values {
+pub(super) struct ValueArena {
     /// The values that each is made of: a range of `parts`.
     pub(super) made: Vec<(u32, u32)>,
-    pub(super) parts: Vec<At>,
+    pub(super) parts: Vec<ValueContext>,
     /// What each says, its parts included: equal for what is computed alike.
     pub(super) prints: Vec<u64>,
-    pub leaves: FxHashMap<At, Leaf>,
-    known: FxHashMap<Leaf, At>,
+    pub leaves: FxHashMap<ValueContext, Leaf>,
+    known: FxHashMap<Leaf, ValueContext>,
     /// Columns that the SQL names, and does not only pass on with a `*`.
     pub named: Vec<bool>,
 }
 
-impl Values {
+impl ValueArena {
     /// A value; `print` is what is said of it beside its parts.
-    pub fn add(&mut self, of: &[At], print: u64) -> At {
+    pub fn add(&mut self, of: &[ValueContext], print: u64) -> ValueContext {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
         print.hash(&mut hasher);
@@ -43,7 +43,7 @@ impl Values {
     }
 
     /// A value that is the same in whatever order its parts are said.
-    pub fn any(&mut self, mut of: Vec<At>) -> At {
+    pub fn any(&mut self, mut of: Vec<ValueContext>) -> ValueContext {
         of.sort_unstable();
         of.dedup();
         if let [at] = of.as_slice() {
@@ -57,14 +57,14 @@ impl Values {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    fn push(&mut self, range: (u32, u32), print: u64) -> At {
+    fn push(&mut self, range: (u32, u32), print: u64) -> ValueContext {
         self.made.push(range);
         self.prints.push(print);
         self.named.push(false);
-        self.made.len() as At - 1
+        self.made.len() as ValueContext - 1
     }
 
-    pub fn leaf(&mut self, leaf: Leaf, table: &str) -> At {
+    pub fn leaf(&mut self, leaf: Leaf, table: &str) -> ValueContext {
         if let Some(at) = self.known.get(&leaf) {
             return *at;
         }
@@ -76,17 +76,17 @@ impl Values {
         at
     }
 
-    pub fn print(&self, at: At) -> u64 {
+    pub fn print(&self, at: ValueContext) -> u64 {
         self.prints.get(at as usize).copied().unwrap_or_default()
     }
 
-    pub fn name(&mut self, at: At) {
+    pub fn name(&mut self, at: ValueContext) {
         if let Some(named) = self.named.get_mut(at as usize) {
             *named = true;
         }
     }
 
-    pub fn parts(&self, at: At) -> &[At] {
+    pub fn parts(&self, at: ValueContext) -> &[ValueContext] {
         let (start, end) = self.made.get(at as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
@@ -94,12 +94,12 @@ impl Values {
     /// These values with the leaves that each is made of and nothing between, in the order in which they are met; none
     /// where that would be more than there is. The second are the places of the values then.
     #[cfg(feature = "cli")]
-    pub fn flattened(&self, of: &[At]) -> Option<(Self, Vec<At>)> {
+    pub fn flattened(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
-        let mut places: FxHashMap<At, At> = FxHashMap::default();
+        let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.made.len()) + 64;
         // Leaves stand before what is made of them.
-        let mut leaves: Vec<(&At, &Leaf)> = self.leaves.iter().collect();
+        let mut leaves: Vec<(&ValueContext, &Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         for (at, leaf) in leaves {
             let new = flat.push((0, 0), self.print(*at));
@@ -139,7 +139,7 @@ impl Values {
     }
 
     /// The leaves that values are made of, each once, in the order of their places.
-    pub fn reached(&self, from: &[At]) -> Vec<&Leaf> {
+    pub fn reached(&self, from: &[ValueContext]) -> Vec<&Leaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();
         let mut found = Vec::new();

@@ -1,6 +1,6 @@
 //! Who may read the model: nobody who may not read what it is made of.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::said_text;
 use super::sources::ReadSource;
 use crate::diag::{Code, Diagnostic};
@@ -15,7 +15,7 @@ pub(super) struct Granted {
     pub group: Option<String>,
 }
 
-impl<'r> Run<'r> {
+impl<'r> SpecCompilation<'r> {
     /// The relations that the spec reads and that dbt grants to some, with where it names them.
     fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
         self.sources.all.iter().filter_map(|source| {

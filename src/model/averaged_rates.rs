@@ -7,7 +7,7 @@ use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan, used_definitions};
-use crate::schema::{Made, Relation};
+use crate::schema::{ColumnProvenance, Relation};
 
 /// The relations that a step reads.
 pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
@@ -19,13 +19,14 @@ pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
 
 /// Whether it matters what the step's values are made of: a later one reads them, or they may be made of rates.
 pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
-    !last || relations.iter().flat_map(Relation::columns).any(|column| matches!(column.made(), Made::Rate(_)))
+    !last
+        || relations.iter().flat_map(Relation::columns).any(|column| matches!(column.made(), ColumnProvenance::Rate(_)))
 }
 
 /// Warns of sums and averages of what an earlier step divided, both of which were aggregates.
 pub(super) fn check_rates(
     plan: &StepPlan<'_>,
-    made: &[Made],
+    made: &[ColumnProvenance],
     relations: &[Relation],
     text: &str,
     found: &mut Vec<Diagnostic>,
@@ -44,7 +45,7 @@ pub(super) fn check_rates(
                 _ => continue,
             };
             let Some(value) = program.args(args).first() else { continue };
-            let Some(Made::Rate(parts)) = made.get(value.index()) else { continue };
+            let Some(ColumnProvenance::Rate(parts)) = made.get(value.index()) else { continue };
             let span = program.meta(id).span;
             if found.iter().any(|d| d.kind() == Code::RateAveraged && d.span() == span) {
                 continue;
@@ -68,8 +69,8 @@ pub(super) fn check_rates(
 }
 
 /// By node: what it is made of. Operands come before what is made of them.
-pub(super) fn made(program: &Program, relations: &[Relation]) -> Vec<Made> {
-    let mut made: Vec<Made> = Vec::with_capacity(program.len());
+pub(super) fn made(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
+    let mut made: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
         let of = |id: IrId| made.get(id.index()).cloned().unwrap_or_default();
         let constant = |id: IrId| program.meta(id).level == Level::Const;
@@ -78,42 +79,50 @@ pub(super) fn made(program: &Program, relations: &[Relation]) -> Vec<Made> {
             Ir::Column(column) => column_made(program, column, relations),
             Ir::Definition(used) => match program.definitions.get(used as usize) {
                 Some(definition) if !definition.failed => of(definition.root),
-                _ => Made::Other,
+                _ => ColumnProvenance::Other,
             },
-            Ir::Aggregate { .. } | Ir::CountRows => Made::Total,
+            Ir::Aggregate { .. } | Ir::CountRows => ColumnProvenance::Total,
             Ir::Apply { overload, args } => match (catalog::owner(overload), program.args(args)) {
                 (internal::DIVIDE, [a, b]) if !constant(*b) => match (of(*a), of(*b)) {
-                    (Made::Total, Made::Total) => Made::Rate(Arc::new((name(program, *a), name(program, *b)))),
-                    _ => Made::Other,
+                    (ColumnProvenance::Total, ColumnProvenance::Total) => {
+                        ColumnProvenance::Rate(Arc::new((name(program, *a), name(program, *b))))
+                    }
+                    _ => ColumnProvenance::Other,
                 },
                 // A rate times what it is of is a total again.
                 (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
-                    (Made::Rate(_), Made::Total) | (Made::Total, Made::Rate(_)) => Made::Total,
-                    _ => Made::Other,
+                    (ColumnProvenance::Rate(_), ColumnProvenance::Total)
+                    | (ColumnProvenance::Total, ColumnProvenance::Rate(_)) => ColumnProvenance::Total,
+                    _ => ColumnProvenance::Other,
                 },
                 (_, args) => parts(&mut args.iter().copied()),
             },
             Ir::Case(arms) | Ir::Switch { arms, .. } => parts(&mut program.branches(arms)),
             Ir::Coalesce(args) => parts(&mut program.args(args).iter().copied()),
-            _ => Made::Other,
+            _ => ColumnProvenance::Other,
         };
         made.push(own);
     }
     made
 }
 
-fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Made {
-    let Some(used) = program.columns.get(column as usize) else { return Made::Other };
+fn column_made(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {
+    let Some(used) = program.columns.get(column as usize) else { return ColumnProvenance::Other };
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
     let known = relations.iter().filter(is_of).find_map(|r| r.column(&used.name));
     known.map(|column| column.made().clone()).unwrap_or_default()
 }
 
 /// What values are that make one: totals a total, rates a rate.
-fn alike(mut parts: impl Iterator<Item = Made>) -> Made {
-    let Some(first) = parts.next() else { return Made::Other };
-    let same = |part: Made| matches!((&first, part), (Made::Total, Made::Total) | (Made::Rate(_), Made::Rate(_)));
-    if parts.all(same) { first } else { Made::Other }
+fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
+    let Some(first) = parts.next() else { return ColumnProvenance::Other };
+    let same = |part: ColumnProvenance| {
+        matches!(
+            (&first, part),
+            (ColumnProvenance::Total, ColumnProvenance::Total) | (ColumnProvenance::Rate(_), ColumnProvenance::Rate(_))
+        )
+    };
+    if parts.all(same) { first } else { ColumnProvenance::Other }
 }
 
 /// What a value is called, where it is a column or a definition.

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::CompiledSpec;
 use super::file::SpecFile;
-use super::graph::{self, Read};
+use super::graph::{self, ModelRead};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::parallel;
@@ -23,11 +23,11 @@ pub struct SpecText<'t> {
 }
 
 /// What is read of a spec before it is compiled.
-struct Head<'t> {
+struct BatchHead<'t> {
     /// Taken when it is compiled.
     file: Mutex<Option<SpecFile<'t>>>,
     name: Option<(String, Span)>,
-    reads: Vec<Read>,
+    reads: Vec<ModelRead>,
 }
 
 impl Compiler {
@@ -141,16 +141,16 @@ impl Compiler {
         compiler
     }
 
-    fn head<'t>(&self, spec: SpecText<'t>) -> Head<'t> {
+    fn head<'t>(&self, spec: SpecText<'t>) -> BatchHead<'t> {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
         let loaded = file.spec(&mut Vec::new());
         let name = loaded.as_ref().map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
         let reads = loaded.as_ref().map(graph::reads).unwrap_or_default();
         drop(loaded);
-        Head { file: Mutex::new(Some(file)), name, reads }
+        BatchHead { file: Mutex::new(Some(file)), name, reads }
     }
 
-    fn compile_head(&self, head: &Head<'_>, spec: SpecText<'_>) -> CompiledSpec {
+    fn compile_head(&self, head: &BatchHead<'_>, spec: SpecText<'_>) -> CompiledSpec {
         let file = head.file.lock().ok().and_then(|mut file| file.take());
         self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
     }
@@ -164,7 +164,7 @@ impl Compiler {
 
 /// The specs that make what a spec reads, each once. What reads its own name reads a table of the warehouse, or is
 /// told as a model of its own.
-fn parents(number: usize, head: &Head<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
+fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = head.reads.iter().filter_map(|read| first.get(&read.model).copied()).collect();
     parents.sort_unstable();
     parents.dedup();
@@ -185,7 +185,7 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
 }
 
 /// Reports a circle where each of its specs reads the next.
-fn tell_circle(circle: &[usize], heads: &[Head<'_>], all: &mut [Option<CompiledSpec>]) {
+fn tell_circle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<CompiledSpec>]) {
     let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
         let around = circle[place..].iter().chain(&circle[..=place]);

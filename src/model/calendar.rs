@@ -1,6 +1,6 @@
 //! Keys that say which day it is and when weeks and fiscal years begin.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::load::Loader;
 use crate::calendar::{Calendar, Weekday, months};
 use crate::check::{Today, is_iso_date};
@@ -69,7 +69,7 @@ impl SaidToday {
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// When weeks and fiscal years begin: as the spec says, else as the project does.
     pub(super) fn calendar(&self) -> Calendar {
         let of_project = self.compiler.options.calendar;

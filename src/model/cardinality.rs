@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::join_scope::JoinedStep;
 use super::load::Step;
 use crate::catalog::{self, internal};
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
@@ -15,7 +15,7 @@ use crate::sql::JoinKind;
 
 /// What a join asks of the relation that it joins.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct CardinalityQuery {
     /// Columns of it that must equal something that is not of it.
     pub equal: Vec<u32>,
     /// Conditions on it alone.
@@ -26,7 +26,7 @@ pub(super) struct Asked {
     pub pairs: bool,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The joins of a step that are said to find one row at most and are not proven to, each with a warning.
     pub(super) fn unproven(
         &self,
@@ -35,7 +35,7 @@ impl Run<'_> {
         first: &str,
         joined: &JoinedStep<'_>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<(usize, Asked)> {
+    ) -> Vec<(usize, CardinalityQuery)> {
         let mut unproven = Vec::new();
         let conditions = Conditions::of(plan);
         for (place, join) in step.joins.iter().enumerate() {
@@ -104,7 +104,7 @@ impl Conditions {
     pub fn of(plan: &StepPlan<'_>) -> Self {
         let mut conditions = FxHashMap::default();
         for (role, definition) in plan.roles.iter().zip(&plan.program.definitions) {
-            if let (Role::On(place), false) = (role, definition.failed) {
+            if let (DefinitionRole::On(place), false) = (role, definition.failed) {
                 conditions.entry(*place).or_insert(definition.root);
             }
         }
@@ -129,10 +129,10 @@ pub(super) fn settled_columns<'p>(
 }
 
 /// What a condition asks of a relation.
-fn asked(program: &Program, root: IrId, relation: &str) -> Asked {
+fn asked(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
     let equal = catalog::get(internal::EQUAL);
     let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
-    let mut asked = Asked::default();
+    let mut asked = CardinalityQuery::default();
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {
         match program.node(id) {
@@ -240,7 +240,7 @@ pub(super) fn check_supported(
 pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {
-        let Role::On(place) = role else { continue };
+        let DefinitionRole::On(place) = role else { continue };
         if definition.failed {
             continue;
         }

@@ -1,6 +1,6 @@
 //! What is known of the relations that a spec reads: the models of other specs first, then the schema.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use crate::compiler::Options;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -13,7 +13,7 @@ pub(super) fn known<'o>(options: &'o Options, from: &From) -> Option<&'o Relatio
     model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
 }
 
-impl<'r> Run<'r> {
+impl<'r> SpecCompilation<'r> {
     /// The relation as far as its columns are known.
     pub(super) fn known(&self, from: &From) -> Option<&'r Relation> {
         known(&self.compiler.options, from)

@@ -2,21 +2,21 @@
 
 use rustc_hash::FxHashMap;
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::dbt_tests::no_column;
-use super::formulas::Formulas;
+use super::formulas::StepFormulas;
 use super::load::{Keep, Step};
 use super::sources::ReadSource;
 use crate::Level;
 use crate::ast::Ast;
-use crate::check::{self, Role};
+use crate::check::{self, DefinitionRole};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
 use crate::schema::Relation;
 use crate::span::Span;
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// What is said of columns that the model does not have is said of none.
     pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let said = self.spec.columns.iter().map(|column| column.name);
@@ -91,10 +91,10 @@ pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
 }
 
 /// A definitions block holds definitions, not a formula.
-pub(super) fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<Diagnostic>) {
     for definition in &ast.definitions {
         let role = formulas.roles.get(definition.part as usize);
-        if definition.name.is_none() && role == Some(&Role::Definitions) && !definition.broken {
+        if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
             let text = definition.span.text(&formulas.text);
             let help = match text.split_once(':').map(|(name, formula)| (name.trim(), formula.trim())) {
                 // As YAML has it: that it reads as a range besides is not said.
@@ -117,7 +117,7 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
         let meta = program.meta(definition.root);
-        if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
+        if *role == DefinitionRole::GroupBy && !definition.failed && meta.level == Level::Const {
             let help = match program.node(definition.root) {
                 // `group_by: a, "b[month]"`: YAML takes the quotes for a part of the text.
                 Ir::Text(text) => format!(
@@ -150,7 +150,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
         );
     };
     let with_roles = || program.definitions.iter().enumerate().zip(&plan.roles).filter(|((_, d), _)| !d.failed);
-    for ((_, definition), _) in with_roles().filter(|(_, role)| **role == Role::GroupBy) {
+    for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
         let written = definition.span.text(text);
         // What is grouped by, in words that are the same where it is the same.
         let (name, key) = match program.node(definition.root) {
@@ -170,7 +170,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
         }
     }
     for ((index, definition), role) in with_roles() {
-        let Some(name) = definition.name.as_deref().filter(|_| *role == Role::Definitions) else { continue };
+        let Some(name) = definition.name.as_deref().filter(|_| *role == DefinitionRole::Definitions) else { continue };
         if plan.outputs[index]
             && !plan.keys[index]
             && let Some((_, first)) = keys.get(&name.to_ascii_lowercase())
@@ -248,7 +248,8 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
     }
     let live = used_definitions(plan);
     for (index, definition) in ast.definitions.iter().enumerate() {
-        let unused = plan.roles.get(index) == Some(&Role::Definitions) && !live.get(index).copied().unwrap_or(true);
+        let unused =
+            plan.roles.get(index) == Some(&DefinitionRole::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
             let message = format!(
                 "`{}` has a value per row, so it is no column of a grouped step, and nothing uses it",

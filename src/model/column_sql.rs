@@ -5,12 +5,12 @@ use crate::schema::{Column, Relation};
 
 /// A relation whose columns are written by name; those of one that is not known are as the step names them.
 #[derive(Clone, Copy)]
-pub(super) struct Written<'i> {
+pub(super) struct ColumnSql<'i> {
     pub dialect: Dialect,
     pub relation: Option<&'i Relation>,
 }
 
-impl<'i> Written<'i> {
+impl<'i> ColumnSql<'i> {
     pub fn known(&self, name: &str) -> Option<&'i Column> {
         self.relation.and_then(|relation| relation.column(name))
     }

@@ -9,7 +9,7 @@ use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check
 use super::dbt_tests::Proofs;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
-use super::formulas::Formulas;
+use super::formulas::StepFormulas;
 use super::incremental::is_incremental;
 use super::join_scope::{JoinedStep, StepFacts};
 use super::join_tests::SingleMatch;
@@ -20,14 +20,14 @@ use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::reads::NamesUsed;
 use super::selector_facts;
-use super::sources::Sources;
-use super::time_range::{Look, StepTimes};
+use super::sources::SpecSources;
+use super::time_range::{StepTimes, TimeReach};
 use super::totals::ReadBefore;
 use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
 use super::{CompiledSpec, SpecDefinition};
 use crate::UndecidedType;
 use crate::ast::Ast;
-use crate::check::{self, Context, Role, Scope};
+use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::compiler::{Compiler, SpecOptions, path};
 use crate::diag::{self, Code, Diagnostic};
 use crate::ir::{ColumnUse, Ir, Program};
@@ -66,7 +66,7 @@ impl Compiler {
             (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
-            let mut run = Run::new(self, &spec, file.source, file.path);
+            let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
@@ -100,7 +100,7 @@ impl Compiler {
     }
 }
 
-pub(super) struct Run<'r> {
+pub(super) struct SpecCompilation<'r> {
     pub(super) compiler: &'r Compiler,
     pub(super) spec: &'r Spec<'r>,
     pub(super) source: &'r str,
@@ -113,7 +113,7 @@ pub(super) struct Run<'r> {
     pub(super) definitions: Vec<SpecDefinition>,
     /// Name and text of grouping keys.
     pub(super) written_keys: Vec<(String, String)>,
-    pub(super) sources: Sources,
+    pub(super) sources: SpecSources,
     /// Every join leads somewhere, and no two relations of a step have one name.
     joins_sound: bool,
     /// What each step gave that was compiled.
@@ -128,7 +128,7 @@ pub(super) struct Run<'r> {
     columns_read: Vec<ColumnUse>,
     pub(super) names_used: NamesUsed,
     /// The totals that the next step's input has.
-    pub(super) totals: Vec<crate::check::Total>,
+    pub(super) totals: Vec<crate::check::SheetTotal>,
     /// The spec asks for an incremental model.
     pub(super) incremental: bool,
     /// The times of each step, where that matters.
@@ -141,7 +141,7 @@ pub(super) struct Run<'r> {
     pub(super) additivity: Vec<StepColumns>,
 }
 
-impl<'r> Run<'r> {
+impl<'r> SpecCompilation<'r> {
     fn new(compiler: &'r Compiler, spec: &'r Spec<'r>, source: &'r str, path: Option<&'r str>) -> Self {
         Self {
             compiler,
@@ -153,7 +153,7 @@ impl<'r> Run<'r> {
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
             written_keys: Vec::new(),
-            sources: Sources::default(),
+            sources: SpecSources::default(),
             joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),
@@ -178,7 +178,7 @@ impl<'r> Run<'r> {
         self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
-        self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
+        self.sources = SpecSources::of(spec, self.compiler.options.dialect, &mut self.names);
         compiled.reads = self.sources.all.iter().map(|source| source.from.clone()).collect();
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().into_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
@@ -303,7 +303,7 @@ impl<'r> Run<'r> {
         let failed = |all: &[Diagnostic]| all.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error);
         let Memory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
-        let formulas = Formulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
+        let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
@@ -315,7 +315,7 @@ impl<'r> Run<'r> {
             sheet.totals = Some(std::mem::take(&mut self.totals));
         }
         let step = &without_calculations(step, ast, &formulas);
-        let scope = Scope {
+        let scope = CheckScope {
             context: if sheet.is_some() { Context::Worksheet } else { Context::Measure },
             relations: match joined {
                 Some(joined) => &joined.input.relations,
@@ -363,7 +363,7 @@ impl<'r> Run<'r> {
                 in_cells = cells.input(input);
                 let relations = in_cells.relation.map_or(&[][..], std::slice::from_ref);
                 found.truncate(syntax);
-                check::check(ast, &formulas.text, &Scope { relations, ..scope }, check, program, &mut found);
+                check::check(ast, &formulas.text, &CheckScope { relations, ..scope }, check, program, &mut found);
                 &in_cells
             }
         };
@@ -460,7 +460,7 @@ impl<'r> Run<'r> {
             let place = self.times.len();
             let mut times = self.step_times(step, place, (&plan, input), &output, &formulas);
             if let Some(span) = refused {
-                times.looks.push(Look::Unbounded { span, why: "a pivot or a total is of the whole sheet" });
+                times.looks.push(TimeReach::Unbounded { span, why: "a pivot or a total is of the whole sheet" });
             }
             self.times.push(times);
         }
@@ -505,7 +505,7 @@ impl<'r> Run<'r> {
     /// The columns that a step may give, whatever is wrong in it; `None` if that cannot be said.
     fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>, memory: &mut Memory) -> Option<Relation> {
         let Memory { parse, ast, .. } = memory;
-        let formulas = Formulas::of(step, self.source);
+        let formulas = StepFormulas::of(step, self.source);
         let limits = &self.compiler.options.limits;
         let mut syntax = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
@@ -536,12 +536,12 @@ impl<'r> Run<'r> {
     ) {
         let Memory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
-        let formulas = Formulas::of(step, self.source);
+        let formulas = StepFormulas::of(step, self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let place = self.spec.steps.iter().position(|other| other.span == step.span).unwrap_or_default();
         let sheet = sheet_of(step, columns, &[], &self.tabs(step, place, &mut Vec::new()));
-        let scope = Scope {
+        let scope = CheckScope {
             context: if sheet.is_some() { Context::Worksheet } else { Context::Measure },
             relations: columns.map_or(&[][..], std::slice::from_ref),
             merged: &[],
@@ -571,7 +571,7 @@ impl<'r> Run<'r> {
         }
         let program = plan.program;
         let keys: Vec<String> = (0..program.definitions.len())
-            .filter(|i| plan.roles[*i] == Role::GroupBy)
+            .filter(|i| plan.roles[*i] == DefinitionRole::GroupBy)
             .filter_map(|i| match program.node(program.definitions[i].root) {
                 Ir::Definition(used) => program.definitions[used as usize].name.as_deref().map(str::to_owned),
                 Ir::Column(column) => Some(program.columns[column as usize].name.to_string()),
@@ -597,7 +597,7 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {
         let of = match (program.node(definition.root), plan.roles[index]) {
-            (Ir::Column(column), Role::GroupBy) => program.columns.get(column as usize).map(|c| &*c.name),
+            (Ir::Column(column), DefinitionRole::GroupBy) => program.columns.get(column as usize).map(|c| &*c.name),
             _ if plan.outputs[index] => definition.name.as_deref(),
             _ => None,
         };
@@ -616,28 +616,28 @@ fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 
-fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step<'_>) -> StepPlan<'p> {
+fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &StepFormulas, step: &Step<'_>) -> StepPlan<'p> {
     let role = |index: usize| {
         ast.definitions
             .get(index)
             .and_then(|d| formulas.roles.get(d.part as usize))
             .copied()
-            .unwrap_or(Role::Definitions)
+            .unwrap_or(DefinitionRole::Definitions)
     };
     let count = program.definitions.len();
-    let roles: Vec<Role> = (0..count).map(role).collect();
+    let roles: Vec<DefinitionRole> = (0..count).map(role).collect();
     let aggregates = program.nodes().any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
     let grouped = !step.group_by.is_empty() || aggregates;
     let mut keys = vec![false; count];
     for (role, definition) in roles.iter().zip(&program.definitions) {
-        if let (Role::GroupBy, Ir::Definition(used)) = (role, program.node(definition.root)) {
+        if let (DefinitionRole::GroupBy, Ir::Definition(used)) = (role, program.node(definition.root)) {
             keys[used as usize] = true;
         }
     }
     let outputs = (0..count)
         .map(|i| {
             let level = program.meta(program.definitions[i].root).level;
-            roles[i] == Role::Definitions && (!grouped || keys[i] || level != Level::Row)
+            roles[i] == DefinitionRole::Definitions && (!grouped || keys[i] || level != Level::Row)
         })
         .collect();
     StepPlan { program, roles, grouped, keys, outputs }

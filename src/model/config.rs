@@ -1,70 +1,74 @@
 //! dbt's configuration of the model: what shapes the SQL stands at the top of the `.sql`, the rest beside it.
 
 use super::access::Granted;
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::incremental::Incremental;
 use super::keys::SHAPES_SQL;
 use super::load::DbtKeys;
 use super::properties::{Language, list, pairs, value};
-use crate::dbt::Value;
+use crate::dbt::YamlOutput;
 use crate::schema::Column;
 use crate::yaml::Node;
 
 /// `config:` as it is written, with what the spec says beside it for the same place.
-fn config(dbt: &DbtKeys<'_>) -> Vec<(String, Value)> {
+fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     let mut config = pairs(dbt.config, Language::Dbt);
     for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
         config.extend(node.map(|node| (name.to_owned(), value(node, Language::Dbt))));
     }
-    let mut add = |name: &str, more: Value| {
+    let mut add = |name: &str, more: YamlOutput| {
         let place = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
         match (place, more) {
-            (Some(Value::Map(pairs)), Value::Map(more)) => pairs.extend(more),
-            (Some(Value::List(items)), Value::List(more)) => items.extend(more),
+            (Some(YamlOutput::Map(pairs)), YamlOutput::Map(more)) => pairs.extend(more),
+            (Some(YamlOutput::List(items)), YamlOutput::List(more)) => items.extend(more),
             // dbt takes one tag as a text.
-            (Some(place), Value::List(more)) => {
-                let first = std::mem::replace(place, Value::List(Vec::new()));
-                *place = Value::List([vec![first], more].concat());
+            (Some(place), YamlOutput::List(more)) => {
+                let first = std::mem::replace(place, YamlOutput::List(Vec::new()));
+                *place = YamlOutput::List([vec![first], more].concat());
             }
             (_, more) => config.push((name.to_owned(), more)),
         }
     };
     if let Some(tags) = dbt.tags {
-        add("tags", Value::List(list(tags, Language::Text)));
+        add("tags", YamlOutput::List(list(tags, Language::Text)));
     }
     let mut meta = pairs(dbt.meta, Language::Text);
     meta.extend(dbt.owner.map(|owner| ("owner".to_owned(), value(owner, Language::Text))));
     if !meta.is_empty() {
-        add("meta", Value::Map(meta));
+        add("meta", YamlOutput::Map(meta));
     }
     config
 }
 
 /// It shapes the SQL. A value with Jinja in it is rendered in YAML only.
-fn is_of_sql((name, value): &(String, Value)) -> bool {
+fn is_of_sql((name, value): &(String, YamlOutput)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// What stands at the top of the `.sql`, in the order that is usual.
-    pub(super) fn config_atop(&self, columns: &[Column], incremental: Option<&Incremental>) -> Vec<(String, Value)> {
-        let mut said: Vec<(String, Value)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
+    pub(super) fn config_atop(
+        &self,
+        columns: &[Column],
+        incremental: Option<&Incremental>,
+    ) -> Vec<(String, YamlOutput)> {
+        let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
         if let Some(incremental) = incremental {
             // dbt writes these into SQL as they are.
             let written = |name: &String| {
                 let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
-                Value::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
+                YamlOutput::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
             };
-            let keys: Vec<Value> = incremental.unique_key.iter().map(written).collect();
+            let keys: Vec<YamlOutput> = incremental.unique_key.iter().map(written).collect();
             let key = match keys.as_slice() {
                 [one] => one.clone(),
-                _ => Value::List(keys),
+                _ => YamlOutput::List(keys),
             };
             said.retain(|(name, _)| name != "unique_key");
             said.push(("unique_key".to_owned(), key));
             // dbt asks for one of two words under a contract, and this one keeps the rows that there are.
             if self.is_contract_enforced() && !said.iter().any(|(name, _)| name == "on_schema_change") {
-                said.push(("on_schema_change".to_owned(), Value::text("append_new_columns")));
+                said.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
             }
         }
         said.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
@@ -73,11 +77,11 @@ impl Run<'_> {
 }
 
 /// What stands in the properties file.
-pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Value)> {
-    let mut said: Vec<(String, Value)> = config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect();
+pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, YamlOutput)> {
+    let mut said: Vec<(String, YamlOutput)> = config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect();
     let access = granted.access.map(|access| access.name().to_owned());
     for (name, text) in [("access", access), ("group", granted.group)] {
-        said.extend(text.map(|text| (name.to_owned(), Value::Text(text))));
+        said.extend(text.map(|text| (name.to_owned(), YamlOutput::Text(text))));
     }
     said
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::said_text;
 use super::load::{ColumnKeys, DbtKeys};
 use crate::Type;
@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::yaml::Node;
 
 pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
@@ -36,7 +36,7 @@ pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<&'static st
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     pub(super) fn is_contract_enforced(&self) -> bool {
         self.compiler.enforces_contract(&self.spec.dbt)
     }
@@ -128,7 +128,7 @@ impl Run<'_> {
     }
 
     /// The last select with every column cast to its type, where a contract is enforced.
-    pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut Tree) -> Query {
+    pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut SqlTree) -> Query {
         if !self.is_contract_enforced() {
             return query;
         }
@@ -141,7 +141,7 @@ impl Run<'_> {
             let name = dialect.name_text(&self.names.choose("final"), true);
             let items =
                 columns.iter().map(|column| Item { expr: tree.written(&written(column)), alias: None }).collect();
-            let select = Select { items, from: Some(Source::Name(name.clone())), ..Select::default() };
+            let select = Select { items, from: Some(SelectSource::Name(name.clone())), ..Select::default() };
             let body = std::mem::replace(&mut query.body, select);
             query.ctes.push(Cte { name, body });
         }
@@ -159,7 +159,7 @@ impl Run<'_> {
 }
 
 /// What a column without an alias is called: `orders.region` is called `region`.
-fn own_name(tree: &Tree, expr: SqlId) -> String {
+fn own_name(tree: &SqlTree, expr: SqlId) -> String {
     let named = match tree.node(expr) {
         Sql::Field { name, .. } => *name,
         _ => expr,
@@ -170,7 +170,7 @@ fn own_name(tree: &Tree, expr: SqlId) -> String {
 }
 
 /// The value as this type; one that is cast to it already stays as it is.
-fn cast(tree: &mut Tree, value: SqlId, ty: &str) -> SqlId {
+fn cast(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     if let Sql::Cast { ty: own, .. } = tree.node(value)
         && own.eq_ignore_ascii_case(ty)
     {

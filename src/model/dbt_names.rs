@@ -1,6 +1,6 @@
 //! What a model's files declare besides the model, under names that are unique in a dbt project.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;
 use crate::span::Span;
 
@@ -45,7 +45,7 @@ impl Declared {
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     pub(super) fn declared(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
         let model = self.spec.model;
         let of_model = |kind: &'static str, name: String| Declared { kind, name, span: model.node.span };

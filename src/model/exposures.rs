@@ -1,16 +1,16 @@
 //! Exposures of the model, as dbt's properties have them.
 
-use super::compile::Run;
-use super::load::Exposure;
+use super::compile::SpecCompilation;
+use super::load::SpecExposure;
 use super::properties::{Language, list, pairs};
-use crate::dbt::{From, Value};
+use crate::dbt::{From, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
 /// Keys that stand as they are written, in the order that is usual.
 const AS_WRITTEN: &[&str] = &["label", "type", "maturity", "url"];
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Exposures for which nobody answers, whom dbt asks for.
     pub(super) fn check_exposures(&self, diagnostics: &mut Vec<Diagnostic>) {
         for exposure in self.spec.exposures.iter().filter(|exposure| self.owner(exposure).is_empty()) {
@@ -23,56 +23,56 @@ impl Run<'_> {
     }
 
     /// Who answers for it: as it says, else who answers for the model.
-    fn owner(&self, exposure: &Exposure<'_>) -> Vec<(String, Value)> {
+    fn owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
         let mut said = pairs(exposure.said.get("owner").filter(|owner| owner.pairs().is_some()), Language::Text);
         said.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
         let of_spec = self.spec.dbt.owner.and_then(Node::text).filter(|owner| !owner.is_empty() && said.is_empty());
         said.extend(of_spec.map(|owner| {
             let key = if owner.contains('@') { "email" } else { "name" };
-            (key.to_owned(), Value::text(owner))
+            (key.to_owned(), YamlOutput::text(owner))
         }));
         said.sort_by(|(one, _), (other, _)| other.cmp(one));
         said
     }
 
     /// The exposures as they stand in the properties file.
-    pub(super) fn exposures(&self) -> Vec<Value> {
+    pub(super) fn exposures(&self) -> Vec<YamlOutput> {
         self.spec.exposures.iter().map(|exposure| self.exposure(exposure)).collect()
     }
 
-    fn exposure(&self, exposure: &Exposure<'_>) -> Value {
+    fn exposure(&self, exposure: &SpecExposure<'_>) -> YamlOutput {
         let said = |key: &str| exposure.said.get(key).filter(|node| !node.is_null());
-        let mut out = vec![("name".to_owned(), Value::text(exposure.name.text))];
-        let mut say = |key: &str, value: Value| out.push((key.to_owned(), value));
+        let mut out = vec![("name".to_owned(), YamlOutput::text(exposure.name.text))];
+        let mut say = |key: &str, value: YamlOutput| out.push((key.to_owned(), value));
         for key in AS_WRITTEN {
             if let Some(text) = said(key).and_then(Node::text) {
-                say(key, Value::text(text));
+                say(key, YamlOutput::text(text));
             }
         }
         if let Some(text) = said("description").and_then(Node::text) {
-            say("description", Value::text(text.trim_end()));
+            say("description", YamlOutput::text(text.trim_end()));
         }
         // Each a text of its own: in a list in one line YAML would part `ref('m', v=2)` at its comma.
         let uses = self.own_ref().call().into_iter().chain(exposure.depends_on.iter().filter_map(From::call));
-        let mut calls: Vec<Value> = Vec::new();
-        uses.map(Value::Dbt).for_each(|call| {
+        let mut calls: Vec<YamlOutput> = Vec::new();
+        uses.map(YamlOutput::Dbt).for_each(|call| {
             if !calls.contains(&call) {
                 calls.push(call);
             }
         });
-        say("depends_on", Value::List(calls));
-        say("owner", Value::Map(self.owner(exposure)));
+        say("depends_on", YamlOutput::List(calls));
+        say("owner", YamlOutput::Map(self.owner(exposure)));
         let tags = said("tags").map(|tags| list(tags, Language::Text)).unwrap_or_default();
         let meta = pairs(said("meta"), Language::Text);
         let mut config = Vec::new();
-        config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), Value::List(tags))));
-        config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), Value::Map(meta))));
+        config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
+        config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));
         // Until 1.10 dbt has them beside the configuration only.
         if self.compiler.specs.flat_meta() {
             out.extend(config);
         } else if !config.is_empty() {
-            out.push(("config".to_owned(), Value::Map(config)));
+            out.push(("config".to_owned(), YamlOutput::Map(config)));
         }
-        Value::Map(out)
+        YamlOutput::Map(out)
     }
 }

@@ -12,7 +12,7 @@ use crate::sql::JoinKind;
 
 /// What a value is made of, as seen from the relation whose many rows are joined.
 #[derive(Clone, Copy, Default)]
-struct Made {
+struct RowOrigin {
     /// A column of that relation decides on it, be it in a condition.
     told: bool,
     /// A column of that relation is a part of the value.
@@ -111,8 +111,8 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
 }
 
 /// For each node what it is made of; operands come before what is made of them.
-fn made(program: &Program, many: &str) -> Vec<Made> {
-    let mut made: Vec<Made> = Vec::with_capacity(program.len());
+fn made(program: &Program, many: &str) -> Vec<RowOrigin> {
+    let mut made: Vec<RowOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
         let id = IrId(index as u32);
         let of = |id: IrId| made.get(id.index()).copied().unwrap_or_default();
@@ -120,20 +120,20 @@ fn made(program: &Program, many: &str) -> Vec<Made> {
             Ir::Column(column) => {
                 let relation = program.columns.get(column as usize).and_then(|c| c.relation.as_deref());
                 let is_many = relation == Some(many);
-                Made { told: is_many, many: is_many, other: (!is_many).then_some(id) }
+                RowOrigin { told: is_many, many: is_many, other: (!is_many).then_some(id) }
             }
             Ir::Definition(used) => match program.definitions.get(used as usize) {
                 Some(definition) if !definition.failed => of(definition.root),
-                _ => Made::default(),
+                _ => RowOrigin::default(),
             },
             // Which branch it is may be told by any column; each branch is a value of its own.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 let told = program.operands(id).any(|operand| of(operand).told);
-                Made { told, ..apart(program.branches(arms).map(of)) }
+                RowOrigin { told, ..apart(program.branches(arms).map(of)) }
             }
             Ir::Coalesce(args) => apart(program.args(args).iter().map(|a| of(*a))),
             // What is told apart once is not repeated again.
-            Ir::Aggregate { .. } | Ir::CountRows => Made::default(),
+            Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => together(program.operands(id).map(of)),
         };
         made.push(own);
@@ -142,8 +142,8 @@ fn made(program: &Program, many: &str) -> Vec<Made> {
 }
 
 /// Values that make one together: one of the many rows is enough to make it theirs.
-fn together(parts: impl Iterator<Item = Made>) -> Made {
-    let mut whole = Made::default();
+fn together(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
+    let mut whole = RowOrigin::default();
     let mut clean = false;
     for part in parts {
         whole.told |= part.told;
@@ -151,12 +151,12 @@ fn together(parts: impl Iterator<Item = Made>) -> Made {
         clean |= part.many && part.other.is_none();
         whole.other = whole.other.or(part.other);
     }
-    Made { other: whole.other.filter(|_| !clean), ..whole }
+    RowOrigin { other: whole.other.filter(|_| !clean), ..whole }
 }
 
 /// Values of which the whole is one or another.
-fn apart(parts: impl Iterator<Item = Made>) -> Made {
-    parts.fold(Made::default(), |whole, part| Made {
+fn apart(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
+    parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         told: whole.told | part.told,
         many: whole.many | part.many,
         other: whole.other.or(part.other),

@@ -1,9 +1,9 @@
 //! The formulas of a step as one source text, and the way back from it to the YAML file.
 
-use super::joins::By;
-use super::load::{Definitions, Step, Text};
-use crate::check::Role;
-use crate::lex::Mode;
+use super::joins::JoinCriterion;
+use super::load::{Definitions, SpannedText, Step};
+use crate::check::DefinitionRole;
+use crate::lex::LayoutMode;
 use crate::parse::SourcePart;
 use crate::plan::key_name;
 use crate::span::Span;
@@ -11,10 +11,10 @@ use crate::yaml;
 
 /// All formulas of a step, one below the other, each a part with a role.
 #[derive(Debug, Default)]
-pub(crate) struct Formulas {
+pub(crate) struct StepFormulas {
     pub text: String,
     pub parts: Vec<SourcePart>,
-    pub roles: Vec<Role>,
+    pub roles: Vec<DefinitionRole>,
     /// Descriptions that stand beside a formula, by part.
     pub descriptions: Vec<Option<String>>,
     /// For each byte of the text, where it stands in the file.
@@ -28,31 +28,38 @@ pub(crate) struct Formulas {
 }
 
 /// A part of a formula that the spec does not hold as such, with what it stands for there.
-pub(crate) type Spelled<'y> = (String, Text<'y>);
+pub(crate) type SpelledFormula<'y> = (String, SpannedText<'y>);
 
-impl Formulas {
+impl StepFormulas {
     pub fn of(step: &Step<'_>, source: &str) -> Self {
         Self::with_using(step, &[], source)
     }
 
     /// The same; `using` is what the joins of the step say that name columns, as formulas.
-    pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<Spelled<'_>>)], source: &str) -> Self {
+    pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         // A timeframe among a sheet's columns is computed here, under the name that it has as a column.
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
                 let name = formulas.spell(&[(key_name(column.text), *column)]);
-                formulas.part(*column, source, Mode::Formula, Role::Definitions, Some(name), None);
+                formulas.part(*column, source, LayoutMode::Formula, DefinitionRole::Definitions, Some(name), None);
             }
         }
         for definitions in &step.definitions {
             match definitions {
                 Definitions::Block(text) => {
-                    formulas.part(*text, source, Mode::File, Role::Definitions, None, None);
+                    formulas.part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
                 Definitions::Named { name, formula, description, .. } => {
                     let at = formulas.append(*name, source);
-                    formulas.part(*formula, source, Mode::Formula, Role::Definitions, Some(at), description.clone());
+                    formulas.part(
+                        *formula,
+                        source,
+                        LayoutMode::Formula,
+                        DefinitionRole::Definitions,
+                        Some(at),
+                        description.clone(),
+                    );
                     if let Some(quoted) = formulas.quoted.last_mut() {
                         *quoted = name.node.is_quoted();
                     }
@@ -60,29 +67,36 @@ impl Formulas {
             }
         }
         for text in &step.group_by {
-            formulas.part(*text, source, Mode::Formula, Role::GroupBy, None, None);
+            formulas.part(*text, source, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
         for (place, join) in (0u32..).zip(&step.joins) {
-            if let By::On(text) = &join.by {
-                formulas.part(*text, source, Mode::Formula, Role::On(place), None, None);
+            if let JoinCriterion::On(text) = &join.by {
+                formulas.part(*text, source, LayoutMode::Formula, DefinitionRole::On(place), None, None);
             }
         }
         for (place, spelled) in using {
             let span = formulas.spell(spelled);
-            formulas.add(span, Mode::Formula, Role::On(*place), None, None);
+            formulas.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
         }
         if let Some(text) = step.filter {
-            formulas.part(text, source, Mode::Formula, Role::Where, None, None);
+            formulas.part(text, source, LayoutMode::Formula, DefinitionRole::Where, None, None);
         }
         if let Some(text) = step.having {
-            formulas.part(text, source, Mode::Formula, Role::Having, None, None);
+            formulas.part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
-            formulas.part(*text, source, Mode::Formula, Role::PartitionBy, None, None);
+            formulas.part(*text, source, LayoutMode::Formula, DefinitionRole::PartitionBy, None, None);
         }
         for key in &step.order_by {
             let (text, descending) = crate::compiler::order_key(key.text);
-            formulas.part(Text { text, node: key.node }, source, Mode::Formula, Role::OrderBy, None, None);
+            formulas.part(
+                SpannedText { text, node: key.node },
+                source,
+                LayoutMode::Formula,
+                DefinitionRole::OrderBy,
+                None,
+                None,
+            );
             if let Some(last) = formulas.descending.last_mut() {
                 *last = descending;
             }
@@ -91,16 +105,16 @@ impl Formulas {
     }
 
     /// A condition on the rows of the model, `Role::Check` or `Role::Rule`.
-    pub fn condition(&mut self, text: Text<'_>, role: Role, source: &str) {
-        self.part(text, source, Mode::Formula, role, None, None);
+    pub fn condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
+        self.part(text, source, LayoutMode::Formula, role, None, None);
     }
 
     fn part(
         &mut self,
-        text: Text<'_>,
+        text: SpannedText<'_>,
         source: &str,
-        mode: Mode,
-        role: Role,
+        mode: LayoutMode,
+        role: DefinitionRole,
         name: Option<Span>,
         description: Option<String>,
     ) {
@@ -108,7 +122,14 @@ impl Formulas {
         self.add(span, mode, role, name, description);
     }
 
-    fn add(&mut self, span: Span, mode: Mode, role: Role, name: Option<Span>, description: Option<String>) {
+    fn add(
+        &mut self,
+        span: Span,
+        mode: LayoutMode,
+        role: DefinitionRole,
+        name: Option<Span>,
+        description: Option<String>,
+    ) {
         self.parts.push(SourcePart { span, mode, name });
         self.roles.push(role);
         self.descriptions.push(description);
@@ -118,7 +139,7 @@ impl Formulas {
 
     /// Adds a formula made of parts, on a line of its own. Of each part the place is that of what it stands for, from
     /// its begin to its end.
-    fn spell(&mut self, parts: &[Spelled<'_>]) -> Span {
+    fn spell(&mut self, parts: &[SpelledFormula<'_>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
         for (text, of) in parts {
@@ -144,7 +165,7 @@ impl Formulas {
     }
 
     /// Adds a text on a line of its own; gives its place here.
-    fn append(&mut self, text: Text<'_>, source: &str) -> Span {
+    fn append(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
         let whole = text.node.text().unwrap_or_default();

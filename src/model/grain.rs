@@ -2,7 +2,7 @@
 
 use super::cardinality::{Conditions, settled_columns};
 use super::join_scope::JoinedStep;
-use super::joins::By;
+use super::joins::JoinCriterion;
 use super::load::Step;
 use crate::plan::{InputColumn, StepInput, StepPlan};
 use crate::sql::JoinKind;
@@ -22,7 +22,7 @@ impl JoinedStep<'_> {
             if join.kind == JoinKind::Full {
                 // Both sides are told apart by the columns that are joined by, so that these tell the whole apart.
                 let names = match &join.by {
-                    By::Using(names) => names.as_slice(),
+                    JoinCriterion::Using(names) => names.as_slice(),
                     _ => &[],
                 };
                 let alike = |key: &mut dyn Iterator<Item = &String>| {

@@ -10,13 +10,13 @@ use crate::span::Span;
 
 /// A model that a spec reads, by its name in small letters, and the place where the spec says so.
 #[derive(Clone, Debug)]
-pub(super) struct Read {
+pub(super) struct ModelRead {
     pub model: String,
     pub span: Span,
 }
 
 /// The models of the project that a spec may read; a step's name that is read among them does no harm.
-pub(super) fn reads(spec: &Spec<'_>) -> Vec<Read> {
+pub(super) fn reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let joins = spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
     let sheets = spec.steps.iter().filter_map(|step| step.sheet.as_ref());
     let tabs = sheets.flat_map(|sheet| &sheet.tabs).map(|tab| (&tab.model, tab.model_text.node.span));
@@ -24,7 +24,7 @@ pub(super) fn reads(spec: &Spec<'_>) -> Vec<Read> {
     let steps: FxHashSet<String> = spec.steps.iter().filter_map(|s| Some(s.name?.text.to_lowercase())).collect();
     let is_step = |from: &From| matches!(from, From::Table(table) if steps.contains(&table.to_lowercase()));
     let own = all.filter(|(from, _)| !is_step(from));
-    own.filter_map(|(from, span)| Some(Read { model: from.own_model()?.to_lowercase(), span })).collect()
+    own.filter_map(|(from, span)| Some(ModelRead { model: from.own_model()?.to_lowercase(), span })).collect()
 }
 
 /// Specs in the order in which they can be compiled.

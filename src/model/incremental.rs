@@ -3,14 +3,14 @@
 //! The time column is followed back to what it is made of in the first step, whose rows are filtered on it. What looks
 //! further back than the rows that are given out makes the run read further; what no length of time bounds is refused.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::{said, said_text};
-use super::load::Text;
+use super::load::SpannedText;
 use super::lookback::{is_coarser, nests, seconds};
-use super::time_range::{Base, Length, Look, Made, TimeKey};
+use super::time_range::{Length, TimeKey, TimeOrigin, TimeReach, TimeValue};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::ir::Unit;
+use crate::ir::CalendarUnit;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -34,15 +34,15 @@ pub(super) struct Incremental {
 
 /// A time of a step as the first step has it, and the units that it is cut to, the last first.
 struct Traced {
-    base: Base,
+    base: TimeOrigin,
     name: String,
-    units: Vec<Unit>,
+    units: Vec<CalendarUnit>,
 }
 
 /// The strategies that write each late row once, wherever it was before.
 const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// How the model is run, where it is incremental; what stands in the way is reported.
     pub(super) fn incremental(
         &self,
@@ -95,7 +95,7 @@ impl Run<'_> {
         output: &Relation,
         grain: &[String],
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(Text<'s>, Vec<Text<'s>>)> {
+    ) -> Option<(SpannedText<'s>, Vec<SpannedText<'s>>)> {
         let dbt = &self.spec.dbt;
         let place = said(dbt, "materialized").map_or(Span::default(), |node| node.span);
         let mut lacks = |what: &str, help: String| {
@@ -188,7 +188,7 @@ impl Run<'_> {
         time: &str,
         grain: &[String],
         strategy: Option<&str>,
-        keys: &[Text<'_>],
+        keys: &[SpannedText<'_>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> bool {
         let has = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
@@ -214,7 +214,7 @@ impl Run<'_> {
     }
 
     /// A key that late rows change would leave its old row in the table.
-    fn check_settled(&self, keys: &[Text<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    fn check_settled(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let Some(last) = self.times.last().filter(|last| !last.open) else { return };
         for key in keys.iter().filter(|key| !last.settled.contains(&key.text.to_lowercase())) {
             let message = format!(
@@ -232,8 +232,8 @@ impl Run<'_> {
         &self,
         output: &Relation,
         time: &Column,
-        keys: &[Text<'_>],
-        event_time: Text<'_>,
+        keys: &[SpannedText<'_>],
+        event_time: SpannedText<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         if self.known(&self.spec.from).is_none() {
@@ -273,7 +273,7 @@ impl Run<'_> {
     }
 
     /// The time column, followed back to the first step.
-    fn traced_time(&self, time: &Column, said: Text<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Traced> {
+    fn traced_time(&self, time: &Column, said: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Traced> {
         let name = time.name();
         let mut refuse = |span: Span, message: String, help: String| {
             let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
@@ -328,7 +328,7 @@ impl Run<'_> {
     }
 
     /// A column of a step as the first step has it; else the step where it is lost, and what it is there.
-    fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<Made>)> {
+    fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
         for at in (0..=step).rev() {
@@ -336,13 +336,13 @@ impl Run<'_> {
             let key = match times.made.get(&name) {
                 Some(made) if made.of_rows => made.key.clone(),
                 Some(made) => return Err((at, Some(made.clone()))),
-                None if times.open => TimeKey { base: Base::Column(0, name.clone()), unit: None },
+                None if times.open => TimeKey { base: TimeOrigin::Column(0, name.clone()), unit: None },
                 None => return Err((at, None)),
             };
             units.extend(key.unit);
             match (at, key.base) {
                 (0, base) => return Ok(Traced { base, name, units }),
-                (_, Base::Column(0, before)) => name = before,
+                (_, TimeOrigin::Column(0, before)) => name = before,
                 _ => return Err((at, times.made.get(&name).cloned())),
             }
         }
@@ -353,7 +353,7 @@ impl Run<'_> {
     fn trace_key(&self, step: usize, key: &TimeKey) -> Option<Traced> {
         let mut traced = match (step.checked_sub(1), &key.base) {
             (None, base) => Traced { base: base.clone(), name: String::new(), units: Vec::new() },
-            (Some(before), Base::Column(0, name)) => self.trace_name(before, name).ok()?,
+            (Some(before), TimeOrigin::Column(0, name)) => self.trace_name(before, name).ok()?,
             _ => return None,
         };
         traced.units.splice(0..0, key.unit);
@@ -370,7 +370,7 @@ impl Run<'_> {
             let (mut further_out, mut further_back) = (Length::default(), Length::default());
             for look in &times.looks {
                 let (span, why) = match look {
-                    Look::Period { span, key, back, forth } => {
+                    TimeReach::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.max(*back);
                             // An older row changes with the later one that it shows.
@@ -379,9 +379,9 @@ impl Run<'_> {
                         }
                         (*span, "it looks along another time than `event_time`")
                     }
-                    Look::Window { span, parted_by } => {
+                    TimeReach::Window { span, parted_by } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));
-                        let units: Option<Vec<Option<Unit>>> =
+                        let units: Option<Vec<Option<CalendarUnit>>> =
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
                         if let Some(units) = units {
@@ -397,7 +397,7 @@ impl Run<'_> {
                         }
                         (*span, "it looks at rows of any time")
                     }
-                    Look::Joined { span, step: of, equal } => {
+                    TimeReach::Joined { span, step: of, equal } => {
                         let same = |(key, other): &(TimeKey, String)| {
                             let there = self.trace_name(*of, other);
                             is_time(step, key).is_some() && there.is_ok_and(|there| there.base == time.base)
@@ -407,7 +407,7 @@ impl Run<'_> {
                         }
                         (*span, "it joins rows of an earlier step that may be of any time")
                     }
-                    Look::Filter { span } => {
+                    TimeReach::Filter { span } => {
                         let text = span.excerpt(self.source);
                         let message = format!(
                             "`{text}` may leave out a row that the table has from an earlier run, and no run takes it away"
@@ -417,7 +417,7 @@ impl Run<'_> {
                         ));
                         continue;
                     }
-                    Look::Unbounded { span, why } => (*span, *why),
+                    TimeReach::Unbounded { span, why } => (*span, *why),
                 };
                 if !refused.contains(&span) {
                     refused.push(span);
@@ -431,11 +431,11 @@ impl Run<'_> {
     }
 }
 
-fn text(node: &Node) -> Option<Text<'_>> {
-    node.text().filter(|text| !text.contains(['{', '}']) && !text.is_empty()).map(|text| Text { text, node })
+fn text(node: &Node) -> Option<SpannedText<'_>> {
+    node.text().filter(|text| !text.contains(['{', '}']) && !text.is_empty()).map(|text| SpannedText { text, node })
 }
 
-fn unbounded(span: Span, why: &str, time: &Traced, run: &Run<'_>) -> Diagnostic {
+fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
     let message = format!("`{text}` has no place in an incremental model: {why}, and a run reads the late ones only");
     Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
@@ -445,6 +445,6 @@ fn unbounded(span: Span, why: &str, time: &Traced, run: &Run<'_>) -> Diagnostic 
 }
 
 /// Whether the spec asks for an incremental model.
-pub(super) fn is_incremental(run: &Run<'_>) -> bool {
+pub(super) fn is_incremental(run: &SpecCompilation<'_>) -> bool {
     said_text(&run.spec.dbt, "materialized") == Some("incremental")
 }

@@ -1,30 +1,30 @@
 //! The conditions of incremental runs: in the first select of the model, and where that reads further back than rows are
 //! given out, behind the last one.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::incremental::Incremental;
 use super::time_range::Length;
 use crate::catalog::{self, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
-use crate::ir::{Ir, IrId, Meta, Program, Unit};
+use crate::ir::{CalendarUnit, Ir, IrId, Meta, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// The day before all others, for a table that has no row yet.
 const FIRST_DAY: &str = "0001-01-01";
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The query of the model with the conditions of an incremental run.
     pub(super) fn with_late_rows(
         &mut self,
         incremental: &Incremental,
         mut query: Query,
         columns: &[Column],
-        work: &mut emit::Buffers,
+        work: &mut emit::EmitBuffers,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Query {
         let dialect = self.compiler.options.dialect;
@@ -50,7 +50,7 @@ impl Run<'_> {
         let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
         let body = std::mem::replace(&mut query.body, Select { star: true, ..Select::default() });
         query.ctes.push(Cte { name: name.clone(), body });
-        query.body.from = Some(Source::Name(name));
+        query.body.from = Some(SelectSource::Name(name));
         let time = work.tree.written(&written(&incremental.time));
         let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
         query.body.late = Some(Late { time, bound });
@@ -63,7 +63,7 @@ impl Run<'_> {
     }
 
     /// What is selected of the table so far: the newest time less a length, else a day before all others.
-    fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::Buffers) -> SqlId {
+    fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let ty = time.ty();
@@ -124,7 +124,7 @@ impl Run<'_> {
 }
 
 /// A length as counts of units, the longest first. An instant is moved by days, which all engines do.
-fn lengths(length: Length, ty: Type) -> Vec<(i64, Unit)> {
+fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let Length { months, mut days, mut seconds } = length;
     if ty == Type::Date || ty == Type::Timestamptz {
         days = days.saturating_add(seconds.saturating_add(86_399).div_euclid(86_400));
@@ -134,16 +134,16 @@ fn lengths(length: Length, ty: Type) -> Vec<(i64, Unit)> {
         days = days.saturating_add(months.saturating_mul(31));
     }
     let months = if ty == Type::Timestamptz { 0 } else { months };
-    let month = if months % 12 == 0 { (months / 12, Unit::Year) } else { (months, Unit::Month) };
+    let month = if months % 12 == 0 { (months / 12, CalendarUnit::Year) } else { (months, CalendarUnit::Month) };
     let clock = match seconds {
-        s if s % 86_400 == 0 => (s / 86_400, Unit::Day),
-        s if s % 3_600 == 0 => (s / 3_600, Unit::Hour),
-        s if s % 60 == 0 => (s / 60, Unit::Minute),
-        s => (s, Unit::Second),
+        s if s % 86_400 == 0 => (s / 86_400, CalendarUnit::Day),
+        s if s % 3_600 == 0 => (s / 3_600, CalendarUnit::Hour),
+        s if s % 60 == 0 => (s / 60, CalendarUnit::Minute),
+        s => (s, CalendarUnit::Second),
     };
-    let mut all = vec![month, (days, Unit::Day)];
+    let mut all = vec![month, (days, CalendarUnit::Day)];
     match all.last_mut() {
-        Some(last) if clock.1 == Unit::Day => last.0 = last.0.saturating_add(clock.0),
+        Some(last) if clock.1 == CalendarUnit::Day => last.0 = last.0.saturating_add(clock.0),
         _ => all.push(clock),
     }
     all.retain(|(count, _)| *count > 0);
@@ -151,7 +151,7 @@ fn lengths(length: Length, ty: Type) -> Vec<(i64, Unit)> {
 }
 
 /// A condition that another can be added to with `and`.
-fn bracketed(tree: &mut Tree, filter: SqlId) -> SqlId {
+fn bracketed(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match tree.node(filter) {
         Sql::Binary { op: Op::Or, .. } => tree.add(Sql::Paren(filter), Span::default()),
         _ => filter,

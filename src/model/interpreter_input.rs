@@ -1,19 +1,19 @@
 //! A spec as the interpreter reads it: its keys, and the trees of its formulas. Nothing that compiles it is asked.
 
-use super::formulas::Formulas;
-use super::joins::{By, Joined};
-use super::load::{self, Keep, Step, Text};
+use super::formulas::StepFormulas;
+use super::joins::{JoinCriterion, JoinedRelation};
+use super::load::{self, Keep, SpannedText, Step};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
-use crate::check::{Role, Today};
+use crate::check::{DefinitionRole, Today};
 use crate::compiler::Compiler;
 use crate::dbt::{self, From};
 use crate::interpret::arithmetic::moment;
-use crate::interpret::expr::Expr;
+use crate::interpret::expr::ReferenceExpr;
 use crate::interpret::from_ast::{self, Reading, Unread, folded};
 use crate::interpret::spec as given;
-use crate::interpret::temporal::{self, Kind};
+use crate::interpret::temporal::{self, TemporalKind};
 use crate::interpret::value::Value;
 use crate::parse;
 use crate::schema::Relation;
@@ -24,11 +24,11 @@ use crate::yaml;
 #[derive(Debug)]
 pub struct Interpreted {
     /// Its steps.
-    pub spec: given::Spec,
+    pub spec: given::ReferenceSpec,
     /// The day for which TODAY() stands.
     pub today: i64,
     /// The relations that it reads, each once.
-    pub relations: Vec<Given>,
+    pub relations: Vec<InputRelation>,
     /// Definitions that the interpreter cannot read: step, name, and what of it is not known.
     pub unread: Vec<(usize, String, Unread)>,
     /// The names of its examples.
@@ -39,7 +39,7 @@ pub struct Interpreted {
 
 /// A relation that a spec reads.
 #[derive(Debug)]
-pub struct Given {
+pub struct InputRelation {
     /// As the interpreter calls it.
     pub name: String,
     /// As dbt does: `ref('orders')`.
@@ -103,7 +103,7 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
         let mut joins = Vec::new();
         for join in &step.joins {
             let earlier =
-                join.to.own_model().map(folded).filter(|to| steps.iter().any(|s: &given::Step| s.name == *to));
+                join.to.own_model().map(folded).filter(|to| steps.iter().any(|s: &given::ReferenceStep| s.name == *to));
             let to = match earlier {
                 Some(step) => step,
                 None => relation(compiler, &join.to, &mut relations)?,
@@ -124,7 +124,7 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
         read.clone_from(&made.name);
         steps.push(made);
     }
-    let mut made = given::Spec { from, steps };
+    let mut made = given::ReferenceSpec { from, steps };
     temporal::settle(&mut made, &|name| {
         let known = relations.iter().find(|given| given.name == name).and_then(|given| given.known.as_ref());
         let columns = known.map_or(&[][..], Relation::columns);
@@ -140,16 +140,16 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
     })
 }
 
-fn kind(ty: Type) -> Kind {
+fn kind(ty: Type) -> TemporalKind {
     match ty {
-        Type::Date => Kind::Date,
-        Type::Timestamp | Type::Timestamptz => Kind::Time,
-        _ => Kind::Other,
+        Type::Date => TemporalKind::Date,
+        Type::Timestamp | Type::Timestamptz => TemporalKind::Time,
+        _ => TemporalKind::Other,
     }
 }
 
 /// The name of a relation, which is known from then on.
-fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<Given>) -> Result<String, Unread> {
+fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>) -> Result<String, Unread> {
     let import = dbt::import(from, &from.spelled());
     let input = import.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")).map(|(input, _)| input.trim());
     let Some(input) = input else { return Err(format!("`{}`, which is no model or source of dbt,", from.spelled())) };
@@ -159,22 +159,22 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<Given>) -> Res
         Some(_) => return Err(format!("two relations called `{name}`")),
         None => {
             let known = super::catalog_lookup::known(&compiler.options, from).cloned();
-            relations.push(Given { name: name.clone(), input: input.to_owned(), known });
+            relations.push(InputRelation { name: name.clone(), input: input.to_owned(), known });
         }
     }
     Ok(name)
 }
 
 /// A column's name, or a timeframe of one.
-fn entry(expr: Expr) -> Result<given::Entry, Unread> {
+fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
     match expr {
-        Expr::Name(name) => Ok(given::Entry { name, frame: None }),
-        Expr::Period(name, frame) => Ok(given::Entry { name, frame: Some(frame) }),
+        ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
+        ReferenceExpr::Period(name, frame) => Ok(given::KeptColumn { name, frame: Some(frame) }),
         other => Err(format!("`{other}` as a key")),
     }
 }
 
-fn names(texts: &[Text<'_>]) -> Vec<String> {
+fn names(texts: &[SpannedText<'_>]) -> Vec<String> {
     texts.iter().map(|text| folded(text.text.trim_start_matches("${").trim_end_matches('}').trim())).collect()
 }
 
@@ -183,72 +183,85 @@ fn read_step(
     source: &str,
     compiler: &Compiler,
     reading: Reading<'_>,
-    joins: &[(&Joined<'_>, String)],
+    joins: &[(&JoinedRelation<'_>, String)],
     unread: &mut dyn FnMut(String, Unread),
-) -> Result<given::Step, Unread> {
-    let formulas = Formulas::of(step, source);
+) -> Result<given::ReferenceStep, Unread> {
+    let formulas = StepFormulas::of(step, source);
     let (mut ast, mut faults) = (Ast::default(), Vec::new());
     let limits = &compiler.options.limits;
-    parse::parse_parts(&formulas.text, &formulas.parts, limits, &mut parse::Buffers::default(), &mut ast, &mut faults);
-    let mut made = given::Step {
+    parse::parse_parts(
+        &formulas.text,
+        &formulas.parts,
+        limits,
+        &mut parse::ParseBuffers::default(),
+        &mut ast,
+        &mut faults,
+    );
+    let mut made = given::ReferenceStep {
         keep: match &step.keep {
-            Keep::Nothing => given::Keep::Nothing,
-            Keep::All => given::Keep::All,
-            Keep::Columns(columns) => given::Keep::Some(names(columns)),
+            Keep::Nothing => given::ReferenceKeep::Nothing,
+            Keep::All => given::ReferenceKeep::All,
+            Keep::Columns(columns) => given::ReferenceKeep::Some(names(columns)),
         },
         limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),
-        ..given::Step::default()
+        ..given::ReferenceStep::default()
     };
-    let mut conditions: Vec<Option<Expr>> = vec![None; joins.len()];
+    let mut conditions: Vec<Option<ReferenceExpr>> = vec![None; joins.len()];
     for definition in &ast.definitions {
         let part = definition.part as usize;
-        let role = formulas.roles.get(part).copied().unwrap_or(Role::Definitions);
+        let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
         let expr = from_ast::formula(&ast, &formulas.text, definition, reading);
         match role {
-            Role::Definitions => {
+            DefinitionRole::Definitions => {
                 let name = definition.name.map_or_else(String::new, |name| folded(name.text(&formulas.text)));
                 match expr {
                     Ok(expr) => made.definitions.push((name, expr)),
                     Err(why) => unread(name, why),
                 }
             }
-            Role::Where => made.filter = Some(expr?),
-            Role::Having => made.having = Some(expr?),
-            Role::GroupBy => made.group_by.push(entry(expr?)?),
-            Role::OrderBy => {
+            DefinitionRole::Where => made.filter = Some(expr?),
+            DefinitionRole::Having => made.having = Some(expr?),
+            DefinitionRole::GroupBy => made.group_by.push(entry(expr?)?),
+            DefinitionRole::OrderBy => {
                 let descending = formulas.descending.get(part).copied().unwrap_or(false);
                 made.order_by.push((entry(expr?)?, descending));
             }
-            Role::PartitionBy => {
+            DefinitionRole::PartitionBy => {
                 let partition = entry(expr?)?;
                 if partition.frame.is_some() {
                     return Err(format!("the partition by `{partition}`"));
                 }
                 made.partition_by.get_or_insert_default().push(partition.name);
             }
-            Role::On(place) => {
+            DefinitionRole::On(place) => {
                 if let Some(condition) = conditions.get_mut(place as usize) {
                     *condition = Some(expr?);
                 }
             }
-            Role::Rule | Role::Check => {}
+            DefinitionRole::Rule | DefinitionRole::Check => {}
         }
     }
     for ((join, to), condition) in joins.iter().zip(conditions) {
         let by = match (&join.by, condition) {
-            (By::On(_), Some(condition)) => given::By::On(condition),
-            (By::On(_), None) => return Err(format!("how `{to}` is joined")),
-            (By::Using(columns), _) => given::By::Using(names(columns)),
-            (By::Nothing, _) => given::By::Nothing,
+            (JoinCriterion::On(_), Some(condition)) => given::JoinCondition::On(condition),
+            (JoinCriterion::On(_), None) => return Err(format!("how `{to}` is joined")),
+            (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(names(columns)),
+            (JoinCriterion::Nothing, _) => given::JoinCondition::Nothing,
         };
         let kind = match join.kind {
-            JoinKind::Left => given::JoinKind::Left,
-            JoinKind::Inner => given::JoinKind::Inner,
-            JoinKind::Full => given::JoinKind::Full,
-            JoinKind::Cross => given::JoinKind::Cross,
+            JoinKind::Left => given::ReferenceJoinKind::Left,
+            JoinKind::Inner => given::ReferenceJoinKind::Inner,
+            JoinKind::Full => given::ReferenceJoinKind::Full,
+            JoinKind::Cross => given::ReferenceJoinKind::Cross,
         };
-        made.joins.push(given::Join { to: to.clone(), alias: Some(folded(join.name())), by, kind, many: join.many });
+        made.joins.push(given::ReferenceJoin {
+            to: to.clone(),
+            alias: Some(folded(join.name())),
+            by,
+            kind,
+            many: join.many,
+        });
     }
     Ok(made)
 }

@@ -2,17 +2,17 @@
 
 use rustc_hash::FxHashMap;
 
-use super::compile::Run;
-use super::formulas::Spelled;
-use super::joins::{By, Joined};
-use super::load::{Keep, Step, Text};
-use super::sources::Target;
-use crate::check::{self, Merged, gone};
+use super::compile::SpecCompilation;
+use super::formulas::SpelledFormula;
+use super::joins::{JoinCriterion, JoinedRelation};
+use super::load::{Keep, SpannedText, Step};
+use super::sources::SourceTarget;
+use crate::check::{self, MergedColumn, gone};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{InputColumn, JoinInput, JoinedInput, StepInput};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{JoinKind, Source};
+use crate::sql::{JoinKind, SelectSource};
 
 /// What a step gave to those behind it.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub(super) struct StepFacts {
 #[derive(Debug)]
 pub(super) struct JoinedStep<'y> {
     pub input: JoinedInput,
-    pub merged: Vec<Merged>,
+    pub merged: Vec<MergedColumn>,
     /// The conditions that `using` stands for, by join.
-    pub using: Vec<(u32, Vec<Spelled<'y>>)>,
+    pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
     /// The key of each joined relation; empty if no schema says one.
     pub keys: Vec<Vec<String>>,
     /// Which of them have one row at most.
@@ -39,7 +39,7 @@ pub(super) struct JoinedStep<'y> {
     owners: FxHashMap<String, Vec<usize>>,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Reports joins that lead nowhere, and names that two relations of a step have; whether there is none.
     pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let before = diagnostics.len();
@@ -68,8 +68,8 @@ impl Run<'_> {
                 }
                 let table = joined.to.name();
                 match self.sources.target(self.spec, index, &joined.to) {
-                    Target::Step(_) => {}
-                    Target::Later => diagnostics.push(
+                    SourceTarget::Step(_) => {}
+                    SourceTarget::Later => diagnostics.push(
                         Diagnostic::new(
                             Code::UnknownRelation,
                             joined.to_text.node.span,
@@ -77,8 +77,8 @@ impl Run<'_> {
                         )
                         .with_help("move it before this step; a step reads what stands before it"),
                     ),
-                    Target::Source(_) if !self.is_missing(&joined.to) => {}
-                    Target::Source(_) => {
+                    SourceTarget::Source(_) if !self.is_missing(&joined.to) => {}
+                    SourceTarget::Source(_) => {
                         let steps = self.spec.steps.iter().take(index).filter_map(|s| s.name).map(|n| n.text);
                         let (span, but) = (joined.to_text.node.span, ", and no step before has this name");
                         diagnostics.push(self.missing("to", table, span, but, steps));
@@ -113,21 +113,21 @@ impl Run<'_> {
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
             let (relation, source, own, key, single) = match self.sources.target(self.spec, place, &join.to) {
-                Target::Step(of) => {
+                SourceTarget::Step(of) => {
                     let facts = self.facts.get(of);
                     let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
                     let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
                     let written = self.compiler.options.dialect.name_text(own, true);
                     let single = facts.is_some_and(|f| f.single);
-                    (facts.and_then(|f| f.relation.as_ref()), Source::Name(written), own, key, single)
+                    (facts.and_then(|f| f.relation.as_ref()), SelectSource::Name(written), own, key, single)
                 }
-                Target::Source(of) => {
+                SourceTarget::Source(of) => {
                     let known = self.known(&join.to);
                     let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
                     let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
-                    (known, Source::Input(of as u32), own, key, false)
+                    (known, SelectSource::Input(of as u32), own, key, false)
                 }
-                Target::Later => (None, Source::Name(String::new()), "", Vec::new(), false),
+                SourceTarget::Later => (None, SelectSource::Name(String::new()), "", Vec::new(), false),
             };
             let mut relation = named(relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
@@ -140,7 +140,7 @@ impl Run<'_> {
             joined.note_owner(index + 1);
             joined.keys.push(key);
             joined.single.push(single);
-            if let By::Using(names) = &join.by {
+            if let JoinCriterion::Using(names) = &join.by {
                 let spelled = joined.using(join, names, diagnostics);
                 if !spelled.is_empty() {
                     joined.using.push((index as u32, spelled));
@@ -152,9 +152,9 @@ impl Run<'_> {
 }
 
 /// The names of a join's `using`.
-fn used<'j, 'y>(join: &'j Joined<'y>) -> &'j [Text<'y>] {
+fn used<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
     match &join.by {
-        By::Using(names) => names,
+        JoinCriterion::Using(names) => names,
         _ => &[],
     }
 }
@@ -174,8 +174,13 @@ impl<'y> JoinedStep<'y> {
     }
 
     /// The condition that `using` stands for; the columns become one each.
-    fn using(&mut self, join: &Joined<'y>, names: &[Text<'y>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Spelled<'y>> {
-        let mut spelled: Vec<Spelled<'y>> = Vec::new();
+    fn using(
+        &mut self,
+        join: &JoinedRelation<'y>,
+        names: &[SpannedText<'y>],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<SpelledFormula<'y>> {
+        let mut spelled: Vec<SpelledFormula<'y>> = Vec::new();
         let at = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
@@ -206,7 +211,7 @@ impl<'y> JoinedStep<'y> {
                 None => {
                     let mut relations = left;
                     relations.push(at);
-                    self.merged.push(Merged { name: name.text.to_owned(), relations, full });
+                    self.merged.push(MergedColumn { name: name.text.to_owned(), relations, full });
                 }
             }
         }
@@ -221,8 +226,8 @@ impl<'y> JoinedStep<'y> {
     fn side_before(
         &self,
         at: usize,
-        name: Text<'_>,
-        join: &Joined<'_>,
+        name: SpannedText<'_>,
+        join: &JoinedRelation<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Vec<usize>> {
         let before = self.input.relations.get(..at).unwrap_or_default();
@@ -301,7 +306,7 @@ impl<'y> JoinedStep<'y> {
         InputColumn { of, name: name.to_owned() }
     }
 
-    fn kept_column(&self, name: Text<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
+    fn kept_column(&self, name: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
         let relations = &self.input.relations;
         let inner = name.text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(name.text).trim();
         let place_of = |view: &str| relations.iter().position(|r| r.name().eq_ignore_ascii_case(view.trim()));
@@ -311,7 +316,7 @@ impl<'y> JoinedStep<'y> {
             let relation = relations.get(place)?;
             if relation.position(field).is_none() && !relation.is_open() {
                 let help = || "correct the name".to_owned();
-                diagnostics.push(check::no_column(relation, field, span_of(Text { text: field, ..name }), help));
+                diagnostics.push(check::no_column(relation, field, span_of(SpannedText { text: field, ..name }), help));
                 if !relation.is_partial() {
                     return None;
                 }
@@ -340,7 +345,7 @@ impl<'y> JoinedStep<'y> {
             }
             ([], ..) => {
                 let whose = relations.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
-                diagnostics.push(no_column(&whose, Text { text: inner, ..name }, relations));
+                diagnostics.push(no_column(&whose, SpannedText { text: inner, ..name }, relations));
                 None
             }
             (several, ..) => {
@@ -357,7 +362,7 @@ impl<'y> JoinedStep<'y> {
     }
 }
 
-fn no_column(whose: &str, name: Text<'_>, among: &[Relation]) -> Diagnostic {
+fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
     let text = name.text;
     let verb = if whose.contains('`') { "have" } else { "has" };
     let diagnostic = Diagnostic::new(Code::UnknownName, span_of(name), format!("`{whose}` {verb} no column `{text}`"));
@@ -372,7 +377,7 @@ fn no_column(whose: &str, name: Text<'_>, among: &[Relation]) -> Diagnostic {
 }
 
 /// Where a name stands in the file, which may be one of several in a text.
-fn span_of(name: Text<'_>) -> Span {
+fn span_of(name: SpannedText<'_>) -> Span {
     let whole = name.node.text().unwrap_or_default();
     let within = (name.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
     match within.filter(|w| *w + name.text.len() <= whole.len()) {

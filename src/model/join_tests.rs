@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::cardinality::Asked;
-use super::compile::Run;
+use super::cardinality::CardinalityQuery;
+use super::compile::SpecCompilation;
 use super::dbt_tests::file_word;
 use super::join_scope::JoinedStep;
 use super::load::Step;
@@ -13,7 +13,7 @@ use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepOutput, StepPlan};
 use crate::span::Span;
-use crate::sql::{Cte, Item, JoinKind, Query, Select, Source, Sql, SqlId};
+use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 
 /// A test of a join: its query has a row for each fault.
 #[derive(Debug)]
@@ -25,16 +25,16 @@ pub(super) struct SingleMatch {
     pub query: Query,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Makes the tests of joins that are not proven.
     pub(super) fn note_unproven(
         &mut self,
-        unproven: &[(usize, Asked)],
+        unproven: &[(usize, CardinalityQuery)],
         plan: &StepPlan<'_>,
         step: &Step<'_>,
         joined: &JoinedStep<'_>,
         output: &StepOutput,
-        work: &mut emit::Buffers,
+        work: &mut emit::EmitBuffers,
     ) {
         for (place, asked) in unproven {
             let Some(relation) = joined.input.relations.get(place + 1).map(|r| r.name()) else { continue };
@@ -57,10 +57,10 @@ impl Run<'_> {
     fn keys_that_repeat(
         &self,
         place: usize,
-        asked: &Asked,
+        asked: &CardinalityQuery,
         program: &Program,
         joined: &JoinedStep<'_>,
-        work: &mut emit::Buffers,
+        work: &mut emit::EmitBuffers,
     ) -> Option<Query> {
         let options = &self.compiler.options;
         let source = joined.input.joins.get(place)?.source.clone();
@@ -100,7 +100,7 @@ impl Run<'_> {
         place: usize,
         relation: &str,
         output: &StepOutput,
-        work: &mut emit::Buffers,
+        work: &mut emit::EmitBuffers,
     ) -> Option<Query> {
         let joining = output.ctes.first().map_or(&output.body, |cte| &cte.body);
         let tree = &mut work.tree;
@@ -136,8 +136,8 @@ impl Run<'_> {
         let sources = |select: &'_ Select| -> Vec<String> {
             let all = select.from.iter().chain(select.joins.iter().map(|join| &join.source));
             let named = all.filter_map(|source| match source {
-                Source::Name(name) => Some(name.clone()),
-                Source::Input(_) => None,
+                SelectSource::Name(name) => Some(name.clone()),
+                SelectSource::Input(_) => None,
             });
             named.collect()
         };

@@ -1,7 +1,7 @@
 //! The relations that a step joins: `joins: - {to, as, on | using, type, cardinality}`.
 
 use super::keys::{JOIN, Shape};
-use super::load::{Loader, Text};
+use super::load::{Loader, SpannedText};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -10,12 +10,12 @@ use crate::yaml::Node;
 
 /// What is joined: a relation, or an earlier step, whose name a table may have as well.
 #[derive(Clone, Debug)]
-pub(crate) struct Joined<'y> {
+pub(crate) struct JoinedRelation<'y> {
     pub to: From,
-    pub to_text: Text<'y>,
+    pub to_text: SpannedText<'y>,
     /// The name by which its columns are read, where one is given.
-    pub alias: Option<Text<'y>>,
-    pub by: By<'y>,
+    pub alias: Option<SpannedText<'y>>,
+    pub by: JoinCriterion<'y>,
     pub kind: JoinKind,
     /// `cardinality: many`.
     pub many: bool,
@@ -23,14 +23,14 @@ pub(crate) struct Joined<'y> {
 
 /// Which rows belong together.
 #[derive(Clone, Debug)]
-pub(crate) enum By<'y> {
-    On(Text<'y>),
-    Using(Vec<Text<'y>>),
+pub(crate) enum JoinCriterion<'y> {
+    On(SpannedText<'y>),
+    Using(Vec<SpannedText<'y>>),
     /// Each with each; or what stands there was reported.
     Nothing,
 }
 
-impl<'y> Joined<'y> {
+impl<'y> JoinedRelation<'y> {
     /// The name by which its columns are read.
     pub fn name(&self) -> &str {
         self.alias.map_or_else(|| self.to.name(), |alias| alias.text)
@@ -47,7 +47,7 @@ const TYPES: &[(&str, JoinKind)] =
 
 impl<'y> Loader<'y, '_> {
     /// The step's joins; those that are not to be understood are reported and left out, and then `sound` is false.
-    pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<Joined<'y>>, bool) {
+    pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
         let Some(value) = step.get("joins") else { return (Vec::new(), true) };
         if value.is_null() {
             return (Vec::new(), true);
@@ -60,12 +60,12 @@ impl<'y> Loader<'y, '_> {
             );
             return (Vec::new(), false);
         };
-        let joins: Vec<Joined<'y>> = items.iter().filter_map(|item| self.joined(item)).collect();
+        let joins: Vec<JoinedRelation<'y>> = items.iter().filter_map(|item| self.joined(item)).collect();
         let sound = joins.len() == items.len() && joins.iter().all(is_whole);
         (joins, sound)
     }
 
-    fn joined(&mut self, node: &'y Node) -> Option<Joined<'y>> {
+    fn joined(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
         if node.pairs().is_none() {
             let relation = node.text().unwrap_or("customers");
             self.report(
@@ -106,7 +106,7 @@ impl<'y> Loader<'y, '_> {
         let on = on.filter(|_| at_comma.is_none()).and_then(|(_, value)| match value.text() {
             Some(text) => {
                 self.check_cut("on", value);
-                Some(Text { text, node: value })
+                Some(SpannedText { text, node: value })
             }
             None => {
                 self.shape("on", "a condition", value);
@@ -126,7 +126,7 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(Code::WrongShape, key, format!("`{name}` is joined with both `on` and `using`"))
                         .with_help("leave out one of them; `on` takes several conditions, `AND(a = b, c = d)`"),
                 );
-                By::Nothing
+                JoinCriterion::Nothing
             }
             (on, using) if kind == JoinKind::Cross => {
                 if let (true, Some((key, _))) = (on.is_some() || using.is_some(), both) {
@@ -140,10 +140,10 @@ impl<'y> Loader<'y, '_> {
                         .with_help(format!("leave `{key_text}` out, or write `type: inner`")),
                     );
                 }
-                By::Nothing
+                JoinCriterion::Nothing
             }
-            (Some(on), None) => By::On(on),
-            (None, Some(names)) if !names.is_empty() => By::Using(names),
+            (Some(on), None) => JoinCriterion::On(on),
+            (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
             (None, None | Some(_)) => {
                 // An `on` without a condition has been reported as such.
                 if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
@@ -157,10 +157,10 @@ impl<'y> Loader<'y, '_> {
                     };
                     self.report(Diagnostic::new(Code::MissingKey, span, message).with_help(help));
                 }
-                By::Nothing
+                JoinCriterion::Nothing
             }
         };
-        Some(Joined { to, to_text, alias, by, kind, many })
+        Some(JoinedRelation { to, to_text, alias, by, kind, many })
     }
 
     /// One of a few words.
@@ -191,6 +191,6 @@ fn is_on(key: &Node) -> bool {
     key.text() == Some("on") || key.boolean() == Some(true)
 }
 
-fn is_whole(joined: &Joined<'_>) -> bool {
-    joined.kind == JoinKind::Cross || !matches!(joined.by, By::Nothing)
+fn is_whole(joined: &JoinedRelation<'_>) -> bool {
+    joined.kind == JoinKind::Cross || !matches!(joined.by, JoinCriterion::Nothing)
 }

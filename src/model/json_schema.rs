@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 /// ```
 #[must_use]
 pub fn spec() -> String {
-    let mut schema = Schema::default();
+    let mut schema = SchemaWriter::default();
     let mut spec = schema.object(&[&MODEL, &STEP]);
     let own = STEP.keys.iter().filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
@@ -34,7 +34,7 @@ pub fn spec() -> String {
 /// ```
 #[must_use]
 pub fn project() -> String {
-    let mut schema = Schema::default();
+    let mut schema = SchemaWriter::default();
     let project = schema.object(&[&PROJECT]);
     schema.document(&PROJECT, project)
 }
@@ -46,18 +46,18 @@ pub fn project() -> String {
 /// ```
 #[must_use]
 pub fn local() -> String {
-    let mut schema = Schema::default();
+    let mut schema = SchemaWriter::default();
     let local = schema.object(&[&LOCAL]);
     schema.document(&LOCAL, local)
 }
 
 /// The mappings that have been met, by title.
 #[derive(Default)]
-struct Schema {
+struct SchemaWriter {
     definitions: Map<String, Value>,
 }
 
-impl Schema {
+impl SchemaWriter {
     fn document(self, keys: &Keys, content: Map<String, Value>) -> String {
         let mut document = Map::new();
         document.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));

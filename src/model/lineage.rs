@@ -5,10 +5,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::load::{Keep, Step};
-use super::sources::Target;
-use crate::check::Role;
+use super::sources::SourceTarget;
+use crate::check::DefinitionRole;
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name};
 use crate::schema::{Column, Relation};
@@ -57,30 +57,30 @@ impl ColumnLineage {
 }
 
 /// The place of a value among those that values are made of.
-type At = u32;
+type ColumnPosition = u32;
 
 /// What each value of a spec is made of; those that others are made of come first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lineage {
-    made: Vec<Vec<At>>,
-    sources: FxHashMap<At, SourceColumn>,
+    made: Vec<Vec<ColumnPosition>>,
+    sources: FxHashMap<ColumnPosition, SourceColumn>,
     /// The same by relation and column in small letters.
-    known: FxHashMap<(String, String), At>,
+    known: FxHashMap<(String, String), ColumnPosition>,
     /// By step: its columns, in small letters.
-    steps: Vec<FxHashMap<String, At>>,
+    steps: Vec<FxHashMap<String, ColumnPosition>>,
     /// The columns of the model.
-    columns: Vec<(String, At)>,
+    columns: Vec<(String, ColumnPosition)>,
 }
 
 impl Lineage {
-    fn add(&mut self, mut of: Vec<At>) -> At {
+    fn add(&mut self, mut of: Vec<ColumnPosition>) -> ColumnPosition {
         of.sort_unstable();
         of.dedup();
         self.made.push(of);
-        self.made.len() as At - 1
+        self.made.len() as ColumnPosition - 1
     }
 
-    fn source(&mut self, relation: &str, column: &str) -> At {
+    fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
         let key = (relation.to_lowercase(), column.to_lowercase());
         if let Some(at) = self.known.get(&key) {
             return *at;
@@ -104,7 +104,7 @@ impl Lineage {
     /// anything of the step may be in them.
     pub fn give(&mut self, output: &Relation, last: bool) {
         let Some(mut given) = self.steps.pop() else { return };
-        let mut all: Vec<At> = given.values().copied().collect();
+        let mut all: Vec<ColumnPosition> = given.values().copied().collect();
         all.sort_unstable();
         for column in output.columns() {
             let name = column.name().to_lowercase();
@@ -122,7 +122,7 @@ impl Lineage {
 
     /// What each column of the model is made of.
     pub fn of_columns(&self) -> Vec<ColumnLineage> {
-        let of = |(name, at): &(String, At)| {
+        let of = |(name, at): &(String, ColumnPosition)| {
             let mut seen = vec![false; self.made.len()];
             let mut stack = vec![*at];
             let mut sources = Vec::new();
@@ -144,7 +144,7 @@ impl Lineage {
         let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
         for (at, made) in self.made.iter().enumerate() {
             let mut own: Vec<usize> = made.iter().flat_map(|at| tagged[*at as usize].iter().copied()).collect();
-            if let Some(source) = self.sources.get(&(at as At)) {
+            if let Some(source) = self.sources.get(&(at as ColumnPosition)) {
                 let tags = of(source);
                 own.extend(inherited.iter().enumerate().filter(|(_, tag)| tags.contains(tag)).map(|(place, _)| place));
             }
@@ -152,7 +152,7 @@ impl Lineage {
             own.dedup();
             tagged.push(own);
         }
-        let names = |at: At| tagged[at as usize].iter().map(|place| inherited[*place].clone()).collect();
+        let names = |at: ColumnPosition| tagged[at as usize].iter().map(|place| inherited[*place].clone()).collect();
         self.columns.iter().map(|(name, at)| (name.to_lowercase(), names(*at))).collect()
     }
 }
@@ -162,18 +162,20 @@ pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Opt
     let program = plan.program;
     let definition = program.definitions.get(index)?;
     match (plan.roles.get(index)?, program.node(definition.root)) {
-        (Role::GroupBy, Ir::Column(column)) => program.columns.get(column as usize).map(|c| c.name.to_string()),
+        (DefinitionRole::GroupBy, Ir::Column(column)) => {
+            program.columns.get(column as usize).map(|c| c.name.to_string())
+        }
         // The definition gives it.
-        (Role::GroupBy, Ir::Definition(_)) => None,
-        (Role::GroupBy, _) => Some(key_name(definition.span.text(text))),
-        (Role::Definitions, _) if plan.outputs.get(index) == Some(&true) => {
+        (DefinitionRole::GroupBy, Ir::Definition(_)) => None,
+        (DefinitionRole::GroupBy, _) => Some(key_name(definition.span.text(text))),
+        (DefinitionRole::Definitions, _) if plan.outputs.get(index) == Some(&true) => {
             definition.name.as_deref().map(str::to_owned)
         }
         _ => None,
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Notes what the columns of a step are made of; `text` is that of its formulas.
     pub(super) fn note_lineage(
         &mut self,
@@ -184,7 +186,7 @@ impl Run<'_> {
         text: &str,
     ) {
         let program = plan.program;
-        let mut columns: Vec<Option<At>> = Vec::with_capacity(program.columns.len());
+        let mut columns: Vec<Option<ColumnPosition>> = Vec::with_capacity(program.columns.len());
         for column in &program.columns {
             columns.push(match column.merged.as_slice() {
                 [] => self.read_column(step, input, column.relation.as_deref(), &column.name),
@@ -195,8 +197,8 @@ impl Run<'_> {
                 }
             });
         }
-        let mut made: FxHashMap<u32, At> = FxHashMap::default();
-        let mut given: FxHashMap<String, At> = FxHashMap::default();
+        let mut made: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
+        let mut given: FxHashMap<String, ColumnPosition> = FxHashMap::default();
         for index in &program.order {
             let Some(definition) = program.definitions.get(*index as usize) else { continue };
             if definition.failed {
@@ -246,7 +248,7 @@ impl Run<'_> {
         input: &StepInput<'_>,
         relation: Option<&str>,
         name: &str,
-    ) -> Option<At> {
+    ) -> Option<ColumnPosition> {
         let place = self.lineage.steps.len();
         let joined = input.joined.and_then(|joined| joined.place(relation?)).and_then(|at| at.checked_sub(1));
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
@@ -254,30 +256,30 @@ impl Run<'_> {
         }
         match place.checked_sub(1) {
             None => Some(self.lineage.source(self.spec.from.name(), name)),
-            Some(before) => self.column_of(Target::Step(before), name),
+            Some(before) => self.column_of(SourceTarget::Step(before), name),
         }
     }
 
-    fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<At> {
+    fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<ColumnPosition> {
         let place = self.lineage.steps.len();
         let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
         let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
         self.column_of(self.sources.target(self.spec, place, &keys.model), column.name())
     }
 
-    fn column_of(&mut self, target: Target, name: &str) -> Option<At> {
+    fn column_of(&mut self, target: SourceTarget, name: &str) -> Option<ColumnPosition> {
         match target {
-            Target::Step(of) => self.column_of_step(of, name),
-            Target::Source(of) => {
+            SourceTarget::Step(of) => self.column_of_step(of, name),
+            SourceTarget::Source(of) => {
                 let relation = self.sources.all.get(of)?.from.name().to_owned();
                 Some(self.lineage.source(&relation, name))
             }
-            Target::Later => None,
+            SourceTarget::Later => None,
         }
     }
 
     /// A column of an earlier step; one that passes on all of what no schema tells has any.
-    fn column_of_step(&mut self, of: usize, name: &str) -> Option<At> {
+    fn column_of_step(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut place = of;
         let at = loop {

@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::{said, said_text};
 use super::properties::latest_version;
 use crate::ast::Ast;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::ir::Ir;
@@ -14,7 +14,7 @@ use crate::plan::{StepPlan, cut_name, key_name};
 use crate::span::Span;
 
 /// Names of one kind, by what the warehouse makes of them.
-struct Names {
+struct LongNames {
     dialect: Dialect,
     /// Somebody sees them, so that it matters what they are cut to.
     seen_outside: bool,
@@ -22,7 +22,7 @@ struct Names {
     seen: FxHashMap<String, (String, Span)>,
 }
 
-impl Names {
+impl LongNames {
     fn new(dialect: Dialect, seen_outside: bool) -> Self {
         Self { dialect, seen_outside, seen: FxHashMap::default() }
     }
@@ -80,15 +80,15 @@ pub(super) fn check_lengths(
     found: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
-    let mut names = Names::new(dialect, last);
+    let mut names = LongNames::new(dialect, last);
     for (index, definition) in program.definitions.iter().enumerate() {
         let span = definition.span;
         match (plan.roles.get(index), definition.name.as_deref()) {
-            (Some(Role::Definitions), Some(name)) if plan.outputs.get(index) == Some(&true) => {
+            (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.get(index) == Some(&true) => {
                 let written = ast.definitions.get(index).and_then(|d| d.name);
                 names.add(name, written.unwrap_or(span), found);
             }
-            (Some(Role::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
+            (Some(DefinitionRole::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
                 names.add(&key_name(span.text(text)), span, found);
             }
             _ => {}
@@ -96,7 +96,7 @@ pub(super) fn check_lengths(
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The name of the table or view, which dbt refuses where the warehouse would cut it, and that of the model, which
     /// SQL would read as a word of its own.
     pub(super) fn check_model_name(&self, diagnostics: &mut Vec<Diagnostic>) {
@@ -133,7 +133,7 @@ impl Run<'_> {
 
     /// The names of steps, which are those of CTEs.
     pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let mut names = Names::new(self.compiler.options.dialect, false);
+        let mut names = LongNames::new(self.compiler.options.dialect, false);
         for name in self.spec.steps.iter().filter_map(|step| step.name) {
             names.add(name.text, name.node.span, diagnostics);
         }

@@ -1,20 +1,20 @@
 //! How far an incremental run looks back for late rows: whole units of the calendar, so that no group is read in part.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::said;
 use super::time_range::Length;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::Unit;
+use crate::ir::CalendarUnit;
 use crate::schema::Column;
 use crate::yaml::Node;
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// How late a row may be, in whole units of what the time column is cut to.
     pub(super) fn lookback(
         &self,
         time: &Column,
-        cut_to: Option<Unit>,
+        cut_to: Option<CalendarUnit>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Length> {
         let dbt = &self.spec.dbt;
@@ -23,15 +23,15 @@ impl Run<'_> {
         };
         let unit = match said(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
             None => match cut_to {
-                Some(Unit::Second | Unit::Minute | Unit::Hour) => Unit::Hour,
-                Some(Unit::Month | Unit::Quarter) => Unit::Month,
-                Some(Unit::Year) => Unit::Year,
-                Some(Unit::Day | Unit::Week) | None => Unit::Day,
+                Some(CalendarUnit::Second | CalendarUnit::Minute | CalendarUnit::Hour) => CalendarUnit::Hour,
+                Some(CalendarUnit::Month | CalendarUnit::Quarter) => CalendarUnit::Month,
+                Some(CalendarUnit::Year) => CalendarUnit::Year,
+                Some(CalendarUnit::Day | CalendarUnit::Week) | None => CalendarUnit::Day,
             },
-            Some((_, "hour")) if time.ty() != Type::Date => Unit::Hour,
-            Some((_, "hour" | "day")) => Unit::Day,
-            Some((_, "month")) => Unit::Month,
-            Some((_, "year")) => Unit::Year,
+            Some((_, "hour")) if time.ty() != Type::Date => CalendarUnit::Hour,
+            Some((_, "hour" | "day")) => CalendarUnit::Day,
+            Some((_, "month")) => CalendarUnit::Month,
+            Some((_, "year")) => CalendarUnit::Year,
             Some((node, other)) => {
                 let message = format!("`batch_size` is one of dbt's units, found `{other}`");
                 refuse(node, message, "write `hour`, `day`, `month` or `year`");
@@ -61,18 +61,18 @@ impl Run<'_> {
 }
 
 /// Seconds of a unit, about.
-pub(super) fn seconds(unit: Unit) -> i64 {
+pub(super) fn seconds(unit: CalendarUnit) -> i64 {
     let (length, months) = unit.length();
     if months { length * 2_592_000 } else { length }
 }
 
 /// Whether one of the unit may reach beyond one of the other; beyond a single time any does.
-pub(super) fn is_coarser(unit: Unit, than: Option<Unit>) -> bool {
+pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool {
     than.is_none_or(|than| !nests(unit, than))
 }
 
 /// Whether each of the one unit lies in one of the other.
-pub(super) fn nests(unit: Unit, within: Unit) -> bool {
+pub(super) fn nests(unit: CalendarUnit, within: CalendarUnit) -> bool {
     match (unit.length(), within.length()) {
         ((one, true), (other, true)) => other % one == 0,
         ((one, false), (_, true)) => one <= 86_400,
@@ -82,7 +82,7 @@ pub(super) fn nests(unit: Unit, within: Unit) -> bool {
 }
 
 /// So many whole units that a length is no longer.
-fn in_units(length: Length, unit: Unit) -> i64 {
+fn in_units(length: Length, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
     let (each, months) = unit.length();
     if months {
@@ -99,19 +99,27 @@ mod tests {
 
     #[test]
     fn lengths_are_whole_units() {
-        assert_eq!(in_units(Length::of(Unit::Day, 3), Unit::Month), 1);
-        assert_eq!(in_units(Length::of(Unit::Day, 29), Unit::Month), 2);
-        assert_eq!(in_units(Length::of(Unit::Month, 1), Unit::Quarter), 1);
-        assert_eq!(in_units(Length::of(Unit::Month, 2), Unit::Week), 9);
-        assert_eq!(in_units(Length::of(Unit::Day, 2), Unit::Hour), 48);
-        assert_eq!(in_units(Length::of(Unit::Hour, 25), Unit::Day), 2);
-        assert_eq!(in_units(Length::default(), Unit::Month), 0);
+        assert_eq!(in_units(Length::of(CalendarUnit::Day, 3), CalendarUnit::Month), 1);
+        assert_eq!(in_units(Length::of(CalendarUnit::Day, 29), CalendarUnit::Month), 2);
+        assert_eq!(in_units(Length::of(CalendarUnit::Month, 1), CalendarUnit::Quarter), 1);
+        assert_eq!(in_units(Length::of(CalendarUnit::Month, 2), CalendarUnit::Week), 9);
+        assert_eq!(in_units(Length::of(CalendarUnit::Day, 2), CalendarUnit::Hour), 48);
+        assert_eq!(in_units(Length::of(CalendarUnit::Hour, 25), CalendarUnit::Day), 2);
+        assert_eq!(in_units(Length::default(), CalendarUnit::Month), 0);
     }
 
     #[test]
     fn weeks_nest_in_nothing_longer() {
-        assert!(nests(Unit::Day, Unit::Month) && nests(Unit::Month, Unit::Quarter) && nests(Unit::Hour, Unit::Day));
-        assert!(nests(Unit::Day, Unit::Week) && nests(Unit::Month, Unit::Month));
-        assert!(!nests(Unit::Week, Unit::Month) && !nests(Unit::Month, Unit::Week) && !nests(Unit::Month, Unit::Day));
+        assert!(
+            nests(CalendarUnit::Day, CalendarUnit::Month)
+                && nests(CalendarUnit::Month, CalendarUnit::Quarter)
+                && nests(CalendarUnit::Hour, CalendarUnit::Day)
+        );
+        assert!(nests(CalendarUnit::Day, CalendarUnit::Week) && nests(CalendarUnit::Month, CalendarUnit::Month));
+        assert!(
+            !nests(CalendarUnit::Week, CalendarUnit::Month)
+                && !nests(CalendarUnit::Month, CalendarUnit::Week)
+                && !nests(CalendarUnit::Month, CalendarUnit::Day)
+        );
     }
 }

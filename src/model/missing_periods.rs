@@ -4,9 +4,9 @@
 use super::additivity::StepColumns;
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{Role, moved_key};
+use crate::check::{DefinitionRole, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Over, Place, Program, Unit};
+use crate::ir::{CalendarUnit, Ir, IrId, Over, Place, Program};
 use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
 
 /// Rows that a value looks at by counting them.
@@ -44,7 +44,8 @@ pub(super) fn check_gaps(
         is_period && program.meta(root).ty == Type::Date
     };
     let count = program.definitions.len();
-    let Some(order) = (0..count).find(|i| plan.roles[*i] == Role::OrderBy && !program.definitions[*i].failed) else {
+    let Some(order) = (0..count).find(|i| plan.roles[*i] == DefinitionRole::OrderBy && !program.definitions[*i].failed)
+    else {
         return;
     };
     if !dated(order) {
@@ -53,7 +54,7 @@ pub(super) fn check_gaps(
     let live = used_definitions(plan);
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
-    let unit = period_of(program, root, before).map_or_else(|| unit(key), Unit::name);
+    let unit = period_of(program, root, before).map_or_else(|| unit(key), CalendarUnit::name);
     let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
@@ -138,7 +139,8 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     if program.periods.is_empty() {
         return;
     }
-    let ordered = program.definitions.iter().zip(&plan.roles).filter(|(d, role)| **role == Role::OrderBy && !d.failed);
+    let ordered =
+        program.definitions.iter().zip(&plan.roles).filter(|(d, role)| **role == DefinitionRole::OrderBy && !d.failed);
     let order: Vec<IrId> = ordered.map(|(d, _)| d.root).collect();
     let Some(key) = moved_key(program, order.into_iter()) else { return };
     let Some(frame) = period_of(program, key, before) else { return };
@@ -164,17 +166,17 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
 }
 
 /// The period that a key is cut to: in this step, or as a column of the step before.
-fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<Unit> {
+fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
     let root = program.behind_names(key);
     match (program.node(root), cut_time(program, root).1) {
         (_, Some(unit)) => Some(unit),
         (Ir::Apply { overload, .. }, None) if catalog::owner(overload) == internal::FISCAL_QUARTER => {
-            Some(Unit::Quarter)
+            Some(CalendarUnit::Quarter)
         }
         (Ir::Column(column), None) => {
             let name = &program.columns.get(column as usize)?.name;
             let unit = before?.unit(name)?;
-            Unit::ALL.into_iter().find(|one| one.name() == unit)
+            CalendarUnit::ALL.into_iter().find(|one| one.name() == unit)
         }
         _ => None,
     }

@@ -74,7 +74,7 @@ use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
 use crate::schema::{Access, Column, Relation};
 use crate::span::Span;
-use crate::verify::Named;
+use crate::verify::NamedColumns;
 use crate::{Level, Type};
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
@@ -145,7 +145,7 @@ pub(crate) struct Model {
     /// The plain query with every column cast to its type, where a contract is enforced.
     pub under_contract: Option<String>,
     /// What `compare:` names.
-    pub compared: Vec<Named>,
+    pub compared: Vec<NamedColumns>,
     /// The rows in the query's order, without the limit and without configuration; `None` if they are the model's as
     /// they are.
     pub ordered: Option<String>,

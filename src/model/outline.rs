@@ -1,11 +1,11 @@
 //! Where the definitions of a spec stand in its text, step by step, and what of its settings formulas depend on.
 
-use super::formulas::Formulas;
+use super::formulas::StepFormulas;
 use super::load::{self, Definitions, Spec};
 use super::write::uncommented;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::parse;
 use crate::plan::key_name;
@@ -14,7 +14,7 @@ use crate::yaml::{self, Node};
 
 /// The steps of a spec.
 #[derive(Debug, Default)]
-pub(crate) struct Outline {
+pub(crate) struct SpecOutline {
     pub steps: Vec<StepOutline>,
     /// Of the spec, in place of what the compiler knows.
     timezone: Option<String>,
@@ -59,7 +59,7 @@ pub(crate) struct Placed {
     pub at: Span,
     /// The scalar that it stands in.
     pub scalar: Span,
-    pub style: yaml::Style,
+    pub style: yaml::YamlStyle,
     /// It is all that the scalar says.
     pub alone: bool,
     /// A comment stands inside of it.
@@ -67,9 +67,9 @@ pub(crate) struct Placed {
 }
 
 /// The outline of a spec; `None` if the text is none.
-pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<Outline> {
+pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
     let spec = load::load(root, source, &mut Vec::new())?;
-    let mut outline = Outline {
+    let mut outline = SpecOutline {
         steps: Vec::new(),
         timezone: spec.timezone.clone(),
         blank_zero: spec.blank_zero,
@@ -81,7 +81,7 @@ pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<
     Some(outline)
 }
 
-impl Outline {
+impl SpecOutline {
     /// The compiler with the settings of the spec, which every formula in it depends on.
     pub fn settings(&self, compiler: &Compiler) -> Compiler {
         let mut options = (*compiler.options).clone();
@@ -98,7 +98,7 @@ impl Outline {
 fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline> {
     let mut steps = Vec::new();
     for step in &spec.steps {
-        let formulas = Formulas::of(step, source);
+        let formulas = StepFormulas::of(step, source);
         let mut ast = Ast::default();
         let limits = &compiler.options.limits;
         let mut faults = Vec::new();
@@ -106,19 +106,19 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             &formulas.text,
             &formulas.parts,
             limits,
-            &mut parse::Buffers::default(),
+            &mut parse::ParseBuffers::default(),
             &mut ast,
             &mut faults,
         );
         // Parts of definitions come first, in the order of the scalars that they stand in; a sheet's timeframes before.
-        let sheet_frames = formulas.roles.iter().take_while(|role| **role == Role::Definitions).count();
+        let sheet_frames = formulas.roles.iter().take_while(|role| **role == DefinitionRole::Definitions).count();
         let before = sheet_frames.saturating_sub(step.definitions.len());
         let mut definitions = Vec::new();
         for parsed in &ast.definitions {
             let part = parsed.part as usize;
             let scalar = part.checked_sub(before).and_then(|at| step.definitions.get(at));
             let (Some(scalar), Some(name)) = (scalar, parsed.name) else { continue };
-            if formulas.roles.get(part) != Some(&Role::Definitions) {
+            if formulas.roles.get(part) != Some(&DefinitionRole::Definitions) {
                 continue;
             }
             let whole = |span: Span| span.text(&formulas.text);

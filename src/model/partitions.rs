@@ -1,20 +1,20 @@
 //! Partitions that leave nothing to look at.
 
 use super::load::Step;
-use crate::check::{Role, moved_key};
+use crate::check::{DefinitionRole, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Over, Program, Unit};
+use crate::ir::{CalendarUnit, Ir, IrId, Over, Program};
 use crate::plan::{StepPlan, cut_time, used_definitions};
 
 /// Warns, once a step each, of windows that see no row but their own, since each group is a partition by itself, and of
 /// looks along the calendar that leave the partition whichever row they are of.
 pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
-    let with_role = |role: Role| -> Vec<IrId> {
+    let with_role = |role: DefinitionRole| -> Vec<IrId> {
         let places = (0..program.definitions.len()).filter(|i| plan.roles[*i] == role);
         places.filter(|i| !program.definitions[*i].failed).map(|i| program.definitions[i].root).collect()
     };
-    let (keys, order) = (with_role(Role::GroupBy), with_role(Role::OrderBy));
+    let (keys, order) = (with_role(DefinitionRole::GroupBy), with_role(DefinitionRole::OrderBy));
     let said = step.partition_by.is_some();
     let named = |id: IrId| program.meta(id).span.text(text).trim();
     let is_among = |id: IrId, ids: &[IrId]| {
@@ -25,7 +25,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
         })
     };
     let partition: Vec<IrId> = if said {
-        with_role(Role::PartitionBy)
+        with_role(DefinitionRole::PartitionBy)
     } else if order.is_empty() {
         Vec::new()
     } else {
@@ -74,7 +74,7 @@ fn check_frames(
         let (column, unit) = timeframe(program, *id)?;
         Some((*id, unit.filter(|_| column == moved)?))
     });
-    let frames: Vec<(IrId, Unit)> = frames.collect();
+    let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
     let leaves = |id: IrId| {
         let Ir::Lookup { period, .. } = program.node(id) else { return None };
         let (distance, months) = program.periods[period as usize].distance();
@@ -101,7 +101,7 @@ fn check_frames(
 }
 
 /// The column that a key is, or is cut to a unit of the calendar of.
-fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<Unit>)> {
+fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (of, unit) = cut_time(program, id);
     match program.node(of) {
         Ir::Column(column) => Some((column, unit)),

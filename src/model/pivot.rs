@@ -2,20 +2,20 @@
 
 use rustc_hash::FxHashMap;
 
-use super::column_sql::Written;
-use super::compile::Run;
-use super::load::{Step, Text};
+use super::column_sql::ColumnSql;
+use super::compile::SpecCompilation;
+use super::load::{SpannedText, Step};
 use super::worksheet::{pivot_keys, pivot_rows};
-use crate::check::{Total, TotalKind};
+use crate::check::{SheetTotal, SheetTotalKind};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
-use crate::emit::{Buffers, Emitter};
+use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::{Ir, IrId, Meta, Program};
 use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row, snake_case};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// The cells of a pivoted sheet, each a row, whether the sheet's input has one there or not.
@@ -43,22 +43,22 @@ impl Cells {
 
 /// A value of a pivot, as SQL and as part of a column's name.
 #[derive(Debug)]
-pub(super) struct Value {
+pub(super) struct PivotValue {
     sql: SqlId,
     text: String,
     name: String,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The values of the wide form; what is wrong with them is reported.
     pub(super) fn pivot_values(
         &self,
         step: &Step<'_>,
         relation: Option<&Relation>,
         program: &mut Program,
-        work: &mut Buffers,
+        work: &mut EmitBuffers,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<Value> {
+    ) -> Vec<PivotValue> {
         let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return Vec::new() };
         let Some(written) = &pivot.values else { return Vec::new() };
         let unfit = |span: Span, message: &str, help: &str| {
@@ -92,7 +92,7 @@ impl Run<'_> {
         }
         let options = &self.compiler.options;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
-        let mut values: Vec<Value> = Vec::new();
+        let mut values: Vec<PivotValue> = Vec::new();
         for ((node, text), value) in nodes.into_iter().zip(written) {
             emitter.emit(node);
             let name = part_of_name(&text);
@@ -105,7 +105,7 @@ impl Run<'_> {
                 ));
                 continue;
             }
-            values.push(Value { sql: emitter.written(node), text, name });
+            values.push(PivotValue { sql: emitter.written(node), text, name });
         }
         values
     }
@@ -117,14 +117,14 @@ impl Run<'_> {
         step: &Step<'_>,
         input: &StepInput<'_>,
         program: &Program,
-        (values, totals): (&[Value], &[Total]),
-        work: &mut Buffers,
+        (values, totals): (&[PivotValue], &[SheetTotal]),
+        work: &mut EmitBuffers,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Cells> {
         let dialect = self.compiler.options.dialect;
         let mut emitter = Emitter::new(program, dialect, &self.compiler.options.limits, work);
         let tree = emitter.tree();
-        let written = Written { dialect, relation: input.relation };
+        let written = ColumnSql { dialect, relation: input.relation };
         let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
         let before = diagnostics.len();
         self.check_cells(step, input, program, &rows, &keys, diagnostics);
@@ -156,10 +156,10 @@ impl Run<'_> {
         let place = is_wide.then(|| free("pivot_index"));
         let filled = (!is_wide).then(|| free("is_filled"));
         let source = || match input.first {
-            true => Source::Input(0),
-            false => Source::Name(dialect.name_text(input.name, true)),
+            true => SelectSource::Input(0),
+            false => SelectSource::Name(dialect.name_text(input.name, true)),
         };
-        let distinct = |tree: &mut Tree, names: &[String]| Select {
+        let distinct = |tree: &mut SqlTree, names: &[String]| Select {
             distinct: true,
             items: names.iter().map(|name| Item { expr: tree.written(&written.column(name)), alias: None }).collect(),
             from: Some(source()),
@@ -184,7 +184,7 @@ impl Run<'_> {
         if let (Some(marker), None) = (&marker, &sure) {
             let items = vec![Item { expr: tree.written("true"), alias: Some(marker.clone()) }];
             let body = Select { star: true, items, from: Some(source()), ..Select::default() };
-            found = Source::Name(cte(self, format!("{}_filled", input.name), body));
+            found = SelectSource::Name(cte(self, format!("{}_filled", input.name), body));
         }
         let alias = "filled";
         let mut conditions: Vec<SqlId> = Vec::new();
@@ -203,13 +203,13 @@ impl Run<'_> {
                 // A cell that no row is in has the totals of its row and of its column all the same.
                 let x = tree.call("max", &[expr], Span::default());
                 let (of, names): (&str, &[String]) = match total.kind {
-                    TotalKind::Row => (&of_rows, &rows),
-                    TotalKind::Column => (&of_columns, &keys),
-                    TotalKind::Grand => ("", &[]),
+                    SheetTotalKind::Row => (&of_rows, &rows),
+                    SheetTotalKind::Column => (&of_columns, &keys),
+                    SheetTotalKind::Grand => ("", &[]),
                 };
                 let by: Vec<SqlId> = names.iter().map(|name| tree.field_of(of, &written.column(name))).collect();
                 let partition = tree.slice(&by);
-                let over = Sql::Over { x, partition, order: crate::sql::Slice::default(), rows: None };
+                let over = Sql::Over { x, partition, order: crate::sql::SqlSlice::default(), rows: None };
                 expr = tree.add(over, Span::default());
                 items.push(Item { expr, alias: Some(column) });
                 continue;
@@ -239,10 +239,10 @@ impl Run<'_> {
         }
         let on = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
         let joins = vec![
-            Join { kind: JoinKind::Cross, source: Source::Name(of_columns), alias: None, on: None },
+            Join { kind: JoinKind::Cross, source: SelectSource::Name(of_columns), alias: None, on: None },
             Join { kind: JoinKind::Left, source: found, alias: Some(alias.to_owned()), on },
         ];
-        let body = Select { items, from: Some(Source::Name(of_rows)), joins, ..Select::default() };
+        let body = Select { items, from: Some(SelectSource::Name(of_rows)), joins, ..Select::default() };
         let wanted = format!("{}_cells", input.name);
         let name = self.names.choose(&wanted);
         self.ctes.push(Cte { name: dialect.name_text(&name, true), body });
@@ -316,7 +316,7 @@ impl Run<'_> {
         input: &StepInput<'_>,
         kept: &KeepColumns<'_>,
         output: &mut StepOutput,
-        tree: &mut Tree,
+        tree: &mut SqlTree,
     ) {
         let dialect = self.compiler.options.dialect;
         let Some(filled) = &cells.filled else { return };
@@ -339,7 +339,8 @@ impl Run<'_> {
         let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
         output.ctes.push(Cte { name: name.clone(), body: inner });
         let filter = Some(tree.written(&dialect.name_text(filled, true)));
-        output.body = Select { items, from: Some(Source::Name(name)), filter, order_by, limit, ..Select::default() };
+        output.body =
+            Select { items, from: Some(SelectSource::Name(name)), filter, order_by, limit, ..Select::default() };
         output.relation = relation;
     }
 
@@ -349,10 +350,10 @@ impl Run<'_> {
         &mut self,
         step: &Step<'_>,
         cells: &Cells,
-        values: &[Value],
+        values: &[PivotValue],
         kept: &KeepColumns<'_>,
         input: &StepInput<'_>,
-        (program, work, last): (&mut Program, &mut Buffers, bool),
+        (program, work, last): (&mut Program, &mut EmitBuffers, bool),
         output: &mut StepOutput,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
@@ -396,7 +397,8 @@ impl Run<'_> {
             })
             .collect();
         let mut emitter = Emitter::new(program, dialect, &options.limits, work);
-        let key = keys.first().map(|key| Written { dialect, relation: input.relation }.column(key)).unwrap_or_default();
+        let key =
+            keys.first().map(|key| ColumnSql { dialect, relation: input.relation }.column(key)).unwrap_or_default();
         let mut relation = Relation::new(output.relation.name());
         let mut items: Vec<Item> = Vec::new();
         let mut names: FxHashMap<String, String> = FxHashMap::default();
@@ -454,7 +456,7 @@ impl Run<'_> {
             }
         }
         diagnostics.append(&mut too_long);
-        let written = Written { dialect, relation: input.relation };
+        let written = ColumnSql { dialect, relation: input.relation };
         let group_by: Vec<SqlId> = rows.iter().map(|name| emitter.tree().written(&written.column(name))).collect();
         let order_by = if last || step.limit.is_some() {
             let descending = |name: &str| {
@@ -478,7 +480,7 @@ impl Run<'_> {
         output.ctes.push(Cte { name: name.clone(), body: inner });
         output.body = Select {
             items,
-            from: Some(Source::Name(name)),
+            from: Some(SelectSource::Name(name)),
             group_by,
             order_by,
             limit: step.limit,
@@ -490,7 +492,7 @@ impl Run<'_> {
 }
 
 /// The rows that list a pivot's values.
-fn listed(tree: &mut Tree, values: &[Value], key: &str, place: &str) -> Select {
+fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
         let number = tree.written(&(index + 1).to_string());
@@ -505,7 +507,7 @@ fn listed(tree: &mut Tree, values: &[Value], key: &str, place: &str) -> Select {
 }
 
 /// A value as the key has it; `None` if it cannot be one.
-fn value_of(program: &mut Program, value: &Text<'_>, ty: Type) -> Option<IrId> {
+fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
     let text = value.text;
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');

@@ -63,7 +63,7 @@ impl Project {
             ),
             Ok(Some(root)) => {
                 Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
-                project = Reader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root, text);
+                project = ProjectReader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root, text);
             }
         }
         crate::diag::sort(&mut diagnostics);
@@ -185,12 +185,12 @@ impl Project {
 }
 
 /// Reads what the tables of keys cannot say the shape of.
-struct Reader<'d> {
+struct ProjectReader<'d> {
     diagnostics: &'d mut Vec<Diagnostic>,
     silenced: Vec<Code>,
 }
 
-impl Reader<'_> {
+impl ProjectReader<'_> {
     fn report(&mut self, code: Code, span: Span, message: String, help: String) {
         self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
     }

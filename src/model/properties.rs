@@ -2,17 +2,17 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::beside_sql;
 use super::contract::data_type;
 use super::dbt_tests::ColumnProof;
-use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
-use crate::dbt::{ColumnDoc, ModelDoc, Value};
+use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, SpannedText};
+use crate::dbt::{ColumnDoc, ModelDoc, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::yaml::{Kind, Node, Style};
+use crate::yaml::{Kind, Node, YamlStyle};
 
 /// Keys that dbt reads beside the arguments of a test.
 const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
@@ -43,7 +43,7 @@ pub(super) enum Language {
     Dbt,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Keys for dbt that contradict each other.
     pub(super) fn check_dbt_keys(&self, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
@@ -130,7 +130,7 @@ impl Run<'_> {
     }
 
     /// What stands beside the formula that a column has last, by the column's name in small letters.
-    fn beside_formulas(&self) -> FxHashMap<String, (Text<'_>, DefinitionKeys<'_>)> {
+    fn beside_formulas(&self) -> FxHashMap<String, (SpannedText<'_>, DefinitionKeys<'_>)> {
         let mut found = FxHashMap::default();
         for step in &self.spec.steps {
             for definitions in &step.definitions {
@@ -165,7 +165,7 @@ impl Run<'_> {
         }
         let of_model_columns =
             |test: &'static str| of_model.iter().filter_map(move |value| Some((test, column_named(value, test)?)));
-        let known = Known {
+        let known = KnownColumn {
             dialect,
             said,
             beside: self.beside_formulas(),
@@ -179,7 +179,7 @@ impl Run<'_> {
         };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
-        let written = |tests: Vec<Value>| -> Vec<Value> {
+        let written = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
             if self.compiler.specs.flat_tests() { tests.into_iter().map(flat).collect() } else { tests }
         };
         let columns = columns.into_iter().map(|c| ColumnDoc { data_tests: written(c.data_tests), ..c }).collect();
@@ -202,10 +202,10 @@ impl Run<'_> {
 }
 
 /// What is said of columns, by their names in small letters, and the tests of the model, which may name columns.
-struct Known<'k> {
+struct KnownColumn<'k> {
     dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
-    beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
+    beside: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
     /// Tests of the model that are of one column, with that column.
     of_model: FxHashSet<(&'static str, String)>,
     proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
@@ -217,7 +217,7 @@ struct Known<'k> {
     flat: bool,
 }
 
-fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
+fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
     let said = known.said.get(&name).copied();
     let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();
@@ -236,10 +236,10 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
     let mut data_tests = Vec::new();
     let never_null = known.never_null.contains(column.name());
     if (never_null || key && !column.is_nullable()) && !written("not_null") {
-        data_tests.push(Value::text("not_null"));
+        data_tests.push(YamlOutput::text("not_null"));
     }
     if key && known.unique_column && !written("unique") {
-        data_tests.push(Value::text("unique"));
+        data_tests.push(YamlOutput::text("unique"));
     }
     data_tests.extend(own);
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
@@ -255,13 +255,13 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
     let mut config = Vec::new();
     let mut tags = said.and_then(|s| s.tags).map(|tags| list(tags, Language::Text)).unwrap_or_default();
     let inherited = column.tags().iter().filter(|tag| !tags.iter().any(|said| said.as_text() == Some(tag)));
-    let inherited: Vec<Value> = inherited.map(Value::text).collect();
+    let inherited: Vec<YamlOutput> = inherited.map(YamlOutput::text).collect();
     tags.extend(inherited);
     if !tags.is_empty() {
-        config.push(("tags".to_owned(), Value::List(tags)));
+        config.push(("tags".to_owned(), YamlOutput::List(tags)));
     }
     if !meta.is_empty() {
-        config.push(("meta".to_owned(), Value::Map(meta)));
+        config.push(("meta".to_owned(), YamlOutput::Map(meta)));
     }
     let quoted = known.dialect.quotes(column.name(), !column.is_quoted());
     // dbt puts the name in quotes as it stands here.
@@ -275,7 +275,7 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
         description: column.about().unwrap_or_default().to_owned(),
         data_type: match said.and_then(|s| s.data_type) {
             Some(node) => Some(value(node, Language::Dbt)),
-            None => known.enforced.then(|| data_type(known.dialect, column)).flatten().map(Value::text),
+            None => known.enforced.then(|| data_type(known.dialect, column)).flatten().map(YamlOutput::text),
         },
         constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
         config,
@@ -286,15 +286,15 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
 }
 
 /// The column, in small letters, that a test of the model is of, where it is this test.
-fn column_named(test: &Value, name: &str) -> Option<String> {
+fn column_named(test: &YamlOutput, name: &str) -> Option<String> {
     Some(test.get(name)?.get("arguments")?.get("column_name")?.as_text()?.to_lowercase())
 }
 
 /// Whether a test is this one, of all rows, and fails.
-pub(super) fn holds_always(test: &Value, name: &str) -> bool {
+pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
     let config = test.get(name).and_then(|said| said.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
-    let warns = says("severity").and_then(Value::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
+    let warns = says("severity").and_then(YamlOutput::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
     let is_it = test.as_text() == Some(name) || test.get(name).is_some();
     is_it && !warns && ["where", "enabled", "error_if"].into_iter().all(|key| says(key).is_none())
 }
@@ -334,28 +334,28 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
 }
 
 /// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
-fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
+fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
     let mut versions = list(node, Language::Dbt);
     for version in &mut versions {
-        let is_latest = version.get("v").and_then(Value::as_text) == latest;
-        if let (Value::Map(pairs), true) = (version, is_latest)
+        let is_latest = version.get("v").and_then(YamlOutput::as_text) == latest;
+        if let (YamlOutput::Map(pairs), true) = (version, is_latest)
             && !pairs.iter().any(|(key, _)| key == "defined_in")
         {
-            pairs.push(("defined_in".to_owned(), Value::text(model)));
+            pairs.push(("defined_in".to_owned(), YamlOutput::text(model)));
         }
     }
     versions
 }
 
 /// Data tests in the form that dbt reads from 1.10 on: arguments and configuration each below a key of their own.
-pub(super) fn tests(node: Option<&Node>) -> Vec<Value> {
+pub(super) fn tests(node: Option<&Node>) -> Vec<YamlOutput> {
     let items = node.and_then(Node::items).unwrap_or_default();
     items.iter().map(data_test).collect()
 }
 
-fn data_test(node: &Node) -> Value {
+fn data_test(node: &Node) -> YamlOutput {
     let Some([(name, said)]) = node.pairs() else { return value(node, Language::Dbt) };
     let Some(name) = name.text() else { return value(node, Language::Dbt) };
     let mut arguments = Vec::new();
@@ -363,8 +363,8 @@ fn data_test(node: &Node) -> Value {
     let mut rest = Vec::new();
     for (key, said) in pairs(Some(said), Language::Dbt) {
         match (key.as_str(), said) {
-            ("arguments", Value::Map(inner)) => arguments.extend(inner),
-            ("config", Value::Map(inner)) => config.extend(inner),
+            ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
+            ("config", YamlOutput::Map(inner)) => config.extend(inner),
             (name, said) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, said)),
             (name, said) if OF_A_TEST.contains(&name) => rest.push((key, said)),
             (_, said) => arguments.push((key, said)),
@@ -372,37 +372,43 @@ fn data_test(node: &Node) -> Value {
     }
     for (key, inner) in [("arguments", arguments), ("config", config)] {
         if !inner.is_empty() {
-            rest.push((key.to_owned(), Value::Map(inner)));
+            rest.push((key.to_owned(), YamlOutput::Map(inner)));
         }
     }
-    if rest.is_empty() { Value::text(name) } else { Value::Map(vec![(name.to_owned(), Value::Map(rest))]) }
+    if rest.is_empty() {
+        YamlOutput::text(name)
+    } else {
+        YamlOutput::Map(vec![(name.to_owned(), YamlOutput::Map(rest))])
+    }
 }
 
-pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Value)> {
+pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, YamlOutput)> {
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
     pairs.iter().map(|(key, said)| (key_text(key), value(said, language))).collect()
 }
 
 /// A data test with its arguments beside its configuration, as dbt takes them before 1.10.5.
-fn flat(test: Value) -> Value {
-    let of_test = |said: Value| match said {
-        Value::Map(pairs) => {
+fn flat(test: YamlOutput) -> YamlOutput {
+    let of_test = |said: YamlOutput| match said {
+        YamlOutput::Map(pairs) => {
             let pairs = pairs.into_iter().flat_map(|(key, said)| match said {
-                Value::Map(inner) if key == "arguments" => inner,
+                YamlOutput::Map(inner) if key == "arguments" => inner,
                 said => vec![(key, said)],
             });
-            Value::Map(pairs.collect())
+            YamlOutput::Map(pairs.collect())
         }
         other => other,
     };
     match test {
-        Value::Map(pairs) => Value::Map(pairs.into_iter().map(|(name, said)| (name, of_test(said))).collect()),
+        YamlOutput::Map(pairs) => {
+            YamlOutput::Map(pairs.into_iter().map(|(name, said)| (name, of_test(said))).collect())
+        }
         other => other,
     }
 }
 
 /// A list, or the one item that stands in its place.
-pub(super) fn list(node: &Node, language: Language) -> Vec<Value> {
+pub(super) fn list(node: &Node, language: Language) -> Vec<YamlOutput> {
     match node.items() {
         Some(items) => items.iter().map(|item| value(item, language)).collect(),
         None => vec![value(node, language)],
@@ -417,21 +423,21 @@ fn key_text(key: &Node) -> String {
 }
 
 /// A node as it is written into the properties file. The depth of a file is bounded when it is read.
-pub(super) fn value(node: &Node, language: Language) -> Value {
+pub(super) fn value(node: &Node, language: Language) -> YamlOutput {
     match &node.kind {
-        Kind::Sequence(items) => Value::List(items.iter().map(|item| value(item, language)).collect()),
-        Kind::Mapping(pairs) => Value::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect()),
+        Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| value(item, language)).collect()),
+        Kind::Mapping(pairs) => YamlOutput::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect()),
         Kind::Scalar { value: text, style } => {
             let is_jinja = text.contains(['{', '}']);
             let in_one_line = !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
-            if *style == Style::Plain && text.is_empty() {
-                Value::Bare("null".to_owned())
-            } else if *style == Style::Plain && in_one_line && !is_jinja {
-                Value::Bare(text.clone())
+            if *style == YamlStyle::Plain && text.is_empty() {
+                YamlOutput::Bare("null".to_owned())
+            } else if *style == YamlStyle::Plain && in_one_line && !is_jinja {
+                YamlOutput::Bare(text.clone())
             } else {
                 match language {
-                    Language::Text => Value::Text(text.clone()),
-                    Language::Dbt => Value::Dbt(text.clone()),
+                    Language::Text => YamlOutput::Text(text.clone()),
+                    Language::Dbt => YamlOutput::Dbt(text.clone()),
                 }
             }
         }

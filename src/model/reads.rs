@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::load::{Keep, Step};
 use crate::dbt::From;
 use crate::ir::Program;
@@ -25,7 +25,7 @@ impl NamesUsed {
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Notes the names that a step uses.
     pub(super) fn note_names(&mut self, step: &Step<'_>, input: &StepInput<'_>, program: &Program) {
         let used = &mut self.names_used;

@@ -1,12 +1,12 @@
 //! Where a spec's rows come from: a table, a `ref` or a `source`.
 
 use super::checks::is_plain_name;
-use super::load::{Loader, Text};
+use super::load::{Loader, SpannedText};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 
 impl Loader<'_, '_> {
-    pub(super) fn from(&mut self, key: &str, text: Text<'_>) -> Option<From> {
+    pub(super) fn from(&mut self, key: &str, text: SpannedText<'_>) -> Option<From> {
         let trimmed = text.text.trim();
         if trimmed.starts_with("{{") && trimmed.ends_with("}}") {
             self.jinja(key, text.node, trimmed);

@@ -6,10 +6,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::additivity::{Additivity, ColumnFormula, Lost};
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::config::said_text;
 use super::properties::{holds_always, tests};
-use crate::dbt::{ModelDoc, Value, is_long};
+use crate::dbt::{ModelDoc, YamlOutput, is_long};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
 use crate::yaml::Node;
@@ -87,7 +87,7 @@ impl SemanticModel {
 }
 
 /// A metric, by the column that it is of.
-struct Metric {
+struct ModelMetric {
     name: String,
     column: String,
     description: Option<String>,
@@ -138,7 +138,7 @@ fn other_name(name: &str) -> Option<String> {
     })
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The form that is asked for and that dbt reads.
     fn semantic_form(&self) -> SemanticModels {
         let options = &self.compiler.specs;
@@ -251,7 +251,7 @@ impl Run<'_> {
         for column in &self.spec.columns {
             for test in tests(column.data_tests).iter().filter(|test| holds_always(test, TEST)) {
                 let arguments = test.get(TEST).and_then(|test| test.get("arguments"));
-                let field = arguments.and_then(|arguments| arguments.get("field")).and_then(Value::as_text);
+                let field = arguments.and_then(|arguments| arguments.get("field")).and_then(YamlOutput::as_text);
                 if let Some(field) = field.filter(|field| other_name(field).is_none()) {
                     found.insert(column.name.text.to_lowercase(), field.to_owned());
                 }
@@ -285,7 +285,7 @@ fn metrics(
     totals: Vec<(&Column, &Additivity)>,
     has_time: bool,
     left_out: &mut Vec<(String, String)>,
-) -> Vec<Metric> {
+) -> Vec<ModelMetric> {
     if !has_time {
         let reason = "the model has no date to take it together by";
         left_out.extend(totals.iter().map(|(column, _)| (column.name().to_owned(), reason.to_owned())));
@@ -317,7 +317,7 @@ fn metrics(
         let name = column.name();
         if known.contains(&name.to_lowercase()) {
             let description = column.about().filter(|about| !is_long(about)).map(str::to_owned);
-            metrics.push(Metric {
+            metrics.push(ModelMetric {
                 name: metric_name(model, name),
                 column: name.to_owned(),
                 description,
@@ -349,15 +349,15 @@ struct Semantics<'s> {
     /// The dimension by which metrics are taken together.
     time: Option<String>,
     primary: Option<String>,
-    metrics: Vec<Metric>,
+    metrics: Vec<ModelMetric>,
     /// The names of metrics, by their columns in small letters.
     by_column: FxHashMap<String, String>,
     /// The columns of the model.
     columns: FxHashSet<String>,
 }
 
-fn pair(key: &str, text: impl Into<String>) -> (String, Value) {
-    (key.to_owned(), Value::text(text))
+fn pair(key: &str, text: impl Into<String>) -> (String, YamlOutput) {
+    (key.to_owned(), YamlOutput::text(text))
 }
 
 fn aggregate(of: &Additivity) -> Option<&'static str> {
@@ -381,16 +381,16 @@ impl Semantics<'_> {
     }
 
     /// The metrics that a formula reads, by the names that it has for them.
-    fn inputs(&self, columns: &[String]) -> Value {
+    fn inputs(&self, columns: &[String]) -> YamlOutput {
         let input = |column: &String| {
             let (name, alias) = (self.name_of(column), self.name_in_formula(column));
             let alias = (name != alias).then(|| pair("alias", alias));
-            Value::Map(std::iter::once(pair("name", name)).chain(alias).collect())
+            YamlOutput::Map(std::iter::once(pair("name", name)).chain(alias).collect())
         };
-        Value::List(columns.iter().map(input).collect())
+        YamlOutput::List(columns.iter().map(input).collect())
     }
 
-    fn formula(&self, formula: &ColumnFormula) -> (String, Value) {
+    fn formula(&self, formula: &ColumnFormula) -> (String, YamlOutput) {
         pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
     }
 
@@ -400,23 +400,26 @@ impl Semantics<'_> {
         for column in &mut doc.columns {
             column.semantic = match by_name.get(column.name.as_str()) {
                 Some((_, Element::Time { unit })) => {
-                    vec![pair("granularity", *unit), ("dimension".to_owned(), Value::Map(vec![pair("type", "time")]))]
+                    vec![
+                        pair("granularity", *unit),
+                        ("dimension".to_owned(), YamlOutput::Map(vec![pair("type", "time")])),
+                    ]
                 }
                 Some((_, Element::Categorical)) => {
-                    vec![("dimension".to_owned(), Value::Map(vec![pair("type", "categorical")]))]
+                    vec![("dimension".to_owned(), YamlOutput::Map(vec![pair("type", "categorical")]))]
                 }
                 Some((of, Element::Entity { kind, name })) => {
                     let mut entity = vec![pair("type", *kind)];
                     entity.extend((name != of.name()).then(|| pair("name", name)));
-                    vec![("entity".to_owned(), Value::Map(entity))]
+                    vec![("entity".to_owned(), YamlOutput::Map(entity))]
                 }
                 None => Vec::new(),
             };
         }
-        doc.semantic.push(("semantic_model".to_owned(), Value::Bare("true".to_owned())));
+        doc.semantic.push(("semantic_model".to_owned(), YamlOutput::Bare("true".to_owned())));
         doc.semantic.extend(self.time.iter().map(|time| pair("agg_time_dimension", time)));
         doc.semantic.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
-        let metric = |metric: &Metric| {
+        let metric = |metric: &ModelMetric| {
             let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
             out.extend(metric.description.iter().map(|text| pair("description", text)));
             match &metric.of {
@@ -436,21 +439,23 @@ impl Semantics<'_> {
                     out.push(pair("expr", &metric.column));
                 }
             }
-            Value::Map(out)
+            YamlOutput::Map(out)
         };
-        let metrics: Vec<Value> = self.metrics.iter().map(metric).collect();
+        let metrics: Vec<YamlOutput> = self.metrics.iter().map(metric).collect();
         if !metrics.is_empty() {
-            doc.semantic.push(("metrics".to_owned(), Value::List(metrics)));
+            doc.semantic.push(("metrics".to_owned(), YamlOutput::List(metrics)));
         }
     }
 
     /// As lists beside the model.
     fn beside(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![pair("name", model)];
-        out.extend(own_ref.map(|call| ("model".to_owned(), Value::Dbt(call))));
+        out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
         out.extend(doc.description.iter().filter(|text| !is_long(text)).map(|text| pair("description", text)));
         out.extend(
-            self.time.iter().map(|time| ("defaults".to_owned(), Value::Map(vec![pair("agg_time_dimension", time)]))),
+            self.time
+                .iter()
+                .map(|time| ("defaults".to_owned(), YamlOutput::Map(vec![pair("agg_time_dimension", time)]))),
         );
         out.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
         let mut entities = Vec::new();
@@ -460,30 +465,30 @@ impl Semantics<'_> {
                 Element::Entity { kind, name } => {
                     let mut entity = vec![pair("name", name), pair("type", *kind)];
                     entity.extend((name != column.name()).then(|| pair("expr", column.name())));
-                    entities.push(Value::Map(entity));
+                    entities.push(YamlOutput::Map(entity));
                 }
-                Element::Time { unit } => dimensions.push(Value::Map(vec![
+                Element::Time { unit } => dimensions.push(YamlOutput::Map(vec![
                     pair("name", column.name()),
                     pair("type", "time"),
-                    ("type_params".to_owned(), Value::Map(vec![pair("time_granularity", *unit)])),
+                    ("type_params".to_owned(), YamlOutput::Map(vec![pair("time_granularity", *unit)])),
                 ])),
                 Element::Categorical => {
-                    dimensions.push(Value::Map(vec![pair("name", column.name()), pair("type", "categorical")]));
+                    dimensions.push(YamlOutput::Map(vec![pair("name", column.name()), pair("type", "categorical")]));
                 }
             }
         }
-        let measure = |metric: &Metric| {
+        let measure = |metric: &ModelMetric| {
             let agg = aggregate(&metric.of)?;
             let mut measure = vec![pair("name", &metric.name), pair("agg", agg)];
             measure.extend((metric.name != metric.column).then(|| pair("expr", &metric.column)));
-            Some(Value::Map(measure))
+            Some(YamlOutput::Map(measure))
         };
-        let measures: Vec<Value> = self.metrics.iter().filter_map(measure).collect();
+        let measures: Vec<YamlOutput> = self.metrics.iter().filter_map(measure).collect();
         for (key, items) in [("entities", entities), ("dimensions", dimensions), ("measures", measures)] {
-            out.extend((!items.is_empty()).then(|| (key.to_owned(), Value::List(items))));
+            out.extend((!items.is_empty()).then(|| (key.to_owned(), YamlOutput::List(items))));
         }
-        doc.beside.push(("semantic_models".to_owned(), vec![Value::Map(out)]));
-        let metric = |metric: &Metric| {
+        doc.beside.push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
+        let metric = |metric: &ModelMetric| {
             let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
             out.extend(metric.description.iter().map(|text| pair("description", text)));
             let (kind, params) = match &metric.of {
@@ -496,8 +501,8 @@ impl Semantics<'_> {
                 }
                 _ => ("simple", vec![pair("measure", &metric.name)]),
             };
-            out.extend([pair("type", kind), ("type_params".to_owned(), Value::Map(params))]);
-            Value::Map(out)
+            out.extend([pair("type", kind), ("type_params".to_owned(), YamlOutput::Map(params))]);
+            YamlOutput::Map(out)
         };
         doc.beside.push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));
     }

@@ -6,7 +6,7 @@ use super::load::{Spec, Step};
 use crate::dbt::{self, From};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
-use crate::sql::{self, Input, Query, Source, Tree};
+use crate::sql::{self, Input, Query, SelectSource, SqlTree};
 
 /// A relation that the spec reads.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct ReadSource {
 
 /// All of them, the one of `from` first.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+pub(super) struct SpecSources {
     pub all: Vec<ReadSource>,
     /// Their places, by what dbt would read.
     places: FxHashMap<String, usize>,
@@ -34,7 +34,7 @@ pub(super) struct Sources {
 
 /// What a join's `to` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum SourceTarget {
     /// An earlier step.
     Step(usize),
     /// One of the sources.
@@ -43,7 +43,7 @@ pub(super) enum Target {
     Later,
 }
 
-impl Sources {
+impl SpecSources {
     /// The sources of a spec, whose names are taken from then on.
     pub fn of(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
         let mut sources = Self::default();
@@ -64,11 +64,11 @@ impl Sources {
     }
 
     /// What another relation that the step at this place reads is.
-    pub fn target(&self, spec: &Spec<'_>, step: usize, from: &From) -> Target {
+    pub fn target(&self, spec: &Spec<'_>, step: usize, from: &From) -> SourceTarget {
         match step_of(spec, step, from) {
-            Some(of) if of < step => Target::Step(of),
-            Some(_) => Target::Later,
-            None => Target::Source(self.place(from).unwrap_or_default()),
+            Some(of) if of < step => SourceTarget::Step(of),
+            Some(_) => SourceTarget::Later,
+            None => SourceTarget::Source(self.place(from).unwrap_or_default()),
         }
     }
 
@@ -92,13 +92,13 @@ impl Sources {
     }
 }
 
-impl Sources {
+impl SpecSources {
     /// A query as dbt is to read it: each source that it reads is imported once.
-    pub fn dbt_sql(&self, tree: &Tree, query: &Query, protect: impl Fn(&str) -> String) -> String {
+    pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, protect: impl Fn(&str) -> String) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
-            read.any(|source| matches!(source, Source::Input(of) if *of as usize == place))
+            read.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == place))
         };
         let read: Vec<bool> = (0..self.all.len()).map(is_read).collect();
         let all = || self.all.iter().zip(&read);

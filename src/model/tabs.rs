@@ -1,17 +1,17 @@
 //! The tabs of a worksheet: other models, in which its lookups find rows.
 
-use super::compile::Run;
+use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};
-use super::sources::Target;
+use super::sources::SourceTarget;
 use crate::Type;
 use crate::check::{Tab, no_column};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
 use crate::schema::{Column, Relation};
-use crate::sql::Source;
+use crate::sql::SelectSource;
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The tabs of the step at this place. What is wrong with them is reported.
     pub(super) fn tabs(&self, step: &Step<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
         let Some(keys) = &step.sheet else { return Vec::new() };
@@ -21,14 +21,14 @@ impl Run<'_> {
     fn tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
         let (relation, key, source, own) = match self.sources.target(self.spec, place, &keys.model) {
-            Target::Step(of) => {
+            SourceTarget::Step(of) => {
                 let facts = self.facts.get(of);
                 let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
                 let written = self.compiler.options.dialect.name_text(own, true);
                 let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
-                (facts.and_then(|f| f.relation.clone()), key, Source::Name(written), own)
+                (facts.and_then(|f| f.relation.clone()), key, SelectSource::Name(written), own)
             }
-            Target::Source(of) => {
+            SourceTarget::Source(of) => {
                 let known = self.known(&keys.model);
                 if self.is_missing(&keys.model) {
                     let span = keys.model_text.node.span;
@@ -36,15 +36,15 @@ impl Run<'_> {
                 }
                 let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
                 let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
-                (known.cloned(), key, Source::Input(of as u32), own)
+                (known.cloned(), key, SelectSource::Input(of as u32), own)
             }
-            Target::Later => {
+            SourceTarget::Later => {
                 let message = format!("step `{model}` is not computed yet where it is a tab");
                 diagnostics.push(
                     Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)
                         .with_help("move it before this step; a step reads what stands before it"),
                 );
-                (None, Vec::new(), Source::Name(String::new()), "")
+                (None, Vec::new(), SelectSource::Name(String::new()), "")
             }
         };
         let columns = match (&keys.columns, &relation) {

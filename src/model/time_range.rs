@@ -3,17 +3,17 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cardinality::Conditions;
-use super::compile::Run;
-use super::formulas::Formulas;
+use super::compile::SpecCompilation;
+use super::formulas::StepFormulas;
 use super::load::{Keep, Step};
-use super::sources::Target;
+use super::sources::SourceTarget;
 use crate::Level;
-use crate::check::{Role, moved_key};
-use crate::ir::{Ir, IrId, Over, Program, Unit};
+use crate::check::{DefinitionRole, moved_key};
+use crate::ir::{CalendarUnit, Ir, IrId, Over, Program};
 use crate::plan::{StepInput, StepOutput, StepPlan, cut_time, key_name, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{JoinKind, Source};
+use crate::sql::{JoinKind, SelectSource};
 
 /// A length of time, as far as the calendar lets it be one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct Length {
 }
 
 impl Length {
-    pub fn of(unit: Unit, count: i64) -> Self {
+    pub fn of(unit: CalendarUnit, count: i64) -> Self {
         let (length, months) = unit.length();
         let length = length.saturating_mul(count);
         match (months, unit.is_of_clock()) {
@@ -54,7 +54,7 @@ impl Length {
 
 /// What a time is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Base {
+pub(super) enum TimeOrigin {
     /// A column of what the step reads: the place of its relation, its name in small letters.
     Column(usize, String),
     /// Another value of the rows that are read, by what tells it from others.
@@ -64,13 +64,13 @@ pub(super) enum Base {
 /// A column or a key that is a time.
 #[derive(Clone, Debug)]
 pub(super) struct TimeKey {
-    pub base: Base,
-    pub unit: Option<Unit>,
+    pub base: TimeOrigin,
+    pub unit: Option<CalendarUnit>,
 }
 
 /// A column that a step gives.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
+pub(super) struct TimeValue {
     pub key: TimeKey,
     /// It has a value for each row that is read, or for each group.
     pub of_rows: bool,
@@ -79,7 +79,7 @@ pub(super) struct Made {
 
 /// A value that looks at other rows than its own, or its group's.
 #[derive(Clone, Debug)]
-pub(super) enum Look {
+pub(super) enum TimeReach {
     /// All rows that are alike in these.
     Window { span: Span, parted_by: Vec<TimeKey> },
     /// Rows so much earlier and later by this key.
@@ -96,15 +96,15 @@ pub(super) enum Look {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
     /// By the names of the columns in small letters.
-    pub made: FxHashMap<String, Made>,
-    pub looks: Vec<Look>,
+    pub made: FxHashMap<String, TimeValue>,
+    pub looks: Vec<TimeReach>,
     /// Its columns, in small letters, that no other row changes: what the rows that are read say of themselves.
     pub settled: FxHashSet<String>,
     /// It passes on columns that no schema says.
     pub open: bool,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The times of a step, for an incremental model.
     pub(super) fn step_times(
         &self,
@@ -112,7 +112,7 @@ impl Run<'_> {
         place: usize,
         (plan, input): (&StepPlan<'_>, &StepInput<'_>),
         output: &StepOutput,
-        formulas: &Formulas,
+        formulas: &StepFormulas,
     ) -> StepTimes {
         let in_file = |span| formulas.in_file(span);
         let times = Times { plan, input, text: &formulas.text, in_file: &in_file };
@@ -121,7 +121,7 @@ impl Run<'_> {
         self.note_settled(step, place, &times, output, &mut found);
         self.joined_steps(step, place, &times, &mut found.looks);
         if step.limit.is_some() {
-            found.looks.push(Look::Unbounded { span: step.limit_span, why: "`limit` chooses among all rows" });
+            found.looks.push(TimeReach::Unbounded { span: step.limit_span, why: "`limit` chooses among all rows" });
         }
         found
     }
@@ -139,8 +139,8 @@ impl Run<'_> {
             |at: usize, name: &str| self.times.get(at).is_none_or(|step| step.open || step.settled.contains(name));
         let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
             Some(join) => match self.sources.target(self.spec, place, &join.to) {
-                Target::Step(of) => of_step(of, &name),
-                Target::Source(_) | Target::Later => true,
+                SourceTarget::Step(of) => of_step(of, &name),
+                SourceTarget::Source(_) | SourceTarget::Later => true,
             },
             None => place.checked_sub(1).is_none_or(|before| of_step(before, &name)),
         };
@@ -153,13 +153,15 @@ impl Run<'_> {
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
             let role = times.plan.roles.get(index);
             let condition = match role {
-                Some(Role::Where | Role::Having) => true,
-                Some(Role::On(join)) => step.joins.get(*join as usize).is_some_and(|join| join.kind == JoinKind::Inner),
+                Some(DefinitionRole::Where | DefinitionRole::Having) => true,
+                Some(DefinitionRole::On(join)) => {
+                    step.joins.get(*join as usize).is_some_and(|join| join.kind == JoinKind::Inner)
+                }
                 _ => false,
             };
             let settled = is_settled(definition.root);
             if condition && !settled {
-                found.looks.push(Look::Filter { span: (times.in_file)(definition.span) });
+                found.looks.push(TimeReach::Filter { span: (times.in_file)(definition.span) });
             }
             if let Some(name) = times.name_given(index) {
                 found.settled.extend(settled.then(|| name.clone()));
@@ -169,8 +171,8 @@ impl Run<'_> {
         for column in output.relation.columns() {
             let name = column.name().to_lowercase();
             let kept = found.made.get(&name).is_some_and(|made| match &made.key.base {
-                Base::Column(at, name) => of_column((*at, name.clone())),
-                Base::Value(_) => false,
+                TimeOrigin::Column(at, name) => of_column((*at, name.clone())),
+                TimeOrigin::Value(_) => false,
             });
             if kept && !defined.contains(&name) {
                 found.settled.insert(name);
@@ -178,12 +180,12 @@ impl Run<'_> {
         }
     }
 
-    fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<Look>) {
+    fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<TimeReach>) {
         let conditions = Conditions::of(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
-            if let Target::Step(of) = self.sources.target(self.spec, place, &join.to) {
+            if let SourceTarget::Step(of) = self.sources.target(self.spec, place, &join.to) {
                 let equal = conditions.at(index).map(|root| times.equal(root, index + 1)).unwrap_or_default();
-                looks.push(Look::Joined { span: join.to_text.node.span, step: of, equal });
+                looks.push(TimeReach::Joined { span: join.to_text.node.span, step: of, equal });
             }
         }
     }
@@ -207,10 +209,10 @@ impl Times<'_> {
         TimeKey { base: self.base(of), unit }
     }
 
-    fn base(&self, of: IrId) -> Base {
+    fn base(&self, of: IrId) -> TimeOrigin {
         let program = self.program();
         if let Some((place, name)) = self.column(of) {
-            return Base::Column(place, name);
+            return TimeOrigin::Column(place, name);
         }
         // What is made of one column, and of nothing else that differs, is told by how.
         let (mut id, mut told) = (of, String::new());
@@ -227,8 +229,8 @@ impl Times<'_> {
             id = program.behind_names(*first);
         }
         match self.column(id) {
-            Some(column) => Base::Value(format!("{told} of {column:?}")),
-            None => Base::Value(format!("{of:?}")),
+            Some(column) => TimeOrigin::Value(format!("{told} of {column:?}")),
+            None => TimeOrigin::Value(format!("{of:?}")),
         }
     }
 
@@ -265,12 +267,12 @@ impl Times<'_> {
         let program = self.program();
         let definition = program.definitions.get(index)?;
         let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
-            (Role::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
+            (DefinitionRole::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
             // A key that is a definition is given as that.
-            (Role::GroupBy, Ir::Definition(_)) => return None,
+            (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
             // A timeframe is called by how it is written.
-            (Role::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
-            (Role::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
+            (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
+            (DefinitionRole::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
                 definition.name.as_deref()?.to_lowercase()
             }
             _ => return None,
@@ -278,7 +280,7 @@ impl Times<'_> {
         Some(name)
     }
 
-    fn made(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, Made> {
+    fn made(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
         let program = self.program();
         let mut made = FxHashMap::default();
         // What is kept is a column as it was; what is computed may take its name.
@@ -288,8 +290,8 @@ impl Times<'_> {
         };
         let kept = |column: &Column| {
             let name = column.name().to_lowercase();
-            let key = TimeKey { base: Base::Column(place_of(&name)?, name.clone()), unit: None };
-            Some((name, Made { key, of_rows: true, span: step.keep_span }))
+            let key = TimeKey { base: TimeOrigin::Column(place_of(&name)?, name.clone()), unit: None };
+            Some((name, TimeValue { key, of_rows: true, span: step.keep_span }))
         };
         if !matches!(step.keep, Keep::Nothing) {
             made.extend(output.relation.columns().iter().filter_map(kept));
@@ -297,7 +299,7 @@ impl Times<'_> {
                 for name in names {
                     let Some((relation, column)) = name.text.split_once('.') else { continue };
                     if let (Some(place), Some(made)) = (joined.place(relation), made.get_mut(&column.to_lowercase())) {
-                        made.key.base = Base::Column(place, column.to_lowercase());
+                        made.key.base = TimeOrigin::Column(place, column.to_lowercase());
                     }
                 }
             }
@@ -307,18 +309,22 @@ impl Times<'_> {
             let meta = program.meta(definition.root);
             let of_rows = meta.level <= Level::Row && !meta.volatile;
             let span = (self.in_file)(definition.span);
-            made.insert(name, Made { key: self.key(definition.root), of_rows, span });
+            made.insert(name, TimeValue { key: self.key(definition.root), of_rows, span });
         }
         made
     }
 
-    fn looks(&self, step: &Step<'_>) -> Vec<Look> {
+    fn looks(&self, step: &Step<'_>) -> Vec<TimeReach> {
         let (program, plan) = (self.program(), self.plan);
-        let with_role = |role: Role| -> Vec<IrId> {
+        let with_role = |role: DefinitionRole| -> Vec<IrId> {
             let definitions = program.definitions.iter().zip(&plan.roles);
             definitions.filter(|(d, own)| **own == role && !d.failed).map(|(d, _)| d.root).collect()
         };
-        let (order, groups, said) = (with_role(Role::OrderBy), with_role(Role::GroupBy), with_role(Role::PartitionBy));
+        let (order, groups, said) = (
+            with_role(DefinitionRole::OrderBy),
+            with_role(DefinitionRole::GroupBy),
+            with_role(DefinitionRole::PartitionBy),
+        );
         let same = |one: IrId, other: IrId| {
             program.behind_names(one) == program.behind_names(other) || self.is_same(one, other)
         };
@@ -351,25 +357,25 @@ impl Times<'_> {
                                 _ => parted_by,
                             };
                             let keys = keys.iter().chain(parted_by).map(|key| self.key(*key)).collect();
-                            looks.push(Look::Window { span, parted_by: keys });
+                            looks.push(TimeReach::Window { span, parted_by: keys });
                         }
                     },
                     Ir::Find { find, .. } => {
                         let tab = program.finds.get(find as usize).and_then(|find| find.tab);
                         let tab = tab.map(|tab| program.column_of_sheet(tab, 0).0);
                         let why = match tab.and_then(|tab| self.input.tabs.get(tab as usize)).map(|tab| &tab.source) {
-                            Some(Source::Input(_)) => continue,
-                            Some(Source::Name(_)) => "it looks among the rows of an earlier step",
+                            Some(SelectSource::Input(_)) => continue,
+                            Some(SelectSource::Name(_)) => "it looks among the rows of an earlier step",
                             None => "it looks among all rows of the sheet",
                         };
-                        looks.push(Look::Unbounded { span, why });
+                        looks.push(TimeReach::Unbounded { span, why });
                     }
                     _ => {}
                 }
                 self.note_length(id, &mut lengths);
                 if let (Ir::Lookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
                     let key = moved_key(program, order.iter().copied()).map(|key| self.key(key));
-                    looks.push(Look::Period { span, key, back: *back, forth: *forth });
+                    looks.push(TimeReach::Period { span, key, back: *back, forth: *forth });
                 }
             }
         }
@@ -420,7 +426,7 @@ impl Times<'_> {
                 Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
                     let [a, b] = program.args(args) else { continue };
                     for (own, there) in [(*a, *b), (*b, *a)] {
-                        if let (Base::Column(at, name), true) = (self.base(there), place > 0)
+                        if let (TimeOrigin::Column(at, name), true) = (self.base(there), place > 0)
                             && at == place
                         {
                             found.push((self.key(own), name));

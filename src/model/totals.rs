@@ -1,12 +1,12 @@
 //! Totals of a worksheet: the measure computed again, of the rows that the step before groups, by fewer keys.
 
-use super::column_sql::Written;
-use super::compile::Run;
-use super::formulas::Formulas;
-use super::load::{Keep, Step, Text};
+use super::column_sql::ColumnSql;
+use super::compile::SpecCompilation;
+use super::formulas::StepFormulas;
+use super::load::{Keep, SpannedText, Step};
 use super::worksheet::pivot_keys;
 use crate::Type;
-use crate::check::{Total, TotalKind, TotalUse, totals_in};
+use crate::check::{SheetTotal, SheetTotalKind, TotalUse, totals_in};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
@@ -15,7 +15,7 @@ use crate::plan::{StepInput, key_name};
 use crate::schema::{Column, Relation};
 use crate::scratch::Memory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, Source};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
 /// What a step was computed from, for computing it again.
 #[derive(Clone, Debug, Default)]
@@ -31,17 +31,17 @@ pub(super) struct ReadBefore {
 pub(super) struct WithTotals {
     pub name: String,
     pub relation: Option<Relation>,
-    pub totals: Vec<Total>,
+    pub totals: Vec<SheetTotal>,
 }
 
 /// What the totals of one kind add to the sheet.
-struct Added {
+struct TotalColumns {
     join: Join,
     items: Vec<Item>,
-    columns: Vec<(Total, Column)>,
+    columns: Vec<(SheetTotal, Column)>,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The input of a worksheet with the totals that it names; what stands in the way is reported.
     pub(super) fn with_totals(
         &mut self,
@@ -67,11 +67,11 @@ impl Run<'_> {
             return None;
         }
         let dialect = self.compiler.options.dialect;
-        let mut totals: Vec<Total> = Vec::new();
+        let mut totals: Vec<SheetTotal> = Vec::new();
         let mut relation = input.relation.cloned();
         let mut joins: Vec<Join> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
-        for kind in TotalKind::ALL {
+        for kind in SheetTotalKind::ALL {
             let mut measures: Vec<String> = Vec::new();
             for total in used.iter().filter(|total| total.kind == Some(kind)) {
                 if !measures.iter().any(|m| m.eq_ignore_ascii_case(&total.measure)) {
@@ -102,7 +102,7 @@ impl Run<'_> {
             star: true,
             star_of: Some(sheet.clone()),
             items,
-            from: Some(Source::Name(sheet)),
+            from: Some(SelectSource::Name(sheet)),
             joins,
             ..Select::default()
         };
@@ -117,17 +117,17 @@ impl Run<'_> {
         step: &Step<'_>,
         input: &StepInput<'_>,
         (before, prior): (&ReadBefore, &Step<'_>),
-        kind: TotalKind,
+        kind: SheetTotalKind,
         measures: Vec<String>,
         memory: &mut Memory,
-    ) -> Result<Added, NotByKeys> {
+    ) -> Result<TotalColumns, NotByKeys> {
         let pivot = pivot_keys(step);
-        let by_key = |key: &Text<'_>| pivot.iter().any(|of| of.eq_ignore_ascii_case(&key_name(key.text)));
+        let by_key = |key: &SpannedText<'_>| pivot.iter().any(|of| of.eq_ignore_ascii_case(&key_name(key.text)));
         let mut again = prior.clone();
         again.group_by.retain(|key| match kind {
-            TotalKind::Grand => false,
-            TotalKind::Column => by_key(key),
-            TotalKind::Row => !by_key(key),
+            SheetTotalKind::Grand => false,
+            SheetTotalKind::Column => by_key(key),
+            SheetTotalKind::Row => !by_key(key),
         });
         again.name = None;
         again.order_by.clear();
@@ -163,7 +163,7 @@ impl Run<'_> {
         let cte = dialect.name_text(&self.names.choose(&wanted), true);
         let sheet = dialect.name_text(input.name, true);
         let (here, there) =
-            (Written { dialect, relation: input.relation }, Written { dialect, relation: Some(&output.relation) });
+            (ColumnSql { dialect, relation: input.relation }, ColumnSql { dialect, relation: Some(&output.relation) });
         let limits = &self.compiler.options.limits;
         let mut emitter = Emitter::new(&memory.program, dialect, limits, &mut memory.emit);
         let same = keys.iter().map(|key| {
@@ -185,17 +185,17 @@ impl Run<'_> {
             let known = there.known(&measure);
             let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty));
             let column = column.nullable(there.is_nullable(&measure)).sized(known.map_or(0, Column::size));
-            columns.push((Total { measure, kind, column: name }, column));
+            columns.push((SheetTotal { measure, kind, column: name }, column));
         }
         let join_kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
-        let join = Join { kind: join_kind, source: Source::Name(cte.clone()), alias: None, on };
+        let join = Join { kind: join_kind, source: SelectSource::Name(cte.clone()), alias: None, on };
         self.ctes.push(Cte { name: cte, body: output.body });
-        Ok(Added { join, items, columns })
+        Ok(TotalColumns { join, items, columns })
     }
 
     fn totals_of(&self, step: &Step<'_>, memory: &mut Memory) -> Vec<TotalUse> {
         let Some(sheet) = &step.sheet else { return Vec::new() };
-        let formulas = Formulas::of(step, self.source);
+        let formulas = StepFormulas::of(step, self.source);
         if !formulas.text.to_ascii_lowercase().contains("total") {
             return Vec::new();
         }
@@ -254,7 +254,7 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
             let help = "name a definition that aggregates there; of a calculation write `SUM(C:C)`";
             return Some(no_total(total.span, message).with_help(help));
         }
-        (kind == TotalKind::Row && !has_pivot).then(|| {
+        (kind == SheetTotalKind::Row && !has_pivot).then(|| {
             let message = "a row has a total over the columns of a pivot, and the sheet has none";
             no_total(total.span, message).with_help("add `pivot_by:`, or write `column_total`")
         })

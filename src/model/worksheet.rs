@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::formulas::Formulas;
+use super::formulas::StepFormulas;
 use super::load::{Keep, Step};
 use super::tabs::named_tabs;
 use crate::ast::Ast;
-use crate::check::{Pivot, Role, Sheet};
+use crate::check::{DefinitionRole, Pivot, WorksheetGrid};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, Program};
@@ -21,14 +21,14 @@ pub(super) fn sheet_of(
     input: Option<&Relation>,
     grain: &[String],
     tabs: &[TabSource],
-) -> Option<Sheet> {
+) -> Option<WorksheetGrid> {
     let keys = step.sheet.as_ref()?;
     let columns = match (&keys.columns, input) {
         (Some(columns), _) => columns.iter().map(|column| key_name(column.text)).collect(),
         (None, Some(input)) => input.columns().iter().map(|column| column.name().to_owned()).collect(),
         (None, None) => Vec::new(),
     };
-    Some(Sheet {
+    Some(WorksheetGrid {
         columns,
         row: keys.row,
         tabs: named_tabs(step, tabs),
@@ -38,9 +38,13 @@ pub(super) fn sheet_of(
 }
 
 /// The step without the columns of its sheet that its own calculations are: nothing of them is kept.
-pub(super) fn without_calculations<'s, 'y>(step: &'s Step<'y>, ast: &Ast, formulas: &Formulas) -> Cow<'s, Step<'y>> {
+pub(super) fn without_calculations<'s, 'y>(
+    step: &'s Step<'y>,
+    ast: &Ast,
+    formulas: &StepFormulas,
+) -> Cow<'s, Step<'y>> {
     let (Some(_), Keep::Columns(kept)) = (&step.sheet, &step.keep) else { return Cow::Borrowed(step) };
-    let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&Role::Definitions);
+    let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&DefinitionRole::Definitions);
     let names = ast.definitions.iter().filter(|d| of_step(d.part)).filter_map(|d| d.name);
     let defined: FxHashSet<String> = names.map(|name| name.text(&formulas.text).to_ascii_lowercase()).collect();
     if !kept.iter().any(|name| defined.contains(&name.text.to_ascii_lowercase())) {

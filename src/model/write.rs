@@ -2,14 +2,14 @@
 
 use rustc_hash::FxHashMap;
 
-use super::compile::Run;
-use super::formulas::Formulas;
+use super::compile::SpecCompilation;
+use super::formulas::StepFormulas;
 use super::incremental::Incremental;
 use super::join_tests::SingleMatch;
 use super::load::Step;
 use super::{ColumnLineage, CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::emit;
@@ -17,20 +17,20 @@ use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
-use crate::sql::{self, Input, Query, Select, Tree};
+use crate::sql::{self, Input, Query, Select, SqlTree};
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Descriptions and formulas of a step, for the files beside the SQL.
-    pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &Formulas) {
+    pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &StepFormulas) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
-            if formulas.roles.get(part) == Some(&Role::GroupBy) {
+            if formulas.roles.get(part) == Some(&DefinitionRole::GroupBy) {
                 // A timeframe that is grouped by is described by how it is written.
                 let text = definition.span.text(&formulas.text);
                 self.written_keys.push((key_name(text), text.to_owned()));
             }
             let Some(name) =
-                definition.name.as_deref().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
+                definition.name.as_deref().filter(|_| formulas.roles.get(part) == Some(&DefinitionRole::Definitions))
             else {
                 continue;
             };
@@ -112,7 +112,7 @@ impl Run<'_> {
     }
 
     /// A query as dbt is to read it.
-    fn in_dbt(&self, tree: &Tree, query: &Query) -> String {
+    fn in_dbt(&self, tree: &SqlTree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
         let protect = |sql: &str| dbt::incremental(&dbt::protect(sql), escapes);
         self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, protect))
@@ -123,7 +123,7 @@ impl Run<'_> {
         mut body: Select,
         grain: &[String],
         incremental: Option<Incremental>,
-        work: &mut emit::Buffers,
+        work: &mut emit::EmitBuffers,
         compiled: &mut CompiledSpec,
     ) {
         let options = &self.compiler.options;

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::measures::Gap;
+use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
-use super::names::{Taken, plain};
-use super::table::Table;
-use crate::artifacts::{Node, Value as Said};
-use crate::dbt::{Value, write_value};
+use super::names::{UsedOmniNames, plain};
+use super::table::DbtTable;
+use crate::artifacts::{ManifestNode, MetaValue as Said};
+use crate::dbt::{YamlOutput, write_value};
 
 /// What the record of the model file is called.
 pub(super) const FILE: &str = "model";
@@ -27,16 +27,16 @@ pub(super) struct Grants<'a> {
 
 impl<'a> Grants<'a> {
     /// Those that the tables need. `of_projects`: private models need their group's without saying so.
-    pub fn of(tables: &[Table<'a>], of_projects: bool, gaps: &mut Vec<Gap>) -> Self {
+    pub fn of(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
         let mut grants = Self { names: BTreeMap::new(), of_projects };
         for table in tables {
             match grants.group(table.node) {
                 Ok(Some(group)) => drop(grants.names.entry(group).or_default()),
                 Ok(None) => {}
-                Err(reason) => gaps.push(Gap { name: table.node.name.to_string(), reason }),
+                Err(reason) => gaps.push(MeasureGap { name: table.node.name.to_string(), reason }),
             }
         }
-        let mut taken = Taken::default();
+        let mut taken = UsedOmniNames::default();
         for (group, name) in &mut grants.names {
             *name = taken.choose([format!("group_{}", plain(group))]);
         }
@@ -44,7 +44,7 @@ impl<'a> Grants<'a> {
     }
 
     /// The group of people that a table is for.
-    fn group(&self, node: &'a Node) -> Result<Option<&'a str>, String> {
+    fn group(&self, node: &'a ManifestNode) -> Result<Option<&'a str>, String> {
         let omni = meta::omni(&node.meta);
         let says = |key: &str| omni.and_then(|omni| omni.get(key));
         if says("required_access_grants").is_some() {
@@ -67,18 +67,18 @@ impl<'a> Grants<'a> {
     }
 
     /// The name of the grant that a table needs.
-    fn name(&self, node: &'a Node) -> Option<&str> {
+    fn name(&self, node: &'a ManifestNode) -> Option<&str> {
         self.names.get(self.group(node).ok()??).map(String::as_str)
     }
 
     /// The keys of a view or a topic that say who may see a table, where people did not say so themselves.
-    pub fn keys(&self, node: &'a Node) -> Vec<(String, Value)> {
+    pub fn keys(&self, node: &'a ManifestNode) -> Vec<(String, YamlOutput)> {
         let mut pairs = Vec::new();
         if is_hidden(node) {
-            pairs.push(("hidden".to_owned(), Value::Bare("true".to_owned())));
+            pairs.push(("hidden".to_owned(), YamlOutput::Bare("true".to_owned())));
         }
         if let Some(name) = self.name(node) {
-            pairs.push(("required_access_grants".to_owned(), Value::Words(vec![plain_text(name)])));
+            pairs.push(("required_access_grants".to_owned(), YamlOutput::Words(vec![plain_text(name)])));
         }
         pairs
     }
@@ -88,17 +88,18 @@ impl<'a> Grants<'a> {
         let grant = |(group, name): (&&str, &String)| {
             let keys = vec![
                 ("user_attribute".to_owned(), plain_text(ATTRIBUTE)),
-                ("allowed_values".to_owned(), Value::Words(vec![plain_text(group)])),
+                ("allowed_values".to_owned(), YamlOutput::Words(vec![plain_text(group)])),
             ];
-            (name.clone(), Value::Map(keys))
+            (name.clone(), YamlOutput::Map(keys))
         };
-        let grants: Vec<(String, Value)> = self.names.iter().map(grant).collect();
-        (!grants.is_empty()).then(|| write_value(&Value::Map(vec![("access_grants".to_owned(), Value::Map(grants))])))
+        let grants: Vec<(String, YamlOutput)> = self.names.iter().map(grant).collect();
+        (!grants.is_empty())
+            .then(|| write_value(&YamlOutput::Map(vec![("access_grants".to_owned(), YamlOutput::Map(grants))])))
     }
 }
 
 /// Whether a table is hidden though nobody said so to Omni.
-pub(super) fn is_hidden(node: &Node) -> bool {
+pub(super) fn is_hidden(node: &ManifestNode) -> bool {
     let says = meta::omni(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
     node.access.as_deref() == Some("private") && !says
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::pull_state::Record;
+use super::pull_state::PullRecord;
 use crate::yaml::{self, Node};
 
 /// How something is different.
@@ -78,7 +78,7 @@ impl ChangeOf {
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
-pub struct Change {
+pub struct PullChange {
     /// The view; of a join the one whose rows refer to the other.
     pub view: String,
     /// What it is of.
@@ -96,7 +96,7 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-impl Change {
+impl PullChange {
     fn new(view: &str, of: ChangeOf, kind: ChangeKind) -> Self {
         Self { view: view.to_owned(), of, kind, name: None, before: None, after: None }
     }
@@ -107,12 +107,12 @@ impl Change {
 }
 
 /// What is different in a view or a topic. None of both is there for one that is new, and for one that is gone.
-pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record>) -> Vec<Change> {
+pub(super) fn of_view(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // Of a topic it is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole =
-        if [before, after].into_iter().flatten().any(Record::is_topic) { ChangeOf::Topic } else { ChangeOf::Model };
-    let new = |kind: ChangeKind| vec![Change::new(view, whole, kind)];
+        if [before, after].into_iter().flatten().any(PullRecord::is_topic) { ChangeOf::Topic } else { ChangeOf::Model };
+    let new = |kind: ChangeKind| vec![PullChange::new(view, whole, kind)];
     let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
         (None, None) => return Vec::new(),
         (None, Some(_)) => return new(ChangeKind::New),
@@ -120,19 +120,19 @@ pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record
         (Some(before), Some(after)) => (before, after),
     };
     let mut changes = Vec::new();
-    let types = |record: &Record| -> BTreeMap<String, Option<String>> { record.columns.iter().cloned().collect() };
+    let types = |record: &PullRecord| -> BTreeMap<String, Option<String>> { record.columns.iter().cloned().collect() };
     let (old, now) = (types(before), types(after));
     for (name, kind) in sides(old.keys(), now.keys()) {
-        changes.push(Change::new(view, ChangeOf::Column, kind).named(name));
+        changes.push(PullChange::new(view, ChangeOf::Column, kind).named(name));
     }
     for (name, was) in &old {
         if let Some(is) = now.get(name).filter(|is| *is != was) {
-            let change = Change::new(view, ChangeOf::Type, ChangeKind::Changed).named(name);
-            changes.push(Change { before: was.clone(), after: is.clone(), ..change });
+            let change = PullChange::new(view, ChangeOf::Type, ChangeKind::Changed).named(name);
+            changes.push(PullChange { before: was.clone(), after: is.clone(), ..change });
         }
     }
     for (name, kind) in sides(before.tests.iter(), after.tests.iter()) {
-        changes.push(Change::new(view, ChangeOf::Test, kind).named(name));
+        changes.push(PullChange::new(view, ChangeOf::Test, kind).named(name));
     }
     if before.key != after.key {
         let text = |key: &[String]| (!key.is_empty()).then(|| key.join(", "));
@@ -142,17 +142,17 @@ pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record
             (_, None) => ChangeKind::Removed,
             _ => ChangeKind::Changed,
         };
-        changes.push(Change { before: was, after: is, ..Change::new(view, ChangeOf::Key, kind) });
+        changes.push(PullChange { before: was, after: is, ..PullChange::new(view, ChangeOf::Key, kind) });
     }
     if changes.is_empty() && before.view != after.view {
         let of = if whole == ChangeOf::Topic { whole } else { ChangeOf::Text };
-        changes.push(Change::new(view, of, ChangeKind::Changed));
+        changes.push(PullChange::new(view, of, ChangeKind::Changed));
     }
     changes
 }
 
 /// The joins that are different, each as the line that says on what.
-pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<Change> {
+pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let lines = text.unwrap_or_default().lines();
         let mut view = String::new();
@@ -170,13 +170,13 @@ pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<Change>
     let (old, now) = (joins(before), joins(after));
     let change = |(on, kind): (&String, ChangeKind)| {
         let view = old.get(on).or_else(|| now.get(on)).map(String::as_str).unwrap_or_default();
-        Change::new(view, ChangeOf::Join, kind).named(on)
+        PullChange::new(view, ChangeOf::Join, kind).named(on)
     };
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
 }
 
 /// The access grants that are different.
-pub(super) fn of_grants(before: Option<&str>, after: Option<&str>) -> Vec<Change> {
+pub(super) fn of_grants(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
         let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
         let pairs = root.as_ref().and_then(|root| root.get("access_grants")?.pairs()).unwrap_or_default();
@@ -187,10 +187,10 @@ pub(super) fn of_grants(before: Option<&str>, after: Option<&str>) -> Vec<Change
         named.collect()
     };
     let (old, now) = (grants(before), grants(after));
-    let change = |(name, kind): (&String, ChangeKind)| Change {
+    let change = |(name, kind): (&String, ChangeKind)| PullChange {
         before: old.get(name).cloned(),
         after: now.get(name).cloned(),
-        ..Change::new(super::access::FILE, ChangeOf::Grant, kind).named(name)
+        ..PullChange::new(super::access::FILE, ChangeOf::Grant, kind).named(name)
     };
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
 }

@@ -1,8 +1,8 @@
 //! What a table is to dbt, in words for people and for assistants that ask questions of the model.
 
 use super::meta;
-use super::table::Table;
-use crate::artifacts::{ConstraintKind, Detail, Manifest, Node, ResourceType, Value};
+use super::table::DbtTable;
+use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, MetaValue, NodeDetail, ResourceType};
 
 /// Settings that say how a table is laid out, with what they are called.
 const LAYOUT: &[(&str, &str)] = &[
@@ -13,10 +13,10 @@ const LAYOUT: &[(&str, &str)] = &[
 ];
 
 /// The lines of a view's context, each a fact.
-pub(super) fn of(table: &Table<'_>, manifest: &Manifest, children: &[usize]) -> String {
+pub(super) fn of(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
-    if let Some(said) = meta::omni(&node.meta).and_then(|omni| omni.get("ai_context")).and_then(Value::as_str) {
+    if let Some(said) = meta::omni(&node.meta).and_then(|omni| omni.get("ai_context")).and_then(MetaValue::as_str) {
         lines.push(said.trim().to_owned());
     }
     let how = node.materialized().filter(|_| node.resource_type == ResourceType::Model);
@@ -38,7 +38,7 @@ pub(super) fn of(table: &Table<'_>, manifest: &Manifest, children: &[usize]) -> 
     }
     let exposures =
         children.iter().filter_map(|place| manifest.nodes.get(*place)).filter_map(|node| match &node.detail {
-            Detail::Exposure(exposure) => Some((node, exposure)),
+            NodeDetail::Exposure(exposure) => Some((node, exposure)),
             _ => None,
         });
     for (node, exposure) in exposures {
@@ -51,7 +51,7 @@ pub(super) fn of(table: &Table<'_>, manifest: &Manifest, children: &[usize]) -> 
 }
 
 /// `orders`, of a source `raw.orders`.
-fn qualified(node: &Node) -> String {
+fn qualified(node: &ManifestNode) -> String {
     match node.source() {
         Some(source) => format!("{}.{}", source.source_name, node.name),
         None => match &node.version {
@@ -67,17 +67,17 @@ fn capital(words: &str) -> String {
 }
 
 /// A setting in words; artifacts are read with a limit of depth, so is the recursion.
-fn words_of(value: &Value) -> String {
+fn words_of(value: &MetaValue) -> String {
     match value {
-        Value::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),
-        Value::Map(fields) => {
+        MetaValue::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),
+        MetaValue::Map(fields) => {
             fields.iter().map(|(key, value)| format!("{key} {}", words_of(value))).collect::<Vec<_>>().join(" ")
         }
         scalar => scalar.to_string(),
     }
 }
 
-fn constraints(node: &Node) -> Vec<String> {
+fn constraints(node: &ManifestNode) -> Vec<String> {
     let word = |kind: ConstraintKind| match kind {
         ConstraintKind::NotNull => "not null",
         ConstraintKind::Unique => "unique",

@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::table::Table;
+use super::table::DbtTable;
 
 /// An expression with the table's columns as references, `${amount} * 2`; `None` if dbt would render it first.
-pub(super) fn in_omni(expr: &str, table: &Table<'_>) -> Option<String> {
+pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     let expr = expr.trim();
     if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {
         return None;

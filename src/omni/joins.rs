@@ -4,9 +4,9 @@ use rustc_hash::FxHashMap;
 
 use super::keys::is_unique;
 use super::semantic::Semantic;
-use super::table::Table;
+use super::table::DbtTable;
 use super::table_tests::{RunTest, Tests};
-use crate::artifacts::{Check, ConstraintKind, Manifest, Node};
+use crate::artifacts::{Check, ConstraintKind, Manifest, ManifestNode};
 use crate::parallel;
 
 /// Where a join is known from.
@@ -36,7 +36,7 @@ pub enum Cardinality {
 /// A join of two views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Join {
+pub struct TableJoin {
     /// The view whose rows refer to the other's.
     pub from: String,
     /// Its field.
@@ -56,7 +56,7 @@ pub struct Join {
 }
 
 /// A join before the names of its ends are settled.
-struct Found<'a> {
+struct FoundJoin<'a> {
     /// Places of tables.
     ends: [usize; 2],
     columns: [&'a str; 2],
@@ -66,12 +66,12 @@ struct Found<'a> {
 
 /// The joins of all tables, in the order of their ids, each pair of columns once, as the surest of its sources has it.
 pub(super) fn all<'a>(
-    tables: &'a [Table<'a>],
+    tables: &'a [DbtTable<'a>],
     places: &FxHashMap<&str, usize>,
     semantic: &[Semantic<'a>],
     manifest: &'a Manifest,
     tests: &'a Tests<'a>,
-) -> Vec<Join> {
+) -> Vec<TableJoin> {
     let mut found = Vec::new();
     for (place, table) in tables.iter().enumerate() {
         of_constraints(place, table.node, manifest, places, &mut found);
@@ -80,7 +80,7 @@ pub(super) fn all<'a>(
         }
     }
     of_entities(semantic, &mut found);
-    let mut joins: Vec<(usize, Join)> = Vec::new();
+    let mut joins: Vec<(usize, TableJoin)> = Vec::new();
     let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
     let joined = parallel::each(found.len(), |number| settled(found.get(number)?, tables, tests));
     for (found, join) in found.iter().zip(joined) {
@@ -99,17 +99,17 @@ pub(super) fn all<'a>(
         }
     }
     joins.sort_by_key(|(place, _)| *place);
-    let mut joins: Vec<Join> = joins.into_iter().map(|(_, join)| join).collect();
+    let mut joins: Vec<TableJoin> = joins.into_iter().map(|(_, join)| join).collect();
     name_apart(&mut joins);
     joins
 }
 
 fn of_constraints<'a>(
     place: usize,
-    node: &'a Node,
+    node: &'a ManifestNode,
     manifest: &'a Manifest,
     places: &FxHashMap<&str, usize>,
-    found: &mut Vec<Found<'a>>,
+    found: &mut Vec<FoundJoin<'a>>,
 ) {
     let of_columns = node
         .columns
@@ -129,7 +129,7 @@ fn of_constraints<'a>(
         };
         let referred = manifest.referred(node, to).and_then(|node| places.get(&*node.unique_id));
         if let Some(other) = referred {
-            found.push(Found {
+            found.push(FoundJoin {
                 ends: [place, *other],
                 columns: [column, field],
                 source: JoinSource::Constraint,
@@ -153,7 +153,7 @@ fn only(columns: &[std::sync::Arc<str>]) -> Option<&str> {
     }
 }
 
-fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usize>, found: &mut Vec<Found<'a>>) {
+fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usize>, found: &mut Vec<FoundJoin<'a>>) {
     let Some(data) = &test.data else { return };
     let (Check::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
         return;
@@ -174,11 +174,11 @@ fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usi
         }
         _ => None,
     };
-    found.push(Found { ends: [place, *other], columns: [column, field], source: JoinSource::Test, doubt });
+    found.push(FoundJoin { ends: [place, *other], columns: [column, field], source: JoinSource::Test, doubt });
 }
 
 /// Entities of one name: a foreign one refers to the primary or unique one.
-fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<Found<'a>>) {
+fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
     for Semantic { model, table, .. } in semantic {
@@ -189,7 +189,7 @@ fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<Found<'a>>) {
     for Semantic { model, table, .. } in semantic {
         for entity in model.entities.iter().filter(|entity| &*entity.kind == "foreign") {
             for (other, field) in keys.get(&*entity.name).into_iter().flatten().filter(|(other, _)| other != table) {
-                found.push(Found {
+                found.push(FoundJoin {
                     ends: [*table, *other],
                     columns: [column(entity), field],
                     source: JoinSource::Entity,
@@ -201,10 +201,10 @@ fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<Found<'a>>) {
 }
 
 /// The join with its fields; `None` if a table lacks the column.
-fn settled(found: &Found<'_>, tables: &[Table<'_>], tests: &Tests<'_>) -> Option<Join> {
+fn settled(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
-    let unique = |table: &Table<'_>, name: &str| is_unique(table.node, tests.of_node(table.place), name);
+    let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.of_node(table.place), name);
     let cardinality = match (unique(to, field), unique(from, column)) {
         (true, true) => Cardinality::OneToOne,
         (true, false) => Cardinality::ManyToOne,
@@ -217,7 +217,7 @@ fn settled(found: &Found<'_>, tables: &[Table<'_>], tests: &Tests<'_>) -> Option
             format!("nothing says that `{}` is unique in {}, so rows might be repeated", to_field.name, to.view())
         })
     });
-    Some(Join {
+    Some(TableJoin {
         from: from.view(),
         from_field: from.field(column)?.name.clone(),
         to: to.view(),
@@ -230,7 +230,7 @@ fn settled(found: &Found<'_>, tables: &[Table<'_>], tests: &Tests<'_>) -> Option
 }
 
 /// A view that is joined to itself, or more than once to another, is called after the column that refers to it.
-fn name_apart(joins: &mut [Join]) {
+fn name_apart(joins: &mut [TableJoin]) {
     let mut counts: FxHashMap<(String, String), usize> = FxHashMap::default();
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
         *counts.entry((join.from.clone(), join.to.clone())).or_default() += 1;

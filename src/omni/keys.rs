@@ -1,7 +1,7 @@
 //! What tells the rows of a table apart.
 
 use super::table_tests::RunTest;
-use crate::artifacts::{Check, ConstraintKind, Node};
+use crate::artifacts::{Check, ConstraintKind, ManifestNode};
 
 /// Where it is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub enum KeySource {
 /// What tells the rows of a table apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Key {
+pub struct TableKey {
     /// The columns, as dbt spells them.
     pub columns: Vec<String>,
     /// Where it is known from.
@@ -24,11 +24,11 @@ pub struct Key {
 }
 
 /// The key of a table: its primary key, else what tests say is unique and never NULL.
-pub(super) fn of(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
+pub(super) fn of(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     constraint(node).or_else(|| tested(node, tests))
 }
 
-fn constraint(node: &Node) -> Option<Key> {
+fn constraint(node: &ManifestNode) -> Option<TableKey> {
     let is_key = |kind: ConstraintKind| kind == ConstraintKind::PrimaryKey;
     let of_table = node.constraints.iter().find(|constraint| is_key(constraint.kind) && !constraint.columns.is_empty());
     let columns = match of_table {
@@ -41,10 +41,10 @@ fn constraint(node: &Node) -> Option<Key> {
             vec![column.name.to_string()]
         }
     };
-    Some(Key { columns, source: KeySource::Constraint })
+    Some(TableKey { columns, source: KeySource::Constraint })
 }
 
-fn tested(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
+fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     let never_null = |name: &str| is_never_null(node, tests, name);
     let mut single: Vec<&str> = unique_columns(node, tests).into_iter().filter(|name| never_null(name)).collect();
     if !single.is_empty() {
@@ -58,7 +58,7 @@ fn tested(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
         };
         single.sort_by_key(|name| rank(name));
         let columns = single.first().map(|name| vec![(*name).to_owned()])?;
-        return Some(Key { columns, source: KeySource::Tests });
+        return Some(TableKey { columns, source: KeySource::Tests });
     }
     let together = tests.iter().find_map(|test| match &test.data.as_ref()?.check {
         Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => {
@@ -66,11 +66,11 @@ fn tested(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
         }
         _ => None,
     })?;
-    Some(Key { columns: together, source: KeySource::Tests })
+    Some(TableKey { columns: together, source: KeySource::Tests })
 }
 
 /// Whether a column is never NULL, as a test or a constraint says.
-pub(super) fn is_never_null(node: &Node, tests: &[RunTest<'_>], name: &str) -> bool {
+pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
     let tested = tests.iter().any(|test| says(test, name, &Check::NotNull) && test.holds());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
@@ -79,7 +79,7 @@ pub(super) fn is_never_null(node: &Node, tests: &[RunTest<'_>], name: &str) -> b
 }
 
 /// Whether no value of a column stands twice, as a test or a constraint says.
-pub(super) fn is_unique(node: &Node, tests: &[RunTest<'_>], name: &str) -> bool {
+pub(super) fn is_unique(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
     unique_columns(node, tests).iter().any(|unique| unique.eq_ignore_ascii_case(name))
         || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)))
         || node.constraints.iter().any(|it| is_of_unique(it.kind) && it.columns.len() == 1 && names(&it.columns, name))
@@ -101,7 +101,7 @@ fn says(test: &RunTest<'_>, name: &str, check: &Check<'_>) -> bool {
 }
 
 /// The columns that tests say are unique.
-fn unique_columns<'t>(node: &'t Node, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
+fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
     let of_tests = tests.iter().filter_map(|test| {
         let data = test.data.as_ref()?;
         let column = match &data.check {

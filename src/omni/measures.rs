@@ -6,16 +6,16 @@ use rustc_hash::FxHashMap;
 
 use super::expression;
 use super::meta::plain_text;
-use super::names::{Taken, plain};
+use super::names::{UsedOmniNames, plain};
 use super::semantic::Semantic;
-use super::table::Table;
-use crate::artifacts::{Detail, Fields, Manifest, Metric, Node, ResourceType, Value as Said};
-use crate::dbt::Value;
+use super::table::DbtTable;
+use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
+use crate::dbt::YamlOutput;
 
 /// Something of the semantic layer that has no like in Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Gap {
+pub struct MeasureGap {
     /// Its name in dbt.
     pub name: String,
     /// Why.
@@ -26,8 +26,8 @@ pub struct Gap {
 #[derive(Debug, Default)]
 pub(super) struct Measures {
     /// Dimensions that are computed: names and keys.
-    pub dimensions: Vec<(String, Vec<(String, Value)>)>,
-    pub measures: Vec<(String, Vec<(String, Value)>)>,
+    pub dimensions: Vec<(String, Vec<(String, YamlOutput)>)>,
+    pub measures: Vec<(String, Vec<(String, YamlOutput)>)>,
     /// The granularity of times, by field.
     pub granularity: BTreeMap<String, String>,
 }
@@ -44,15 +44,15 @@ struct Aggregate<'a> {
     description: &'a str,
 }
 
-struct Pass<'a> {
-    tables: &'a [Table<'a>],
+struct MeasurePass<'a> {
+    tables: &'a [DbtTable<'a>],
     semantic: &'a [Semantic<'a>],
     /// The names of each table that something was added to.
-    taken: FxHashMap<usize, Taken>,
+    taken: FxHashMap<usize, UsedOmniNames>,
     made: Vec<Measures>,
     /// Where a metric or measure is, by its name in dbt.
     known: FxHashMap<&'a str, (usize, String)>,
-    gaps: Vec<Gap>,
+    gaps: Vec<MeasureGap>,
 }
 
 /// Metrics that are made of metrics that are made of metrics: so often at most.
@@ -60,11 +60,11 @@ const DEPTH: usize = 16;
 
 /// What is added to each table, and what could not be.
 pub(super) fn all<'a>(
-    tables: &'a [Table<'a>],
+    tables: &'a [DbtTable<'a>],
     semantic: &'a [Semantic<'a>],
     manifest: &'a Manifest,
-) -> (Vec<Measures>, Vec<Gap>) {
-    let mut pass = Pass {
+) -> (Vec<Measures>, Vec<MeasureGap>) {
+    let mut pass = MeasurePass {
         tables,
         semantic,
         taken: FxHashMap::default(),
@@ -74,9 +74,9 @@ pub(super) fn all<'a>(
     };
     pass.dimensions();
     let aggregates = pass.aggregates();
-    let mut waiting: Vec<(&Node, &Metric)> = manifest
+    let mut waiting: Vec<(&ManifestNode, &Metric)> = manifest
         .of_type(ResourceType::Metric)
-        .filter_map(|node| if let Detail::Metric(metric) = &node.detail { Some((node, &**metric)) } else { None })
+        .filter_map(|node| if let NodeDetail::Metric(metric) = &node.detail { Some((node, &**metric)) } else { None })
         .collect();
     // Those of a measure's own name stand for the measure.
     waiting.retain(|(node, metric)| {
@@ -103,12 +103,12 @@ pub(super) fn all<'a>(
     (pass.made, pass.gaps)
 }
 
-impl<'a> Pass<'a> {
+impl<'a> MeasurePass<'a> {
     fn gap(&mut self, name: &str, reason: impl Into<String>) {
-        self.gaps.push(Gap { name: name.to_owned(), reason: reason.into() });
+        self.gaps.push(MeasureGap { name: name.to_owned(), reason: reason.into() });
     }
 
-    fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, Value)>) {
+    fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
         let field = self.free(table, [plain(name), format!("{}_measure", plain(name))]);
         self.known.insert(name, (table, field.clone()));
         let Some(made) = self.made.get_mut(table) else { return };
@@ -119,7 +119,7 @@ impl<'a> Pass<'a> {
     fn free(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
-            let mut taken = Taken::default();
+            let mut taken = UsedOmniNames::default();
             fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
             taken
         });
@@ -167,7 +167,7 @@ impl<'a> Pass<'a> {
     }
 
     /// A metric of one aggregate: a measure's, or in the newer form its own.
-    fn simple(&mut self, node: &'a Node, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
+    fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric.type_params.get("metric_aggregation_params").and_then(Said::as_map);
         let of_measure = metric.part("measure").and_then(|name| aggregates.iter().find(|it| it.name == name));
         let written = match (of_measure, own) {
@@ -213,13 +213,13 @@ impl<'a> Pass<'a> {
             }
         }
         if !filters.is_empty() {
-            keys.push(("filters".to_owned(), Value::Map(filters)));
+            keys.push(("filters".to_owned(), YamlOutput::Map(filters)));
         }
         self.add(&node.name, aggregate.table, keys);
     }
 
     /// The semantic model that a metric depends on, or whose table it does.
-    fn read_by(&self, node: &Node) -> Option<&'a Semantic<'a>> {
+    fn read_by(&self, node: &ManifestNode) -> Option<&'a Semantic<'a>> {
         let is_table =
             |id: &str, it: &Semantic<'_>| self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id);
         let reads = |id: &str| self.semantic.iter().find(|it| *it.node.unique_id == *id || is_table(id, it));
@@ -227,7 +227,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The keys of a measure.
-    fn keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, Value)>, String> {
+    fn keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
             return Err("it is not added up over one of its dimensions, which Omni cannot say".to_owned());
         }
@@ -247,7 +247,7 @@ impl<'a> Pass<'a> {
         keys.push(("aggregate_type".to_owned(), plain_text(if counts_rows { "count" } else { kind })));
         if kind == "percentile" {
             let share = aggregate.percentile.ok_or("it does not say which percentile")?;
-            keys.push(("percentile".to_owned(), Value::Bare(format!("{}", (share * 100.0).round()))));
+            keys.push(("percentile".to_owned(), YamlOutput::Bare(format!("{}", (share * 100.0).round()))));
         }
         keys.extend(aggregate.label.map(|label| ("label".to_owned(), plain_text(label))));
         keys.extend(about(aggregate.description));
@@ -255,7 +255,7 @@ impl<'a> Pass<'a> {
     }
 
     /// A filter on one dimension of the table itself.
-    fn filter(&self, template: &str, table: usize) -> Option<(String, Value)> {
+    fn filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
         let (dimension, rest) = expression::of_dimension(template)?;
         let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
         let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
@@ -266,14 +266,14 @@ impl<'a> Pass<'a> {
         let (operator, values) = expression::condition(rest)?;
         let values = match values.as_slice() {
             [one] => plain_text(one),
-            several => Value::Words(several.iter().map(|value| plain_text(value)).collect()),
+            several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),
         };
-        Some((field.name.clone(), Value::Map(vec![(operator.to_owned(), values)])))
+        Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
     }
 
     /// A metric made of metrics; whether it is done with. What `last` waits for is not there.
-    fn composed(&mut self, node: &'a Node, metric: &'a Metric, last: bool) -> bool {
-        let inputs: Vec<&Fields> = metric.type_params.iter().filter_map(|(_, value)| value.as_map()).collect();
+    fn composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
+        let inputs: Vec<&ValueFields> = metric.type_params.iter().filter_map(|(_, value)| value.as_map()).collect();
         let listed = metric.type_params.get("metrics").and_then(Said::as_list).unwrap_or_default();
         let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
         let moved = all.clone().any(|input| {
@@ -337,7 +337,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-fn about(description: &str) -> Option<(String, Value)> {
+fn about(description: &str) -> Option<(String, YamlOutput)> {
     (!description.trim().is_empty()).then(|| ("description".to_owned(), plain_text(description)))
 }
 

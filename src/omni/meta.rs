@@ -1,7 +1,7 @@
 //! What people say to Omni in dbt, under `meta.omni`.
 
-use crate::artifacts::{Fields, Value as Said};
-use crate::dbt::Value;
+use crate::artifacts::{MetaValue as Said, ValueFields};
+use crate::dbt::YamlOutput;
 
 /// Keys of a view that are taken over from `meta.omni`.
 pub(super) const OF_VIEWS: &[&str] = &[
@@ -41,31 +41,31 @@ pub(super) const OF_DIMENSIONS: &[&str] = &[
 ];
 
 /// What `meta.omni` says.
-pub(super) fn omni(meta: &Fields) -> Option<&Fields> {
+pub(super) fn omni(meta: &ValueFields) -> Option<&ValueFields> {
     meta.get("omni").and_then(Said::as_map)
 }
 
 /// Those of these keys that it says, in this order.
-pub(super) fn said(meta: &Fields, keys: &[&str]) -> Vec<(String, Value)> {
+pub(super) fn said(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
     let Some(omni) = omni(meta) else { return Vec::new() };
     keys.iter().filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?)))).collect()
 }
 
 /// A value as it is written. Artifacts are read with a limit of depth, so is the recursion.
-pub(super) fn value(said: &Said) -> Value {
+pub(super) fn value(said: &Said) -> YamlOutput {
     match said {
-        Said::Null => Value::Bare("null".to_owned()),
-        Said::Bool(_) | Said::Number(_) => Value::Bare(said.to_string()),
+        Said::Null => YamlOutput::Bare("null".to_owned()),
+        Said::Bool(_) | Said::Number(_) => YamlOutput::Bare(said.to_string()),
         Said::Text(text) => plain_text(text),
         Said::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
-            Value::Words(items.iter().map(value).collect())
+            YamlOutput::Words(items.iter().map(value).collect())
         }
-        Said::List(items) => Value::List(items.iter().map(value).collect()),
-        Said::Map(fields) => Value::Map(fields.iter().map(|(key, said)| (key.to_owned(), value(said))).collect()),
+        Said::List(items) => YamlOutput::List(items.iter().map(value).collect()),
+        Said::Map(fields) => YamlOutput::Map(fields.iter().map(|(key, said)| (key.to_owned(), value(said))).collect()),
     }
 }
 
 /// A text as it is: Omni renders none, as dbt would.
-pub(super) fn plain_text(text: &str) -> Value {
-    Value::Dbt(text.trim_end().to_owned())
+pub(super) fn plain_text(text: &str) -> YamlOutput {
+    YamlOutput::Dbt(text.trim_end().to_owned())
 }

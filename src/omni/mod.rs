@@ -27,18 +27,18 @@ use crate::artifacts::{Catalog, Manifest, RunResults, SourceResults};
 use crate::dialect::Dialect;
 use crate::parallel;
 
-pub use changes::{Change, ChangeKind, ChangeOf};
-pub use joins::{Cardinality, Join, JoinSource};
-pub use keys::{Key, KeySource};
-pub use measures::Gap;
-pub use pull::{Files, Place, Pull, Ways};
-pub use pull_state::Record;
+pub use changes::{ChangeKind, ChangeOf, PullChange};
+pub use joins::{Cardinality, JoinSource, TableJoin};
+pub use keys::{KeySource, TableKey};
+pub use measures::MeasureGap;
+pub use pull::{OmniFiles, Pull, PulledPlace, Ways};
+pub use pull_state::PullRecord;
 pub use run_trends::{Health, RunTrend, StaleSource};
 pub use test_status::TestState;
 pub use topics::Topic;
-pub use view::View;
+pub use view::ViewFile;
 
-use table::Table;
+use table::DbtTable;
 use table_tests::Tests;
 
 /// The file in the folder of the Omni model that holds what changes by the run.
@@ -114,7 +114,7 @@ impl Wanted {
 #[non_exhaustive]
 pub struct OmniModel {
     /// The views, by their files.
-    pub views: Vec<View>,
+    pub views: Vec<ViewFile>,
     /// The topics that are asked for, by their files.
     pub topics: Vec<Topic>,
     /// What the model file says of access grants; `None` if nothing needs one.
@@ -122,9 +122,9 @@ pub struct OmniModel {
     /// The text of the relationships file; `None` if nothing is joined.
     pub relationships: Option<String>,
     /// The joins, those that are not certain too.
-    pub joins: Vec<Join>,
+    pub joins: Vec<TableJoin>,
     /// What of the semantic layer has no like in Omni, and why.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<MeasureGap>,
     /// What changes by the run, as JSON; `None` if nothing ran.
     pub status: Option<String>,
     /// How the tables stand by that.
@@ -156,7 +156,7 @@ impl OmniModel {
     pub fn of(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
         let before = test_status::Recorded::read(before);
         let tests = Tests::of(artifacts, &before);
-        let tables = Table::all(artifacts, wanted, &tests);
+        let tables = DbtTable::all(artifacts, wanted, &tests);
         let places = semantic::places(&tables);
         let semantic = semantic::all(artifacts.manifest, &places);
         let joins = joins::all(&tables, &places, &semantic, artifacts.manifest, &tests);
@@ -170,7 +170,7 @@ impl OmniModel {
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
             Some(view::of(table, measures, &grants, artifacts.manifest, children, &tests, wanted))
         };
-        let mut views: Vec<View> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
+        let mut views: Vec<ViewFile> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
         let status =
             (!wanted.strip_status).then(|| test_status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
         let health = run_trends::of(status.as_ref(), artifacts, &children, &freshness);

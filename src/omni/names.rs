@@ -26,9 +26,9 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Names that are given once each.
 #[derive(Debug, Default)]
-pub(super) struct Taken(FxHashSet<String>);
+pub(super) struct UsedOmniNames(FxHashSet<String>);
 
-impl Taken {
+impl UsedOmniNames {
     /// The first of these that is free, else the last with a number.
     pub fn choose(&mut self, wanted: impl IntoIterator<Item = String>) -> String {
         let mut last = String::new();
@@ -68,7 +68,7 @@ mod tests {
         ] {
             assert_eq!(plain(text), expected);
         }
-        let mut taken = Taken::default();
+        let mut taken = UsedOmniNames::default();
         let mut choose = |names: &[&str]| taken.choose(names.iter().map(|name| (*name).to_owned()));
         assert_eq!([choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])], ["a", "b", "b_2"]);
     }

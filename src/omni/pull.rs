@@ -1,18 +1,18 @@
 //! What a pull writes: what changed in dbt, brought into the files that people have edited since.
 
 use super::access;
-use super::changes::{self, Change};
-use super::pull_state::{Facts, Record};
+use super::changes::{self, PullChange};
+use super::pull_state::{PullRecord, PulledFacts};
 use super::relationships::FILE as RELATIONSHIPS;
 use super::topics::Topic;
-use super::view::View;
+use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
 use crate::parallel;
 use crate::schema::REMOVED;
-use crate::yaml_edit::{Edit, Kept, Mark, Path, Refusal, Rules, Value, edit, merge};
+use crate::yaml_edit::{Edit, MergeKeep, Path, RuleMark, Rules, YamlRefusal, YamlValue, edit, merge};
 
 /// The files as they are. Paths are seen from the folder of the Omni model, and have `/` between folders.
-pub trait Files {
+pub trait OmniFiles {
     /// The text of a file of the Omni model; `None` if there is none.
     fn omni(&self, path: &str) -> Option<String>;
 
@@ -26,7 +26,7 @@ pub trait Files {
 /// A file that a pull writes or removes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Place {
+pub enum PulledPlace {
     /// Of the Omni model, by its path.
     Omni(String),
     /// What was recorded, by its name.
@@ -55,17 +55,17 @@ impl Ways {
 #[non_exhaustive]
 pub struct Pull {
     /// The texts that are written.
-    pub writes: Vec<(Place, String)>,
+    pub writes: Vec<(PulledPlace, String)>,
     /// The files that are removed.
-    pub removes: Vec<Place>,
+    pub removes: Vec<PulledPlace>,
     /// What is different in dbt since the last pull.
-    pub changes: Vec<Change>,
+    pub changes: Vec<PullChange>,
     /// What people have otherwise than dbt has it now, by file: theirs stays.
-    pub kept: Vec<(String, Kept)>,
+    pub kept: Vec<(String, MergeKeep)>,
     /// Files that people removed, and that stay so.
     pub left_out: Vec<String>,
     /// Files that cannot be changed in place, with the reason. Nothing is written where there is one.
-    pub refused: Vec<(String, Refusal)>,
+    pub refused: Vec<(String, YamlRefusal)>,
     /// What is marked now, as dbt has it no more: files, each with the places in it.
     pub marked: Vec<(String, String)>,
 }
@@ -73,11 +73,11 @@ pub struct Pull {
 impl Pull {
     /// What is to be done to bring the files of a project to what dbt knows now.
     #[must_use]
-    pub fn plan(model: &OmniModel, files: &(impl Files + Sync), ways: Ways) -> Self {
+    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
-        let mark = Mark::new("formulac: dbt has no such column any more")
+        let mark = RuleMark::new("formulac: dbt has no such column any more")
             .adds("tags", REMOVED)
-            .sets("hidden", Value::Bare("true".to_owned()));
+            .sets("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
         let views = model.views.iter().map(|view| (view.name.clone(), Generated::View(view)));
@@ -127,7 +127,7 @@ impl Pull {
     }
 
     /// A file that has a record of its own: that of a view or of a topic.
-    fn own(&mut self, name: &str, facts: Facts<'_>, files: &impl Files, rules: &Rules, ways: Ways) {
+    fn own(&mut self, name: &str, facts: PulledFacts<'_>, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
         let before = files.record(name);
         let mut text = facts.text();
         // Of most nothing changed, and no more is made of them.
@@ -136,7 +136,7 @@ impl Pull {
             return;
         }
         let record = &facts.record();
-        if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(Record::read) {
+        if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
             let mut record = record.clone();
             record.keep_vanished(&before, REMOVED);
             text = record.text();
@@ -150,18 +150,18 @@ impl Pull {
             }
             return;
         }
-        let before = before.as_deref().and_then(Record::read);
+        let before = before.as_deref().and_then(PullRecord::read);
         self.changes.extend(changes::of_view(name, before.as_ref(), Some(record)));
         self.bring(&record.path, before.as_ref(), &record.view, files, rules);
-        self.writes.push((Place::Record(name.to_owned()), text));
+        self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
 
     /// Brings a generated text to its file.
-    fn bring(&mut self, path: &str, before: Option<&Record>, new: &str, files: &impl Files, rules: &Rules) {
+    fn bring(&mut self, path: &str, before: Option<&PullRecord>, new: &str, files: &impl OmniFiles, rules: &Rules) {
         let Some(file) = files.omni(path) else {
             match before {
                 Some(_) => self.left_out.push(path.to_owned()),
-                None => self.writes.push((Place::Omni(path.to_owned()), new.to_owned())),
+                None => self.writes.push((PulledPlace::Omni(path.to_owned()), new.to_owned())),
             }
             return;
         };
@@ -174,7 +174,7 @@ impl Pull {
                 self.kept.extend(merged.kept.into_iter().map(|kept| (path.to_owned(), kept)));
                 self.marked.extend(merged.marked.into_iter().map(|place| (path.to_owned(), place.to_string())));
                 if merged.changed {
-                    self.writes.push((Place::Omni(path.to_owned()), merged.text));
+                    self.writes.push((PulledPlace::Omni(path.to_owned()), merged.text));
                 }
             }
             Err(refusal) => self.refused.push((path.to_owned(), refusal)),
@@ -182,8 +182,8 @@ impl Pull {
     }
 
     /// A view or a topic that dbt has no more.
-    fn gone(&mut self, name: &str, files: &impl Files, rules: &Rules, ways: Ways) {
-        let Some(record) = files.record(name).as_deref().and_then(Record::read) else { return };
+    fn gone(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
+        let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else { return };
         if !record.gone {
             self.changes.extend(changes::of_view(name, Some(&record), None));
         }
@@ -191,10 +191,10 @@ impl Pull {
         if ways.prune {
             match file {
                 Some(file) if file != record.view => self.left_out.push(record.path.clone()),
-                Some(_) => self.removes.push(Place::Omni(record.path.clone())),
+                Some(_) => self.removes.push(PulledPlace::Omni(record.path.clone())),
                 None => {}
             }
-            self.removes.push(Place::Record(name.to_owned()));
+            self.removes.push(PulledPlace::Record(name.to_owned()));
             return;
         }
         if record.gone {
@@ -202,26 +202,26 @@ impl Pull {
         }
         let after = vec!["description".to_owned(), "label".to_owned(), "table_name".to_owned()];
         let mut edits =
-            vec![Edit::Set { at: Path::root().key("hidden"), value: Value::Bare("true".to_owned()), after }];
+            vec![Edit::Set { at: Path::root().key("hidden"), value: YamlValue::Bare("true".to_owned()), after }];
         // Topics have no tags.
         if !record.is_topic() {
-            edits.push(Edit::Add { to: Path::root().key("tags"), value: Value::text(REMOVED) });
+            edits.push(Edit::Add { to: Path::root().key("tags"), value: YamlValue::text(REMOVED) });
         }
         let Ok(marked) = edit(&record.view, &edits) else { return };
         self.bring(&record.path, Some(&record), &marked, files, rules);
         self.marked.push((record.path.clone(), String::new()));
-        let record = Record { gone: true, view: marked, ..record };
-        self.writes.push((Place::Record(name.to_owned()), record.text()));
+        let record = PullRecord { gone: true, view: marked, ..record };
+        self.writes.push((PulledPlace::Record(name.to_owned()), record.text()));
     }
 
-    fn relationships(&mut self, new: Option<&str>, files: &impl Files) {
+    fn relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let rules = Rules::new().list("", &["join_from_view", "join_to_view", "on_sql"]);
         if let Some(before) = self.shared(RELATIONSHIPS, new, "[]\n", files, &rules) {
             self.changes.extend(changes::of_joins(before.as_deref(), new));
         }
     }
 
-    fn grants(&mut self, new: Option<&str>, files: &impl Files) {
+    fn grants(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         if let Some(before) = self.shared(access::FILE, new, "{}\n", files, &Rules::new()) {
             self.changes.extend(changes::of_grants(before.as_deref(), new));
         }
@@ -233,7 +233,7 @@ impl Pull {
         name: &str,
         new: Option<&str>,
         nothing: &str,
-        files: &impl Files,
+        files: &impl OmniFiles,
         rules: &Rules,
     ) -> Option<Option<String>> {
         let before = files.record(name);
@@ -246,22 +246,22 @@ impl Pull {
         match (found, &before) {
             (Some((path, file)), before) => self.merge(path, before.as_deref(), &file, text, rules),
             (None, Some(_)) => self.left_out.push(names[0].clone()),
-            (None, None) => self.writes.push((Place::Omni(names[0].clone()), text.to_owned())),
+            (None, None) => self.writes.push((PulledPlace::Omni(names[0].clone()), text.to_owned())),
         }
         match new {
-            Some(new) => self.writes.push((Place::Record(name.to_owned()), new.to_owned())),
-            None => self.removes.push(Place::Record(name.to_owned())),
+            Some(new) => self.writes.push((PulledPlace::Record(name.to_owned()), new.to_owned())),
+            None => self.removes.push(PulledPlace::Record(name.to_owned())),
         }
         Some(before)
     }
 
-    fn status(&mut self, new: Option<&str>, files: &impl Files) {
+    fn status(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let before = files.omni(STATUS_FILE);
         match new {
             Some(new) if before.as_deref() != Some(new) => {
-                self.writes.push((Place::Omni(STATUS_FILE.to_owned()), new.to_owned()));
+                self.writes.push((PulledPlace::Omni(STATUS_FILE.to_owned()), new.to_owned()));
             }
-            None if before.is_some() => self.removes.push(Place::Omni(STATUS_FILE.to_owned())),
+            None if before.is_some() => self.removes.push(PulledPlace::Omni(STATUS_FILE.to_owned())),
             _ => {}
         }
     }
@@ -269,15 +269,15 @@ impl Pull {
 
 /// What has a file and a record of its own. No view has a `.` in its name, so no topic's record is a view's.
 enum Generated<'m> {
-    View(&'m View),
+    View(&'m ViewFile),
     Topic(&'m Topic),
 }
 
 impl Generated<'_> {
-    fn facts(&self) -> Facts<'_> {
+    fn facts(&self) -> PulledFacts<'_> {
         match self {
-            Self::View(view) => Facts::of(view),
-            Self::Topic(topic) => Facts::of_topic(topic),
+            Self::View(view) => PulledFacts::of(view),
+            Self::Topic(topic) => PulledFacts::of_topic(topic),
         }
     }
 }

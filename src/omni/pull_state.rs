@@ -1,10 +1,10 @@
 //! What the last pull wrote of a view or a topic, and what it knew then: by it a person's edits are told from what is generated.
 
 use super::topics::Topic;
-use super::view::View;
-use crate::dbt::{Value, write_pairs, write_text};
+use super::view::ViewFile;
+use crate::dbt::{YamlOutput, write_pairs, write_text};
 use crate::yaml::{self, Node};
-use crate::yaml_edit::{self, Edit, Path, Value as Fields};
+use crate::yaml_edit::{self, Edit, Path, YamlValue as Fields};
 
 /// The first line of a record.
 const HEADER: &str = "# What the last `formulac pull` made of this; it keeps this file itself.\n";
@@ -12,7 +12,7 @@ const HEADER: &str = "# What the last `formulac pull` made of this; it keeps thi
 /// What the last pull knew of a view or a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Record {
+pub struct PullRecord {
     /// The id of the node that it shows.
     pub node: String,
     /// The file, seen from the folder of the Omni model.
@@ -31,7 +31,7 @@ pub struct Record {
     pub vanished: Vec<(String, Fields)>,
 }
 
-impl Record {
+impl PullRecord {
     /// Whether it is of a topic.
     pub(super) fn is_topic(&self) -> bool {
         self.path.ends_with(".topic.yaml")
@@ -69,7 +69,7 @@ impl Record {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { node, path, gone, columns, tests, key, view, vanished } = self;
-        Facts { node, path, gone: *gone, columns, tests, key, view, vanished }.text()
+        PulledFacts { node, path, gone: *gone, columns, tests, key, view, vanished }.text()
     }
 
     /// Reads the text of its file; `None` if it is no record.
@@ -100,7 +100,7 @@ impl Record {
 
 /// What a record says, wherever it stands: there are many, and most are only compared.
 #[derive(Clone, Copy)]
-pub(super) struct Facts<'r> {
+pub(super) struct PulledFacts<'r> {
     node: &'r str,
     path: &'r str,
     gone: bool,
@@ -111,10 +111,10 @@ pub(super) struct Facts<'r> {
     vanished: &'r [(String, Fields)],
 }
 
-impl<'r> Facts<'r> {
+impl<'r> PulledFacts<'r> {
     /// What is known of a view now.
-    pub fn of(view: &'r View) -> Self {
-        let View { path, node, text, key, columns, tests, .. } = view;
+    pub fn of(view: &'r ViewFile) -> Self {
+        let ViewFile { path, node, text, key, columns, tests, .. } = view;
         let key = key.as_ref().map_or(&[][..], |key| &key.columns);
         Self { node, path, gone: false, columns, tests, key, view: text, vanished: &[] }
     }
@@ -126,9 +126,9 @@ impl<'r> Facts<'r> {
     }
 
     /// The record.
-    pub fn record(self) -> Record {
+    pub fn record(self) -> PullRecord {
         let Self { node, path, gone, columns, tests, key, view, vanished } = self;
-        Record {
+        PullRecord {
             node: node.to_owned(),
             path: path.to_owned(),
             gone,
@@ -153,7 +153,8 @@ impl<'r> Facts<'r> {
         for (name, ty) in self.columns {
             write_text(&mut out, name, ty.as_deref().unwrap_or_default(), 2);
         }
-        let words = |items: &[String]| Value::Words(items.iter().map(|item| Value::Dbt(item.clone())).collect());
+        let words =
+            |items: &[String]| YamlOutput::Words(items.iter().map(|item| YamlOutput::Dbt(item.clone())).collect());
         write_pairs(&mut out, &[("tests".to_owned(), words(self.tests)), ("key".to_owned(), words(self.key))], 0);
         write_text(&mut out, "view", self.view.trim_end(), 0);
         if !self.vanished.is_empty() {

@@ -1,7 +1,7 @@
 //! The relationships file of an Omni model.
 
-use super::joins::{Cardinality, Join};
-use crate::dbt::{Value, write_value};
+use super::joins::{Cardinality, TableJoin};
+use crate::dbt::{YamlOutput, write_value};
 
 /// What its record is called.
 pub(super) const FILE: &str = "relationships";
@@ -12,14 +12,14 @@ pub(super) const BEGIN: &str =
 pub(super) const END: &str = "# <<< formulac";
 
 /// The file's text: the joins that are certain, and as comments those that are not, each with the reason.
-pub(super) fn text(joins: &[Join]) -> Option<String> {
+pub(super) fn text(joins: &[TableJoin]) -> Option<String> {
     if joins.is_empty() {
         return None;
     }
-    let (live, doubtful): (Vec<&Join>, Vec<&Join>) = joins.iter().partition(|join| join.doubt.is_none());
+    let (live, doubtful): (Vec<&TableJoin>, Vec<&TableJoin>) = joins.iter().partition(|join| join.doubt.is_none());
     let mut out = String::new();
     if !live.is_empty() {
-        out.push_str(&write_value(&Value::List(live.into_iter().map(entry).collect())));
+        out.push_str(&write_value(&YamlOutput::List(live.into_iter().map(entry).collect())));
     }
     if !doubtful.is_empty() {
         out.push_str(BEGIN);
@@ -27,7 +27,7 @@ pub(super) fn text(joins: &[Join]) -> Option<String> {
         for join in doubtful {
             let reason = join.doubt.as_deref().unwrap_or_default().replace(char::is_control, " ");
             out.push_str(&format!("# {reason}:\n"));
-            for line in write_value(&Value::List(vec![entry(join)])).lines() {
+            for line in write_value(&YamlOutput::List(vec![entry(join)])).lines() {
                 out.push_str(&format!("#   {line}\n"));
             }
         }
@@ -37,8 +37,8 @@ pub(super) fn text(joins: &[Join]) -> Option<String> {
     Some(out)
 }
 
-fn entry(join: &Join) -> Value {
-    let text = |text: &str| Value::Dbt(text.to_owned());
+fn entry(join: &TableJoin) -> YamlOutput {
+    let text = |text: &str| YamlOutput::Dbt(text.to_owned());
     let to = join.alias.as_deref().unwrap_or(&join.to);
     let kind = match join.cardinality {
         Cardinality::OneToOne => "one_to_one",
@@ -52,5 +52,5 @@ fn entry(join: &Join) -> Value {
         ("on_sql", text(&format!("${{{}.{}}} = ${{{to}.{}}}", join.from, join.from_field, join.to_field))),
         ("relationship_type", text(kind)),
     ]);
-    Value::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

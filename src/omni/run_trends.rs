@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::Artifacts;
-use super::test_status::{File, Freshness, RunTime, source_name};
+use super::test_status::{Freshness, RunTime, StatusFile, source_name};
 use crate::artifacts::{ResourceType, Status};
 
 /// From here on a run is told to be slower than those before it, and up to the inverse faster.
@@ -87,7 +87,7 @@ pub(super) fn word(trend: &RunTrend) -> &'static str {
 }
 
 pub(super) fn of(
-    file: Option<&File>,
+    file: Option<&StatusFile>,
     artifacts: Artifacts<'_>,
     children: &[Vec<usize>],
     freshness: &[Option<Freshness>],
@@ -103,7 +103,7 @@ pub(super) fn of(
 fn stale(artifacts: Artifacts<'_>, children: &[Vec<usize>], freshness: &[Option<Freshness>]) -> Vec<StaleSource> {
     let Some(found) = artifacts.freshness else { return Vec::new() };
     let manifest = artifacts.manifest;
-    let has_table = |node: &&crate::artifacts::Node| node.resource_type.is_referred();
+    let has_table = |node: &&crate::artifacts::ManifestNode| node.resource_type.is_referred();
     let mut reached = std::collections::HashMap::new();
     for (node, fresh) in manifest.nodes.iter().zip(freshness) {
         if let (true, Some(fresh)) = (has_table(&node), fresh) {

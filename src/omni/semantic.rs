@@ -2,27 +2,27 @@
 
 use rustc_hash::FxHashMap;
 
-use super::table::Table;
-use crate::artifacts::{Detail, Manifest, Node, ResourceType, SemanticModel};
+use super::table::DbtTable;
+use crate::artifacts::{DbtSemanticModel, Manifest, ManifestNode, NodeDetail, ResourceType};
 
 /// A semantic model that has a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Semantic<'a> {
-    pub node: &'a Node,
-    pub model: &'a SemanticModel,
+    pub node: &'a ManifestNode,
+    pub model: &'a DbtSemanticModel,
     /// The place of its table.
     pub table: usize,
 }
 
 /// The tables by the ids of their nodes.
-pub(super) fn places<'a>(tables: &[Table<'a>]) -> FxHashMap<&'a str, usize> {
+pub(super) fn places<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a str, usize> {
     tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect()
 }
 
 /// All that describe a table: the first that they depend on.
 pub(super) fn all<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>) -> Vec<Semantic<'a>> {
     let models = manifest.of_type(ResourceType::SemanticModel).filter_map(|node| match &node.detail {
-        Detail::SemanticModel(model) => {
+        NodeDetail::SemanticModel(model) => {
             let table = node.depends_on.iter().find_map(|id| places.get(&**id).copied())?;
             Some(Semantic { node, model, table })
         }

@@ -4,19 +4,19 @@ use std::str::FromStr;
 
 use rustc_hash::FxHashMap;
 
-use super::keys::{self, Key};
-use super::names::{Taken, plain};
+use super::keys::{self, TableKey};
+use super::names::{UsedOmniNames, plain};
 use super::table_tests::Tests;
 use super::test_status::{self, TestState};
 use super::{Artifacts, Wanted};
 use crate::Type;
-use crate::artifacts::{CatalogTable, Column, Node, ResourceType};
+use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn, ResourceType};
 use crate::parallel;
 
 /// A table of the warehouse, which is a view of Omni.
 #[derive(Debug)]
-pub(super) struct Table<'a> {
-    pub node: &'a Node,
+pub(super) struct DbtTable<'a> {
+    pub node: &'a ManifestNode,
     /// The node's place in the manifest.
     pub place: usize,
     /// The folder of its file.
@@ -27,19 +27,19 @@ pub(super) struct Table<'a> {
     /// Its name in the warehouse.
     pub name: &'a str,
     pub catalog: Option<&'a CatalogTable>,
-    pub fields: Vec<Field<'a>>,
-    pub key: Option<Key>,
+    pub fields: Vec<TableField<'a>>,
+    pub key: Option<TableKey>,
     pub state: TestState,
 }
 
 /// A column of a table, which is a dimension.
 #[derive(Debug)]
-pub(super) struct Field<'a> {
+pub(super) struct TableField<'a> {
     /// What it is called in Omni.
     pub name: String,
     /// What the warehouse calls it.
     pub column: &'a str,
-    pub documented: Option<&'a Column>,
+    pub documented: Option<&'a NodeColumn>,
     pub comment: Option<&'a str>,
     /// Its type as the warehouse or the contract spells it.
     pub data_type: Option<&'a str>,
@@ -47,10 +47,10 @@ pub(super) struct Field<'a> {
     pub sql: Option<String>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> DbtTable<'a> {
     /// All models, seeds, snapshots and sources that have a table, in the order of their ids.
     pub fn all(artifacts: Artifacts<'a>, wanted: &Wanted, tests: &Tests<'a>) -> Vec<Self> {
-        let mut taken = Taken::default();
+        let mut taken = UsedOmniNames::default();
         let nodes = artifacts.manifest.nodes.iter().enumerate();
         let named = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
             let schema = node.schema.as_deref().unwrap_or_default();
@@ -95,33 +95,33 @@ impl<'a> Table<'a> {
     }
 
     /// The field of a column.
-    pub fn field(&self, column: &str) -> Option<&Field<'a>> {
+    pub fn field(&self, column: &str) -> Option<&TableField<'a>> {
         let exact = self.fields.iter().find(|field| field.column == column);
         exact.or_else(|| self.fields.iter().find(|field| field.column.eq_ignore_ascii_case(column)))
     }
 }
 
-impl Field<'_> {
+impl TableField<'_> {
     pub fn ty(&self) -> Type {
         self.data_type.and_then(|text| Type::from_str(text).ok()).unwrap_or_default()
     }
 }
 
-fn is_table(node: &Node) -> bool {
+fn is_table(node: &ManifestNode) -> bool {
     let is_of_kind = node.resource_type.is_referred() || node.resource_type == ResourceType::Source;
     is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
 }
 
 /// The columns that the warehouse has; those that are documented, where it was not asked.
-fn fields<'a>(node: &'a Node, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<Field<'a>> {
-    let mut taken = Taken::default();
-    let mut field = |column: &'a str, known: Known<'a>| {
-        let Known { documented, comment, data_type, is_exact } = known;
+fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<TableField<'a>> {
+    let mut taken = UsedOmniNames::default();
+    let mut field = |column: &'a str, known: KnownTables<'a>| {
+        let KnownTables { documented, comment, data_type, is_exact } = known;
         let name = taken.choose([plain(column)]);
         // Omni finds a column by the field's name; where its case is its own, or another's too, it is told.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));
-        Field { name, column, documented, comment, data_type, sql }
+        TableField { name, column, documented, comment, data_type, sql }
     };
     match catalog.filter(|table| !table.columns.is_empty()) {
         Some(table) => {
@@ -129,7 +129,7 @@ fn fields<'a>(node: &'a Node, catalog: Option<&'a CatalogTable>, wanted: &Wanted
                 let documented = node.column(&column.name);
                 let data_type = column.data_type.as_deref().or_else(|| documented?.data_type.as_deref());
                 let comment = column.comment.as_deref();
-                field(&column.name, Known { documented, comment, data_type, is_exact: true })
+                field(&column.name, KnownTables { documented, comment, data_type, is_exact: true })
             });
             told_apart(of_warehouse.collect(), wanted)
         }
@@ -138,7 +138,7 @@ fn fields<'a>(node: &'a Node, catalog: Option<&'a CatalogTable>, wanted: &Wanted
                 // What somebody wrote without quotes says nothing of the case.
                 let is_exact = it.quote == Some(true);
                 let data_type = it.data_type.as_deref();
-                field(&it.name, Known { documented: Some(it), comment: None, data_type, is_exact })
+                field(&it.name, KnownTables { documented: Some(it), comment: None, data_type, is_exact })
             });
             of_node.collect()
         }
@@ -146,8 +146,8 @@ fn fields<'a>(node: &'a Node, catalog: Option<&'a CatalogTable>, wanted: &Wanted
 }
 
 /// What is known of a column.
-struct Known<'a> {
-    documented: Option<&'a Column>,
+struct KnownTables<'a> {
+    documented: Option<&'a NodeColumn>,
     comment: Option<&'a str>,
     data_type: Option<&'a str>,
     /// Whether the case of its name is the warehouse's.
@@ -155,7 +155,7 @@ struct Known<'a> {
 }
 
 /// Of columns that differ in their case only each says which it is.
-fn told_apart<'a>(mut fields: Vec<Field<'a>>, wanted: &Wanted) -> Vec<Field<'a>> {
+fn told_apart<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {
         *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;

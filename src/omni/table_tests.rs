@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Artifacts;
 use super::test_status::Recorded;
-use crate::artifacts::{DataTest, LastResult, Node, ResourceType, Status, last_results};
+use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
 
 /// All tests that run, by the place of the node that they are of.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Tests<'a> {
 /// A test of a table.
 #[derive(Clone, Debug)]
 pub(super) struct RunTest<'a> {
-    pub node: &'a Node,
+    pub node: &'a ManifestNode,
     /// What it says, of a generic test.
     pub data: Option<DataTest<'a>>,
     /// What came of it in the runs that are known.
@@ -37,7 +37,7 @@ impl<'a> Tests<'a> {
                 of_nodes.entry(place).or_default().push(test);
             }
         };
-        let ran = |node: &'a Node, data: Option<DataTest<'a>>| {
+        let ran = |node: &'a ManifestNode, data: Option<DataTest<'a>>| {
             let last = last.get(&*node.unique_id).copied();
             let status = last.map(|last| last.result.status.clone()).or_else(|| before.status(&node.name));
             RunTest { node, data, last, status }

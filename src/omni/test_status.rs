@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Artifacts;
 use super::run_trends;
-use super::table::Table;
+use super::table::DbtTable;
 use super::table_tests::{RunTest, Tests};
-use crate::artifacts::{Node, ResourceType, Status, instant_text};
+use crate::artifacts::{ManifestNode, ResourceType, Status, instant_text};
 
 /// What the tests of a table say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,7 +108,7 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
 }
 
 /// `raw.orders`.
-pub(super) fn source_name(node: &Node) -> String {
+pub(super) fn source_name(node: &ManifestNode) -> String {
     let of = node.source().map(|of| &*of.source_name).unwrap_or_default();
     format!("{of}.{}", node.name)
 }
@@ -118,7 +118,7 @@ const TIMES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct File {
+pub(super) struct StatusFile {
     version: u32,
     pub views: BTreeMap<String, OfView>,
 }
@@ -126,7 +126,7 @@ pub(super) struct File {
 /// What the status file says that was written last.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
-    file: File,
+    file: StatusFile,
     /// By the name of the test.
     statuses: FxHashMap<String, Status>,
 }
@@ -134,7 +134,7 @@ pub(super) struct Recorded {
 impl Recorded {
     /// Reads it; a file that cannot be read counts as none.
     pub fn read(text: Option<&str>) -> Self {
-        let file: File = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let file: StatusFile = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let tests = file.views.values().flat_map(|view| &view.tests).filter(|test| test.at.is_some());
         let statuses = tests.map(|test| (test.test.clone(), Status::from_name(&test.status))).collect();
         Self { file, statuses }
@@ -191,12 +191,12 @@ pub(super) struct RunTime {
 
 /// What the status file says; what was recorded is carried on.
 pub(super) fn file(
-    tables: &[Table<'_>],
+    tables: &[DbtTable<'_>],
     artifacts: Artifacts<'_>,
     tests: &Tests<'_>,
     freshness: &[Option<Freshness>],
     before: Recorded,
-) -> Option<File> {
+) -> Option<StatusFile> {
     let mut before = before.file;
     if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.views.is_empty() {
         return None;
@@ -233,10 +233,10 @@ pub(super) fn file(
             OfView { node, tests_state: table.state.tag().to_owned(), tests: of_tests, run, freshness },
         );
     }
-    Some(File { version: 1, views })
+    Some(StatusFile { version: 1, views })
 }
 
-impl File {
+impl StatusFile {
     /// Its text.
     pub fn text(&self) -> Option<String> {
         let mut text = serde_json::to_string_pretty(self).ok()?;

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::{self, Grants};
-use super::joins::Join;
-use super::measures::Gap;
+use super::joins::TableJoin;
+use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
-use super::names::{Taken, plain};
-use super::table::Table;
-use crate::artifacts::{Fields, ResourceType, Value as Said};
-use crate::dbt::{Value, write_value};
+use super::names::{UsedOmniNames, plain};
+use super::table::DbtTable;
+use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
+use crate::dbt::{YamlOutput, write_value};
 
 /// Joins in a row that a topic follows; they nest in its file.
 const DEPTH: usize = 8;
@@ -46,32 +46,32 @@ pub struct Topic {
 }
 
 /// A topic that is asked for, with the place of the table whose rows it has.
-struct Asked<'a> {
+struct RequestedTopic<'a> {
     base: usize,
     /// What people call it; none for one that the project asks for.
     name: Option<&'a str>,
-    said: Option<&'a Fields>,
+    said: Option<&'a ValueFields>,
 }
 
 /// What is joined, and to which of those before it; none for the base.
-struct Joined<'j> {
+struct TopicJoin<'j> {
     name: &'j str,
     to: Option<usize>,
 }
 
 /// The topics of a project. `of_projects`: every model that is seen and joins others has one without saying so.
 pub(super) fn all(
-    tables: &[Table<'_>],
-    joins: &[Join],
+    tables: &[DbtTable<'_>],
+    joins: &[TableJoin],
     grants: &Grants<'_>,
     of_projects: bool,
-    gaps: &mut Vec<Gap>,
+    gaps: &mut Vec<MeasureGap>,
 ) -> Vec<Topic> {
-    let mut live: FxHashMap<&str, Vec<&Join>> = FxHashMap::default();
+    let mut live: FxHashMap<&str, Vec<&TableJoin>> = FxHashMap::default();
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
         live.entry(&join.from).or_default().push(join);
     }
-    let mut named: BTreeMap<&str, Vec<Asked<'_>>> = BTreeMap::new();
+    let mut named: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
     for (base, table) in tables.iter().enumerate() {
         let Some(asked) = asked(base, table, of_projects && live.contains_key(table.view().as_str())) else { continue };
@@ -80,7 +80,7 @@ pub(super) fn all(
             None => unnamed.push(asked),
         }
     }
-    let mut taken = Taken::default();
+    let mut taken = UsedOmniNames::default();
     let mut topics = Vec::new();
     for (name, several) in named {
         let asked = widest(several, name, tables, &live, gaps);
@@ -92,9 +92,9 @@ pub(super) fn all(
 }
 
 /// What a table's node asks for: `true`, a name, or a mapping with more; `false` is none.
-fn asked<'a>(base: usize, table: &Table<'a>, of_projects: bool) -> Option<Asked<'a>> {
+fn asked<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
-        Some(Asked { base, name: name.map(str::trim).filter(|name| !name.is_empty()), said })
+        Some(RequestedTopic { base, name: name.map(str::trim).filter(|name| !name.is_empty()), said })
     };
     match meta::omni(&table.node.meta).and_then(|omni| omni.get("topic")) {
         Some(Said::Bool(false)) => None,
@@ -103,19 +103,19 @@ fn asked<'a>(base: usize, table: &Table<'a>, of_projects: bool) -> Option<Asked<
         Some(Said::Map(said)) => asked(said.get("name").and_then(Said::as_str), Some(said)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
-            (is_seen && of_projects).then_some(Asked { base, name: None, said: None })
+            (is_seen && of_projects).then_some(RequestedTopic { base, name: None, said: None })
         }
     }
 }
 
 /// Of several that name one topic the one from which most of the others are joined.
 fn widest<'a>(
-    several: Vec<Asked<'a>>,
+    several: Vec<RequestedTopic<'a>>,
     name: &str,
-    tables: &[Table<'_>],
-    live: &FxHashMap<&str, Vec<&Join>>,
-    gaps: &mut Vec<Gap>,
-) -> Option<Asked<'a>> {
+    tables: &[DbtTable<'_>],
+    live: &FxHashMap<&str, Vec<&TableJoin>>,
+    gaps: &mut Vec<MeasureGap>,
+) -> Option<RequestedTopic<'a>> {
     let views: Vec<String> = several.iter().filter_map(|asked| Some(tables.get(asked.base)?.view())).collect();
     let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
     let reached = |view: &str| -> FxHashSet<String> {
@@ -136,19 +136,19 @@ fn widest<'a>(
             let reason = format!(
                 "it asks for the topic `{name}`, whose rows are those of {base}; no join that is certain leads from there to it"
             );
-            gaps.push(Gap { name: table.node.name.to_string(), reason });
+            gaps.push(MeasureGap { name: table.node.name.to_string(), reason });
         }
     }
     several.into_iter().nth(best)
 }
 
 fn topic(
-    asked: &Asked<'_>,
-    tables: &[Table<'_>],
-    live: &FxHashMap<&str, Vec<&Join>>,
+    asked: &RequestedTopic<'_>,
+    tables: &[DbtTable<'_>],
+    live: &FxHashMap<&str, Vec<&TableJoin>>,
     grants: &Grants<'_>,
-    taken: &mut Taken,
-    gaps: &mut Vec<Gap>,
+    taken: &mut UsedOmniNames,
+    gaps: &mut Vec<MeasureGap>,
 ) -> Option<Topic> {
     let table = tables.get(asked.base)?;
     let view = table.view();
@@ -158,7 +158,7 @@ fn topic(
     if !is_all {
         let reason =
             format!("more is joined to it than {MOST} views or {DEPTH} joins in a row; the nearest stand in it");
-        gaps.push(Gap { name: name.clone(), reason });
+        gaps.push(MeasureGap { name: name.clone(), reason });
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
     let said = |key: &str| asked.said.and_then(|said| said.get(key)).filter(|it| !it.is_nothing());
@@ -168,22 +168,22 @@ fn topic(
     let own = Some(&*table.node.description).filter(|text| !text.trim().is_empty());
     let description = said("description").and_then(Said::as_str).or(own);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
-    let keys: Vec<(String, Value)> =
+    let keys: Vec<(String, YamlOutput)> =
         KEYS.iter().filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?)))).collect();
     // A topic is not seen further than the view whose rows it has.
     let of_view = meta::said(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
-    let of_view = of_view.filter(|(_, value)| *value != Value::Bare("false".to_owned()));
+    let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
     pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(said, _)| said == key)));
     pairs.extend(keys);
     pairs.push(("joins".to_owned(), nested(&joined)));
     let path = format!("{name}.topic.yaml");
-    Some(Topic { path, name, node: table.node.unique_id.to_string(), text: write_value(&Value::Map(pairs)) })
+    Some(Topic { path, name, node: table.node.unique_id.to_string(), text: write_value(&YamlOutput::Map(pairs)) })
 }
 
 /// All that joins lead to from a view, the nearest first, each view once; the view itself leads. False where there is more.
-fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j Join>>) -> (Vec<Joined<'j>>, bool) {
-    let mut all = vec![Joined { name: view, to: None }];
+fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
+    let mut all = vec![TopicJoin { name: view, to: None }];
     let mut known = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
@@ -203,24 +203,24 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j Join>>) -> (Vec<Join
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
             }
-            all.push(Joined { name, to: Some(place) });
+            all.push(TopicJoin { name, to: Some(place) });
         }
     }
     (all, is_all)
 }
 
 /// The map of joins below the base; children stand behind their parents.
-fn nested(joined: &[Joined<'_>]) -> Value {
-    let mut below: Vec<Vec<(String, Value)>> = joined.iter().map(|_| Vec::new()).collect();
+fn nested(joined: &[TopicJoin<'_>]) -> YamlOutput {
+    let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
     for (place, it) in joined.iter().enumerate().rev() {
         let mut own = below.get_mut(place).map(std::mem::take).unwrap_or_default();
         own.reverse();
         match it.to {
             Some(to) => below.get_mut(to).into_iter().for_each(|pairs| {
-                pairs.push((it.name.to_owned(), Value::Map(std::mem::take(&mut own))));
+                pairs.push((it.name.to_owned(), YamlOutput::Map(std::mem::take(&mut own))));
             }),
-            None => return Value::Map(own),
+            None => return YamlOutput::Map(own),
         }
     }
-    Value::Map(Vec::new())
+    YamlOutput::Map(Vec::new())
 }

@@ -1,21 +1,21 @@
 //! The view file of a table.
 
 use super::access::Grants;
-use super::keys::Key;
+use super::keys::TableKey;
 use super::measures::Measures;
 use super::meta::{self, plain_text};
-use super::table::{Field, Table};
+use super::table::{DbtTable, TableField};
 use super::table_tests::Tests;
 use super::test_status::TestState;
 use super::{Wanted, context};
 use crate::Type;
-use crate::artifacts::{Check, Manifest, Value as Said};
-use crate::dbt::{Value, write_value};
+use crate::artifacts::{Check, Manifest, MetaValue as Said};
+use crate::dbt::{YamlOutput, write_value};
 
 /// A view of Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct View {
+pub struct ViewFile {
     /// Its file, seen from the folder of the Omni model.
     pub path: String,
     /// How other views name it.
@@ -25,7 +25,7 @@ pub struct View {
     /// Its text.
     pub text: String,
     /// What tells its rows apart.
-    pub key: Option<Key>,
+    pub key: Option<TableKey>,
     /// What the tests say.
     pub state: TestState,
     /// Its columns with their types, as far as known.
@@ -35,17 +35,17 @@ pub struct View {
 }
 
 pub(super) fn of<'a>(
-    table: &Table<'a>,
+    table: &DbtTable<'a>,
     measures: &Measures,
     grants: &Grants<'a>,
     manifest: &Manifest,
     children: &[usize],
     tests: &Tests<'_>,
     wanted: &Wanted,
-) -> View {
+) -> ViewFile {
     let node = table.node;
-    let mut pairs: Vec<(String, Value)> = Vec::new();
-    let mut add = |key: &str, value: Value| pairs.push((key.to_owned(), value));
+    let mut pairs: Vec<(String, YamlOutput)> = Vec::new();
+    let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
     add("schema", plain_text(table.schema));
     add("table_name", plain_text(table.name));
     let mut said = meta::said(&node.meta, meta::OF_VIEWS);
@@ -61,35 +61,35 @@ pub(super) fn of<'a>(
         tags.push(table.state.tag());
     }
     if !tags.is_empty() {
-        add("tags", Value::Words(tags.into_iter().map(plain_text).collect()));
+        add("tags", YamlOutput::Words(tags.into_iter().map(plain_text).collect()));
     }
     add("ai_context", plain_text(&context::of(table, manifest, children)));
     let key = key_fields(table);
     if let [_, _, ..] = key.as_slice() {
-        add("custom_compound_primary_key_sql", Value::Words(key.iter().map(|name| plain_text(name)).collect()));
+        add("custom_compound_primary_key_sql", YamlOutput::Words(key.iter().map(|name| plain_text(name)).collect()));
     }
-    let values = |field: &Field<'_>| accepted(field, table, tests);
+    let values = |field: &TableField<'_>| accepted(field, table, tests);
     let own = table.fields.iter().map(|field| {
         let granularity = measures.granularity.get(&field.name).map(String::as_str);
         let is_key = matches!(key.as_slice(), [one] if *one == field.name);
-        (field.name.clone(), Value::Map(dimension(field, is_key, granularity, values(field))))
+        (field.name.clone(), YamlOutput::Map(dimension(field, is_key, granularity, values(field))))
     });
-    let computed = measures.dimensions.iter().map(|(name, keys)| (name.clone(), Value::Map(keys.clone())));
-    let dimensions: Vec<(String, Value)> = own.chain(computed).collect();
+    let computed = measures.dimensions.iter().map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
+    let dimensions: Vec<(String, YamlOutput)> = own.chain(computed).collect();
     if !dimensions.is_empty() {
-        add("dimensions", Value::Map(dimensions));
+        add("dimensions", YamlOutput::Map(dimensions));
     }
     if !measures.measures.is_empty() {
-        let measures = measures.measures.iter().map(|(name, keys)| (name.clone(), Value::Map(keys.clone())));
-        add("measures", Value::Map(measures.collect()));
+        let measures = measures.measures.iter().map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
+        add("measures", YamlOutput::Map(measures.collect()));
     }
     let mut names: Vec<String> = tests.of_node(table.place).iter().map(|test| test.node.name.to_string()).collect();
     names.sort();
-    View {
+    ViewFile {
         path: format!("{}/{}.view.yaml", table.folder, table.file),
         name: table.view(),
         node: node.unique_id.to_string(),
-        text: write_value(&Value::Map(pairs)),
+        text: write_value(&YamlOutput::Map(pairs)),
         key: table.key.clone(),
         state: table.state,
         columns: table.fields.iter().map(|it| (it.column.to_owned(), it.data_type.map(str::to_owned))).collect(),
@@ -98,25 +98,25 @@ pub(super) fn of<'a>(
 }
 
 /// The fields of the key; empty if a column of it is not there.
-fn key_fields(table: &Table<'_>) -> Vec<String> {
+fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
     let columns = table.key.iter().flat_map(|key| &key.columns);
     columns.map(|name| Some(table.field(name)?.name.clone())).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The keys of a dimension.
 fn dimension(
-    field: &Field<'_>,
+    field: &TableField<'_>,
     is_key: bool,
     granularity: Option<&str>,
-    values: Option<Vec<Value>>,
-) -> Vec<(String, Value)> {
+    values: Option<Vec<YamlOutput>>,
+) -> Vec<(String, YamlOutput)> {
     let mut pairs = Vec::new();
-    let mut add = |key: &str, value: Value| pairs.push((key.to_owned(), value));
+    let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
     if let Some(sql) = &field.sql {
         add("sql", plain_text(sql));
     }
     if is_key {
-        add("primary_key", Value::Bare("true".to_owned()));
+        add("primary_key", YamlOutput::Bare("true".to_owned()));
     }
     let mut said = field.documented.map(|column| meta::said(&column.meta, meta::OF_DIMENSIONS)).unwrap_or_default();
     let mut take = |wanted: &str| said.iter().position(|(key, _)| key == wanted).map(|at| said.remove(at).1);
@@ -132,25 +132,26 @@ fn dimension(
         None => {
             let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());
             if let Some(timeframes) = timeframes(field, granularity) {
-                add("timeframes", Value::Words(timeframes.iter().map(|name| plain_text(name)).collect()));
+                add("timeframes", YamlOutput::Words(timeframes.iter().map(|name| plain_text(name)).collect()));
             }
         }
     }
     if let (Some(values), false) = (values, said.iter().any(|(key, _)| key == "all_values")) {
-        add("all_values", Value::Words(values));
+        add("all_values", YamlOutput::Words(values));
     }
     for (key, value) in said {
         add(&key, value);
     }
-    let tags: Vec<Value> = field.documented.iter().flat_map(|column| &column.tags).map(|tag| plain_text(tag)).collect();
+    let tags: Vec<YamlOutput> =
+        field.documented.iter().flat_map(|column| &column.tags).map(|tag| plain_text(tag)).collect();
     if !tags.is_empty() {
-        add("tags", Value::Words(tags));
+        add("tags", YamlOutput::Words(tags));
     }
     pairs
 }
 
 /// The timeframes of a date: from its granularity on, which its name may say, `billing_month`.
-fn timeframes(field: &Field<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
+fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
     let ty = field.ty();
     if !ty.is_temporal() {
         return None;
@@ -170,7 +171,7 @@ fn timeframes(field: &Field<'_>, granularity: Option<&str>) -> Option<&'static [
 }
 
 /// The values that a column has, as a test says that holds.
-fn accepted(field: &Field<'_>, table: &Table<'_>, tests: &Tests<'_>) -> Option<Vec<Value>> {
+fn accepted(field: &TableField<'_>, table: &DbtTable<'_>, tests: &Tests<'_>) -> Option<Vec<YamlOutput>> {
     // What costs most is asked last: there are many fields, and many tests.
     let values = tests.of_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;

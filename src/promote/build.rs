@@ -2,15 +2,15 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::calculations::{self, Sheet, known_as};
-use super::fields::{Fields, Key, framed, in_line, is_column, what_is_shown};
+use super::calculations::{self, CalculationSheet, known_as};
+use super::fields::{FieldKey, FieldResolver, framed, in_line, is_column, what_is_shown};
 use super::joins::Joins;
 use super::measures::PerKey;
 use super::names::snake;
-use super::omni_model::{OmniModel, Reference, Rows, SavedQuery, references};
-use super::request::{self, Asked, fields_of, sorts_of};
-use super::spec_text::{self, Column, Join, Line, SpecText, Step};
-use super::{Carried, Fault, Gap, Promotion, Request};
+use super::omni_model::{OmniReference, OmniSavedQuery, OmniSource, QueryRows, references};
+use super::request::{self, PromoteRequest, fields_of, sorts_of};
+use super::spec_text::{self, SheetColumn, SpecJoin, SpecLine, SpecSource, SpecStep};
+use super::{Carried, PromoteFault, PromoteGap, Promotion, Request};
 use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -22,9 +22,9 @@ use crate::yaml::Node;
 const ROUNDS: usize = 16;
 
 /// A column of the result.
-struct Output {
-    reference: Reference,
-    key: Key,
+struct SpecOutput {
+    reference: OmniReference,
+    key: FieldKey,
     /// The name that it is to have.
     asked: Option<String>,
 }
@@ -39,12 +39,12 @@ struct Calculation<'m> {
 }
 
 /// What is asked for, in one form.
-struct Plan<'m> {
+struct BuildPlan<'m> {
     base: usize,
-    outputs: Vec<Output>,
+    outputs: Vec<SpecOutput>,
     /// Rows as they are, with more columns.
     of_rows: bool,
-    filters: Vec<(Reference, &'m Node, &'m Node)>,
+    filters: Vec<(OmniReference, &'m Node, &'m Node)>,
     /// Conditions in SQL: the text and the key's node, and whether they are of groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
     sorts: Vec<(String, bool)>,
@@ -65,8 +65,12 @@ struct Plan<'m> {
     notes: Vec<String>,
 }
 
-pub(super) fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, Fault> {
-    let (model, faults) = OmniModel::read(files);
+pub(super) fn promote(
+    files: &[(String, String)],
+    request: &Request,
+    compiler: &Compiler,
+) -> Result<Promotion, PromoteFault> {
+    let (model, faults) = OmniSource::read(files);
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
         let text = format!("there is no file `{}` among those of the Omni model", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
@@ -85,34 +89,36 @@ pub(super) fn promote(files: &[(String, String)], request: &Request, compiler: &
 }
 
 fn plan<'m>(
-    model: &'m OmniModel<'_>,
-    asked: Asked<'m>,
+    model: &'m OmniSource<'_>,
+    asked: PromoteRequest<'m>,
     file: usize,
     request: &Request,
     number: usize,
-) -> Result<Plan<'m>, Fault> {
+) -> Result<BuildPlan<'m>, PromoteFault> {
     match asked {
-        Asked::Measures { view, grain, measures } => {
+        PromoteRequest::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
-            let of_measures = measures.into_iter().map(|field| Reference { view: None, field, frame: None });
-            let references: Vec<Reference> = of_grain.chain(of_measures).collect();
+            let of_measures = measures.into_iter().map(|field| OmniReference { view: None, field, frame: None });
+            let references: Vec<OmniReference> = of_grain.chain(of_measures).collect();
             Ok(of_view(model, view, file, references, false))
         }
-        Asked::Rows { view, dimensions } => Ok(of_view(model, view, file, dimensions, true)),
-        Asked::Query { query, calculations } => of_query(model, query, calculations.as_deref(), request, number),
+        PromoteRequest::Rows { view, dimensions } => Ok(of_view(model, view, file, dimensions, true)),
+        PromoteRequest::Query { query, calculations } => {
+            of_query(model, query, calculations.as_deref(), request, number)
+        }
     }
 }
 
 fn of_view<'m>(
-    model: &'m OmniModel<'_>,
+    model: &'m OmniSource<'_>,
     view: usize,
     file: usize,
-    references: Vec<Reference>,
+    references: Vec<OmniReference>,
     of_rows: bool,
-) -> Plan<'m> {
+) -> BuildPlan<'m> {
     let own = model.views.get(view).map(|view| view.name.to_lowercase()).unwrap_or_default();
-    let output = |reference: Reference| Output { key: key_of(model, &own, &reference), reference, asked: None };
-    let outputs: Vec<Output> = references.into_iter().map(output).collect();
+    let output = |reference: OmniReference| SpecOutput { key: key_of(model, &own, &reference), reference, asked: None };
+    let outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
     let root = model.files.get(file).map(|file| &file.root);
     let gaps = ["required_access_grants", "access_filters"].into_iter().filter_map(|key| root?.get(key)).map(|node| {
         (
@@ -121,7 +127,7 @@ fn of_view<'m>(
             "who may see it is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned(),
         )
     });
-    Plan {
+    BuildPlan {
         base: view,
         name: name_of(model, &own, &outputs, of_rows),
         outputs,
@@ -144,13 +150,13 @@ fn of_view<'m>(
 }
 
 /// `revenue_by_month`, `orders_by_region_and_month`, `orders_with_is_large`.
-fn name_of(model: &OmniModel<'_>, view: &str, outputs: &[Output], of_rows: bool) -> String {
-    let is_measure = |output: &&Output| {
+fn name_of(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
+    let is_measure = |output: &&SpecOutput| {
         let place = model.instance(&output.key.0);
         let field = place.and_then(|place| model.field(place, &output.key.1));
         field.is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
     };
-    let (measures, grain): (Vec<&Output>, Vec<&Output>) = outputs.iter().partition(is_measure);
+    let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) = outputs.iter().partition(is_measure);
     let view = snake(view);
     if of_rows {
         return match outputs {
@@ -172,19 +178,19 @@ fn name_of(model: &OmniModel<'_>, view: &str, outputs: &[Output], of_rows: bool)
     if by.is_empty() { format!("{begin}_in_total") } else { format!("{begin}_by_{}", by.join("_and_")) }
 }
 
-fn key_of(model: &OmniModel<'_>, inside: &str, reference: &Reference) -> Key {
+fn key_of(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
     let view = reference.view.as_deref().map_or_else(|| inside.to_owned(), |view| model.canonical(view));
     (view, reference.field.to_lowercase())
 }
 
 fn of_query<'m>(
-    model: &'m OmniModel<'_>,
-    query: SavedQuery<'m>,
+    model: &'m OmniSource<'_>,
+    query: OmniSavedQuery<'m>,
     chosen: Option<&[String]>,
     request: &Request,
     number: usize,
-) -> Result<Plan<'m>, Fault> {
-    let SavedQuery { name, file, query: node, about, topic, is_view } = query;
+) -> Result<BuildPlan<'m>, PromoteFault> {
+    let OmniSavedQuery { name, file, query: node, about, topic, is_view } = query;
     let topic = topic.as_deref().and_then(|name| Some((name.to_owned(), &model.topic(name)?.root)));
     let text = |key: &str| node.get(key).and_then(Node::text);
     let base_name = text("base_view")
@@ -237,9 +243,9 @@ fn of_query<'m>(
             continue;
         }
         letters_fit &= places.is_empty();
-        let reference = Reference::read(field);
+        let reference = OmniReference::read(field);
         let key = key_of(model, &own, &reference);
-        outputs.push(Output { reference, key, asked: column.map(snake) });
+        outputs.push(SpecOutput { reference, key, asked: column.map(snake) });
     }
     // Calculations stand as the fields name them, others behind.
     calculations.sort_by_key(|it| places.iter().find(|(_, name)| *name == it.omni_name).map_or(usize::MAX, |it| it.0));
@@ -248,11 +254,11 @@ fn of_query<'m>(
         let needed = needed(&calculations, &is_named);
         calculations.retain(|it| needed.contains(&it.omni_name));
     }
-    let mut filters: Vec<(Reference, &Node, &Node)> = Vec::new();
+    let mut filters: Vec<(OmniReference, &Node, &Node)> = Vec::new();
     let mut conditions = Vec::new();
     let mut add_filters = |of: Option<&'m Node>| {
         for (name, filter) in of.and_then(Node::pairs).unwrap_or_default() {
-            filters.extend(name.text().map(|text| (Reference::read(text), filter, name)));
+            filters.extend(name.text().map(|text| (OmniReference::read(text), filter, name)));
         }
     };
     add_filters(node.get("filters"));
@@ -307,7 +313,7 @@ fn of_query<'m>(
     if let Some(asked) = &request.name {
         model_name.clone_from(asked);
     }
-    Ok(Plan {
+    Ok(BuildPlan {
         base,
         outputs,
         of_rows: false,
@@ -344,7 +350,7 @@ fn needed(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> 
 }
 
 /// A column that the result has.
-struct Made {
+struct BuiltSpec {
     name: String,
     /// How `group_by` and `order_by` name it.
     entry: String,
@@ -354,25 +360,25 @@ struct Made {
 }
 
 struct Maker<'m, 't> {
-    model: &'m OmniModel<'t>,
+    model: &'m OmniSource<'t>,
     compiler: &'m Compiler,
     request: &'m Request,
-    plan: Plan<'m>,
-    fields: Fields<'m, 't>,
+    plan: BuildPlan<'m>,
+    fields: FieldResolver<'m, 't>,
     /// The fields that filters leave no NULL of.
     filled: Vec<(String, String)>,
-    spec: SpecText,
-    gaps: Vec<Gap>,
+    spec: SpecSource,
+    gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<Carried>,
     /// Definitions by name, with the gap that each would be.
-    sources: FxHashMap<String, Gap>,
+    sources: FxHashMap<String, PromoteGap>,
 }
 
 impl<'m, 't> Maker<'m, 't> {
-    fn new(model: &'m OmniModel<'t>, compiler: &'m Compiler, request: &'m Request, plan: Plan<'m>) -> Self {
+    fn new(model: &'m OmniSource<'t>, compiler: &'m Compiler, request: &'m Request, plan: BuildPlan<'m>) -> Self {
         let schema: &Schema = &compiler.options.schema;
-        let fields = Fields::new(model, schema, compiler.dialect(), plan.base);
+        let fields = FieldResolver::new(model, schema, compiler.dialect(), plan.base);
         Self {
             model,
             compiler,
@@ -380,7 +386,7 @@ impl<'m, 't> Maker<'m, 't> {
             plan,
             fields,
             filled: Vec::new(),
-            spec: SpecText::default(),
+            spec: SpecSource::default(),
             gaps: Vec::new(),
             notes: Vec::new(),
             carried: Vec::new(),
@@ -388,7 +394,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    fn run(mut self) -> Result<Promotion, Fault> {
+    fn run(mut self) -> Result<Promotion, PromoteFault> {
         self.notes = std::mem::take(&mut self.plan.notes);
         for (node, what, reason) in std::mem::take(&mut self.plan.gaps) {
             let gap = self.gap_at(self.plan.file, node, &what, in_line(node), reason, false);
@@ -398,7 +404,7 @@ impl<'m, 't> Maker<'m, 't> {
         self.join_views();
         self.rows();
         self.resolve()?;
-        let mut step = Step::default();
+        let mut step = SpecStep::default();
         self.joined(&mut step);
         let mut made = self.outputs(&mut step);
         self.filtered(&mut step);
@@ -421,9 +427,17 @@ impl<'m, 't> Maker<'m, 't> {
         Ok(self.compiled(grain))
     }
 
-    fn gap_at(&self, file: usize, node: &Node, what: &str, original: String, reason: String, is_carried: bool) -> Gap {
+    fn gap_at(
+        &self,
+        file: usize,
+        node: &Node,
+        what: &str,
+        original: String,
+        reason: String,
+        is_carried: bool,
+    ) -> PromoteGap {
         let file = self.model.files.get(file);
-        Gap {
+        PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(node)),
             what: what.to_owned(),
@@ -435,10 +449,10 @@ impl<'m, 't> Maker<'m, 't> {
 
     /// Finds out which views are read, and how they are joined.
     fn join_views(&mut self) {
-        let mut wanted: Vec<Key> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
+        let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         let base = self.fields.base_name.clone();
         wanted.extend(self.plan.filters.iter().map(|(reference, ..)| key_of(self.model, &base, reference)));
-        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(Reference::read);
+        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(OmniReference::read);
         wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
         let order = self.fields.closure(&wanted).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
@@ -463,13 +477,13 @@ impl<'m, 't> Maker<'m, 't> {
     fn rows(&mut self) {
         let Some(view) = self.model.views.get(self.plan.base) else { return };
         let relation = match view.rows {
-            Rows::Table => view.table.clone(),
+            QueryRows::Table => view.table.clone(),
             _ => view.name.clone(),
         };
         let why = match view.rows {
-            Rows::Table => None,
-            Rows::Sql => Some("its rows are raw SQL of the warehouse, which belongs in a model of its own"),
-            Rows::Query => Some("its rows are another query: promote that first, to a model of this name"),
+            QueryRows::Table => None,
+            QueryRows::Sql => Some("its rows are raw SQL of the warehouse, which belongs in a model of its own"),
+            QueryRows::Query => Some("its rows are another query: promote that first, to a model of this name"),
         };
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
@@ -499,22 +513,22 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Makes definitions of all fields that are read.
-    fn resolve(&mut self) -> Result<(), Fault> {
+    fn resolve(&mut self) -> Result<(), PromoteFault> {
         let base = self.fields.base_name.clone();
-        let mut wanted: Vec<Key> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
+        let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         wanted.extend(self.plan.filters.iter().map(|(reference, ..)| key_of(self.model, &base, reference)));
-        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(Reference::read);
+        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(OmniReference::read);
         wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
         for join in &self.fields.joins.all {
             let Some(relationship) = self.model.relationships.get(join.relationship) else { continue };
             let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
-            let read = sqls.flat_map(|sql| references(sql)).map(Reference::read);
+            let read = sqls.flat_map(|sql| references(sql)).map(OmniReference::read);
             wanted.extend(read.map(|reference| key_of(self.model, &base, &reference)));
         }
         let order = self.fields.closure(&wanted).map_err(|reason| {
             (0, Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("mend it in Omni first"))
         })?;
-        let mut asked: FxHashMap<Key, String> = FxHashMap::default();
+        let mut asked: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
             if output.reference.frame.is_none() {
                 let own = output.asked.clone().unwrap_or_else(|| snake(&output.reference.field));
@@ -533,11 +547,11 @@ impl<'m, 't> Maker<'m, 't> {
             }
         }
         self.fields.name_all(&order, &asked);
-        let is_measure = |key: &&Key| {
+        let is_measure = |key: &&FieldKey| {
             self.fields.field(key).is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
         };
-        let (measures, others): (Vec<&Key>, Vec<&Key>) = order.iter().partition(is_measure);
-        let (measures, others): (Vec<Key>, Vec<Key>) =
+        let (measures, others): (Vec<&FieldKey>, Vec<&FieldKey>) = order.iter().partition(is_measure);
+        let (measures, others): (Vec<FieldKey>, Vec<FieldKey>) =
             (measures.into_iter().cloned().collect(), others.into_iter().cloned().collect());
         self.fields.resolve_all(&others);
         self.find_key(&measures);
@@ -546,7 +560,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// The key for each of whose values one row counts, where all measures ask for the same.
-    fn find_key(&mut self, measures: &[Key]) {
+    fn find_key(&mut self, measures: &[FieldKey]) {
         let mut sqls: Vec<Option<String>> = measures
             .iter()
             .filter_map(|key| self.fields.field(key))
@@ -564,7 +578,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    fn joined(&mut self, step: &mut Step) {
+    fn joined(&mut self, step: &mut SpecStep) {
         for join in self.fields.joins.all.clone() {
             let Some(relationship) = self.model.relationships.get(join.relationship) else { continue };
             let table = self.model.views.get(join.view).map(|view| view.table.clone()).unwrap_or_default();
@@ -582,7 +596,7 @@ impl<'m, 't> Maker<'m, 't> {
                 }
                 None => None,
             };
-            step.joins.push(Join {
+            step.joins.push(SpecJoin {
                 to: self.source_of(join.view).unwrap_or_else(|| table.clone()),
                 name: (known != table).then_some(known),
                 on,
@@ -595,7 +609,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    fn condition_in_sql(&mut self, step: &mut Step, sql: &str, node: &Node, file: usize, of_groups: bool) {
+    fn condition_in_sql(&mut self, step: &mut SpecStep, sql: &str, node: &Node, file: usize, of_groups: bool) {
         match self.fields.sql(&self.fields.base_name, None, sql) {
             Ok(converted) => {
                 for doubt in converted.doubts {
@@ -615,10 +629,10 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// What the rows are grouped by, and the columns in the order asked for.
-    fn outputs(&mut self, step: &mut Step) -> Vec<Made> {
+    fn outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
         let mut made = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
-            let Output { reference, key, asked } = output;
+            let SpecOutput { reference, key, asked } = output;
             let resolved = match self.fields.resolved(&key) {
                 Ok(resolved) => resolved,
                 Err(reason) => {
@@ -651,7 +665,7 @@ impl<'m, 't> Maker<'m, 't> {
             let name = match resolved.definition {
                 Some(_) if frame.is_none() => term.text.clone(),
                 // What it is called by itself is its name: no definition is needed.
-                _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &Made| it.name == wanted) => {
+                _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &BuiltSpec| it.name == wanted) => {
                     wanted.clone()
                 }
                 _ => {
@@ -661,7 +675,7 @@ impl<'m, 't> Maker<'m, 't> {
                     };
                     let definition = self.fields.definition_of_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
-                    made.push(Made {
+                    made.push(BuiltSpec {
                         entry: name.clone(),
                         name: name.clone(),
                         is_there: term.is_there,
@@ -682,7 +696,7 @@ impl<'m, 't> Maker<'m, 't> {
             } else if self.plan.of_rows && resolved.definition.is_none() && frame.is_none() {
                 step.keep.push(term.text.clone());
             }
-            made.push(Made {
+            made.push(BuiltSpec {
                 entry: if is_measure { name.clone() } else { term.text },
                 name,
                 is_there: term.is_there,
@@ -697,11 +711,11 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// What Omni says of a column that is passed on.
-    fn said_of_column(&mut self, key: &Key, name: &str) {
+    fn said_of_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && snake(&field.name) == name;
         let meta = is_cleaned.then(|| ("omni_name", field.name.clone())).into_iter().collect();
-        self.spec.columns.push(Column {
+        self.spec.columns.push(SheetColumn {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
             shown: what_is_shown(&field.node),
@@ -711,7 +725,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Filters of rows into `where`, those of groups into `having`.
-    fn filtered(&mut self, step: &mut Step) {
+    fn filtered(&mut self, step: &mut SpecStep) {
         let base = self.fields.base_name.clone();
         for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
             let key = key_of(self.model, &base, &reference);
@@ -752,13 +766,13 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// The definitions, and what is said of them.
-    fn defined(&mut self, step: &mut Step) {
-        step.gaps.extend(self.fields.gaps.iter().map(Gap::comment));
+    fn defined(&mut self, step: &mut SpecStep) {
+        step.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
         for definition in self.fields.definitions.clone() {
             let file = self.model.files.get(definition.file).map(|file| file.path.to_owned()).unwrap_or_default();
             self.sources.insert(
                 definition.name.clone(),
-                Gap {
+                PromoteGap {
                     file,
                     line: definition.line,
                     what: definition.field.clone(),
@@ -772,7 +786,7 @@ impl<'m, 't> Maker<'m, 't> {
                 column: definition.name.clone(),
                 formula: definition.term.text.clone(),
             });
-            step.definitions.push(Line {
+            step.definitions.push(SpecLine {
                 name: definition.name.clone(),
                 formula: definition.term.text.clone(),
                 description: definition.description,
@@ -784,7 +798,7 @@ impl<'m, 't> Maker<'m, 't> {
             }
             meta.extend(definition.omni_name.filter(|_| is_output).map(|name| ("omni_name", name)));
             if is_output {
-                self.spec.columns.push(Column {
+                self.spec.columns.push(SheetColumn {
                     name: definition.name,
                     description: None,
                     shown: definition.shown,
@@ -796,27 +810,27 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Two steps where one row counts for each value of a key; else the one.
-    fn per_key(&mut self, mut step: Step, made: &[Made]) -> Vec<Step> {
+    fn per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
         };
         let measures: FxHashSet<&str> =
             self.fields.definitions.iter().filter(|it| it.term.aggregates).map(|it| it.name.as_str()).collect();
-        let (later, first): (Vec<Line>, Vec<Line>) =
+        let (later, first): (Vec<SpecLine>, Vec<SpecLine>) =
             std::mem::take(&mut step.definitions).into_iter().partition(|line| measures.contains(line.name.as_str()));
         let key_name = term_name(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
-        let mut first_step = Step {
+        let mut first_step = SpecStep {
             name: format!("one_row_for_each_{key_name}"),
             joins: step.joins,
             wheres: step.wheres,
             group_by: step.group_by,
             definitions: first,
-            ..Step::default()
+            ..SpecStep::default()
         };
         let key = if term_name(&per_key.key.text).is_some() {
             per_key.key.text.clone()
         } else {
-            first_step.definitions.push(Line {
+            first_step.definitions.push(SpecLine {
                 name: key_name.clone(),
                 formula: per_key.key.text.clone(),
                 description: None,
@@ -827,21 +841,21 @@ impl<'m, 't> Maker<'m, 't> {
             first_step.group_by.push(key);
         }
         let values = per_key.values.into_iter();
-        first_step.definitions.extend(values.map(|(name, formula)| Line { name, formula, description: None }));
-        let second = Step {
+        first_step.definitions.extend(values.map(|(name, formula)| SpecLine { name, formula, description: None }));
+        let second = SpecStep {
             name: step.name,
             group_by: made.iter().filter(|made| !made.is_measure).map(|made| made.name.clone()).collect(),
             definitions: later,
             havings: step.havings,
             gaps: step.gaps,
-            ..Step::default()
+            ..SpecStep::default()
         };
         vec![first_step, second]
     }
 
     /// The order, the limit, and the calculations over the rows in that order.
-    fn ordered(&mut self, made: &mut [Made]) {
-        let mut sheet = Sheet::default();
+    fn ordered(&mut self, made: &mut [BuiltSpec]) {
+        let mut sheet = CalculationSheet::default();
         for (place, column) in made.iter().enumerate() {
             sheet.add(&column.known_as, &column.name, place, column.is_there);
             let bare = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
@@ -858,7 +872,7 @@ impl<'m, 't> Maker<'m, 't> {
         let mut of_calculation = false;
         let mut gaps = Vec::new();
         for (field, is_descending) in std::mem::take(&mut self.plan.sorts) {
-            let reference = Reference::read(&field);
+            let reference = OmniReference::read(&field);
             let key = key_of(self.model, &self.fields.base_name, &reference);
             let known = known_as(&key.0, &reference);
             let column = made.iter().find(|made| made.known_as == known);
@@ -903,12 +917,12 @@ impl<'m, 't> Maker<'m, 't> {
             last.limit = self.plan.limit.filter(|_| !last.order_by.is_empty());
             return;
         }
-        let mut worksheet = Step {
+        let mut worksheet = SpecStep {
             name: "calculations".to_owned(),
             columns: made.iter().map(|made| made.name.clone()).collect(),
             order_by: names,
             calculations: lines,
-            ..Step::default()
+            ..SpecStep::default()
         };
         match self.plan.limit {
             // The rows that are returned are those that calculations see.
@@ -921,7 +935,7 @@ impl<'m, 't> Maker<'m, 't> {
         self.spec.steps.push(worksheet);
     }
 
-    fn calculations(&mut self, sheet: &Sheet) -> Vec<Line> {
+    fn calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for calculation in &self.plan.calculations {
@@ -937,19 +951,19 @@ impl<'m, 't> Maker<'m, 't> {
                         formula: formula.clone(),
                     });
                     let description = calculation.node.get("description").and_then(Node::text).map(str::to_owned);
-                    lines.push(Line { name: calculation.name.clone(), formula, description });
+                    lines.push(SpecLine { name: calculation.name.clone(), formula, description });
                     let mut meta = Vec::new();
                     if calculation.omni_name != calculation.name {
                         meta.push(("omni_name", calculation.omni_name.clone()));
                     }
-                    self.spec.columns.push(Column {
+                    self.spec.columns.push(SheetColumn {
                         name: calculation.name.clone(),
                         shown: what_is_shown(calculation.node),
                         meta,
-                        ..Column::default()
+                        ..SheetColumn::default()
                     });
                 }
-                Err(reason) => gaps.push(Gap { reason, ..gap }),
+                Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
             }
         }
         let blanks = lines.iter().any(|line| calculations::counts_blanks(&line.formula, sheet));
@@ -961,7 +975,7 @@ impl<'m, 't> Maker<'m, 't> {
             self.spec.settings.push(("blanks", "zero".to_owned()));
         }
         if let Some(last) = self.spec.steps.last_mut() {
-            last.gaps.extend(gaps.iter().map(Gap::comment));
+            last.gaps.extend(gaps.iter().map(PromoteGap::comment));
         }
         self.gaps.extend(gaps);
         lines
@@ -1018,10 +1032,10 @@ impl<'m, 't> Maker<'m, 't> {
     fn take_out(&mut self, faulty: &FxHashMap<String, String>) {
         for step in &mut self.spec.steps {
             let mut gaps = Vec::new();
-            let mut keep = |line: &Line| {
+            let mut keep = |line: &SpecLine| {
                 let Some(reason) = faulty.get(&line.name) else { return true };
                 let source = self.sources.get(&line.name).cloned();
-                let gap = source.unwrap_or_else(|| Gap {
+                let gap = source.unwrap_or_else(|| PromoteGap {
                     file: String::new(),
                     line: 1,
                     what: line.name.clone(),
@@ -1030,12 +1044,12 @@ impl<'m, 't> Maker<'m, 't> {
                     is_carried: false,
                 });
                 let reason = format!("as `{}` it would not compile: {reason}", line.formula);
-                gaps.push(Gap { reason, ..gap });
+                gaps.push(PromoteGap { reason, ..gap });
                 false
             };
             step.definitions.retain(&mut keep);
             step.calculations.retain(&mut keep);
-            step.gaps.extend(gaps.iter().map(Gap::comment));
+            step.gaps.extend(gaps.iter().map(PromoteGap::comment));
             self.gaps.extend(gaps);
         }
         let defined = |name: &String| !faulty.contains_key(name);

@@ -2,23 +2,23 @@
 
 use rustc_hash::FxHashMap;
 
-use super::from_sql::{self, Names};
-use super::omni_model::Reference;
-use super::term::Term;
+use super::from_sql::{self, SqlNames};
+use super::omni_model::OmniReference;
+use super::term::FormulaTerm;
 use crate::ast::{BinaryOp, Expr};
 use crate::dialect::Dialect;
 use crate::parse;
 
 /// The columns of a worksheet by what Omni calls them.
 #[derive(Debug, Default)]
-pub(super) struct Sheet {
+pub(super) struct CalculationSheet {
     /// `orders.revenue`, `orders.created_at[month]`, `calc_1`: the column's name, and its place.
     columns: FxHashMap<String, (String, usize)>,
     /// Columns by name that are never NULL.
     there: Vec<String>,
 }
 
-impl Sheet {
+impl CalculationSheet {
     pub fn add(&mut self, known_as: &str, column: &str, place: usize, is_there: bool) {
         self.columns.insert(known_as.to_lowercase(), (column.to_owned(), place));
         if is_there {
@@ -32,17 +32,17 @@ impl Sheet {
     }
 }
 
-impl Names for Sheet {
-    fn field(&self, reference: &str) -> Result<Term, String> {
+impl SqlNames for CalculationSheet {
+    fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
         let (name, total) = reference.split_once(':').map_or((reference, None), |(name, total)| (name, Some(total)));
         let (column, place) = self.find(name)?;
         match total {
-            Some(total) => Ok(Term::atom(of_total(*place, total)?)),
-            None => Ok(Term::atom(column).there(self.there.contains(column))),
+            Some(total) => Ok(FormulaTerm::atom(of_total(*place, total)?)),
+            None => Ok(FormulaTerm::atom(column).there(self.there.contains(column))),
         }
     }
 
-    fn column(&self, _: Option<&str>, column: &str) -> Result<Term, String> {
+    fn column(&self, _: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
         self.field(column)
     }
 
@@ -77,7 +77,12 @@ pub(super) fn letters(place: usize) -> String {
 /// # Errors
 ///
 /// What of it is no formula.
-pub(super) fn formula(sql: &str, sheet: &Sheet, letters_fit: bool, dialect: Dialect) -> Result<String, String> {
+pub(super) fn formula(
+    sql: &str,
+    sheet: &CalculationSheet,
+    letters_fit: bool,
+    dialect: Dialect,
+) -> Result<String, String> {
     let Some(text) = sql.trim().strip_prefix('=') else {
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
@@ -89,7 +94,7 @@ pub(super) fn formula(sql: &str, sheet: &Sheet, letters_fit: bool, dialect: Dial
 }
 
 /// The text with columns in place of Omni's references; texts and names of tabs stay.
-fn with_columns(text: &str, sheet: &Sheet) -> Result<String, String> {
+fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -144,12 +149,12 @@ fn has_cells(text: &str) -> bool {
 }
 
 /// Whether a formula computes with what may be NULL: there a blank counts as 0, as Omni's engine has it.
-pub(super) fn counts_blanks(formula: &str, sheet: &Sheet) -> bool {
+pub(super) fn counts_blanks(formula: &str, sheet: &CalculationSheet) -> bool {
     !blank_operands(formula, sheet).is_empty()
 }
 
 /// The formula with blanks as 0 where only this formula is to have them so.
-pub(super) fn with_blanks_as_zero(formula: &str, sheet: &Sheet) -> String {
+pub(super) fn with_blanks_as_zero(formula: &str, sheet: &CalculationSheet) -> String {
     let mut places: Vec<(usize, &str)> = Vec::new();
     for (begin, end) in blank_operands(formula, sheet) {
         places.push((begin, "COALESCE("));
@@ -166,7 +171,7 @@ pub(super) fn with_blanks_as_zero(formula: &str, sheet: &Sheet) -> String {
     out
 }
 
-fn blank_operands(formula: &str, sheet: &Sheet) -> Vec<(usize, usize)> {
+fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)> {
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);
     let ast = parsed.ast();
@@ -196,7 +201,7 @@ fn blank_operands(formula: &str, sheet: &Sheet) -> Vec<(usize, usize)> {
 }
 
 /// How a query's list names a field: with its view, in small letters.
-pub(super) fn known_as(view: &str, reference: &Reference) -> String {
+pub(super) fn known_as(view: &str, reference: &OmniReference) -> String {
     let frame = reference.frame.as_ref().map(|frame| format!("[{frame}]")).unwrap_or_default();
     format!("{view}.{}{frame}", reference.field).to_lowercase()
 }

@@ -2,13 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::filters::{self, Tested};
-use super::from_sql::{self, Converted, Names, plain_column};
+use super::filters::{self, FilteredValue};
+use super::from_sql::{self, Converted, SqlNames, plain_column};
 use super::joins::Joins;
-use super::names::{Taken, is_plain, snake};
-use super::omni_model::{Field, FieldKind, OmniModel, Reference, references};
-use super::term::Term;
-use super::{Gap, measures};
+use super::names::{UsedSpecNames, is_plain, snake};
+use super::omni_model::{FieldKind, OmniReference, OmniSource, ViewField, references};
+use super::term::FormulaTerm;
+use super::{PromoteGap, measures};
 use crate::Type;
 use crate::dialect::Dialect;
 use crate::schema::{Relation, Schema};
@@ -16,13 +16,13 @@ use crate::yaml::Node;
 
 /// A definition of the spec that is made.
 #[derive(Clone, Debug)]
-pub(super) struct Definition {
+pub(super) struct PromotedDefinition {
     pub name: String,
-    pub term: Term,
+    pub term: FormulaTerm,
     /// What it is, as Omni says it.
     pub description: Option<String>,
     /// What Omni shows of it.
-    pub shown: Vec<(String, Shown)>,
+    pub shown: Vec<(String, ShownField)>,
     pub tags: Vec<String>,
     /// `orders.revenue`.
     pub field: String,
@@ -35,7 +35,7 @@ pub(super) struct Definition {
 
 /// A value that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum ShownField {
     Text(String),
     Texts(Vec<String>),
 }
@@ -43,14 +43,14 @@ pub(super) enum Shown {
 /// What a field has become.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
-    pub term: Term,
+    pub term: FormulaTerm,
     pub is_temporal: bool,
     /// The definition that it is, where it is more than a column.
     pub definition: Option<usize>,
 }
 
 /// A field, by the name of its view among the joins and its own, in small letters.
-pub(super) type Key = (String, String);
+pub(super) type FieldKey = (String, String);
 
 /// Keys of a dimension that no formula says, and why.
 const NO_DIMENSION: &[(&str, &str)] = &[
@@ -65,8 +65,8 @@ const COUNT: &str = "count";
 /// What Omni shows of a field, and a column keeps below `omni`.
 const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
-pub(super) struct Fields<'m, 't> {
-    pub model: &'m OmniModel<'t>,
+pub(super) struct FieldResolver<'m, 't> {
+    pub model: &'m OmniSource<'t>,
     pub dialect: Dialect,
     schema: &'m Schema,
     pub base: usize,
@@ -74,24 +74,24 @@ pub(super) struct Fields<'m, 't> {
     pub joins: Joins,
     /// The names by which formulas read the views.
     pub relations: FxHashMap<String, String>,
-    pub definitions: Vec<Definition>,
-    resolved: FxHashMap<Key, Result<Resolved, String>>,
+    pub definitions: Vec<PromotedDefinition>,
+    resolved: FxHashMap<FieldKey, Result<Resolved, String>>,
     /// Names of the definitions that fields become.
-    names: FxHashMap<Key, String>,
-    pub taken: Taken,
+    names: FxHashMap<FieldKey, String>,
+    pub taken: UsedSpecNames,
     /// Names of definitions, in small letters: a column of such a name is written with its relation.
     pub defined: FxHashSet<String>,
     /// Columns of the warehouse that something reads, in small letters.
     columns: std::cell::RefCell<FxHashSet<String>>,
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<PromoteGap>,
     /// Whether something computes in SQL's way with what may be NULL.
     pub computes: bool,
     /// The key for each of whose values one row counts, where all measures are of that kind.
     pub per_key: Option<measures::PerKey>,
 }
 
-impl<'m, 't> Fields<'m, 't> {
-    pub fn new(model: &'m OmniModel<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
+impl<'m, 't> FieldResolver<'m, 't> {
+    pub fn new(model: &'m OmniSource<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
         let base_name = model.views.get(base).map(|view| view.name.to_lowercase()).unwrap_or_default();
         Self {
             model,
@@ -104,7 +104,7 @@ impl<'m, 't> Fields<'m, 't> {
             definitions: Vec::new(),
             resolved: FxHashMap::default(),
             names: FxHashMap::default(),
-            taken: Taken::default(),
+            taken: UsedSpecNames::default(),
             defined: FxHashSet::default(),
             columns: std::cell::RefCell::default(),
             gaps: Vec::new(),
@@ -119,12 +119,12 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// The field of a key.
-    pub fn field(&self, key: &Key) -> Option<&'m Field> {
+    pub fn field(&self, key: &FieldKey) -> Option<&'m ViewField> {
         self.model.field(self.model.instance(&key.0)?, &key.1)
     }
 
     /// The key that a reference in a view means.
-    pub fn key(&self, inside: &str, reference: &Reference) -> Key {
+    pub fn key(&self, inside: &str, reference: &OmniReference) -> FieldKey {
         let inside = inside.to_lowercase();
         let field = reference.field.to_lowercase();
         let Some(view) = &reference.view else { return (inside, field) };
@@ -135,34 +135,34 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// Every field that these are made of, with those that others need before them; a circle is told as a fault.
-    pub fn closure(&self, wanted: &[Key]) -> Result<Vec<Key>, String> {
-        enum Step {
-            Enter(Key),
-            Leave(Key),
+    pub fn closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
+        enum ResolveStep {
+            Enter(FieldKey),
+            Leave(FieldKey),
         }
         let mut order = Vec::new();
-        let mut done: FxHashSet<Key> = FxHashSet::default();
-        let mut open: FxHashSet<Key> = FxHashSet::default();
-        let mut stack: Vec<Step> = wanted.iter().rev().cloned().map(Step::Enter).collect();
+        let mut done: FxHashSet<FieldKey> = FxHashSet::default();
+        let mut open: FxHashSet<FieldKey> = FxHashSet::default();
+        let mut stack: Vec<ResolveStep> = wanted.iter().rev().cloned().map(ResolveStep::Enter).collect();
         while let Some(step) = stack.pop() {
             match step {
-                Step::Leave(key) => {
+                ResolveStep::Leave(key) => {
                     open.remove(&key);
                     if done.insert(key.clone()) {
                         order.push(key);
                     }
                 }
-                Step::Enter(key) if done.contains(&key) => {}
-                Step::Enter(key) => {
+                ResolveStep::Enter(key) if done.contains(&key) => {}
+                ResolveStep::Enter(key) => {
                     if !open.insert(key.clone()) {
                         return Err(format!("`{}.{}` is made of itself", key.0, key.1));
                     }
-                    stack.push(Step::Leave(key.clone()));
+                    stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
                     let made_of = made_of(field).into_iter().map(|reference| self.key(&key.0, &reference));
                     // A field that names itself means the column.
-                    let made_of: Vec<Key> = made_of.filter(|of| *of != key).collect();
-                    stack.extend(made_of.into_iter().rev().map(Step::Enter));
+                    let made_of: Vec<FieldKey> = made_of.filter(|of| *of != key).collect();
+                    stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
                 }
             }
         }
@@ -170,10 +170,10 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// Gives names to those that become definitions. `asked` are names that outputs are to have.
-    pub fn name_all(&mut self, order: &[Key], asked: &FxHashMap<Key, String>) {
+    pub fn name_all(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| asked.contains_key(*key));
         let others = order.iter().filter(|key| !asked.contains_key(*key));
-        let all: Vec<Key> = asked_first.chain(others).cloned().collect();
+        let all: Vec<FieldKey> = asked_first.chain(others).cloned().collect();
         for key in all {
             let field = self.field(&key);
             let is_column = match field {
@@ -192,7 +192,7 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// Makes definitions of fields, in this order.
-    pub fn resolve_all(&mut self, order: &[Key]) {
+    pub fn resolve_all(&mut self, order: &[FieldKey]) {
         for key in order {
             let resolved = self.resolve(key);
             self.resolved.insert(key.clone(), resolved);
@@ -200,14 +200,14 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// What a field has become, or why it could not.
-    pub fn resolved(&self, key: &Key) -> Result<Resolved, String> {
+    pub fn resolved(&self, key: &FieldKey) -> Result<Resolved, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
             None => Err(format!("there is no field `{}.{}`", key.0, key.1)),
         }
     }
 
-    fn resolve(&mut self, key: &Key) -> Result<Resolved, String> {
+    fn resolve(&mut self, key: &FieldKey) -> Result<Resolved, String> {
         let Some(field) = self.field(key) else {
             if self.view(&key.0).is_none() {
                 return Err(format!("there is no view `{}` that is joined", key.0));
@@ -246,17 +246,17 @@ impl<'m, 't> Fields<'m, 't> {
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
-        let own = Term::atom(name).of_type(term.ty).there(term.is_there);
+        let own = FormulaTerm::atom(name).of_type(term.ty).there(term.is_there);
         let own = if term.aggregates { own.aggregating() } else { own };
         Ok(Resolved { term: own, is_temporal, definition: Some(self.definitions.len() - 1) })
     }
 
     /// The rows of a view whose file says nothing of it.
-    fn count(&mut self, key: &Key) -> Result<Resolved, String> {
+    fn count(&mut self, key: &FieldKey) -> Result<Resolved, String> {
         let (converted, _) = measures::counted_rows(self, &key.0, None, Vec::new())?;
         let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
         let file = self.view(&key.0).and_then(|view| self.model.views.get(view)).map_or(0, |view| view.file);
-        self.definitions.push(Definition {
+        self.definitions.push(PromotedDefinition {
             name: name.clone(),
             term: converted.term,
             description: None,
@@ -268,13 +268,13 @@ impl<'m, 't> Fields<'m, 't> {
             line: 1,
             original: "the count that every view has".to_owned(),
         });
-        let term = Term::atom(name).of_type(Some(Type::Integer)).there(true).aggregating();
+        let term = FormulaTerm::atom(name).of_type(Some(Type::Integer)).there(true).aggregating();
         Ok(Resolved { term, is_temporal: false, definition: Some(self.definitions.len() - 1) })
     }
 
-    fn definition(&self, key: &Key, field: &Field, name: String, term: &Term) -> Definition {
+    fn definition(&self, key: &FieldKey, field: &ViewField, name: String, term: &FormulaTerm) -> PromotedDefinition {
         let file = self.model.files.get(field.file);
-        Definition {
+        PromotedDefinition {
             omni_name: (field.name != name && snake(&field.name) == name).then(|| field.name.clone()),
             name,
             term: term.clone(),
@@ -289,13 +289,13 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// A column of its own name for one that is only passed on.
-    pub fn definition_of_column(&mut self, key: &Key, name: String, term: &Term) -> Definition {
+    pub fn definition_of_column(&mut self, key: &FieldKey, name: String, term: &FormulaTerm) -> PromotedDefinition {
         self.defined.insert(name.to_lowercase());
         if let Some(field) = self.field(key) {
             let definition = self.definition(key, field, name, term);
-            return Definition { original: String::new(), ..definition };
+            return PromotedDefinition { original: String::new(), ..definition };
         }
-        Definition {
+        PromotedDefinition {
             name,
             term: term.clone(),
             description: None,
@@ -310,11 +310,11 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// Marks what could not be carried, or not for certain.
-    pub fn gap(&mut self, field: &Field, what: &str, reason: String, is_carried: bool) {
+    pub fn gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
         let view = self.model.view_of_file(field.file).and_then(|view| self.model.views.get(view));
         let what = view.map_or_else(|| what.to_owned(), |view| format!("{}.{what}", view.name));
-        self.gaps.push(Gap {
+        self.gaps.push(PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(&field.at)),
             what,
@@ -325,7 +325,7 @@ impl<'m, 't> Fields<'m, 't> {
     }
 
     /// A dimension's values.
-    fn dimension(&mut self, key: &Key, field: &Field) -> Result<(Converted, bool), String> {
+    fn dimension(&mut self, key: &FieldKey, field: &ViewField) -> Result<(Converted, bool), String> {
         for (name, why) in NO_DIMENSION {
             if field.node.get(name).is_some() {
                 return Err((*why).to_owned());
@@ -351,32 +351,32 @@ impl<'m, 't> Fields<'m, 't> {
 
     /// SQL of a field in a view; `own` is the field itself.
     pub fn sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<Converted, String> {
-        from_sql::convert(sql, self.dialect, &Scope { fields: self, view, own })
+        from_sql::convert(sql, self.dialect, &FieldScope { fields: self, view, own })
     }
 
     /// A condition that a filter of Omni asks of a field.
-    pub fn condition(&self, key: &Key, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
+    pub fn condition(&self, key: &FieldKey, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
         let resolved = self.resolved(key)?;
         let (term, is_temporal) = framed(resolved.term, resolved.is_temporal, frame);
-        filters::condition(&Tested { term, is_temporal }, filter)
+        filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
     /// The same where columns win over definitions, as they do in `where`: a definition that has a column's name is
     /// written out.
     pub fn condition_of_rows(
         &self,
-        key: &Key,
+        key: &FieldKey,
         frame: Option<&str>,
         filter: &Node,
     ) -> Result<filters::Condition, String> {
         let resolved = self.resolved(key)?;
         let term = self.spelled_out(&resolved);
         let (term, is_temporal) = framed(term, resolved.is_temporal, frame);
-        filters::condition(&Tested { term, is_temporal }, filter)
+        filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
     /// The term as `where` and joins read it.
-    pub fn spelled_out(&self, resolved: &Resolved) -> Term {
+    pub fn spelled_out(&self, resolved: &Resolved) -> FormulaTerm {
         match resolved.definition.and_then(|place| self.definitions.get(place)) {
             Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
             _ => resolved.term.clone(),
@@ -410,7 +410,7 @@ impl<'m, 't> Fields<'m, 't> {
         let ty = known.map(|known| known.ty()).filter(|ty| *ty != Type::Unknown);
         let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
         Resolved {
-            term: Term::atom(text).of_type(ty).there(is_there),
+            term: FormulaTerm::atom(text).of_type(ty).there(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),
             definition: None,
         }
@@ -418,22 +418,22 @@ impl<'m, 't> Fields<'m, 't> {
 }
 
 /// What names in the SQL of a view's field mean.
-struct Scope<'f, 'm, 't> {
-    fields: &'f Fields<'m, 't>,
+struct FieldScope<'f, 'm, 't> {
+    fields: &'f FieldResolver<'m, 't>,
     view: &'f str,
     own: Option<&'f str>,
 }
 
-impl Names for Scope<'_, '_, '_> {
-    fn field(&self, reference: &str) -> Result<Term, String> {
-        let reference = Reference::read(reference);
+impl SqlNames for FieldScope<'_, '_, '_> {
+    fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
+        let reference = OmniReference::read(reference);
         let key = self.fields.key(self.view, &reference);
         let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
         let resolved = if is_own { self.fields.column_of(&key.0, &key.1) } else { self.fields.resolved(&key)? };
         Ok(framed(resolved.term, false, reference.frame.as_deref()).0)
     }
 
-    fn column(&self, relation: Option<&str>, column: &str) -> Result<Term, String> {
+    fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
         let view = match relation {
             None => self.view.to_lowercase(),
             Some(relation) => {
@@ -449,7 +449,7 @@ impl Names for Scope<'_, '_, '_> {
 }
 
 /// A term in a timeframe, and whether that is a time.
-pub(super) fn framed(term: Term, is_temporal: bool, frame: Option<&str>) -> (Term, bool) {
+pub(super) fn framed(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
     match frame {
         None | Some("raw") => (term, is_temporal),
         Some(frame) => {
@@ -460,12 +460,12 @@ pub(super) fn framed(term: Term, is_temporal: bool, frame: Option<&str>) -> (Ter
     }
 }
 
-fn shown(key: &Key) -> String {
+fn shown(key: &FieldKey) -> String {
     format!("{}.{}", key.0, key.1)
 }
 
 /// Whether a dimension is a column and nothing more.
-pub(super) fn is_column(field: &Field) -> bool {
+pub(super) fn is_column(field: &ViewField) -> bool {
     let has_more = ["groups", "bin_boundaries"]
         .iter()
         .chain(NO_DIMENSION.iter().map(|(name, _)| name))
@@ -477,24 +477,24 @@ pub(super) fn is_column(field: &Field) -> bool {
     is_plain && !has_more
 }
 
-fn is_own_reference(field: &Field, sql: &str) -> bool {
+fn is_own_reference(field: &ViewField, sql: &str) -> bool {
     let inner = sql.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inner.is_some_and(|inner| {
-        Reference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '['])
+        OmniReference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '['])
     })
 }
 
 /// The references of a field, those of its filters among them.
-fn made_of(field: &Field) -> Vec<Reference> {
+fn made_of(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"].into_iter().filter_map(|key| field.text(key));
-    let mut all: Vec<Reference> = sqls.flat_map(references).map(Reference::read).collect();
+    let mut all: Vec<OmniReference> = sqls.flat_map(references).map(OmniReference::read).collect();
     let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
-    all.extend(filters.iter().filter_map(|(name, _)| name.text()).map(Reference::read));
+    all.extend(filters.iter().filter_map(|(name, _)| name.text()).map(OmniReference::read));
     all
 }
 
 /// What Omni says of a field, in one line.
-pub(super) fn original(field: &Field) -> String {
+pub(super) fn original(field: &ViewField) -> String {
     let keys = [
         "sql",
         "aggregate_type",
@@ -523,44 +523,44 @@ pub(super) fn in_line(node: &Node) -> String {
 }
 
 /// What Omni shows of a field.
-pub(super) fn what_is_shown(node: &Node) -> Vec<(String, Shown)> {
+pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
     let value = |key: &str| {
         let value = node.get(key)?;
         Some(match value.items() {
-            Some(_) => Shown::Texts(value.texts()),
-            None => Shown::Text(value.text()?.to_owned()),
+            Some(_) => ShownField::Texts(value.texts()),
+            None => ShownField::Text(value.text()?.to_owned()),
         })
     };
     SHOWN.iter().filter_map(|key| Some(((*key).to_owned(), value(key)?))).collect()
 }
 
 /// Texts put into groups by filters.
-fn grouped(converted: Converted, groups: &Node, field: &Field) -> Result<Converted, String> {
+fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Converted, String> {
     let Converted { term, mut doubts, computes } = converted;
-    let tested = Tested { term, is_temporal: false };
+    let tested = FilteredValue { term, is_temporal: false };
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {
         let filter = group.get("filter").ok_or("a group without `filter` is not carried")?;
         let name = group.get("name").and_then(Node::text).ok_or("a group without `name` is not carried")?;
         let condition = filters::condition(&tested, filter)?;
         doubts.extend(condition.doubts);
-        args.extend([condition.term, Term::quoted(name)]);
+        args.extend([condition.term, FormulaTerm::quoted(name)]);
     }
     if args.is_empty() {
         return Err("`groups` holds no group".to_owned());
     }
     match field.text("else") {
-        Some(otherwise) => args.extend([Term::truth(true), Term::quoted(otherwise)]),
+        Some(otherwise) => args.extend([FormulaTerm::truth(true), FormulaTerm::quoted(otherwise)]),
         None => {
             doubts.push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned())
         }
     }
-    let term = Term::call("IFS", &args).of_type(Some(Type::Text)).there(field.text("else").is_some());
+    let term = FormulaTerm::call("IFS", &args).of_type(Some(Type::Text)).there(field.text("else").is_some());
     Ok(Converted { term, doubts, computes })
 }
 
 /// Numbers in bins, whose texts are Omni's: `< 21`, `>= 21 and < 65`, `65 and above`.
-fn binned(x: Term, bounds: &Node) -> Result<Term, String> {
+fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
     let bounds = bounds.texts();
     if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {
         return Err("`bin_boundaries` is no list of numbers".to_owned());
@@ -571,11 +571,11 @@ fn binned(x: Term, bounds: &Node) -> Result<Term, String> {
             None => format!("< {bound}"),
             Some(before) => format!(">= {before} and < {bound}"),
         };
-        args.extend([x.clone().compared("<", &filters::number(bound)), Term::quoted(&name)]);
+        args.extend([x.clone().compared("<", &filters::number(bound)), FormulaTerm::quoted(&name)]);
     }
     if let Some(last) = bounds.last() {
         args.push(x.compared(">=", &filters::number(last)));
-        args.push(Term::quoted(&format!("{last} and above")));
+        args.push(FormulaTerm::quoted(&format!("{last} and above")));
     }
-    Ok(Term::call("IFS", &args).of_type(Some(Type::Text)))
+    Ok(FormulaTerm::call("IFS", &args).of_type(Some(Type::Text)))
 }

@@ -1,15 +1,15 @@
 //! Omni's filter operators as conditions of formulas.
 
 use super::patterns;
-use super::relative_dates::{Moment, Period, is_date};
-use super::term::Term;
+use super::relative_dates::{Moment, RelativePeriod, is_date};
+use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
 /// What a filter looks at.
 #[derive(Clone, Debug)]
-pub(super) struct Tested {
-    pub term: Term,
+pub(super) struct FilteredValue {
+    pub term: FormulaTerm,
     /// Whether its values are dates or times, as far as known.
     pub is_temporal: bool,
 }
@@ -17,7 +17,7 @@ pub(super) struct Tested {
 /// A condition, and what is not certain of it.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
-    pub term: Term,
+    pub term: FormulaTerm,
     pub doubts: Vec<String>,
 }
 
@@ -50,24 +50,24 @@ const MONTHS: [&str; 12] = [
 /// # Errors
 ///
 /// The operator that cannot be carried, and why.
-pub(super) fn condition(tested: &Tested, filter: &Node) -> Result<Condition, String> {
-    let mut reader = Reader { tested, ignore_case: false, doubts: Vec::new() };
+pub(super) fn condition(tested: &FilteredValue, filter: &Node) -> Result<Condition, String> {
+    let mut reader = FilterReader { tested, ignore_case: false, doubts: Vec::new() };
     let term = reader.all(filter, "AND")?;
     Ok(Condition { term, doubts: reader.doubts })
 }
 
-struct Reader<'t> {
-    tested: &'t Tested,
+struct FilterReader<'t> {
+    tested: &'t FilteredValue,
     ignore_case: bool,
     doubts: Vec<String>,
 }
 
-impl Reader<'_> {
+impl FilterReader<'_> {
     /// The operators of a mapping, a list of such, or a value that stands without one. YAML bounds the depth.
-    fn all(&mut self, filter: &Node, joined_by: &str) -> Result<Term, String> {
+    fn all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
         if let Some(items) = filter.items().filter(|items| items.iter().any(|item| item.pairs().is_some())) {
             let terms = items.iter().map(|item| self.all(item, "AND")).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Term::joined(joined_by, terms));
+            return Ok(FormulaTerm::joined(joined_by, terms));
         }
         let Some(pairs) = filter.pairs() else { return self.is(filter) };
         let insensitive = filter.get("case_insensitive").and_then(Node::boolean) == Some(true);
@@ -84,10 +84,10 @@ impl Reader<'_> {
         if terms.is_empty() {
             return Err("the filter has no operator".to_owned());
         }
-        Ok(Term::joined(joined_by, terms))
+        Ok(FormulaTerm::joined(joined_by, terms))
     }
 
-    fn operator(&mut self, operator: &str, value: &Node) -> Result<Term, String> {
+    fn operator(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
         let plain = operator.strip_prefix("not_").filter(|plain| !plain.is_empty());
         let base = plain.unwrap_or(operator);
         if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == base || *name == operator) {
@@ -109,8 +109,8 @@ impl Reader<'_> {
     }
 
     /// What an operator asks for that `not_` may stand before.
-    fn plain(&mut self, operator: &str, value: &Node) -> Result<Term, String> {
-        let compared = |op: &str| -> Result<Term, String> {
+    fn plain(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
+        let compared = |op: &str| -> Result<FormulaTerm, String> {
             if self.is_date_beside(value) {
                 return Ok(self.x().compared(op, &self.moment(value)?.term()));
             }
@@ -125,7 +125,7 @@ impl Reader<'_> {
                 let [low, high] = self.two(value)?;
                 let parts =
                     vec![self.x().compared(">=", &self.literal(low)?), self.x().compared("<=", &self.literal(high)?)];
-                Ok(Term::joined("AND", parts))
+                Ok(FormulaTerm::joined("AND", parts))
             }
             "contains" => self.text(value, patterns::contains),
             "starts_with" => self.text(value, patterns::starts_with),
@@ -134,10 +134,10 @@ impl Reader<'_> {
                 let ignore_case = self.ignore_case;
                 let patterns = self.texts(value)?;
                 let like = |pattern: String| patterns::like(self.x(), &pattern, Some('\\'), ignore_case);
-                Ok(Term::joined("OR", patterns.into_iter().map(like).collect()))
+                Ok(FormulaTerm::joined("OR", patterns.into_iter().map(like).collect()))
             }
             "is_empty" => {
-                let is_empty = patterns::length(self.x()).compared("=", &Term::whole(0));
+                let is_empty = patterns::length(self.x()).compared("=", &FormulaTerm::whole(0));
                 match value.boolean() {
                     Some(false) => Ok(self.or_blank(is_empty.negated())),
                     _ => Ok(is_empty),
@@ -158,33 +158,35 @@ impl Reader<'_> {
                 let length = length.text().ok_or("it takes a beginning and a length")?;
                 Ok(self.within(from, from.and(length)?))
             }
-            "day_of_week" => self.part(value, Some((&WEEKDAYS, 0)), 1, |x| Term::call("WEEKDAY", &[x, Term::whole(1)])),
-            "month_of_year" => self.part(value, Some((&MONTHS, 1)), 0, |x| Term::call("MONTH", &[x])),
-            "day_of_month" => self.part(value, None, 0, |x| Term::call("DAY", &[x])),
+            "day_of_week" => {
+                self.part(value, Some((&WEEKDAYS, 0)), 1, |x| FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::whole(1)]))
+            }
+            "month_of_year" => self.part(value, Some((&MONTHS, 1)), 0, |x| FormulaTerm::call("MONTH", &[x])),
+            "day_of_month" => self.part(value, None, 0, |x| FormulaTerm::call("DAY", &[x])),
             "day_of_quarter" | "day_of_year" => self.part(value, None, 0, |x| x.timeframe(operator)),
-            "hour_of_day" => self.part(value, None, 0, |x| Term::call("HOUR", &[x])),
-            "quarter_of_year" => self.part(value, None, 0, |x| Term::call("QUARTER", &[x])),
+            "hour_of_day" => self.part(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
+            "quarter_of_year" => self.part(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
             _ => Err("it is not known".to_owned()),
         }
     }
 
-    fn x(&self) -> Term {
+    fn x(&self) -> FormulaTerm {
         self.tested.term.clone()
     }
 
     /// What is negated keeps the rows in which nothing stands, as Omni's filters do.
-    fn or_blank(&self, condition: Term) -> Term {
-        if self.x().is_there { condition } else { Term::joined("OR", vec![condition, self.x().blank()]) }
+    fn or_blank(&self, condition: FormulaTerm) -> FormulaTerm {
+        if self.x().is_there { condition } else { FormulaTerm::joined("OR", vec![condition, self.x().blank()]) }
     }
 
     /// `is: a`, `is: [a, b]`, `is: null`, `is: falsey`.
-    fn is(&self, value: &Node) -> Result<Term, String> {
+    fn is(&self, value: &Node) -> Result<FormulaTerm, String> {
         let values = value.items().unwrap_or(std::slice::from_ref(value));
         let terms = values.iter().map(|value| self.equals(value)).collect::<Result<Vec<_>, _>>()?;
-        if terms.is_empty() { Err("the list is empty".to_owned()) } else { Ok(Term::joined("OR", terms)) }
+        if terms.is_empty() { Err("the list is empty".to_owned()) } else { Ok(FormulaTerm::joined("OR", terms)) }
     }
 
-    fn equals(&self, value: &Node) -> Result<Term, String> {
+    fn equals(&self, value: &Node) -> Result<FormulaTerm, String> {
         if value.is_null() {
             return Ok(self.x().blank());
         }
@@ -192,7 +194,7 @@ impl Reader<'_> {
             return Ok(if truth { self.x() } else { self.x().negated() });
         }
         if self.is_falsey(value) {
-            return Ok(Term::joined("OR", vec![self.x().negated(), self.x().blank()]));
+            return Ok(FormulaTerm::joined("OR", vec![self.x().negated(), self.x().blank()]));
         }
         if self.is_date_beside(value) {
             let period = self.period(value)?;
@@ -201,12 +203,12 @@ impl Reader<'_> {
         let literal = self.literal(value)?;
         if self.ignore_case && literal.ty == Some(Type::Text) {
             let text = value.text().unwrap_or_default().to_lowercase();
-            return Ok(patterns::lower(self.x()).compared("=", &Term::quoted(&text)));
+            return Ok(patterns::lower(self.x()).compared("=", &FormulaTerm::quoted(&text)));
         }
         Ok(self.x().compared("=", &literal))
     }
 
-    fn is_not(&self, value: &Node) -> Result<Term, String> {
+    fn is_not(&self, value: &Node) -> Result<FormulaTerm, String> {
         let values = value.items().unwrap_or(std::slice::from_ref(value));
         let mut terms = Vec::new();
         let mut keeps_blanks = true;
@@ -222,10 +224,10 @@ impl Reader<'_> {
                 let period = self.period(value)?;
                 let before = self.x().compared("<", &period.from.term());
                 let after = self.x().compared(">=", &period.to.term());
-                terms.push(Term::joined("OR", vec![before, after]));
+                terms.push(FormulaTerm::joined("OR", vec![before, after]));
             } else if self.ignore_case && value.text().is_some() {
                 let text = value.text().unwrap_or_default().to_lowercase();
-                terms.push(patterns::lower(self.x()).compared("<>", &Term::quoted(&text)));
+                terms.push(patterns::lower(self.x()).compared("<>", &FormulaTerm::quoted(&text)));
             } else {
                 terms.push(self.x().compared("<>", &self.literal(value)?));
             }
@@ -233,8 +235,8 @@ impl Reader<'_> {
         match (terms.is_empty(), keeps_blanks) {
             (true, true) => Err("the list is empty".to_owned()),
             (true, false) => Ok(self.x().blank().negated()),
-            (false, true) => Ok(self.or_blank(Term::joined("AND", terms))),
-            (false, false) => Ok(Term::joined("AND", terms)),
+            (false, true) => Ok(self.or_blank(FormulaTerm::joined("AND", terms))),
+            (false, false) => Ok(FormulaTerm::joined("AND", terms)),
         }
     }
 
@@ -254,17 +256,17 @@ impl Reader<'_> {
         }
     }
 
-    fn within(&self, from: Moment, to: Moment) -> Term {
+    fn within(&self, from: Moment, to: Moment) -> FormulaTerm {
         let parts = vec![self.x().compared(">=", &from.term()), self.x().compared("<", &to.term())];
-        Term::joined("AND", parts)
+        FormulaTerm::joined("AND", parts)
     }
 
     fn moment(&self, value: &Node) -> Result<Moment, String> {
         Moment::read(value.text().ok_or("a date is missing")?)
     }
 
-    fn period(&self, value: &Node) -> Result<Period, String> {
-        Period::read(value.text().ok_or("a date is missing")?)
+    fn period(&self, value: &Node) -> Result<RelativePeriod, String> {
+        RelativePeriod::read(value.text().ok_or("a date is missing")?)
     }
 
     fn two<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
@@ -279,12 +281,12 @@ impl Reader<'_> {
         if texts.is_empty() { Err("it takes a text".to_owned()) } else { Ok(texts) }
     }
 
-    fn text(&self, value: &Node, test: fn(Term, &str) -> Term) -> Result<Term, String> {
+    fn text(&self, value: &Node, test: fn(FormulaTerm, &str) -> FormulaTerm) -> Result<FormulaTerm, String> {
         let of = |text: String| match self.ignore_case {
             true => test(patterns::lower(self.x()), &text.to_lowercase()),
             false => test(self.x(), &text),
         };
-        Ok(Term::joined("OR", self.texts(value)?.into_iter().map(of).collect()))
+        Ok(FormulaTerm::joined("OR", self.texts(value)?.into_iter().map(of).collect()))
     }
 
     /// A part of a date, by number or by a name.
@@ -293,8 +295,8 @@ impl Reader<'_> {
         value: &Node,
         names: Option<(&[&str], i64)>,
         shift: i64,
-        of: impl Fn(Term) -> Term,
-    ) -> Result<Term, String> {
+        of: impl Fn(FormulaTerm) -> FormulaTerm,
+    ) -> Result<FormulaTerm, String> {
         let number = |text: &str| -> Result<i64, String> {
             let lower = text.to_lowercase();
             let named = names.and_then(|(names, first)| {
@@ -306,20 +308,20 @@ impl Reader<'_> {
         };
         let mut terms = Vec::new();
         for text in self.texts(value)? {
-            terms.push(of(self.x()).compared("=", &Term::whole(number(&text)? + shift)));
+            terms.push(of(self.x()).compared("=", &FormulaTerm::whole(number(&text)? + shift)));
         }
-        Ok(Term::joined("OR", terms))
+        Ok(FormulaTerm::joined("OR", terms))
     }
 
     /// A value as a formula has it: as the field's type says, else as YAML reads it.
-    fn literal(&self, value: &Node) -> Result<Term, String> {
+    fn literal(&self, value: &Node) -> Result<FormulaTerm, String> {
         let text = value.text().ok_or("a value is missing")?;
         let is_number = is_number(text);
         match self.x().ty {
             Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number(text)),
             Some(Type::Integer | Type::Decimal | Type::Float) => Err(format!("`{text}` is no number")),
             None if is_number && !value.is_quoted() => Ok(number(text)),
-            _ => Ok(Term::quoted(text)),
+            _ => Ok(FormulaTerm::quoted(text)),
         }
     }
 }
@@ -331,10 +333,10 @@ pub(super) fn is_number(text: &str) -> bool {
     [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-pub(super) fn number(text: &str) -> Term {
+pub(super) fn number(text: &str) -> FormulaTerm {
     let ty = if text.contains('.') { Type::Decimal } else { Type::Integer };
     match text.strip_prefix('-') {
-        Some(digits) => Term::atom(digits).of_type(Some(ty)).there(true).minus(),
-        None => Term::atom(text).of_type(Some(ty)).there(true),
+        Some(digits) => FormulaTerm::atom(digits).of_type(Some(ty)).there(true).minus(),
+        None => FormulaTerm::atom(text).of_type(Some(ty)).there(true),
     }
 }

@@ -9,7 +9,7 @@ use sqlparser::parser::Parser;
 use super::filters::{is_number, number};
 use super::patterns;
 use super::sql_functions::{self, CONCAT_SKIPS_NULL, DIVIDES_WHOLE, Gives};
-use super::term::Term;
+use super::term::FormulaTerm;
 use crate::Type;
 use crate::catalog;
 use crate::dialect::Dialect;
@@ -23,11 +23,11 @@ const BRACKETS: usize = 100;
 const MARK: &str = "omni_ref_";
 
 /// What names in SQL mean.
-pub(super) trait Names {
+pub(super) trait SqlNames {
     /// A reference of Omni, without its `${}`.
-    fn field(&self, reference: &str) -> Result<Term, String>;
+    fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
     /// A column, with the name before the point.
-    fn column(&self, relation: Option<&str>, column: &str) -> Result<Term, String>;
+    fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
     /// The column's letter of the worksheet, for what looks at its rows; none outside of one.
     fn letter(&self, _reference: &str) -> Option<String> {
         None
@@ -37,7 +37,7 @@ pub(super) trait Names {
 /// A formula that an SQL text means.
 #[derive(Debug)]
 pub(super) struct Converted {
-    pub term: Term,
+    pub term: FormulaTerm,
     /// What is not certain to be the same.
     pub doubts: Vec<String>,
     /// Whether it computes with numbers that may be NULL, in SQL's own way.
@@ -49,7 +49,7 @@ pub(super) struct Converted {
 /// # Errors
 ///
 /// What of it no formula says.
-pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn Names) -> Result<Converted, String> {
+pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<Converted, String> {
     if sql.len() > LONGEST {
         return Err("the SQL is too long for a formula".to_owned());
     }
@@ -59,7 +59,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn Names) -> Result<
     let (text, references) = with_marks(sql)?;
     let expr = parse(&infix_operators(&text), dialect)?;
     let mut reader =
-        Reader { dialect: dialect.name(), names, references, doubts: Vec::new(), computes: false, depth: 0 };
+        SqlReader { dialect: dialect.name(), names, references, doubts: Vec::new(), computes: false, depth: 0 };
     let term = reader.term(&expr);
     let references = &reader.references;
     let term = term.map_err(|reason| {
@@ -141,9 +141,9 @@ fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
     }
 }
 
-struct Reader<'n> {
+struct SqlReader<'n> {
     dialect: &'static str,
-    names: &'n dyn Names,
+    names: &'n dyn SqlNames,
     references: Vec<String>,
     doubts: Vec<String>,
     computes: bool,
@@ -153,19 +153,19 @@ struct Reader<'n> {
 /// Levels of a tree; a chain of one operator has one for each of its operands.
 const LEVELS: usize = 2_000;
 
-impl Reader<'_> {
-    fn term(&mut self, expr: &Expr) -> Result<Term, String> {
+impl SqlReader<'_> {
+    fn term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
         let term = if self.depth > LEVELS { Err("its SQL is too deep".to_owned()) } else { self.part(expr) };
         self.depth -= 1;
         term
     }
 
-    fn terms(&mut self, exprs: &[&Expr]) -> Result<Vec<Term>, String> {
+    fn terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {
         exprs.iter().map(|expr| self.term(expr)).collect()
     }
 
-    fn part(&mut self, expr: &Expr) -> Result<Term, String> {
+    fn part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
             Expr::Nested(inner) => self.term(inner),
             Expr::Identifier(ident) => match self.reference(&ident.value) {
@@ -187,10 +187,10 @@ impl Reader<'_> {
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
             Expr::IsNull(inner) => Ok(self.term(inner)?.blank()),
             Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negated()),
-            Expr::IsTrue(inner) => Ok(Term::call("COALESCE", &[self.term(inner)?, Term::truth(false)])),
+            Expr::IsTrue(inner) => Ok(FormulaTerm::call("COALESCE", &[self.term(inner)?, FormulaTerm::truth(false)])),
             Expr::IsFalse(inner) => {
                 let no = self.term(inner)?.negated();
-                Ok(Term::call("COALESCE", &[no, Term::truth(false)]))
+                Ok(FormulaTerm::call("COALESCE", &[no, FormulaTerm::truth(false)]))
             }
             Expr::InList { expr, list, negated } => {
                 let x = self.term(expr)?;
@@ -199,13 +199,13 @@ impl Reader<'_> {
                 for value in list {
                     parts.push(x.clone().compared(op, &self.term(value)?));
                 }
-                Ok(Term::joined(joined, parts))
+                Ok(FormulaTerm::joined(joined, parts))
             }
             Expr::Between { expr, negated, low, high } => {
                 let (x, low, high) = (self.term(expr)?, self.term(low)?, self.term(high)?);
                 Ok(match negated {
-                    false => Term::joined("AND", vec![x.clone().compared(">=", &low), x.compared("<=", &high)]),
-                    true => Term::joined("OR", vec![x.clone().compared("<", &low), x.compared(">", &high)]),
+                    false => FormulaTerm::joined("AND", vec![x.clone().compared(">=", &low), x.compared("<=", &high)]),
+                    true => FormulaTerm::joined("OR", vec![x.clone().compared("<", &low), x.compared(">", &high)]),
                 })
             }
             Expr::Like { negated, any: false, expr, pattern, escape_char } => {
@@ -226,16 +226,16 @@ impl Reader<'_> {
                 date_part(&unit, x).ok_or_else(|| not_carried(expr))
             }
             Expr::Ceil { expr: inner, field } if is_plain(field) => {
-                Ok(Term::call("CEILING", &[self.term(inner)?]).of_type(Some(Type::Integer)))
+                Ok(FormulaTerm::call("CEILING", &[self.term(inner)?]).of_type(Some(Type::Integer)))
             }
             Expr::Floor { expr: inner, field } if is_plain(field) => {
-                Ok(Term::call("FLOOR", &[self.term(inner)?]).of_type(Some(Type::Integer)))
+                Ok(FormulaTerm::call("FLOOR", &[self.term(inner)?]).of_type(Some(Type::Integer)))
             }
             Expr::Substring { expr: inner, substring_from: Some(from), substring_for: Some(length), .. } => {
                 match (whole(from), whole(length)) {
                     (Some(from), Some(length)) if from >= 1 && length >= 0 => {
-                        let args = [self.term(inner)?, Term::whole(from), Term::whole(length)];
-                        Ok(Term::call("MID", &args).of_type(Some(Type::Text)))
+                        let args = [self.term(inner)?, FormulaTerm::whole(from), FormulaTerm::whole(length)];
+                        Ok(FormulaTerm::call("MID", &args).of_type(Some(Type::Text)))
                     }
                     _ => Err(not_carried(expr)),
                 }
@@ -250,22 +250,22 @@ impl Reader<'_> {
         self.references.get(number).cloned()
     }
 
-    fn literal(&self, value: &Value) -> Result<Term, String> {
+    fn literal(&self, value: &Value) -> Result<FormulaTerm, String> {
         match value {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
             Value::SingleQuotedString(text) if text.contains(MARK) => {
                 Err("a reference stands inside of a text".to_owned())
             }
-            Value::SingleQuotedString(text) => Ok(Term::quoted(text)),
+            Value::SingleQuotedString(text) => Ok(FormulaTerm::quoted(text)),
             // BigQuery has texts in these quotes.
-            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(Term::quoted(text)),
-            Value::Boolean(value) => Ok(Term::truth(*value)),
-            Value::Null => Ok(Term::null()),
+            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::quoted(text)),
+            Value::Boolean(value) => Ok(FormulaTerm::truth(*value)),
+            Value::Null => Ok(FormulaTerm::null()),
             other => Err(format!("no formula has the value `{other}`")),
         }
     }
 
-    fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Term, String> {
+    fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<FormulaTerm, String> {
         let joined = match op {
             BinaryOperator::And => Some("AND"),
             BinaryOperator::Or => Some("OR"),
@@ -275,7 +275,7 @@ impl Reader<'_> {
             let mut parts = Vec::new();
             chain(left, op, &mut parts);
             chain(right, op, &mut parts);
-            return Ok(Term::joined(joined, self.terms(&parts)?));
+            return Ok(FormulaTerm::joined(joined, self.terms(&parts)?));
         }
         match op {
             BinaryOperator::Divide => return self.division(left, right),
@@ -305,21 +305,21 @@ impl Reader<'_> {
         }
         self.computes |= !left.is_there || !right.is_there;
         let ty = arithmetic(left.ty, right.ty);
-        Ok(Term::binary(left, sign.0, sign.1, &right).of_type(ty))
+        Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).of_type(ty))
     }
 
     /// A division is never by 0 and never whole in formulas.
-    fn division(&mut self, left: &Expr, right: &Expr) -> Result<Term, String> {
+    fn division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = without_widening(left);
         let (right, right_is_real) = without_widening(unless_zero(right));
         let (left, right) = (self.term(left)?, self.term(right)?);
-        let is_real = |term: &Term| matches!(term.ty, Some(Type::Decimal | Type::Float));
-        let is_whole = |term: &Term| term.ty == Some(Type::Integer);
+        let is_real = |term: &FormulaTerm| matches!(term.ty, Some(Type::Decimal | Type::Float));
+        let is_whole = |term: &FormulaTerm| term.ty == Some(Type::Integer);
         if DIVIDES_WHOLE.contains(&self.dialect)
             && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
         {
             if is_whole(&left) && is_whole(&right) {
-                return Ok(Term::call("QUOTIENT", &[left, right]).of_type(Some(Type::Integer)));
+                return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).of_type(Some(Type::Integer)));
             }
             self.doubts.push(
                 "the warehouse drops the fraction where it divides whole numbers, and `/` in a formula never does"
@@ -327,28 +327,30 @@ impl Reader<'_> {
             );
         }
         self.computes |= !left.is_there;
-        Ok(Term::binary(left, "/", 4, &right).of_type(Some(Type::Float)).there(false))
+        Ok(FormulaTerm::binary(left, "/", 4, &right).of_type(Some(Type::Float)).there(false))
     }
 
     /// `a || b` is NULL where one of them is; `&` is not.
-    fn concatenated(&mut self, left: &Expr, right: &Expr) -> Result<Term, String> {
+    fn concatenated(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let mut parts = Vec::new();
         chain(left, &BinaryOperator::StringConcat, &mut parts);
         chain(right, &BinaryOperator::StringConcat, &mut parts);
         let parts = self.terms(&parts)?;
         let is_formula = self.names.letter("").is_some();
-        let blanks: Vec<Term> =
+        let blanks: Vec<FormulaTerm> =
             parts.iter().filter(|part| !part.is_there && !is_formula).map(|part| part.clone().blank()).collect();
-        let joined = parts.into_iter().reduce(|a, b| Term::binary(a, "&", 2, &b)).unwrap_or_else(Term::null);
+        let joined =
+            parts.into_iter().reduce(|a, b| FormulaTerm::binary(a, "&", 2, &b)).unwrap_or_else(FormulaTerm::null);
         let joined = joined.of_type(Some(Type::Text));
         if blanks.is_empty() {
             return Ok(joined.there(true));
         }
-        Ok(Term::call("IF", &[Term::joined("OR", blanks), Term::null(), joined]).of_type(Some(Type::Text)))
+        Ok(FormulaTerm::call("IF", &[FormulaTerm::joined("OR", blanks), FormulaTerm::null(), joined])
+            .of_type(Some(Type::Text)))
     }
 
     /// `x + interval '7 days'`.
-    fn moved(&mut self, left: &Expr, interval: &Interval, back: bool) -> Result<Term, String> {
+    fn moved(&mut self, left: &Expr, interval: &Interval, back: bool) -> Result<FormulaTerm, String> {
         let text = match &*interval.value {
             Expr::Value(value) => value.value.to_string().trim_matches('\'').to_owned(),
             _ => String::new(),
@@ -368,7 +370,7 @@ impl Reader<'_> {
         let days = if back { -days } else { days };
         let (op, count) = if days < 0 { ("-", -days) } else { ("+", days) };
         let ty = x.ty;
-        Ok(Term::binary(x, op, 3, &Term::whole(count)).of_type(ty))
+        Ok(FormulaTerm::binary(x, op, 3, &FormulaTerm::whole(count)).of_type(ty))
     }
 
     fn like(
@@ -378,7 +380,7 @@ impl Reader<'_> {
         escape: Option<&Expr>,
         negated: bool,
         ignore_case: bool,
-    ) -> Result<Term, String> {
+    ) -> Result<FormulaTerm, String> {
         let text = |expr: &Expr| match expr {
             Expr::Value(value) => match &value.value {
                 Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
@@ -401,7 +403,7 @@ impl Reader<'_> {
         operand: Option<&Expr>,
         whens: &[(&Expr, &Expr)],
         otherwise: Option<&Expr>,
-    ) -> Result<Term, String> {
+    ) -> Result<FormulaTerm, String> {
         let mut args = Vec::with_capacity(whens.len() * 2 + 2);
         let operand = operand.map(|operand| self.term(operand)).transpose()?;
         for (condition, result) in whens {
@@ -413,7 +415,7 @@ impl Reader<'_> {
             Some(otherwise) => Some(self.term(otherwise)?),
             None => None,
         };
-        let results: Vec<&Term> = args.iter().skip(1).step_by(2).chain(&otherwise).collect();
+        let results: Vec<&FormulaTerm> = args.iter().skip(1).step_by(2).chain(&otherwise).collect();
         let is_there = otherwise.is_some() && results.iter().all(|term| term.is_there);
         let ty = results.first().and_then(|first| first.ty).filter(|ty| results.iter().all(|it| it.ty == Some(*ty)));
         let name = match (&operand, whens.len()) {
@@ -423,15 +425,21 @@ impl Reader<'_> {
         };
         if let Some(otherwise) = otherwise {
             if name == "IFS" {
-                args.push(Term::truth(true));
+                args.push(FormulaTerm::truth(true));
             }
             args.push(otherwise);
         }
-        let args: Vec<Term> = operand.into_iter().chain(args).collect();
-        Ok(Term::call(name, &args).of_type(ty).there(is_there))
+        let args: Vec<FormulaTerm> = operand.into_iter().chain(args).collect();
+        Ok(FormulaTerm::call(name, &args).of_type(ty).there(is_there))
     }
 
-    fn cast(&mut self, kind: &CastKind, inner: &Expr, data_type: &DataType, whole: &Expr) -> Result<Term, String> {
+    fn cast(
+        &mut self,
+        kind: &CastKind,
+        inner: &Expr,
+        data_type: &DataType,
+        whole: &Expr,
+    ) -> Result<FormulaTerm, String> {
         let x = self.term(inner)?;
         let is_number = matches!(x.ty, Some(Type::Integer | Type::Decimal | Type::Float));
         match data_type {
@@ -445,7 +453,7 @@ impl Reader<'_> {
         }
     }
 
-    fn function(&mut self, function: &Function, whole: &Expr) -> Result<Term, String> {
+    fn function(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
             return Err(format!("`{name} … over` looks at other rows, which a calculation of a query does"));
@@ -471,17 +479,17 @@ impl Reader<'_> {
             ("nullif", [x, y]) => {
                 let (x, y) = (self.term(x)?, self.term(y)?);
                 let ty = x.ty;
-                Ok(Term::call("IF", &[x.clone().compared("=", &y), Term::null(), x]).of_type(ty))
+                Ok(FormulaTerm::call("IF", &[x.clone().compared("=", &y), FormulaTerm::null(), x]).of_type(ty))
             }
-            ("round", [x]) => Ok(Term::call("ROUND", &[self.term(x)?, Term::whole(0)])),
+            ("round", [x]) => Ok(FormulaTerm::call("ROUND", &[self.term(x)?, FormulaTerm::whole(0)])),
             ("round", [x, digits]) => {
                 let x = self.term(x)?;
                 let ty = x.ty;
-                Ok(Term::call("ROUND", &[x, self.term(digits)?]).of_type(ty))
+                Ok(FormulaTerm::call("ROUND", &[x, self.term(digits)?]).of_type(ty))
             }
             ("left" | "right", [x, count]) if self::whole(count).is_some_and(|count| count >= 0) => {
                 let args = [self.term(x)?, self.term(count)?];
-                Ok(Term::call(&name.to_uppercase(), &args).of_type(Some(Type::Text)))
+                Ok(FormulaTerm::call(&name.to_uppercase(), &args).of_type(Some(Type::Text)))
             }
             ("starts_with" | "startswith", [x, _]) => match texts.get(1).cloned().flatten() {
                 Some(text) => Ok(patterns::starts_with(self.term(x)?, &text)),
@@ -489,11 +497,13 @@ impl Reader<'_> {
             },
             ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.dialect) => {
                 let args = self.terms(&args)?;
-                Ok(Term::call("CONCAT", &args).of_type(Some(Type::Text)).there(true))
+                Ok(FormulaTerm::call("CONCAT", &args).of_type(Some(Type::Text)).there(true))
             }
             ("safe_divide", [x, y]) if self.dialect == "bigquery" => self.division(x, y),
-            ("zeroifnull", [x]) => Ok(Term::call("COALESCE", &[self.term(x)?, Term::whole(0)]).there(true)),
-            ("now" | "current_timestamp", []) => Ok(Term::call("NOW", &[])),
+            ("zeroifnull", [x]) => {
+                Ok(FormulaTerm::call("COALESCE", &[self.term(x)?, FormulaTerm::whole(0)]).there(true))
+            }
+            ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {
                 // BigQuery names the unit last, and without quotes.
@@ -522,7 +532,7 @@ impl Reader<'_> {
         }
     }
 
-    fn known(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<Term, String> {
+    fn known(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let known = sql_functions::find(name, self.dialect, args.len());
         let known = known.ok_or_else(|| not_carried(whole))?;
         let args = self.terms(args)?;
@@ -532,7 +542,7 @@ impl Reader<'_> {
             Gives::Unknown => None,
         };
         let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
-        let term = Term::call(known.formula, &args).of_type(ty).there(is_there);
+        let term = FormulaTerm::call(known.formula, &args).of_type(ty).there(is_there);
         Ok(if known.aggregates { term.aggregating() } else { term })
     }
 
@@ -544,10 +554,10 @@ impl Reader<'_> {
         args: &[&Expr],
         is_distinct: bool,
         whole: &Expr,
-    ) -> Result<Option<Term>, String> {
+    ) -> Result<Option<FormulaTerm>, String> {
         let kept = function.filter.as_deref().map(|filter| self.term(filter)).transpose()?;
-        let keep = |x: Term| match &kept {
-            Some(kept) => Term::call("IF", &[kept.clone(), x]),
+        let keep = |x: FormulaTerm| match &kept {
+            Some(kept) => FormulaTerm::call("IF", &[kept.clone(), x]),
             None => x,
         };
         let term = match (name, args) {
@@ -557,17 +567,19 @@ impl Reader<'_> {
                     return Err(not_carried(whole));
                 }
                 let (x, share) = (self.term(&by.expr)?, self.term(share)?);
-                Term::call("PERCENTILE", &[keep(x), share]).of_type(Some(Type::Float))
+                FormulaTerm::call("PERCENTILE", &[keep(x), share]).of_type(Some(Type::Float))
             }
             _ if !function.within_group.is_empty() => return Ok(None),
             ("count", []) => match kept {
-                Some(kept) => Term::call("COUNTIF", &[kept]).of_type(Some(Type::Integer)).there(true),
-                None => Term::call("COUNT", &[]).of_type(Some(Type::Integer)).there(true),
+                Some(kept) => FormulaTerm::call("COUNTIF", &[kept]).of_type(Some(Type::Integer)).there(true),
+                None => FormulaTerm::call("COUNT", &[]).of_type(Some(Type::Integer)).there(true),
             },
             ("count", [x]) => {
                 let counted = match (self.conditional(x)?, is_distinct, &kept) {
-                    (Some((condition, x, _)), false, None) if x.is_there => Term::call("COUNTIF", &[condition]),
-                    (Some((condition, x, _)), ..) => self.counted(keep(Term::call("IF", &[condition, x])), is_distinct),
+                    (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),
+                    (Some((condition, x, _)), ..) => {
+                        self.counted(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
+                    }
                     (None, ..) => {
                         let x = self.term(x)?;
                         self.counted(keep(x), is_distinct)
@@ -578,16 +590,16 @@ impl Reader<'_> {
             ("sum", [x]) if !is_distinct => {
                 let (term, ty, is_there) = match (self.conditional(x)?, &kept) {
                     (Some((condition, x, otherwise_zero)), None) => {
-                        (Term::call("SUMIF", &[condition, x.clone()]), x.ty, x.is_there && otherwise_zero)
+                        (FormulaTerm::call("SUMIF", &[condition, x.clone()]), x.ty, x.is_there && otherwise_zero)
                     }
                     (Some((condition, x, _)), Some(_)) => {
                         let ty = x.ty;
-                        (Term::call("SUM", &[keep(Term::call("IF", &[condition, x]))]), ty, false)
+                        (FormulaTerm::call("SUM", &[keep(FormulaTerm::call("IF", &[condition, x]))]), ty, false)
                     }
                     (None, _) => {
                         let x = self.term(x)?;
                         let (ty, is_there) = (x.ty, x.is_there && kept.is_none());
-                        (Term::call("SUM", &[keep(x)]), ty, is_there)
+                        (FormulaTerm::call("SUM", &[keep(x)]), ty, is_there)
                     }
                 };
                 if !is_there {
@@ -602,19 +614,19 @@ impl Reader<'_> {
                     return Err(not_carried(whole));
                 }
                 let args = self.terms(args)?.into_iter().map(keep).collect::<Vec<_>>();
-                Term::call(known.formula, &args)
+                FormulaTerm::call(known.formula, &args)
             }
         };
         Ok(Some(term.aggregating()))
     }
 
-    fn counted(&self, x: Term, is_distinct: bool) -> Term {
-        let x = if is_distinct { Term::call("DISTINCT", &[x]) } else { x };
-        Term::call("COUNT", &[x])
+    fn counted(&self, x: FormulaTerm, is_distinct: bool) -> FormulaTerm {
+        let x = if is_distinct { FormulaTerm::call("DISTINCT", &[x]) } else { x };
+        FormulaTerm::call("COUNT", &[x])
     }
 
     /// Condition and result of `case when c then x end` and `if(c, x, NULL)`, with whether it is 0 otherwise.
-    fn conditional(&mut self, x: &Expr) -> Result<Option<(Term, Term, bool)>, String> {
+    fn conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
         let Some((condition, result, otherwise)) = self.branch(x) else { return Ok(None) };
         let is_zero = match otherwise {
             None => false,
@@ -647,7 +659,7 @@ impl Reader<'_> {
     }
 
     /// `OMNI_FX_SUM_IF(…)`: functions of formulas by the names that the engine has for them.
-    fn of_formula(&mut self, name: &str, args: &[&Expr]) -> Result<Term, String> {
+    fn of_formula(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
         let operator = match name {
             "PLUS" => Some(("+", 3)),
             "MINUS" => Some(("-", 3)),
@@ -662,7 +674,7 @@ impl Reader<'_> {
         let plain = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(MARK));
         if let (Some((sign, strength)), [left, right]) = (operator, args) {
             let (left, right) = (self.term(left)?, self.term(right)?);
-            return Ok(Term::binary(left, sign, strength, &right).there(false));
+            return Ok(FormulaTerm::binary(left, sign, strength, &right).there(false));
         }
         let written = match name {
             name if name.ends_with("_IF") || name.ends_with("_IFS") => name.replace('_', ""),
@@ -676,11 +688,11 @@ impl Reader<'_> {
             return Err(format!("`OMNI_FX_{name}` of a field may mean its cell or its column; write a range, `B:B`"));
         }
         let args = self.terms(args)?;
-        Ok(Term::call(function.name, &args))
+        Ok(FormulaTerm::call(function.name, &args))
     }
 
     /// Omni's own operators, those of times and of the rows of a result.
-    fn of_omni(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<Term, String> {
+    fn of_omni(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let [x] = args else { return Err(not_carried(whole)) };
         if let Some(frame) = sql_functions::timeframe_of_operator(name) {
             return Ok(self.term(x)?.timeframe(frame));
@@ -700,7 +712,7 @@ impl Reader<'_> {
             _ => return Err(not_carried(whole)),
         };
         let is_call = text.ends_with(')');
-        Ok(if is_call { Term::atom(text) } else { Term::compound(text) })
+        Ok(if is_call { FormulaTerm::atom(text) } else { FormulaTerm::compound(text) })
     }
 }
 
@@ -786,7 +798,7 @@ fn is_plain(field: &CeilFloorKind) -> bool {
     matches!(field, CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime))
 }
 
-fn date(text: &str) -> Result<Term, String> {
+fn date(text: &str) -> Result<FormulaTerm, String> {
     super::relative_dates::Moment::read(text)
         .ok()
         .filter(|_| super::relative_dates::is_date(text))
@@ -794,7 +806,7 @@ fn date(text: &str) -> Result<Term, String> {
         .ok_or_else(|| format!("`{text}` is no date"))
 }
 
-fn date_part(unit: &str, x: Term) -> Option<Term> {
+fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
     let function = match unit {
         "year" => "YEAR",
         "quarter" => "QUARTER",
@@ -805,22 +817,24 @@ fn date_part(unit: &str, x: Term) -> Option<Term> {
         "doy" | "dayofyear" => return Some(x.timeframe("day_of_year")),
         _ => return None,
     };
-    Some(Term::call(function, &[x]).of_type(Some(Type::Integer)))
+    Some(FormulaTerm::call(function, &[x]).of_type(Some(Type::Integer)))
 }
 
 /// The limits of days, months or years that lie between, which is what warehouses count.
-fn days_between(unit: &str, from: Term, to: Term) -> Option<Term> {
-    let part = |name: &str, x: &Term| Term::call(name, std::slice::from_ref(x)).of_type(Some(Type::Integer));
-    let years = |from: &Term, to: &Term| Term::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
+fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
+    let part =
+        |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).of_type(Some(Type::Integer));
+    let years =
+        |from: &FormulaTerm, to: &FormulaTerm| FormulaTerm::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
     Some(match unit {
         "day" => {
-            let day = |x: Term| if x.ty == Some(Type::Date) { x } else { x.timeframe("date") };
-            Term::call("DAYS", &[day(to), day(from)]).of_type(Some(Type::Integer))
+            let day = |x: FormulaTerm| if x.ty == Some(Type::Date) { x } else { x.timeframe("date") };
+            FormulaTerm::call("DAYS", &[day(to), day(from)]).of_type(Some(Type::Integer))
         }
         "month" => {
-            let months = Term::binary(years(&from, &to), "*", 4, &Term::whole(12));
-            let sum = Term::binary(months, "+", 3, &part("MONTH", &to));
-            Term::binary(sum, "-", 3, &part("MONTH", &from)).of_type(Some(Type::Integer))
+            let months = FormulaTerm::binary(years(&from, &to), "*", 4, &FormulaTerm::whole(12));
+            let sum = FormulaTerm::binary(months, "+", 3, &part("MONTH", &to));
+            FormulaTerm::binary(sum, "-", 3, &part("MONTH", &from)).of_type(Some(Type::Integer))
         }
         "year" => years(&from, &to).of_type(Some(Type::Integer)),
         _ => return None,
@@ -907,14 +921,14 @@ mod tests {
     use super::*;
 
     /// Columns whose names say their types.
-    struct Columns;
+    struct TestColumns;
 
-    impl Names for Columns {
-        fn field(&self, reference: &str) -> Result<Term, String> {
+    impl SqlNames for TestColumns {
+        fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
             self.column(None, reference)
         }
 
-        fn column(&self, _: Option<&str>, column: &str) -> Result<Term, String> {
+        fn column(&self, _: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
             let ty = match column.chars().next() {
                 Some('i') => Some(Type::Integer),
                 Some('d') => Some(Type::Date),
@@ -922,7 +936,7 @@ mod tests {
                 Some('n') => Some(Type::Decimal),
                 _ => None,
             };
-            Ok(Term::atom(column).of_type(ty))
+            Ok(FormulaTerm::atom(column).of_type(ty))
         }
     }
 
@@ -970,7 +984,7 @@ mod tests {
             ("postgres", "OMNI_FX_IF(${i} OMNI_FX_GREATER_THAN 1, 'a', 'b')", "IF(i > 1, \"a\", \"b\")"),
             ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
         ] {
-            let made = convert(sql, dialect.parse().unwrap_or_default(), &Columns);
+            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
             assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
         }
         for (dialect, sql) in [
@@ -989,9 +1003,9 @@ mod tests {
             ("postgres", "a.b.c"),
             ("postgres", ""),
         ] {
-            assert!(convert(sql, dialect.parse().unwrap_or_default(), &Columns).is_err(), "{sql}");
+            assert!(convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).is_err(), "{sql}");
         }
-        let doubts = |sql: &str| convert(sql, Dialect::default(), &Columns).map(|it| it.doubts.len());
+        let doubts = |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|it| it.doubts.len());
         assert_eq!(doubts("x / y"), Ok(1));
         assert_eq!(doubts("sum(n)"), Ok(1));
         assert_eq!(doubts("n / i"), Ok(0));
@@ -1003,7 +1017,7 @@ mod tests {
             for sql in
                 ["(".repeat(5_000), "1 + ".repeat(4_000), format!("{}1", "1 + ".repeat(4_000)), "a".repeat(20_000)]
             {
-                assert!(convert(&sql, Dialect::default(), &Columns).is_err());
+                assert!(convert(&sql, Dialect::default(), &TestColumns).is_err());
             }
         };
         assert!(crate::lineage::with_room(work).is_some());

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::omni_model::{OmniModel, Relationship};
+use super::omni_model::{OmniSource, Relationship};
 use crate::yaml::Node;
 
 /// One join of the model that is made.
 #[derive(Clone, Debug)]
-pub(super) struct Join {
+pub(super) struct ViewJoin {
     /// The name by which the joined view is read, and the view.
     pub name: String,
     pub view: usize,
@@ -29,13 +29,13 @@ pub(super) struct Join {
 #[derive(Debug, Default)]
 pub(super) struct Joins {
     base: String,
-    pub all: Vec<Join>,
+    pub all: Vec<ViewJoin>,
 }
 
 impl Joins {
     /// The joins by which these names are reached from the base; names that cannot be are told with the reason.
     pub fn find(
-        model: &OmniModel<'_>,
+        model: &OmniSource<'_>,
         base: &str,
         wanted: &[String],
         topic: Option<&Node>,
@@ -89,7 +89,7 @@ impl Joins {
                     missing.push((name, "there is no file of that view".to_owned()));
                     break;
                 };
-                joins.all.push(Join { name, view, relationship: place, kind, is_many, repeats, parent });
+                joins.all.push(ViewJoin { name, view, relationship: place, kind, is_many, repeats, parent });
             }
         }
         (joins, missing)
@@ -143,7 +143,7 @@ fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, boo
     Ok((kind, is_many, repeats))
 }
 
-fn unreached(model: &OmniModel<'_>, base: &str, name: &str) -> String {
+fn unreached(model: &OmniSource<'_>, base: &str, name: &str) -> String {
     let between = model.relationships.iter().find_map(|join| {
         let is = |one: &str, other: &str| model.canonical(one) == base && model.canonical(other) == name;
         let is_back = is(&join.to_as, &join.from_as);
@@ -153,7 +153,7 @@ fn unreached(model: &OmniModel<'_>, base: &str, name: &str) -> String {
 }
 
 /// The pairs of a topic's tree of joins. YAML bounds its depth.
-fn tree_of(model: &OmniModel<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
+fn tree_of(model: &OmniSource<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
     let mut pairs = FxHashSet::default();
     let mut open = vec![(base.to_lowercase(), joins)];
     while let Some((parent, node)) = open.pop() {

@@ -1,9 +1,9 @@
 //! Measures: each aggregate of Omni as a formula, its filters as conditions.
 
-use super::fields::{Fields, Key};
+use super::fields::{FieldKey, FieldResolver};
 use super::from_sql::Converted;
-use super::omni_model::{Field, Reference};
-use super::term::Term;
+use super::omni_model::{OmniReference, ViewField};
+use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
@@ -12,7 +12,7 @@ use crate::yaml::Node;
 pub(super) struct PerKey {
     /// The key's SQL as Omni has it.
     pub sql: String,
-    pub key: Term,
+    pub key: FormulaTerm,
     /// What is taken of the one row: names and formulas.
     pub values: Vec<(String, String)>,
 }
@@ -25,7 +25,11 @@ const DISTINCT_ON: [(&str, &str); 4] = [
 ];
 
 /// What a measure is, and that it is no time.
-pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> Result<(Converted, bool), String> {
+pub(super) fn measure(
+    fields: &mut FieldResolver<'_, '_>,
+    key: &FieldKey,
+    field: &ViewField,
+) -> Result<(Converted, bool), String> {
     if field.node.get("level_of_detail").is_some() {
         let why = "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first";
         return Err(why.to_owned());
@@ -69,32 +73,32 @@ pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> 
         ));
     }
     let need = || x.clone().ok_or(format!("`{plain}` needs `sql`"));
-    let when = |x: Term| match &condition {
-        Some(condition) => Term::call("IF", &[condition.clone(), x]),
+    let when = |x: FormulaTerm| match &condition {
+        Some(condition) => FormulaTerm::call("IF", &[condition.clone(), x]),
         None => x,
     };
     let term = match plain {
         "count" if x.is_none() => return counted_rows(fields, view, condition, doubts),
         "count" if repeats => return Err(format!("joins repeat the rows of `{view}`, so that its values count twice")),
-        "count" => Term::call("COUNT", &[when(need()?)]).of_type(Some(Type::Integer)).there(true),
+        "count" => FormulaTerm::call("COUNT", &[when(need()?)]).of_type(Some(Type::Integer)).there(true),
         "count_distinct" => {
-            let x = Term::call("DISTINCT", &[when(need()?)]);
-            Term::call("COUNT", &[x]).of_type(Some(Type::Integer)).there(true)
+            let x = FormulaTerm::call("DISTINCT", &[when(need()?)]);
+            FormulaTerm::call("COUNT", &[x]).of_type(Some(Type::Integer)).there(true)
         }
         "sum" | "average" => {
             let x = need()?;
             let ty = if plain == "sum" { x.ty } else { Some(Type::Float) };
             let name = if plain == "sum" { "SUM" } else { "AVERAGE" };
             let term = match &condition {
-                Some(condition) => Term::call(&format!("{name}IF"), &[condition.clone(), x]),
-                None => Term::call(name, &[x]),
+                Some(condition) => FormulaTerm::call(&format!("{name}IF"), &[condition.clone(), x]),
+                None => FormulaTerm::call(name, &[x]),
             };
             term.of_type(ty).there(plain == "sum")
         }
         "min" | "max" | "median" => {
             let x = need()?;
             let ty = if plain == "median" { Some(Type::Float) } else { x.ty };
-            Term::call(&plain.to_uppercase(), &[when(x)]).of_type(ty)
+            FormulaTerm::call(&plain.to_uppercase(), &[when(x)]).of_type(ty)
         }
         "percentile" => {
             let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
@@ -102,14 +106,14 @@ pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> 
                 share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is no number from 0 to 100")?;
             let share =
                 super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
-            Term::call("PERCENTILE", &[when(need()?), share]).of_type(Some(Type::Float))
+            FormulaTerm::call("PERCENTILE", &[when(need()?), share]).of_type(Some(Type::Float))
         }
         "list" => {
             doubts.push("the order of Omni's list, and what stands between its texts, are not documented; here they are in their own order, with `, ` between".to_owned());
             let x = when(need()?);
-            let list = Term::call("TEXTJOIN", &[Term::quoted(", "), Term::truth(true), x.clone()]);
-            let nothing = Term::call("COUNT", &[x]).compared("=", &Term::whole(0));
-            Term::call("IF", &[nothing, Term::null(), list]).of_type(Some(Type::Text))
+            let list = FormulaTerm::call("TEXTJOIN", &[FormulaTerm::quoted(", "), FormulaTerm::truth(true), x.clone()]);
+            let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::whole(0));
+            FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).of_type(Some(Type::Text))
         }
         other => return Err(format!("the aggregate type `{other}` is not known")),
     };
@@ -119,15 +123,15 @@ pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> 
 
 /// What all filters of a measure ask for.
 fn filters(
-    fields: &Fields<'_, '_>,
+    fields: &FieldResolver<'_, '_>,
     view: &str,
-    field: &Field,
+    field: &ViewField,
     doubts: &mut Vec<String>,
-) -> Result<Option<Term>, String> {
+) -> Result<Option<FormulaTerm>, String> {
     let Some(filters) = field.node.get("filters").and_then(Node::pairs) else { return Ok(None) };
     let mut parts = Vec::new();
     for (name, filter) in filters {
-        let reference = Reference::read(name.text().unwrap_or_default());
+        let reference = OmniReference::read(name.text().unwrap_or_default());
         let key = fields.key(view, &reference);
         let condition = fields.condition(&key, reference.frame.as_deref(), filter);
         let condition = condition.map_err(|reason| format!("the filter of `{}`: {reason}", reference.field))?;
@@ -137,22 +141,22 @@ fn filters(
         doubts.extend(condition.doubts);
         parts.push(condition.term);
     }
-    Ok((!parts.is_empty()).then(|| Term::joined("AND", parts)))
+    Ok((!parts.is_empty()).then(|| FormulaTerm::joined("AND", parts)))
 }
 
 /// Rows of the view: all, or where joins repeat them or may lack one, those with another key.
 pub(super) fn counted_rows(
-    fields: &Fields<'_, '_>,
+    fields: &FieldResolver<'_, '_>,
     view: &str,
-    condition: Option<Term>,
+    condition: Option<FormulaTerm>,
     doubts: Vec<String>,
 ) -> Result<(Converted, bool), String> {
     let repeats = fields.joins.repeats(view);
     let is_base = !fields.joins.may_be_missing(view);
     let term = if is_base && !repeats {
         match condition {
-            Some(condition) => Term::call("COUNTIF", &[condition]),
-            None => Term::call("COUNT", &[]),
+            Some(condition) => FormulaTerm::call("COUNTIF", &[condition]),
+            None => FormulaTerm::call("COUNT", &[]),
         }
     } else {
         let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
@@ -169,11 +173,11 @@ pub(super) fn counted_rows(
         });
         let key = column.ok_or_else(|| format!("the primary key of `{view}` is no column"))?;
         let key = match condition {
-            Some(condition) => Term::call("IF", &[condition, key]),
+            Some(condition) => FormulaTerm::call("IF", &[condition, key]),
             None => key,
         };
-        let key = if repeats { Term::call("DISTINCT", &[key]) } else { key };
-        Term::call("COUNT", &[key])
+        let key = if repeats { FormulaTerm::call("DISTINCT", &[key]) } else { key };
+        FormulaTerm::call("COUNT", &[key])
     };
     let term = term.of_type(Some(Type::Integer)).there(true).aggregating();
     Ok((Converted { term, doubts, computes: false }, false))
@@ -181,16 +185,16 @@ pub(super) fn counted_rows(
 
 /// One row for each value of a key: nothing is to be done where that is the base's own key; else a step takes them.
 fn one_for_each_key(
-    fields: &mut Fields<'_, '_>,
-    key: &Key,
-    field: &Field,
-    x: Option<Term>,
-    condition: Option<Term>,
-) -> Result<(Option<Term>, Option<Term>), String> {
+    fields: &mut FieldResolver<'_, '_>,
+    key: &FieldKey,
+    field: &ViewField,
+    x: Option<FormulaTerm>,
+    condition: Option<FormulaTerm>,
+) -> Result<(Option<FormulaTerm>, Option<FormulaTerm>), String> {
     let view = fields.view(&key.0).and_then(|place| fields.model.views.get(place));
     let own = view.map(|view| view.key.as_slice()).unwrap_or_default();
     let sql = field.text("custom_primary_key_sql");
-    let reference = sql.map(Reference::read);
+    let reference = sql.map(OmniReference::read);
     let is_own = match (&reference, own) {
         (None, [_, ..]) => true,
         (Some(reference), [one]) => {
@@ -210,16 +214,16 @@ fn one_for_each_key(
     let x = x.ok_or("it needs `sql`")?;
     let mut conditions = vec![per_key.key.clone().blank().negated()];
     conditions.extend(condition.clone());
-    let of_one = Term::call("IF", &[Term::joined("AND", conditions), x.clone()]);
-    let formula = Term::call("MAX", &[of_one]).text;
+    let of_one = FormulaTerm::call("IF", &[FormulaTerm::joined("AND", conditions), x.clone()]);
+    let formula = FormulaTerm::call("MAX", &[of_one]).text;
     let ty = x.ty;
     if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {
-        return Ok((Some(Term::atom(name).of_type(ty)), None));
+        return Ok((Some(FormulaTerm::atom(name).of_type(ty)), None));
     }
     let begin = if condition.is_some() { field.name.as_str() } else { x.text.as_str() };
     let name = fields.taken.choose(&[&format!("{}_once", super::names::snake(begin))]);
     if let Some(per_key) = &mut fields.per_key {
         per_key.values.push((name.clone(), formula));
     }
-    Ok((Some(Term::atom(name).of_type(ty)), None))
+    Ok((Some(FormulaTerm::atom(name).of_type(ty)), None))
 }

@@ -35,7 +35,7 @@ mod sql_functions;
 mod term;
 
 pub use provenance::twice;
-pub use retarget::{Model, Repoint, Repointed, repoint};
+pub use retarget::{Repoint, Repointed, TargetModel, repoint};
 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -69,7 +69,7 @@ impl Request {
 /// Something that the spec does not say, or not for certain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Gap {
+pub struct PromoteGap {
     /// Omni's file.
     pub file: String,
     /// The line there, from 1.
@@ -84,7 +84,7 @@ pub struct Gap {
     pub is_carried: bool,
 }
 
-impl Gap {
+impl PromoteGap {
     fn comment(&self) -> String {
         let Self { file, line, what, original, reason, is_carried } = self;
         let how = if *is_carried { "to look at" } else { "not carried" };
@@ -117,7 +117,7 @@ pub struct Promotion {
     /// The fields that it has.
     pub carried: Vec<Carried>,
     /// What it does not say.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<PromoteGap>,
     /// What was chosen, for people.
     pub notes: Vec<String>,
     /// What `check` says of it.
@@ -125,14 +125,14 @@ pub struct Promotion {
 }
 
 /// A fault of an Omni file that keeps anything from being promoted: the number of the file, and what is the matter.
-pub type Fault = (usize, Diagnostic);
+pub type PromoteFault = (usize, Diagnostic);
 
 /// Makes a spec of fields of Omni's files, each with its path.
 ///
 /// # Errors
 ///
 /// The file cannot be read, or has nothing of what is asked for.
-pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, Fault> {
+pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
     let no_thread = || (0, Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"));
     with_room(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
 }

@@ -33,9 +33,9 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 /// Names that are given once each.
 #[derive(Debug, Default)]
-pub(super) struct Taken(FxHashSet<String>);
+pub(super) struct UsedSpecNames(FxHashSet<String>);
 
-impl Taken {
+impl UsedSpecNames {
     /// The first of these that is free, else the last with a number.
     pub fn choose(&mut self, wanted: &[&str]) -> String {
         for name in wanted {

@@ -7,13 +7,13 @@ use crate::schema::omni_view_name;
 use crate::yaml::{self, Node};
 
 /// A file of the model.
-pub(super) struct File<'t> {
+pub(super) struct OmniFile<'t> {
     pub path: &'t str,
     pub text: &'t str,
     pub root: Node,
 }
 
-impl File<'_> {
+impl OmniFile<'_> {
     /// The line of a place, from 1.
     pub fn line(&self, node: &Node) -> usize {
         let before = self.text.get(..node.span.start as usize).unwrap_or_default();
@@ -23,23 +23,23 @@ impl File<'_> {
 
 /// Where a view's rows come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(super) enum QueryRows {
     Table,
     Sql,
     Query,
 }
 
-pub(super) struct View {
+pub(super) struct OmniViewSource {
     pub file: usize,
     /// How other views name it: the file's name.
     pub name: String,
     pub schema: Option<String>,
     pub table: String,
-    pub rows: Rows,
+    pub rows: QueryRows,
     /// What its fields inherit from.
     extends: Vec<String>,
     /// Names of fields in small letters.
-    fields: FxHashMap<String, Field>,
+    fields: FxHashMap<String, ViewField>,
     /// The same in the order written.
     pub order: Vec<String>,
     /// The fields of the primary key.
@@ -55,7 +55,7 @@ pub(super) enum FieldKind {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(super) struct ViewField {
     pub name: String,
     pub kind: FieldKind,
     /// Where its name stands.
@@ -65,7 +65,7 @@ pub(super) struct Field {
     pub file: usize,
 }
 
-impl Field {
+impl ViewField {
     pub fn text(&self, key: &str) -> Option<&str> {
         self.node.get(key).and_then(Node::text)
     }
@@ -89,7 +89,7 @@ pub(super) struct Relationship {
 }
 
 /// A query that is saved in the model.
-pub(super) struct SavedQuery<'m> {
+pub(super) struct OmniSavedQuery<'m> {
     pub name: String,
     pub file: usize,
     /// `fields`, `sorts`, `filters` and so on.
@@ -102,9 +102,9 @@ pub(super) struct SavedQuery<'m> {
 }
 
 /// All files of an Omni model.
-pub(super) struct OmniModel<'t> {
-    pub files: Vec<File<'t>>,
-    pub views: Vec<View>,
+pub(super) struct OmniSource<'t> {
+    pub files: Vec<OmniFile<'t>>,
+    pub views: Vec<OmniViewSource>,
     /// Views by their names, and whether that is only the last part of one.
     by_name: FxHashMap<String, (usize, bool)>,
     pub relationships: Vec<Relationship>,
@@ -112,7 +112,7 @@ pub(super) struct OmniModel<'t> {
     topics: FxHashMap<String, usize>,
 }
 
-impl<'t> OmniModel<'t> {
+impl<'t> OmniSource<'t> {
     /// Reads files, each with its path. What is no YAML is left out, and told.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
@@ -155,7 +155,7 @@ impl<'t> OmniModel<'t> {
             }
             self.views.push(view);
         }
-        self.files.push(File { path, text, root });
+        self.files.push(OmniFile { path, text, root });
     }
 
     pub fn view(&self, name: &str) -> Option<usize> {
@@ -188,7 +188,7 @@ impl<'t> OmniModel<'t> {
     }
 
     /// A field of a view, or of those that it extends; one that is ignored is none.
-    pub fn field(&self, view: usize, name: &str) -> Option<&Field> {
+    pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
         let name = name.trim().to_lowercase();
         let mut next = vec![view];
         let mut seen = Vec::new();
@@ -207,7 +207,7 @@ impl<'t> OmniModel<'t> {
         None
     }
 
-    pub fn topic(&self, name: &str) -> Option<&File<'t>> {
+    pub fn topic(&self, name: &str) -> Option<&OmniFile<'t>> {
         self.topics.get(&name.to_lowercase()).and_then(|file| self.files.get(*file))
     }
 
@@ -216,13 +216,13 @@ impl<'t> OmniModel<'t> {
     }
 
     /// The queries of a file: that of a query view, or the samples of a topic or the model.
-    pub fn queries(&self, file: usize) -> Vec<SavedQuery<'_>> {
+    pub fn queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
         let Some(root) = self.files.get(file).map(|file| &file.root) else { return Vec::new() };
         let topic = self.topic_of_file(file);
         if let (Some(view), Some(query)) = (self.view_of_file(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
             let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
-            return vec![SavedQuery { name, file, query, about: root, topic, is_view: true }];
+            return vec![OmniSavedQuery { name, file, query, about: root, topic, is_view: true }];
         }
         let samples = root.get("sample_queries").and_then(Node::pairs).unwrap_or_default();
         let samples = samples.iter().filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
@@ -230,7 +230,7 @@ impl<'t> OmniModel<'t> {
             let query = sample.get("query").unwrap_or(sample);
             let own = query.get("topic").and_then(Node::text).or(topic).map(str::to_owned);
             let name = name.text().unwrap_or_default().to_owned();
-            SavedQuery { name, file, query, about: sample, topic: own, is_view: false }
+            OmniSavedQuery { name, file, query, about: sample, topic: own, is_view: false }
         });
         samples.collect()
     }
@@ -241,15 +241,15 @@ fn topic_name(file: &str) -> &str {
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
-fn view(path: &str, root: &Node, file: usize) -> View {
+fn view(path: &str, root: &Node, file: usize) -> OmniViewSource {
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     let name = omni_view_name(path);
     let rows = match (root.get("query"), root.get("sql")) {
-        (Some(_), _) => Rows::Query,
-        (None, Some(_)) => Rows::Sql,
-        (None, None) => Rows::Table,
+        (Some(_), _) => QueryRows::Query,
+        (None, Some(_)) => QueryRows::Sql,
+        (None, None) => QueryRows::Table,
     };
-    let mut view = View {
+    let mut view = OmniViewSource {
         file,
         schema: text("schema"),
         table: text("table_name").unwrap_or_else(|| name.clone()),
@@ -271,7 +271,7 @@ fn view(path: &str, root: &Node, file: usize) -> View {
             let lower = name.to_lowercase();
             if !view.fields.contains_key(&lower) {
                 view.order.push(name.to_owned());
-                let field = Field { name: name.to_owned(), kind, at: at.clone(), node: node.clone(), file };
+                let field = ViewField { name: name.to_owned(), kind, at: at.clone(), node: node.clone(), file };
                 view.fields.insert(lower, field);
             }
         }
@@ -299,13 +299,13 @@ fn relationship(join: &Node, file: usize) -> Option<Relationship> {
 
 /// A reference: `orders.created_at[month]`, `created_at`, in `${…}` or without.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reference {
+pub(super) struct OmniReference {
     pub view: Option<String>,
     pub field: String,
     pub frame: Option<String>,
 }
 
-impl Reference {
+impl OmniReference {
     pub fn read(text: &str) -> Self {
         let text = text.trim();
         let text = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')).unwrap_or(text).trim();

@@ -1,79 +1,79 @@
 //! Patterns of SQL's `LIKE` as conditions of formulas.
 
-use super::term::Term;
+use super::term::FormulaTerm;
 use crate::Type;
 
-enum Piece {
+enum LikePiece {
     Text(String),
     Any,
     One,
 }
 
 /// `x like 'a%'`: `%` is any run of characters, `_` any one, and what stands behind the escape is itself.
-pub(super) fn like(x: Term, pattern: &str, escape: Option<char>, ignore_case: bool) -> Term {
+pub(super) fn like(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
     let pattern = if ignore_case { pattern.to_lowercase() } else { pattern.to_owned() };
     let x = if ignore_case { lower(x) } else { x };
     let pieces = pieces(&pattern, escape);
     match pieces.as_slice() {
-        [] => length(x).compared("=", &Term::whole(0)),
-        [Piece::Text(text)] => x.compared("=", &Term::quoted(text)),
-        [Piece::Any] => x.blank().negated(),
-        [Piece::Text(text), Piece::Any] => starts_with(x, text),
-        [Piece::Any, Piece::Text(text)] => ends_with(x, text),
-        [Piece::Any, Piece::Text(text), Piece::Any] => contains(x, text),
-        _ => Term::call("REGEXMATCH", &[x, Term::quoted(&regex(&pieces))]).of_type(Some(Type::Boolean)),
+        [] => length(x).compared("=", &FormulaTerm::whole(0)),
+        [LikePiece::Text(text)] => x.compared("=", &FormulaTerm::quoted(text)),
+        [LikePiece::Any] => x.blank().negated(),
+        [LikePiece::Text(text), LikePiece::Any] => starts_with(x, text),
+        [LikePiece::Any, LikePiece::Text(text)] => ends_with(x, text),
+        [LikePiece::Any, LikePiece::Text(text), LikePiece::Any] => contains(x, text),
+        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::quoted(&regex(&pieces))]).of_type(Some(Type::Boolean)),
     }
 }
 
-pub(super) fn lower(x: Term) -> Term {
-    Term::call("LOWER", &[x]).of_type(Some(Type::Text))
+pub(super) fn lower(x: FormulaTerm) -> FormulaTerm {
+    FormulaTerm::call("LOWER", &[x]).of_type(Some(Type::Text))
 }
 
-pub(super) fn length(x: Term) -> Term {
-    Term::call("LEN", &[x]).of_type(Some(Type::Integer))
+pub(super) fn length(x: FormulaTerm) -> FormulaTerm {
+    FormulaTerm::call("LEN", &[x]).of_type(Some(Type::Integer))
 }
 
-pub(super) fn contains(x: Term, text: &str) -> Term {
-    Term::call("CONTAINS", &[x, Term::quoted(text)]).of_type(Some(Type::Boolean))
+pub(super) fn contains(x: FormulaTerm, text: &str) -> FormulaTerm {
+    FormulaTerm::call("CONTAINS", &[x, FormulaTerm::quoted(text)]).of_type(Some(Type::Boolean))
 }
 
-pub(super) fn starts_with(x: Term, text: &str) -> Term {
+pub(super) fn starts_with(x: FormulaTerm, text: &str) -> FormulaTerm {
     part("LEFT", x, text)
 }
 
-pub(super) fn ends_with(x: Term, text: &str) -> Term {
+pub(super) fn ends_with(x: FormulaTerm, text: &str) -> FormulaTerm {
     part("RIGHT", x, text)
 }
 
-fn part(function: &str, x: Term, text: &str) -> Term {
+fn part(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
     let count = text.chars().count() as i64;
-    Term::call(function, &[x, Term::whole(count)]).compared("=", &Term::quoted(text))
+    FormulaTerm::call(function, &[x, FormulaTerm::whole(count)]).compared("=", &FormulaTerm::quoted(text))
 }
 
-fn pieces(pattern: &str, escape: Option<char>) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
+fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
+    let mut pieces: Vec<LikePiece> = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         let c = if Some(c) == escape { chars.next() } else { None }.ok_or(c);
         match (c, pieces.last_mut()) {
-            (Err('%'), Some(Piece::Any)) => {}
-            (Err('%'), _) => pieces.push(Piece::Any),
-            (Err('_'), _) => pieces.push(Piece::One),
-            (Ok(c) | Err(c), Some(Piece::Text(text))) => text.push(c),
-            (Ok(c) | Err(c), _) => pieces.push(Piece::Text(c.to_string())),
+            (Err('%'), Some(LikePiece::Any)) => {}
+            (Err('%'), _) => pieces.push(LikePiece::Any),
+            (Err('_'), _) => pieces.push(LikePiece::One),
+            (Ok(c) | Err(c), Some(LikePiece::Text(text))) => text.push(c),
+            (Ok(c) | Err(c), _) => pieces.push(LikePiece::Text(c.to_string())),
         }
     }
     pieces
 }
 
 /// A point leaves out the ends of lines, which `LIKE` does not.
-fn regex(pieces: &[Piece]) -> String {
+fn regex(pieces: &[LikePiece]) -> String {
     let mut out = "^".to_owned();
     for piece in pieces {
         match piece {
-            Piece::Any => out.push_str("(.|\\s)*"),
-            Piece::One => out.push_str("(.|\\s)"),
-            Piece::Text(text) => {
+            LikePiece::Any => out.push_str("(.|\\s)*"),
+            LikePiece::One => out.push_str("(.|\\s)"),
+            LikePiece::Text(text) => {
                 for c in text.chars() {
                     if c.is_ascii_punctuation() {
                         out.push('\\');
@@ -104,8 +104,8 @@ mod tests {
             ("a_c", "REGEXMATCH(x, \"^a(.|\\s)c$\")"),
             ("a%b.c", "REGEXMATCH(x, \"^a(.|\\s)*b\\.c$\")"),
         ] {
-            assert_eq!(like(Term::atom("x"), pattern, Some('\\'), false).text, expected, "{pattern}");
+            assert_eq!(like(FormulaTerm::atom("x"), pattern, Some('\\'), false).text, expected, "{pattern}");
         }
-        assert_eq!(like(Term::atom("x"), "Ab%", Some('\\'), true).text, "LEFT(LOWER(x), 2) = \"ab\"");
+        assert_eq!(like(FormulaTerm::atom("x"), "Ab%", Some('\\'), true).text, "LEFT(LOWER(x), 2) = \"ab\"");
     }
 }

@@ -4,7 +4,7 @@
 //! field of a view, and `meta: {promoted_from: top_months}` for a query view.
 
 use super::fields::is_column;
-use super::omni_model::{Field, FieldKind, OmniModel, Reference, Rows, references};
+use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, references};
 use crate::diag::{Code, Diagnostic};
 use crate::parse;
 use crate::yaml::{self, Node};
@@ -13,7 +13,7 @@ use crate::yaml::{self, Node};
 const KEY: &str = "promoted_from";
 
 /// A spec's record.
-pub(super) struct Record<'n> {
+pub(super) struct ProvenanceRecord<'n> {
     /// `orders.revenue`, or a query view's name.
     pub from: &'n Node,
     /// The column; none for the whole model.
@@ -21,18 +21,20 @@ pub(super) struct Record<'n> {
 }
 
 /// What a spec says of where it comes from.
-pub(super) fn records(root: &Node) -> Vec<Record<'_>> {
+pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
     let mut found = Vec::new();
     if of(root) {
-        found.extend(root.get("meta").and_then(|meta| meta.get(KEY)).map(|from| Record { from, column: None }));
+        found.extend(
+            root.get("meta").and_then(|meta| meta.get(KEY)).map(|from| ProvenanceRecord { from, column: None }),
+        );
     }
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let definitions = steps.iter().chain([root]).filter_map(|step| step.get("definitions")?.pairs());
     let columns = root.get("columns").and_then(Node::pairs).unwrap_or_default();
     for (name, column) in definitions.flatten().chain(columns) {
         let from = column.get("meta").and_then(|meta| meta.get(KEY)).filter(|from| from.text().is_some());
-        found.extend(from.map(|from| Record { from, column: name.text() }));
+        found.extend(from.map(|from| ProvenanceRecord { from, column: name.text() }));
     }
     found
 }
@@ -73,7 +75,7 @@ pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usiz
     if omni.is_empty() {
         return Vec::new();
     }
-    let (model, _) = OmniModel::read(omni);
+    let (model, _) = OmniSource::read(omni);
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {
         let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else { continue };
@@ -82,7 +84,8 @@ pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usiz
         for record in records(&root) {
             found.extend(taken_over(&model, made, &record).map(|fault| (number, fault)));
         }
-        for view in model.views.iter().filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == Rows::Table)
+        for view in
+            model.views.iter().filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == QueryRows::Table)
         {
             let place = model.view(&view.name).unwrap_or_default();
             for column in outputs(&root) {
@@ -96,11 +99,11 @@ pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usiz
     found
 }
 
-fn taken_over(model: &OmniModel<'_>, made: &str, record: &Record<'_>) -> Option<Diagnostic> {
+fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let place = model.view(from)?;
-        let view = model.views.get(place).filter(|view| view.rows == Rows::Query)?;
+        let view = model.views.get(place).filter(|view| view.rows == QueryRows::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("the query view `{from}` and this model both compute the same rows");
         let help =
@@ -109,7 +112,7 @@ fn taken_over(model: &OmniModel<'_>, made: &str, record: &Record<'_>) -> Option<
         let text = format!("{text}: it is in {}:{line}", file.path);
         return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));
     };
-    let reference = Reference::read(from);
+    let reference = OmniReference::read(from);
     let place = model.instance(reference.view.as_deref()?)?;
     let field = model.field(place, &reference.field)?;
     let file = model.files.get(field.file)?;
@@ -125,7 +128,7 @@ fn taken_over(model: &OmniModel<'_>, made: &str, record: &Record<'_>) -> Option<
     Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help))
 }
 
-fn applied_twice(model: &OmniModel<'_>, view: &str, field: &Field, name: &Node) -> Diagnostic {
+fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
     let file = model.files.get(field.file);
     let place = file.map(|file| format!("{}:{}", file.path, file.line(&field.at))).unwrap_or_default();
     let text = format!(
@@ -137,8 +140,8 @@ fn applied_twice(model: &OmniModel<'_>, view: &str, field: &Field, name: &Node) 
 }
 
 /// Whether a field reads the column of the model, by a view of it.
-fn reads_model(model: &OmniModel<'_>, field: &Field, made: &str, column: &str) -> bool {
-    let read = field.text("sql").map(references).into_iter().flatten().map(Reference::read);
+fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
+    let read = field.text("sql").map(references).into_iter().flatten().map(OmniReference::read);
     let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
     read.any(|reference| {
         let place = reference.view.as_deref().and_then(|view| model.instance(view));

@@ -3,12 +3,12 @@
 //! `7 complete days ago` is the beginning of the day seven days back, so that a week from there ends with yesterday.
 //! `7 days ago` counts the day that has begun: it is six days back. Longer units begin with their first day.
 
-use super::term::Term;
+use super::term::FormulaTerm;
 use crate::Type;
 
 /// A unit of time that a filter counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum RelativeUnit {
     Day,
     Week,
     Month,
@@ -16,7 +16,7 @@ enum Unit {
     Year,
 }
 
-impl Unit {
+impl RelativeUnit {
     fn read(word: &str) -> Option<Self> {
         Some(match word.strip_suffix('s').unwrap_or(word) {
             "day" => Self::Day,
@@ -52,22 +52,22 @@ impl Unit {
 
 /// Where a moment is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Base {
+enum DateOrigin {
     /// The first day of the unit that today is in.
-    Today(Unit),
+    Today(RelativeUnit),
     Day(i64, i64, i64),
 }
 
 /// The beginning of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
-    base: Base,
+    base: DateOrigin,
     months: i64,
     days: i64,
 }
 
 /// The days that a text means: from the first on, to before the second.
-pub(super) struct Period {
+pub(super) struct RelativePeriod {
     pub from: Moment,
     pub to: Moment,
 }
@@ -82,7 +82,7 @@ impl Moment {
     ///
     /// What it is that is not understood.
     pub fn read(text: &str) -> Result<Self, String> {
-        Ok(Period::read(text)?.from)
+        Ok(RelativePeriod::read(text)?.from)
     }
 
     /// With `30 days`, `1 year` more.
@@ -96,28 +96,28 @@ impl Moment {
     }
 
     /// The formula.
-    pub fn term(self) -> Term {
+    pub fn term(self) -> FormulaTerm {
         let (base, months) = match self.base {
-            Base::Day(year, month, day) => {
-                let args = [year, month, day].map(Term::whole);
-                (Term::call("DATE", &args), self.months)
+            DateOrigin::Day(year, month, day) => {
+                let args = [year, month, day].map(FormulaTerm::whole);
+                (FormulaTerm::call("DATE", &args), self.months)
             }
-            Base::Today(unit) => {
-                let today = Term::call("TODAY", &[]);
+            DateOrigin::Today(unit) => {
+                let today = FormulaTerm::call("TODAY", &[]);
                 (unit.timeframe().map_or(today.clone(), |frame| today.timeframe(frame)), self.months)
             }
         };
-        let base = if months == 0 { base } else { Term::call("EDATE", &[base, Term::whole(months)]) };
+        let base = if months == 0 { base } else { FormulaTerm::call("EDATE", &[base, FormulaTerm::whole(months)]) };
         let moved = match self.days {
             0 => base,
-            days if days < 0 => Term::binary(base, "-", 3, &Term::whole(-days)),
-            days => Term::binary(base, "+", 3, &Term::whole(days)),
+            days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::whole(-days)),
+            days => FormulaTerm::binary(base, "+", 3, &FormulaTerm::whole(days)),
         };
         moved.of_type(Some(Type::Date)).there(true)
     }
 }
 
-impl Period {
+impl RelativePeriod {
     /// The day, month or other unit that a text names.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some((base, unit)) = written(text) {
@@ -126,12 +126,12 @@ impl Period {
         let words = words(text);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (unit, back) = match words.as_slice() {
-            ["today"] => (Unit::Day, 0),
-            ["yesterday"] => (Unit::Day, 1),
-            ["tomorrow"] => (Unit::Day, -1),
-            ["this" | "current", unit] => (Unit::read(unit).ok_or_else(|| no_unit(text))?, 0),
-            ["last", unit] => (Unit::read(unit).ok_or_else(|| no_unit(text))?, 1),
-            ["next", unit] => (Unit::read(unit).ok_or_else(|| no_unit(text))?, -1),
+            ["today"] => (RelativeUnit::Day, 0),
+            ["yesterday"] => (RelativeUnit::Day, 1),
+            ["tomorrow"] => (RelativeUnit::Day, -1),
+            ["this" | "current", unit] => (RelativeUnit::read(unit).ok_or_else(|| no_unit(text))?, 0),
+            ["last", unit] => (RelativeUnit::read(unit).ok_or_else(|| no_unit(text))?, 1),
+            ["next", unit] => (RelativeUnit::read(unit).ok_or_else(|| no_unit(text))?, -1),
             [count, "complete", unit, "ago"] => {
                 let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
                 (unit, count)
@@ -144,10 +144,10 @@ impl Period {
             _ => return Err(format!("`{text}` is no date that can be carried")),
         };
         let (months, days) = unit.times(-back);
-        Ok(Self::of(Moment { base: Base::Today(unit), months, days }, unit))
+        Ok(Self::of(Moment { base: DateOrigin::Today(unit), months, days }, unit))
     }
 
-    fn of(from: Moment, unit: Unit) -> Self {
+    fn of(from: Moment, unit: RelativeUnit) -> Self {
         let (months, days) = unit.times(1);
         Self { from, to: Moment { months: from.months + months, days: from.days + days, ..from } }
     }
@@ -155,11 +155,11 @@ impl Period {
 
 /// Whether a text is written as a date: `2024-06-01`.
 pub(super) fn is_date(text: &str) -> bool {
-    matches!(written(text), Some((_, Unit::Day)))
+    matches!(written(text), Some((_, RelativeUnit::Day)))
 }
 
 /// `2024-06-01`, `2024-06`, and a midnight behind it.
-fn written(text: &str) -> Option<(Base, Unit)> {
+fn written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     let text = text.trim();
     let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {
         let time = time.trim().trim_end_matches('Z');
@@ -170,20 +170,20 @@ fn written(text: &str) -> Option<(Base, Unit)> {
     };
     let parts: Vec<&str> = day.split('-').collect();
     let (year, month, day, unit) = match parts.as_slice() {
-        [year, month, day] => (number(year, 4)?, number(month, 2)?, number(day, 2)?, Unit::Day),
-        [year, month] => (number(year, 4)?, number(month, 2)?, 1, Unit::Month),
+        [year, month, day] => (number(year, 4)?, number(month, 2)?, number(day, 2)?, RelativeUnit::Day),
+        [year, month] => (number(year, 4)?, number(month, 2)?, 1, RelativeUnit::Month),
         _ => return None,
     };
-    ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some((Base::Day(year, month, day), unit))
+    ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some((DateOrigin::Day(year, month, day), unit))
 }
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_lowercase).collect()
 }
 
-fn counted(count: &str, unit: &str) -> Option<(i64, Unit)> {
+fn counted(count: &str, unit: &str) -> Option<(i64, RelativeUnit)> {
     let count = count.parse::<i64>().ok().filter(|count| (0..FAR).contains(count))?;
-    Some((count, Unit::read(unit)?))
+    Some((count, RelativeUnit::read(unit)?))
 }
 
 fn no_unit(text: &str) -> String {

@@ -1,26 +1,26 @@
 //! What is asked for: measures at a grain, dimensions of rows, a saved query.
 
-use super::omni_model::{FieldKind, OmniModel, Reference, Rows, SavedQuery, View};
-use super::{Fault, Request};
+use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
+use super::{PromoteFault, Request};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::Node;
 
 /// What a spec is made of.
-pub(super) enum Asked<'m> {
+pub(super) enum PromoteRequest<'m> {
     /// Measures in groups.
     Measures {
         view: usize,
-        grain: Vec<Reference>,
+        grain: Vec<OmniReference>,
         measures: Vec<String>,
     },
     /// Dimensions of the rows as they are.
     Rows {
         view: usize,
-        dimensions: Vec<Reference>,
+        dimensions: Vec<OmniReference>,
     },
     Query {
-        query: SavedQuery<'m>,
+        query: OmniSavedQuery<'m>,
         calculations: Option<Vec<String>>,
     },
 }
@@ -29,18 +29,18 @@ pub(super) enum Asked<'m> {
 pub(super) type Notes = Vec<String>;
 
 pub(super) fn read<'m>(
-    model: &'m OmniModel<'_>,
+    model: &'m OmniSource<'_>,
     file: usize,
     request: &Request,
     number: usize,
-) -> Result<(Asked<'m>, Notes), Fault> {
+) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
     let nothing = |text: String, help: String| {
         (number, Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help))
     };
     let queries = model.queries(file);
     let view = model.view_of_file(file).and_then(|place| Some((place, model.views.get(place)?)));
     if let Some((_, of_view)) = view
-        && of_view.rows == Rows::Query
+        && of_view.rows == QueryRows::Query
     {
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing("the query view has no query".to_owned(), "look at its `query:`".to_owned()));
@@ -78,16 +78,16 @@ pub(super) fn read<'m>(
     };
     let query = queries.into_iter().nth(query);
     let query = query.ok_or_else(|| nothing("no query".to_owned(), String::new()))?;
-    Ok((Asked::Query { query, calculations: None }, Vec::new()))
+    Ok((PromoteRequest::Query { query, calculations: None }, Vec::new()))
 }
 
 fn of_query_view<'m>(
-    query: SavedQuery<'m>,
+    query: OmniSavedQuery<'m>,
     request: &Request,
-    nothing: &dyn Fn(String, String) -> Fault,
-) -> Result<(Asked<'m>, Notes), Fault> {
+    nothing: &dyn Fn(String, String) -> PromoteFault,
+) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
     if request.fields.is_empty() {
-        return Ok((Asked::Query { query, calculations: None }, Vec::new()));
+        return Ok((PromoteRequest::Query { query, calculations: None }, Vec::new()));
     }
     let calculations: Vec<&str> = query
         .query
@@ -106,23 +106,23 @@ fn of_query_view<'m>(
         }
     }
     let note = "all columns of the query are kept, since they are what its rows are made of".to_owned();
-    Ok((Asked::Query { query, calculations: Some(request.fields.clone()) }, vec![note]))
+    Ok((PromoteRequest::Query { query, calculations: Some(request.fields.clone()) }, vec![note]))
 }
 
 fn of_view_file<'m>(
-    model: &OmniModel<'_>,
+    model: &OmniSource<'_>,
     place: usize,
-    view: &View,
+    view: &OmniViewSource,
     request: &Request,
-    nothing: &dyn Fn(String, String) -> Fault,
-) -> Result<(Asked<'m>, Notes), Fault> {
+    nothing: &dyn Fn(String, String) -> PromoteFault,
+) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
     let mut notes = Vec::new();
-    let grain: Vec<Reference> = request.grain.iter().map(|name| Reference::read(name)).collect();
+    let grain: Vec<OmniReference> = request.grain.iter().map(|name| OmniReference::read(name)).collect();
     let kind = |name: &str| model.field(place, name).map(|field| field.kind);
     let mut measures = Vec::new();
     let mut dimensions = Vec::new();
     for name in &request.fields {
-        let reference = Reference::read(name);
+        let reference = OmniReference::read(name);
         match kind(&reference.field) {
             Some(FieldKind::Measure) => measures.push(reference.field),
             Some(FieldKind::Dimension) => dimensions.push(reference),
@@ -141,7 +141,7 @@ fn of_view_file<'m>(
         measures = of_kind(FieldKind::Measure).map(|field| field.name.clone()).collect();
         if measures.is_empty() {
             let computed = of_kind(FieldKind::Dimension).filter(|field| !super::fields::is_column(field));
-            dimensions = computed.map(|field| Reference::read(&field.name)).collect();
+            dimensions = computed.map(|field| OmniReference::read(&field.name)).collect();
             if dimensions.is_empty() {
                 let text = format!("the view `{}` has no measure and no dimension that is computed", view.name);
                 return Err(nothing(
@@ -155,9 +155,9 @@ fn of_view_file<'m>(
         }
     }
     if measures.is_empty() && grain.is_empty() {
-        return Ok((Asked::Rows { view: place, dimensions }, notes));
+        return Ok((PromoteRequest::Rows { view: place, dimensions }, notes));
     }
-    let grain: Vec<Reference> = grain.into_iter().chain(dimensions).collect();
+    let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     if grain.is_empty() {
         let text = format!(
             "one row over all rows of {}; `--grain` says what they are grouped by, such as `--grain 'created_at[month]'`",
@@ -165,7 +165,7 @@ fn of_view_file<'m>(
         );
         notes.push(text);
     }
-    Ok((Asked::Measures { view: place, grain, measures }, notes))
+    Ok((PromoteRequest::Measures { view: place, grain, measures }, notes))
 }
 
 /// The fields of a query in order, each with the name of its column where the query gives one.

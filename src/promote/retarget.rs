@@ -4,12 +4,12 @@
 //! column for each row of its own grain. So the grain has to be the view's own key, and what is taken together once more
 //! has to stay what it was: sums of sums, the least of the least. A query view has the model's rows, and reads them.
 
-use super::omni_model::{Field, FieldKind, OmniModel, Relationship, Rows};
+use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
 use super::provenance::specs_of;
 use super::request::fields_of;
 use crate::model::CompiledSpec;
 use crate::yaml::Node;
-use crate::yaml_edit::{Edit, Path, Value, edit};
+use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
 /// What is to be repointed.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Repoint {
 /// The model that took a field's place.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Model {
+pub struct TargetModel {
     /// The number of its spec.
     pub spec: usize,
     /// Its name.
@@ -58,18 +58,18 @@ pub struct Repointed {
     pub what: String,
 }
 
-impl Model {
+impl TargetModel {
     /// The model that the records of specs name for a field.
     ///
     /// # Errors
     ///
     /// No spec was promoted from it, or several were.
     pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &Repoint) -> Result<Self, String> {
-        let (model, _) = OmniModel::read(omni);
+        let (model, _) = OmniSource::read(omni);
         let view = place(&model, &what.file)?;
         let view = model.views.get(view).ok_or("the view is not there")?;
         let from = match &what.field {
-            Some(field) if view.rows != Rows::Query => format!("{}.{field}", view.name.to_lowercase()),
+            Some(field) if view.rows != QueryRows::Query => format!("{}.{field}", view.name.to_lowercase()),
             _ => view.name.clone(),
         };
         let found = specs_of(specs, &from);
@@ -96,14 +96,16 @@ impl Model {
 pub fn repoint(
     omni: &[(String, String)],
     what: &Repoint,
-    taken_by: &Model,
+    taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<Repointed, String> {
-    let (model, _) = OmniModel::read(omni);
+    let (model, _) = OmniSource::read(omni);
     let place = place(&model, &what.file)?;
     let view = model.views.get(place).ok_or("the view is not there")?;
-    let made =
-        model.views.iter().position(|view| view.rows == Rows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
+    let made = model
+        .views
+        .iter()
+        .position(|view| view.rows == QueryRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some(made) = made else {
         return Err(format!(
             "no view of Omni reads `{}` yet: `formulac pull` writes one once dbt knows the model",
@@ -147,13 +149,13 @@ fn leaves_out(root: &Node) -> bool {
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
 
-fn place(model: &OmniModel<'_>, file: &str) -> Result<usize, String> {
+fn place(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     let place = model.views.iter().position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
     place.ok_or_else(|| format!("`{file}` is no file of a view, and only fields of views read columns"))
 }
 
 /// How other views name it: with the schema where its own name is not enough.
-fn reference_name(model: &OmniModel<'_>, place: usize) -> String {
+fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
     let Some(view) = model.views.get(place) else { return String::new() };
     let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
     let is_joined = |name: &String| model.relationships.iter().any(|join| join.to == *name || join.from == *name);
@@ -161,10 +163,10 @@ fn reference_name(model: &OmniModel<'_>, place: usize) -> String {
 }
 
 fn of_query_view(
-    model: &OmniModel<'_>,
+    model: &OmniSource<'_>,
     place: usize,
     schema: Option<&str>,
-    taken_by: &Model,
+    taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), String> {
     let file = model.views.get(place).and_then(|view| model.files.get(view.file)).ok_or("the view is not there")?;
@@ -179,7 +181,7 @@ fn of_query_view(
     }
     let set = |key: &str, value: &str| Edit::Set {
         at: Path::root().key(key),
-        value: Value::text(value),
+        value: YamlValue::text(value),
         after: vec!["schema".to_owned()],
     };
     let mut edits: Vec<Edit> = schema.map(|schema| set("schema", schema)).into_iter().collect();
@@ -190,12 +192,12 @@ fn of_query_view(
 
 /// Whether the model has one row for each row of the view, which a join finds.
 fn same_grain(
-    model: &OmniModel<'_>,
+    model: &OmniSource<'_>,
     place: usize,
     made: usize,
-    taken_by: &Model,
+    taken_by: &TargetModel,
     compiled: &CompiledSpec,
-    field: &Field,
+    field: &ViewField,
 ) -> Result<(), String> {
     let view = model.views.get(place).ok_or("the view is not there")?;
     let lower = |names: &[String]| {
@@ -236,10 +238,10 @@ fn same_grain(
     }
 }
 
-fn of_field(field: &Field, path: &Path, reference: &str) -> Result<Vec<Edit>, String> {
+fn of_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec<Edit>, String> {
     let set = |key: &str, value: &str| Edit::Set {
         at: path.clone().key(key),
-        value: Value::text(value),
+        value: YamlValue::text(value),
         after: vec!["sql".to_owned()],
     };
     let mut edits = vec![set("sql", reference)];

@@ -1,18 +1,18 @@
 //! The text of the spec that is made.
 
-use super::fields::Shown;
+use super::fields::ShownField;
 use crate::dbt::{yaml_flow_text as flow, yaml_key, yaml_scalar as scalar};
 
 /// A model spec before it is text.
 #[derive(Debug, Default)]
-pub(super) struct SpecText {
+pub(super) struct SpecSource {
     pub model: String,
     pub description: Option<String>,
     pub from: String,
     /// What could not be carried of the rows: joins, grants, the rows themselves.
     pub gaps: Vec<String>,
-    pub steps: Vec<Step>,
-    pub columns: Vec<Column>,
+    pub steps: Vec<SpecStep>,
+    pub columns: Vec<SheetColumn>,
     /// Keys at the end: `blanks`, `week_start`.
     pub settings: Vec<(&'static str, String)>,
     /// Where the model comes from.
@@ -20,24 +20,24 @@ pub(super) struct SpecText {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Step {
+pub(super) struct SpecStep {
     pub name: String,
-    pub joins: Vec<Join>,
+    pub joins: Vec<SpecJoin>,
     pub wheres: Vec<String>,
     pub group_by: Vec<String>,
     pub keep: Vec<String>,
     pub columns: Vec<String>,
     /// What could not be carried of what is defined here.
     pub gaps: Vec<String>,
-    pub definitions: Vec<Line>,
-    pub calculations: Vec<Line>,
+    pub definitions: Vec<SpecLine>,
+    pub calculations: Vec<SpecLine>,
     pub havings: Vec<String>,
     pub order_by: Vec<String>,
     pub limit: Option<u64>,
 }
 
 #[derive(Debug)]
-pub(super) struct Join {
+pub(super) struct SpecJoin {
     pub to: String,
     pub name: Option<String>,
     pub on: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct Join {
 
 /// A definition.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct SpecLine {
     pub name: String,
     pub formula: String,
     pub description: Option<String>,
@@ -55,29 +55,29 @@ pub(super) struct Line {
 
 /// What is said of a column.
 #[derive(Debug, Default)]
-pub(super) struct Column {
+pub(super) struct SheetColumn {
     pub name: String,
     pub description: Option<String>,
-    pub shown: Vec<(String, Shown)>,
+    pub shown: Vec<(String, ShownField)>,
     pub tags: Vec<String>,
     /// Facts below `meta`.
     pub meta: Vec<(&'static str, String)>,
 }
 
 /// The text, with the bytes of each definition.
-pub(super) fn write(spec: &SpecText) -> (String, Vec<(String, std::ops::Range<usize>)>) {
-    let mut writer = Writer { out: String::new(), lines: Vec::new() };
+pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
+    let mut writer = SpecWriter { out: String::new(), lines: Vec::new() };
     writer.spec(spec);
     (writer.out, writer.lines)
 }
 
-struct Writer {
+struct SpecWriter {
     out: String,
     lines: Vec<(String, std::ops::Range<usize>)>,
 }
 
-impl Writer {
-    fn spec(&mut self, spec: &SpecText) {
+impl SpecWriter {
+    fn spec(&mut self, spec: &SpecSource) {
         self.pair(0, "model", &scalar(&spec.model, 2));
         if let Some(text) = &spec.description {
             self.pair(0, "description", &scalar(text, 2));
@@ -103,7 +103,7 @@ impl Writer {
         }
     }
 
-    fn step(&mut self, step: &Step, indent: usize) {
+    fn step(&mut self, step: &SpecStep, indent: usize) {
         if !step.joins.is_empty() {
             self.pair(indent, "joins", "");
             for join in &step.joins {
@@ -139,7 +139,7 @@ impl Writer {
         }
     }
 
-    fn definitions(&mut self, indent: usize, key: &str, lines: &[Line]) {
+    fn definitions(&mut self, indent: usize, key: &str, lines: &[SpecLine]) {
         if lines.is_empty() {
             return;
         }
@@ -154,8 +154,8 @@ impl Writer {
         }
     }
 
-    fn columns(&mut self, columns: &[Column]) {
-        let said = |column: &&Column| {
+    fn columns(&mut self, columns: &[SheetColumn]) {
+        let said = |column: &&SheetColumn| {
             column.description.is_some()
                 || !column.shown.is_empty()
                 || !column.tags.is_empty()
@@ -179,8 +179,8 @@ impl Writer {
                 self.pair(4, "omni", "");
                 for (key, value) in &column.shown {
                     let value = match value {
-                        Shown::Text(text) => scalar(text, 8),
-                        Shown::Texts(texts) => {
+                        ShownField::Text(text) => scalar(text, 8),
+                        ShownField::Texts(texts) => {
                             format!("[{}]", texts.iter().map(|text| flow(text)).collect::<Vec<_>>().join(", "))
                         }
                     };

@@ -9,7 +9,7 @@ const ATOM: u8 = 9;
 
 /// A part of a formula, and what is known of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Term {
+pub(super) struct FormulaTerm {
     pub text: String,
     strength: u8,
     /// Its type, where that is known.
@@ -20,7 +20,7 @@ pub(super) struct Term {
     pub is_there: bool,
 }
 
-impl Term {
+impl FormulaTerm {
     /// A name, a literal: what nothing can part.
     pub fn atom(text: impl Into<String>) -> Self {
         Self { text: text.into(), strength: ATOM, ty: None, aggregates: false, is_there: false }

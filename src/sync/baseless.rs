@@ -1,20 +1,20 @@
 //! A file as a spec makes it now, in the layout of the file that is there, with the edits that no spec says.
 
-use super::hand_edits::Kind;
+use super::hand_edits::HandEditKind;
 use super::{lines, state};
 use crate::dbt::{as_written, noted_hashes, with_header_of};
 use crate::decompile::{self, Clash};
 use crate::dialect::Dialect;
-use crate::yaml_edit::{Edit, Path, Rules, Value, edit, merge};
+use crate::yaml_edit::{Edit, Path, Rules, YamlValue, edit, merge};
 
 /// Brings together the last text that formulac wrote, the one that it makes now, and the file. `None` if both sides
 /// changed the same.
 pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
-    match Kind::of(path, model) {
-        Kind::Properties => properties(model, texts),
-        Kind::Docs => lines::merge(base, ours, found),
-        Kind::Model | Kind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
+    match HandEditKind::of(path, model) {
+        HandEditKind::Properties => properties(model, texts),
+        HandEditKind::Docs => lines::merge(base, ours, found),
+        HandEditKind::Model | HandEditKind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
             let [base, found] = [base, found].map(|text| with_header_of(text, ours));
             let merged = lines::merge(&base, ours, &found)?;
             Some(decompile::keep_comments(merged, &found, dialect))
@@ -24,9 +24,9 @@ pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]
 
 /// What stops [`merged`]: parts of a query where there are such, else lines.
 pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
-    let of_query = match Kind::of(path, model) {
-        Kind::Model | Kind::Test => decompile::clashes(base, ours, found, dialect),
-        Kind::Properties | Kind::Docs => Vec::new(),
+    let of_query = match HandEditKind::of(path, model) {
+        HandEditKind::Model | HandEditKind::Test => decompile::clashes(base, ours, found, dialect),
+        HandEditKind::Properties | HandEditKind::Docs => Vec::new(),
     };
     if !of_query.is_empty() {
         return of_query;
@@ -90,7 +90,8 @@ fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
         let set = |count: usize| {
             let (above, below) = noted.keys.split_at(count);
             let at = above.iter().fold(node.clone(), |path, key| path.key(*key));
-            let value = below.iter().rev().fold(Value::text(&noted.hash), |value, key| Value::map([(*key, value)]));
+            let value =
+                below.iter().rev().fold(YamlValue::text(&noted.hash), |value, key| YamlValue::map([(*key, value)]));
             edit(&text, &[Edit::Set { at, value, after: vec!["description".to_owned(), "name".to_owned()] }]).ok()
         };
         (1..=noted.keys.len()).rev().find_map(set).unwrap_or(text)

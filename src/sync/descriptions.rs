@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::artifacts::{Manifest, Node as DbtNode, ResourceType};
-use crate::omni::Record;
+use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
+use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
-use crate::yaml_edit::{Edit, Path, Value, edit};
+use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
 use super::hand_edits::{HandEdit, Property};
-use super::plan::{Action, Change, ModelPlan};
+use super::plan::{Action, ModelPlan, PlannedChange};
 use super::properties::line_at;
 use super::reconcile::{Conflict, TextChange};
 
 /// A description that is another in Omni than the last pull wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
+struct OmniDescription {
     /// None for that of the table.
     column: Option<String>,
     before: Option<String>,
@@ -41,7 +41,7 @@ pub struct Described {
 #[non_exhaustive]
 pub struct PulledView {
     /// What the last pull knew of it.
-    pub record: Record,
+    pub record: PullRecord,
     /// Its file, seen from the project's folder.
     pub file: String,
     /// The text that the file has.
@@ -51,7 +51,7 @@ pub struct PulledView {
 impl PulledView {
     /// A view with the file that it stands in.
     #[must_use]
-    pub fn new(record: Record, file: &str, text: &str) -> Self {
+    pub fn new(record: PullRecord, file: &str, text: &str) -> Self {
         Self { record, file: file.to_owned(), text: text.to_owned() }
     }
 }
@@ -68,7 +68,7 @@ pub fn described(
     let mut done = Described::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
     // A file may describe many nodes: all that is said of them goes into it together.
-    let mut files: BTreeMap<String, File> = BTreeMap::new();
+    let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
         let said = said(view);
         if said.is_empty() {
@@ -99,7 +99,7 @@ pub fn described(
                 refuse(format!("`{path}`, which describes it, is not there"));
                 continue;
             };
-            files.insert(path.to_owned(), File::new(path, text));
+            files.insert(path.to_owned(), DescriptionFile::new(path, text));
         }
         if let Some(file) = files.get_mut(path) {
             file.describe(view, node, said, &mut done.refused);
@@ -111,7 +111,7 @@ pub fn described(
     done
 }
 
-fn place(view: &PulledView, said: &Said) -> String {
+fn place(view: &PulledView, said: &OmniDescription) -> String {
     format!("{}:{}", view.file, said.line)
 }
 
@@ -166,7 +166,9 @@ pub fn described_in_properties(
 fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
     let at = at.key("description");
     let change = match description {
-        Some(text) => Edit::Set { at, value: Value::text(text), after: vec!["name".to_owned(), "label".to_owned()] },
+        Some(text) => {
+            Edit::Set { at, value: YamlValue::text(text), after: vec!["name".to_owned(), "label".to_owned()] }
+        }
         None if found.get("description").is_some() => Edit::Remove { at },
         None => return Some(text.to_owned()),
     };
@@ -174,7 +176,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
 }
 
 /// What is described in another way than it was pulled.
-fn said(view: &PulledView) -> Vec<Said> {
+fn said(view: &PulledView) -> Vec<OmniDescription> {
     let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
     let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else { return Vec::new() };
     let text = |node: Option<&Node>| node.and_then(Node::text).map(|text| text.trim_end().to_owned());
@@ -184,7 +186,7 @@ fn said(view: &PulledView) -> Vec<Said> {
         let (Some(is), Some(node)) = (is, after) else { return };
         if was.as_ref() != Some(&is) {
             let line = line_at(&view.text, node.span.start as usize);
-            all.push(Said { column: column.map(str::to_owned), before: was, after: is, line });
+            all.push(OmniDescription { column: column.map(str::to_owned), before: was, after: is, line });
         }
     };
     one(None, base.get("description"), now.get("description"));
@@ -195,7 +197,7 @@ fn said(view: &PulledView) -> Vec<Said> {
     all
 }
 
-fn of_spec(view: &PulledView, said: Said) -> HandEdit {
+fn of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
     HandEdit {
         // A spec's columns are named as it names them.
         definition: said.column,
@@ -207,23 +209,29 @@ fn of_spec(view: &PulledView, said: Said) -> HandEdit {
         before: said.before.clone(),
         after: Some(said.after.clone()),
         why: None,
-        values: (said.before.map(Value::Text), Some(Value::Text(said.after))),
+        values: (said.before.map(YamlValue::Text), Some(YamlValue::Text(said.after))),
     }
 }
 
 /// A file of properties with what is to be said in it.
-struct File {
+struct DescriptionFile {
     text: String,
     edits: Vec<Edit>,
     plan: ModelPlan,
 }
 
-impl File {
+impl DescriptionFile {
     fn new(path: &str, text: String) -> Self {
         Self { text, edits: Vec::new(), plan: ModelPlan::empty(path, path, Action::Update) }
     }
 
-    fn describe(&mut self, view: &PulledView, node: &DbtNode, said: Vec<Said>, refused: &mut Vec<(String, String)>) {
+    fn describe(
+        &mut self,
+        view: &PulledView,
+        node: &DbtNode,
+        said: Vec<OmniDescription>,
+        refused: &mut Vec<(String, String)>,
+    ) {
         let path = self.plan.model.clone();
         let Some((at, found)) = find(node, &self.text) else {
             let reason = format!("`{path}` does not describe `{}`", node.name);
@@ -268,7 +276,7 @@ impl File {
                 continue;
             }
             self.edits.push(described_by(&at, &found, one.column.as_deref(), &one.after));
-            self.plan.changes.push(Change {
+            self.plan.changes.push(PlannedChange {
                 definition: Some(name),
                 property: Property::Description,
                 before: one.before,
@@ -325,15 +333,17 @@ fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
 
 /// The edit that describes a column or the node itself.
 fn described_by(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
-    let value = Value::text(text);
+    let value = YamlValue::text(text);
     let after = vec!["name".to_owned()];
     let Some(name) = column else { return Edit::Set { at: at.clone().key("description"), value, after } };
-    let item = Value::map([("name", Value::text(name)), ("description", value.clone())]);
+    let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
     match (column_of(found, name).and_then(|column| column.get("name")).and_then(Node::text), found.get("columns")) {
         (Some(spelled), _) => {
             Edit::Set { at: at.clone().key("columns").item("name", spelled).key("description"), value, after }
         }
         (None, Some(_)) => Edit::Add { to: at.clone().key("columns"), value: item },
-        (None, None) => Edit::Set { at: at.clone().key("columns"), value: Value::list(vec![item]), after: Vec::new() },
+        (None, None) => {
+            Edit::Set { at: at.clone().key("columns"), value: YamlValue::list(vec![item]), after: Vec::new() }
+        }
     }
 }

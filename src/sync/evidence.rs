@@ -2,7 +2,7 @@
 
 use super::state::{branches, lines};
 use super::transaction::content_hash;
-use crate::dbt::{Value, write_value};
+use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
 use crate::yaml::{self, Node};
 
@@ -198,14 +198,14 @@ impl Evidence {
     /// The text of its file: the same for the same findings, whenever and by whomever they were made.
     #[must_use]
     pub fn text(&self) -> String {
-        let word = |text: &str| Value::Dbt(text.to_owned());
+        let word = |text: &str| YamlOutput::Dbt(text.to_owned());
         let mut pairs =
             vec![("model", word(&self.model)), ("spec", word(&self.spec)), ("content", word(&self.content))];
         if !self.environment.is_empty() {
             pairs.push(("environment", word(&self.environment)));
         }
         pairs.push(("engine", word(&self.engine)));
-        pairs.push(("comparisons", Value::List(self.proofs.iter().map(Proof::value).collect())));
+        pairs.push(("comparisons", YamlOutput::List(self.proofs.iter().map(Proof::value).collect())));
         format!("{HEADER}{}", write_value(&map(pairs)))
     }
 
@@ -229,18 +229,18 @@ impl Evidence {
     }
 }
 
-fn map(pairs: Vec<(&str, Value)>) -> Value {
-    Value::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+fn map(pairs: Vec<(&str, YamlOutput)>) -> YamlOutput {
+    YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 impl Proof {
-    fn value(&self) -> Value {
-        let word = |text: &str| Value::Dbt(text.to_owned());
-        let texts = |all: &[String]| Value::List(all.iter().map(|text| word(text)).collect());
-        let count = |count: u64| Value::Bare(count.to_string());
+    fn value(&self) -> YamlOutput {
+        let word = |text: &str| YamlOutput::Dbt(text.to_owned());
+        let texts = |all: &[String]| YamlOutput::List(all.iter().map(|text| word(text)).collect());
+        let count = |count: u64| YamlOutput::Bare(count.to_string());
         let mut pairs = vec![("with", word(self.other())), ("verdict", word(self.verdict.name()))];
         if self.of_formula {
-            pairs.push(("of_formula", Value::Bare("true".to_owned())));
+            pairs.push(("of_formula", YamlOutput::Bare("true".to_owned())));
         }
         pairs.extend(self.why.iter().map(|why| ("why", word(why))));
         if self.verdict == Verdict::NotCompared {
@@ -249,11 +249,11 @@ impl Proof {
         if !self.keys.is_empty() {
             pairs.push(("keys", texts(&self.keys)));
         }
-        pairs.extend(self.tolerance.iter().map(|tolerance| ("tolerance", Value::Bare(tolerance.clone()))));
+        pairs.extend(self.tolerance.iter().map(|tolerance| ("tolerance", YamlOutput::Bare(tolerance.clone()))));
         let counts = &self.counts;
         let both = |both: [u64; 2]| {
             let [ours, theirs] = both.map(count);
-            Value::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
+            YamlOutput::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
         };
         pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
         // What there is none of is not worth a line.
@@ -270,9 +270,9 @@ impl Proof {
         let column = |column: &ColumnCounts| {
             let mut said = vec![("rows".to_owned(), count(column.differing))];
             said.extend(column.greatest.iter().map(|it| ("greatest".to_owned(), word(it))));
-            (column.column.clone(), Value::Flow(said))
+            (column.column.clone(), YamlOutput::Flow(said))
         };
-        pairs.push(("columns", Value::Map(counts.columns.iter().map(column).collect())));
+        pairs.push(("columns", YamlOutput::Map(counts.columns.iter().map(column).collect())));
         for (key, all) in [("lacking", &self.lacking), ("worst", &self.worst)] {
             if !all.is_empty() {
                 pairs.push((key, texts(all)));

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::properties::{self, About, Said};
+use super::properties::{self, About, StatedProperties};
 use super::state::lines;
 use crate::dbt::{have_same_values, is_as_written, tokens::canonical};
 use crate::decompile::{Edits, ItemEdit, RestEdit, in_order_of};
 use crate::dialect::Dialect;
-use crate::yaml_edit::Value;
+use crate::yaml_edit::YamlValue;
 
 /// What may be said of a definition or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,7 @@ pub struct HandEdit {
     /// Why no spec says it, where it stays in the file alone.
     pub why: Option<String>,
     /// The values of properties, to be carried over.
-    pub(super) values: (Option<Value>, Option<Value>),
+    pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
 impl HandEdit {
@@ -80,14 +80,14 @@ impl HandEdit {
 
 /// The kinds of a model's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum HandEditKind {
     Model,
     Properties,
     Docs,
     Test,
 }
 
-impl Kind {
+impl HandEditKind {
     pub fn of(path: &str, model: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or(path);
         match name.rsplit_once('.') {
@@ -109,19 +109,22 @@ pub(super) fn between(
     let mut edits = Vec::new();
     for (path, written) in written {
         let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else { continue };
-        match Kind::of(path, model) {
-            Kind::Model => sql(path, written, &now, dialect, &mut edits),
+        match HandEditKind::of(path, model) {
+            HandEditKind::Model => sql(path, written, &now, dialect, &mut edits),
             // Properties and docs are one thing.
-            Kind::Properties | Kind::Docs => {}
-            Kind::Test if canonical(written) == canonical(&now) => {}
-            Kind::Test => edits.push(whole(path, written, &now, Property::Tests)),
+            HandEditKind::Properties | HandEditKind::Docs => {}
+            HandEditKind::Test if canonical(written) == canonical(&now) => {}
+            HandEditKind::Test => edits.push(whole(path, written, &now, Property::Tests)),
         }
     }
-    let of_kind = |files: &BTreeMap<String, String>, kind: Kind| {
-        files.iter().find(|(path, _)| Kind::of(path, model) == kind).map(|(path, text)| (path.clone(), lines(text)))
+    let of_kind = |files: &BTreeMap<String, String>, kind: HandEditKind| {
+        files
+            .iter()
+            .find(|(path, _)| HandEditKind::of(path, model) == kind)
+            .map(|(path, text)| (path.clone(), lines(text)))
     };
-    let Some((path, yml)) = of_kind(written, Kind::Properties) else { return edits };
-    let md = of_kind(written, Kind::Docs);
+    let Some((path, yml)) = of_kind(written, HandEditKind::Properties) else { return edits };
+    let md = of_kind(written, HandEditKind::Docs);
     let now = found.get(&path).map_or_else(|| yml.clone(), |text| lines(text));
     let md_path = md.as_ref().map(|(path, _)| path.clone());
     let md_now = md_path.as_ref().and_then(|path| found.get(path)).map(|text| lines(text));
@@ -195,14 +198,14 @@ fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<H
 fn properties_between(
     path: &str,
     md: Option<&str>,
-    before: &BTreeMap<About, Said>,
-    after: &BTreeMap<About, Said>,
+    before: &BTreeMap<About, StatedProperties>,
+    after: &BTreeMap<About, StatedProperties>,
     edits: &mut Vec<HandEdit>,
 ) {
     let abouts: std::collections::BTreeSet<&About> = before.keys().chain(after.keys()).collect();
     for about in abouts {
         let (was, is) = (before.get(about), after.get(about));
-        if was.map(Said::text) == is.map(Said::text) {
+        if was.map(StatedProperties::text) == is.map(StatedProperties::text) {
             continue;
         }
         let place = is.or(was);
@@ -215,8 +218,8 @@ fn properties_between(
             detail: about.detail.clone(),
             file: file.to_owned(),
             line: place.map_or(1, |said| said.line),
-            before: was.map(Said::text),
-            after: is.map(Said::text),
+            before: was.map(StatedProperties::text),
+            after: is.map(StatedProperties::text),
             why: None,
             values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
         });

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::transaction::content_hash;
-use crate::dbt::{Value, write_value};
+use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
 /// The folder of the entries, seen from the project's.
@@ -18,7 +18,7 @@ const SHORT: usize = 12;
 /// What was done once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct LogEntry {
     /// The hashes of the entries before it, sorted.
     pub parents: Vec<String>,
     /// When, as `2026-11-20T10:00:00.123456Z`.
@@ -35,16 +35,16 @@ pub struct Entry {
     pub files: Vec<(String, Option<String>)>,
 }
 
-impl Entry {
+impl LogEntry {
     /// The text of its file.
     #[must_use]
     pub fn text(&self) -> String {
-        let word = |text: &String| Value::Dbt(text.clone());
-        let list = |items: &[String]| Value::List(items.iter().map(word).collect());
+        let word = |text: &String| YamlOutput::Dbt(text.clone());
+        let list = |items: &[String]| YamlOutput::List(items.iter().map(word).collect());
         let files = self.files.iter().map(|(path, hash)| {
             (
                 path.clone(),
-                hash.as_ref().map_or_else(|| Value::Bare("null".to_owned()), |hash| Value::Dbt(hash.clone())),
+                hash.as_ref().map_or_else(|| YamlOutput::Bare("null".to_owned()), |hash| YamlOutput::Dbt(hash.clone())),
             )
         });
         let pairs = [
@@ -53,10 +53,10 @@ impl Entry {
             ("by", word(&self.by)),
             ("environment", word(&self.environment)),
             ("changes", list(&self.changes)),
-            ("files", Value::Map(files.collect())),
+            ("files", YamlOutput::Map(files.collect())),
             ("parents", list(&self.parents)),
         ];
-        write_value(&Value::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+        write_value(&YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
     }
 
     /// Its hash.
@@ -127,7 +127,7 @@ pub struct Logged {
     /// The name of its file.
     pub file: String,
     /// What was done.
-    pub entry: Entry,
+    pub entry: LogEntry,
 }
 
 /// All entries.
@@ -156,12 +156,12 @@ impl Log {
     #[must_use]
     pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut log = Self::default();
-        let mut found: BTreeMap<String, (String, Entry)> = BTreeMap::new();
+        let mut found: BTreeMap<String, (String, LogEntry)> = BTreeMap::new();
         for (name, text) in files {
             // Line ends may have been changed on the way.
             let text = text.replace('\r', "");
             let hash = content_hash(text.as_bytes());
-            let Some(entry) = Entry::read(&text) else {
+            let Some(entry) = LogEntry::read(&text) else {
                 log.faults.push((name, "it is no entry".to_owned()));
                 continue;
             };
@@ -214,7 +214,7 @@ impl Log {
 }
 
 /// The number of each entry, by one pass from the first ones on.
-fn numbers(found: &BTreeMap<String, (String, Entry)>) -> BTreeMap<String, usize> {
+fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usize> {
     let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut follow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (hash, (_, entry)) in found {
@@ -269,19 +269,19 @@ fn number_refusals(entries: &mut [Logged]) {
 mod tests {
     use super::*;
 
-    fn entry(at: &str, parents: &[&Entry]) -> Entry {
+    fn entry(at: &str, parents: &[&LogEntry]) -> LogEntry {
         let mut parents: Vec<String> = parents.iter().map(|entry| entry.hash()).collect();
         parents.sort();
-        Entry {
+        LogEntry {
             parents,
             at: at.to_owned(),
             by: "Ann <a@example.com>".to_owned(),
             did: "push".to_owned(),
-            ..Entry::default()
+            ..LogEntry::default()
         }
     }
 
-    fn log(entries: &[&Entry]) -> Log {
+    fn log(entries: &[&LogEntry]) -> Log {
         Log::read(entries.iter().map(|entry| (entry.file_name(), entry.text())))
     }
 
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn what_was_refused_is_followed_by_nothing() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
-        let refused = Entry { did: REFUSED.to_owned(), ..entry("2026-01-02T00:00:00Z", &[&first]) };
+        let refused = LogEntry { did: REFUSED.to_owned(), ..entry("2026-01-02T00:00:00Z", &[&first]) };
         let second = entry("2026-01-03T00:00:00Z", &[&first]);
         assert_eq!(log(&[&first, &refused]).heads(), [first.hash()]);
         let all = log(&[&first, &refused, &second]);
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(all.named("2").iter().map(|logged| &logged.entry).collect::<Vec<_>>(), [&second]);
         assert_eq!(all.named(&refused.hash()[..8]).len(), 1);
         // One of this work tree has no parents, and is listed after the entries that were there.
-        let own = Entry { did: REFUSED.to_owned(), ..entry("2026-01-01T00:00:00.5Z", &[]) };
+        let own = LogEntry { did: REFUSED.to_owned(), ..entry("2026-01-01T00:00:00.5Z", &[]) };
         let all = log(&[&own, &first, &second]);
         let listed: Vec<_> = all.entries.iter().map(|logged| (&logged.entry, logged.number)).collect();
         assert_eq!(listed, [(&first, 1), (&own, 1), (&second, 2)]);

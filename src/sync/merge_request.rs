@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::hand_edits::{Kind, Property};
+use super::hand_edits::{HandEditKind, Property};
 use super::lines::diff;
-use super::plan::{Action, Change, ModelPlan, Plan, STATES};
+use super::plan::{Action, ModelPlan, Plan, PlannedChange, STATES};
 use super::properties;
 use crate::markdown::{block, code, plain, sentence};
-use crate::yaml_edit::Value;
+use crate::yaml_edit::YamlValue;
 
 /// Changes of a model that are listed.
 const LISTED: usize = 100;
@@ -60,17 +60,17 @@ impl Promised {
     pub fn of(model: &str, files: &BTreeMap<String, String>) -> Self {
         let mut promised = Self::default();
         for (path, text) in files {
-            match Kind::of(path, model) {
-                Kind::Properties => {
+            match HandEditKind::of(path, model) {
+                HandEditKind::Properties => {
                     for (about, said) in properties::read(text, None).unwrap_or_default() {
                         match (about.property, about.detail.as_str(), &said.value) {
                             (Property::Tests, ..) => promised.data += 1,
-                            (Property::Text, "unit_tests", Value::List(items, _)) => promised.unit += items.len(),
+                            (Property::Text, "unit_tests", YamlValue::List(items, _)) => promised.unit += items.len(),
                             _ => {}
                         }
                     }
                 }
-                Kind::Test => promised.data += 1,
+                HandEditKind::Test => promised.data += 1,
                 _ => {}
             }
         }
@@ -152,7 +152,7 @@ impl MergeRequest {
 fn of_model(out: &mut String, model: &ModelPlan, about: &str) {
     let _ = writeln!(out, "### {}: {about}\n", plain(&model.model));
     let cell = |text: &Option<String>| text.as_deref().map(code).unwrap_or_default();
-    let name = |change: &Change| {
+    let name = |change: &PlannedChange| {
         let name = change.definition.as_deref().unwrap_or("the model");
         let of = if change.property == Property::Formula { String::new() } else { format!(", {}", change.property) };
         format!("{}{of}", plain(name))

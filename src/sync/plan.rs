@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::hand_edits::{HandEdit, Kind, Property};
-use super::properties::{self, Said};
-use super::reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, files};
-use super::state::{State, lines};
+use super::hand_edits::{HandEdit, HandEditKind, Property};
+use super::properties::{self, StatedProperties};
+use super::reconcile::{Conflict, ModelSides, Ours, Reconciled, TextChange, files};
+use super::state::{PushState, lines};
 use crate::CompiledSpec;
 use crate::dbt::are_of_one_text;
 
@@ -21,7 +21,7 @@ pub const KNOWN: &str = ".formulac/state/known.yml";
 /// The path of a model's base, seen from the project's folder.
 #[must_use]
 pub fn state_path(model: &str) -> String {
-    format!("{STATES}/{}", State::file_name(model))
+    format!("{STATES}/{}", PushState::file_name(model))
 }
 
 /// What becomes of a model.
@@ -59,7 +59,7 @@ impl Action {
 /// What changes in what a model says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Change {
+pub struct PlannedChange {
     /// The definition or column; none for the model.
     pub definition: Option<String>,
     /// What of it.
@@ -70,7 +70,7 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for PlannedChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.definition.as_deref().unwrap_or("the model");
         write!(f, "{name}")?;
@@ -97,7 +97,7 @@ pub struct ModelPlan {
     /// What is done.
     pub action: Action,
     /// What changes in what it says.
-    pub changes: Vec<Change>,
+    pub changes: Vec<PlannedChange>,
     /// Hand edits that the spec says now.
     pub carried: Vec<HandEdit>,
     /// Hand edits that stay in the files alone.
@@ -147,7 +147,7 @@ impl ModelPlan {
     /// A model without a state was never pushed.
     #[must_use]
     pub fn of(
-        sides: Sides<'_>,
+        sides: ModelSides<'_>,
         reconciled: Reconciled,
         base: Option<&CompiledSpec>,
         before: [Option<String>; 2],
@@ -168,7 +168,7 @@ impl ModelPlan {
         if let Some(source) = source {
             changed.push(TextChange { path: spec.clone(), before: spec_before, after: Some(source) });
         }
-        let state = sides.ours.map(|ours| State::of_pushed(sides.model, ours).text());
+        let state = sides.ours.map(|ours| PushState::of_pushed(sides.model, ours).text());
         let states_differ = state != state_before;
         let changes = changes(sides, base, is_new);
         let action = match (sides.ours, is_new) {
@@ -197,7 +197,7 @@ impl ModelPlan {
     }
 
     fn json(&self) -> Value {
-        let change = |change: &Change| {
+        let change = |change: &PlannedChange| {
             json!({
                 "definition": change.definition, "property": change.property.name(),
                 "before": change.before, "after": change.after,
@@ -239,7 +239,7 @@ impl ModelPlan {
     }
 }
 
-impl State {
+impl PushState {
     /// The base of a model that was never pushed, of which somebody edited files that its spec still makes as it did when
     /// they were written. None where that is not so.
     #[must_use]
@@ -264,15 +264,15 @@ impl State {
 impl Ours {
     /// What differs in what a model says since an earlier spec of it.
     #[must_use]
-    pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<Change> {
-        let base = [State::of_pushed(model, earlier)];
-        let sides = Sides { model, bases: &base, ours: Some(self), found: &BTreeMap::new() };
+    pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
+        let base = [PushState::of_pushed(model, earlier)];
+        let sides = ModelSides { model, bases: &base, ours: Some(self), found: &BTreeMap::new() };
         changes(sides, Some(&earlier.compiled), false)
     }
 }
 
 /// What differs in what the model says: formulas by the specs, all else by the properties.
-fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<Change> {
+fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
     }
@@ -288,10 +288,15 @@ fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<C
     let find = |all: &[((Option<String>, String), String)], key: &(Option<String>, String)| {
         all.iter().find(|(other, _)| other == key).map(|(_, formula)| formula.clone())
     };
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<PlannedChange> = Vec::new();
     let mut say = |name: &str, before: Option<String>, after: Option<String>| {
         if before != after {
-            changes.push(Change { definition: Some(name.to_owned()), property: Property::Formula, before, after });
+            changes.push(PlannedChange {
+                definition: Some(name.to_owned()),
+                property: Property::Formula,
+                before,
+                after,
+            });
         }
     };
     for (key, formula) in &after {
@@ -303,20 +308,22 @@ fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<C
     // What is new or gone altogether is told by its definitions.
     let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else { return changes };
     let said = |files: &BTreeMap<String, String>| {
-        let of_kind = |kind: Kind| files.iter().find(|(path, _)| Kind::of(path, sides.model) == kind).map(|(_, it)| it);
-        let yml = of_kind(Kind::Properties);
-        yml.and_then(|yml| properties::read(yml, of_kind(Kind::Docs).map(String::as_str))).unwrap_or_default()
+        let of_kind = |kind: HandEditKind| {
+            files.iter().find(|(path, _)| HandEditKind::of(path, sides.model) == kind).map(|(_, it)| it)
+        };
+        let yml = of_kind(HandEditKind::Properties);
+        yml.and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs).map(String::as_str))).unwrap_or_default()
     };
     let (before, after) = (said(&base.files), said(&ours.files));
     let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
-        let (was, is) = (before.get(about).map(Said::text), after.get(about).map(Said::text));
+        let (was, is) = (before.get(about).map(StatedProperties::text), after.get(about).map(StatedProperties::text));
         // What nobody describes is described by its formula.
         let is_told =
             changes.iter().any(|told| told.definition == about.column && told.before == was && told.after == is);
         if was != is && !is_told {
             let (definition, property) = (about.column.clone(), about.property);
-            changes.push(Change { definition, property, before: was, after: is });
+            changes.push(PlannedChange { definition, property, before: was, after: is });
         }
     }
     changes

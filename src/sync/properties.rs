@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
 use crate::dbt::is_hash;
-use crate::yaml::{self, Kind, Node, Style};
-use crate::yaml_edit::Value;
+use crate::yaml::{self, Kind, Node, YamlStyle};
+use crate::yaml_edit::YamlValue;
 
 /// What is said of what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,15 +19,15 @@ pub(super) struct About {
 
 /// What is said, and where.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
-    pub value: Value,
+pub(super) struct StatedProperties {
+    pub value: YamlValue,
     /// The line in its file, from 1.
     pub line: usize,
     /// Whether it stands in the file of docs blocks.
     pub in_docs: bool,
 }
 
-impl Said {
+impl StatedProperties {
     /// The text of a scalar, else the YAML in one line.
     pub fn text(&self) -> String {
         shown(&self.value)
@@ -35,9 +35,9 @@ impl Said {
 }
 
 /// All that the properties of a model say, docs blocks in the place of their calls. None where they are no properties.
-pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, Said>> {
+pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, StatedProperties>> {
     let root = yaml::read(yml, &mut Vec::new()).ok()??;
-    let mut reader = Reader { text: yml, docs: md.map(blocks).unwrap_or_default(), said: BTreeMap::new() };
+    let mut reader = PropertiesReader { text: yml, docs: md.map(blocks).unwrap_or_default(), said: BTreeMap::new() };
     for (key, value) in root.pairs()? {
         let key = key.text().unwrap_or_default();
         match (key, value.items()) {
@@ -49,13 +49,13 @@ pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, Said>>
     Some(reader.said)
 }
 
-struct Reader<'t> {
+struct PropertiesReader<'t> {
     text: &'t str,
     docs: BTreeMap<String, (String, usize)>,
-    said: BTreeMap<About, Said>,
+    said: BTreeMap<About, StatedProperties>,
 }
 
-impl Reader<'_> {
+impl PropertiesReader<'_> {
     fn model(&mut self, model: &Node) {
         for (key, value) in model.pairs().unwrap_or_default() {
             let key = key.text().unwrap_or_default();
@@ -99,7 +99,7 @@ impl Reader<'_> {
             Some((text, line)) => {
                 let about =
                     About { column: column.map(str::to_owned), property: Property::Description, detail: String::new() };
-                self.said.insert(about, Said { value: Value::Text(text), line, in_docs: true });
+                self.said.insert(about, StatedProperties { value: YamlValue::Text(text), line, in_docs: true });
             }
             None => self.say(column, Property::Description, "", value),
         }
@@ -110,12 +110,12 @@ impl Reader<'_> {
         let Some(read) = read else { return };
         let about = About { column: column.map(str::to_owned), property, detail: detail.to_owned() };
         let line = line_at(self.text, value.span.start as usize);
-        self.said.insert(about, Said { value: read, line, in_docs: false });
+        self.said.insert(about, StatedProperties { value: read, line, in_docs: false });
     }
 }
 
 /// A mapping of `meta` without the hash that formulac notes there; `None` if it has nothing else.
-fn without_hash(meta: &Node) -> Option<Value> {
+fn without_hash(meta: &Node) -> Option<YamlValue> {
     let Some(pairs) = meta.pairs() else { return Some(value_of(meta)) };
     let kept = pairs.iter().filter_map(|(key, value)| {
         let key = key.text().unwrap_or_default();
@@ -124,10 +124,10 @@ fn without_hash(meta: &Node) -> Option<Value> {
         let Some(inner) = inner else { return Some((key, value_of(value))) };
         let rest = inner.iter().filter(|(one, _)| !is_hash(key, one.text().unwrap_or_default()));
         let rest: Vec<_> = rest.map(|(one, value)| (one.text().unwrap_or_default(), value_of(value))).collect();
-        (!rest.is_empty()).then(|| (key, Value::map(rest)))
+        (!rest.is_empty()).then(|| (key, YamlValue::map(rest)))
     });
-    let kept: Vec<(&str, Value)> = kept.collect();
-    (!kept.is_empty()).then(|| Value::map(kept))
+    let kept: Vec<(&str, YamlValue)> = kept.collect();
+    (!kept.is_empty()).then(|| YamlValue::map(kept))
 }
 
 /// The name in `{{ doc('name') }}`, where that is all.
@@ -164,26 +164,28 @@ pub(super) fn line_at(text: &str, at: usize) -> usize {
 }
 
 /// A node as a value to be written. A file's depth is bounded where it is read, so is the recursion.
-fn value_of(node: &Node) -> Value {
+fn value_of(node: &Node) -> YamlValue {
     match &node.kind {
-        Kind::Scalar { value, style: Style::Plain } if yaml::other_reading(value).is_some() => {
-            Value::Bare(value.clone())
+        Kind::Scalar { value, style: YamlStyle::Plain } if yaml::other_reading(value).is_some() => {
+            YamlValue::Bare(value.clone())
         }
-        Kind::Scalar { value, .. } => Value::Text(bare(value).to_owned()),
-        Kind::Sequence(items) => Value::list(items.iter().map(value_of).collect()),
+        Kind::Scalar { value, .. } => YamlValue::Text(bare(value).to_owned()),
+        Kind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
         Kind::Mapping(pairs) => {
-            Value::map(pairs.iter().map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))))
+            YamlValue::map(pairs.iter().map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))))
         }
     }
 }
 
 /// A value in one line, for people and for comparing: keys in their order.
-pub(super) fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &YamlValue) -> String {
     match value {
-        Value::Bare(text) if yaml::truth(text).is_some() => (yaml::truth(text) == Some(true)).to_string(),
-        Value::Text(text) | Value::Bare(text) | Value::Verbatim(text) => text.trim_end_matches('\n').to_owned(),
-        Value::List(items, _) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Map(pairs, _) => {
+        YamlValue::Bare(text) if yaml::truth(text).is_some() => (yaml::truth(text) == Some(true)).to_string(),
+        YamlValue::Text(text) | YamlValue::Bare(text) | YamlValue::Verbatim(text) => {
+            text.trim_end_matches('\n').to_owned()
+        }
+        YamlValue::List(items, _) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        YamlValue::Map(pairs, _) => {
             let pairs = pairs.iter().map(|(key, value)| format!("{key}: {}", shown(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::{self, HandEdit, Kind, Property};
+use super::hand_edits::{self, HandEdit, HandEditKind, Property};
 use super::lines::merge as merge_lines;
-use super::properties::{self, About, Said};
-use super::state::{State, lines};
+use super::properties::{self, About, StatedProperties};
+use super::state::{PushState, lines};
 use super::{baseless, write_back};
 use crate::dbt::{differ_by_path_alone, is_as_written};
 use crate::decompile::{Clash, Decompiler, in_order_of, respelled, with_formula};
@@ -54,11 +54,11 @@ impl Ours {
 
 /// A model as it stands on all sides.
 #[derive(Clone, Copy, Debug)]
-pub struct Sides<'a> {
+pub struct ModelSides<'a> {
     /// Its name.
     pub model: &'a str,
     /// The base: none before the first push, two where git could not merge them.
-    pub bases: &'a [State],
+    pub bases: &'a [PushState],
     /// The spec; `None` if there is none any more.
     pub ours: Option<&'a Ours>,
     /// The files in the work tree, by their paths.
@@ -148,7 +148,7 @@ impl Tools<'_> {
 
 /// Brings together what people changed in the files, and elsewhere (`more`), and what the spec says now.
 #[must_use]
-pub fn reconcile<'t>(sides: Sides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> Tools<'t>) -> Reconciled {
+pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> Tools<'t>) -> Reconciled {
     let mut done = Reconciled::default();
     let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return done };
     let dialect = ours.compiled.dialect();
@@ -162,7 +162,7 @@ pub fn reconcile<'t>(sides: Sides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> 
     let is_formula = edits.iter().any(|edit| edit.property == Property::Formula || of_model_file(sides.model)(edit));
     let before = if is_formula { tools.compile(&base.spec, &base.source) } else { None };
     let base_said = said(sides.model, &base.files);
-    let mut work = Work { sides, base, before, ours: ours.clone(), tools, base_said };
+    let mut work = ReconcileWork { sides, base, before, ours: ours.clone(), tools, base_said };
     work.respelled(&mut edits, &mut done);
     for edit in edits {
         work.one(edit, &mut done);
@@ -184,7 +184,7 @@ pub fn reconcile<'t>(sides: Sides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> 
 }
 
 /// The files that people edited; the others are as formulac wrote them, now or another time.
-fn edited(sides: Sides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn edited(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_ours = |path: &String, text: &str| {
         let is_one_of = |files: &BTreeMap<String, String>| files.get(path).is_some_and(|known| *known == lines(text));
         is_as_written(text)
@@ -198,24 +198,27 @@ fn edited(sides: Sides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<Stri
     found.collect()
 }
 
-fn said(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, Said> {
-    let of_kind =
-        |kind: Kind| files.iter().find(|(path, _)| Kind::of(path, model) == kind).map(|(_, text)| text.as_str());
-    of_kind(Kind::Properties).and_then(|yml| properties::read(yml, of_kind(Kind::Docs))).unwrap_or_default()
+fn said(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, StatedProperties> {
+    let of_kind = |kind: HandEditKind| {
+        files.iter().find(|(path, _)| HandEditKind::of(path, model) == kind).map(|(_, text)| text.as_str())
+    };
+    of_kind(HandEditKind::Properties)
+        .and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs)))
+        .unwrap_or_default()
 }
 
-struct Work<'a> {
-    sides: Sides<'a>,
-    base: &'a State,
+struct ReconcileWork<'a> {
+    sides: ModelSides<'a>,
+    base: &'a PushState,
     /// The spec with what was brought into it so far.
     ours: Ours,
     tools: Tools<'a>,
     /// The base's spec as it compiles now, where that matters.
     before: Option<Ours>,
-    base_said: BTreeMap<About, Said>,
+    base_said: BTreeMap<About, StatedProperties>,
 }
 
-impl Work<'_> {
+impl ReconcileWork<'_> {
     fn one(&mut self, edit: HandEdit, done: &mut Reconciled) {
         if edit.property == Property::Formula {
             return self.formula(edit, done);
@@ -349,7 +352,7 @@ impl Work<'_> {
         }
         let about = about(edit);
         let now = said(self.sides.model, &self.ours.files);
-        (self.base_said.get(&about).map(Said::text), now.get(&about).map(Said::text))
+        (self.base_said.get(&about).map(StatedProperties::text), now.get(&about).map(StatedProperties::text))
     }
 
     /// Whether a spec says what the edit says, and all else as before.
@@ -397,7 +400,7 @@ impl Work<'_> {
 
 /// Whether an edit is of something in a model's SQL that has a name or a place.
 fn of_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
-    move |edit| Kind::of(&edit.file, model) == Kind::Model && !edit.is_whole()
+    move |edit| HandEditKind::of(&edit.file, model) == HandEditKind::Model && !edit.is_whole()
 }
 
 /// The SQL that a spec makes, without the heads, which say how formulas are spelled.
@@ -417,7 +420,7 @@ pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(
 
 /// Whether a spec says of a property what the edit says.
 pub(super) fn says(model: &str, made: &Ours, edit: &HandEdit) -> bool {
-    said(model, &made.files).get(&about(edit)).map(Said::text) == edit.after
+    said(model, &made.files).get(&about(edit)).map(StatedProperties::text) == edit.after
 }
 
 fn about(edit: &HandEdit) -> About {
@@ -447,7 +450,7 @@ impl TextChange {
 /// The same for many models, in their order: one does not touch the other.
 #[must_use]
 pub fn reconcile_all<'t>(
-    models: &[(Sides<'_>, Vec<HandEdit>)],
+    models: &[(ModelSides<'_>, Vec<HandEdit>)],
     tools: impl Fn() -> Tools<'t> + Sync,
 ) -> Vec<Reconciled> {
     let one = |number: usize| {
@@ -459,7 +462,7 @@ pub fn reconcile_all<'t>(
 
 /// The files of a model with what its spec makes now: what people changed and no spec can say stays in them.
 #[must_use]
-pub fn files(sides: Sides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
+pub fn files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
     let nothing = BTreeMap::new();
     let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
     let mut paths: Vec<&String> = ours.keys().chain(sides.bases.iter().flat_map(|base| base.files.keys())).collect();
@@ -497,7 +500,7 @@ pub fn files(sides: Sides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Confl
 
 /// The text that a file is to have, or what is in the way.
 fn file(
-    sides: Sides<'_>,
+    sides: ModelSides<'_>,
     path: &str,
     base: Option<&String>,
     ours: Option<&String>,

@@ -1,11 +1,11 @@
 //! A conflict decided: an edit taken out of the file that it stands in, or brought into the spec over what that says.
 
-use super::hand_edits::{HandEdit, Kind, Property};
+use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::reconcile::{Conflict, Ours, Tools};
 use super::state::lines;
 use super::{reconcile, write_back};
 use crate::decompile::with_formula;
-use crate::yaml_edit::{Edit, Path, Value, edit as edit_yaml};
+use crate::yaml_edit::{Edit, Path, YamlValue, edit as edit_yaml};
 
 /// The file without the edit: what formulac wrote stands there again. None where it cannot be told what that would be.
 #[must_use]
@@ -13,7 +13,7 @@ pub fn without(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole() {
         return edit.before.clone();
     }
-    let in_yaml = Kind::of(&edit.file, model) == Kind::Properties;
+    let in_yaml = HandEditKind::of(&edit.file, model) == HandEditKind::Properties;
     match edit.property {
         Property::Description | Property::Tests | Property::Config if in_yaml => {
             edit_yaml(file, &[undone(edit, model)?]).ok()
@@ -41,7 +41,7 @@ fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
         Property::Tests => {
             let tests = node.key("data_tests");
             return match (before, after) {
-                (None, Some(Value::Text(item))) => Some(Edit::Remove { at: tests.scalar(item) }),
+                (None, Some(YamlValue::Text(item))) => Some(Edit::Remove { at: tests.scalar(item) }),
                 (Some(item), None) => Some(Edit::Add { to: tests, value: item.clone() }),
                 _ => None,
             };

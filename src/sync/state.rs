@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dbt::{Value, write_value};
+use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
 /// The first line of a state.
@@ -19,7 +19,7 @@ const HEADER: &str = "# What the last `formulac push` made of this model; formul
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct State {
+pub struct PushState {
     /// The model's name.
     pub model: String,
     /// The path of its spec, seen from the project's folder.
@@ -33,7 +33,7 @@ pub struct State {
 /// A file beside the states, with another content: a model of this name has its state in another file.
 const TAKEN: &str = "known";
 
-impl State {
+impl PushState {
     /// The file of a model's state, as seen from the folder of states.
     #[must_use]
     pub fn file_name(model: &str) -> String {
@@ -66,16 +66,16 @@ impl State {
     #[must_use]
     pub fn text(&self) -> String {
         // A block of lines has no break at its end, so that git merges it line by line.
-        let block = |text: &str| Value::Dbt(lines(text).trim_end_matches('\n').to_owned());
+        let block = |text: &str| YamlOutput::Dbt(lines(text).trim_end_matches('\n').to_owned());
         let files = self.files.iter().map(|(path, text)| (path.clone(), block(text))).collect();
         let pairs = [
-            ("model", Value::Dbt(self.model.clone())),
-            ("spec", Value::Dbt(self.spec.clone())),
+            ("model", YamlOutput::Dbt(self.model.clone())),
+            ("spec", YamlOutput::Dbt(self.spec.clone())),
             ("source", block(&self.source)),
-            ("files", Value::Map(files)),
+            ("files", YamlOutput::Map(files)),
         ];
         let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        format!("{HEADER}{}", write_value(&Value::Map(pairs)))
+        format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 
     /// Reads the text of its file: the state, or the two of both branches where git could not merge them. None where it
@@ -89,12 +89,12 @@ impl State {
     }
 }
 
-fn read(text: &str) -> Option<State> {
+fn read(text: &str) -> Option<PushState> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
     let files = files.iter().filter_map(|(path, text)| Some((path.text()?.to_owned(), lines(text.text()?))));
-    Some(State {
+    Some(PushState {
         model: scalar("model")?,
         spec: scalar("spec")?,
         source: lines(&scalar("source")?),
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn texts_come_back() {
-        let mut state = State::new("m", "metrics/m.yml", "model: m\r\ndefinitions: |\r\n  a = 1\r\n\r\n\r\n");
+        let mut state = PushState::new("m", "metrics/m.yml", "model: m\r\ndefinitions: |\r\n  a = 1\r\n\r\n\r\n");
         for (path, text) in [
             ("models/m.sql", "{# x #}\nselect\n    1 as a  \n"),
             ("models/m.yml", "# y\nmodels:\n  - name: m\n    description: 'a: b'\n"),
@@ -150,13 +150,14 @@ mod tests {
         ] {
             state.files.insert(path.to_owned(), lines(text));
         }
-        assert_eq!(State::versions(&state.text()), [state]);
+        assert_eq!(PushState::versions(&state.text()), [state]);
     }
 
     #[test]
     fn what_git_could_not_merge_is_both() {
         let of = |formula: &str| {
-            let mut state = State::new("m", "m.yml", &format!("model: m\ndefinitions: |\n  a = {formula}\n  b = 2"));
+            let mut state =
+                PushState::new("m", "m.yml", &format!("model: m\ndefinitions: |\n  a = {formula}\n  b = 2"));
             state.files.insert("m.sql".to_owned(), lines(&format!("select\n    {formula} as a,\n    2 as b")));
             state
         };
@@ -170,7 +171,7 @@ mod tests {
                     .push_str(&format!("<<<<<<< HEAD\n{left}\n||||||| 1234567\n0\n=======\n{right}\n>>>>>>> theirs\n"));
             }
         }
-        assert_eq!(State::versions(&marked), [one, other]);
-        assert_eq!(State::versions("no state"), []);
+        assert_eq!(PushState::versions(&marked), [one, other]);
+        assert_eq!(PushState::versions("no state"), []);
     }
 }

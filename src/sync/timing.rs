@@ -1,7 +1,7 @@
 //! How long a verification took, and when. It differs with each run, so it is kept apart from the evidence and not
 //! committed.
 
-use crate::dbt::{Value, write_value};
+use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
 /// The folder of timings, seen from the project's; git ignores it.
@@ -42,14 +42,14 @@ impl Timing {
     #[must_use]
     pub fn text(&self) -> String {
         let words = [("environment", &self.environment), ("engine", &self.engine), ("at", &self.at)];
-        let words = words.into_iter().map(|(key, text)| (key, Value::Dbt(text.clone())));
+        let words = words.into_iter().map(|(key, text)| (key, YamlOutput::Dbt(text.clone())));
         let seconds = [("formula_seconds", self.formula_seconds), ("build_seconds", self.build_seconds)];
         let seconds = seconds.into_iter().filter_map(|(key, seconds)| {
             let rounded = (seconds? * 1000.0).round() / 1000.0;
-            Some((key, Value::Bare(rounded.to_string())))
+            Some((key, YamlOutput::Bare(rounded.to_string())))
         });
         let pairs = words.chain(seconds).map(|(key, value)| (key.to_owned(), value));
-        write_value(&Value::Map(pairs.collect()))
+        write_value(&YamlOutput::Map(pairs.collect()))
     }
 
     /// Reads the text of its file. `None` if the text is something else.

@@ -30,7 +30,7 @@ pub struct FileChange {
 /// Why a change could not be made.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum TransactionFault {
     /// An operation on this file or folder failed.
     Io(String, io::Error),
     /// Somebody has changed this file since the change was planned.
@@ -39,7 +39,7 @@ pub enum Fault {
     Unreadable(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for TransactionFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "cannot change `{path}`: {error}"),
@@ -49,20 +49,20 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for TransactionFault {}
 
 /// A change that waits in its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
     /// What whoever began it wants to know when it is finished.
     pub note: Value,
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
     /// Folders that it makes, outer ones first.
     folders: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct JournalEntry {
     path: String,
     before: Option<String>,
     after: Option<String>,
@@ -70,7 +70,7 @@ struct Entry {
 
 /// What an earlier run left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum LeftTransaction {
     /// Nothing.
     Nothing,
     /// A change that is to be finished.
@@ -99,7 +99,7 @@ const DRAFT: &str = "journal.json.tmp";
 /// # Errors
 ///
 /// What failed; nothing will be changed then.
-pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, Fault> {
+pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, TransactionFault> {
     let mut folders: Vec<String> = Vec::new();
     for change in changes.iter().filter(|change| change.after.is_some()) {
         for folder in above(&change.path) {
@@ -110,7 +110,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
     }
     for folder in above(&file(DRAFT)) {
         if !disk.has_folder(&folder) {
-            disk.make_folder(&folder).map_err(|error| Fault::Io(folder.clone(), error))?;
+            disk.make_folder(&folder).map_err(|error| TransactionFault::Io(folder.clone(), error))?;
         }
     }
     let hash = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(content_hash);
@@ -120,16 +120,20 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         for (name, bytes) in [("before", &change.before), ("after", &change.after)] {
             if let Some(bytes) = bytes {
                 let path = file(&format!("{name}-{number}"));
-                disk.write(&path, bytes, like).map_err(|error| Fault::Io(path.clone(), error))?;
+                disk.write(&path, bytes, like).map_err(|error| TransactionFault::Io(path.clone(), error))?;
             }
         }
-        entries.push(Entry { path: change.path.clone(), before: hash(&change.before), after: hash(&change.after) });
+        entries.push(JournalEntry {
+            path: change.path.clone(),
+            before: hash(&change.before),
+            after: hash(&change.after),
+        });
     }
     let journal = Journal { note, entries, folders };
     let draft = file(DRAFT);
-    disk.write(&draft, journal.text().as_bytes(), None).map_err(|error| Fault::Io(draft.clone(), error))?;
-    disk.flush_folder(JOURNAL).map_err(|error| Fault::Io(JOURNAL.to_owned(), error))?;
-    disk.rename(&draft, &file(FORWARD)).map_err(|error| Fault::Io(draft, error))?;
+    disk.write(&draft, journal.text().as_bytes(), None).map_err(|error| TransactionFault::Io(draft.clone(), error))?;
+    disk.flush_folder(JOURNAL).map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
+    disk.rename(&draft, &file(FORWARD)).map_err(|error| TransactionFault::Io(draft, error))?;
     // From here on the change is made; that its name may not be on the disk yet is no reason to stop.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
@@ -140,16 +144,18 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
 /// # Errors
 ///
 /// The journal cannot be read, or is none.
-pub fn left(disk: &mut impl Disk) -> Result<Left, Fault> {
+pub fn left(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
         let path = file(name);
-        let Some(bytes) = disk.read(&path).map_err(|error| Fault::Io(path.clone(), error))? else { continue };
+        let Some(bytes) = disk.read(&path).map_err(|error| TransactionFault::Io(path.clone(), error))? else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&bytes);
-        let journal = Journal::read(&text).ok_or(Fault::Unreadable(path))?;
-        return Ok(if to_undo { Left::ToUndo(journal) } else { Left::ToFinish(journal) });
+        let journal = Journal::read(&text).ok_or(TransactionFault::Unreadable(path))?;
+        return Ok(if to_undo { LeftTransaction::ToUndo(journal) } else { LeftTransaction::ToFinish(journal) });
     }
     clear(disk)?;
-    Ok(Left::Nothing)
+    Ok(LeftTransaction::Nothing)
 }
 
 impl Journal {
@@ -163,14 +169,14 @@ impl Journal {
     /// # Errors
     ///
     /// An operation failed, or somebody has changed a file since. The change can be undone, or tried again.
-    pub fn apply(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+    pub fn apply(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         // All are looked at before the first is touched.
         if let Some(entry) = self.rewritten(disk)? {
-            return Err(Fault::Foreign(entry.path.clone()));
+            return Err(TransactionFault::Foreign(entry.path.clone()));
         }
         for folder in &self.folders {
             if !disk.has_folder(folder) {
-                disk.make_folder(folder).map_err(|error| Fault::Io(folder.clone(), error))?;
+                disk.make_folder(folder).map_err(|error| TransactionFault::Io(folder.clone(), error))?;
             }
         }
         self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
@@ -181,11 +187,11 @@ impl Journal {
     /// # Errors
     ///
     /// A file cannot be read.
-    pub fn is_rewritten(&self, disk: &mut impl Disk) -> Result<bool, Fault> {
+    pub fn is_rewritten(&self, disk: &mut impl Disk) -> Result<bool, TransactionFault> {
         Ok(self.rewritten(disk)?.is_some())
     }
 
-    fn rewritten(&self, disk: &mut impl Disk) -> Result<Option<&Entry>, Fault> {
+    fn rewritten(&self, disk: &mut impl Disk) -> Result<Option<&JournalEntry>, TransactionFault> {
         for entry in &self.entries {
             let now = entry.now(disk)?;
             if now != entry.before && now != entry.after {
@@ -200,7 +206,7 @@ impl Journal {
     /// # Errors
     ///
     /// An operation failed; the next run tries again, or, where it was the first, goes on to finish the change.
-    pub fn undo(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+    pub fn undo(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.take_back(disk, false)
     }
 
@@ -209,21 +215,21 @@ impl Journal {
     /// # Errors
     ///
     /// As for [`Journal::undo`].
-    pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+    pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.take_back(disk, true)
     }
 
-    fn take_back(&self, disk: &mut impl Disk, all: bool) -> Result<(), Fault> {
+    fn take_back(&self, disk: &mut impl Disk, all: bool) -> Result<(), TransactionFault> {
         let (forward, backward) = (file(FORWARD), file(BACKWARD));
-        if disk.read(&backward).map_err(|error| Fault::Io(backward.clone(), error))?.is_none() {
-            disk.rename(&forward, &backward).map_err(|error| Fault::Io(forward, error))?;
+        if disk.read(&backward).map_err(|error| TransactionFault::Io(backward.clone(), error))?.is_none() {
+            disk.rename(&forward, &backward).map_err(|error| TransactionFault::Io(forward, error))?;
         }
         self.bring(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
             // One that somebody has put something into since stays.
             let _ = disk.remove_folder(folder);
         }
-        disk.remove(&backward).map_err(|error| Fault::Io(backward, error))?;
+        disk.remove(&backward).map_err(|error| TransactionFault::Io(backward, error))?;
         clear(disk)
     }
 
@@ -232,9 +238,9 @@ impl Journal {
     /// # Errors
     ///
     /// The journal is still there; the next run finishes it again, which changes nothing.
-    pub fn finish(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+    pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         let forward = file(FORWARD);
-        disk.remove(&forward).map_err(|error| Fault::Io(forward, error))?;
+        disk.remove(&forward).map_err(|error| TransactionFault::Io(forward, error))?;
         // What is left over is thrown away by the next run.
         let _ = clear(disk);
         Ok(())
@@ -245,8 +251,8 @@ impl Journal {
         disk: &mut impl Disk,
         kept: &str,
         all: bool,
-        way: impl Fn(&'e Entry) -> (&'e Option<String>, &'e Option<String>),
-    ) -> Result<(), Fault> {
+        way: impl Fn(&'e JournalEntry) -> (&'e Option<String>, &'e Option<String>),
+    ) -> Result<(), TransactionFault> {
         let mut touched: Vec<&str> = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
             let (from, to) = way(entry);
@@ -255,7 +261,7 @@ impl Journal {
             if now == *to || (now != *from && !all) {
                 continue;
             }
-            let failed = |error| Fault::Io(entry.path.clone(), error);
+            let failed = |error| TransactionFault::Io(entry.path.clone(), error);
             match to {
                 Some(_) => disk.rename(&file(&format!("{kept}-{number}")), &entry.path).map_err(failed)?,
                 None => disk.remove(&entry.path).map_err(failed)?,
@@ -265,13 +271,13 @@ impl Journal {
         touched.sort_unstable();
         touched.dedup();
         for folder in touched {
-            disk.flush_folder(folder).map_err(|error| Fault::Io(folder.to_owned(), error))?;
+            disk.flush_folder(folder).map_err(|error| TransactionFault::Io(folder.to_owned(), error))?;
         }
         Ok(())
     }
 
     fn text(&self) -> String {
-        let entry = |entry: &Entry| json!({"path": entry.path, "before": entry.before, "after": entry.after});
+        let entry = |entry: &JournalEntry| json!({"path": entry.path, "before": entry.before, "after": entry.after});
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
         format!("{:#}\n", json!({"note": self.note, "folders": self.folders, "files": entries}))
     }
@@ -280,7 +286,7 @@ impl Journal {
         let root: Value = serde_json::from_str(text).ok()?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let entry = |value: &Value| {
-            Some(Entry {
+            Some(JournalEntry {
                 path: text(value.get("path")?)?,
                 before: value.get("before").and_then(&text),
                 after: value.get("after").and_then(&text),
@@ -294,18 +300,18 @@ impl Journal {
     }
 }
 
-impl Entry {
-    fn now(&self, disk: &mut impl Disk) -> Result<Option<String>, Fault> {
-        let bytes = disk.read(&self.path).map_err(|error| Fault::Io(self.path.clone(), error))?;
+impl JournalEntry {
+    fn now(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
+        let bytes = disk.read(&self.path).map_err(|error| TransactionFault::Io(self.path.clone(), error))?;
         Ok(bytes.as_deref().map(content_hash))
     }
 }
 
 /// Removes what stands in the folder of changes.
-fn clear(disk: &mut impl Disk) -> Result<(), Fault> {
+fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
     let failed = |path: &str| {
         let path = path.to_owned();
-        move |error| Fault::Io(path, error)
+        move |error| TransactionFault::Io(path, error)
     };
     for name in disk.list(JOURNAL).map_err(failed(JOURNAL))? {
         let path = file(&name);
@@ -450,7 +456,7 @@ mod tests {
     }
 
     /// A change with what belongs to it, which counts as done once `commits` is true; undone where something fails.
-    fn run(disk: &mut Failing, changes: &[FileChange], committed: &mut bool) -> Result<(), Fault> {
+    fn run(disk: &mut Failing, changes: &[FileChange], committed: &mut bool) -> Result<(), TransactionFault> {
         let journal = prepare(disk, changes, Value::Null)?;
         let applied = journal.apply(disk);
         if applied.is_ok() && disk.step().is_ok() {
@@ -459,15 +465,15 @@ mod tests {
             return Ok(());
         }
         journal.undo(disk)?;
-        applied.and(Err(Fault::Io(String::new(), io::Error::other("planted"))))
+        applied.and(Err(TransactionFault::Io(String::new(), io::Error::other("planted"))))
     }
 
     /// What the next run does first.
-    fn next_run(disk: &mut Failing, committed: &mut bool) -> Result<(), Fault> {
+    fn next_run(disk: &mut Failing, committed: &mut bool) -> Result<(), TransactionFault> {
         match left(disk)? {
-            Left::Nothing => Ok(()),
-            Left::ToUndo(journal) => journal.undo(disk),
-            Left::ToFinish(journal) => {
+            LeftTransaction::Nothing => Ok(()),
+            LeftTransaction::ToUndo(journal) => journal.undo(disk),
+            LeftTransaction::ToFinish(journal) => {
                 journal.apply(disk)?;
                 *committed = true;
                 journal.finish(disk)
@@ -520,7 +526,7 @@ mod tests {
         let before = disk.project();
         let journal = prepare(&mut disk, &changes, Value::Null).unwrap();
         let fault = journal.apply(&mut disk).unwrap_err();
-        assert!(matches!(&fault, Fault::Foreign(path) if path == "models/b.sql"), "{fault}");
+        assert!(matches!(&fault, TransactionFault::Foreign(path) if path == "models/b.sql"), "{fault}");
         journal.undo(&mut disk).unwrap();
         assert_eq!(disk.project(), before);
         // Also after it was made, and then is to be undone.

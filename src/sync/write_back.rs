@@ -2,14 +2,14 @@
 
 use super::hand_edits::{HandEdit, Property};
 use super::properties::bare;
-use crate::yaml_edit::{Edit, Path, Value, edit};
+use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
 /// The texts that the spec may become so that it says what the edit says, the best first. Whether one does is for who
 /// compiles it to see. None where no spec can say it.
 pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
-        (Property::Description, Some(Value::Text(text))) => {
+        (Property::Description, Some(YamlValue::Text(text))) => {
             descriptions(source, hand.definition.as_deref(), bare(text))
         }
         (Property::Tests, after) => {
@@ -17,7 +17,7 @@ pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
             let tests = below_column(column, "data_tests");
             let edits = match (before, after) {
                 (None, Some(item)) => added(source, &tests, item),
-                (Some(Value::Text(item)), None) => vec![Edit::Remove { at: path(&tests).scalar(item) }],
+                (Some(YamlValue::Text(item)), None) => vec![Edit::Remove { at: path(&tests).scalar(item) }],
                 _ => return Vec::new(),
             };
             edits.into_iter().filter_map(|one| edit(source, &[one]).ok()).collect()
@@ -39,7 +39,7 @@ pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
 
 /// The ways to describe a column or the model.
 fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
-    let value = Value::text(text);
+    let value = YamlValue::text(text);
     let Some(column) = column else {
         let at = Path::root().key("description");
         let first = Edit::Set { at, value, after: vec!["model".to_owned()] };
@@ -82,10 +82,10 @@ fn path(keys: &[String]) -> Path {
 }
 
 /// The edits that set a key, one for each of the keys above that may be missing.
-fn set(source: &str, keys: &[String], value: &Value) -> Vec<Edit> {
+fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
-        below.iter().rev().fold(value.clone(), |value, key| Value::map([(key.clone(), value)]))
+        below.iter().rev().fold(value.clone(), |value, key| YamlValue::map([(key.clone(), value)]))
     };
     let mut edits: Vec<Edit> = (1..=keys.len())
         .rev()
@@ -102,9 +102,9 @@ fn set(source: &str, keys: &[String], value: &Value) -> Vec<Edit> {
 }
 
 /// The edits that add an item to a list, or set the list where there is none.
-fn added(source: &str, keys: &[String], item: &Value) -> Vec<Edit> {
+fn added(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
     let mut edits = vec![Edit::Add { to: path(keys), value: item.clone() }];
-    edits.extend(set(source, keys, &Value::list(vec![item.clone()])).into_iter().filter(|one| match one {
+    edits.extend(set(source, keys, &YamlValue::list(vec![item.clone()])).into_iter().filter(|one| match one {
         Edit::Set { at, .. } => edit(source, &[Edit::Remove { at: at.clone() }]).is_err(),
         _ => false,
     }));

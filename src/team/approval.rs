@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::change::{Event, Said, is_same};
+use super::change::{ChangeComment, Event, is_same};
 use super::people::People;
 use super::role::{Right, Role};
 use crate::yaml::{self, Node};
@@ -10,7 +10,7 @@ use crate::yaml::{self, Node};
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Asked {
+pub struct RequiredApproval {
     /// How many of each role.
     pub roles: Vec<(Role, usize)>,
     /// Specs that name who approves them: the path, and names of people and groups, one of whom is enough.
@@ -20,7 +20,7 @@ pub struct Asked {
 /// How a change stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct ApprovalState {
     /// Who approved exactly this content, and may.
     pub approved: Vec<String>,
     /// Who rejected exactly this content, and may.
@@ -31,7 +31,7 @@ pub struct Standing {
     pub lacks: Vec<String>,
 }
 
-impl Standing {
+impl ApprovalState {
     /// Whether nothing is in the way.
     #[must_use]
     pub fn is_approved(&self) -> bool {
@@ -39,7 +39,7 @@ impl Standing {
     }
 }
 
-impl Asked {
+impl RequiredApproval {
     /// Whether nobody needs to approve anything.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -56,17 +56,19 @@ impl Asked {
     /// How a change stands: what was said of it, who wrote it, and the hash of what it holds now. Of what one person said
     /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
     #[must_use]
-    pub fn standing(&self, people: &People, events: &[Event], authors: &[String], content: &str) -> Standing {
-        let mut judged: Vec<&Event> =
-            events.iter().filter(|event| matches!(event.said, Said::Approved | Said::Rejected)).collect();
+    pub fn standing(&self, people: &People, events: &[Event], authors: &[String], content: &str) -> ApprovalState {
+        let mut judged: Vec<&Event> = events
+            .iter()
+            .filter(|event| matches!(event.said, ChangeComment::Approved | ChangeComment::Rejected))
+            .collect();
         judged.sort_by(|one, other| one.at.cmp(&other.at));
         let of = |event: &Event| super::people::address(&event.by).to_lowercase();
         let last: BTreeMap<String, &Event> =
             judged.iter().filter(|event| event.content == content).map(|event| (of(event), *event)).collect();
-        let mut standing = Standing::default();
+        let mut standing = ApprovalState::default();
         let earlier: BTreeMap<String, &Event> = judged
             .iter()
-            .filter(|event| event.said == Said::Approved && !last.contains_key(&of(event)))
+            .filter(|event| event.said == ChangeComment::Approved && !last.contains_key(&of(event)))
             .map(|event| (of(event), *event))
             .collect();
         standing.void.extend(earlier.into_values().map(|event| (event.by.clone(), "it was changed since")));
@@ -77,7 +79,7 @@ impl Asked {
                 standing.void.push((by, "it is their own"));
             } else if !self.lets_judge(people, &event.by) {
                 standing.void.push((by, "their role does not approve"));
-            } else if event.said == Said::Approved {
+            } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {
                 standing.rejected.push(by);
@@ -156,21 +158,21 @@ groups: {data-team: [a@x, b@x]}
 roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
 ";
 
-    fn said(said: Said, by: &str, content: &str) -> Event {
+    fn said(said: ChangeComment, by: &str, content: &str) -> Event {
         let mut event = Event::new(said, "2026-11-20T10:00:00Z", by, "");
         content.clone_into(&mut event.content);
         event
     }
 
-    fn standing(events: &[Event]) -> Standing {
+    fn standing(events: &[Event]) -> ApprovalState {
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = Asked { roles: vec![(Role::Engineer, 1), (Role::Business, 1)], specs: Vec::new() };
+        let asked = RequiredApproval { roles: vec![(Role::Engineer, 1), (Role::Business, 1)], specs: Vec::new() };
         asked.standing(&people, events, &["O <own@x>".to_owned()], "c")
     }
 
     #[test]
     fn approvals_count_for_exact_content_of_others() {
-        use Said::{Approved, Commented, Rejected};
+        use ChangeComment::{Approved, Commented, Rejected};
         let ok = [said(Approved, "Bo <b@x>", "c"), said(Approved, "f@x", "c")];
         assert!(standing(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
@@ -194,12 +196,12 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
     fn one_person_counts_for_one_role() {
         let file = "groups: {g: [x@x, y@x]}\nroles: {g: engineer, x@x: business}\n";
         let people = Project::from_text(file).0.people().clone();
-        let asked = |engineers, business| Asked {
+        let asked = |engineers, business| RequiredApproval {
             roles: vec![(Role::Engineer, engineers), (Role::Business, business)],
             specs: Vec::new(),
         };
-        let lacks = |asked: Asked, by: &[&str]| {
-            let events: Vec<Event> = by.iter().map(|by| said(Said::Approved, by, "c")).collect();
+        let lacks = |asked: RequiredApproval, by: &[&str]| {
+            let events: Vec<Event> = by.iter().map(|by| said(ChangeComment::Approved, by, "c")).collect();
             asked.standing(&people, &events, &[], "c").lacks
         };
         // The one who is both makes room for the other, in whatever order they come.
@@ -216,8 +218,8 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert_eq!(approvers("approvers: f@x"), ["f@x"]);
         assert!(approvers("[").is_empty());
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = Asked { roles: Vec::new(), specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])] };
-        let of = |by: &str| asked.standing(&people, &[said(Said::Approved, by, "c")], &[], "c");
+        let asked = RequiredApproval { roles: Vec::new(), specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])] };
+        let of = |by: &str| asked.standing(&people, &[said(ChangeComment::Approved, by, "c")], &[], "c");
         // Whom it names may approve, whatever their role is.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);

@@ -1,10 +1,10 @@
 //! Whether the commits of a branch were allowed to their authors. The command's own checks hold nobody back who has the
 //! files; this is for CI, where the branch does not decide.
 
-use super::change::{CHANGES, Event, Said, is_same};
+use super::change::{CHANGES, ChangeComment, Event, is_same};
 use super::role::Right;
 use crate::model::{Environment, Project};
-use crate::sync::{Entry, LOG, REFUSED};
+use crate::sync::{LOG, LogEntry, REFUSED};
 
 /// A commit that is to be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Commit {
         self.files.iter().find_map(|file| {
             let name = file.path.strip_prefix(CHANGES)?.rsplit('/').next()?;
             let event = Event::read(name, file.text.as_deref()?).ok()?;
-            (event.said == Said::Approved).then_some(event.by)
+            (event.said == ChangeComment::Approved).then_some(event.by)
         })
     }
 }
@@ -136,15 +136,15 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
             .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
         is_own(&event.by, commit)?;
         return match event.said {
-            Said::Proposed => has(Right::Propose),
-            Said::Commented => has(Right::Comment),
+            ChangeComment::Proposed => has(Right::Propose),
+            ChangeComment::Commented => has(Right::Comment),
             // Whether it counts is seen when approvals are counted: whom a spec names may approve.
-            Said::Approved | Said::Rejected => Ok(()),
+            ChangeComment::Approved | ChangeComment::Rejected => Ok(()),
         };
     }
     if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
         let text = written_once(file)?;
-        let entry = Entry::read_as(name, text).ok_or("it is no entry, or was changed after it was written")?;
+        let entry = LogEntry::read_as(name, text).ok_or("it is no entry, or was changed after it was written")?;
         if entry.did == REFUSED {
             return Ok(());
         }
@@ -189,13 +189,13 @@ default_role: analyst
 ";
 
     fn entry(by: &str, environment: &str) -> (String, String) {
-        let mut entry = Entry::default();
+        let mut entry = LogEntry::default();
         (entry.did, entry.at, entry.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), by.to_owned());
         environment.clone_into(&mut entry.environment);
         (format!("{LOG}/{}", entry.file_name()), entry.text())
     }
 
-    fn event(said: Said, by: &str) -> (String, String) {
+    fn event(said: ChangeComment, by: &str) -> (String, String) {
         let event = Event::new(said, "2026-11-20T10:00:00Z", by, "t");
         (format!("{CHANGES}/t/{}", event.file_name()), event.text())
     }
@@ -215,9 +215,9 @@ default_role: analyst
             ("a@x", entry("A <a@x>", "production"), "may not change a protected environment"),
             ("e@x", entry("e@x", "production"), ""),
             ("a@x", entry("e@x", "production"), "speaks for e@x"),
-            ("f@x", event(Said::Proposed, "f@x"), "may not propose"),
-            ("f@x", event(Said::Commented, "f@x"), ""),
-            ("a@x", event(Said::Approved, "f@x"), "speaks for f@x"),
+            ("f@x", event(ChangeComment::Proposed, "f@x"), "may not propose"),
+            ("f@x", event(ChangeComment::Commented, "f@x"), ""),
+            ("a@x", event(ChangeComment::Approved, "f@x"), "speaks for f@x"),
             ("f@x", plain(".formulac/approvals/t/x.yml"), "says nothing"),
             ("f@x", plain(".formulac/log/x.yml"), "no entry"),
         ];
@@ -234,7 +234,7 @@ default_role: analyst
     #[test]
     fn records_stay_and_signatures_are_the_authors() {
         let project = Project::from_text(PROJECT).0;
-        let (path, text) = event(Said::Approved, "f@x");
+        let (path, text) = event(ChangeComment::Approved, "f@x");
         for (text, why) in [(Some(text), "was changed"), (None, "was removed")] {
             let commit = Commit::new("1", "f@x", None, vec![Touched::new(&path, true, text)]);
             assert!(not_allowed(&project, None, &[commit])[0].why.contains(why));

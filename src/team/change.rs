@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::people::address;
-use crate::dbt::{Value, write_value};
+use crate::dbt::{YamlOutput, write_value};
 use crate::sync::{content_hash, short};
 use crate::yaml::{self, Node};
 
@@ -17,7 +17,7 @@ const NAME: usize = 48;
 /// What somebody did with a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Said {
+pub enum ChangeComment {
     /// Asked for its approval.
     Proposed,
     /// Spoke about it.
@@ -28,7 +28,7 @@ pub enum Said {
     Rejected,
 }
 
-impl Said {
+impl ChangeComment {
     const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
 
     /// Its name, as the file has it.
@@ -43,7 +43,7 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ChangeComment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -54,7 +54,7 @@ impl fmt::Display for Said {
 #[non_exhaustive]
 pub struct Event {
     /// What they did.
-    pub said: Said,
+    pub said: ChangeComment,
     /// When, as `2026-11-20T10:00:00Z`.
     pub at: String,
     /// Who, as `Name <address>`.
@@ -74,7 +74,7 @@ pub struct Event {
 impl Event {
     /// Something said now; what it is about comes with [`Event::content`].
     #[must_use]
-    pub fn new(said: Said, at: &str, by: &str, text: &str) -> Self {
+    pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
         let (at, by, text) = (at.to_owned(), by.to_owned(), plain(text));
         let empty = String::new;
         Self { said, at, by, text, more: empty(), environment: empty(), base: empty(), content: empty() }
@@ -101,7 +101,9 @@ impl Event {
             ("content", &self.content),
         ];
         let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
-        write_value(&Value::Map(pairs.map(|(key, text)| (key.to_owned(), Value::Dbt(text.to_owned()))).collect()))
+        write_value(&YamlOutput::Map(
+            pairs.map(|(key, text)| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))).collect(),
+        ))
     }
 
     /// The name of its file: when, and the begin of its hash.
@@ -116,8 +118,10 @@ impl Event {
         let text = text.replace('\r', "");
         let root = yaml::read(&text, &mut Vec::new()).ok().flatten().ok_or("it says nothing of a change")?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
-        let said =
-            Said::ALL.into_iter().find(|said| said.name() == scalar("did")).ok_or("it says nothing of a change")?;
+        let said = ChangeComment::ALL
+            .into_iter()
+            .find(|said| said.name() == scalar("did"))
+            .ok_or("it says nothing of a change")?;
         let event = Self {
             said,
             at: scalar("at"),
@@ -147,7 +151,7 @@ impl Change {
     /// How it was proposed first; `None` if that file is not there.
     #[must_use]
     pub fn proposal(&self) -> Option<&Event> {
-        self.events.iter().find(|event| event.said == Said::Proposed)
+        self.events.iter().find(|event| event.said == ChangeComment::Proposed)
     }
 }
 
@@ -223,7 +227,7 @@ mod tests {
     #[test]
     fn texts_of_any_kind_come_back() {
         let mut event =
-            Event::new(Said::Proposed, "2026-11-20T10:00:00Z", "A: \"b\" <a@b>", " x\n- y: {{ z }} # \u{7} ")
+            Event::new(ChangeComment::Proposed, "2026-11-20T10:00:00Z", "A: \"b\" <a@b>", " x\n- y: {{ z }} # \u{7} ")
                 .with_more("no\r\n\nmore");
         assert_eq!((event.text.as_str(), event.more.as_str()), ("x\n- y: {{ z }} #", "no\n\nmore"));
         event.base = "main".to_owned();

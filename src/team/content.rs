@@ -2,12 +2,12 @@
 
 use super::change::CHANGES;
 use crate::dbt::is_as_written;
-use crate::sync::{EVIDENCE, KNOWN, LOG, STATES, State, content_hash};
+use crate::sync::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
 
 /// A file that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Differing {
+pub struct DifferingContent {
     /// Its path, seen from the project's folder.
     pub path: String,
     /// What names its content now, and its mode; `None` if it is gone.
@@ -18,7 +18,7 @@ pub struct Differing {
     pub alters_sql: bool,
 }
 
-impl Differing {
+impl DifferingContent {
     /// A file that differs.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
@@ -55,14 +55,14 @@ impl Differing {
     #[must_use]
     pub fn state_of(&self) -> Option<&str> {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
-        State::model_of(name).filter(|model| !model.contains('/'))
+        PushState::model_of(name).filter(|model| !model.contains('/'))
     }
 }
 
 /// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone
 /// needs no approval.
-pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
-    let is_written = files.iter().any(Differing::is_written_by_people);
+pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
+    let is_written = files.iter().any(DifferingContent::is_written_by_people);
     files.iter().filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
 }
 
@@ -80,7 +80,7 @@ pub fn approved(files: &[Differing]) -> impl Iterator<Item = &Differing> {
 /// assert_eq!(content(&[evidence]), None);
 /// ```
 #[must_use]
-pub fn content(files: &[Differing]) -> Option<String> {
+pub fn content(files: &[DifferingContent]) -> Option<String> {
     let mut lines: Vec<String> =
         approved(files).map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default())).collect();
     lines.sort();

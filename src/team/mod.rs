@@ -15,14 +15,14 @@ mod people;
 mod role;
 
 #[cfg(feature = "sync")]
-pub use approval::{Asked, Standing, approvers};
+pub use approval::{ApprovalState, RequiredApproval, approvers};
 #[cfg(feature = "sync")]
 pub use authorize::{Commit, NotAllowed, Touched, approved_for_others, not_allowed};
 #[cfg(feature = "sync")]
-pub use change::{CHANGES, Change, Event, Said, change_id, changes, is_same};
+pub use change::{CHANGES, Change, ChangeComment, Event, change_id, changes, is_same};
 #[cfg(feature = "sync")]
 pub use codeowners::codeowners;
 #[cfg(feature = "sync")]
-pub use content::{Differing, approved, content};
+pub use content::{DifferingContent, approved, content};
 pub use people::People;
 pub use role::{Right, Rights, Role, UnknownRole};

@@ -19,7 +19,7 @@ pub const CLOSE: &str = "1e-9";
 
 /// How relations are named in a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum ComparisonReader {
     /// dbt fills in what `ref` and `source` mean.
     Dbt,
     /// By their own names.
@@ -28,21 +28,21 @@ pub enum Reader {
 
 /// Which of the two relations is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum RelationSide {
     /// The model.
     Ours,
     /// What it is compared with.
     Theirs,
 }
 
-impl Side {
+impl RelationSide {
     /// Both, in order.
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Theirs];
 }
 
 /// Rows that are compared.
 #[derive(Clone, Debug)]
-enum Rows {
+enum RowSource {
     Relation(From),
     /// A query: as it is, and as dbt is to read it.
     Query {
@@ -60,8 +60,8 @@ pub(crate) struct Texts {
 
 /// One of the two relations.
 #[derive(Clone, Debug)]
-struct Compared {
-    rows: Rows,
+struct ComparedRelation {
+    rows: RowSource,
     /// What its columns may be qualified by in the filter, as written.
     alias: Option<String>,
     filter: Option<Texts>,
@@ -80,7 +80,7 @@ pub(crate) struct BothHave {
 
 /// A relation that `compare:` names, with what is compared, as compiling the spec finds it.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NamedColumns {
     pub with: From,
     pub keys: Vec<BothHave>,
     pub columns: Vec<BothHave>,
@@ -116,7 +116,7 @@ pub enum Agreement<'c> {
 #[derive(Clone, Debug)]
 pub struct Comparison {
     dialect: Dialect,
-    sides: [Compared; 2],
+    sides: [ComparedRelation; 2],
     /// The columns that tell the rows apart.
     keys: Vec<BothHave>,
     columns: Vec<BothHave>,
@@ -144,8 +144,8 @@ impl Comparison {
     #[must_use]
     pub fn with(&self) -> Option<&From> {
         match &self.sides[1].rows {
-            Rows::Relation(from) => Some(from),
-            Rows::Query { .. } => None,
+            RowSource::Relation(from) => Some(from),
+            RowSource::Query { .. } => None,
         }
     }
 
@@ -153,8 +153,8 @@ impl Comparison {
     #[must_use]
     pub fn ours(&self) -> Option<&From> {
         match &self.sides[0].rows {
-            Rows::Relation(from) => Some(from),
-            Rows::Query { .. } => None,
+            RowSource::Relation(from) => Some(from),
+            RowSource::Query { .. } => None,
         }
     }
 
@@ -200,7 +200,8 @@ impl Comparison {
     /// summed too.
     #[must_use]
     pub fn between(mut self, ours: From, theirs: From) -> Self {
-        self.sides = [ours, theirs].map(|from| Compared { rows: Rows::Relation(from), alias: None, filter: None });
+        self.sides =
+            [ours, theirs].map(|from| ComparedRelation { rows: RowSource::Relation(from), alias: None, filter: None });
         self.sums = true;
         self
     }
@@ -221,7 +222,7 @@ impl Comparison {
     }
 
     /// Keeps to the columns that a side has, and tells which it lacks. Their types are known from then on.
-    pub fn keep_to(&mut self, side: Side, there: &[Column]) -> Lacking {
+    pub fn keep_to(&mut self, side: RelationSide, there: &[Column]) -> Lacking {
         let place = side as usize;
         let mut lacking = Lacking::default();
         let has = |column: &mut BothHave| {
@@ -280,8 +281,9 @@ impl CompiledSpec {
     /// nobody knows its columns.
     #[must_use]
     pub fn beside_formula(&self) -> Option<Comparison> {
-        let ours = Compared { rows: Rows::Relation(self.model.as_ref()?.own.clone()), alias: None, filter: None };
-        let theirs = Compared { rows: self.formula_rows()?, alias: None, filter: None };
+        let ours =
+            ComparedRelation { rows: RowSource::Relation(self.model.as_ref()?.own.clone()), alias: None, filter: None };
+        let theirs = ComparedRelation { rows: self.formula_rows()?, alias: None, filter: None };
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let both = |column: &Column| {
             let written = self.dialect.name_text(column.name(), !column.is_quoted());
@@ -318,7 +320,7 @@ impl CompiledSpec {
     #[must_use]
     pub fn comparisons(&self) -> Vec<Comparison> {
         let Some(model) = &self.model else { return Vec::new() };
-        let comparison = |named: &Named| {
+        let comparison = |named: &NamedColumns| {
             let [ours, theirs] = match &named.filters {
                 Some([ours, theirs]) => [Some(ours.clone()), Some(theirs.clone())],
                 None => [None, None],
@@ -327,8 +329,12 @@ impl CompiledSpec {
             Comparison {
                 dialect: self.dialect,
                 sides: [
-                    Compared { rows: Rows::Relation(model.own.clone()), alias: our_alias, filter: ours },
-                    Compared { rows: Rows::Relation(named.with.clone()), alias: their_alias, filter: theirs },
+                    ComparedRelation { rows: RowSource::Relation(model.own.clone()), alias: our_alias, filter: ours },
+                    ComparedRelation {
+                        rows: RowSource::Relation(named.with.clone()),
+                        alias: their_alias,
+                        filter: theirs,
+                    },
                 ],
                 keys: named.keys.clone(),
                 columns: named.columns.clone(),
@@ -343,26 +349,26 @@ impl CompiledSpec {
     /// A query that computes every column of the formula and counts what comes out, in one row: how long it takes is
     /// how long the formula takes, without bringing its rows anywhere.
     #[must_use]
-    pub fn counted_sql(&self, reader: Reader) -> Option<String> {
+    pub fn counted_sql(&self, reader: ComparisonReader) -> Option<String> {
         Some(sql::counted(self.dialect, &self.formula_rows()?, &self.columns, reader))
     }
 
     /// The rows that the formula gives: all of them, as a model that is built anew has them.
-    fn formula_rows(&self) -> Option<Rows> {
+    fn formula_rows(&self) -> Option<RowSource> {
         let model = self.model.as_ref()?;
         let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();
-        Some(Rows::Query { plain, dbt: model.sql.get(model.body_at..)?.to_owned() })
+        Some(RowSource::Query { plain, dbt: model.sql.get(model.body_at..)?.to_owned() })
     }
 }
 
-impl Rows {
+impl RowSource {
     /// A query of all of them.
-    fn select(&self, dialect: Dialect, reader: Reader) -> String {
+    fn select(&self, dialect: Dialect, reader: ComparisonReader) -> String {
         match (self, reader) {
-            (Self::Relation(from), Reader::Dbt) => dbt::import(from, &from.written(dialect)),
-            (Self::Relation(from), Reader::Tables) => format!("select * from {}", from.written(dialect)),
-            (Self::Query { plain, .. }, Reader::Tables) => plain.trim_end().to_owned(),
-            (Self::Query { dbt, .. }, Reader::Dbt) => dbt.trim_end().to_owned(),
+            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.written(dialect)),
+            (Self::Relation(from), ComparisonReader::Tables) => format!("select * from {}", from.written(dialect)),
+            (Self::Query { plain, .. }, ComparisonReader::Tables) => plain.trim_end().to_owned(),
+            (Self::Query { dbt, .. }, ComparisonReader::Dbt) => dbt.trim_end().to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Agreement, BothHave, CLOSE, Comparison, Reader, Rows, Side, Texts};
+use super::{Agreement, BothHave, CLOSE, Comparison, ComparisonReader, RelationSide, RowSource, Texts};
 use crate::Type;
 use crate::dbt;
 use crate::dialect::Dialect;
@@ -22,7 +22,7 @@ const JUDGED: &str = "formulac_judged";
 const ONE: &str = "1";
 
 /// Counts what the formula gives, each column of it too.
-pub(super) fn counted(dialect: Dialect, rows: &Rows, columns: &[Column], reader: Reader) -> String {
+pub(super) fn counted(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
     let mut out = format!("with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted", rows.select(dialect, reader));
     for (number, column) in columns.iter().enumerate() {
         let name = dialect.name_text(column.name(), !column.is_quoted());
@@ -33,18 +33,18 @@ pub(super) fn counted(dialect: Dialect, rows: &Rows, columns: &[Column], reader:
 }
 
 /// A text of people as the reader takes it.
-fn said(text: &str, reader: Reader) -> String {
+fn said(text: &str, reader: ComparisonReader) -> String {
     match reader {
-        Reader::Dbt => dbt::protect(text),
-        Reader::Tables => text.to_owned(),
+        ComparisonReader::Dbt => dbt::protect(text),
+        ComparisonReader::Tables => text.to_owned(),
     }
 }
 
 impl Texts {
-    fn of(&self, reader: Reader) -> &str {
+    fn of(&self, reader: ComparisonReader) -> &str {
         match reader {
-            Reader::Dbt => &self.dbt,
-            Reader::Tables => &self.plain,
+            ComparisonReader::Dbt => &self.dbt,
+            ComparisonReader::Tables => &self.plain,
         }
     }
 }
@@ -52,7 +52,7 @@ impl Texts {
 impl Comparison {
     /// A query that gives one row of counts, as texts: [`Comparison::counts`] reads it.
     #[must_use]
-    pub fn counts_sql(&self, reader: Reader) -> String {
+    pub fn counts_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
         let text = self.dialect.type_name(Type::Text);
         let mut items: Vec<String> = Vec::new();
@@ -107,7 +107,7 @@ impl Comparison {
     /// what is no number, those of one side, those of keys that are found several times. [`Comparison::row`] reads each of them.
     /// It has no limit; whoever runs it adds one.
     #[must_use]
-    pub fn rows_sql(&self, reader: Reader) -> String {
+    pub fn rows_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
         let text = self.dialect.type_name(Type::Text);
         let as_text = |expr: &str, name: &str| format!("cast({expr} as {text}) as {name}_text");
@@ -182,11 +182,11 @@ impl Comparison {
     }
 
     /// The CTEs up to one row for each key, with what differs in it.
-    fn judged(&self, reader: Reader) -> String {
+    fn judged(&self, reader: ComparisonReader) -> String {
         let [ours, theirs] = self.sides.each_ref().map(|side| side.rows.select(self.dialect, reader));
         let mut out = format!("with {THEIRS} as (\n{theirs}\n),\n{OURS} as (\n{ours}\n),\n{BOTH} as (\n");
-        for side in Side::BOTH {
-            if side == Side::Theirs {
+        for side in RelationSide::BOTH {
+            if side == RelationSide::Theirs {
                 out.push_str("union all\n");
             }
             self.side(side, reader, &mut out);
@@ -225,7 +225,7 @@ impl Comparison {
     }
 
     /// The rows of one side, with nothing in the columns of the other, so that neither takes on the other's types.
-    fn side(&self, side: Side, reader: Reader, out: &mut String) {
+    fn side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
         let mut items = Vec::new();
@@ -244,18 +244,18 @@ impl Comparison {
         for (number, key) in self.keys.iter().enumerate() {
             items.push(format!("{} as key_{number}", written(key)));
         }
-        let is_in = |of: Side| u8::from(of == side);
-        items.push(format!("{} as in_ours", is_in(Side::Ours)));
-        items.push(format!("{} as in_theirs", is_in(Side::Theirs)));
+        let is_in = |of: RelationSide| u8::from(of == side);
+        items.push(format!("{} as in_ours", is_in(RelationSide::Ours)));
+        items.push(format!("{} as in_theirs", is_in(RelationSide::Theirs)));
         for (number, column) in self.columns.iter().enumerate() {
             let value = written(column);
             let [ours, theirs] = match side {
-                Side::Ours => [value.as_str(), "null"],
-                Side::Theirs => ["null", value.as_str()],
+                RelationSide::Ours => [value.as_str(), "null"],
+                RelationSide::Theirs => ["null", value.as_str()],
             };
             items.extend([format!("{ours} as ours_{number}"), format!("{theirs} as theirs_{number}")]);
         }
-        let cte = if side == Side::Ours { OURS } else { THEIRS };
+        let cte = if side == RelationSide::Ours { OURS } else { THEIRS };
         let _ = write!(out, "select\n    {}\nfrom {cte}", items.join(",\n    "));
         if let Some(alias) = &of.alias {
             let _ = write!(out, " as {}", said(alias, reader));

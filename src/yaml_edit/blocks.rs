@@ -1,8 +1,8 @@
 //! Comments between two markers, which are generated as a whole.
 
-use super::Refusal;
+use super::YamlRefusal;
 use super::lines;
-use super::tree::{Tree, read};
+use super::tree::{YamlTree, read};
 
 const OPENING: &str = "# >>> formulac";
 const CLOSING: &str = "# <<< formulac";
@@ -14,7 +14,7 @@ pub(super) fn is_opening(line: &str) -> bool {
 
 /// A block: its first line names it.
 #[derive(Debug)]
-struct Block<'s> {
+struct YamlBlock<'s> {
     start: usize,
     end: usize,
     name: &'s str,
@@ -24,7 +24,7 @@ struct Block<'s> {
 
 /// A block of the file that is not as it was generated, while what is generated changed too.
 #[derive(Debug)]
-pub(super) struct Differing {
+pub(super) struct DifferingBlock {
     pub name: String,
     pub base: Option<String>,
     pub file: Option<String>,
@@ -32,9 +32,9 @@ pub(super) struct Differing {
 }
 
 /// The blocks of a text whose markers are comments at the beginning of a line.
-fn blocks<'s>(tree: &Tree<'s>) -> Result<Vec<Block<'s>>, Refusal> {
+fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     let source = tree.source;
-    let mut found: Vec<Block<'s>> = Vec::new();
+    let mut found: Vec<YamlBlock<'s>> = Vec::new();
     let mut open: Option<(usize, &'s str)> = None;
     for comment in &tree.comments {
         let text = source.get(comment.clone()).unwrap_or_default();
@@ -55,7 +55,7 @@ fn blocks<'s>(tree: &Tree<'s>) -> Result<Vec<Block<'s>>, Refusal> {
                 return Err(tree.refusal(comment.start, format!("`{OPENING}` is missing above this line")));
             };
             let inside = source.get(start..comment.end).unwrap_or_default();
-            found.push(Block { start, end: comment.end, name, lines: inside.lines().map(str::trim_end).collect() });
+            found.push(YamlBlock { start, end: comment.end, name, lines: inside.lines().map(str::trim_end).collect() });
         }
     }
     match open {
@@ -66,11 +66,11 @@ fn blocks<'s>(tree: &Tree<'s>) -> Result<Vec<Block<'s>>, Refusal> {
 
 /// Brings the blocks of `new` into the file: one that is as it was generated is replaced, a new one is put at the end.
 pub(super) fn merge(
-    base: Option<&Tree<'_>>,
+    base: Option<&YamlTree<'_>>,
     file: &str,
-    new: &Tree<'_>,
+    new: &YamlTree<'_>,
     line_break: &str,
-) -> Result<(String, Vec<Differing>), Refusal> {
+) -> Result<(String, Vec<DifferingBlock>), YamlRefusal> {
     let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
     if !sources.into_iter().any(|text| text.contains(OPENING) || text.contains(CLOSING)) {
         return Ok((file.to_owned(), Vec::new()));
@@ -117,7 +117,7 @@ pub(super) fn merge(
         }
     }
     let after = read(&out)?;
-    let means = |tree: &Tree<'_>| tree.root.map(|root| tree.value(root));
+    let means = |tree: &YamlTree<'_>| tree.root.map(|root| tree.value(root));
     match (means(&tree), means(&after)) {
         (Some(before), Some(after)) if before.same(&after) => Ok((out, differing)),
         (None, None) => Ok((out, differing)),
@@ -136,7 +136,12 @@ fn append(out: &mut String, lines: &[&str], line_break: &str) {
     out.push_str(line_break);
 }
 
-fn differs(name: &str, base: Option<&Block<'_>>, file: Option<&Block<'_>>, new: Option<&Block<'_>>) -> Differing {
-    let text = |block: Option<&Block<'_>>| block.map(|block| block.lines.join("\n"));
-    Differing { name: name.to_owned(), base: text(base), file: text(file), new: text(new) }
+fn differs(
+    name: &str,
+    base: Option<&YamlBlock<'_>>,
+    file: Option<&YamlBlock<'_>>,
+    new: Option<&YamlBlock<'_>>,
+) -> DifferingBlock {
+    let text = |block: Option<&YamlBlock<'_>>| block.map(|block| block.lines.join("\n"));
+    DifferingBlock { name: name.to_owned(), base: text(base), file: text(file), new: text(new) }
 }

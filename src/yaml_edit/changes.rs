@@ -2,69 +2,70 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::tree::{Id, Kind, Tree, form};
-use super::value::{Form, Value};
+use super::tree::{YamlKind, YamlNodeId, YamlTree, form};
+use super::value::{CollectionStyle, YamlValue};
 
 /// An item or a pair that is added.
 #[derive(Clone, Debug)]
-pub(super) struct Added {
+pub(super) struct AddedNode {
     /// Of a pair.
     pub key: Option<String>,
-    pub value: Value,
+    pub value: YamlValue,
     /// A comment behind it.
     pub note: Option<String>,
 }
 
 /// What is to be changed in a tree. No change is inside another.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub replaced: BTreeMap<Id, Value>,
+pub(super) struct YamlChanges {
+    pub replaced: BTreeMap<YamlNodeId, YamlValue>,
     /// A child of a list or a mapping.
-    pub removed: HashSet<(Id, usize)>,
+    pub removed: HashSet<(YamlNodeId, usize)>,
     /// By list or mapping, and by how many of its children stand before.
-    pub added: BTreeMap<Id, BTreeMap<usize, Vec<Added>>>,
+    pub added: BTreeMap<YamlNodeId, BTreeMap<usize, Vec<AddedNode>>>,
     /// What the text is where it held nothing.
-    pub whole: Option<Value>,
+    pub whole: Option<YamlValue>,
 }
 
-impl Changes {
+impl YamlChanges {
     pub fn is_empty(&self) -> bool {
         self.replaced.is_empty() && self.removed.is_empty() && self.added.is_empty() && self.whole.is_none()
     }
 
-    pub fn add(&mut self, to: Id, behind: usize, added: Added) {
+    pub fn add(&mut self, to: YamlNodeId, behind: usize, added: AddedNode) {
         self.added.entry(to).or_default().entry(behind).or_default().push(added);
     }
 
     /// The lists and mappings whose children change; what is inside comes first.
-    pub fn collections(&self) -> Vec<Id> {
-        let mut ids: Vec<Id> = self.removed.iter().map(|(id, _)| *id).chain(self.added.keys().copied()).collect();
+    pub fn collections(&self) -> Vec<YamlNodeId> {
+        let mut ids: Vec<YamlNodeId> =
+            self.removed.iter().map(|(id, _)| *id).chain(self.added.keys().copied()).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 
     /// What the text means with the changes.
-    pub fn value(&self, tree: &Tree<'_>) -> Value {
+    pub fn value(&self, tree: &YamlTree<'_>) -> YamlValue {
         match (tree.root, &self.whole) {
             (_, Some(value)) => value.clone(),
             (Some(root), None) => self.value_of(tree, root),
-            (None, None) => Value::Bare(String::new()),
+            (None, None) => YamlValue::Bare(String::new()),
         }
     }
 
-    fn value_of(&self, tree: &Tree<'_>, id: Id) -> Value {
+    fn value_of(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> YamlValue {
         if let Some(value) = self.replaced.get(&id) {
             return value.clone();
         }
         let node = tree.node(id);
-        let is_whole = node.tagged || matches!(node.kind, Kind::Alias(_) | Kind::Map { complex: true, .. });
+        let is_whole = node.tagged || matches!(node.kind, YamlKind::Alias(_) | YamlKind::Map { complex: true, .. });
         if is_whole || node.children().is_empty() && !self.added.contains_key(&id) {
             return tree.value(id);
         }
         let nothing = BTreeMap::new();
         let added = self.added.get(&id).unwrap_or(&nothing);
-        let mut pairs: Vec<(String, Value)> = Vec::new();
+        let mut pairs: Vec<(String, YamlValue)> = Vec::new();
         for (number, child) in node.children().iter().enumerate() {
             pairs.extend(pairs_of(added.get(&number)));
             if !self.removed.contains(&(id, number)) {
@@ -73,20 +74,21 @@ impl Changes {
         }
         pairs.extend(pairs_of(added.get(&node.children().len())));
         if node.is_list() {
-            Value::List(pairs.into_iter().map(|(_, value)| value).collect(), form(node.layout()))
+            YamlValue::List(pairs.into_iter().map(|(_, value)| value).collect(), form(node.layout()))
         } else {
-            Value::Map(pairs, Form::Block)
+            YamlValue::Map(pairs, CollectionStyle::Block)
         }
     }
 }
 
-fn pairs_of(added: Option<&Vec<Added>>) -> impl Iterator<Item = (String, Value)> + '_ {
-    let each = |added: &Added| (added.key.clone().unwrap_or_default(), added.value.clone());
+fn pairs_of(added: Option<&Vec<AddedNode>>) -> impl Iterator<Item = (String, YamlValue)> + '_ {
+    let each = |added: &AddedNode| (added.key.clone().unwrap_or_default(), added.value.clone());
     added.into_iter().flatten().map(each)
 }
 
 /// Who is whose child.
-pub(super) fn parents(tree: &Tree<'_>) -> HashMap<Id, (Id, usize)> {
-    let children = |id: Id| tree.node(id).children().iter().enumerate().map(move |(n, child)| (child.value, (id, n)));
+pub(super) fn parents(tree: &YamlTree<'_>) -> HashMap<YamlNodeId, (YamlNodeId, usize)> {
+    let children =
+        |id: YamlNodeId| tree.node(id).children().iter().enumerate().map(move |(n, child)| (child.value, (id, n)));
     (0..tree.nodes.len()).flat_map(children).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::changes::{Added, Changes, parents};
-use super::path::{Path, Step};
-use super::tree::{Child, Id, Kind, NESTING, Tree, read};
-use super::value::Value;
-use super::{Refusal, splice, without_mark};
+use super::changes::{AddedNode, YamlChanges, parents};
+use super::path::{Path, PathSegment};
+use super::tree::{Child, NESTING, YamlKind, YamlNodeId, YamlTree, read};
+use super::value::YamlValue;
+use super::{YamlRefusal, splice, without_mark};
 
 /// One edit of a YAML text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Edit {
         /// Where.
         at: Path,
         /// What.
-        value: Value,
+        value: YamlValue,
         /// The keys behind which a new one may stand, the best first.
         after: Vec<String>,
     },
@@ -26,7 +26,7 @@ pub enum Edit {
         /// The list.
         to: Path,
         /// The item.
-        value: Value,
+        value: YamlValue,
     },
     /// A key with its value, or an item, goes.
     Remove {
@@ -43,12 +43,12 @@ pub enum Edit {
 ///
 /// The text is no YAML, holds several documents or the same key twice; an edit names what is not there, or would change a
 /// value that an anchor, an alias or a merge key shares with other places; two edits meet.
-pub fn edit(text: &str, edits: &[Edit]) -> Result<String, Refusal> {
+pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;
     let mut editor = Editor {
         tree: &tree,
-        changes: Changes::default(),
+        changes: YamlChanges::default(),
         keys: HashMap::new(),
         items: HashMap::new(),
         empty: BTreeMap::new(),
@@ -65,17 +65,17 @@ pub fn edit(text: &str, edits: &[Edit]) -> Result<String, Refusal> {
 type Items = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {
-    tree: &'t Tree<'s>,
-    changes: Changes,
-    keys: HashMap<Id, HashMap<&'t str, usize>>,
-    items: HashMap<(Id, Vec<String>), Items>,
+    tree: &'t YamlTree<'s>,
+    changes: YamlChanges,
+    keys: HashMap<YamlNodeId, HashMap<&'t str, usize>>,
+    items: HashMap<(YamlNodeId, Vec<String>), Items>,
     /// What is added where nothing stands behind a key.
-    empty: BTreeMap<Id, Vec<(Option<String>, Value)>>,
-    new_keys: HashSet<(Id, String)>,
+    empty: BTreeMap<YamlNodeId, Vec<(Option<String>, YamlValue)>>,
+    new_keys: HashSet<(YamlNodeId, String)>,
 }
 
 impl<'t> Editor<'t, '_> {
-    fn apply(&mut self, edit: &Edit) -> Result<(), Refusal> {
+    fn apply(&mut self, edit: &Edit) -> Result<(), YamlRefusal> {
         match edit {
             Edit::Set { at, value, after } => self.set(at, value, after),
             Edit::Add { to, value } => self.add(to, value),
@@ -83,7 +83,7 @@ impl<'t> Editor<'t, '_> {
         }
     }
 
-    fn set(&mut self, at: &Path, value: &Value, after: &[String]) -> Result<(), Refusal> {
+    fn set(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlRefusal> {
         self.writable(at, value)?;
         let Some((last, above)) = at.steps().split_last() else {
             return match self.tree.root {
@@ -108,21 +108,28 @@ impl<'t> Editor<'t, '_> {
                 }
                 Ok(())
             }
-            (None, Step::Key(key)) => self.new_key(parent, at, key, value, after),
+            (None, PathSegment::Key(key)) => self.new_key(parent, at, key, value, after),
             (None, _) => Err(self.missing(parent, at)),
         }
     }
 
-    fn first_key(&mut self, step: &Step, value: &Value) -> Result<(), Refusal> {
-        let Step::Key(key) = step else { return Err(self.tree.refusal(0, "the file is empty")) };
-        match self.changes.whole.get_or_insert_with(|| Value::map(Vec::<(String, Value)>::new())) {
-            Value::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
+    fn first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlRefusal> {
+        let PathSegment::Key(key) = step else { return Err(self.tree.refusal(0, "the file is empty")) };
+        match self.changes.whole.get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new())) {
+            YamlValue::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
             _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
         }
         Ok(())
     }
 
-    fn new_key(&mut self, parent: Id, at: &Path, key: &str, value: &Value, after: &[String]) -> Result<(), Refusal> {
+    fn new_key(
+        &mut self,
+        parent: YamlNodeId,
+        at: &Path,
+        key: &str,
+        value: &YamlValue,
+        after: &[String],
+    ) -> Result<(), YamlRefusal> {
         let tree = self.tree;
         let node = tree.node(parent);
         if !self.new_keys.insert((parent, key.to_owned())) {
@@ -140,15 +147,15 @@ impl<'t> Editor<'t, '_> {
         }
         let behind = after.iter().find_map(|key| self.key(parent, key));
         let slot = behind.map_or(node.children().len(), |number| number + 1);
-        self.changes.add(parent, slot, Added { key: Some(key.to_owned()), value: value.clone(), note: None });
+        self.changes.add(parent, slot, AddedNode { key: Some(key.to_owned()), value: value.clone(), note: None });
         Ok(())
     }
 
-    fn add(&mut self, to: &Path, value: &Value) -> Result<(), Refusal> {
+    fn add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         self.writable(to, value)?;
         if self.tree.root.is_none() && to.steps().is_empty() {
-            match self.changes.whole.get_or_insert_with(|| Value::list(Vec::new())) {
-                Value::List(items, _) => items.push(value.clone()),
+            match self.changes.whole.get_or_insert_with(|| YamlValue::list(Vec::new())) {
+                YamlValue::List(items, _) => items.push(value.clone()),
                 _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
             }
             return Ok(());
@@ -162,17 +169,17 @@ impl<'t> Editor<'t, '_> {
             return Err(self.tree.refusal(self.tree.node(list).start, format!("`{to}` is no list")));
         }
         let has = match value.as_text() {
-            Some(text) => self.child(list, &Step::Scalar(text.to_owned())).is_some(),
+            Some(text) => self.child(list, &PathSegment::Scalar(text.to_owned())).is_some(),
             None => false,
         };
         if !has {
             let end = self.children(list).len();
-            self.changes.add(list, end, Added { key: None, value: value.clone(), note: None });
+            self.changes.add(list, end, AddedNode { key: None, value: value.clone(), note: None });
         }
         Ok(())
     }
 
-    fn remove(&mut self, at: &Path) -> Result<(), Refusal> {
+    fn remove(&mut self, at: &Path) -> Result<(), YamlRefusal> {
         let Some((last, above)) = at.steps().split_last() else {
             return Err(self.tree.refusal(0, "the whole text would be removed"));
         };
@@ -185,12 +192,12 @@ impl<'t> Editor<'t, '_> {
     }
 
     /// No edit may be inside what another one replaces or removes.
-    fn finish(mut self) -> Result<Changes, Refusal> {
+    fn finish(mut self) -> Result<YamlChanges, YamlRefusal> {
         for (id, added) in std::mem::take(&mut self.empty) {
             let value = if added.iter().all(|(key, _)| key.is_none()) {
-                Value::list(added.into_iter().map(|(_, value)| value).collect())
+                YamlValue::list(added.into_iter().map(|(_, value)| value).collect())
             } else {
-                Value::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
+                YamlValue::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
             };
             if self.changes.replaced.insert(id, value).is_some() {
                 return Err(self.tree.refusal(self.tree.node(id).start, "two edits meet at this place"));
@@ -213,16 +220,16 @@ impl<'t> Editor<'t, '_> {
         Ok(changes)
     }
 
-    fn children(&self, id: Id) -> &'t [Child] {
+    fn children(&self, id: YamlNodeId) -> &'t [Child] {
         self.tree.node(id).children()
     }
 
     /// Nothing stands there, and nothing is said of it.
-    fn is_nothing(&self, id: Id) -> bool {
+    fn is_nothing(&self, id: YamlNodeId) -> bool {
         self.tree.is_nothing(id)
     }
 
-    fn find(&mut self, steps: &[Step], path: &Path) -> Result<Id, Refusal> {
+    fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<YamlNodeId, YamlRefusal> {
         let mut id = self.tree.root.ok_or_else(|| self.tree.refusal(0, format!("there is no `{path}`")))?;
         for step in steps {
             let number = self.child(id, step);
@@ -232,18 +239,18 @@ impl<'t> Editor<'t, '_> {
         Ok(id)
     }
 
-    fn child(&mut self, id: Id, step: &Step) -> Option<usize> {
+    fn child(&mut self, id: YamlNodeId, step: &PathSegment) -> Option<usize> {
         match step {
-            Step::Key(key) => self.key(id, key),
-            Step::Scalar(text) => self.item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
-            Step::Item(keys) => {
+            PathSegment::Key(key) => self.key(id, key),
+            PathSegment::Scalar(text) => self.item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
+            PathSegment::Item(keys) => {
                 let (keys, texts): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
                 self.item(id, &keys, texts)
             }
         }
     }
 
-    fn key(&mut self, id: Id, key: &str) -> Option<usize> {
+    fn key(&mut self, id: YamlNodeId, key: &str) -> Option<usize> {
         let node = self.tree.node(id);
         if !node.is_map() {
             return None;
@@ -252,7 +259,7 @@ impl<'t> Editor<'t, '_> {
         self.keys.entry(id).or_insert_with(read).get(key).copied()
     }
 
-    fn item(&mut self, id: Id, keys: &[String], texts: Vec<String>) -> Option<usize> {
+    fn item(&mut self, id: YamlNodeId, keys: &[String], texts: Vec<String>) -> Option<usize> {
         let tree = self.tree;
         let node = tree.node(id);
         if !node.is_list() {
@@ -269,7 +276,7 @@ impl<'t> Editor<'t, '_> {
         self.items.entry((id, keys.to_vec())).or_insert_with(read).get(&texts).copied().flatten()
     }
 
-    fn writable(&self, at: &Path, value: &Value) -> Result<(), Refusal> {
+    fn writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         if value.is_deeper_than(NESTING) {
             return Err(self.tree.refusal(0, format!("the value for `{at}` nests too deep")));
         }
@@ -279,15 +286,15 @@ impl<'t> Editor<'t, '_> {
         }
     }
 
-    fn missing(&self, id: Id, path: &Path) -> Refusal {
+    fn missing(&self, id: YamlNodeId, path: &Path) -> YamlRefusal {
         let node = self.tree.node(id);
-        if matches!(node.kind, Kind::Alias(_)) {
+        if matches!(node.kind, YamlKind::Alias(_)) {
             return self.tree.refusal(node.start, "an alias would be changed");
         }
         self.tree.refusal(node.start, format!("there is no `{path}`, or more than one"))
     }
 
-    fn meet(&self, at: usize, path: &Path) -> Refusal {
+    fn meet(&self, at: usize, path: &Path) -> YamlRefusal {
         self.tree.refusal(at, format!("two edits meet at `{path}`"))
     }
 }

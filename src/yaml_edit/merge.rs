@@ -3,36 +3,36 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::changes::{Added, Changes};
-use super::path::{Path, Step};
-use super::rules::{Mark, Rules};
+use super::changes::{AddedNode, YamlChanges};
+use super::path::{Path, PathSegment};
+use super::rules::{RuleMark, Rules};
 use super::splice::own_lines;
-use super::tree::{Child, Id, Kind, Layout, Tree, read};
-use super::value::{Form, Value};
-use super::{Refusal, blocks, lines, splice, without_mark};
+use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
+use super::value::{CollectionStyle, YamlValue};
+use super::{YamlRefusal, blocks, lines, splice, without_mark};
 
 /// A place that is left as people have it, though the generated text changed there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub struct MergeKeep {
     /// Where; of a block of comments its first line.
     pub path: Path,
     /// What was generated last time; `None` if it was not there.
-    pub base: Option<Value>,
+    pub base: Option<YamlValue>,
     /// What the file has; `None` if people removed it.
-    pub file: Option<Value>,
+    pub file: Option<YamlValue>,
     /// What is generated now; `None` if it is gone.
-    pub new: Option<Value>,
+    pub new: Option<YamlValue>,
 }
 
 /// A file with what changed in the generated text.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Merged {
+pub struct MergedText {
     /// The text of the file.
     pub text: String,
     /// Whether that differs from what the file was.
     pub changed: bool,
     /// Where people's edits stayed, though the generated text changed.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<MergeKeep>,
     /// What is in the file now and was not.
     pub added: Vec<Path>,
     /// What has another value, or is marked no longer.
@@ -67,7 +67,7 @@ pub struct Merged {
 /// assert!(merged.kept.is_empty());
 /// # Ok::<(), formulac::yaml_edit::Refusal>(())
 /// ```
-pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<Merged, Refusal> {
+pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlRefusal> {
     let (mark, source) = without_mark(file);
     let base = base.map(|text| generated(text, "last time")).transpose()?;
     let new = generated(new, "now")?;
@@ -77,16 +77,16 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
         file: &tree,
         new: &new,
         rules,
-        changes: Changes::default(),
-        merged: Merged::default(),
+        changes: YamlChanges::default(),
+        merged: MergedText::default(),
         path: Path::root(),
     };
     merger.whole();
     let Merger { changes, mut merged, .. } = merger;
     let text = splice::apply(&tree, &changes)?;
     let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
-    let value = |text: Option<String>| text.map(Value::Text);
-    merged.kept.extend(differing.into_iter().map(|block| Kept {
+    let value = |text: Option<String>| text.map(YamlValue::Text);
+    merged.kept.extend(differing.into_iter().map(|block| MergeKeep {
         path: Path::root().key(block.name),
         base: value(block.base),
         file: value(block.file),
@@ -97,12 +97,12 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     Ok(merged)
 }
 
-fn generated<'s>(text: &'s str, when: &str) -> Result<Tree<'s>, Refusal> {
+fn generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal> {
     let refusal =
-        |fault: Refusal| Refusal { reason: format!("in what was generated {when}, {}", fault.reason), ..fault };
+        |fault: YamlRefusal| YamlRefusal { reason: format!("in what was generated {when}, {}", fault.reason), ..fault };
     let tree = read(without_mark(text).1).map_err(refusal)?;
     let shared = tree.nodes.iter().find(|node| {
-        node.anchored || node.tagged || matches!(node.kind, Kind::Alias(_) | Kind::Map { complex: true, .. })
+        node.anchored || node.tagged || matches!(node.kind, YamlKind::Alias(_) | YamlKind::Map { complex: true, .. })
     });
     match shared {
         Some(node) => Err(refusal(tree.refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"))),
@@ -111,23 +111,23 @@ fn generated<'s>(text: &'s str, when: &str) -> Result<Tree<'s>, Refusal> {
 }
 
 struct Merger<'t, 's> {
-    base: Option<&'t Tree<'s>>,
-    file: &'t Tree<'s>,
-    new: &'t Tree<'s>,
+    base: Option<&'t YamlTree<'s>>,
+    file: &'t YamlTree<'s>,
+    new: &'t YamlTree<'s>,
     rules: &'t Rules,
-    changes: Changes,
-    merged: Merged,
+    changes: YamlChanges,
+    merged: MergedText,
     path: Path,
 }
 
 /// The children of a list or mapping by what they are told by.
-struct Named<'t> {
-    children: Vec<(Option<Step>, &'t Child)>,
-    places: HashMap<Step, usize>,
+struct NamedItem<'t> {
+    children: Vec<(Option<PathSegment>, &'t Child)>,
+    places: HashMap<PathSegment, usize>,
 }
 
-impl<'t> Named<'t> {
-    fn get(&self, step: &Step) -> Option<(usize, &'t Child)> {
+impl<'t> NamedItem<'t> {
+    fn get(&self, step: &PathSegment) -> Option<(usize, &'t Child)> {
         let number = *self.places.get(step)?;
         self.children.get(number).map(|(_, child)| (number, *child))
     }
@@ -139,27 +139,27 @@ impl<'t> Named<'t> {
 
 /// How the children of a collection are told from each other.
 #[derive(Clone, Copy)]
-enum Names<'r> {
+enum MergeNames<'r> {
     Keys,
     Identity(&'r [String]),
     Scalars,
 }
 
 /// The children by their names; `None` if two have the same, or a scalar list holds something else.
-fn named<'t>(tree: &'t Tree<'_>, id: Option<Id>, names: Names<'_>) -> Option<Named<'t>> {
-    let mut named = Named::none();
+fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
+    let mut named = NamedItem::none();
     let Some(id) = id else { return Some(named) };
     for (number, child) in tree.node(id).children().iter().enumerate() {
         let step = match names {
-            Names::Keys => Some(Step::Key(child.key.clone())),
-            Names::Identity(keys) => {
-                tree.identity(child.value, keys).map(|texts| Step::Item(keys.iter().cloned().zip(texts).collect()))
-            }
-            Names::Scalars => {
+            MergeNames::Keys => Some(PathSegment::Key(child.key.clone())),
+            MergeNames::Identity(keys) => tree
+                .identity(child.value, keys)
+                .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
+            MergeNames::Scalars => {
                 // A number and a text of the same letters are two.
                 let value = tree.value(child.value);
                 let text = value.lookup().filter(|_| !tree.node(child.value).anchored)?;
-                Some(Step::Scalar(text))
+                Some(PathSegment::Scalar(text))
             }
         };
         if let Some(step) = &step
@@ -184,7 +184,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// A file that holds nothing: what was never generated before is put there.
-    fn first(&mut self, base: Option<Id>, new: Id) {
+    fn first(&mut self, base: Option<YamlNodeId>, new: YamlNodeId) {
         let value = self.new.value(new);
         let Some(old) = base else {
             if !value.is_empty() {
@@ -214,28 +214,30 @@ impl<'t> Merger<'t, '_> {
         if !added.is_empty() {
             let items = || added.iter().map(|(_, value)| value.clone()).collect();
             let is_list = self.new.node(new).is_list();
-            self.changes.whole = Some(if is_list { Value::list(items()) } else { Value::map(added) });
+            self.changes.whole = Some(if is_list { YamlValue::list(items()) } else { YamlValue::map(added) });
         }
     }
 
     /// How the children of this node are told apart; `None` if it is taken as one value.
-    fn names(&self, tree: &Tree<'_>, id: Id) -> Option<Names<'t>> {
+    fn names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<MergeNames<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,
-            Kind::Map { complex, .. } => (!complex).then_some(Names::Keys),
-            Kind::List { .. } => Some(self.rules.identity(&self.path).map_or(Names::Scalars, Names::Identity)),
+            YamlKind::Map { complex, .. } => (!complex).then_some(MergeNames::Keys),
+            YamlKind::List { .. } => {
+                Some(self.rules.identity(&self.path).map_or(MergeNames::Scalars, MergeNames::Identity))
+            }
             _ => None,
         }
     }
 
     /// A value that the file and the generated text have.
-    fn value(&mut self, base: Option<Id>, file: Id, new: Id) {
+    fn value(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (theirs, ours) = (self.file.node(file), self.new.node(new));
         let is_alike = theirs.is_map() && ours.is_map() || theirs.is_list() && ours.is_list();
         let names = self.names(self.file, file).filter(|_| is_alike);
         let is_done = match names {
             None => false,
-            Some(Names::Scalars) if self.is_reordered(base, file, new) => false,
+            Some(MergeNames::Scalars) if self.is_reordered(base, file, new) => false,
             Some(names) => self.collection(self.like(base, file), file, Some(new), names),
         };
         if !is_done {
@@ -244,18 +246,18 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// The base where it is a list or a mapping as the file's value is.
-    fn like(&self, base: Option<Id>, file: Id) -> Option<Id> {
+    fn like(&self, base: Option<YamlNodeId>, file: YamlNodeId) -> Option<YamlNodeId> {
         let (tree, file) = (self.base?, self.file.node(file));
         base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
     }
 
     /// Whether a list of scalars that people did not touch is generated in another order now.
-    fn is_reordered(&self, base: Option<Id>, file: Id, new: Id) -> bool {
-        let (Some(base), Value::List(theirs, _)) = (self.old(base), self.file.value(file)) else { return false };
-        let Value::List(ours, _) = self.new.value(new) else { return false };
-        let is_same = matches!(&base, Value::List(items, _)
+    fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
+        let (Some(base), YamlValue::List(theirs, _)) = (self.old(base), self.file.value(file)) else { return false };
+        let YamlValue::List(ours, _) = self.new.value(new) else { return false };
+        let is_same = matches!(&base, YamlValue::List(items, _)
             if items.len() == theirs.len() && items.iter().zip(&theirs).all(|(a, b)| a.same(b)));
-        let keys = |items: &[Value]| items.iter().filter_map(Value::lookup).collect::<Vec<_>>();
+        let keys = |items: &[YamlValue]| items.iter().filter_map(YamlValue::lookup).collect::<Vec<_>>();
         let (theirs, ours) = (keys(&theirs), keys(&ours));
         let common = |items: &[String], others: &[String]| {
             let others: HashSet<&String> = others.iter().collect();
@@ -264,12 +266,12 @@ impl<'t> Merger<'t, '_> {
         is_same && common(&theirs, &ours) != common(&ours, &theirs)
     }
 
-    fn old(&self, base: Option<Id>) -> Option<Value> {
+    fn old(&self, base: Option<YamlNodeId>) -> Option<YamlValue> {
         Some(self.base?.value(base?))
     }
 
     /// A value as a whole.
-    fn leaf(&mut self, base: Option<Id>, file: Id, new: Id) {
+    fn leaf(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (old, theirs, ours) = (self.old(base), self.file.value(file), self.new.value(new));
         if theirs.same(&ours) || old.as_ref().is_some_and(|old| old.same(&ours)) {
             return;
@@ -289,12 +291,12 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    fn keep(&mut self, base: Option<Value>, file: Option<Value>, new: Option<Value>) {
-        self.merged.kept.push(Kept { path: self.path.clone(), base, file, new });
+    fn keep(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
+        self.merged.kept.push(MergeKeep { path: self.path.clone(), base, file, new });
     }
 
     /// People removed what is generated still.
-    fn deleted(&mut self, base: Id, new: Id) {
+    fn deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
         let (old, ours) = (self.old(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !old.same(&ours)) {
             self.keep(old, None, Some(ours));
@@ -302,10 +304,16 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// The children of a list or mapping, each by its name; false where they cannot be told apart.
-    fn collection(&mut self, base: Option<Id>, file: Id, new: Option<Id>, names: Names<'_>) -> bool {
+    fn collection(
+        &mut self,
+        base: Option<YamlNodeId>,
+        file: YamlNodeId,
+        new: Option<YamlNodeId>,
+        names: MergeNames<'_>,
+    ) -> bool {
         let old = match (self.base, base) {
             (Some(tree), Some(id)) => named(tree, Some(id), names),
-            _ => Some(Named::none()),
+            _ => Some(NamedItem::none()),
         };
         let (Some(old), Some(theirs), Some(ours)) =
             (old, named(self.file, Some(file), names), named(self.new, new, names))
@@ -335,8 +343,8 @@ impl<'t> Merger<'t, '_> {
                 }
                 (None, None) => {
                     let slot = before.map_or_else(|| self.slot_above(file, &theirs, &ours, number), |place| place + 1);
-                    let key = (!child.key.is_empty() || matches!(names, Names::Keys)).then(|| child.key.clone());
-                    self.changes.add(file, slot, Added { key, value: self.new.value(child.value), note: None });
+                    let key = (!child.key.is_empty() || matches!(names, MergeNames::Keys)).then(|| child.key.clone());
+                    self.changes.add(file, slot, AddedNode { key, value: self.new.value(child.value), note: None });
                     self.merged.added.push(self.path.clone());
                 }
             }
@@ -355,7 +363,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Where something goes of which nothing that is generated before it is in the file: above what comes behind it.
-    fn slot_above(&self, file: Id, theirs: &Named<'_>, ours: &Named<'_>, number: usize) -> usize {
+    fn slot_above(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
         let end = theirs.children.len();
         // At the top of a file stand comments on the file.
         if self.file.root == Some(file) {
@@ -367,7 +375,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// What is generated no longer.
-    fn vanished(&mut self, was: (Id, usize), file: Id, number: usize) {
+    fn vanished(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
         let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else { return };
         let Some(old) = base.node(was.0).children().get(was.1) else { return };
         let mark = self.rules.mark_of(&self.path);
@@ -388,34 +396,35 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    fn remove(&mut self, file: Id, number: usize) {
+    fn remove(&mut self, file: YamlNodeId, number: usize) {
         self.changes.removed.insert((file, number));
         self.merged.removed.push(self.path.clone());
     }
 
     /// All that was generated inside vanished, while what holds it stays; false where its children cannot be told apart.
-    fn inside(&mut self, base: Option<Id>, file: Id) -> bool {
+    fn inside(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
         let Some(names) = self.names(self.file, file) else { return false };
         self.collection(self.like(base, file), file, None, names)
     }
 
     /// Whether both are lists of scalars, and the file's has nothing that was not generated.
-    fn is_part(&self, base: Id, file: Id) -> bool {
-        let (Some(Value::List(old, _)), Value::List(theirs, _)) = (self.old(Some(base)), self.file.value(file)) else {
+    fn is_part(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
+        let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) = (self.old(Some(base)), self.file.value(file))
+        else {
             return false;
         };
-        let old: HashSet<Option<String>> = old.iter().map(Value::lookup).collect();
+        let old: HashSet<Option<String>> = old.iter().map(YamlValue::lookup).collect();
         theirs.iter().all(|item| item.is_scalar() && old.contains(&item.lookup()))
     }
 
     /// Of a list of scalars people's own stay.
-    fn scalars_gone(&mut self, base: Id, file: Id) -> bool {
-        let is_scalars = matches!(self.names(self.file, file), Some(Names::Scalars));
+    fn scalars_gone(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
+        let is_scalars = matches!(self.names(self.file, file), Some(MergeNames::Scalars));
         is_scalars && self.like(Some(base), file).is_some() && self.inside(Some(base), file)
     }
 
     /// What only the file has is people's, but for what was marked before.
-    fn left_over(&mut self, file: Id, number: usize) {
+    fn left_over(&mut self, file: YamlNodeId, number: usize) {
         let Some(child) = self.file.node(file).children().get(number).filter(|_| self.rules.prunes()) else { return };
         let is_marked = self.rules.mark_of(&self.path).is_some_and(|mark| self.is_marked(mark, child.value));
         if !is_marked {
@@ -432,7 +441,7 @@ impl<'t> Merger<'t, '_> {
     /// Whether people commented on something in this range of the file.
     fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
         let text =
-            |tree: &Tree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
+            |tree: &YamlTree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
         let generated: HashSet<&str> = match (self.base, base) {
             (Some(tree), Some(range)) => tree.comments_in(&range).iter().map(|comment| text(tree, comment)).collect(),
             _ => HashSet::new(),
@@ -444,42 +453,42 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// The item of a marked mapping's list, by which it is known.
-    fn marked_item(&self, file: Id, key: &str, item: &Value) -> Option<(usize, Id, usize)> {
+    fn marked_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
         let (place, list) = self.pair(file, key)?;
         let items = self.file.node(list).children();
         let number = items.iter().position(|child| self.file.value(child.value).same(item))?;
         Some((place, list, number))
     }
 
-    fn pair(&self, file: Id, key: &str) -> Option<(usize, Id)> {
+    fn pair(&self, file: YamlNodeId, key: &str) -> Option<(usize, YamlNodeId)> {
         let node = self.file.node(file);
         let pairs = if node.is_map() { node.children() } else { &[] };
         pairs.iter().enumerate().find(|(_, pair)| pair.key == key).map(|(place, pair)| (place, pair.value))
     }
 
-    fn is_marked(&self, mark: &Mark, file: Id) -> bool {
+    fn is_marked(&self, mark: &RuleMark, file: YamlNodeId) -> bool {
         !mark.items.is_empty() && mark.items.iter().all(|(key, item)| self.marked_item(file, key, item).is_some())
     }
 
     /// Whether what was generated stands as marked.
-    fn was_marked(&self, base: Id) -> bool {
+    fn was_marked(&self, base: YamlNodeId) -> bool {
         let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else { return false };
-        let has = |(key, item): &(String, Value)| match base.get(key) {
-            Some(Value::List(items, _)) => items.iter().any(|it| it.same(item)),
+        let has = |(key, item): &(String, YamlValue)| match base.get(key) {
+            Some(YamlValue::List(items, _)) => items.iter().any(|it| it.same(item)),
             _ => false,
         };
         !mark.items.is_empty() && mark.items.iter().all(has)
     }
 
     /// Marks a mapping that is generated no longer.
-    fn mark(&mut self, mark: &Mark, base: Id, file: Id) {
+    fn mark(&mut self, mark: &RuleMark, base: YamlNodeId, file: YamlNodeId) {
         if self.is_marked(mark, file) {
             return;
         }
         let node = self.file.node(file);
         let lists = mark.items.iter().map(|(key, _)| self.pair(file, key));
         let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
-        if !matches!(self.names(self.file, file), Some(Names::Keys)) || !is_fit {
+        if !matches!(self.names(self.file, file), Some(MergeNames::Keys)) || !is_fit {
             self.keep(self.old(Some(base)), Some(self.file.value(file)), None);
             return;
         }
@@ -488,12 +497,12 @@ impl<'t> Merger<'t, '_> {
             match self.pair(file, key) {
                 Some((_, list)) if self.marked_item(file, key, item).is_none() => {
                     let behind = self.file.node(list).children().len();
-                    self.changes.add(list, behind, Added { key: None, value: item.clone(), note: None });
+                    self.changes.add(list, behind, AddedNode { key: None, value: item.clone(), note: None });
                 }
                 Some(_) => {}
                 None => {
-                    let value = Value::List(vec![item.clone()], Form::Flow);
-                    self.changes.add(file, end, Added { key: Some(key.clone()), value, note: None });
+                    let value = YamlValue::List(vec![item.clone()], CollectionStyle::Flow);
+                    self.changes.add(file, end, AddedNode { key: Some(key.clone()), value, note: None });
                 }
             }
         }
@@ -501,14 +510,14 @@ impl<'t> Merger<'t, '_> {
             if self.pair(file, key).is_some() {
                 continue;
             }
-            let note = (node.layout() == Layout::Block || node.children().is_empty()).then(|| mark.note.clone());
-            self.changes.add(file, end, Added { key: Some(key.clone()), value: value.clone(), note });
+            let note = (node.layout() == YamlLayout::Block || node.children().is_empty()).then(|| mark.note.clone());
+            self.changes.add(file, end, AddedNode { key: Some(key.clone()), value: value.clone(), note });
         }
         self.merged.marked.push(self.path.clone());
     }
 
     /// What was marked is generated again. Items that the base has as well go as all does that is generated no longer.
-    fn unmark(&mut self, file: Id, new: Id, is_in_base: bool) {
+    fn unmark(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
         let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else { return };
         let is_new = |key: &str| self.new.value(new).get(key).is_some();
         let mut removed = Vec::new();
@@ -529,7 +538,7 @@ impl<'t> Merger<'t, '_> {
                 removed.push((file, place));
             } else if theirs.same(value) && !is_new(key) {
                 // People may have set it before.
-                self.path.push(Step::Key(key.clone()));
+                self.path.push(PathSegment::Key(key.clone()));
                 self.keep(None, Some(theirs), None);
                 self.path.pop();
             }
@@ -540,27 +549,27 @@ impl<'t> Merger<'t, '_> {
 }
 
 /// A step as messages show it.
-fn shown(step: &Step) -> Step {
+fn shown(step: &PathSegment) -> PathSegment {
     match step {
-        Step::Scalar(lookup) => Step::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
+        PathSegment::Scalar(lookup) => PathSegment::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
         step => step.clone(),
     }
 }
 
 /// A value with what would go with it.
-fn inner(tree: &Tree<'_>, id: Id) -> Range<usize> {
+fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
-    let is_block = node.layout() == Layout::Block && !node.children().is_empty();
+    let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
     if is_block { lines::end(tree.source, node.after)..lines::end(tree.source, node.end) } else { node.start..node.end }
 }
 
 /// A child with the comments that would go with it.
-fn extent(tree: &Tree<'_>, id: Id, number: usize) -> Range<usize> {
+fn extent(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();
     let end = |child: &Child| tree.node(child.value).end.max(child.after);
     let Some(child) = children.get(number) else { return 0..0 };
-    if node.layout() == Layout::Block {
+    if node.layout() == YamlLayout::Block {
         return child.start..lines::end(tree.source, end(child));
     }
     if let Some(lines) = own_lines(tree, child) {

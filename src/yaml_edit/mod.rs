@@ -33,20 +33,20 @@ mod value;
 use std::fmt;
 
 pub use edit::{Edit, edit};
-pub use merge::{Kept, Merged, merge};
-pub use path::{Path, Pattern, Step};
-pub use rules::{Mark, Rules};
-pub use value::{Form, Value};
+pub use merge::{MergeKeep, MergedText, merge};
+pub use path::{Path, PathPattern, PathSegment};
+pub use rules::{RuleMark, Rules};
+pub use value::{CollectionStyle, YamlValue};
 
 /// Why a file is left as it is, and where in it the reason stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct YamlRefusal {
     line: usize,
     column: usize,
     reason: String,
 }
 
-impl Refusal {
+impl YamlRefusal {
     fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
         let (line, column) = lines::position(source, at);
         Self { line, column, reason: reason.into() }
@@ -71,17 +71,17 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for YamlRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for YamlRefusal {}
 
 /// The value of a whole text; `None` if it is no YAML, or nothing.
 #[cfg(feature = "cli")]
-pub(crate) fn value(text: &str) -> Option<Value> {
+pub(crate) fn value(text: &str) -> Option<YamlValue> {
     let tree = tree::read(without_mark(text).1).ok()?;
     tree.root.map(|root| tree.value(root))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A step from a value into it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
+pub enum PathSegment {
     /// The value of a key.
     Key(String),
     /// The item of a list of mappings in which these keys have these texts.
@@ -22,7 +22,7 @@ pub enum Step {
 /// assert_eq!(path.to_string(), "models[name=orders].tags[pii]");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Path(Vec<Step>);
+pub struct Path(Vec<PathSegment>);
 
 impl Path {
     /// The whole text.
@@ -34,35 +34,35 @@ impl Path {
     /// The value of a key in it.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Self {
-        self.step(Step::Key(key.into()))
+        self.step(PathSegment::Key(key.into()))
     }
 
     /// The item whose key has this text.
     #[must_use]
     pub fn item(self, key: impl Into<String>, text: impl Into<String>) -> Self {
-        self.step(Step::Item(vec![(key.into(), text.into())]))
+        self.step(PathSegment::Item(vec![(key.into(), text.into())]))
     }
 
     /// The item of a list of scalars.
     #[must_use]
     pub fn scalar(self, text: impl Into<String>) -> Self {
-        self.step(Step::Scalar(text.into()))
+        self.step(PathSegment::Scalar(text.into()))
     }
 
     /// One step further.
     #[must_use]
-    pub fn step(mut self, step: Step) -> Self {
+    pub fn step(mut self, step: PathSegment) -> Self {
         self.0.push(step);
         self
     }
 
     /// The steps from the top.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[PathSegment] {
         &self.0
     }
 
-    pub(super) fn push(&mut self, step: Step) {
+    pub(super) fn push(&mut self, step: PathSegment) {
         self.0.push(step);
     }
 
@@ -78,10 +78,10 @@ impl fmt::Display for Path {
         }
         for (number, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if number == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Scalar(text) => write!(f, "[{text}]")?,
-                Step::Item(keys) => {
+                PathSegment::Key(key) if number == 0 => f.write_str(key)?,
+                PathSegment::Key(key) => write!(f, ".{key}")?,
+                PathSegment::Scalar(text) => write!(f, "[{text}]")?,
+                PathSegment::Item(keys) => {
                     let keys: Vec<String> = keys.iter().map(|(key, text)| format!("{key}={text}")).collect();
                     write!(f, "[{}]", keys.join(", "))?;
                 }
@@ -93,9 +93,9 @@ impl fmt::Display for Path {
 
 /// Paths of one shape: `dimensions.*` is every key of `dimensions`, or every item; nothing is the whole text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Vec<String>);
+pub struct PathPattern(Vec<String>);
 
-impl Pattern {
+impl PathPattern {
     /// Keys between dots; `*` stands for any one key or item.
     #[must_use]
     pub fn new(written: &str) -> Self {
@@ -114,6 +114,9 @@ impl Pattern {
     }
 
     fn begins_with(&self, path: &Path) -> bool {
-        path.0.iter().zip(&self.0).all(|(step, part)| part == "*" || matches!(step, Step::Key(key) if key == part))
+        path.0
+            .iter()
+            .zip(&self.0)
+            .all(|(step, part)| part == "*" || matches!(step, PathSegment::Key(key) if key == part))
     }
 }

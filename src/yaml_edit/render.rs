@@ -1,28 +1,28 @@
 //! Values as text, indented as the file around them is.
 
 use super::lines;
-use super::tree::{Layout, Tree};
-use super::value::{Form, Value};
+use super::tree::{YamlLayout, YamlTree};
+use super::value::{CollectionStyle, YamlValue};
 use crate::dbt::{yaml_flow_text, yaml_key, yaml_scalar};
 
 /// A value in one line.
-pub(super) fn flow(value: &Value) -> String {
+pub(super) fn flow(value: &YamlValue) -> String {
     match value {
-        Value::Text(text) => yaml_flow_text(text),
-        Value::Bare(text) if text.is_empty() => "null".to_owned(),
-        Value::Bare(text) | Value::Verbatim(text) => text.clone(),
-        Value::List(items, _) => {
+        YamlValue::Text(text) => yaml_flow_text(text),
+        YamlValue::Bare(text) if text.is_empty() => "null".to_owned(),
+        YamlValue::Bare(text) | YamlValue::Verbatim(text) => text.clone(),
+        YamlValue::List(items, _) => {
             let items: Vec<String> = items.iter().map(flow).collect();
             format!("[{}]", items.join(", "))
         }
-        Value::Map(pairs, _) => {
+        YamlValue::Map(pairs, _) => {
             let pairs: Vec<String> = pairs.iter().map(|(key, value)| flow_pair(key, value)).collect();
             format!("{{{}}}", pairs.join(", "))
         }
     }
 }
 
-pub(super) fn flow_pair(key: &str, value: &Value) -> String {
+pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
     format!("{}: {}", yaml_flow_text(key), flow(value))
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Rendered {
 
 /// How a file is laid out.
 #[derive(Debug)]
-pub(super) struct Style {
+pub(super) struct RenderStyle {
     /// How far a key is from the key that it is under.
     step: usize,
     /// How far a dash is from the key that it is under.
@@ -43,14 +43,14 @@ pub(super) struct Style {
     pub line_break: &'static str,
 }
 
-impl Style {
+impl RenderStyle {
     /// As most of the file is.
-    pub fn of(tree: &Tree<'_>) -> Self {
+    pub fn of(tree: &YamlTree<'_>) -> Self {
         let (mut steps, mut dashes) = ([0usize; 9], [0usize; 9]);
-        for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == Layout::Block) {
+        for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == YamlLayout::Block) {
             for pair in node.children() {
                 let value = tree.node(pair.value);
-                let Some(first) = value.children().first().filter(|_| value.layout() == Layout::Block) else {
+                let Some(first) = value.children().first().filter(|_| value.layout() == YamlLayout::Block) else {
                     continue;
                 };
                 let inner = lines::column(tree.source, first.start);
@@ -76,14 +76,14 @@ impl Style {
     }
 
     /// Behind a key that is indented so far.
-    pub fn behind_key(&self, value: &Value, column: usize) -> Rendered {
+    pub fn behind_key(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
-            Value::List(items, Form::Block) if !items.is_empty() => {
+            YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
                 let dash = column + self.dash;
                 let lines = items.iter().flat_map(|item| self.item(item, dash, " ").into_lines(dash));
                 Rendered { head: String::new(), lines: lines.collect() }
             }
-            Value::Map(pairs, Form::Block) if !pairs.is_empty() => {
+            YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
                 let column = column + self.step;
                 let lines = pairs.iter().flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
                 Rendered { head: String::new(), lines: lines.collect() }
@@ -93,14 +93,14 @@ impl Style {
     }
 
     /// Behind a dash, with these blanks between, so that what stands there is indented so far.
-    pub fn behind_dash(&self, value: &Value, column: usize) -> Rendered {
+    pub fn behind_dash(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
-            Value::Map(pairs, Form::Block) if !pairs.is_empty() => {
+            YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
                 let mut lines = pairs.iter().flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
                 let head = lines.next().unwrap_or_default().trim_start().to_owned();
                 Rendered { head, lines: lines.collect() }
             }
-            Value::List(items, Form::Block) if !items.is_empty() => {
+            YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
                 let lines = items.iter().flat_map(|item| self.item(item, column, " ").into_lines(column));
                 Rendered { head: String::new(), lines: lines.collect() }
             }
@@ -109,13 +109,13 @@ impl Style {
     }
 
     /// `key: value`.
-    pub fn pair(&self, key: &str, value: &Value, column: usize) -> Rendered {
+    pub fn pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
         let rendered = self.behind_key(value, column);
         Rendered { head: join(&format!("{}:", yaml_key(key)), " ", &rendered.head), lines: rendered.lines }
     }
 
     /// `- value`.
-    pub fn item(&self, value: &Value, column: usize, gap: &str) -> Rendered {
+    pub fn item(&self, value: &YamlValue, column: usize, gap: &str) -> Rendered {
         let rendered = self.behind_dash(value, column + 1 + gap.len());
         Rendered { head: join("-", gap, &rendered.head), lines: rendered.lines }
     }
@@ -133,12 +133,12 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
 }
 
 /// A scalar, or a list or mapping in one line. A text block's lines are indented so far.
-fn inline(value: &Value, indent: usize) -> Rendered {
+fn inline(value: &YamlValue, indent: usize) -> Rendered {
     let text = match value {
         // A break at the end says nothing, and a text block could not show it.
-        Value::Text(text) if text.trim_end_matches('\n').is_empty() => yaml_scalar(text, indent),
-        Value::Text(text) => yaml_scalar(text.trim_end_matches('\n'), indent),
-        Value::Bare(text) => text.clone(),
+        YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => yaml_scalar(text, indent),
+        YamlValue::Text(text) => yaml_scalar(text.trim_end_matches('\n'), indent),
+        YamlValue::Bare(text) => text.clone(),
         _ => flow(value),
     };
     split(&text)

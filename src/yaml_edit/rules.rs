@@ -1,7 +1,7 @@
 //! What a merge has to know of the texts it merges.
 
-use super::path::{Path, Pattern};
-use super::value::Value;
+use super::path::{Path, PathPattern};
+use super::value::YamlValue;
 
 /// What a merge has to know of the texts it merges.
 ///
@@ -16,8 +16,8 @@ use super::value::Value;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    lists: Vec<(Pattern, Vec<String>)>,
-    marks: Vec<(Pattern, Mark)>,
+    lists: Vec<(PathPattern, Vec<String>)>,
+    marks: Vec<(PathPattern, RuleMark)>,
     prune: bool,
 }
 
@@ -31,14 +31,14 @@ impl Rules {
     /// The items of these lists are told by these keys. An empty pattern is a list that is the whole text.
     #[must_use]
     pub fn list(mut self, pattern: &str, keys: &[&str]) -> Self {
-        self.lists.push((Pattern::new(pattern), keys.iter().map(|key| (*key).to_owned()).collect()));
+        self.lists.push((PathPattern::new(pattern), keys.iter().map(|key| (*key).to_owned()).collect()));
         self
     }
 
     /// What vanished there is not removed but marked.
     #[must_use]
-    pub fn mark(mut self, pattern: &str, mark: Mark) -> Self {
-        self.marks.push((Pattern::new(pattern), mark));
+    pub fn mark(mut self, pattern: &str, mark: RuleMark) -> Self {
+        self.marks.push((PathPattern::new(pattern), mark));
         self
     }
 
@@ -53,7 +53,7 @@ impl Rules {
         self.lists.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, keys)| keys.as_slice())
     }
 
-    pub(super) fn mark_of(&self, path: &Path) -> Option<&Mark> {
+    pub(super) fn mark_of(&self, path: &Path) -> Option<&RuleMark> {
         self.marks.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, mark)| mark)
     }
 
@@ -74,13 +74,13 @@ impl Rules {
 
 /// How a mapping is marked whose origin is gone.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct RuleMark {
     pub(super) note: String,
-    pub(super) items: Vec<(String, Value)>,
-    pub(super) pairs: Vec<(String, Value)>,
+    pub(super) items: Vec<(String, YamlValue)>,
+    pub(super) pairs: Vec<(String, YamlValue)>,
 }
 
-impl Mark {
+impl RuleMark {
     /// A mark that adds nothing yet. The note stands as a comment behind each key that the mark sets, which tells it from
     /// the same key set by a person.
     #[must_use]
@@ -91,13 +91,13 @@ impl Mark {
     /// The list under the key gets this item. By it a marked mapping is known.
     #[must_use]
     pub fn adds(mut self, key: &str, item: &str) -> Self {
-        self.items.push((key.to_owned(), Value::text(item)));
+        self.items.push((key.to_owned(), YamlValue::text(item)));
         self
     }
 
     /// The key gets this value, unless it is there.
     #[must_use]
-    pub fn sets(mut self, key: &str, value: Value) -> Self {
+    pub fn sets(mut self, key: &str, value: YamlValue) -> Self {
         self.pairs.push((key.to_owned(), value));
         self
     }

@@ -3,20 +3,21 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::changes::{Added, Changes, parents};
-use super::render::{Rendered, Style, flow, flow_pair, split};
-use super::tree::{Child, Id, Kind, Layout, Node, Tree};
-use super::value::{Form, Value};
-use super::{Refusal, blocks, lines};
+use super::changes::{AddedNode, YamlChanges, parents};
+use super::render::{RenderStyle, Rendered, flow, flow_pair, split};
+use super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
+use super::value::{CollectionStyle, YamlValue};
+use super::{YamlRefusal, blocks, lines};
 use crate::dbt::is_plain;
 use crate::yaml;
 
 /// Applies the changes, and reads the result again: it has to mean what was asked for, with every comment.
-pub(super) fn apply(tree: &Tree<'_>, changes: &Changes) -> Result<String, Refusal> {
+pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
     }
-    let mut splicer = Splicer { tree, changes, parents: parents(tree), style: Style::of(tree), splices: Vec::new() };
+    let mut splicer =
+        Splicer { tree, changes, parents: parents(tree), style: RenderStyle::of(tree), splices: Vec::new() };
     splicer.refuse_shared()?;
     if let Some(value) = &changes.whole {
         splicer.whole(value);
@@ -26,9 +27,11 @@ pub(super) fn apply(tree: &Tree<'_>, changes: &Changes) -> Result<String, Refusa
     }
     for id in changes.collections() {
         match tree.node(id).layout() {
-            Layout::Block => splicer.block(id),
-            Layout::Flow => splicer.flow(id)?,
-            Layout::Implied => return Err(tree.refusal(tree.node(id).start, "a pair without braces would be changed")),
+            YamlLayout::Block => splicer.block(id),
+            YamlLayout::Flow => splicer.flow(id)?,
+            YamlLayout::Implied => {
+                return Err(tree.refusal(tree.node(id).start, "a pair without braces would be changed"));
+            }
         }
     }
     let (text, gone) = write(tree, splicer.splices)?;
@@ -43,7 +46,7 @@ struct Splice {
     text: String,
 }
 
-fn write(tree: &Tree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), Refusal> {
+fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlRefusal> {
     // Of those at one place, what only adds comes first, and otherwise the order in which they were made stays.
     splices.sort_by_key(|splice| (splice.range.start, !splice.range.is_empty()));
     let source = tree.source;
@@ -61,12 +64,12 @@ fn write(tree: &Tree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range
 }
 
 /// The second reading.
-fn check(tree: &Tree<'_>, changes: &Changes, text: &str, gone: &[Range<usize>]) -> Result<(), Refusal> {
+fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<usize>]) -> Result<(), YamlRefusal> {
     let place = || changes.replaced.keys().chain(&changes.collections()).map(|id| tree.node(*id).start).min();
     let refusal = |why: &str| tree.refusal(place().unwrap_or_default(), why);
     let after = super::tree::read(text)
         .map_err(|fault| refusal(&format!("the edited text could not be read back ({})", fault.reason())))?;
-    let found = after.root.map_or_else(|| Value::Bare(String::new()), |root| after.value(root));
+    let found = after.root.map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !found.same(&changes.value(tree)) {
         return Err(refusal("the edited text would not mean what it should"));
     }
@@ -89,10 +92,10 @@ fn check(tree: &Tree<'_>, changes: &Changes, text: &str, gone: &[Range<usize>]) 
 }
 
 struct Splicer<'t, 's> {
-    tree: &'t Tree<'s>,
-    changes: &'t Changes,
-    parents: HashMap<Id, (Id, usize)>,
-    style: Style,
+    tree: &'t YamlTree<'s>,
+    changes: &'t YamlChanges,
+    parents: HashMap<YamlNodeId, (YamlNodeId, usize)>,
+    style: RenderStyle,
     splices: Vec<Splice>,
 }
 
@@ -101,13 +104,13 @@ impl<'t> Splicer<'t, '_> {
         self.splices.push(Splice { range, text });
     }
 
-    fn child(&self, id: Id) -> Option<&'t Child> {
+    fn child(&self, id: YamlNodeId) -> Option<&'t Child> {
         let (parent, number) = self.parents.get(&id)?;
         self.tree.node(*parent).children().get(*number)
     }
 
     /// What other places of the file repeat is not changed, and neither is a place that repeats another.
-    fn refuse_shared(&self) -> Result<(), Refusal> {
+    fn refuse_shared(&self) -> Result<(), YamlRefusal> {
         let tree = self.tree;
         let mut anchors: Vec<usize> = tree.nodes.iter().filter(|n| n.anchored).map(|n| n.start).collect();
         anchors.sort_unstable();
@@ -121,7 +124,7 @@ impl<'t> Splicer<'t, '_> {
         for id in self.changes.replaced.keys() {
             let node = tree.node(*id);
             goes(node.start..node.end)?;
-            if matches!(node.kind, Kind::Alias(_)) {
+            if matches!(node.kind, YamlKind::Alias(_)) {
                 return Err(tree.refusal(node.start, "an alias would be changed"));
             }
             if node.tagged {
@@ -140,7 +143,7 @@ impl<'t> Splicer<'t, '_> {
                 if node.anchored {
                     return Err(tree.refusal(node.start, "a value with an anchor would be changed"));
                 }
-                if node.tagged || matches!(node.kind, Kind::Map { complex: true, .. } | Kind::Alias(_)) {
+                if node.tagged || matches!(node.kind, YamlKind::Map { complex: true, .. } | YamlKind::Alias(_)) {
                     return Err(tree.refusal(node.start, "a value with a tag, an alias or `?` keys would be changed"));
                 }
                 above = self.parents.get(&id).map(|(parent, _)| *parent);
@@ -150,7 +153,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// A file that held nothing, or comments.
-    fn whole(&mut self, value: &Value) {
+    fn whole(&mut self, value: &YamlValue) {
         let source = self.tree.source;
         let text = self.at_top(value);
         let at = source.find("\n...").map_or(source.len(), |at| at + 1);
@@ -161,7 +164,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// A value that stands behind nothing.
-    fn at_top(&self, value: &Value) -> String {
+    fn at_top(&self, value: &YamlValue) -> String {
         let rendered = self.style.behind_dash(value, 0);
         let first = Some(rendered.head).filter(|head| !head.is_empty());
         let lines: Vec<String> = first.into_iter().chain(rendered.lines).collect();
@@ -172,11 +175,11 @@ impl<'t> Splicer<'t, '_> {
         lines.iter().map(|line| format!("{}{line}", self.style.line_break)).collect()
     }
 
-    fn in_flow(&self, id: Id) -> bool {
-        self.parents.get(&id).is_some_and(|(parent, _)| self.tree.node(*parent).layout() != Layout::Block)
+    fn in_flow(&self, id: YamlNodeId) -> bool {
+        self.parents.get(&id).is_some_and(|(parent, _)| self.tree.node(*parent).layout() != YamlLayout::Block)
     }
 
-    fn replace(&mut self, id: Id, value: &Value) -> Result<(), Refusal> {
+    fn replace(&mut self, id: YamlNodeId, value: &YamlValue) -> Result<(), YamlRefusal> {
         let node = self.tree.node(id);
         let source = self.tree.source;
         if self.in_flow(id) {
@@ -196,7 +199,7 @@ impl<'t> Splicer<'t, '_> {
                 (child.after, rendered)
             }
             // At the top there is neither a dash nor a key: all is in lines.
-            None if node.layout() == Layout::Flow && node.children().is_empty() => {
+            None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
                 let text = self.at_top(value);
                 self.put(node.start..node.end, text);
                 return Ok(());
@@ -208,7 +211,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// A value behind its dash or colon, in the same line and in lines below.
-    fn put_value(&mut self, node: &Node, after: usize, rendered: &Rendered) {
+    fn put_value(&mut self, node: &EditNode, after: usize, rendered: &Rendered) {
         let source = self.tree.source;
         let tail = self.joined(&rendered.lines);
         let head = if rendered.head.is_empty() { String::new() } else { format!(" {}", rendered.head) };
@@ -231,25 +234,25 @@ impl<'t> Splicer<'t, '_> {
 
     /// A text in the quotes, or in the text block, in which the one before is. Quotes that only the text before needed go,
     /// so that a file that is changed in place equals one that is written anew.
-    fn like_before(&self, node: &Node, value: &Value) -> Option<Rendered> {
-        let Value::Text(text) = value else { return None };
-        let Kind::Scalar { style, value: before } = &node.kind else { return None };
+    fn like_before(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
+        let YamlValue::Text(text) = value else { return None };
+        let YamlKind::Scalar { style, value: before } = &node.kind else { return None };
         let text = text.trim_end_matches('\n');
         let is_line = !text.is_empty() && !text.contains(['\n', '\r', '\t']) && !text.chars().any(char::is_control);
         let by_choice = is_plain(before);
         match style {
-            yaml::Style::Single if is_line && (by_choice || !is_plain(text)) => {
+            yaml::YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => {
                 Some(split(&format!("'{}'", text.replace('\'', "''"))))
             }
-            yaml::Style::Double if is_line && by_choice => {
+            yaml::YamlStyle::Double if is_line && by_choice => {
                 Some(split(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))))
             }
-            yaml::Style::Block if !before.trim().is_empty() => self.text_block(node, text),
+            yaml::YamlStyle::Block if !before.trim().is_empty() => self.text_block(node, text),
             _ => None,
         }
     }
 
-    fn text_block(&self, node: &Node, text: &str) -> Option<Rendered> {
+    fn text_block(&self, node: &EditNode, text: &str) -> Option<Rendered> {
         let source = self.tree.source;
         let counts = |line: &str| line.ends_with([' ', '\t']);
         let is_fit = !text.starts_with([' ', '\t', '\n'])
@@ -281,7 +284,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// What is added to a collection, each behind a child that stays.
-    fn added(&self, id: Id) -> Vec<(usize, &'t [Added])> {
+    fn added(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&id) else { return Vec::new() };
         let behind = |mut slot: usize| {
             while slot > 0 && self.changes.removed.contains(&(id, slot - 1)) {
@@ -292,7 +295,7 @@ impl<'t> Splicer<'t, '_> {
         added.iter().map(|(slot, added)| (behind(*slot), added.as_slice())).collect()
     }
 
-    fn rendered(&self, added: &Added, column: usize, gap: &str) -> Rendered {
+    fn rendered(&self, added: &AddedNode, column: usize, gap: &str) -> Rendered {
         let mut rendered = match &added.key {
             Some(key) => self.style.pair(key, &added.value, column),
             None => self.style.item(&added.value, column, gap),
@@ -303,7 +306,7 @@ impl<'t> Splicer<'t, '_> {
         rendered
     }
 
-    fn block(&mut self, id: Id) {
+    fn block(&mut self, id: YamlNodeId) {
         let node = self.tree.node(id);
         let source = self.tree.source;
         let Some(first) = node.children().first() else { return };
@@ -354,7 +357,7 @@ impl<'t> Splicer<'t, '_> {
     /// Removes the lines of a child. Where the first one stands behind a dash, the first that stays takes its place.
     fn remove_lines(
         &mut self,
-        node: &Node,
+        node: &EditNode,
         number: usize,
         child: &Child,
         first_kept: Option<usize>,
@@ -387,13 +390,16 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// A block of which nothing stays.
-    fn emptied(&mut self, id: Id, node: &Node, added: &[(usize, &'t [Added])], is_inline: bool) {
+    fn emptied(&mut self, id: YamlNodeId, node: &EditNode, added: &[(usize, &'t [AddedNode])], is_inline: bool) {
         let is_list = node.is_list();
         let added = added.iter().flat_map(|(_, added)| added.iter());
         let value = if is_list {
-            Value::List(added.map(|added| added.value.clone()).collect(), Form::Block)
+            YamlValue::List(added.map(|added| added.value.clone()).collect(), CollectionStyle::Block)
         } else {
-            Value::Map(added.map(|a| (a.key.clone().unwrap_or_default(), a.value.clone())).collect(), Form::Block)
+            YamlValue::Map(
+                added.map(|a| (a.key.clone().unwrap_or_default(), a.value.clone())).collect(),
+                CollectionStyle::Block,
+            )
         };
         let Some(child) = self.child(id) else {
             let first = node.children().first().map_or(0, |child| child.start);
@@ -413,7 +419,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Whether a blank line stands between each two children.
-    fn is_spaced(&self, node: &Node) -> bool {
+    fn is_spaced(&self, node: &EditNode) -> bool {
         let source = self.tree.source;
         let is_blank = |pair: &[Child]| {
             let [before, next] = pair else { return false };
@@ -467,7 +473,7 @@ impl<'t> Splicer<'t, '_> {
         at
     }
 
-    fn flow(&mut self, id: Id) -> Result<(), Refusal> {
+    fn flow(&mut self, id: YamlNodeId) -> Result<(), YamlRefusal> {
         let node = self.tree.node(id);
         let added = self.added(id);
         let count = node.children().len();
@@ -490,7 +496,12 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Brackets of which nothing stays between.
-    fn refill(&mut self, id: Id, node: &Node, added: &[(usize, &'t [Added])]) -> Result<(), Refusal> {
+    fn refill(
+        &mut self,
+        id: YamlNodeId,
+        node: &EditNode,
+        added: &[(usize, &'t [AddedNode])],
+    ) -> Result<(), YamlRefusal> {
         let all = || added.iter().flat_map(|(_, added)| added.iter());
         let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
         if node.children().is_empty() && !is_plain && !self.in_flow(id) {
@@ -502,9 +513,9 @@ impl<'t> Splicer<'t, '_> {
                 return Ok(());
             }
             let value = if node.is_list() {
-                Value::list(all().map(|one| one.value.clone()).collect())
+                YamlValue::list(all().map(|one| one.value.clone()).collect())
             } else {
-                Value::map(all().map(|one| (one.key.clone().unwrap_or_default(), one.value.clone())))
+                YamlValue::map(all().map(|one| (one.key.clone().unwrap_or_default(), one.value.clone())))
             };
             return self.replace(id, &value);
         }
@@ -525,7 +536,12 @@ impl<'t> Splicer<'t, '_> {
         rest.is_empty() || rest.starts_with('#')
     }
 
-    fn add_to_flow(&mut self, node: &Node, added: &[(usize, &'t [Added])], kept: &[usize]) -> Result<(), Refusal> {
+    fn add_to_flow(
+        &mut self,
+        node: &EditNode,
+        added: &[(usize, &'t [AddedNode])],
+        kept: &[usize],
+    ) -> Result<(), YamlRefusal> {
         let source = self.tree.source;
         let line_break = self.style.line_break;
         for (slot, added) in added {
@@ -557,7 +573,7 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_kept: usize) {
+    fn remove_from_flow(&mut self, node: &EditNode, run: Range<usize>, last_kept: usize) {
         let source = self.tree.source;
         let children: Vec<&Child> = run.clone().filter_map(|number| node.children().get(number)).collect();
         let own: Option<Vec<Range<usize>>> = children.iter().map(|child| own_lines(self.tree, child)).collect();
@@ -582,7 +598,7 @@ impl<'t> Splicer<'t, '_> {
 }
 
 /// Between brackets, a child's first and last byte, and behind the comma that follows.
-fn flow_places(tree: &Tree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
+fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
     let source = tree.source;
     let end = tree.node(child.value).end.max(child.after);
     let next = lines::skip_blanks_and_comments(source, end);
@@ -591,7 +607,7 @@ fn flow_places(tree: &Tree<'_>, child: &Child) -> (usize, usize, Option<usize>) 
 }
 
 /// The lines of a child between brackets, where nothing else but a comment stands in them.
-pub(super) fn own_lines(tree: &Tree<'_>, child: &Child) -> Option<Range<usize>> {
+pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
     let (start, end, comma) = flow_places(tree, child);
     let line_end = lines::end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);
@@ -601,7 +617,7 @@ pub(super) fn own_lines(tree: &Tree<'_>, child: &Child) -> Option<Range<usize>> 
 }
 
 /// An item or a pair between brackets.
-fn in_flow(added: &Added) -> String {
+fn in_flow(added: &AddedNode) -> String {
     match &added.key {
         Some(key) => flow_pair(key, &added.value),
         None => flow(&added.value),

@@ -5,19 +5,19 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use super::value::{Form, Value};
-use super::{Refusal, lines};
-use crate::yaml::{Style, places::Places};
+use super::value::{CollectionStyle, YamlValue};
+use super::{YamlRefusal, lines};
+use crate::yaml::{YamlStyle, places::YamlPlaces};
 
 /// Lists and mappings inside each other. What walks over a tree may recurse so deep.
 pub(super) const NESTING: usize = 64;
 /// So long texts are no files that a person edits, and places are 32 bits elsewhere.
 const LENGTH: usize = 64 << 20;
 
-pub(super) type Id = usize;
+pub(super) type YamlNodeId = usize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum YamlLayout {
     Block,
     Flow,
     /// `q: r` in `[p, q: r]`.
@@ -25,22 +25,22 @@ pub(super) enum Layout {
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum YamlKind {
     Scalar {
         value: String,
-        style: Style,
+        style: YamlStyle,
     },
     List {
         items: Vec<Child>,
-        layout: Layout,
+        layout: YamlLayout,
     },
     Map {
         pairs: Vec<Child>,
-        layout: Layout,
+        layout: YamlLayout,
         complex: bool,
     },
     /// The node that the anchor names.
-    Alias(Id),
+    Alias(YamlNodeId),
 }
 
 /// An item, or a key with its value.
@@ -52,12 +52,12 @@ pub(super) struct Child {
     pub start: usize,
     /// Behind the dash or the colon.
     pub after: usize,
-    pub value: Id,
+    pub value: YamlNodeId,
 }
 
 #[derive(Debug)]
-pub(super) struct Node {
-    pub kind: Kind,
+pub(super) struct EditNode {
+    pub kind: YamlKind,
     /// With what YAML says of it, `&a`, `!t`, `|-`; behind the dash or the colon where nothing stands.
     pub start: usize,
     /// Behind its last character; comments and line breaks that follow are not in it.
@@ -71,91 +71,91 @@ pub(super) struct Node {
 }
 
 #[derive(Debug)]
-pub(super) struct Tree<'s> {
+pub(super) struct YamlTree<'s> {
     pub source: &'s str,
-    pub nodes: Vec<Node>,
-    pub root: Option<Id>,
+    pub nodes: Vec<EditNode>,
+    pub root: Option<YamlNodeId>,
     /// From `#` to the end of the line, in order.
     pub comments: Vec<Range<usize>>,
 }
 
-impl Node {
+impl EditNode {
     /// The items, or the pairs.
     pub fn children(&self) -> &[Child] {
         match &self.kind {
-            Kind::List { items: children, .. } | Kind::Map { pairs: children, .. } => children,
+            YamlKind::List { items: children, .. } | YamlKind::Map { pairs: children, .. } => children,
             _ => &[],
         }
     }
 
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> YamlLayout {
         match self.kind {
-            Kind::List { layout, .. } | Kind::Map { layout, .. } => layout,
-            _ => Layout::Block,
+            YamlKind::List { layout, .. } | YamlKind::Map { layout, .. } => layout,
+            _ => YamlLayout::Block,
         }
     }
 
     pub fn is_list(&self) -> bool {
-        matches!(self.kind, Kind::List { .. })
+        matches!(self.kind, YamlKind::List { .. })
     }
 
     pub fn is_map(&self) -> bool {
-        matches!(self.kind, Kind::Map { .. })
+        matches!(self.kind, YamlKind::Map { .. })
     }
 }
 
-impl Tree<'_> {
-    pub fn node(&self, id: Id) -> &Node {
+impl YamlTree<'_> {
+    pub fn node(&self, id: YamlNodeId) -> &EditNode {
         // Ids come from this tree alone.
         &self.nodes[id]
     }
 
     /// What a node means. The depth is bounded where the text is read, so is the recursion.
-    pub fn value(&self, id: Id) -> Value {
+    pub fn value(&self, id: YamlNodeId) -> YamlValue {
         let node = self.node(id);
         if node.tagged {
             return self.verbatim(node);
         }
         match &node.kind {
-            Kind::Alias(_) | Kind::Map { complex: true, .. } => self.verbatim(node),
-            Kind::Scalar { value, style: Style::Plain } => Value::plain(value),
-            Kind::Scalar { value, .. } => Value::Text(value.clone()),
-            Kind::List { items, layout } => {
-                Value::List(items.iter().map(|item| self.value(item.value)).collect(), form(*layout))
+            YamlKind::Alias(_) | YamlKind::Map { complex: true, .. } => self.verbatim(node),
+            YamlKind::Scalar { value, style: YamlStyle::Plain } => YamlValue::plain(value),
+            YamlKind::Scalar { value, .. } => YamlValue::Text(value.clone()),
+            YamlKind::List { items, layout } => {
+                YamlValue::List(items.iter().map(|item| self.value(item.value)).collect(), form(*layout))
             }
-            Kind::Map { pairs, layout, .. } => {
+            YamlKind::Map { pairs, layout, .. } => {
                 let pairs = pairs.iter().map(|pair| (pair.key.clone(), self.value(pair.value)));
-                Value::Map(pairs.collect(), form(*layout))
+                YamlValue::Map(pairs.collect(), form(*layout))
             }
         }
     }
 
-    fn verbatim(&self, node: &Node) -> Value {
-        Value::Verbatim(self.source.get(node.start..node.end).unwrap_or_default().to_owned())
+    fn verbatim(&self, node: &EditNode) -> YamlValue {
+        YamlValue::Verbatim(self.source.get(node.start..node.end).unwrap_or_default().to_owned())
     }
 
     /// Whether nothing stands there, and nothing is said of it.
-    pub fn is_nothing(&self, id: Id) -> bool {
+    pub fn is_nothing(&self, id: YamlNodeId) -> bool {
         let node = self.node(id);
-        let is_empty = matches!(&node.kind, Kind::Scalar { value, style: Style::Plain } if value.is_empty());
+        let is_empty = matches!(&node.kind, YamlKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty());
         is_empty && !node.tagged && !node.anchored
     }
 
     /// The texts of these keys, by which an item is told from others; without keys, the text of the item itself.
-    pub fn identity(&self, id: Id, keys: &[String]) -> Option<Vec<String>> {
-        let text = |id: Id| self.value(id).as_text().map(str::to_owned);
+    pub fn identity(&self, id: YamlNodeId, keys: &[String]) -> Option<Vec<String>> {
+        let text = |id: YamlNodeId| self.value(id).as_text().map(str::to_owned);
         let node = self.node(id);
         if keys.is_empty() {
-            return matches!(node.kind, Kind::Scalar { .. }).then(|| text(id))?.map(|text| vec![text]);
+            return matches!(node.kind, YamlKind::Scalar { .. }).then(|| text(id))?.map(|text| vec![text]);
         }
         let value = |key: &String| node.children().iter().find(|pair| pair.key == *key).map(|pair| pair.value);
         keys.iter()
-            .map(|key| value(key).filter(|id| matches!(self.node(*id).kind, Kind::Scalar { .. })).and_then(text))
+            .map(|key| value(key).filter(|id| matches!(self.node(*id).kind, YamlKind::Scalar { .. })).and_then(text))
             .collect()
     }
 
     /// Whether a mapping gets the key by `<<`.
-    pub fn merges_in(&self, id: Id, key: &str) -> bool {
+    pub fn merges_in(&self, id: YamlNodeId, key: &str) -> bool {
         let mut seen = HashSet::new();
         let mut left = vec![(id, false)];
         while let Some((id, is_merged)) = left.pop() {
@@ -163,15 +163,15 @@ impl Tree<'_> {
                 continue;
             }
             match &self.node(id).kind {
-                Kind::Alias(target) => left.push((*target, true)),
-                Kind::List { items, .. } => left.extend(items.iter().map(|item| (item.value, true))),
-                Kind::Map { pairs, .. } => {
+                YamlKind::Alias(target) => left.push((*target, true)),
+                YamlKind::List { items, .. } => left.extend(items.iter().map(|item| (item.value, true))),
+                YamlKind::Map { pairs, .. } => {
                     if is_merged && pairs.iter().any(|pair| pair.key == key) {
                         return true;
                     }
                     left.extend(pairs.iter().filter(|pair| pair.key == "<<").map(|pair| (pair.value, true)));
                 }
-                Kind::Scalar { .. } => {}
+                YamlKind::Scalar { .. } => {}
             }
         }
         false
@@ -184,21 +184,21 @@ impl Tree<'_> {
         self.comments.get(from..to).unwrap_or_default()
     }
 
-    pub fn refusal(&self, at: usize, reason: impl Into<String>) -> Refusal {
-        Refusal::at(self.source, at, reason)
+    pub fn refusal(&self, at: usize, reason: impl Into<String>) -> YamlRefusal {
+        YamlRefusal::at(self.source, at, reason)
     }
 }
 
-pub(super) fn form(layout: Layout) -> Form {
-    if layout == Layout::Block { Form::Block } else { Form::Flow }
+pub(super) fn form(layout: YamlLayout) -> CollectionStyle {
+    if layout == YamlLayout::Block { CollectionStyle::Block } else { CollectionStyle::Flow }
 }
 
 /// A list or a mapping that is being read.
-struct Open {
+struct OpenCollection {
     children: Vec<Child>,
     keys: HashMap<String, usize>,
     is_map: bool,
-    layout: Layout,
+    layout: YamlLayout,
     complex: bool,
     anchor: usize,
     tagged: bool,
@@ -209,37 +209,37 @@ struct Open {
     key: Option<(String, usize, usize)>,
 }
 
-struct Reader<'s> {
-    tree: Tree<'s>,
-    stack: Vec<Open>,
-    anchors: HashMap<usize, Id>,
+struct TreeReader<'s> {
+    tree: YamlTree<'s>,
+    stack: Vec<OpenCollection>,
+    anchors: HashMap<usize, YamlNodeId>,
     /// Behind the last scalar: up to the next one there are comments.
     gap: usize,
 }
 
 /// Reads a text of one document.
-pub(super) fn read(source: &str) -> Result<Tree<'_>, Refusal> {
+pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     if let Some(at) = source.find('\0') {
-        return Err(Refusal::at(source, at, "the file holds a control character, U+0000"));
+        return Err(YamlRefusal::at(source, at, "the file holds a control character, U+0000"));
     }
     if source.len() > LENGTH {
-        return Err(Refusal::at(source, 0, "the file is too large to be edited"));
+        return Err(YamlRefusal::at(source, 0, "the file is too large to be edited"));
     }
-    let places = Places::new(source);
-    let tree = Tree { source, nodes: Vec::new(), root: None, comments: Vec::new() };
-    let mut reader = Reader { tree, stack: Vec::new(), anchors: HashMap::new(), gap: 0 };
+    let places = YamlPlaces::new(source);
+    let tree = YamlTree { source, nodes: Vec::new(), root: None, comments: Vec::new() };
+    let mut reader = TreeReader { tree, stack: Vec::new(), anchors: HashMap::new(), gap: 0 };
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|fault| {
             let reason = format!("this is no valid YAML: {}", fault.info());
-            Refusal::at(source, places.byte(fault.marker().index()), reason)
+            YamlRefusal::at(source, places.byte(fault.marker().index()), reason)
         })?;
         let (start, end) = (places.byte(span.start.index()), places.byte(span.end.index()));
         match event {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(Refusal::at(source, start, "the file holds a second YAML document"));
+                    return Err(YamlRefusal::at(source, start, "the file holds a second YAML document"));
                 }
             }
             Event::Scalar(value, style, anchor, tag) => {
@@ -250,10 +250,11 @@ pub(super) fn read(source: &str) -> Result<Tree<'_>, Refusal> {
             Event::SequenceEnd | Event::MappingEnd => reader.close(start)?,
             Event::Alias(anchor) => {
                 let target = reader.anchors.get(&anchor).copied();
-                let target = target.ok_or_else(|| Refusal::at(source, start, "an alias inside what it stands for"))?;
+                let target =
+                    target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside what it stands for"))?;
                 reader.comments_until(start);
                 reader.gap = end;
-                reader.add(Node::new(Kind::Alias(target), start, end), 0)?;
+                reader.add(EditNode::new(YamlKind::Alias(target), start, end), 0)?;
             }
             _ => {}
         }
@@ -262,13 +263,13 @@ pub(super) fn read(source: &str) -> Result<Tree<'_>, Refusal> {
     Ok(reader.tree)
 }
 
-impl Node {
-    fn new(kind: Kind, start: usize, end: usize) -> Self {
+impl EditNode {
+    fn new(kind: YamlKind, start: usize, end: usize) -> Self {
         Self { kind, start, end, content: start, after: start, anchored: false, tagged: false }
     }
 }
 
-impl<'s> Reader<'s> {
+impl<'s> TreeReader<'s> {
     fn source(&self) -> &'s str {
         self.tree.source
     }
@@ -297,73 +298,73 @@ impl<'s> Reader<'s> {
         span: Range<usize>,
         anchor: usize,
         tagged: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), YamlRefusal> {
         let source = self.source();
         self.comments_until(span.start);
         let text = lines::skip_properties(source, span.start, anchor > 0 || tagged);
         let written = source.get(span.clone()).unwrap_or_default();
         let (style, end) = match style {
-            ScalarStyle::SingleQuoted => (Style::Single, lines::quoted_end(source, text)),
-            ScalarStyle::DoubleQuoted => (Style::Double, lines::quoted_end(source, text)),
-            ScalarStyle::Plain => (Style::Plain, span.start + written.trim_end().len()),
+            ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_end(source, text)),
+            ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
+            ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
             // What stands behind the last character of a text block is blank.
             ScalarStyle::Literal | ScalarStyle::Folded => {
-                (Style::Block, lines::end(source, span.start + written.trim_end().len()))
+                (YamlStyle::Block, lines::end(source, span.start + written.trim_end().len()))
             }
         };
-        let end = if style == Style::Block && value.trim_end().is_empty() { span.start } else { end };
+        let end = if style == YamlStyle::Block && value.trim_end().is_empty() { span.start } else { end };
         self.gap = self.gap.max(end);
-        let mut node = Node::new(Kind::Scalar { value, style }, span.start, end);
+        let mut node = EditNode::new(YamlKind::Scalar { value, style }, span.start, end);
         node.tagged = tagged;
         self.add(node, anchor)
     }
 
-    fn open(&mut self, is_map: bool, start: usize, anchor: usize, tagged: bool) -> Result<(), Refusal> {
+    fn open(&mut self, is_map: bool, start: usize, anchor: usize, tagged: bool) -> Result<(), YamlRefusal> {
         let source = self.source();
         if self.stack.len() >= NESTING {
-            return Err(Refusal::at(source, start, "lists and mappings nest too deep"));
+            return Err(YamlRefusal::at(source, start, "lists and mappings nest too deep"));
         }
         self.comments_until(start);
         let first = lines::skip_properties(source, start, anchor > 0 || tagged);
         let bracket = if is_map { '{' } else { '[' };
-        let in_flow = self.stack.last().is_some_and(|open| open.layout != Layout::Block);
+        let in_flow = self.stack.last().is_some_and(|open| open.layout != YamlLayout::Block);
         let layout = match source.get(first..).unwrap_or_default().starts_with(bracket) {
-            true => Layout::Flow,
-            false if in_flow => Layout::Implied,
-            false => Layout::Block,
+            true => YamlLayout::Flow,
+            false if in_flow => YamlLayout::Implied,
+            false => YamlLayout::Block,
         };
         // Where dashes are no further in than the key, the reader's place is behind the first of them.
         let key_end = self.stack.last().and_then(|open| open.key.as_ref()).map(|(_, _, end)| *end);
-        let behind_key = key_end.filter(|_| !is_map && layout == Layout::Block).and_then(|end| {
+        let behind_key = key_end.filter(|_| !is_map && layout == YamlLayout::Block).and_then(|end| {
             let after = lines::skip_blanks_and_comments(source, lines::colon(source, end, true)?);
             lines::dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
         });
         let start = behind_key.map_or(start, |dash| dash.min(start));
-        let cursor = behind_key.unwrap_or(first + usize::from(layout == Layout::Flow));
+        let cursor = behind_key.unwrap_or(first + usize::from(layout == YamlLayout::Flow));
         let keys = HashMap::new();
         let (children, key, complex) = (Vec::new(), None, false);
-        self.stack.push(Open { children, keys, is_map, layout, complex, anchor, tagged, start, cursor, key });
+        self.stack.push(OpenCollection { children, keys, is_map, layout, complex, anchor, tagged, start, cursor, key });
         Ok(())
     }
 
-    fn close(&mut self, at: usize) -> Result<(), Refusal> {
+    fn close(&mut self, at: usize) -> Result<(), YamlRefusal> {
         let Some(open) = self.stack.pop() else { return Ok(()) };
-        let end = if open.layout == Layout::Flow { at + 1 } else { open.cursor };
+        let end = if open.layout == YamlLayout::Flow { at + 1 } else { open.cursor };
         let kind = if open.is_map {
-            Kind::Map { pairs: open.children, layout: open.layout, complex: open.complex }
+            YamlKind::Map { pairs: open.children, layout: open.layout, complex: open.complex }
         } else {
-            Kind::List { items: open.children, layout: open.layout }
+            YamlKind::List { items: open.children, layout: open.layout }
         };
-        let mut node = Node::new(kind, open.start, end.max(open.start));
+        let mut node = EditNode::new(kind, open.start, end.max(open.start));
         node.tagged = open.tagged;
-        if open.layout == Layout::Flow {
+        if open.layout == YamlLayout::Flow {
             self.comments_until(at);
         }
         self.add(node, open.anchor)
     }
 
     /// A node is whole: it becomes the document, an item, a key, or the value of one.
-    fn add(&mut self, mut node: Node, anchor: usize) -> Result<(), Refusal> {
+    fn add(&mut self, mut node: EditNode, anchor: usize) -> Result<(), YamlRefusal> {
         let source = self.source();
         node.anchored = anchor > 0;
         let id = self.tree.nodes.len();
@@ -371,7 +372,7 @@ impl<'s> Reader<'s> {
             self.anchors.insert(anchor, id);
         }
         let Some(open) = self.stack.last_mut() else {
-            if !matches!(&node.kind, Kind::Scalar { value, style: Style::Plain } if value.is_empty()) {
+            if !matches!(&node.kind, YamlKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty()) {
                 self.tree.root = Some(id);
             }
             self.tree.nodes.push(node);
@@ -379,7 +380,7 @@ impl<'s> Reader<'s> {
         };
         if open.is_map && open.key.is_none() {
             let text = match &node.kind {
-                Kind::Scalar { value, .. } if !node.anchored && !node.tagged => value.clone(),
+                YamlKind::Scalar { value, .. } if !node.anchored && !node.tagged => value.clone(),
                 _ => {
                     open.complex = true;
                     self.tree.verbatim(&node).to_string()
@@ -388,31 +389,33 @@ impl<'s> Reader<'s> {
             if let Some(first) = open.keys.insert(text.clone(), node.start) {
                 let (line, _) = lines::position(source, first);
                 let reason = format!("the key `{text}` stands twice, first in line {line}");
-                return Err(Refusal::at(source, node.start, reason));
+                return Err(YamlRefusal::at(source, node.start, reason));
             }
             open.key = Some((text, node.start, node.end));
             open.cursor = node.end;
             return Ok(());
         }
         let (key, start, after) = match open.key.take() {
-            Some((text, start, end)) => match lines::colon(source, end, open.layout == Layout::Block) {
+            Some((text, start, end)) => match lines::colon(source, end, open.layout == YamlLayout::Block) {
                 Some(after) => (text, start, after),
                 None => {
                     open.complex = true;
                     (text, start, end)
                 }
             },
-            None if open.layout == Layout::Block => {
+            None if open.layout == YamlLayout::Block => {
                 let dash = lines::dash(source, open.cursor).unwrap_or(node.start);
                 (String::new(), dash, (dash + 1).min(source.len()))
             }
             None => (String::new(), node.start, node.start),
         };
         match &node.kind {
-            Kind::Scalar { value, style: Style::Plain } if value.is_empty() && !node.anchored && !node.tagged => {
+            YamlKind::Scalar { value, style: YamlStyle::Plain }
+                if value.is_empty() && !node.anchored && !node.tagged =>
+            {
                 (node.start, node.end) = (after, after);
             }
-            Kind::Scalar { style: Style::Block, .. } => {
+            YamlKind::Scalar { style: YamlStyle::Block, .. } => {
                 node.content = node.start;
                 node.start = lines::skip_blanks_and_comments(source, after).min(node.start);
                 if node.end <= node.content {

@@ -7,7 +7,7 @@ use crate::yaml::other_reading;
 
 /// How a list or a mapping is written where it has to be written anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub enum CollectionStyle {
     /// Over lines.
     #[default]
     Block,
@@ -25,20 +25,20 @@ pub enum Form {
 /// assert!(!Value::Bare("1.0".into()).same(&Value::text("1.0")));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum YamlValue {
     /// A text.
     Text(String),
     /// What is no text without quotes: a number, a truth value, a date, nothing; as it is written.
     Bare(String),
     /// A list.
-    List(Vec<Value>, Form),
+    List(Vec<YamlValue>, CollectionStyle),
     /// A mapping, in its order.
-    Map(Vec<(String, Value)>, Form),
+    Map(Vec<(String, YamlValue)>, CollectionStyle),
     /// An alias, something with a tag, a mapping with keys that are no scalars: its text, which is not looked into.
     Verbatim(String),
 }
 
-impl Value {
+impl YamlValue {
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
@@ -47,12 +47,12 @@ impl Value {
     /// A list in lines.
     #[must_use]
     pub fn list(items: Vec<Self>) -> Self {
-        Self::List(items, Form::Block)
+        Self::List(items, CollectionStyle::Block)
     }
 
     /// A mapping in lines.
     pub fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Self)>) -> Self {
-        Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect(), Form::Block)
+        Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect(), CollectionStyle::Block)
     }
 
     /// A scalar without quotes.
@@ -148,7 +148,7 @@ fn word(bare: &str) -> &str {
 }
 
 /// In one line, for messages.
-impl fmt::Display for Value {
+impl fmt::Display for YamlValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::render::flow(self))
     }

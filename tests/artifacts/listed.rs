@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use formulac::Schema;
-use formulac::artifacts::{Check, Detail, LastResult, Manifest, Node};
+use formulac::artifacts::{Check, LastResult, Manifest, ManifestNode, NodeDetail};
 
 /// A part that is told where it says something.
 fn told(name: &str, text: impl std::fmt::Display) -> String {
@@ -34,7 +34,7 @@ pub fn manifest(manifest: &Manifest) -> String {
     out
 }
 
-fn node(out: &mut String, node: &Node) {
+fn node(out: &mut String, node: &ManifestNode) {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     let config = node.config.iter().filter(|(key, _)| !["enabled", "docs", "contract", "freshness"].contains(key));
     // What dbt 1.12 sets by itself, and 1.10 does not know.
@@ -82,9 +82,9 @@ fn node(out: &mut String, node: &Node) {
         let _ = writeln!(out, "  . {}{}", column.name, parts.concat());
     }
     match &node.detail {
-        Detail::None => {}
+        NodeDetail::None => {}
         // Told by what they are about.
-        Detail::Test(_) => {}
+        NodeDetail::Test(_) => {}
         other => {
             let _ = writeln!(out, "  {other:?}");
         }

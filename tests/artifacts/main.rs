@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use formulac::Dialect;
 use formulac::artifacts::{
-    Catalog, Fault, Keep, Manifest, ResourceType, RunResults, SourceResults, Status, last_results,
+    ArtifactFault, Catalog, KeptParts, Manifest, ResourceType, RunResults, SourceResults, Status, last_results,
 };
 
 const V1_12: &str = include_str!("dbt_1_12/manifest.json");
@@ -16,7 +16,7 @@ const V1_10: &str = include_str!("dbt_1_10/manifest.json");
 const KINDS: &str = include_str!("kinds/manifest.json");
 
 fn manifest(text: &str) -> Manifest {
-    Manifest::from_text(text, Keep::default()).unwrap()
+    Manifest::from_text(text, KeptParts::default()).unwrap()
 }
 
 #[test]
@@ -67,15 +67,15 @@ fn a_foreign_key_names_its_table_once_it_is_compiled() {
 
 #[test]
 fn code_is_kept_only_when_asked() {
-    let code = |keep: Keep| {
+    let code = |keep: KeptParts| {
         let manifest = Manifest::from_text(V1_12, keep).unwrap();
         let node = manifest.node("model.acme_analytics.omni_promoted_metrics").unwrap();
         let begin = |text: Option<&str>| text.map(|text| text.chars().take(20).collect::<String>());
         (begin(node.raw_code.as_deref()), begin(node.compiled_code.as_deref()))
     };
-    assert_eq!(code(Keep::default()), (None, None));
-    assert_eq!(code(Keep::default().raw_code()), (Some("{# promoted from Omn".to_owned()), None));
-    let both = code(Keep::default().raw_code().compiled_code());
+    assert_eq!(code(KeptParts::default()), (None, None));
+    assert_eq!(code(KeptParts::default().raw_code()), (Some("{# promoted from Omn".to_owned()), None));
+    let both = code(KeptParts::default().raw_code().compiled_code());
     assert_eq!(both.1.as_deref(), Some("\nwith fct_orders as "));
 }
 
@@ -186,7 +186,7 @@ fn versions_that_are_read() {
     let newer = manifest(&versioned("manifest", 13)).metadata;
     let said = "manifest.json is v13, and v12 is the newest that is known: what is new in it is not read";
     assert_eq!(newer.newer(), Some(said));
-    let error = Manifest::from_text(&versioned("manifest", 9), Keep::default()).unwrap_err();
+    let error = Manifest::from_text(&versioned("manifest", 9), KeptParts::default()).unwrap_err();
     assert_eq!(error.to_string(), "dbt's manifest is v9, and v10 is the oldest that is read");
     assert_eq!(error.help(), "let a newer dbt write it, with `dbt parse`");
 }
@@ -201,7 +201,7 @@ fn what_is_another_file_is_refused() {
         (r#"{"a": 1, "nodes_": {}}"#.to_owned(), "expected dbt's manifest, found other JSON"),
     ];
     for (text, expected) in cases {
-        let error = Manifest::from_text(&text, Keep::default()).unwrap_err();
+        let error = Manifest::from_text(&text, KeptParts::default()).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.help(), "give the manifest.json; `dbt parse` writes it");
         assert_eq!(error.line(), 0);
@@ -212,7 +212,7 @@ fn what_is_another_file_is_refused() {
         (SourceResults::from_text(V1_12).unwrap_err(), "give the sources.json; `dbt source freshness` writes it"),
     ];
     for (error, help) in texts {
-        assert_eq!((error.fault(), error.help().as_str()), (&Fault::Other("manifest".to_owned()), help));
+        assert_eq!((error.fault(), error.help().as_str()), (&ArtifactFault::Other("manifest".to_owned()), help));
     }
 }
 
@@ -227,8 +227,8 @@ fn a_broken_file_tells_where() {
         ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": 1e999}}}}", 1, 46, "number out of range"),
         ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": NaN}}}}", 1, 42, "expected value"),
     ] {
-        let error = Manifest::from_text(text, Keep::default()).unwrap_err();
-        assert_eq!(error.fault(), &Fault::Broken, "{text}");
+        let error = Manifest::from_text(text, KeptParts::default()).unwrap_err();
+        assert_eq!(error.fault(), &ArtifactFault::Broken, "{text}");
         assert!(error.reason().starts_with(reason), "{text}: {error}");
         assert_eq!((error.line(), error.column()), (line, column), "{text}: {error}");
         assert!(error.offset(text) <= text.len());

@@ -1,7 +1,7 @@
 //! Artifacts that are cut off, damaged, or hold values where others belong: an error or data, and never a panic.
 
 use formulac::Dialect;
-use formulac::artifacts::{Catalog, Keep, Manifest, RunResults, SourceResults, last_results};
+use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults, last_results};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ const TEXTS: [&str; 6] = [
 fn read_as_all(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);
-    match Manifest::from_text(text, Keep::default().raw_code().compiled_code()) {
+    match Manifest::from_text(text, KeptParts::default().raw_code().compiled_code()) {
         Ok(manifest) => {
             taken += 1;
             let tests = manifest.data_tests();
@@ -120,7 +120,7 @@ fn nesting_is_limited_where_it_is_kept_and_passed_over_elsewhere() {
     let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
     let at = |key: &str, count: usize| format!(r#"{{"nodes": {{"model.p.m": {{"{key}": {}}}}}}}"#, deep(count));
     assert_eq!(read_as_all(&at("meta", 50)), 2);
-    let error = Manifest::from_text(&at("meta", 100_000), Keep::default()).unwrap_err();
+    let error = Manifest::from_text(&at("meta", 100_000), KeptParts::default()).unwrap_err();
     assert!(error.reason().starts_with("recursion limit exceeded"), "{error}");
-    assert!(Manifest::from_text(&at("not_known", 100_000), Keep::default()).is_ok());
+    assert!(Manifest::from_text(&at("not_known", 100_000), KeptParts::default()).is_ok());
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use formulac::dbt::{From, Relation};
-use formulac::verify::{Comparison, Counts, DifferingRow, Reader};
+use formulac::dbt::{From, RelationName};
+use formulac::verify::{Comparison, ComparisonReader, Counts, DifferingRow};
 use formulac::{Compiler, Dialect, Schema};
 use serde_json::{Value as Json, json};
 
@@ -110,7 +110,7 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     if case.sums.is_none() {
         return Ok(found);
     }
-    let [ours, theirs] = ["ours", "theirs"].map(|name| From::Relation(Relation::read(name).unwrap()));
+    let [ours, theirs] = ["ours", "theirs"].map(|name| From::Relation(RelationName::read(name).unwrap()));
     Ok(found.between(ours, theirs))
 }
 
@@ -237,7 +237,10 @@ pub fn run() {
             match comparison(case, *dialect) {
                 Ok(comparison) => {
                     let tables = [case.ours.to_json(), case.theirs.to_json()];
-                    let (counts, rows) = (comparison.counts_sql(Reader::Tables), comparison.rows_sql(Reader::Tables));
+                    let (counts, rows) = (
+                        comparison.counts_sql(ComparisonReader::Tables),
+                        comparison.rows_sql(ComparisonReader::Tables),
+                    );
                     let places = [batch.add(&counts, &tables), batch.add(&rows, &tables)];
                     asked.push((case, *dialect, comparison, places, format!("{counts}{rows}")));
                 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use formulac::lineage::{Known, of_sql};
+use formulac::lineage::{KnownRelations, of_sql};
 
-fn nothing(_: &[String]) -> Known {
-    Known::default()
+fn nothing(_: &[String]) -> KnownRelations {
+    KnownRelations::default()
 }
 
 /// What is followed, or refused with a reason, without an overflow, within this time.

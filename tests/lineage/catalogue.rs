@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::catalog::{self, Overload, ParamType};
-use formulac::lineage::{ColumnOf, Known, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, of_sql};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 /// Columns of each type.
@@ -113,7 +113,7 @@ fn words(sql: &str) -> Vec<(String, bool)> {
 
 /// The columns of `t` that a query reads, by all that is said of it.
 fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<String>, String> {
-    let known = |parts: &[String]| Known {
+    let known = |parts: &[String]| KnownRelations {
         columns: if parts == ["t"] { columns.to_vec() } else { Vec::new() },
         is_complete: parts == ["t"],
     };

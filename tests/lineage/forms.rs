@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnOf, Known, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, of_sql};
 
 /// What is found, in the words of the cases.
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
     let of_relation = |parts: &[String]| {
         let name = parts.join(".");
         let columns = known.iter().find(|(known, _)| *known == name).map(|(_, columns)| columns.clone());
-        Known { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+        KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
     };
     let lineage = match of_sql(sql, dialect, &of_relation) {
         Ok(lineage) => lineage,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{Change, Known, SqlLineage, of_sql};
+use formulac::lineage::{ColumnChange, KnownRelations, SqlLineage, of_sql};
 use proptest::prelude::*;
 
 /// The SQL of all cases, without comments.
@@ -38,7 +38,7 @@ fn agrees(lineage: &SqlLineage) {
     all.dedup();
     for of in all {
         let change = |parts: &[String], column: Option<&str>| {
-            (parts == of.relation && column == Some(of.column.as_str())).then_some(Change::Values)
+            (parts == of.relation && column == Some(of.column.as_str())).then_some(ColumnChange::Values)
         };
         let affected = lineage.affected(change);
         assert_eq!(affected.rows.is_some(), lineage.rows().contains(&of), "{of}");
@@ -73,7 +73,7 @@ proptest! {
             }
         }
         let dialect = Dialect::all().nth(dialect);
-        if let Ok(lineage) = of_sql(&words.concat(), dialect, &|_| Known::default()) {
+        if let Ok(lineage) = of_sql(&words.concat(), dialect, &|_| KnownRelations::default()) {
             agrees(&lineage);
         }
     }

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use formulac::artifacts::{Catalog, Keep, Manifest, ResourceType};
+use formulac::artifacts::{Catalog, KeptParts, Manifest, ResourceType};
 use formulac::dbt::relation_parts;
-use formulac::lineage::{ColumnOf, Known, SqlLineage, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, SqlLineage, of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 
 fn root() -> PathBuf {
@@ -47,7 +47,7 @@ fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnOf) -> String)
 fn the_fixture_project() {
     for version in ["dbt_1_12", "dbt_1_10"] {
         let read = |file: &str| fs::read_to_string(root().join("tests/artifacts").join(version).join(file)).unwrap();
-        let manifest = Manifest::from_text(&read("manifest.json"), Keep::default().compiled_code()).unwrap();
+        let manifest = Manifest::from_text(&read("manifest.json"), KeptParts::default().compiled_code()).unwrap();
         let catalog = Catalog::from_text(&read("catalog.json")).unwrap();
         let by_relation: BTreeMap<Vec<String>, &str> = manifest
             .nodes
@@ -57,7 +57,7 @@ fn the_fixture_project() {
         let known = |parts: &[String]| {
             let table = by_relation.get(parts).and_then(|id| catalog.table(id));
             let columns = table.map(|table| table.columns.iter().map(|column| column.name.to_string()).collect());
-            Known { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+            KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
         };
         let mut found = String::new();
         for node in manifest.of_type(ResourceType::Model) {
@@ -93,7 +93,7 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
 /// All models of the example, in four dialects alike, and as the specs themselves say.
 #[test]
 fn the_example_project() {
-    let nothing = |_: &[String]| Known::default();
+    let nothing = |_: &[String]| KnownRelations::default();
     let of_dialect = |dialect: Dialect| {
         let mut found = String::new();
         for (name, spec) in specs(dialect) {
@@ -102,7 +102,7 @@ fn the_example_project() {
                 .map(|(name, spec)| (name, spec.columns().iter().map(|column| column.name().to_owned()).collect()))
                 .collect();
             let known = |parts: &[String]| match parts.last().and_then(|last| columns.get(last)) {
-                Some(columns) => Known { columns: columns.clone(), is_complete: true },
+                Some(columns) => KnownRelations { columns: columns.clone(), is_complete: true },
                 None => nothing(parts),
             };
             let lineage = of_sql(spec.query().unwrap(), Some(dialect), &known).unwrap();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnOf, Known, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, of_sql};
 use serde_json::{Value, json};
 
 const TABLES: &[(&str, &[&str])] = &[
@@ -115,7 +115,7 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
     let known = |parts: &[String]| {
         let table = TABLES.iter().find(|(table, _)| parts.last().is_some_and(|last| last == table));
         let columns = table.map(|(_, columns)| columns.iter().map(|name| (*name).to_owned()).collect());
-        Known { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+        KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
     };
     let (lineage, answer) = match (of_sql(&case.sql, Some(case.dialect), &known), answer) {
         (Ok(lineage), Ok(answer)) => (lineage, answer),

@@ -4,11 +4,11 @@
 
 use std::fmt::Write as _;
 
-use formulac::yaml_edit::{Mark, Merged, Refusal, Rules, Value, merge};
+use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, merge};
 
 /// As a pull would say it of views and of dbt's properties.
 pub fn rules() -> Rules {
-    let mark = Mark::new("dbt_removed").adds("tags", "dbt_removed").sets("hidden", Value::Bare("true".into()));
+    let mark = RuleMark::new("dbt_removed").adds("tags", "dbt_removed").sets("hidden", YamlValue::Bare("true".into()));
     Rules::new()
         .list("", &["join_from_view", "join_to_view", "on_sql"])
         .list("models", &["name"])
@@ -48,7 +48,7 @@ impl Case {
         text
     }
 
-    fn run(&self) -> Result<Merged, Refusal> {
+    fn run(&self) -> Result<MergedText, YamlRefusal> {
         let file = self.as_file(&self.section("file").expect("a case has a file"));
         let new = self.section("new").expect("a case has a new text");
         merge(self.section("base").as_deref(), &file, &new, &rules().prune(self.has("prune")))
@@ -73,7 +73,7 @@ fn read(text: &str) -> Vec<Case> {
     cases
 }
 
-fn told(merged: &Merged) -> String {
+fn told(merged: &MergedText) -> String {
     let mut out = String::new();
     for (word, paths) in [
         ("added", &merged.added),
@@ -85,7 +85,7 @@ fn told(merged: &Merged) -> String {
             writeln!(out, "{word} {path}").unwrap();
         }
     }
-    let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "gone".to_owned(), Value::to_string);
+    let shown = |value: &Option<YamlValue>| value.as_ref().map_or_else(|| "gone".to_owned(), YamlValue::to_string);
     for kept in &merged.kept {
         let (base, file, new) = (shown(&kept.base), shown(&kept.file), shown(&kept.new));
         writeln!(out, "kept {}: was {base}, is {file}, would be {new}", kept.path).unwrap();

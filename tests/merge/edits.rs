@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use formulac::yaml_edit::{Edit, Path, Value, edit, merge};
+use formulac::yaml_edit::{Edit, Path, YamlValue, edit, merge};
 
 use super::cases::rules;
 
@@ -10,7 +10,7 @@ fn order() -> Path {
     Path::root().key("models").item("name", "orders")
 }
 
-fn set(at: Path, value: Value) -> Edit {
+fn set(at: Path, value: YamlValue) -> Edit {
     Edit::Set { at, value, after: Vec::new() }
 }
 
@@ -35,14 +35,14 @@ exposures:
 fn edits_of_one_file_are_made_at_once() {
     let column = |name: &str| order().key("columns").item("name", name);
     let edits = [
-        Edit::Set { at: order().key("description"), value: Value::text("All: orders"), after: vec!["name".into()] },
-        Edit::Add { to: column("id").key("tags"), value: Value::text("b") },
-        Edit::Add { to: column("id").key("tags"), value: Value::text("a") },
-        set(column("amount").key("description"), Value::text("In dollars.")),
+        Edit::Set { at: order().key("description"), value: YamlValue::text("All: orders"), after: vec!["name".into()] },
+        Edit::Add { to: column("id").key("tags"), value: YamlValue::text("b") },
+        Edit::Add { to: column("id").key("tags"), value: YamlValue::text("a") },
+        set(column("amount").key("description"), YamlValue::text("In dollars.")),
         Edit::Remove { at: column("id").key("name") },
-        Edit::Add { to: order().key("columns"), value: Value::map([("name", Value::text("new"))]) },
-        Edit::Add { to: Path::root().key("exposures"), value: Value::map([("name", Value::text("e"))]) },
-        set(Path::root().key("version"), Value::Bare("3".into())),
+        Edit::Add { to: order().key("columns"), value: YamlValue::map([("name", YamlValue::text("new"))]) },
+        Edit::Add { to: Path::root().key("exposures"), value: YamlValue::map([("name", YamlValue::text("e"))]) },
+        set(Path::root().key("version"), YamlValue::Bare("3".into())),
     ];
     let edited = edit(FILE, &edits).unwrap();
     assert_eq!(
@@ -74,12 +74,12 @@ fn what_cannot_be_done_is_refused_with_its_place() {
     let tags = || id().key("tags");
     for (edits, place, reason) in [
         (vec![Edit::Remove { at: Path::root().key("sources") }], (2, 1), "there is no `sources`"),
-        (vec![set(order().key("columns").item("name", "x"), Value::text("y"))], (6, 3), "or more than one"),
-        (vec![set(tags(), Value::text("x")), set(tags(), Value::text("y"))], (7, 5), "two edits meet"),
-        (vec![Edit::Remove { at: id() }, set(tags(), Value::text("y"))], (7, 11), "two edits meet"),
-        (vec![set(Path::root(), Value::text("y"))], (1, 1), "the whole text"),
-        (vec![Edit::Add { to: id(), value: Value::text("y") }], (6, 5), "is no list"),
-        (vec![set(tags(), Value::Verbatim("*x".into()))], (1, 1), "an alias"),
+        (vec![set(order().key("columns").item("name", "x"), YamlValue::text("y"))], (6, 3), "or more than one"),
+        (vec![set(tags(), YamlValue::text("x")), set(tags(), YamlValue::text("y"))], (7, 5), "two edits meet"),
+        (vec![Edit::Remove { at: id() }, set(tags(), YamlValue::text("y"))], (7, 11), "two edits meet"),
+        (vec![set(Path::root(), YamlValue::text("y"))], (1, 1), "the whole text"),
+        (vec![Edit::Add { to: id(), value: YamlValue::text("y") }], (6, 5), "is no list"),
+        (vec![set(tags(), YamlValue::Verbatim("*x".into()))], (1, 1), "an alias"),
     ] {
         let refusal = edit(FILE, &edits).unwrap_err();
         assert_eq!((refusal.line(), refusal.column()), place, "{refusal}");
@@ -92,10 +92,10 @@ fn shared_values_are_refused() {
     let file = "a: &a\n  x: 1\nb: *a\nc:\n  <<: *a\n  y: 2\n";
     let at = |first: &str, second: &str| Path::root().key(first).key(second);
     for (path, reason) in [(at("a", "x"), "anchor"), (at("b", "x"), "alias"), (at("c", "x"), "merge key")] {
-        let refusal = edit(file, &[set(path, Value::text("z"))]).unwrap_err();
+        let refusal = edit(file, &[set(path, YamlValue::text("z"))]).unwrap_err();
         assert!(refusal.reason().contains(reason), "{refusal}");
     }
-    assert!(edit(file, &[set(at("c", "y"), Value::text("z"))]).is_ok());
+    assert!(edit(file, &[set(at("c", "y"), YamlValue::text("z"))]).is_ok());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn deep_texts_are_refused_and_overflow_nothing() {
         assert!(merge(None, &text, "a: 1\n", &rules()).is_err());
         assert!(merge(None, "a: 1\n", &text, &rules()).is_err());
     }
-    let value = (0..100).fold(Value::text("x"), |value, _| Value::list(vec![value]));
+    let value = (0..100).fold(YamlValue::text("x"), |value, _| YamlValue::list(vec![value]));
     assert!(edit("a: 1\n", &[set(Path::root().key("a"), value)]).is_err());
 }
 
@@ -132,11 +132,11 @@ fn many(models: usize) -> Vec<Edit> {
         model.key("columns").item("name", format!("col_{column}"))
     };
     let each = |number: usize| match number % 4 {
-        0 => set(column(number / 5, number % 20).key("description"), Value::text("new: text")),
-        1 => Edit::Add { to: column(number / 5, number % 20).key("tags"), value: Value::text("more") },
+        0 => set(column(number / 5, number % 20).key("description"), YamlValue::text("new: text")),
+        1 => Edit::Add { to: column(number / 5, number % 20).key("tags"), value: YamlValue::text("more") },
         2 => Edit::Set {
             at: column(number / 5, number % 20).key("label"),
-            value: Value::text("L"),
+            value: YamlValue::text("L"),
             after: vec!["name".into()],
         },
         _ => Edit::Remove { at: column(number / 5, number % 20).key("tags") },
@@ -172,7 +172,10 @@ fn time_is_linear() {
 fn quotes_stay_if_somebody_chose_them() {
     let edited = |before: &str, after: &str| {
         let at = Path::root().key("a");
-        edit(&format!("a: {before}\n"), &[set(at, Value::text(after))]).unwrap().trim_start_matches("a: ").to_owned()
+        edit(&format!("a: {before}\n"), &[set(at, YamlValue::text(after))])
+            .unwrap()
+            .trim_start_matches("a: ")
+            .to_owned()
     };
     assert_eq!(edited("'chosen'", "new"), "'new'\n");
     assert_eq!(edited("\"chosen\"", "new"), "\"new\"\n");

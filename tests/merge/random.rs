@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::yaml_edit::{Edit, Merged, Path, Rules, Value, edit, merge};
+use formulac::yaml_edit::{Edit, MergedText, Path, Rules, YamlValue, edit, merge};
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -33,58 +33,58 @@ impl Dice {
 const TEXTS: [&str; 12] =
     ["words", "two words", "yes", "it's", "a: b", "# no", "é 😀", "one\ntwo", "one\n\n  two", "[x", "{{ x }}", "12"];
 
-fn scalar(dice: &mut Dice) -> Value {
+fn scalar(dice: &mut Dice) -> YamlValue {
     match dice.below(TEXTS.len() + 3) {
-        0 => Value::Bare("1.50".into()),
-        1 => Value::Bare("true".into()),
-        n => Value::text(TEXTS[(n - 2) % TEXTS.len()]),
+        0 => YamlValue::Bare("1.50".into()),
+        1 => YamlValue::Bare("true".into()),
+        n => YamlValue::text(TEXTS[(n - 2) % TEXTS.len()]),
     }
 }
 
-fn tags(dice: &mut Dice) -> Value {
+fn tags(dice: &mut Dice) -> YamlValue {
     let chosen = (0..5).filter(|_| dice.below(2) == 1);
-    Value::list(chosen.map(|n| Value::text(["a", "b", "c d", "e: f", "on"][n])).collect())
+    YamlValue::list(chosen.map(|n| YamlValue::text(["a", "b", "c d", "e: f", "on"][n])).collect())
 }
 
-fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, Value)> {
+fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, YamlValue)> {
     let mut pairs = Vec::new();
     for key in ["label", "sql", "tags", "format", "inner"] {
         match (key, dice.below(3)) {
             (_, 0) => {}
             ("tags", _) => pairs.push((key.to_owned(), tags(dice))),
-            ("inner", _) if depth > 0 => pairs.push((key.to_owned(), Value::map(fields(dice, depth - 1)))),
+            ("inner", _) if depth > 0 => pairs.push((key.to_owned(), YamlValue::map(fields(dice, depth - 1)))),
             _ => pairs.push((key.to_owned(), scalar(dice))),
         }
     }
     pairs
 }
 
-fn items(dice: &mut Dice, depth: usize) -> Value {
+fn items(dice: &mut Dice, depth: usize) -> YamlValue {
     let mut items = Vec::new();
     for name in ["p", "q", "r"] {
         if dice.below(3) > 0 {
-            let mut pairs = vec![("name".to_owned(), Value::text(name))];
+            let mut pairs = vec![("name".to_owned(), YamlValue::text(name))];
             pairs.extend(fields(dice, 1));
             if depth > 0 && dice.one_in(2) {
                 pairs.push(("columns".to_owned(), self::items(dice, depth - 1)));
             }
-            items.push(Value::map(pairs));
+            items.push(YamlValue::map(pairs));
         }
     }
-    Value::list(items)
+    YamlValue::list(items)
 }
 
-fn tree(dice: &mut Dice) -> Value {
+fn tree(dice: &mut Dice) -> YamlValue {
     let mut pairs = fields(dice, 2);
     pairs.push(("models".to_owned(), items(dice, 1)));
-    pairs.push(("other".to_owned(), Value::map(fields(dice, 1))));
-    Value::map(pairs)
+    pairs.push(("other".to_owned(), YamlValue::map(fields(dice, 1))));
+    YamlValue::map(pairs)
 }
 
 /// Some values are others, some are gone, some are new; for a person also in another order.
-fn changed(value: &Value, dice: &mut Dice, own: bool) -> Value {
+fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
     match value {
-        Value::Map(pairs, _) => {
+        YamlValue::Map(pairs, _) => {
             let mut out = Vec::new();
             for (key, value) in pairs {
                 let is_name = key == "name";
@@ -103,9 +103,9 @@ fn changed(value: &Value, dice: &mut Dice, own: bool) -> Value {
                 let last = out.len() - 1;
                 out.swap(0, last);
             }
-            Value::map(out)
+            YamlValue::map(out)
         }
-        Value::List(items, _) => {
+        YamlValue::List(items, _) => {
             let is_scalars = items.iter().all(|item| item.as_text().is_some());
             let mut out = Vec::new();
             for item in items {
@@ -116,14 +116,14 @@ fn changed(value: &Value, dice: &mut Dice, own: bool) -> Value {
             if dice.one_in(4) && is_scalars && !items.is_empty() {
                 let text = if own { "mine" } else { "theirs" };
                 let at = dice.below(out.len() + 1);
-                out.insert(at, Value::text(text));
+                out.insert(at, YamlValue::text(text));
             } else if dice.one_in(4) && !is_scalars {
                 let name = if own { "m" } else { "t" };
-                out.push(Value::map([("name", Value::text(name)), ("sql", scalar(dice))]));
+                out.push(YamlValue::map([("name", YamlValue::text(name)), ("sql", scalar(dice))]));
             }
-            Value::list(out)
+            YamlValue::list(out)
         }
-        Value::Text(_) | Value::Bare(_) if dice.one_in(6) && !own => scalar(dice),
+        YamlValue::Text(_) | YamlValue::Bare(_) if dice.one_in(6) && !own => scalar(dice),
         value => value.clone(),
     }
 }
@@ -166,7 +166,7 @@ impl Hand<'_> {
         self.out.push('\n');
     }
 
-    fn pairs(&mut self, pairs: &[(String, Value)], indent: usize, mut is_inline: bool) {
+    fn pairs(&mut self, pairs: &[(String, YamlValue)], indent: usize, mut is_inline: bool) {
         for (key, value) in pairs {
             if !std::mem::take(&mut is_inline) {
                 self.above(indent);
@@ -177,9 +177,9 @@ impl Hand<'_> {
         }
     }
 
-    fn value(&mut self, value: &Value, indent: usize, is_item: bool) {
+    fn value(&mut self, value: &YamlValue, indent: usize, is_item: bool) {
         match value {
-            Value::Map(pairs, _) if !pairs.is_empty() && !self.is_short(pairs) => {
+            YamlValue::Map(pairs, _) if !pairs.is_empty() && !self.is_short(pairs) => {
                 if is_item {
                     self.out.push(' ');
                     self.pairs(pairs, indent + 2, true);
@@ -188,7 +188,7 @@ impl Hand<'_> {
                     self.pairs(pairs, indent + self.step, false);
                 }
             }
-            Value::List(items, _) if !items.is_empty() && !self.is_flow(items) => {
+            YamlValue::List(items, _) if !items.is_empty() && !self.is_flow(items) => {
                 self.end_line();
                 let indent = indent + self.dash;
                 for item in items {
@@ -197,7 +197,7 @@ impl Hand<'_> {
                     self.value(item, indent, true);
                 }
             }
-            Value::List(items, _) if !items.is_empty() && self.dice.one_in(3) => {
+            YamlValue::List(items, _) if !items.is_empty() && self.dice.one_in(3) => {
                 let pad = " ".repeat(indent + 2);
                 self.out.push_str(" [\n");
                 for (number, item) in items.iter().enumerate() {
@@ -208,19 +208,21 @@ impl Hand<'_> {
                 self.out.push_str(&format!("{}]", " ".repeat(indent + 1)));
                 self.end_line();
             }
-            Value::Text(text) if text.contains('\n') && self.dice.one_in(2) => {
+            YamlValue::Text(text) if text.contains('\n') && self.dice.one_in(2) => {
                 let pad = " ".repeat(indent + 2 + self.dice.below(3));
                 self.out.push_str([" |\n", " |-\n", " |  # text\n"][self.dice.below(3)]);
                 for line in text.lines() {
                     self.out.push_str(&if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") });
                 }
             }
-            Value::Text(text) if text.contains(' ') && !text.contains(['\n', ':', '#', '{']) && self.dice.one_in(3) => {
+            YamlValue::Text(text)
+                if text.contains(' ') && !text.contains(['\n', ':', '#', '{']) && self.dice.one_in(3) =>
+            {
                 let pad = " ".repeat(indent + 2);
                 self.out.push_str([" >\n", " >-\n", "\n"][self.dice.below(3)]);
                 self.out.push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
             }
-            Value::Text(text) if !text.contains('\n') && self.dice.one_in(3) => {
+            YamlValue::Text(text) if !text.contains('\n') && self.dice.one_in(3) => {
                 self.out.push_str(&format!(" '{}'", text.replace('\'', "''")));
                 self.end_line();
             }
@@ -231,19 +233,19 @@ impl Hand<'_> {
         }
     }
 
-    fn is_short(&mut self, pairs: &[(String, Value)]) -> bool {
+    fn is_short(&mut self, pairs: &[(String, YamlValue)]) -> bool {
         pairs.iter().all(|(_, value)| value.as_text().is_some()) && self.dice.one_in(4)
     }
 
-    fn is_flow(&mut self, items: &[Value]) -> bool {
+    fn is_flow(&mut self, items: &[YamlValue]) -> bool {
         items.iter().all(|item| item.as_text().is_some()) && self.dice.one_in(2)
     }
 }
 
-fn written(value: &Value, dice: &mut Dice) -> String {
+fn written(value: &YamlValue, dice: &mut Dice) -> String {
     let (step, dash) = ([2, 4][dice.below(2)], [2, 0][dice.below(2)]);
     let mut hand = Hand { dice, out: String::new(), step, dash, comments: 0 };
-    if let Value::Map(pairs, _) = value {
+    if let YamlValue::Map(pairs, _) = value {
         hand.pairs(pairs, 0, false);
     }
     hand.above(0);
@@ -257,8 +259,8 @@ fn written(value: &Value, dice: &mut Dice) -> String {
     text
 }
 
-fn generated(value: &Value) -> String {
-    if matches!(value, Value::Map(pairs, _) if pairs.is_empty()) {
+fn generated(value: &YamlValue) -> String {
+    if matches!(value, YamlValue::Map(pairs, _) if pairs.is_empty()) {
         return "{}\n".to_owned();
     }
     edit("", &[Edit::Set { at: Path::root(), value: value.clone(), after: Vec::new() }]).unwrap()
@@ -314,7 +316,7 @@ fn comments(text: &str) -> Vec<String> {
     found
 }
 
-fn told(merged: &Merged) -> String {
+fn told(merged: &MergedText) -> String {
     format!("{:?}\n{:?}\n{:?}\n{:?}", merged.kept, merged.added, merged.updated, merged.removed)
 }
 
@@ -446,8 +448,8 @@ proptest! {
             prop_assert_eq!(again.map(|again| again.text), Ok(merged.text));
         }
         let edits = [
-            Edit::Set { at: Path::root().key("a"), value: Value::text("x\ny"), after: vec!["b".into()] },
-            Edit::Add { to: Path::root().key("b"), value: Value::map([("name", Value::text("n"))]) },
+            Edit::Set { at: Path::root().key("a"), value: YamlValue::text("x\ny"), after: vec!["b".into()] },
+            Edit::Add { to: Path::root().key("b"), value: YamlValue::map([("name", YamlValue::text("n"))]) },
         ];
         for edit in &edits {
             let _ = formulac::yaml_edit::edit(&file, std::slice::from_ref(edit));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-use formulac::artifacts::{Keep, Manifest};
-use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, Wanted, Ways};
-use formulac::yaml_edit::{Edit, Path, Value, edit};
+use formulac::artifacts::{KeptParts, Manifest};
+use formulac::omni::{Artifacts, OmniFiles, OmniModel, Pull, PulledPlace, Wanted, Ways};
+use formulac::yaml_edit::{Edit, Path, YamlValue, edit};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -119,7 +119,7 @@ impl Project {
             });
             nodes.insert(id, node);
         }
-        let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), Keep::default()).unwrap();
+        let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
         OmniModel::of(Artifacts::of(&manifest), &Wanted::default().access_grants(self.grants), None)
     }
 }
@@ -131,7 +131,7 @@ struct Folder {
     records: RwLock<BTreeMap<String, String>>,
 }
 
-impl Files for Folder {
+impl OmniFiles for Folder {
     fn omni(&self, path: &str) -> Option<String> {
         self.omni.read().unwrap().get(path).cloned()
     }
@@ -163,15 +163,15 @@ impl Folder {
         prop_assert!(pull.refused.is_empty(), "{:?}", pull.refused);
         for (place, text) in pull.writes {
             match place {
-                Place::Omni(path) => self.omni.write().unwrap().insert(path, text),
-                Place::Record(name) => self.records.write().unwrap().insert(name, text),
+                PulledPlace::Omni(path) => self.omni.write().unwrap().insert(path, text),
+                PulledPlace::Record(name) => self.records.write().unwrap().insert(name, text),
                 _ => None,
             };
         }
         for place in pull.removes {
             match place {
-                Place::Omni(path) => self.omni.write().unwrap().remove(&path),
-                Place::Record(name) => self.records.write().unwrap().remove(&name),
+                PulledPlace::Omni(path) => self.omni.write().unwrap().remove(&path),
+                PulledPlace::Record(name) => self.records.write().unwrap().remove(&name),
                 _ => None,
             };
         }
@@ -207,7 +207,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         let at = steps.iter().fold(Path::root(), |path, step| path.key(*step));
         let steps: Vec<String> = steps.iter().map(|step| (*step).to_owned()).collect();
         let change = match value {
-            Some(value) => Edit::Set { at, value: Value::text(value), after: Vec::new() },
+            Some(value) => Edit::Set { at, value: YamlValue::text(value), after: Vec::new() },
             None => Edit::Remove { at },
         };
         let Ok(edited) = edit(&text, &[change]) else { return };

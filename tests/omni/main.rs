@@ -5,7 +5,7 @@ mod mapping;
 
 use std::fmt::Write as _;
 
-use formulac::artifacts::{Catalog, Keep, Manifest, RunResults, SourceResults};
+use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults};
 use formulac::omni::{Artifacts, OmniModel, Wanted};
 
 /// The artifacts of a folder.
@@ -28,7 +28,7 @@ fn file(folder: &str, name: &str) -> Option<String> {
 fn left(folder: &str) -> Left {
     let file = |name: &str| file(folder, name);
     Left {
-        manifest: Manifest::from_text(&text(folder, "manifest.json"), Keep::default()).unwrap(),
+        manifest: Manifest::from_text(&text(folder, "manifest.json"), KeptParts::default()).unwrap(),
         catalog: file("catalog.json").map(|text| Catalog::from_text(&text).unwrap()),
         runs: file("run_results.json").map(|text| RunResults::from_text(&text).unwrap()).into_iter().collect(),
         freshness: file("sources.json").map(|text| SourceResults::from_text(&text).unwrap()),

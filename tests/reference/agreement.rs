@@ -15,14 +15,14 @@ use crate::database::Database;
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
-use crate::expr::Expr;
+use crate::expr::ReferenceExpr;
 use crate::forms::{Form, Gap, Known, known};
 use crate::formula_tables::{self, GROUP, KEY};
 use crate::json::AsJson;
 use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller;
-use crate::spec::{Entry, Keep, Spec, Step};
+use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep};
 use crate::uncertainty::{Noise, with_noise};
 use crate::value::Value;
 use crate::written::yaml;
@@ -40,7 +40,7 @@ const SHOWN: usize = 6;
 pub struct Formula {
     pub name: String,
     pub function: &'static str,
-    pub expr: Expr,
+    pub expr: ReferenceExpr,
     /// By row; `None` if the last bits decide.
     pub expected: Vec<Option<Value>>,
 }
@@ -56,7 +56,7 @@ impl Formula {
         let mut found = BTreeSet::new();
         let mut stack = vec![&self.expr];
         while let Some(x) = stack.pop() {
-            if let Expr::Call(name, _) | Expr::Aggregate(name, _) = x {
+            if let ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) = x {
                 found.insert(*name);
             }
             stack.extend(x.children());
@@ -80,31 +80,31 @@ impl Sheet {
         yaml(&self.spec(&self.formulas))
     }
 
-    pub fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> Spec {
+    pub fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> ReferenceSpec {
         let definitions = formulas.into_iter().map(|f| (f.name.clone(), f.expr.clone())).collect();
         spec(&self.database, self.level, definitions)
     }
 }
 
-fn spec(database: &Database, level: Level, definitions: Vec<(String, Expr)>) -> Spec {
-    let entry = |name: &str| Entry { name: name.to_owned(), frame: None };
+fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceExpr)>) -> ReferenceSpec {
+    let entry = |name: &str| KeptColumn { name: name.to_owned(), frame: None };
     let grouped = level == Level::Aggregate;
-    let mut step = Step { name: "answers".to_owned(), definitions, ..Step::default() };
+    let mut step = ReferenceStep { name: "answers".to_owned(), definitions, ..ReferenceStep::default() };
     step.order_by = vec![(entry(if grouped { GROUP } else { KEY }), false)];
     if grouped {
         step.group_by = vec![entry(GROUP)];
     } else {
-        step.keep = Keep::Some(vec![KEY.to_owned()]);
+        step.keep = ReferenceKeep::Some(vec![KEY.to_owned()]);
     }
-    Spec { from: database.tables[0].name.clone(), steps: vec![step] }
+    ReferenceSpec { from: database.tables[0].name.clone(), steps: vec![step] }
 }
 
 /// What each row gives, as far as it is certain; `None` if an engine may fail.
-fn expected(database: &Database, level: Level, x: &Expr) -> Option<Vec<Option<Value>>> {
+fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
     // What reads no more than the group's key is not of the group.
-    if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::Level::Aggregate {
+    if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::ReferenceLevel::Aggregate {
         return None;
     }
     let values = |noise: Option<Noise>| {
@@ -240,7 +240,7 @@ pub enum Refusal {
     Fault(String),
 }
 
-pub fn compiled(database: &Database, spec: &Spec, dialect: Dialect) -> Result<String, Refusal> {
+pub fn compiled(database: &Database, spec: &ReferenceSpec, dialect: Dialect) -> Result<String, Refusal> {
     drawn::compiled(&yaml(spec), database.schema(), dialect).map_err(|errors| {
         if errors.iter().all(|(code, _)| code == "F0501") {
             Refusal::Unsupported
@@ -421,9 +421,9 @@ fn ask<'a>(
 }
 
 /// Whether one of these is called, inside of one of those.
-fn calls(x: &Expr, of: &[String], inside: &[String], is_inside: bool) -> bool {
+fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
-        Expr::Call(name, _) | Expr::Aggregate(name, _) => Some(*name),
+        ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) => Some(*name),
         _ => None,
     };
     let among = |names: &[String]| name.is_some_and(|name| names.iter().any(|n| n == name));

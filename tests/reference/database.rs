@@ -7,9 +7,9 @@ use crate::calendar::days;
 use crate::json::AsJson;
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::Spec;
+use crate::spec::ReferenceSpec;
 use crate::value::{DAY, Value};
-use crate::walk::{self, Rows, interpret};
+use crate::walk::{self, StepRows, interpret};
 
 #[derive(Clone, Debug)]
 pub struct TableColumn {
@@ -58,12 +58,12 @@ impl Database {
     }
 
     /// What a spec gives of these tables.
-    pub fn interpreted(&self, spec: &Spec) -> Rows {
+    pub fn interpreted(&self, spec: &ReferenceSpec) -> StepRows {
         self.interpreted_by(spec, str::to_owned)
     }
 
     /// The same, of a spec whose names are written so.
-    pub fn interpreted_by(&self, spec: &Spec, written: fn(&str) -> String) -> Rows {
+    pub fn interpreted_by(&self, spec: &ReferenceSpec, written: fn(&str) -> String) -> StepRows {
         type Names = Vec<String>;
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();
         let named = |table: &Table| {
@@ -77,12 +77,10 @@ impl Database {
                 (columns.iter().map(String::as_str).collect(), key.iter().map(String::as_str).collect())
             })
             .collect();
-        let tables = self
-            .tables
-            .iter()
-            .zip(&named)
-            .zip(&borrowed)
-            .map(|((table, (name, ..)), (columns, key))| walk::Table { name, columns, key, rows: &table.rows });
+        let tables =
+            self.tables.iter().zip(&named).zip(&borrowed).map(|((table, (name, ..)), (columns, key))| {
+                walk::ValueTable { name, columns, key, rows: &table.rows }
+            });
         interpret(spec, &tables.collect::<Vec<_>>())
     }
 

@@ -2,22 +2,22 @@
 
 use crate::calendar::days;
 use crate::draw_specs::{Maker, Scope};
-use crate::expr::{Expr, Op};
+use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
 impl Maker<'_> {
     /// An expression of groups.
-    pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> Expr {
+    pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.expr(kind, scope, 2)
     }
 
     /// An expression that reads something.
-    pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> Expr {
+    pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.with_name_in(kind, scope, 2)
     }
 
-    pub fn with_name_in(&mut self, kind: Kind, scope: &Scope, depth: usize) -> Expr {
+    pub fn with_name_in(&mut self, kind: Kind, scope: &Scope, depth: usize) -> ReferenceExpr {
         for _ in 0..8 {
             let x = self.expr(kind, scope, depth);
             let mut names = Vec::new();
@@ -30,13 +30,16 @@ impl Maker<'_> {
         let time = scope.leaves.iter().find(|(_, k)| *k == Kind::Time);
         match (kind, time) {
             (Kind::Time, Some((time, _))) => time.clone(),
-            (Kind::Bool, _) => Expr::Call("ISBLANK", vec![leaf]),
-            _ => Expr::Call("IF", vec![Expr::Call("ISBLANK", vec![leaf]), self.literal(kind), self.literal(kind)]),
+            (Kind::Bool, _) => ReferenceExpr::Call("ISBLANK", vec![leaf]),
+            _ => ReferenceExpr::Call(
+                "IF",
+                vec![ReferenceExpr::Call("ISBLANK", vec![leaf]), self.literal(kind), self.literal(kind)],
+            ),
         }
     }
 
-    pub fn literal(&mut self, kind: Kind) -> Expr {
-        Expr::Literal(match kind {
+    pub fn literal(&mut self, kind: Kind) -> ReferenceExpr {
+        ReferenceExpr::Literal(match kind {
             Kind::Bool => Value::Bool(self.random.percent(50)),
             Kind::Int => Value::Int(self.random.between(0, 7)),
             Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
@@ -46,8 +49,8 @@ impl Maker<'_> {
         })
     }
 
-    pub fn leaf(&mut self, kind: Kind, scope: &Scope) -> Expr {
-        let fitting: Vec<&Expr> = scope.leaves.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
+    pub fn leaf(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
+        let fitting: Vec<&ReferenceExpr> = scope.leaves.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
         // Times have no literals of their own.
         if !fitting.is_empty() && (kind == Kind::Time || self.random.percent(85)) {
             return (*self.random.pick(&fitting)).clone();
@@ -58,7 +61,7 @@ impl Maker<'_> {
         self.literal(kind)
     }
 
-    pub fn expr(&mut self, kind: Kind, scope: &Scope, depth: usize) -> Expr {
+    pub fn expr(&mut self, kind: Kind, scope: &Scope, depth: usize) -> ReferenceExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(kind, scope);
         }
@@ -76,11 +79,11 @@ impl Maker<'_> {
             if self.random.percent(70) {
                 args.push(self.expr(kind, scope, depth));
             }
-            return Expr::Call("IF", args);
+            return ReferenceExpr::Call("IF", args);
         }
         if self.random.percent(10) {
             let args = vec![self.leaf(kind, scope), self.expr(kind, scope, depth)];
-            return Expr::Call("COALESCE", args);
+            return ReferenceExpr::Call("COALESCE", args);
         }
         match kind {
             Kind::Bool => self.condition(scope, depth),
@@ -93,39 +96,46 @@ impl Maker<'_> {
         }
     }
 
-    pub fn time(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn time(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let time = self.expr(Kind::Time, scope, depth);
         let days = match self.random.below(3) {
-            0 => Expr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
+            0 => ReferenceExpr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
             _ => self.days(scope, depth),
         };
-        let op = *self.random.pick(&[Op::Later, Op::Earlier]);
-        Expr::Binary(op, Box::new(time), Box::new(days))
+        let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
+        ReferenceExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
     /// So few days that no date leaves the calendar.
-    pub fn days(&mut self, scope: &Scope, depth: usize) -> Expr {
-        let literal = Expr::Literal(Value::Int(self.random.between(1, 60)));
+    pub fn days(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+        let literal = ReferenceExpr::Literal(Value::Int(self.random.between(1, 60)));
         if self.random.percent(75) {
             return literal;
         }
-        Expr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), literal])
+        ReferenceExpr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), literal])
     }
 
-    pub fn condition(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn condition(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         match self.random.below(8) {
             0 | 1 => {
                 let function = *self.random.pick(&["AND", "OR"]);
                 let args = (0..2 + self.random.below(2)).map(|_| self.expr(Kind::Bool, scope, depth)).collect();
-                Expr::Call(function, args)
+                ReferenceExpr::Call(function, args)
             }
-            2 => Expr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
+            2 => ReferenceExpr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
             3 => {
                 let kind = self.compared(scope);
-                Expr::Call("ISBLANK", vec![self.expr(kind, scope, depth)])
+                ReferenceExpr::Call("ISBLANK", vec![self.expr(kind, scope, depth)])
             }
             _ => {
-                let ops = [Op::Equal, Op::NotEqual, Op::Less, Op::LessOrEqual, Op::Greater, Op::GreaterOrEqual];
+                let ops = [
+                    ReferenceOp::Equal,
+                    ReferenceOp::NotEqual,
+                    ReferenceOp::Less,
+                    ReferenceOp::LessOrEqual,
+                    ReferenceOp::Greater,
+                    ReferenceOp::GreaterOrEqual,
+                ];
                 let op = *self.random.pick(&ops);
                 let kind = self.compared(scope);
                 let other = match kind {
@@ -134,101 +144,122 @@ impl Maker<'_> {
                     _ => kind,
                 };
                 let (a, b) = (self.expr(kind, scope, depth), self.expr(other, scope, depth));
-                Expr::Binary(op, Box::new(a), Box::new(b))
+                ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
             }
         }
     }
 
-    pub fn binary(&mut self, ops: &[Op], left: Kind, right: Kind, scope: &Scope, depth: usize) -> Expr {
+    pub fn binary(
+        &mut self,
+        ops: &[ReferenceOp],
+        left: Kind,
+        right: Kind,
+        scope: &Scope,
+        depth: usize,
+    ) -> ReferenceExpr {
         let op = *self.random.pick(ops);
         let (a, b) = (self.expr(left, scope, depth), self.expr(right, scope, depth));
-        Expr::Binary(op, Box::new(a), Box::new(b))
+        ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
     }
 
-    pub fn integer(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn integer(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         match self.random.below(8) {
-            0 => Expr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
-            1 => Expr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)]),
-            2 => Expr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
+            0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
+            1 => ReferenceExpr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)]),
+            2 => ReferenceExpr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
             3 => {
                 let function = *self.random.pick(&["YEAR", "MONTH"]);
                 let kind = if has_times(scope) && self.random.percent(40) { Kind::Time } else { Kind::Date };
-                Expr::Call(function, vec![self.expr(kind, scope, depth)])
+                ReferenceExpr::Call(function, vec![self.expr(kind, scope, depth)])
             }
-            4 => Expr::Call("LEN", vec![self.expr(Kind::Text, scope, depth)]),
+            4 => ReferenceExpr::Call("LEN", vec![self.expr(Kind::Text, scope, depth)]),
             5 => {
                 let function = *self.random.pick(&["MIN", "MAX"]);
-                Expr::Call(function, vec![self.expr(Kind::Int, scope, depth), self.expr(Kind::Int, scope, depth)])
+                ReferenceExpr::Call(
+                    function,
+                    vec![self.expr(Kind::Int, scope, depth), self.expr(Kind::Int, scope, depth)],
+                )
             }
-            _ => self.binary(&[Op::Add, Op::Subtract, Op::Multiply], Kind::Int, Kind::Int, scope, depth),
+            _ => self.binary(
+                &[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply],
+                Kind::Int,
+                Kind::Int,
+                scope,
+                depth,
+            ),
         }
     }
 
-    pub fn exact(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn exact(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         match self.random.below(5) {
-            0 => Expr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
+            0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
                 // Digits behind the point do not add up.
                 let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
-                Expr::Binary(Op::Multiply, Box::new(a), Box::new(b))
+                ReferenceExpr::Binary(ReferenceOp::Multiply, Box::new(a), Box::new(b))
             }
             2 => {
                 let function = *self.random.pick(&["MIN", "MAX"]);
-                Expr::Call(function, vec![self.expr(Kind::Exact, scope, depth), self.expr(Kind::Exact, scope, depth)])
+                ReferenceExpr::Call(
+                    function,
+                    vec![self.expr(Kind::Exact, scope, depth), self.expr(Kind::Exact, scope, depth)],
+                )
             }
             _ => {
                 let other = *self.random.pick(&[Kind::Int, Kind::Exact]);
-                self.binary(&[Op::Add, Op::Subtract], Kind::Exact, other, scope, depth)
+                self.binary(&[ReferenceOp::Add, ReferenceOp::Subtract], Kind::Exact, other, scope, depth)
             }
         }
     }
 
-    pub fn float(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn float(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let numbers = [Kind::Int, Kind::Exact, Kind::Float];
         if has_times(scope) && self.random.percent(25) {
             let (mut a, mut b) = (Kind::Time, *self.random.pick(&[Kind::Time, Kind::Date]));
             if self.random.percent(50) {
                 (a, b) = (b, a);
             }
-            return self.binary(&[Op::Apart], a, b, scope, depth);
+            return self.binary(&[ReferenceOp::Apart], a, b, scope, depth);
         }
         let (a, b) = (*self.random.pick(&numbers), *self.random.pick(&numbers));
-        self.binary(&[Op::Divide], a, b, scope, depth)
+        self.binary(&[ReferenceOp::Divide], a, b, scope, depth)
     }
 
-    pub fn text(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn text(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         match self.random.below(4) {
-            0 => Expr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
+            0 => ReferenceExpr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
             1 => {
                 // DuckDB 1.4 fails on `left('x', 0)`, an error of its own.
-                let count = Expr::Literal(Value::Int(self.random.between(1, 3)));
-                Expr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
+                let count = ReferenceExpr::Literal(Value::Int(self.random.between(1, 3)));
+                ReferenceExpr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
             }
             _ => {
                 let other = *self.random.pick(&[Kind::Text, Kind::Text, Kind::Int, Kind::Date, Kind::Bool, Kind::Time]);
                 let other = if other == Kind::Time && !has_times(scope) { Kind::Int } else { other };
-                self.binary(&[Op::Join], Kind::Text, other, scope, depth)
+                self.binary(&[ReferenceOp::Join], Kind::Text, other, scope, depth)
             }
         }
     }
 
-    pub fn date(&mut self, scope: &Scope, depth: usize) -> Expr {
+    pub fn date(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let date = self.expr(Kind::Date, scope, depth);
         let count = self.days(scope, depth);
-        let op = *self.random.pick(&[Op::Later, Op::Earlier]);
-        Expr::Binary(op, Box::new(date), Box::new(count))
+        let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
+        ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
     /// An aggregate that gives this kind.
-    pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> Expr {
+    pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         let rows = Scope { leaves: scope.rows.clone(), ..Scope::default() };
         let one = |maker: &mut Self, aggregate: &'static str, of: Kind| {
             let arg = maker.with_name_in(of, &rows, 1);
-            Expr::Aggregate(aggregate, vec![arg])
+            ReferenceExpr::Aggregate(aggregate, vec![arg])
         };
         match kind {
             Kind::Int => match self.random.below(7) {
-                0 if self.input.many.iter().all(|many| !many.unmatched) => Expr::Aggregate("COUNT", Vec::new()),
+                0 if self.input.many.iter().all(|many| !many.unmatched) => {
+                    ReferenceExpr::Aggregate("COUNT", Vec::new())
+                }
                 0 | 1 => {
                     let of = self.compared(&rows);
                     one(self, "COUNT", of)
@@ -237,7 +268,7 @@ impl Maker<'_> {
                     let of = *self.random.pick(&[Kind::Int, Kind::Text, Kind::Date, Kind::Time]);
                     let of = if of == Kind::Time && !has_times(&rows) { Kind::Date } else { of };
                     let arg = self.with_name_in(of, &rows, 1);
-                    Expr::Aggregate("COUNT", vec![Expr::Call("DISTINCT", vec![arg])])
+                    ReferenceExpr::Aggregate("COUNT", vec![ReferenceExpr::Call("DISTINCT", vec![arg])])
                 }
                 3 => one(self, "COUNTIF", Kind::Bool),
                 4 => self.conditional("SUMIF", Kind::Int, &rows),
@@ -269,15 +300,15 @@ impl Maker<'_> {
             }
             Kind::Bool => {
                 let (a, b) = (self.aggregate(Kind::Int, scope), self.literal(Kind::Int));
-                Expr::Binary(Op::Greater, Box::new(a), Box::new(b))
+                ReferenceExpr::Binary(ReferenceOp::Greater, Box::new(a), Box::new(b))
             }
         }
     }
 
-    pub fn conditional(&mut self, aggregate: &'static str, of: Kind, rows: &Scope) -> Expr {
+    pub fn conditional(&mut self, aggregate: &'static str, of: Kind, rows: &Scope) -> ReferenceExpr {
         let condition = self.with_name_in(Kind::Bool, rows, 1);
         let value = self.with_name_in(of, rows, 1);
-        Expr::Aggregate(aggregate, vec![condition, value])
+        ReferenceExpr::Aggregate(aggregate, vec![condition, value])
     }
 }
 

@@ -5,7 +5,7 @@ use formulac::{Level, Type};
 
 use crate::calendar::{Frame, days};
 use crate::database::Table;
-use crate::expr::{Expr, Op, Place, Rows, Window};
+use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
 use crate::forms::{Choice, Form, Gives, Known, Takes, fits};
 use crate::formula_tables::GROUP;
 use crate::random::Random;
@@ -38,7 +38,7 @@ type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
     /// A call of this form at a level, its arguments nested so deep.
-    pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> Expr {
+    pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> ReferenceExpr {
         let place = match level {
             Level::Aggregate => At::Group,
             Level::Window => At::Sheet,
@@ -52,7 +52,7 @@ impl Draw<'_> {
         if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
             // Of nothing it is the same in each row.
             let other = self.expr(Type::Float, place, depth - 1);
-            return binary(Op::Multiply, drawn, other);
+            return binary(ReferenceOp::Multiply, drawn, other);
         }
         drawn
     }
@@ -62,7 +62,7 @@ impl Draw<'_> {
         *self.random.pick(&fitting)
     }
 
-    fn call(&mut self, form: &Form, ty: Type, place: At, depth: usize) -> Expr {
+    fn call(&mut self, form: &Form, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         let mut letters: Letters = Vec::new();
         if let Gives::Same(letter) = form.gives {
             letters.push((letter, ty));
@@ -77,18 +77,18 @@ impl Draw<'_> {
             Level::Aggregate => {
                 let args = self.arguments(form, &mut letters, At::Row, depth);
                 match form.inside {
-                    Some(outer) => Expr::Aggregate(outer, vec![Expr::Call(name, args)]),
-                    None => Expr::Aggregate(name, args),
+                    Some(outer) => ReferenceExpr::Aggregate(outer, vec![ReferenceExpr::Call(name, args)]),
+                    None => ReferenceExpr::Aggregate(name, args),
                 }
             }
             _ => {
                 let args = self.arguments(form, &mut letters, place, depth);
-                Expr::Call(name, args)
+                ReferenceExpr::Call(name, args)
             }
         }
     }
 
-    fn arguments(&mut self, form: &Form, letters: &mut Letters, place: At, depth: usize) -> Vec<Expr> {
+    fn arguments(&mut self, form: &Form, letters: &mut Letters, place: At, depth: usize) -> Vec<ReferenceExpr> {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {
@@ -96,7 +96,7 @@ impl Draw<'_> {
             let arg = self.argument(takes, ty, place, depth);
             // Of constants aggregates and windows say little; DuckDB fails on their mode, Postgres on a text's lag.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
-            args.push(if named { Expr::Name(self.column(ty)) } else { arg });
+            args.push(if named { ReferenceExpr::Name(self.column(ty)) } else { arg });
             before = ty;
         }
         args
@@ -127,16 +127,17 @@ impl Draw<'_> {
         }
     }
 
-    fn argument(&mut self, takes: &Takes, ty: Type, place: At, depth: usize) -> Expr {
+    fn argument(&mut self, takes: &Takes, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         match takes {
             Takes::OneOf(choices, other) => match other {
                 Some(other) if self.random.percent(30) => self.argument(other, ty, place, depth),
                 _ => match self.random.pick(choices).clone() {
-                    Choice::Value(value) => Expr::Literal(value),
-                    Choice::Column(name) if place == At::Group => {
-                        Expr::Aggregate(self.random.pick::<&str>(&["MIN", "MAX"]), vec![Expr::Name(name)])
-                    }
-                    Choice::Column(name) => Expr::Name(name),
+                    Choice::Value(value) => ReferenceExpr::Literal(value),
+                    Choice::Column(name) if place == At::Group => ReferenceExpr::Aggregate(
+                        self.random.pick::<&str>(&["MIN", "MAX"]),
+                        vec![ReferenceExpr::Name(name)],
+                    ),
+                    Choice::Column(name) => ReferenceExpr::Name(name),
                 },
             },
             Takes::Literal(low, high) => {
@@ -144,26 +145,28 @@ impl Draw<'_> {
                 let fitting: Vec<i64> =
                     likely.into_iter().filter(|n| (low..=high).contains(&n) && n.abs() <= 400).collect();
                 let n = if fitting.is_empty() { *low } else { *self.random.pick(&fitting) };
-                Expr::Literal(Value::Int(n))
+                ReferenceExpr::Literal(Value::Int(n))
             }
-            Takes::Positive => Expr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0]))),
+            Takes::Positive => {
+                ReferenceExpr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0])))
+            }
             Takes::Criterion => self.criterion(ty),
             _ => self.expr(ty, place, depth.saturating_sub(1)),
         }
     }
 
-    fn criterion(&mut self, tested: Type) -> Expr {
+    fn criterion(&mut self, tested: Type) -> ReferenceExpr {
         let class = match tested {
             Type::Timestamp => "date",
             ty if ty.is_number() => "number",
             ty => ty.name(),
         };
         let written = self.known.criteria.get(class).unwrap_or_else(|| panic!("no criteria for {class}"));
-        Expr::Literal(self.random.pick(written).clone())
+        ReferenceExpr::Literal(self.random.pick(written).clone())
     }
 
     /// Any expression of a type.
-    fn expr(&mut self, ty: Type, place: At, depth: usize) -> Expr {
+    fn expr(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(ty, place);
         }
@@ -196,21 +199,21 @@ impl Draw<'_> {
         self.call(&form, ty, place, depth - 1)
     }
 
-    fn operation(&mut self, ty: Type, place: At, depth: usize) -> Expr {
+    fn operation(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         let depth = depth - 1;
-        let of = |draw: &mut Self, op: Op, a: Type, b: Type| {
+        let of = |draw: &mut Self, op: ReferenceOp, a: Type, b: Type| {
             let (a, b) = (draw.expr(a, place, depth), draw.expr(b, place, depth));
             binary(op, a, b)
         };
         match ty {
             Type::Boolean => {
                 let op = *self.random.pick(&[
-                    Op::Equal,
-                    Op::NotEqual,
-                    Op::Less,
-                    Op::LessOrEqual,
-                    Op::Greater,
-                    Op::GreaterOrEqual,
+                    ReferenceOp::Equal,
+                    ReferenceOp::NotEqual,
+                    ReferenceOp::Less,
+                    ReferenceOp::LessOrEqual,
+                    ReferenceOp::Greater,
+                    ReferenceOp::GreaterOrEqual,
                 ]);
                 let (a, b) = match self.random.below(6) {
                     0 => (Type::Text, Type::Text),
@@ -220,53 +223,53 @@ impl Draw<'_> {
                 };
                 of(self, op, a, b)
             }
-            Type::Integer if self.random.percent(20) => of(self, Op::Apart, Type::Date, Type::Date),
+            Type::Integer if self.random.percent(20) => of(self, ReferenceOp::Apart, Type::Date, Type::Date),
             Type::Integer | Type::Decimal => {
-                let op = *self.random.pick(&[Op::Add, Op::Subtract, Op::Multiply]);
+                let op = *self.random.pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
                 // Digits behind the point do not add up.
-                of(self, op, ty, if op == Op::Multiply { Type::Integer } else { ty })
+                of(self, op, ty, if op == ReferenceOp::Multiply { Type::Integer } else { ty })
             }
             Type::Float => match self.random.below(8) {
                 0 => {
                     let other = *self.random.pick(&TEMPORAL);
-                    of(self, Op::Apart, Type::Timestamp, other)
+                    of(self, ReferenceOp::Apart, Type::Timestamp, other)
                 }
                 1 => {
                     let base = *self.random.pick(&NUMBERS);
-                    let exponent = Expr::Literal(
+                    let exponent = ReferenceExpr::Literal(
                         self.random
                             .pick(&[Value::Int(2), Value::Int(3), Value::Int(-1), Value::Int(0), Value::Number(0.5)])
                             .clone(),
                     );
-                    binary(Op::Power, self.expr(base, place, depth), exponent)
+                    binary(ReferenceOp::Power, self.expr(base, place, depth), exponent)
                 }
                 2..=4 => {
                     let (a, b) = (*self.random.pick(&NUMBERS), *self.random.pick(&NUMBERS));
-                    of(self, Op::Divide, a, b)
+                    of(self, ReferenceOp::Divide, a, b)
                 }
                 _ => {
-                    let op = *self.random.pick(&[Op::Add, Op::Subtract, Op::Multiply]);
+                    let op = *self.random.pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
                     let other = *self.random.pick(&NUMBERS);
                     of(self, op, Type::Float, other)
                 }
             },
             Type::Text => {
                 let other = *self.random.pick(&TYPES);
-                of(self, Op::Join, Type::Text, other)
+                of(self, ReferenceOp::Join, Type::Text, other)
             }
             Type::Date => {
-                let op = *self.random.pick(&[Op::Later, Op::Earlier]);
+                let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
                 of(self, op, Type::Date, Type::Integer)
             }
             _ => {
-                let op = *self.random.pick(&[Op::Later, Op::Earlier]);
+                let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
                 let days = *self.random.pick(&[Type::Integer, Type::Decimal]);
                 of(self, op, Type::Timestamp, days)
             }
         }
     }
 
-    fn leaf(&mut self, ty: Type, place: At) -> Expr {
+    fn leaf(&mut self, ty: Type, place: At) -> ReferenceExpr {
         if place == At::Group {
             return self.group_leaf(ty);
         }
@@ -276,9 +279,9 @@ impl Draw<'_> {
         if ty == Type::Date && self.random.percent(8) {
             let of = *self.random.pick(&TEMPORAL);
             let name = self.column(of);
-            return Expr::Period(name, *self.random.pick(&Frame::ALL));
+            return ReferenceExpr::Period(name, *self.random.pick(&Frame::ALL));
         }
-        Expr::Name(self.column(ty))
+        ReferenceExpr::Name(self.column(ty))
     }
 
     fn column(&mut self, ty: Type) -> String {
@@ -287,14 +290,14 @@ impl Draw<'_> {
     }
 
     /// An aggregate of a column, or what the groups are made by.
-    fn group_leaf(&mut self, ty: Type) -> Expr {
+    fn group_leaf(&mut self, ty: Type) -> ReferenceExpr {
         if ty == Type::Text && self.random.percent(25) {
-            return Expr::name(GROUP);
+            return ReferenceExpr::name(GROUP);
         }
         if ty != Type::Timestamp && self.random.percent(8) {
             return self.literal(ty);
         }
-        let column = |draw: &mut Self, ty: Type| Expr::Name(draw.column(ty));
+        let column = |draw: &mut Self, ty: Type| ReferenceExpr::Name(draw.column(ty));
         let (name, arg) = match ty {
             Type::Integer if self.random.percent(40) => {
                 let any = *self.random.pick(&TYPES);
@@ -307,16 +310,20 @@ impl Draw<'_> {
             }
             Type::Boolean => {
                 let (a, b) = (self.group_leaf(Type::Integer), self.literal(Type::Integer));
-                return binary(*self.random.pick(&[Op::Greater, Op::Equal, Op::LessOrEqual]), a, b);
+                return binary(
+                    *self.random.pick(&[ReferenceOp::Greater, ReferenceOp::Equal, ReferenceOp::LessOrEqual]),
+                    a,
+                    b,
+                );
             }
             _ => (*self.random.pick(&["MIN", "MAX"]), column(self, ty)),
         };
-        Expr::Aggregate(name, vec![arg])
+        ReferenceExpr::Aggregate(name, vec![arg])
     }
 
-    fn literal(&mut self, ty: Type) -> Expr {
+    fn literal(&mut self, ty: Type) -> ReferenceExpr {
         let random = &mut self.random;
-        Expr::Literal(match ty {
+        ReferenceExpr::Literal(match ty {
             Type::Boolean => Value::Bool(random.percent(50)),
             Type::Integer => Value::Int(random.between(-2, 7)),
             Type::Decimal | Type::Float => Value::Number(random.between(-8, 40) as f64 / 4.0),
@@ -328,17 +335,17 @@ impl Draw<'_> {
     }
 
     /// From one row to another, mostly all.
-    fn rows(&mut self) -> Rows {
+    fn rows(&mut self) -> WindowRows {
         if self.random.percent(60) {
-            return Rows::All;
+            return WindowRows::All;
         }
-        let from = *self.random.pick(&[Place::First, Place::First, Place::At(-2), Place::At(-1)]);
-        let to = *self.random.pick(&[Place::At(0), Place::At(0), Place::At(2), Place::Last]);
-        Rows::Between(from, to)
+        let from = *self.random.pick(&[RowPlace::First, RowPlace::First, RowPlace::At(-2), RowPlace::At(-1)]);
+        let to = *self.random.pick(&[RowPlace::At(0), RowPlace::At(0), RowPlace::At(2), RowPlace::Last]);
+        WindowRows::Between(from, to)
     }
 
     /// An aggregate of columns over rows.
-    fn over(&mut self, form: &Form, letters: &mut Letters, rows: Rows) -> Expr {
+    fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> ReferenceExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {
@@ -347,33 +354,33 @@ impl Draw<'_> {
                 Takes::OneOf(..) | Takes::Literal(..) | Takes::Positive | Takes::Criterion => {
                     self.argument(takes, ty, At::Row, 0)
                 }
-                _ => Expr::Range(Box::new(Expr::Name(self.column(ty))), rows),
+                _ => ReferenceExpr::Range(Box::new(ReferenceExpr::Name(self.column(ty))), rows),
             });
             before = ty;
         }
-        Expr::Aggregate(form.function.name, args)
+        ReferenceExpr::Aggregate(form.function.name, args)
     }
 
-    fn window(&mut self, form: &Form, letters: &mut Letters, depth: usize) -> Expr {
+    fn window(&mut self, form: &Form, letters: &mut Letters, depth: usize) -> ReferenceExpr {
         let args = self.arguments(form, letters, At::Row, depth.min(2));
         window(form.function.name, args)
     }
 }
 
-fn reads_something(x: &Expr) -> bool {
+fn reads_something(x: &ReferenceExpr) -> bool {
     let mut names = Vec::new();
     x.names(&mut names);
     !names.is_empty()
 }
 
 /// A call of a window function as the interpreter has it.
-fn window(name: &str, args: Vec<Expr>) -> Expr {
+fn window(name: &str, args: Vec<ReferenceExpr>) -> ReferenceExpr {
     let number = |at: usize| match args.get(at) {
-        Some(Expr::Literal(Value::Int(n))) => *n,
+        Some(ReferenceExpr::Literal(Value::Int(n))) => *n,
         other => panic!("{name} takes a constant, not {other:?}"),
     };
     let first = || Box::new(args[0].clone());
-    Expr::Window(match (name, args.len()) {
+    ReferenceExpr::Window(match (name, args.len()) {
         ("OFFSET", 2) => Window::Offset(first(), number(1)),
         ("FIRST", 1) => Window::First(first()),
         ("LAST", 1) => Window::Last(first()),
@@ -386,6 +393,6 @@ fn window(name: &str, args: Vec<Expr>) -> Expr {
     })
 }
 
-fn binary(op: Op, a: Expr, b: Expr) -> Expr {
-    Expr::Binary(op, Box::new(a), Box::new(b))
+fn binary(op: ReferenceOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
+    ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
 }

@@ -2,9 +2,9 @@
 
 use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
-use crate::expr::{Expr, Op};
+use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::kind::Kind;
-use crate::spec::{By, Join, JoinKind, bare};
+use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, bare};
 
 /// A table, or a step that was drawn.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl Relation {
 pub struct Many {
     relation: String,
     /// Its columns as they are spelled.
-    pub leaves: Vec<(Expr, Kind)>,
+    pub leaves: Vec<(ReferenceExpr, Kind)>,
     /// There may be rows without any of its own.
     pub unmatched: bool,
 }
@@ -69,14 +69,14 @@ impl Joined {
     }
 
     /// Every column by the names that tell it.
-    fn leaves(&self) -> Vec<(Expr, Kind)> {
+    fn leaves(&self) -> Vec<(ReferenceExpr, Kind)> {
         let mut leaves = Vec::new();
         for (at, relation) in self.relations.iter().enumerate() {
             for (column, kind) in &relation.columns {
                 if self.owners(column) == [at] {
-                    leaves.push((Expr::name(column), *kind));
+                    leaves.push((ReferenceExpr::name(column), *kind));
                 }
-                leaves.push((Expr::name(&format!("{}.{column}", relation.name)), *kind));
+                leaves.push((ReferenceExpr::name(&format!("{}.{column}", relation.name)), *kind));
             }
         }
         leaves
@@ -96,7 +96,7 @@ impl Maker<'_> {
             let Some(join) = self.join(&joined, &target) else { continue };
             let name = join.name().to_owned();
             let at = joined.relations.len();
-            if let By::Using(names) = &join.by {
+            if let JoinCondition::Using(names) = &join.by {
                 for name in names {
                     let of = joined.owners(name);
                     match joined.merged.iter_mut().find(|m| m.name == *name) {
@@ -108,7 +108,7 @@ impl Maker<'_> {
             let repeats = self.repeats(&join, &target);
             let told = |g: &String| format!("{name}.{g}");
             match (&join.by, join.kind) {
-                (By::Using(names), JoinKind::Full)
+                (JoinCondition::Using(names), ReferenceJoinKind::Full)
                     if at == 1
                         && (sure || target.sure)
                         && !names.is_empty()
@@ -117,25 +117,25 @@ impl Maker<'_> {
                 {
                     grain.clone_from(&target.grain);
                 }
-                (_, JoinKind::Full) => grain.clear(),
-                _ if join.many || (join.kind == JoinKind::Cross && !target.single) => {
-                    if target.grain.is_empty() || !(join.many || join.kind == JoinKind::Cross) {
+                (_, ReferenceJoinKind::Full) => grain.clear(),
+                _ if join.many || (join.kind == ReferenceJoinKind::Cross && !target.single) => {
+                    if target.grain.is_empty() || !(join.many || join.kind == ReferenceJoinKind::Cross) {
                         grain.clear();
                     }
                     if !grain.is_empty() {
                         grain.extend(target.grain.iter().map(told));
                     }
-                    sure = sure && target.sure && join.kind != JoinKind::Left;
+                    sure = sure && target.sure && join.kind != ReferenceJoinKind::Left;
                 }
                 // The compiler was told that one is found; here several are.
                 _ if repeats => grain.clear(),
                 _ => {}
             }
-            if at > 1 && matches!(self.step.joins.first(), Some(Join { kind: JoinKind::Full, .. })) {
+            if at > 1 && matches!(self.step.joins.first(), Some(ReferenceJoin { kind: ReferenceJoinKind::Full, .. })) {
                 grain.clear();
             }
             if join.many {
-                let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
+                let unmatched = matches!(join.kind, ReferenceJoinKind::Left | ReferenceJoinKind::Full);
                 many.push(Many { relation: name.clone(), leaves: Vec::new(), unmatched });
             }
             self.multiplied += usize::from(repeats);
@@ -149,8 +149,8 @@ impl Maker<'_> {
         let leaves = joined.leaves();
         for many in &mut many {
             let of = joined.relations.iter().position(|r| r.name == many.relation).expect("it is joined");
-            let own = |x: &Expr| match x {
-                Expr::Name(name) => match name.split_once('.') {
+            let own = |x: &ReferenceExpr| match x {
+                ReferenceExpr::Name(name) => match name.split_once('.') {
                     Some((relation, _)) => relation == many.relation,
                     None => joined.owners(name) == [of] && joined.merged.iter().all(|merged| merged.name != *name),
                 },
@@ -162,36 +162,36 @@ impl Maker<'_> {
         let first =
             Relation { columns, grain: grain.clone(), sure, single: false, name: self.input.relation.name.clone() };
         // Of a column with two names some draws know one, some the other.
-        let some: Vec<(Expr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
+        let some: Vec<(ReferenceExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
         self.input = Input { relation: first, leaves, every, many };
     }
 
-    fn join(&mut self, joined: &Joined, target: &Relation) -> Option<Join> {
+    fn join(&mut self, joined: &Joined, target: &Relation) -> Option<ReferenceJoin> {
         let taken = |name: &str| joined.relations.iter().any(|r| r.name == name);
         let alias = (taken(&target.name) || self.random.percent(15))
             .then(|| ["other", "further", "last_one"].into_iter().find(|name| !taken(name)))
             .flatten();
         let kinds = [
-            JoinKind::Left,
-            JoinKind::Left,
-            JoinKind::Left,
-            JoinKind::Inner,
-            JoinKind::Inner,
-            JoinKind::Full,
-            JoinKind::Full,
-            JoinKind::Cross,
+            ReferenceJoinKind::Left,
+            ReferenceJoinKind::Left,
+            ReferenceJoinKind::Left,
+            ReferenceJoinKind::Inner,
+            ReferenceJoinKind::Inner,
+            ReferenceJoinKind::Full,
+            ReferenceJoinKind::Full,
+            ReferenceJoinKind::Cross,
         ];
         let kind = *self.random.pick(&kinds);
-        let mut join = Join {
+        let mut join = ReferenceJoin {
             to: target.name.clone(),
             alias: alias.map(str::to_owned),
-            by: By::Nothing,
+            by: JoinCondition::Nothing,
             kind,
             many: self.random.percent(12),
         };
-        if kind != JoinKind::Cross {
+        if kind != ReferenceJoinKind::Cross {
             join.by = self.by(joined, target, join.name())?;
         }
         if self.repeats(&join, target) {
@@ -202,22 +202,22 @@ impl Maker<'_> {
             join.many |= self.random.percent(70);
         }
         // A condition that is no equality is taken by all engines only where rows that find nothing are dropped.
-        if let (JoinKind::Inner, true, By::On(_)) = (kind, join.many, &join.by)
+        if let (ReferenceJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.by)
             && self.multiplied < 2
             && self.random.percent(12)
         {
             let scope = self.both(joined, target, join.name());
-            join.by = By::On(self.with_name(Kind::Bool, &scope));
+            join.by = JoinCondition::On(self.with_name(Kind::Bool, &scope));
         }
         Some(join)
     }
 
     /// Whether a row may find several.
-    fn repeats(&self, join: &Join, target: &Relation) -> bool {
+    fn repeats(&self, join: &ReferenceJoin, target: &Relation) -> bool {
         let asked: Vec<String> = match &join.by {
-            By::Using(names) => names.clone(),
-            By::On(condition) => equalities(condition, join.name()),
-            By::Nothing => Vec::new(),
+            JoinCondition::Using(names) => names.clone(),
+            JoinCondition::On(condition) => equalities(condition, join.name()),
+            JoinCondition::Nothing => Vec::new(),
         };
         let proven = !target.grain.is_empty() && target.grain.iter().all(|g| asked.contains(g));
         !target.single && !proven
@@ -227,13 +227,13 @@ impl Maker<'_> {
         let mut relations = joined.relations.clone();
         relations.push(Relation { name: name.to_owned(), ..target.clone() });
         let leaves = relations.iter().flat_map(|r| {
-            r.columns.iter().map(move |(column, kind)| (Expr::name(&format!("{}.{column}", r.name)), *kind))
+            r.columns.iter().map(move |(column, kind)| (ReferenceExpr::name(&format!("{}.{column}", r.name)), *kind))
         });
         Scope { leaves: leaves.collect(), ..Scope::default() }
     }
 
     /// A condition with an equality of both sides, by the target's key or by another column.
-    fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<By> {
+    fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined
                 .relations
@@ -264,9 +264,9 @@ impl Maker<'_> {
             }
         };
         if wanted.iter().all(|(column, _)| one_side(column)) && self.random.percent(60) {
-            return Some(By::Using(wanted.into_iter().map(|(column, _)| column).collect()));
+            return Some(JoinCondition::Using(wanted.into_iter().map(|(column, _)| column).collect()));
         }
-        let mut conditions: Vec<Expr> = Vec::new();
+        let mut conditions: Vec<ReferenceExpr> = Vec::new();
         for (column, kind) in wanted {
             let others = of_kind(kind);
             let alike: Vec<String> = others.iter().filter(|other| bare(other) == column).cloned().collect();
@@ -275,21 +275,21 @@ impl Maker<'_> {
             } else {
                 self.random.pick(&others).clone()
             };
-            let (own, mut other) = (Expr::name(&format!("{name}.{column}")), Expr::name(&other));
+            let (own, mut other) = (ReferenceExpr::name(&format!("{name}.{column}")), ReferenceExpr::name(&other));
             if self.random.percent(12) {
-                other = Expr::Call("COALESCE", vec![other, self.literal(kind)]);
+                other = ReferenceExpr::Call("COALESCE", vec![other, self.literal(kind)]);
             }
             let (a, b) = if self.random.percent(50) { (own, other) } else { (other, own) };
-            conditions.push(Expr::Binary(Op::Equal, Box::new(a), Box::new(b)));
+            conditions.push(ReferenceExpr::Binary(ReferenceOp::Equal, Box::new(a), Box::new(b)));
         }
         if self.random.percent(30) {
             let scope = self.both(joined, target, name);
             let more = self.with_name(Kind::Bool, &scope);
             conditions.push(more);
         }
-        Some(By::On(match <[Expr; 1]>::try_from(conditions) {
+        Some(JoinCondition::On(match <[ReferenceExpr; 1]>::try_from(conditions) {
             Ok([one]) => one,
-            Err(several) => Expr::Call("AND", several),
+            Err(several) => ReferenceExpr::Call("AND", several),
         }))
     }
 }
@@ -299,15 +299,17 @@ fn same_names(a: &[String], b: &[String]) -> bool {
 }
 
 /// The columns of a relation that a condition wants equal to something of another.
-fn equalities(condition: &Expr, relation: &str) -> Vec<String> {
-    let own = |x: &Expr| match x {
-        Expr::Name(name) => name.split_once('.').filter(|(of, _)| *of == relation).map(|(_, column)| column.to_owned()),
+fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
+    let own = |x: &ReferenceExpr| match x {
+        ReferenceExpr::Name(name) => {
+            name.split_once('.').filter(|(of, _)| *of == relation).map(|(_, column)| column.to_owned())
+        }
         _ => None,
     };
     match condition {
-        Expr::Call("AND", parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
-        Expr::Binary(Op::Equal, a, b) => {
-            let of_it = |x: &Expr| {
+        ReferenceExpr::Call("AND", parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
+        ReferenceExpr::Binary(ReferenceOp::Equal, a, b) => {
+            let of_it = |x: &ReferenceExpr| {
                 let mut names = Vec::new();
                 x.names(&mut names);
                 names.iter().any(|name| name.split_once('.').is_some_and(|(of, _)| of == relation))

@@ -4,31 +4,32 @@ use crate::calendar::Frame;
 use crate::database::Table;
 use crate::draw_expressions::has_times;
 use crate::draw_joins::{Many, Relation};
-use crate::expr::{Expr, Level};
+use crate::expr::{ReferenceExpr, ReferenceLevel};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::{Entry, Keep, Spec, Step, bare};
+use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 
 /// What a step can read.
 pub struct Input {
     /// What `keep` is about; of joined relations the first, with what tells the joined rows apart.
     pub relation: Relation,
     /// Columns as formulas spell them.
-    pub leaves: Vec<(Expr, Kind)>,
+    pub leaves: Vec<(ReferenceExpr, Kind)>,
     /// All of these; formulas read some.
-    pub every: Vec<(Expr, Kind)>,
+    pub every: Vec<(ReferenceExpr, Kind)>,
     /// Relations that are joined with many rows.
     pub many: Vec<Many>,
 }
 
 impl Input {
     fn of(relation: Relation) -> Self {
-        let leaves: Vec<(Expr, Kind)> = relation.columns.iter().map(|(name, kind)| (Expr::name(name), *kind)).collect();
+        let leaves: Vec<(ReferenceExpr, Kind)> =
+            relation.columns.iter().map(|(name, kind)| (ReferenceExpr::name(name), *kind)).collect();
         Self { relation, every: leaves.clone(), leaves, many: Vec::new() }
     }
 }
 
-pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
+pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
     let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
     let mut read = known[0].clone();
     let mut steps = Vec::new();
@@ -40,7 +41,7 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
         let mut maker = Maker {
             random,
             input,
-            step: Step { blank_zero, ..Step::default() },
+            step: ReferenceStep { blank_zero, ..ReferenceStep::default() },
             made,
             kinds: Vec::new(),
             multiplied,
@@ -51,31 +52,31 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
         steps.push(maker.step);
         known.push(read.clone());
     }
-    Spec { from: tables[0].name.clone(), steps }
+    ReferenceSpec { from: tables[0].name.clone(), steps }
 }
 
 pub struct Maker<'a> {
     pub random: &'a mut Random,
     pub input: Input,
-    pub step: Step,
+    pub step: ReferenceStep,
     pub made: usize,
     /// Kinds of the definitions.
     pub kinds: Vec<(String, Kind)>,
     /// How many joins of the spec may find several rows.
     pub multiplied: usize,
     /// The period by which the step is grouped and ordered, so that others can be looked up.
-    pub calendar: Option<Entry>,
+    pub calendar: Option<KeptColumn>,
 }
 
 /// What expressions are made of.
 #[derive(Clone, Default)]
 pub struct Scope {
     /// What stands for itself.
-    pub leaves: Vec<(Expr, Kind)>,
+    pub leaves: Vec<(ReferenceExpr, Kind)>,
     /// What aggregates take; empty where none may stand.
-    pub rows: Vec<(Expr, Kind)>,
+    pub rows: Vec<(ReferenceExpr, Kind)>,
     /// What windows take; empty where none may stand.
-    pub windowed: Vec<(Expr, Kind)>,
+    pub windowed: Vec<(ReferenceExpr, Kind)>,
 }
 
 /// Kinds that can be compared and ordered by; times where there are some.
@@ -128,7 +129,7 @@ impl Maker<'_> {
         if kind == Kind::Time && !has_times(scope) { Kind::Date } else { kind }
     }
 
-    pub fn define(&mut self, name: String, kind: Kind, x: Expr) {
+    pub fn define(&mut self, name: String, kind: Kind, x: ReferenceExpr) {
         self.kinds.push((name.clone(), kind));
         self.step.definitions.push((name, x));
     }
@@ -137,35 +138,37 @@ impl Maker<'_> {
     fn row_definition(&mut self, rows: &mut Scope) {
         let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
-        let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, Expr::Name(_))).cloned();
+        let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, ReferenceExpr::Name(_))).cloned();
         match column {
-            Some((Expr::Name(name), _))
+            Some((ReferenceExpr::Name(name), _))
                 if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
             {
                 // Others that are there already now read this one; it must not read them.
                 if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
-                    let cleaned = Expr::Call("COALESCE", vec![Expr::Name(name.clone()), self.literal(kind)]);
+                    let cleaned =
+                        ReferenceExpr::Call("COALESCE", vec![ReferenceExpr::Name(name.clone()), self.literal(kind)]);
                     self.define(name, kind, cleaned);
                 }
             }
             _ => {
                 let name = self.name();
-                rows.leaves.push((Expr::name(&name), kind));
+                rows.leaves.push((ReferenceExpr::name(&name), kind));
                 self.define(name, kind, x);
             }
         }
     }
 
     fn grouped(&mut self, rows: &Scope) -> Relation {
-        let mut keys: Vec<(Expr, Kind)> = Vec::new();
+        let mut keys: Vec<(ReferenceExpr, Kind)> = Vec::new();
         let is_dated = |kind: Kind| matches!(kind, Kind::Date | Kind::Time);
-        let dates: Vec<(Expr, Kind)> = rows.leaves.iter().filter(|(_, kind)| is_dated(*kind)).cloned().collect();
+        let dates: Vec<(ReferenceExpr, Kind)> =
+            rows.leaves.iter().filter(|(_, kind)| is_dated(*kind)).cloned().collect();
         let calendar = !dates.is_empty() && self.random.percent(25);
         let count = if calendar { 2 + self.random.below(3) } else { *self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) };
         for at in 0..count {
             let date = calendar && at == 0;
             let (leaf, kind) = self.random.pick(if date { &dates } else { &rows.leaves }).clone();
-            let Expr::Name(name) = &leaf else { continue };
+            let ReferenceExpr::Name(name) = &leaf else { continue };
             if !GROUPED.contains(&kind) || (calendar && !date && is_dated(kind)) {
                 continue;
             }
@@ -175,7 +178,7 @@ impl Maker<'_> {
                 true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
                 false => frame,
             });
-            let entry = Entry { name: name.clone(), frame };
+            let entry = KeptColumn { name: name.clone(), frame };
             let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
             if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
                 keys.push((entry.expr(), if entry.frame.is_some() { Kind::Date } else { kind }));
@@ -192,7 +195,7 @@ impl Maker<'_> {
             self.step.definition(name).into_iter().for_each(|x| x.names(&mut names));
             let is_key = |name: &String| self.step.group_by.iter().any(|e| e.frame.is_none() && e.name == *name);
             if !is_key(name) && !names.contains(name) && names.iter().all(is_key) {
-                leaves.push((Expr::name(name), *kind));
+                leaves.push((ReferenceExpr::name(name), *kind));
             }
         }
         let mut scope = Scope { leaves, rows: self.aggregated(rows), windowed: Vec::new() };
@@ -204,7 +207,7 @@ impl Maker<'_> {
             let x =
                 if keys.is_empty() && at == 0 { self.aggregate(kind, &scope) } else { self.group_expr(kind, &scope) };
             let name = self.name();
-            scope.leaves.push((Expr::name(&name), kind));
+            scope.leaves.push((ReferenceExpr::name(&name), kind));
             self.define(name, kind, x);
         }
         if self.random.percent(20) {
@@ -216,19 +219,19 @@ impl Maker<'_> {
         let key_columns = self.step.group_by.iter().zip(&keys).map(|(e, (_, kind))| (e.output(), *kind));
         let mut columns: Vec<(String, Kind)> = key_columns.collect();
         // What is made of keys alone is a helper.
-        let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != Level::Row;
+        let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != ReferenceLevel::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
-        let grain: Vec<String> = self.step.group_by.iter().map(Entry::output).collect();
+        let grain: Vec<String> = self.step.group_by.iter().map(KeptColumn::output).collect();
         self.limited();
         Relation { name: self.step.name.clone(), columns, single: grain.is_empty(), grain, sure: false }
     }
 
     /// What aggregates may take.
-    fn aggregated(&self, rows: &Scope) -> Vec<(Expr, Kind)> {
+    fn aggregated(&self, rows: &Scope) -> Vec<(ReferenceExpr, Kind)> {
         self.input.many.first().map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
     }
 
-    fn keep(&mut self) -> Keep {
+    fn keep(&mut self) -> ReferenceKeep {
         // A row of several relations keeps columns of any.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
@@ -236,12 +239,12 @@ impl Maker<'_> {
                 .input
                 .leaves
                 .iter()
-                .filter_map(|(x, _)| if let Expr::Name(name) = x { Some(name.clone()) } else { None })
+                .filter_map(|(x, _)| if let ReferenceExpr::Name(name) = x { Some(name.clone()) } else { None })
                 .collect(),
         };
         match self.random.below(3) {
-            0 => Keep::Nothing,
-            1 => Keep::All,
+            0 => ReferenceKeep::Nothing,
+            1 => ReferenceKeep::All,
             _ => {
                 let mut some: Vec<String> = Vec::new();
                 let mut add = |name: &String| {
@@ -256,7 +259,7 @@ impl Maker<'_> {
                 }
                 names.iter().filter(|_| self.random.percent(likely)).for_each(&mut add);
                 self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
-                if some.is_empty() { Keep::Nothing } else { Keep::Some(some) }
+                if some.is_empty() { ReferenceKeep::Nothing } else { ReferenceKeep::Some(some) }
             }
         }
     }
@@ -273,14 +276,14 @@ impl Maker<'_> {
             Some((name.clone(), *kind, told))
         };
         let any = |name: &String| {
-            let leaf = self.input.every.iter().find(|(x, _)| *x == Expr::name(name));
+            let leaf = self.input.every.iter().find(|(x, _)| *x == ReferenceExpr::name(name));
             let told = || own(name).filter(|_| !name.contains('.'));
             told().or_else(|| leaf.map(|(_, kind)| (bare(name).to_owned(), *kind, name.clone())))
         };
         match &self.step.keep {
-            Keep::Nothing => Vec::new(),
-            Keep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
-            Keep::Some(names) => names.iter().filter_map(any).collect(),
+            ReferenceKeep::Nothing => Vec::new(),
+            ReferenceKeep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
+            ReferenceKeep::Some(names) => names.iter().filter_map(any).collect(),
         }
     }
 
@@ -317,7 +320,7 @@ impl Maker<'_> {
     /// `amount = SUM(amount)`: the column in its own expression, the sum elsewhere.
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
-        let Expr::Name(name) = &leaf else { return };
+        let ReferenceExpr::Name(name) = &leaf else { return };
         if name.contains('.') {
             return;
         }
@@ -328,11 +331,11 @@ impl Maker<'_> {
         }
         scope.rows.retain(|(x, _)| *x != leaf);
         scope.leaves.push((leaf.clone(), kind));
-        self.define(name.clone(), kind, Expr::Aggregate("SUM", vec![leaf]));
+        self.define(name.clone(), kind, ReferenceExpr::Aggregate("SUM", vec![leaf]));
     }
 }
 
-fn reads(x: &Expr, name: &str) -> bool {
+fn reads(x: &ReferenceExpr, name: &str) -> bool {
     let mut names = Vec::new();
     x.names(&mut names);
     names.iter().any(|n| n == name)

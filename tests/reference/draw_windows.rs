@@ -1,14 +1,14 @@
 //! Windows of random specs, whose rows are in a total order.
 
-use crate::calendar::{Frame, Unit};
+use crate::calendar::{Frame, ReferenceUnit};
 use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
-use crate::expr::{Expr, Level, Op, Place, Rows, Window};
+use crate::expr::{ReferenceExpr, ReferenceLevel, ReferenceOp, RowPlace, Window, WindowRows};
 use crate::kind::Kind;
-use crate::spec::Entry;
+use crate::spec::KeptColumn;
 
 impl Maker<'_> {
-    pub fn ordered(&mut self, leaves: &[(Expr, Kind)]) {
+    pub fn ordered(&mut self, leaves: &[(ReferenceExpr, Kind)]) {
         if let Some(entry) = self.calendar.clone() {
             let descending = self.random.percent(20);
             self.step.order_by.push((entry, descending));
@@ -19,8 +19,8 @@ impl Maker<'_> {
         for _ in 0..1 + self.random.below(2) {
             let (leaf, kind) = self.random.pick(leaves).clone();
             let entry = match leaf {
-                Expr::Name(name) => Entry { name, frame: None },
-                Expr::Period(name, frame) => Entry { name, frame: Some(frame) },
+                ReferenceExpr::Name(name) => KeptColumn { name, frame: None },
+                ReferenceExpr::Period(name, frame) => KeptColumn { name, frame: Some(frame) },
                 _ => continue,
             };
             if COMPARED.contains(&kind) && self.step.order_by.iter().all(|(e, _)| *e != entry) {
@@ -32,11 +32,11 @@ impl Maker<'_> {
             let keys = if self.step.group_by.is_empty() {
                 leaves.iter().filter(|(_, k)| GROUPED.contains(k)).map(|(x, _)| x.clone()).collect()
             } else {
-                self.step.group_by.iter().filter(|e| e.frame.is_none()).map(Entry::expr).collect::<Vec<_>>()
+                self.step.group_by.iter().filter(|e| e.frame.is_none()).map(KeptColumn::expr).collect::<Vec<_>>()
             };
             let names: Vec<String> = keys
                 .into_iter()
-                .filter_map(|x| if let Expr::Name(name) = x { Some(name) } else { None })
+                .filter_map(|x| if let ReferenceExpr::Name(name) = x { Some(name) } else { None })
                 .filter(|name| self.step.order_by.iter().all(|(e, _)| e.name != *name))
                 .collect();
             let count = self.random.below(names.len().min(2) + 1);
@@ -48,40 +48,41 @@ impl Maker<'_> {
         let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
         // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
         let dates = [Kind::Date, Kind::Time];
-        let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && dates.contains(kind));
+        let is_date =
+            |entry: &KeptColumn| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && dates.contains(kind));
         let chance = if self.calendar.is_some() { 65 } else { 30 };
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..usize::from(self.calendar.is_some()) + self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
             // A helper that is made of keys is no column, which lookups need.
-            let is_column = |maker: &Self, x: &Expr| {
+            let is_column = |maker: &Self, x: &ReferenceExpr| {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
-                !maker.step.is_grouped() || key || maker.step.level(x, None) != Level::Row
+                !maker.step.is_grouped() || key || maker.step.level(x, None) != ReferenceLevel::Row
             };
             let drawn = if dated && is_column(self, &inner) && self.random.percent(chance) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
                 let frame = self.calendar.as_ref().and_then(|entry| entry.frame).filter(|_| self.random.percent(80));
-                let unit = frame.map_or_else(|| *self.random.pick(&Unit::ALL), Frame::unit);
-                Some((Expr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
+                let unit = frame.map_or_else(|| *self.random.pick(&ReferenceUnit::ALL), Frame::unit);
+                Some((ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
             } else {
                 self.window(&inner, kind, &scope)
             };
             let Some((mut x, mut made)) = drawn else { continue };
             let kind = if made.is_number() { kind } else { made };
             if kind.is_number() && self.random.percent(50) {
-                let op = *self.random.pick(&[Op::Subtract, Op::Divide, Op::Add]);
-                x = Expr::Binary(op, Box::new(inner), Box::new(x));
-                made = if op == Op::Divide || made == Kind::Float { Kind::Float } else { kind };
+                let op = *self.random.pick(&[ReferenceOp::Subtract, ReferenceOp::Divide, ReferenceOp::Add]);
+                x = ReferenceExpr::Binary(op, Box::new(inner), Box::new(x));
+                made = if op == ReferenceOp::Divide || made == Kind::Float { Kind::Float } else { kind };
             }
             let name = self.name();
             // A window over a window takes another stratum.
-            scope.windowed.push((Expr::name(&name), made));
+            scope.windowed.push((ReferenceExpr::name(&name), made));
             self.define(name, made, x);
         }
     }
 
     /// A value that looks at other rows, and its kind; `None` if this one cannot be looked at so.
-    pub fn window(&mut self, inner: &Expr, kind: Kind, scope: &Scope) -> Option<(Expr, Kind)> {
+    pub fn window(&mut self, inner: &ReferenceExpr, kind: Kind, scope: &Scope) -> Option<(ReferenceExpr, Kind)> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();
         let (window, made) = match self.random.below(if ordered { 10 } else { 5 }) {
@@ -92,7 +93,7 @@ impl Maker<'_> {
                 (Window::PercentRank(boxed()), Kind::Float)
             }
             0 | 1 => return None,
-            2..=4 => return self.range(inner, kind, Rows::All, scope),
+            2..=4 => return self.range(inner, kind, WindowRows::All, scope),
             5 => (Window::First(boxed()), kind),
             6 => (Window::Last(boxed()), kind),
             7 if self.random.percent(30) => (Window::Row, Kind::Int),
@@ -101,21 +102,36 @@ impl Maker<'_> {
                 (Window::Offset(boxed(), shift), kind)
             }
             _ => {
-                let places = [Place::First, Place::First, Place::At(-2), Place::At(-1), Place::At(1), Place::Last];
-                let (from, to) =
-                    (*self.random.pick(&places), *self.random.pick(&[Place::At(0), Place::At(2), Place::Last]));
+                let places = [
+                    RowPlace::First,
+                    RowPlace::First,
+                    RowPlace::At(-2),
+                    RowPlace::At(-1),
+                    RowPlace::At(1),
+                    RowPlace::Last,
+                ];
+                let (from, to) = (
+                    *self.random.pick(&places),
+                    *self.random.pick(&[RowPlace::At(0), RowPlace::At(2), RowPlace::Last]),
+                );
                 if from == to {
                     return None;
                 }
                 let (from, to) = if self.random.percent(10) { (to, from) } else { (from, to) };
-                return self.range(inner, kind, Rows::Between(from, to), scope);
+                return self.range(inner, kind, WindowRows::Between(from, to), scope);
             }
         };
-        Some((Expr::Window(window), made))
+        Some((ReferenceExpr::Window(window), made))
     }
 
-    pub fn range(&mut self, inner: &Expr, kind: Kind, rows: Rows, scope: &Scope) -> Option<(Expr, Kind)> {
-        if !matches!(inner, Expr::Name(_) | Expr::Period(..)) {
+    pub fn range(
+        &mut self,
+        inner: &ReferenceExpr,
+        kind: Kind,
+        rows: WindowRows,
+        scope: &Scope,
+    ) -> Option<(ReferenceExpr, Kind)> {
+        if !matches!(inner, ReferenceExpr::Name(_) | ReferenceExpr::Period(..)) {
             return None;
         }
         // Of rows only those of the relation that has many are told once.
@@ -123,7 +139,7 @@ impl Maker<'_> {
         if !self.step.is_grouped() && self.input.many.iter().any(is_repeated) {
             return None;
         }
-        let all = rows == Rows::All;
+        let all = rows == WindowRows::All;
         let (aggregate, made) = match self.random.below(9) {
             7 if all && kind != Kind::Float => ("COUNTUNIQUE", Kind::Int),
             8 if all && kind.is_number() => ("MEDIAN", Kind::Float),
@@ -136,11 +152,11 @@ impl Maker<'_> {
             _ => (*self.random.pick(&["MIN", "MAX"]), kind),
         };
         let conditional = matches!(aggregate, "SUMIF" | "AVERAGEIF");
-        let mut args: Vec<Expr> = Vec::new();
+        let mut args: Vec<ReferenceExpr> = Vec::new();
         if conditional {
             args.push(self.with_name(Kind::Bool, scope));
         }
-        args.push(Expr::Range(Box::new(inner.clone()), rows));
-        Some((Expr::Aggregate(aggregate, args), made))
+        args.push(ReferenceExpr::Range(Box::new(inner.clone()), rows));
+        Some((ReferenceExpr::Aggregate(aggregate, args), made))
     }
 }

@@ -2,14 +2,14 @@
 
 use formulac::Type;
 use formulac::interpret::from_ast::{self, Reading, Unread, folded};
-use formulac::interpret::temporal::{Kind, settle_formula};
-use formulac::interpret::walk::{Row, Sees, row_value};
-use formulac::parse::Parsed;
+use formulac::interpret::temporal::{TemporalKind, settle_formula};
+use formulac::interpret::walk::{Sees, ValueRow, row_value};
+use formulac::parse::ParsedSource;
 use serde_json::Value as Json;
 
 use crate::arithmetic::moment;
-use crate::expr::{Expr, Op};
-use crate::spec::Step;
+use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::spec::ReferenceStep;
 use crate::uncertainty::with_noise;
 use crate::value::Value;
 
@@ -36,40 +36,51 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
 }
 
 /// The value over a row, whose values the columns have in order, of a formula that the parser made one definition of.
-pub fn value(parsed: &Parsed, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
+pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
     let [definition] = parsed.ast().definitions.as_slice() else { return Err("not one sound formula".to_owned()) };
     let reading = Reading { plain_calendar: true, ..Reading::default() };
     let mut formula = from_ast::formula(parsed.ast(), parsed.source(), definition, reading)?;
     let kind = |ty: Type| match ty {
-        Type::Date => Kind::Date,
-        Type::Timestamp | Type::Timestamptz => Kind::Time,
-        _ => Kind::Other,
+        Type::Date => TemporalKind::Date,
+        Type::Timestamp | Type::Timestamptz => TemporalKind::Time,
+        _ => TemporalKind::Other,
     };
-    let kinds: Vec<(String, Kind)> = columns.iter().map(|(name, ty)| (folded(name), kind(*ty))).collect();
+    let kinds: Vec<(String, TemporalKind)> = columns.iter().map(|(name, ty)| (folded(name), kind(*ty))).collect();
     settle_formula(&mut formula, &kinds);
     let is_of = |name: &str, ty: Type| columns.iter().any(|(column, of)| folded(column) == name && *of == ty);
     if adds_decimals_to_compare(&formula, &|name| is_of(name, Type::Decimal)) {
         return Err("a sum of decimals compared, which floats miss by a bit".to_owned());
     }
-    let row: Row = columns.iter().map(|(name, _)| folded(name)).zip(row.iter().cloned()).collect();
-    let run = with_noise(None, || row_value(&Step::default(), &formula, &row, Sees::ColumnsFirst));
-    let of_texts = |x: &Expr| matches!(x, Expr::Call("T", args) if !matches!(&args[..], [Expr::Name(name)] if is_of(name, Type::Text)));
+    let row: ValueRow = columns.iter().map(|(name, _)| folded(name)).zip(row.iter().cloned()).collect();
+    let run = with_noise(None, || row_value(&ReferenceStep::default(), &formula, &row, Sees::ColumnsFirst));
+    let of_texts = |x: &ReferenceExpr| matches!(x, ReferenceExpr::Call("T", args) if !matches!(&args[..], [ReferenceExpr::Name(name)] if is_of(name, Type::Text)));
     if run.doubted && has(&formula, &of_texts) {
         return Err("T of NULL, of which the type decides".to_owned());
     }
     run.unknown.map_or(Ok(run.value), Err)
 }
 
-fn has(x: &Expr, wanted: &dyn Fn(&Expr) -> bool) -> bool {
+fn has(x: &ReferenceExpr, wanted: &dyn Fn(&ReferenceExpr) -> bool) -> bool {
     wanted(x) || x.children().into_iter().any(|child| has(child, wanted))
 }
 
-fn adds_decimals_to_compare(x: &Expr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
-    let is_sum = |x: &Expr| match x {
-        Expr::Binary(Op::Add, a, b) => [a, b].into_iter().all(|x| matches!(&**x, Expr::Name(name) if is_decimal(name))),
+fn adds_decimals_to_compare(x: &ReferenceExpr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
+    let is_sum = |x: &ReferenceExpr| match x {
+        ReferenceExpr::Binary(ReferenceOp::Add, a, b) => {
+            [a, b].into_iter().all(|x| matches!(&**x, ReferenceExpr::Name(name) if is_decimal(name)))
+        }
         _ => false,
     };
-    let compares =
-        |op: Op| matches!(op, Op::Equal | Op::NotEqual | Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual);
-    has(x, &|x| matches!(x, Expr::Binary(op, a, _) if compares(*op) && is_sum(a)))
+    let compares = |op: ReferenceOp| {
+        matches!(
+            op,
+            ReferenceOp::Equal
+                | ReferenceOp::NotEqual
+                | ReferenceOp::Less
+                | ReferenceOp::LessOrEqual
+                | ReferenceOp::Greater
+                | ReferenceOp::GreaterOrEqual
+        )
+    };
+    has(x, &|x| matches!(x, ReferenceExpr::Binary(op, a, _) if compares(*op) && is_sum(a)))
 }

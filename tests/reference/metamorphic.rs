@@ -14,7 +14,7 @@ use formulac::{Compiler, Dialect, Level};
 use crate::agreement::{self, Formula, Sheet};
 use crate::drawn::number;
 use crate::engine::say;
-use crate::expr::{Expr, is_plain};
+use crate::expr::{ReferenceExpr, is_plain};
 use crate::forms::{Known, known};
 use crate::formula_tables::{GROUP, KEY};
 use crate::random::Random;
@@ -188,34 +188,41 @@ fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
 pub const PART: &str = "part_of_";
 
 /// The function whose argument the part is.
-fn calls_of_part(x: &Expr) -> Option<&'static str> {
+fn calls_of_part(x: &ReferenceExpr) -> Option<&'static str> {
     match x {
-        Expr::Call(name, args) if args.contains(&Expr::name(PART)) => Some(name),
+        ReferenceExpr::Call(name, args) if args.contains(&ReferenceExpr::name(PART)) => Some(name),
         _ => x.children().into_iter().find_map(calls_of_part),
     }
 }
 
-pub fn renamed_part(whole: &Expr, name: &str) -> Expr {
-    rewritten(whole, &mut |x| (*x == Expr::name(PART)).then(|| Expr::Name(format!("{PART}{name}"))))
+pub fn renamed_part(whole: &ReferenceExpr, name: &str) -> ReferenceExpr {
+    rewritten(whole, &mut |x| (*x == ReferenceExpr::name(PART)).then(|| ReferenceExpr::Name(format!("{PART}{name}"))))
 }
 
 /// A part that can have a name, which a literal, a column and a range cannot, and the whole with `PART` in its place.
-pub fn with_named_part(x: &Expr, random: &mut Random) -> Option<(Expr, Expr)> {
-    let mut parts: Vec<&Expr> = Vec::new();
-    let mut left: Vec<&Expr> = x.children();
+pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(ReferenceExpr, ReferenceExpr)> {
+    let mut parts: Vec<&ReferenceExpr> = Vec::new();
+    let mut left: Vec<&ReferenceExpr> = x.children();
     while let Some(x) = left.pop() {
         left.extend(x.children());
-        if matches!(x, Expr::Binary(..) | Expr::Call(..) | Expr::Aggregate(..) | Expr::Window(_)) && reads_a_column(x) {
+        if matches!(
+            x,
+            ReferenceExpr::Binary(..)
+                | ReferenceExpr::Call(..)
+                | ReferenceExpr::Aggregate(..)
+                | ReferenceExpr::Window(_)
+        ) && reads_a_column(x)
+        {
             parts.push(x);
         }
     }
     let part = (!parts.is_empty()).then(|| (*random.pick(&parts)).clone())?;
     let mut done = false;
-    let whole = rewritten(x, &mut |x| (!done && *x == part).then(|| (done = true, Expr::name(PART)).1));
+    let whole = rewritten(x, &mut |x| (!done && *x == part).then(|| (done = true, ReferenceExpr::name(PART)).1));
     Some((part, whole))
 }
 
-fn reads_a_column(x: &Expr) -> bool {
+fn reads_a_column(x: &ReferenceExpr) -> bool {
     let mut names = Vec::new();
     x.names(&mut names);
     !names.is_empty()

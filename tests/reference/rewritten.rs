@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 
 use crate::agreement::Sheet;
-use crate::expr::{Expr, Window};
+use crate::expr::{ReferenceExpr, Window};
 use crate::random::Random;
 
 /// The expression with each part replaced for which `change` gives another.
-pub fn rewritten(x: &Expr, change: &mut dyn FnMut(&Expr) -> Option<Expr>) -> Expr {
+pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Option<ReferenceExpr>) -> ReferenceExpr {
     if let Some(changed) = change(x) {
         return changed;
     }
-    let mut boxed = |x: &Expr| Box::new(rewritten(x, change));
+    let mut boxed = |x: &ReferenceExpr| Box::new(rewritten(x, change));
     match x {
-        Expr::Literal(_) | Expr::Name(_) | Expr::Period(..) => x.clone(),
-        Expr::Part(of, frame) => Expr::Part(boxed(of), frame.clone()),
-        Expr::Range(of, rows) => Expr::Range(boxed(of), *rows),
-        Expr::Binary(op, a, b) => Expr::Binary(*op, boxed(a), boxed(b)),
-        Expr::Call(name, args) => Expr::Call(name, args.iter().map(|x| *boxed(x)).collect()),
-        Expr::Aggregate(name, args) => Expr::Aggregate(name, args.iter().map(|x| *boxed(x)).collect()),
-        Expr::Window(window) => Expr::Window(match window {
+        ReferenceExpr::Literal(_) | ReferenceExpr::Name(_) | ReferenceExpr::Period(..) => x.clone(),
+        ReferenceExpr::Part(of, frame) => ReferenceExpr::Part(boxed(of), frame.clone()),
+        ReferenceExpr::Range(of, rows) => ReferenceExpr::Range(boxed(of), *rows),
+        ReferenceExpr::Binary(op, a, b) => ReferenceExpr::Binary(*op, boxed(a), boxed(b)),
+        ReferenceExpr::Call(name, args) => ReferenceExpr::Call(name, args.iter().map(|x| *boxed(x)).collect()),
+        ReferenceExpr::Aggregate(name, args) => {
+            ReferenceExpr::Aggregate(name, args.iter().map(|x| *boxed(x)).collect())
+        }
+        ReferenceExpr::Window(window) => ReferenceExpr::Window(match window {
             Window::Offset(x, n) => Window::Offset(boxed(x), *n),
             Window::First(x) => Window::First(boxed(x)),
             Window::Last(x) => Window::Last(boxed(x)),
@@ -43,8 +45,8 @@ pub fn renamed(sheet: &Sheet, names: &Names) -> Sheet {
     }
     for formula in &mut sheet.formulas {
         formula.expr = rewritten(&formula.expr, &mut |x| match x {
-            Expr::Name(name) => new(name).map(Expr::name),
-            Expr::Period(name, frame) => new(name).map(|name| Expr::Period(name.to_owned(), *frame)),
+            ReferenceExpr::Name(name) => new(name).map(ReferenceExpr::name),
+            ReferenceExpr::Period(name, frame) => new(name).map(|name| ReferenceExpr::Period(name.to_owned(), *frame)),
             _ => None,
         });
     }

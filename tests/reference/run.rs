@@ -11,10 +11,10 @@ use crate::engine::{Table, is_emulator};
 use crate::json::AsJson;
 use crate::random::Random;
 use crate::shrink::smaller;
-use crate::spec::Spec;
+use crate::spec::ReferenceSpec;
 use crate::uncertainty::with_noise;
 use crate::value::Value;
-use crate::walk::Rows;
+use crate::walk::StepRows;
 use crate::written::yaml;
 
 /// How many tables the specs share: engines load each once.
@@ -22,13 +22,13 @@ const DATABASES: u64 = 97;
 
 pub struct Case {
     seed: u64,
-    spec: Spec,
+    spec: ReferenceSpec,
     database: Database,
 }
 
 impl Case {
     /// The interpreter reads the spec's text as what it was written from.
-    fn is_read(&self, right: &Rows) {
+    fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();
         let read =
@@ -41,7 +41,7 @@ impl Case {
 }
 
 impl Drawn for Case {
-    type Right = Rows;
+    type Right = StepRows;
     const SUITE: &'static str = "reference";
     const KIND: &'static str = "random specs";
     const COUNT: &'static str = "FORMULAC_RANDOM_SPECS";
@@ -69,7 +69,7 @@ impl Drawn for Case {
         self.database.json()
     }
 
-    fn right(&self) -> Rows {
+    fn right(&self) -> StepRows {
         let run = with_noise(None, || self.database.interpreted(&self.spec));
         assert!(run.unknown.is_none(), "the interpreter knows nothing of {:?}", run.unknown);
         self.is_read(&run.value);
@@ -87,7 +87,7 @@ impl Drawn for Case {
         !(text.contains("LEN(") && text.contains(" & "))
     }
 
-    fn fault(&self, dialect: Dialect, right: &Rows, table: &Table) -> Option<String> {
+    fn fault(&self, dialect: Dialect, right: &StepRows, table: &Table) -> Option<String> {
         let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
         let wanted: Vec<String> = right.columns.iter().map(|c| c.to_lowercase()).collect();
         if names != wanted {

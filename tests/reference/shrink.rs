@@ -1,14 +1,14 @@
 //! What fails, made smaller while it still fails.
 
 use crate::database::Database;
-use crate::expr::Expr;
-use crate::spec::{By, Keep, Spec};
+use crate::expr::ReferenceExpr;
+use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::written::yaml;
 
 /// All that has one thing less.
-pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
+pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec, Database)> {
     let mut found = Vec::new();
-    let mut with = |change: &dyn Fn(&mut Spec)| {
+    let mut with = |change: &dyn Fn(&mut ReferenceSpec)| {
         let mut changed = spec.clone();
         change(&mut changed);
         found.push((changed, database.clone()));
@@ -28,9 +28,9 @@ pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
         }
         for (place, join) in step.joins.iter().enumerate() {
             with(&|s| drop(s.steps[at].joins.remove(place)));
-            if let By::On(condition) = &join.by {
+            if let JoinCondition::On(condition) = &join.by {
                 for part in parts(condition) {
-                    with(&|s| s.steps[at].joins[place].by = By::On(part.clone()));
+                    with(&|s| s.steps[at].joins[place].by = JoinCondition::On(part.clone()));
                 }
             }
         }
@@ -44,7 +44,7 @@ pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
         }
         with(&|s| s.steps[at].limit = None);
         with(&|s| s.steps[at].partition_by = None);
-        with(&|s| s.steps[at].keep = Keep::Nothing);
+        with(&|s| s.steps[at].keep = ReferenceKeep::Nothing);
         for place in 0..step.group_by.len() {
             with(&|s| drop(s.steps[at].group_by.remove(place)));
         }
@@ -64,7 +64,7 @@ pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
 }
 
 /// The expression with one of its operands put in place of what holds it.
-fn parts(x: &Expr) -> Vec<Expr> {
+fn parts(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = Vec::new();
     for (at, child) in x.children().into_iter().enumerate() {
         found.push(child.clone());
@@ -77,11 +77,11 @@ fn parts(x: &Expr) -> Vec<Expr> {
     found
 }
 
-fn replaced(x: &Expr, at: usize, child: Expr) -> Option<Expr> {
+fn replaced(x: &ReferenceExpr, at: usize, child: ReferenceExpr) -> Option<ReferenceExpr> {
     let mut changed = x.clone();
     match &mut changed {
-        Expr::Binary(_, a, b) => **(if at == 0 { a } else { b }) = child,
-        Expr::Call(_, args) | Expr::Aggregate(_, args) => *args.get_mut(at)? = child,
+        ReferenceExpr::Binary(_, a, b) => **(if at == 0 { a } else { b }) = child,
+        ReferenceExpr::Call(_, args) | ReferenceExpr::Aggregate(_, args) => *args.get_mut(at)? = child,
         _ => return None,
     }
     Some(changed)

@@ -2,17 +2,19 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::expr::{Expr, is_plain};
-use crate::spec::{By, Entry, Join, JoinKind, Keep, Spec, Step};
+use crate::expr::{ReferenceExpr, is_plain};
+use crate::spec::{
+    JoinCondition, KeptColumn, ReferenceJoin, ReferenceJoinKind, ReferenceKeep, ReferenceSpec, ReferenceStep,
+};
 
-pub fn yaml(spec: &Spec) -> String {
+pub fn yaml(spec: &ReferenceSpec) -> String {
     Written(spec).to_string()
 }
 
 /// A part of a spec, to be written.
 struct Written<'a, T>(&'a T);
 
-impl Display for Written<'_, Spec> {
+impl Display for Written<'_, ReferenceSpec> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "model: random\nfrom: {}", self.0.from)?;
         if self.0.steps.iter().any(|step| step.blank_zero) {
@@ -23,23 +25,23 @@ impl Display for Written<'_, Spec> {
     }
 }
 
-impl Display for Written<'_, Join> {
+impl Display for Written<'_, ReferenceJoin> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "      - {{to: {}", self.0.to)?;
         if let Some(alias) = &self.0.alias {
             write!(f, ", as: {alias}")?;
         }
         let kind = match self.0.kind {
-            JoinKind::Left => "",
-            JoinKind::Inner => ", type: inner",
-            JoinKind::Full => ", type: full",
-            JoinKind::Cross => ", type: cross",
+            ReferenceJoinKind::Left => "",
+            ReferenceJoinKind::Inner => ", type: inner",
+            ReferenceJoinKind::Full => ", type: full",
+            ReferenceJoinKind::Cross => ", type: cross",
         };
         write!(f, "{kind}{}", if self.0.many { ", cardinality: many" } else { "" })?;
         match &self.0.by {
-            By::On(condition) => write!(f, ", on: '{condition}'")?,
-            By::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
-            By::Nothing => {}
+            JoinCondition::On(condition) => write!(f, ", on: '{condition}'")?,
+            JoinCondition::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
+            JoinCondition::Nothing => {}
         }
         writeln!(f, "}}")
     }
@@ -54,7 +56,7 @@ fn quoted(names: &[String]) -> String {
     joined(names.iter().map(|name| if is_plain(name) { name.clone() } else { format!("\"{name}\"") }))
 }
 
-impl Display for Written<'_, Step> {
+impl Display for Written<'_, ReferenceStep> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  - name: {}", self.0.name)?;
         if !self.0.joins.is_empty() {
@@ -65,24 +67,24 @@ impl Display for Written<'_, Step> {
             writeln!(f, "    where: '{filter}'")?;
         }
         if !self.0.group_by.is_empty() {
-            writeln!(f, "    group_by: \"{}\"", joined(self.0.group_by.iter().map(Entry::to_string)))?;
+            writeln!(f, "    group_by: \"{}\"", joined(self.0.group_by.iter().map(KeptColumn::to_string)))?;
         }
         if let Some(having) = &self.0.having {
             writeln!(f, "    having: '{having}'")?;
         }
         if !self.0.order_by.is_empty() {
             let key =
-                |(entry, descending): &(Entry, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
+                |(entry, descending): &(KeptColumn, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
             writeln!(f, "    order_by: \"{}\"", joined(self.0.order_by.iter().map(key)))?;
         }
         if let Some(partition) = &self.0.partition_by {
-            let entries: Vec<String> = partition.iter().map(|name| Expr::name(name).to_string()).collect();
+            let entries: Vec<String> = partition.iter().map(|name| ReferenceExpr::name(name).to_string()).collect();
             writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
         }
         match &self.0.keep {
-            Keep::Nothing => {}
-            Keep::All => writeln!(f, "    keep: all")?,
-            Keep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
+            ReferenceKeep::Nothing => {}
+            ReferenceKeep::All => writeln!(f, "    keep: all")?,
+            ReferenceKeep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
         }
         if let Some(limit) = self.0.limit {
             writeln!(f, "    limit: {limit}")?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::Compiler;
 use formulac::sync::{Property, merge_lines};
-use formulac::yaml_edit::{Edit, Path, Value, edit};
+use formulac::yaml_edit::{Edit, Path, YamlValue, edit};
 use proptest::prelude::*;
 
 use crate::world::{SPEC, SQL, World, YML, compiler, ours};
@@ -109,20 +109,20 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
         match thing {
             (None, _) => edits.push(Edit::Set {
                 at: Path::root().key("models").item("name", "m").key("description"),
-                value: Value::text(TEXTS[value]),
+                value: YamlValue::text(TEXTS[value]),
                 after: Vec::new(),
             }),
             (Some(_), Property::Formula) => {}
             (Some(number), Property::Description) => {
                 edits.push(Edit::Set {
                     at: column(*number).key("description"),
-                    value: Value::text(TEXTS[value]),
+                    value: YamlValue::text(TEXTS[value]),
                     after: Vec::new(),
                 });
             }
             (Some(number), _) if value == 1 => edits.push(Edit::Set {
                 at: column(*number).key("data_tests"),
-                value: Value::list(vec![Value::text("not_null")]),
+                value: YamlValue::list(vec![YamlValue::text("not_null")]),
                 after: Vec::new(),
             }),
             (Some(number), _) => edits.push(Edit::Remove { at: column(*number).key("data_tests") }),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
-use formulac::sync::{ModelPlan, Ours, Plan, STATES, Sides, State, TextChange, Tools, reconcile};
+use formulac::sync::{ModelPlan, ModelSides, Ours, Plan, PushState, STATES, TextChange, Tools, reconcile};
 use formulac::{CompiledSpec, Compiler};
 
 pub const SPEC: &str = "metrics/m.yml";
@@ -61,13 +61,13 @@ impl World {
     pub fn plan(&self, compiler: &Compiler) -> Plan {
         let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();
-        let bases = state.as_deref().map(State::versions).unwrap_or_default();
-        let sides = Sides { model: "m", bases: &bases, ours: Some(&now), found: &self.files };
+        let bases = state.as_deref().map(PushState::versions).unwrap_or_default();
+        let sides = ModelSides { model: "m", bases: &bases, ours: Some(&now), found: &self.files };
         let moved = BTreeMap::new();
         let tools = Tools { compiler, decompiler: decompiler(), folders: ("models", "tests"), moved: &moved };
         let done = reconcile(sides, Vec::new(), || tools);
         let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
-        let sides = Sides { ours: again.as_ref().or(Some(&now)), ..sides };
+        let sides = ModelSides { ours: again.as_ref().or(Some(&now)), ..sides };
         let base = bases.first().map(|base| compiled(compiler, &base.source));
         Plan::new(None, [ModelPlan::of(sides, done, base.as_ref(), [Some(self.spec().to_owned()), state])])
     }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use formulac::Dialect;
 
 use super::dbt::{DbtArgs, Selection};
-use super::settings::{Settings, Target, dialects};
+use super::settings::{Settings, TargetOptions, dialects};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -76,7 +76,7 @@ pub struct QueryArgs {
     #[command(flatten)]
     pub selection: Selection,
     #[command(flatten)]
-    pub target: Target,
+    pub target: TargetOptions,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
@@ -112,7 +112,7 @@ pub struct ModelArgs {
     #[arg(long, conflicts_with = "check")]
     pub unit_tests: bool,
     #[command(flatten)]
-    pub target: Target,
+    pub target: TargetOptions,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
@@ -144,7 +144,7 @@ pub struct GenerateArgs {
     #[arg(long)]
     pub validate: bool,
     #[command(flatten)]
-    pub target: Target,
+    pub target: TargetOptions,
     #[command(flatten)]
     pub dbt: DbtArgs,
     /// Print one JSON object, errors included

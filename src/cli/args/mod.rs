@@ -22,7 +22,7 @@ pub use dbt::{DbtArgs, Selection};
 pub use engine::{EngineArgs, PreviewArgs, VerifyArgs};
 pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
-pub use settings::{ContextName, Settings, Target};
+pub use settings::{ContextName, Settings, TargetOptions};
 pub use sync::{
     AdoptArgs, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs, RollbackArgs, Side, StatusArgs,
 };

@@ -8,7 +8,7 @@ use formulac::{Context, Dialect};
 
 /// The dialect and the schema of the data.
 #[derive(Debug, Default, Args)]
-pub struct Target {
+pub struct TargetOptions {
     /// SQL dialect [default: the project's, else postgres]
     #[arg(long, value_name = "DIALECT", value_parser = dialects())]
     pub dialect: Option<Dialect>,
@@ -21,7 +21,7 @@ pub struct Target {
 #[derive(Debug, Default, Args)]
 pub struct Settings {
     #[command(flatten)]
-    pub target: Target,
+    pub target: TargetOptions,
     /// Relation of unqualified names
     #[arg(long, value_name = "RELATION")]
     pub from: Option<String>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::dbt::{DbtArgs, Selection};
-use super::settings::Target;
+use super::settings::TargetOptions;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -271,7 +271,7 @@ pub struct PromoteArgs {
     #[arg(long, conflicts_with_all = ["grain", "name", "out"])]
     pub repoint: bool,
     #[command(flatten)]
-    pub target: Target,
+    pub target: TargetOptions,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,

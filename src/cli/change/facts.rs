@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::knowledge::with_known;
 use crate::cli::project;
 use crate::cli::sync::Repository;
-use crate::cli::workspace::{Place, clean};
+use crate::cli::workspace::{Workspace, clean};
 
 /// A model that has other SQL because of the facts in `known.yml`, and the path of its spec.
 pub struct Altered {
@@ -21,7 +21,7 @@ pub struct Altered {
 /// Compiles the specs of a commit with the facts of an earlier commit and with its own, and returns the models whose SQL
 /// differs. Models that were not generated before are left out, because their first push adds the facts that they read.
 /// dbt's artifacts are not read, so every machine gives the same answer.
-pub fn altered(place: &Place, repository: &Repository, before: &str, now: &str) -> Result<Vec<Altered>, Failure> {
+pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &str) -> Result<Vec<Altered>, Failure> {
     let known = |commit: &str| -> Result<Known, Failure> {
         let text = repository.texts_in(commit, &[KNOWN.to_owned()])?.pop().flatten();
         Ok(text.map_or_else(|| Known::default().listing_some(), |text| Known::from_text(&text).0))

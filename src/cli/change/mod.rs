@@ -5,22 +5,22 @@ mod open_changes;
 pub mod show;
 
 use formulac::sync::{TextChange, content_hash};
-use formulac::team::{CHANGES, Change, Event, Right, Said, change_id, changes};
+use formulac::team::{CHANGES, Change, ChangeComment, Event, Right, change_id, changes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::{ChangeArgs, ChangeCommand, ProposeArgs};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::sync::{Commit, Lock, Repository, TRAILER, carry_out, placed};
-use super::workspace::Place;
+use super::sync::{Lock, PushCommit, Repository, TRAILER, carry_out, placed};
+use super::workspace::Workspace;
 use super::{environment, folder, permissions};
 use formulac::diag::suggest;
 
 pub use open_changes::{UnderWay, revision};
 
 pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
     let (all, faults) = read(&place);
     for (path, fault) in &faults {
@@ -31,23 +31,23 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
         ChangeCommand::Propose(args) => ground.propose(args),
         ChangeCommand::Comment(args) => ground.comment(&args.id, &args.text, args.json),
         ChangeCommand::Approve(args) => {
-            ground.decide(Said::Approved, &args.id, args.message.as_deref().unwrap_or_default(), args.json)
+            ground.decide(ChangeComment::Approved, &args.id, args.message.as_deref().unwrap_or_default(), args.json)
         }
-        ChangeCommand::Reject(args) => ground.decide(Said::Rejected, &args.id, &args.message, args.json),
+        ChangeCommand::Reject(args) => ground.decide(ChangeComment::Rejected, &args.id, &args.message, args.json),
         ChangeCommand::List(args) => show::list(&ground, args.json),
         ChangeCommand::Show(args) => show::one(&ground, &args.id, args.json),
     }
 }
 
 /// The changes of the project, and the files that are none.
-pub fn read(place: &Place) -> (Vec<Change>, Vec<(String, &'static str)>) {
+pub fn read(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
     changes(folder::records(&place.root.join(CHANGES)))
 }
 
 /// What all of these work on.
 struct Ground<'s> {
     session: &'s Session,
-    place: Place,
+    place: Workspace,
     repository: Repository,
     all: Vec<Change>,
 }
@@ -75,7 +75,7 @@ impl Ground<'_> {
             return Err(Failure::new(Exit::Usage, "a change needs a title"));
         }
         let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
-        let event = self.event(Said::Proposed, title)?;
+        let event = self.event(ChangeComment::Proposed, title)?;
         let mut event = event.with_more(args.message.as_deref().unwrap_or_default());
         event.environment = under_way.environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
         event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
@@ -95,23 +95,23 @@ impl Ground<'_> {
         if text.trim().is_empty() {
             return Err(Failure::new(Exit::Usage, "nothing is said"));
         }
-        let event = self.event(Said::Commented, text)?;
+        let event = self.event(ChangeComment::Commented, text)?;
         let commit = self.record(&change.id, &event)?;
         self.session.note(&format!("said of `{}`: {commit}", change.id));
         self.told(as_json, &change.id, &event, &commit)
     }
 
-    fn decide(&self, said: Said, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+    fn decide(&self, said: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
         let change = self.change(id)?;
         let under_way = self.under_way(change)?;
         let content = self.content(&under_way, &proposal(change)?.base)?;
         let mut event = self.event(said, text)?;
         event.content = content;
-        let command = if said == Said::Approved { "change approve" } else { "change reject" };
+        let command = if said == ChangeComment::Approved { "change approve" } else { "change reject" };
         if !under_way.lets_judge(&event.by) {
             return Err(permissions::refused(self.session, &self.place, &event.by, command, Right::Approve, None));
         }
-        if said == Said::Approved && under_way.is_by(&event.by, change) {
+        if said == ChangeComment::Approved && under_way.is_by(&event.by, change) {
             permissions::log(self.session, &self.place, &event.by, command, None);
             return Err(Failure::new(Exit::NotAllowed, format!("nobody approves a change of their own: {}", event.by))
                 .with_help("somebody who wrote no part of it approves it. This is logged"));
@@ -172,7 +172,7 @@ impl Ground<'_> {
         }
     }
 
-    fn event(&self, said: Said, text: &str) -> Result<Event, Failure> {
+    fn event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
         // What one person said last counts, so seconds are too long.
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         Ok(Event::new(said, &at, &self.repository.author()?, text))
@@ -185,13 +185,13 @@ impl Ground<'_> {
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
         let title = match event.said {
-            Said::Proposed => format!("Propose: {first}"),
+            ChangeComment::Proposed => format!("Propose: {first}"),
             said if first.is_empty() => format!("{said} {id}"),
             said => format!("{said} {id}: {first}"),
         };
         let message = format!("{title}\n\n{TRAILER}: {hash}\n");
         let branch = self.repository.branch()?;
-        let commit = Commit { message, paths: vec![path.clone()], entry: hash, branch, begins: None };
+        let commit = PushCommit { message, paths: vec![path.clone()], entry: hash, branch, begins: None };
         let changes = placed(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
         carry_out(&self.place, &self.repository, &changes, &commit)?;
         let made = self.repository.head()?.unwrap_or_default();

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use formulac::sync::KNOWN;
 use formulac::team::{
-    Asked, CHANGES, Change, Commit, Differing, Event, Said, Standing, approved, approvers, content, is_same,
+    ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval, approved,
+    approvers, content, is_same,
 };
 use formulac::{Environment, Project};
 
@@ -12,7 +13,7 @@ use super::facts::{self, Altered};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::project;
 use crate::cli::sync::Repository;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// What a branch changes.
 pub struct UnderWay {
@@ -21,14 +22,14 @@ pub struct UnderWay {
     /// The environment whose rules hold.
     pub environment: Option<Environment>,
     /// Its files that differ.
-    pub files: Vec<Differing>,
+    pub files: Vec<DifferingContent>,
     /// The hash of what people wrote; `None` if that is nothing.
     pub content: Option<String>,
     /// Models whose SQL the facts of `known.yml` alter.
     pub altered: Vec<String>,
     /// The commits.
     pub commits: Vec<Commit>,
-    asked: Asked,
+    asked: RequiredApproval,
 }
 
 /// A revision, as it is or as the branch of `origin`.
@@ -45,7 +46,7 @@ pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> 
 impl UnderWay {
     /// What the last commit has and the base has not. The environment is the one that is named, else that of the base's
     /// branch, else the first that is merged into.
-    pub fn of(place: &Place, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
+    pub fn of(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = revision(repository, base)?;
         let Some(head) = repository.head()? else {
             return Err(Failure::new(Exit::Failed, "nothing is committed yet").with_help("`git commit` what is there"));
@@ -58,7 +59,7 @@ impl UnderWay {
 
     /// What a commit brought to the branch of an environment, by the rules that were in force before it.
     pub fn between(
-        place: &Place,
+        place: &Workspace,
         repository: &Repository,
         before: &str,
         commit: &str,
@@ -72,7 +73,7 @@ impl UnderWay {
     }
 
     fn from(
-        place: &Place,
+        place: &Workspace,
         repository: &Repository,
         project: Project,
         environment: Option<Environment>,
@@ -87,7 +88,7 @@ impl UnderWay {
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
         let commits = repository.commits(fork, head, signed)?;
-        let mut asked = Asked::default();
+        let mut asked = RequiredApproval::default();
         asked.roles = environment.as_ref().map(|environment| environment.approvals.clone()).unwrap_or_default();
         asked.specs = named_approvers(place, repository, (fork, head), &files, &altered)?;
         let content = content(&files);
@@ -101,7 +102,8 @@ impl UnderWay {
         let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
         let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
         let events = changes.iter().flat_map(|change| &change.events);
-        let is_this = |event: &&Event| event.said == Said::Proposed && Some(&event.content) == self.content.as_ref();
+        let is_this =
+            |event: &&Event| event.said == ChangeComment::Proposed && Some(&event.content) == self.content.as_ref();
         let owners: BTreeSet<&String> = authors.chain(events.filter(is_this).map(|event| &event.by)).collect();
         owners.into_iter().cloned().collect()
     }
@@ -117,8 +119,8 @@ impl UnderWay {
     }
 
     /// How it stands with what was said of a change, or of all.
-    pub fn standing<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> Standing {
-        let Some(content) = &self.content else { return Standing::default() };
+    pub fn standing<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
+        let Some(content) = &self.content else { return ApprovalState::default() };
         // Others were merged before, or wait elsewhere.
         let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
@@ -176,10 +178,10 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
 /// Specs that name who approves them, as they do where the branch begins: a change does not choose who judges it. These
 /// are the changed specs, and those whose SQL the facts of `known.yml` alter.
 fn named_approvers(
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     (fork, head): (&str, &str),
-    files: &[Differing],
+    files: &[DifferingContent],
     altered: &[Altered],
 ) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let folder = format!("{}/", place.specs_folder());

@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 
-use formulac::team::{Change, Said, Standing};
+use formulac::team::{ApprovalState, Change, ChangeComment};
 use serde_json::{Value, json};
 
 use super::{Ground, object};
 use crate::cli::exit::{Exit, Failure};
 
 /// How a change stands on this branch; `None` if nothing of it is under way here: it is merged, or of another branch.
-fn standing(ground: &Ground<'_>, change: &Change) -> Option<(Standing, Vec<String>)> {
+fn standing(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
     let is_here = under_way.content.is_some() && under_way.is_of(change);
     is_here.then(|| (under_way.standing([change]), under_way.approved().map(str::to_owned).collect()))
 }
 
-fn told(standing: Option<&Standing>) -> String {
+fn told(standing: Option<&ApprovalState>) -> String {
     match standing {
         None => "not under way on this branch".to_owned(),
         Some(standing) if !standing.rejected.is_empty() => format!("rejected by {}", standing.rejected.join(", ")),
@@ -61,8 +61,8 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
     let mut text = String::new();
     for event in &change.events {
         let what = match event.said {
-            Said::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
-            Said::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
+            ChangeComment::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
+            ChangeComment::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
             _ => String::new(),
         };
         // Parts of seconds are for the order.
@@ -87,7 +87,7 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-pub fn standing_object(standing: &Standing) -> Value {
+pub fn standing_object(standing: &ApprovalState) -> Value {
     let void: Vec<Value> = standing.void.iter().map(|(by, why)| json!({"by": by, "why": why})).collect();
     json!({
         "approved": standing.approved, "rejected": standing.rejected, "void": void, "lacks": standing.lacks,

@@ -9,7 +9,7 @@ pub struct Answer {
     /// The engine with its version, as people are told.
     pub engine: String,
     pub version: String,
-    pub columns: Vec<Column>,
+    pub columns: Vec<AnswerColumn>,
     /// Values as the engine writes them; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
     /// Whether there are more rows than were asked for.
@@ -20,7 +20,7 @@ pub struct Answer {
 
 /// A column of an answer.
 #[derive(Debug)]
-pub struct Column {
+pub struct AnswerColumn {
     pub name: String,
     pub ty: Type,
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_row_too_many_says_that_there_are_more() {
-        let column = Column { name: "t".to_owned(), ty: Type::Timestamp };
+        let column = AnswerColumn { name: "t".to_owned(), ty: Type::Timestamp };
         let rows = vec![vec![Some("2024-01-31T10:00:00".to_owned())], vec![None]];
         let answer = Answer { engine: "E".to_owned(), columns: vec![column], rows, ..Answer::default() };
         let answer = answer.limited(1);

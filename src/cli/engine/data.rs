@@ -5,14 +5,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::source::Source;
+use crate::cli::source::SourceText;
 
 /// Bytes of a header that are looked at.
 const HEADER: u64 = 1 << 20;
 
 /// How a file holds its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DataFormat {
     Csv { delimiter: char },
     Parquet,
     Json,
@@ -26,14 +26,14 @@ pub struct DataFile {
     pub shown: String,
     /// From the root.
     pub path: String,
-    pub kind: Kind,
+    pub kind: DataFormat,
     /// Types that its columns are to be read as, where no schema says them.
     pub types: Vec<(String, String)>,
 }
 
 /// The files of a folder, in the order of their names. Files of other kinds are left alone.
 pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
-    let unreadable = |path: &Path, error: &std::io::Error| Failure::of(Source::unreadable(path, error));
+    let unreadable = |path: &Path, error: &std::io::Error| Failure::of(SourceText::unreadable(path, error));
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut paths = Vec::new();
     for entry in entries {
@@ -62,7 +62,7 @@ pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     Ok(files)
 }
 
-fn file(path: &Path, kind: Kind) -> Result<DataFile, Failure> {
+fn file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
     let shown = path.to_string_lossy().into_owned();
     let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io("read", &shown, &error))?;
     match (path.file_stem().and_then(|stem| stem.to_str()), whole.to_str()) {
@@ -76,13 +76,13 @@ fn file(path: &Path, kind: Kind) -> Result<DataFile, Failure> {
     }
 }
 
-fn kind(path: &Path) -> std::io::Result<Option<Kind>> {
+fn kind(path: &Path) -> std::io::Result<Option<DataFormat>> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     Ok(match extension.as_deref() {
-        Some("csv") => Some(Kind::Csv { delimiter: delimiter(path)? }),
-        Some("tsv") => Some(Kind::Csv { delimiter: '\t' }),
-        Some("parquet") => Some(Kind::Parquet),
-        Some("json" | "jsonl" | "ndjson") => Some(Kind::Json),
+        Some("csv") => Some(DataFormat::Csv { delimiter: delimiter(path)? }),
+        Some("tsv") => Some(DataFormat::Csv { delimiter: '\t' }),
+        Some("parquet") => Some(DataFormat::Parquet),
+        Some("json" | "jsonl" | "ndjson") => Some(DataFormat::Json),
         _ => None,
     })
 }

@@ -6,12 +6,12 @@ use formulac::dbt::From as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
-use super::answer::{Answer, Column};
+use super::answer::{Answer, AnswerColumn};
 use super::fault::{self, Sent};
-use super::{Asked, Presence};
+use super::{EngineRequest, Presence};
 use crate::cli::args::DbtArgs;
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::dbt_run::{Call, Ran};
+use crate::cli::dbt_run::{DbtCall, Ran};
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Waiting;
@@ -57,7 +57,7 @@ impl DbtRun {
 fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str) -> Result<Ran, Failure> {
     let limit = limit.to_string();
     let words = ["--no-write-json", "show", "--output", "json", "--limit", &limit];
-    let mut call = Call::new(&run.project.folder, &words, run.environment.as_ref(), &run.args);
+    let mut call = DbtCall::new(&run.project.folder, &words, run.environment.as_ref(), &run.args);
     if let Some(folder) = deferred {
         // dbt runs in its own folder.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -69,7 +69,7 @@ fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str
 
 /// Runs a query as dbt reads it, to which dbt adds the limit. It tells no types; they are those of the columns that are
 /// declared.
-pub fn show(asked: Asked<'_>, run: &DbtRun) -> Result<Answer, Failure> {
+pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
     let timed = asked.timed.map(|timed| formulac::dbt::seconds_told(timed, asked.sql));
@@ -105,12 +105,16 @@ fn engine(output: &Ran) -> (String, String) {
 
 /// Runs queries, many in a call, as a call takes seconds before it begins. Where dbt fails over one, which ends the call,
 /// each is run by itself.
-pub fn show_all(all: &[Asked<'_>], run: &DbtRun, done: &impl Fn()) -> Result<Vec<Result<Answer, Failure>>, Failure> {
+pub fn show_all(
+    all: &[EngineRequest<'_>],
+    run: &DbtRun,
+    done: &impl Fn(),
+) -> Result<Vec<Result<Answer, Failure>>, Failure> {
     let mut answers = Vec::new();
     let mut rest = all;
     while !rest.is_empty() {
         let mut size = 0;
-        let fits = |asked: &&Asked<'_>| {
+        let fits = |asked: &&EngineRequest<'_>| {
             size += asked.sql.len() + asked.timed.map_or(0, str::len) + 1_000;
             size < LONGEST
         };
@@ -127,7 +131,7 @@ pub fn show_all(all: &[Asked<'_>], run: &DbtRun, done: &impl Fn()) -> Result<Vec
 }
 
 /// The answers of queries that are run in one call; `None` if dbt fails over one of them.
-fn together(group: &[Asked<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
+fn together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> =
         group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();
     let what = group.first().map_or("rows", |asked| asked.what);
@@ -135,13 +139,13 @@ fn together(group: &[Asked<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Fa
         limited.iter().zip(group).map(|(sql, asked)| (sql.as_str(), asked.timed)).collect();
     let output = call(run, run.deferred.as_deref(), 1, &formulac::dbt::answers_told(&queries), what)?;
     let (engine, version) = engine(&output);
-    let answer = |(told, asked): (Value, &Asked<'_>)| {
+    let answer = |(told, asked): (Value, &EngineRequest<'_>)| {
         let texts = |value: &Value| value.as_array().map(|all| all.iter().map(self::value).collect::<Vec<_>>());
         let names = texts(told.get(1)?)?.into_iter().flatten();
         let answer = Answer {
             engine: engine.clone(),
             version: version.clone(),
-            columns: names.map(|name| Column { name, ty: Type::Unknown }).collect(),
+            columns: names.map(|name| AnswerColumn { name, ty: Type::Unknown }).collect(),
             rows: told.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
             more: false,
             seconds: told.get(0)?.as_f64(),
@@ -166,20 +170,20 @@ pub fn built(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure>
 }
 
 /// What dbt says of a relation: names and types of its columns, none if it is missing, or why it cannot be asked for.
-pub type Looked = Result<Option<Vec<(String, String)>>, String>;
+pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 
 /// The columns of each relation, with their types as the warehouse names them. If dbt fails over all relations, it is asked
 /// for each.
-pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<Looked>, Failure> {
+pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<RelationLookup>, Failure> {
     let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
     let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations), "the columns of tables")?;
-    let told: Vec<Looked> = output.told().filter_map(|told| looked(&told)).map(Ok).collect();
+    let told: Vec<RelationLookup> = output.told().filter_map(|told| looked(&told)).map(Ok).collect();
     if output.succeeded && told.len() == relations.len() {
         return Ok(told);
     }
     if !others.is_empty() {
         let one = |relation| Ok(looked_for(std::slice::from_ref(relation), run, deferred)?.pop());
-        let each: Vec<Option<Looked>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
+        let each: Vec<Option<RelationLookup>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
         return Ok(each.into_iter().flatten().collect());
     }
     let message = output.message();
@@ -199,7 +203,7 @@ fn looked(told: &Value) -> Option<Option<Vec<(String, String)>>> {
     told.get(1)?.as_array()?.iter().map(column).collect::<Option<_>>().map(Some)
 }
 
-fn presence(looked: Looked) -> Presence {
+fn presence(looked: RelationLookup) -> Presence {
     match looked {
         Ok(None) => Presence::Missing,
         Err(why) => Presence::Unknown(why),
@@ -210,12 +214,12 @@ fn presence(looked: Looked) -> Presence {
     }
 }
 
-fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<Column> {
+fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
     let Some(first) = rows.first() else {
-        return known.iter().map(|column| Column { name: column.name().to_owned(), ty: column.ty() }).collect();
+        return known.iter().map(|column| AnswerColumn { name: column.name().to_owned(), ty: column.ty() }).collect();
     };
     let ty = |name: &str| known.iter().find(|column| column.name().eq_ignore_ascii_case(name)).map(Known::ty);
-    first.keys().map(|name| Column { name: name.clone(), ty: ty(name).unwrap_or(Type::Unknown) }).collect()
+    first.keys().map(|name| AnswerColumn { name: name.clone(), ty: ty(name).unwrap_or(Type::Unknown) }).collect()
 }
 
 fn value(value: &Value) -> Option<String> {

@@ -6,17 +6,17 @@ use std::process::Command;
 use formulac::{Dialect, Schema, Type};
 use serde_json::{Map, Value, json};
 
-use super::Asked;
-use super::answer::{Answer, Column};
-use super::data::{self, DataFile, Kind};
+use super::EngineRequest;
+use super::answer::{Answer, AnswerColumn};
+use super::data::{self, DataFile, DataFormat};
 use super::decimals;
 use super::fault::{self, Sent};
 use crate::cli::exit::Failure;
-use crate::cli::program::{Output, Program};
+use crate::cli::program::{ExternalProgram, ProgramOutput};
 
 const ENGINE: &str = "DuckDB";
 /// The program `duckdb`.
-pub const PROGRAM: Program = Program {
+pub const PROGRAM: ExternalProgram = ExternalProgram {
     name: "duckdb",
     variable: "FORMULAC_DUCKDB",
     install: "get it with `pip install duckdb-cli` or `brew install duckdb`",
@@ -51,7 +51,7 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     let mut script = String::new();
     for (file, rows) in files.iter_mut().zip(answers) {
         let floats = described(rows).filter(|(_, ty)| *ty == "DOUBLE").map(|(name, _)| name);
-        let (Kind::Csv { delimiter }, floats) = (file.kind, floats.collect::<Vec<_>>()) else { continue };
+        let (DataFormat::Csv { delimiter }, floats) = (file.kind, floats.collect::<Vec<_>>()) else { continue };
         if !floats.is_empty() {
             let (path, form) = (dialect.text_literal(&unglobbed(&file.path)), csv_form(delimiter, dialect));
             script.push_str(&decimals::question(
@@ -73,7 +73,7 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 }
 
 /// Runs a query over the files. `typed` are the columns whose types are to be others than those in the data.
-pub fn query(asked: Asked<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
     let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
     for file in files {
@@ -105,7 +105,7 @@ pub fn query(asked: Asked<'_>, files: &[DataFile], typed: Option<&Schema>) -> Re
     let version =
         versions.first().and_then(|rows| rows.first()).and_then(|row| row["version"].as_str()).unwrap_or_default();
     let version = version.trim_start_matches('v');
-    let columns = described(columns).map(|(name, ty)| Column { name: name.to_owned(), ty: type_of(ty) });
+    let columns = described(columns).map(|(name, ty)| AnswerColumn { name: name.to_owned(), ty: type_of(ty) });
     let answer = Answer {
         engine: format!("{ENGINE} {version}"),
         version: version.to_owned(),
@@ -137,7 +137,7 @@ fn type_of(text: &str) -> Type {
     text.parse().unwrap_or(Type::Unknown)
 }
 
-fn run(script: &str) -> Result<Output, Failure> {
+fn run(script: &str) -> Result<ProgramOutput, Failure> {
     let mut command: Command = PROGRAM.command();
     // Neither the user's settings nor extensions from elsewhere: what is asked here is read from local files.
     command.args(["-batch", "-bail", "-no-init", "-json", ":memory:"]);
@@ -150,7 +150,7 @@ fn described(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> 
 }
 
 /// The rows of each statement that gives some.
-fn answers(output: &Output) -> Vec<Vec<Map<String, Value>>> {
+fn answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
     serde_json::Deserializer::from_str(&output.out).into_iter().map_while(Result::ok).collect()
 }
 
@@ -165,7 +165,7 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let shown = file.types.iter().filter(|(name, _)| !is_typed(name)).map(|(name, ty)| (name.as_str(), ty.as_str()));
     let types = of_schema.iter().copied().chain(shown);
     match file.kind {
-        Kind::Csv { delimiter } => {
+        DataFormat::Csv { delimiter } => {
             // DuckDB refuses types of columns that the file lacks, which a spec need not read.
             let header = data::header(Path::new(&file.path), delimiter).ok();
             let is_there =
@@ -178,8 +178,8 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
             // All of the file is looked at, so that no late value is of another type.
             format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
         }
-        Kind::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
-        Kind::Json => format!("select *{} from read_json({path}, sample_size = -1)", replaced(types, dialect)),
+        DataFormat::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
+        DataFormat::Json => format!("select *{} from read_json({path}, sample_size = -1)", replaced(types, dialect)),
     }
 }
 
@@ -191,16 +191,16 @@ fn csv_form(delimiter: char, dialect: Dialect) -> String {
 
 /// Why a file cannot be read. While it guesses DuckDB does not say in which line a CSV file is broken, so it is asked
 /// again with nothing to guess.
-fn unreadable(file: &DataFile, output: Output, dialect: Dialect) -> Failure {
+fn unreadable(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failure {
     let broken = match file.kind {
-        Kind::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
+        DataFormat::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
             let columns = names.iter().map(|name| format!("{}: 'varchar'", dialect.text_literal(name)));
             let columns = columns.collect::<Vec<_>>().join(", ");
             let (path, form) = (dialect.text_literal(&unglobbed(&file.path)), csv_form(delimiter, dialect));
             let read = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
             run(&format!("select count(*) from {read};\n")).ok().filter(|again| !again.succeeded)
         }),
-        Kind::Parquet | Kind::Json => None,
+        DataFormat::Parquet | DataFormat::Json => None,
     };
     fault::of_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
 }

@@ -1,6 +1,6 @@
 //! What an engine says when it cannot answer, and where in the SQL it points.
 
-use crate::cli::exit::{Failure, Found};
+use crate::cli::exit::{Failure, FailureKind};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -28,13 +28,13 @@ pub fn of_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
     }
     // Without a place there is nothing to show of the SQL.
     let text = if span.is_some() { sent.sql.to_owned() } else { String::new() };
-    Failure::Found(vec![Found { file: "<query>".to_owned(), text, diagnostics: vec![diagnostic] }])
+    Failure::Found(vec![FailureKind { file: "<query>".to_owned(), text, diagnostics: vec![diagnostic] }])
 }
 
 /// The failure of an engine that was given this file.
 pub fn of_file(engine: &str, message: &str, file: &str) -> Failure {
     let diagnostics = vec![diagnostic(engine, message, Span::default())];
-    Failure::Found(vec![Found { file: file.to_owned(), text: String::new(), diagnostics }])
+    Failure::Found(vec![FailureKind { file: file.to_owned(), text: String::new(), diagnostics }])
 }
 
 fn diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {

@@ -17,10 +17,10 @@ use super::exit::{Exit, Failure};
 use super::progress::Waiting;
 use super::session::Session;
 use super::{dbt_project, environment, project as project_file};
-pub use answer::{Answer, Column};
+pub use answer::{Answer, AnswerColumn};
 use data::DataFile;
 use dbt::DbtRun;
-pub use dbt::Looked;
+pub use dbt::RelationLookup;
 pub use duckdb::PROGRAM as DUCKDB;
 use formulac::diag::suggest;
 pub use postgres::PROGRAM as PSQL;
@@ -28,7 +28,7 @@ use postgres::Server;
 
 /// A query that is to be run.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'q> {
+pub struct EngineRequest<'q> {
     pub sql: &'q str,
     /// The rows that it asks for, for people.
     pub what: &'q str,
@@ -158,7 +158,7 @@ impl Engine {
     }
 
     /// Runs a query. `typed` is the schema that was given.
-    pub fn answer(&self, asked: Asked<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
+    pub fn answer(&self, asked: EngineRequest<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::query(asked, files, typed),
             Self::Postgres(server, files) => postgres::query(asked, server, files, typed),
@@ -169,14 +169,14 @@ impl Engine {
     /// Runs queries of texts, `done` after each. Each has its own answer, or what the engine says is wrong with it.
     pub fn answers(
         &self,
-        all: &[Asked<'_>],
+        all: &[EngineRequest<'_>],
         typed: Option<&Schema>,
         done: impl Fn(),
     ) -> Result<Vec<Result<Answer, Failure>>, Failure> {
         if let Self::Dbt(run) = self {
             return dbt::show_all(all, run, &done);
         }
-        let one = |asked: &Asked<'_>| {
+        let one = |asked: &EngineRequest<'_>| {
             let answer = self.answer(*asked, typed);
             done();
             answer
@@ -203,7 +203,7 @@ impl Engine {
     }
 
     /// The columns of each relation with the types of the warehouse; of dbt only.
-    pub fn looked_for(&self, relations: &[Read]) -> Result<Vec<Looked>, Failure> {
+    pub fn looked_for(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
             Self::Dbt(run) => dbt::looked_for(relations, run, run.deferred.as_deref()),
             _ => Ok(Vec::new()),
@@ -221,7 +221,7 @@ impl Engine {
     /// The same of one, by asking for none of its rows: the columns come with the answer. `name` is as written.
     fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<Presence, Failure> {
         let sql = format!("select * from {name}\n");
-        let asked = Asked {
+        let asked = EngineRequest {
             sql: &sql,
             what: "the columns of a table",
             columns: &[],
@@ -232,7 +232,7 @@ impl Engine {
         };
         match self.answer(asked, typed) {
             Ok(answer) => {
-                let known = |column: Column| Known::new(column.name, column.ty);
+                let known = |column: AnswerColumn| Known::new(column.name, column.ty);
                 Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
             }
             Err(Failure::Found(found)) => {

@@ -6,16 +6,16 @@ use std::process::Command;
 
 use formulac::{Dialect, Schema, Type};
 
-use super::Asked;
-use super::answer::{Answer, Column};
-use super::data::{self, DataFile, Kind};
+use super::EngineRequest;
+use super::answer::{Answer, AnswerColumn};
+use super::data::{self, DataFile, DataFormat};
 use super::fault::{self, Sent};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::program::{Output, Program};
+use crate::cli::program::{ExternalProgram, ProgramOutput};
 
 const ENGINE: &str = "Postgres";
 /// The program `psql`.
-pub const PROGRAM: Program = Program {
+pub const PROGRAM: ExternalProgram = ExternalProgram {
     name: "psql",
     variable: "FORMULAC_PSQL",
     install: "get it with `apt-get install postgresql-client` or `brew install libpq`",
@@ -53,7 +53,7 @@ impl Server {
         Self { address: Some(address), password: password.map(|text| decoded(&text)) }
     }
 
-    fn run(&self, script: &str) -> Result<Output, Failure> {
+    fn run(&self, script: &str) -> Result<ProgramOutput, Failure> {
         let mut command: Command = PROGRAM.command();
         // No settings of the user's, no question for a password; NUL stands between fields and rows.
         command.args(["-X", "-q", "-A", "-t", "-z", "-0", "-w", "-v", "ON_ERROR_STOP=1"]);
@@ -132,7 +132,7 @@ fn decoded(text: &str) -> String {
 pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
-        if !matches!(file.kind, Kind::Csv { .. }) {
+        if !matches!(file.kind, DataFormat::Csv { .. }) {
             return refused(format!("Postgres reads CSV only, not `{}`", file.shown), "choose `--engine duckdb`");
         }
         if file.path.contains(['\n', '\r']) {
@@ -147,7 +147,12 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
 }
 
 /// Runs a query, over the files where there are some.
-pub fn query(asked: Asked<'_>, server: &Server, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+pub fn query(
+    asked: EngineRequest<'_>,
+    server: &Server,
+    files: &[DataFile],
+    typed: Option<&Schema>,
+) -> Result<Answer, Failure> {
     let sql = asked.sql;
     // All answers before the rows are pairs.
     let mut script =
@@ -195,7 +200,7 @@ pub fn query(asked: Asked<'_>, server: &Server, files: &[DataFile], typed: Optio
             described = true;
             break;
         }
-        columns.push(Column { name: name.to_owned(), ty: ty.parse().unwrap_or(Type::Unknown) });
+        columns.push(AnswerColumn { name: name.to_owned(), ty: ty.parse().unwrap_or(Type::Unknown) });
     }
     if !output.succeeded {
         let before = if described { rows } else { "" };
@@ -210,7 +215,7 @@ pub fn query(asked: Asked<'_>, server: &Server, files: &[DataFile], typed: Optio
 /// A temporary table that holds the file's rows.
 fn load(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
     let dialect = Dialect::default();
-    let Kind::Csv { delimiter } = file.kind else { return Ok(String::new()) };
+    let DataFormat::Csv { delimiter } = file.kind else { return Ok(String::new()) };
     let names = data::header(Path::new(&file.path), delimiter);
     let names = names.map_err(|error| Failure::io("read", &file.shown, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));

@@ -13,7 +13,7 @@ use super::super::identity;
 use super::super::project;
 use super::super::session::Session;
 use super::super::sync::Repository;
-use super::super::workspace::Place;
+use super::super::workspace::Workspace;
 use super::show;
 
 /// What was found, of one environment or of none.
@@ -23,7 +23,7 @@ struct Finding {
     text: String,
 }
 
-pub fn run(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit, Failure> {
+pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let all = environment::all(&place.project, &place.root);
     if let Some(name) = &args.name {
         environment::find(&place.project, name, Reason::Option)?;
@@ -72,7 +72,7 @@ pub fn run(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit,
 }
 
 /// The output of the dbt profile: by name and kind of adapter, and nothing else of it.
-fn connection(place: &Place, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let Some(dbt) = &place.dbt else { return };
     let Some(connection) = &environment.connection else {
         tell(false, "it names no connection, so dbt takes the profile's own target".to_owned());
@@ -96,7 +96,7 @@ fn connection(place: &Place, environment: &Environment, tell: &mut impl FnMut(bo
 }
 
 fn branch(
-    place: &Place,
+    place: &Workspace,
     repository: Option<&Repository>,
     environment: &Environment,
     tell: &mut impl FnMut(bool, String),
@@ -125,7 +125,7 @@ fn branch(
 }
 
 /// Whether enough people have the roles that approve.
-fn approvals(place: &Place, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
         let named = people.of_role(*role).len();
@@ -156,7 +156,7 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
 }
 
 /// Personal values are of one person, so git must not have them.
-fn personal(place: &Place, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
+fn personal(place: &Workspace, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
     let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else { return Ok(()) };
     let path = project::LOCAL.to_owned();
     if repository.ignored(std::slice::from_ref(&path))?.is_empty() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use formulac::sync::diff_lines;
 use serde_json::{Value, json};
 
-use super::rows::{self, Rows};
+use super::rows::{self, RowComparison};
 use crate::cli::args::EnvDiffArgs;
 use crate::cli::change::revision;
 use crate::cli::environment::{self, Reason};
@@ -18,19 +18,19 @@ use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::sync::Repository;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// Lines of a diff that are shown.
 const LINES: usize = 60;
 
 /// A generated model on both sides.
-struct Model {
+struct DiffedModel {
     name: String,
     here: Option<String>,
     there: Option<String>,
 }
 
-impl Model {
+impl DiffedModel {
     fn told(&self) -> &'static str {
         match (&self.here, &self.there) {
             (Some(_), None) => "only here",
@@ -51,7 +51,7 @@ impl Model {
     }
 }
 
-pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit, Failure> {
+pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
     let environment = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
     let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
         return Err(Failure::new(Exit::Usage, format!("`{}` has no `branch:` in formulac.yml", environment.name))
@@ -72,11 +72,11 @@ pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit,
         }
         false => None,
     };
-    let exit = rows.as_ref().map_or(Exit::Done, Rows::exit);
-    let shown: Vec<&Model> = all.iter().filter(|it| !it.is_same() || rows.is_some()).collect();
+    let exit = rows.as_ref().map_or(Exit::Done, RowComparison::exit);
+    let shown: Vec<&DiffedModel> = all.iter().filter(|it| !it.is_same() || rows.is_some()).collect();
     let same = all.iter().filter(|it| it.is_same()).count();
     if args.json {
-        let one = |it: &&Model| {
+        let one = |it: &&DiffedModel| {
             let rows = rows.as_ref().map_or(Value::Null, |rows| rows.object(&it.name));
             json!({"model": it.name, "is": it.told(), "diff": it.diff(), "rows": rows})
         };
@@ -109,11 +109,11 @@ pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit,
 
 /// The generated models of the work tree and of a commit.
 fn models(
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     commit: &str,
     only: Option<&[String]>,
-) -> Result<Vec<Model>, Failure> {
+) -> Result<Vec<DiffedModel>, Failure> {
     let (folder, _) = place.folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let here: BTreeSet<String> =
@@ -132,7 +132,7 @@ fn models(
         let plain = |text: String| text.replace('\r', "");
         let here = read_text(place.root.join(path)).ok().map(plain);
         let there = texts.get(path).cloned().flatten().map(plain);
-        found.push(Model { name, here, there });
+        found.push(DiffedModel { name, here, there });
     }
     match only.into_iter().flatten().find(|name| found.iter().all(|model| model.name != **name)) {
         Some(name) => Err(Failure::new(Exit::Usage, format!("no generated model is named `{name}`, here or there"))),

@@ -13,10 +13,10 @@ use super::environment::{self, Reason, USED};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::sync::Lock;
-use super::workspace::Place;
+use super::workspace::Workspace;
 
 pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     match &args.command {
         EnvCommand::List(args) => show::list(session, &place, args.json),
         EnvCommand::Show(args) => show::one(session, &place, args),
@@ -27,7 +27,7 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 }
 
 /// `env use`: a file of this work tree alone. Nothing of any environment is touched.
-fn choose(session: &Session, place: &Place, args: &EnvUseArgs) -> Result<Exit, Failure> {
+fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen = environment::find(&place.project, &args.name, Reason::Option)?;
     let _lock = Lock::take(session, place)?;
     write_all(&place.bounds()?, &[Planned { path: place.root.join(USED), text: format!("{}\n", chosen.name) }])?;

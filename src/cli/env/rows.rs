@@ -6,15 +6,15 @@ use std::fmt::Write as _;
 
 use formulac::CompiledSpec;
 use formulac::artifacts::{Manifest, ResourceType};
-use formulac::dbt::{From as Read, Relation};
+use formulac::dbt::{From as Read, RelationName};
 use formulac::diag::render::visible;
 use formulac::sync::{Proof, Verdict};
-use formulac::verify::{ColumnCounts, Comparison, Side};
+use formulac::verify::{ColumnCounts, Comparison, RelationSide};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use crate::cli::args::{EngineArgs, EnvDiffArgs, Target};
-use crate::cli::artifacts::Artifacts;
+use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
+use crate::cli::artifacts::TargetFolder;
 use crate::cli::engine::{Engine, Presence};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
@@ -22,21 +22,21 @@ use crate::cli::plurals::count;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::spec;
-use crate::cli::verify::judging::{Judge, Judged, Pair};
+use crate::cli::verify::judging::{DifferenceJudge, JudgedComparison, RowPair};
 use crate::cli::verify::{row_line, show};
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// What is built on both sides, by model.
-pub struct Rows(BTreeMap<String, Judged>);
+pub struct RowComparison(BTreeMap<String, JudgedComparison>);
 
 /// Compares what is built of these models.
 pub fn compare(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     args: &EnvDiffArgs,
     there: &Environment,
     models: &BTreeSet<String>,
-) -> Result<Rows, Failure> {
+) -> Result<RowComparison, Failure> {
     let here = environment::chosen(&session.global, &place.project)?;
     if here.as_ref().is_some_and(|here| here.name == there.name) {
         return Err(Failure::new(Exit::Usage, format!("`{}` is the environment that is used here", there.name))
@@ -49,14 +49,14 @@ pub fn compare(
     let engine_args = EngineArgs { data: None, engine: args.engine.clone(), schema: None, dbt: args.dbt.clone() };
     let engine = Engine::chosen(session, &engine_args, &place.project)?.undeferred();
     let dialect = engine.dialect(&place.project)?;
-    let named = Named {
+    let named = NamedRelation {
         here: here.map_or_else(|| "here".to_owned(), |here| here.name),
         there: there.name.clone(),
         by_dbt: engine.runs_models(),
         own: place.manifest()?,
         other: manifest(place, there)?,
     };
-    let target = Target { dialect: Some(dialect), schema: None };
+    let target = TargetOptions { dialect: Some(dialect), schema: None };
     let compiler = place.compiler(session, &target, dialect)?;
     let specs = spec::compile_all(&compiler, place.sources()?, || {});
     let compiled: BTreeMap<&str, &CompiledSpec> = specs
@@ -81,24 +81,24 @@ pub fn compare(
         match together {
             Err(why) => {
                 proof.why = Some(why);
-                judged.insert(model.clone(), Judged { proof, ..Judged::default() });
+                judged.insert(model.clone(), JudgedComparison { proof, ..JudgedComparison::default() });
             }
             Ok(comparison) => {
                 names.push(model.clone());
                 let (tables, hidden) = (Vec::new(), BTreeSet::new());
-                pairs.push(Pair { comparison, proof, tables, hidden, timed: None });
+                pairs.push(RowPair { comparison, proof, tables, hidden, timed: None });
             }
         }
     }
     let bar = (!engine.runs_models()).then(|| progress::bar(session, pairs.len(), "comparing"));
-    let judge = Judge { engine: &engine, typed: None, limit: args.limit };
+    let judge = DifferenceJudge { engine: &engine, typed: None, limit: args.limit };
     judged.extend(names.into_iter().zip(judge.judge(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?));
     bar.iter().for_each(ProgressBar::finish_and_clear);
-    Ok(Rows(judged))
+    Ok(RowComparison(judged))
 }
 
 /// The manifest that dbt left of an environment.
-fn manifest(place: &Place, environment: &Environment) -> Result<Manifest, Failure> {
+fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
     let Some(dbt) = &place.dbt else {
         return Err(Failure::new(
             Exit::Usage,
@@ -107,7 +107,7 @@ fn manifest(place: &Place, environment: &Environment) -> Result<Manifest, Failur
         .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
     };
     let folder = environment::artifacts(&place.root, &dbt.target(), environment);
-    match Artifacts::read(folder.join("manifest.json")) {
+    match TargetFolder::read(folder.join("manifest.json")) {
         Ok(Some(artifacts)) => Ok(artifacts.manifest),
         Ok(None) => {
             let name = &environment.name;
@@ -124,7 +124,7 @@ fn manifest(place: &Place, environment: &Environment) -> Result<Manifest, Failur
 }
 
 /// What relations are called on either side.
-struct Named<'n> {
+struct NamedRelation<'n> {
     here: String,
     there: String,
     /// dbt knows what they are called here.
@@ -133,7 +133,7 @@ struct Named<'n> {
     other: Manifest,
 }
 
-impl Named<'_> {
+impl NamedRelation<'_> {
     fn begin<'m>(
         &self,
         model: &'m String,
@@ -170,7 +170,7 @@ impl Named<'_> {
         both: [Presence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
-        for ((presence, name), side) in both.into_iter().zip([&self.here, &self.there]).zip(Side::BOTH) {
+        for ((presence, name), side) in both.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
             let columns = match presence {
                 Presence::Missing => return Err(format!("`{model}` is not built in {name}")),
                 Presence::Unknown(why) => return Err(why),
@@ -194,14 +194,14 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
     let mut nodes = manifest.nodes.iter().filter(|node| node.resource_type == ResourceType::Model);
     let node = nodes.find(|node| &*node.name == model && node.is_latest()).ok_or("knows no such model")?;
     let name = node.relation_name.as_deref().ok_or("says that nothing is built of it")?;
-    Relation::read(name).map(Read::Relation).ok_or("calls it by a name that cannot be read")
+    RelationName::read(name).map(Read::Relation).ok_or("calls it by a name that cannot be read")
 }
 
-impl Rows {
+impl RowComparison {
     /// What was found of a model, below its name.
     pub fn text(&self, model: &str) -> String {
         let mut out = String::new();
-        let Some(Judged { proof, compared, .. }) = self.0.get(model) else { return out };
+        let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else { return out };
         let told = proof.told();
         let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
         // Where both have the same rows, sums of floats that agree may differ in what was added first.

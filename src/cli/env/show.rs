@@ -9,15 +9,15 @@ use formulac::secrets::masked;
 use serde_json::{Value, json};
 
 use super::super::args::EnvNameArgs;
-use super::super::artifacts::Artifacts;
+use super::super::artifacts::TargetFolder;
 use super::super::dbt_project::DbtProject;
 use super::super::environment::{self, Reason};
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
-use super::super::workspace::Place;
+use super::super::workspace::Workspace;
 
 /// What dbt left of an environment, and whether it is of this one.
-pub struct Left {
+pub struct LeftOut {
     pub folder: PathBuf,
     pub age: Option<String>,
     /// Whether its models are in the environment's schema; `None` if that is unknown.
@@ -27,10 +27,10 @@ pub struct Left {
 }
 
 /// What dbt left of an environment: in its own folder, else in the project's target folder where that is of it.
-pub fn left(place: &Place, environment: &Environment) -> Result<Option<Left>, Failure> {
+pub fn left(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
     let own = environment::artifacts(&place.root, &dbt.target(), environment);
-    let read = Artifacts::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let read = TargetFolder::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let found = match &read {
         Some(read) => Some((own, read)),
         None => dbt.artifacts()?.map(|read| (dbt.target(), read)),
@@ -46,11 +46,11 @@ pub fn left(place: &Place, environment: &Environment) -> Result<Option<Left>, Fa
     let is_own =
         (environment.schema.is_some() && !models.is_empty()).then(|| models.iter().any(|schema| schema_of(*schema)));
     let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
-    Ok(Some(Left { folder, age: artifacts.age(), is_own, schema }))
+    Ok(Some(LeftOut { folder, age: artifacts.age(), is_own, schema }))
 }
 
 /// `env list`: a line each.
-pub fn list(session: &Session, place: &Place, as_json: bool) -> Result<Exit, Failure> {
+pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
     let used = environment::chosen_as_written(&session.global, &place.project)?;
     let all: Vec<Environment> = environment::all(&place.project, &place.root).into_iter().map(|(it, _)| it).collect();
     if as_json {
@@ -103,7 +103,7 @@ fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Va
 }
 
 /// `env show`: everything of one.
-pub fn one(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit, Failure> {
+pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let used = environment::chosen_as_written(&session.global, &place.project)?;
     let environment = match (&args.name, &used) {
         (Some(name), _) => environment::named(&place.project, &place.root, name, Reason::Option)?,

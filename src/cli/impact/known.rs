@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
-use formulac::artifacts::{Keep, Manifest, last_results};
-use formulac::impact::{Graph, Lineages, OmniFields, Sources, SpecModel};
+use formulac::artifacts::{KeptParts, Manifest, last_results};
+use formulac::impact::{Graph, GraphSources, Lineages, OmniFields, SpecModel};
 use formulac::{Compiler, Dialect, Project, SpecText};
 
-use crate::cli::artifacts::Artifacts;
+use crate::cli::artifacts::TargetFolder;
 use crate::cli::cache;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
@@ -17,15 +17,15 @@ use crate::cli::folder;
 use crate::cli::knowledge;
 use crate::cli::project;
 use crate::cli::session::Session;
-use crate::cli::source::Source;
+use crate::cli::source::SourceText;
 
 /// All that is known.
-pub struct Known {
+pub struct ImpactContext {
     /// The project's folder.
     pub root: PathBuf,
     pub project: Project,
     pub dbt: Option<DbtProject>,
-    artifacts: Option<Artifacts>,
+    artifacts: Option<TargetFolder>,
     nothing: Manifest,
     /// What `known.yml` says.
     committed: formulac::Known,
@@ -42,7 +42,7 @@ pub struct Known {
     lineages: Cell<Option<JoinHandle<Lineages>>>,
 }
 
-impl Known {
+impl ImpactContext {
     /// Reads it. `is_whole` says whether the code of models as it is written and what is said of columns is asked for,
     /// which specs need, too.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
@@ -63,10 +63,10 @@ impl Known {
         let folder = root.clone();
         let lineages = thread::Builder::new().spawn(move || cache::lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
-        let whole = Keep::default().raw_code().compiled_code();
+        let whole = KeptParts::default().raw_code().compiled_code();
         let keep = if is_whole || !texts.is_empty() { whole } else { cache::with_names() };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
-        let artifacts = path.map(|path| Artifacts::read_kept(path, keep, &root));
+        let artifacts = path.map(|path| TargetFolder::read_kept(path, keep, &root));
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
         match &artifacts {
             Some(artifacts) => artifacts.tell(session, dbt.as_ref()),
@@ -74,8 +74,8 @@ impl Known {
                 .warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
         }
         // A catalog that cannot be read is an error at once.
-        artifacts.as_ref().map(Artifacts::catalog).transpose()?;
-        let results = artifacts.as_ref().map(Artifacts::run_results).transpose()?.flatten();
+        artifacts.as_ref().map(TargetFolder::catalog).transpose()?;
+        let results = artifacts.as_ref().map(TargetFolder::run_results).transpose()?.flatten();
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
             let rows = last.result.failures.filter(|rows| *rows > 0);
             let rows = rows.map(|rows| format!(" ({rows} row{})", if rows == 1 { "" } else { "s" }));
@@ -124,8 +124,8 @@ impl Known {
         cache::keep_lineages(&self.root, graph);
     }
 
-    fn sources(&self) -> Sources<'_> {
-        Sources {
+    fn sources(&self) -> GraphSources<'_> {
+        GraphSources {
             manifest: self.artifacts.as_ref().map_or(&self.nothing, |artifacts| &artifacts.manifest),
             catalog: self.artifacts.as_ref().and_then(|artifacts| artifacts.catalog().ok().flatten()),
             specs: &self.specs,
@@ -147,9 +147,9 @@ impl Known {
 }
 
 /// What a compiler of specs is made of.
-type Facts<'f> = (&'f Project, &'f formulac::Known, Option<&'f Artifacts>, Option<Dialect>);
+type ImpactFacts<'f> = (&'f Project, &'f formulac::Known, Option<&'f TargetFolder>, Option<Dialect>);
 
-fn make((project, committed, artifacts, dialect): Facts<'_>) -> Compiler {
+fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
     let found = artifacts.and_then(|artifacts| artifacts.known(dialect, None).ok()).unwrap_or_default();
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
@@ -163,7 +163,7 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
     }
     let mut texts = Vec::new();
     for path in project::specs(&folder)? {
-        let source = Source::file(&path);
+        let source = SourceText::file(&path);
         if source.fault.is_some() {
             return Err(Failure::of(source));
         }
@@ -201,7 +201,7 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
     let mut files = Vec::new();
     let mut is_sound = true;
     for path in paths {
-        let source = Source::file(path);
+        let source = SourceText::file(path);
         is_sound &= source.fault.is_none();
         match &source.fault {
             Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),

@@ -6,7 +6,7 @@ mod since;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::impact::{Change, Difference, Grade, Graph, Impact, NameFault, Start, show};
+use formulac::impact::{ColumnChange, Grade, Graph, Impact, NameFault, RevisionDifference, Start, show};
 
 use super::args::{FailOn, GraphFormat, ImpactArgs};
 use super::atomic_write::{Planned, write_all};
@@ -17,19 +17,19 @@ use super::json;
 use super::project;
 use super::session::Session;
 
-pub use known::Known;
+pub use known::ImpactContext;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = format(args);
     // Code is compared and shown there.
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
     // The process ends with the command, and giving back each text of a large manifest would take its time.
-    let known = ManuallyDrop::new(Known::read(session, is_whole)?);
+    let known = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
     let graph = ManuallyDrop::new(known.graph());
     let change = match (args.removed, args.type_changed) {
-        (true, _) => Change::Gone,
-        (_, true) => Change::Type,
-        _ => Change::Values,
+        (true, _) => ColumnChange::Gone,
+        (_, true) => ColumnChange::Type,
+        _ => ColumnChange::Values,
     };
     let (starts, differences) = match &args.since {
         Some(revision) => since::compare(&known, &graph, revision)?,
@@ -80,7 +80,7 @@ fn format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn starts(graph: &Graph<'_>, names: &[String], change: Change) -> Result<Vec<Start>, Failure> {
+fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<Start>, Failure> {
     let start = |name: &String| Ok(graph.start(&graph.target(name).map_err(unknown)?, change));
     names.iter().map(start).collect()
 }
@@ -91,8 +91,8 @@ pub fn unknown(fault: NameFault) -> Failure {
     if fault.help.is_empty() { failure } else { failure.with_help(fault.help) }
 }
 
-fn told(difference: &Difference) -> String {
-    let Difference { name, what, before, now, whole, .. } = difference;
+fn told(difference: &RevisionDifference) -> String {
+    let RevisionDifference { name, what, before, now, whole, .. } = difference;
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),

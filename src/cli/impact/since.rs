@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_of;
-use formulac::impact::{Before, Difference, FileKind, FileText, Graph, Start, since};
+use formulac::impact::{BaseRevision, FileKind, FileText, Graph, RevisionDifference, Start, since};
 
-use super::known::Known;
+use super::known::ImpactContext;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 use crate::cli::folder;
@@ -17,13 +17,17 @@ use crate::cli::source::read_text;
 const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
 
 /// What changed, and what is said of it.
-pub fn compare(known: &Known, graph: &Graph<'_>, revision: &str) -> Result<(Vec<Start>, Vec<Difference>), Failure> {
+pub fn compare(
+    known: &ImpactContext,
+    graph: &Graph<'_>,
+    revision: &str,
+) -> Result<(Vec<Start>, Vec<RevisionDifference>), Failure> {
     let revision = Revision::find(&known.root, revision)?;
     let specs = clean(Path::new(known.project.specs().unwrap_or(project::SPECS)));
     let kinds = known.dbt.as_ref().map(|dbt| kinds(dbt, &known.root)).unwrap_or_default();
     let mut paths = vec![specs.clone()];
     paths.extend(kinds.iter().map(|(path, _)| path.clone()));
-    let mut before = Before::default();
+    let mut before = BaseRevision::default();
     let mut texts = known.texts.clone();
     for file in revision.differing(&paths)? {
         let path = known.root.join(&file.path);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Plan, is_free};
+use super::{InitPlan, is_free};
 use crate::cli::atomic_write::Planned;
 use crate::cli::exit::{Exit, Failure};
 
@@ -61,13 +61,13 @@ const FILES: &[(&str, &str)] = files![
 ];
 
 /// All files, in a folder that holds nothing yet.
-pub fn plan(folder: &Path) -> Result<Plan, Failure> {
+pub fn plan(folder: &Path) -> Result<InitPlan, Failure> {
     if !is_free(folder)? {
         let failure = Failure::new(Exit::Conflict, format!("the folder `{}` is not empty", folder.display()));
         return Err(failure.with_help("name a new folder"));
     }
     let planned = |(path, text): &(&str, &str)| Planned { path: folder.join(path), text: (*text).to_owned() };
-    Ok(Plan { files: FILES.iter().map(planned).collect(), ..Plan::default() })
+    Ok(InitPlan { files: FILES.iter().map(planned).collect(), ..InitPlan::default() })
 }
 
 /// What can be done with it.

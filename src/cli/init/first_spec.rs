@@ -6,7 +6,7 @@ use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
-use crate::cli::source::Source;
+use crate::cli::source::SourceText;
 
 /// A spec that can be written.
 #[derive(Debug)]
@@ -66,7 +66,8 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     }
     let folders = dbt.model_paths.iter().chain(&dbt.seed_paths).map(|folder| dbt.folder.join(folder));
     let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending))).flatten();
-    let sources: Vec<Source> = files.map(|path| Source::file(&path)).filter(|source| source.fault.is_none()).collect();
+    let sources: Vec<SourceText> =
+        files.map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none()).collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
     // Files of other kinds are none of our business here.
     Ok(formulac::known::from_texts(&texts, dialect).0)

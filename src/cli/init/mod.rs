@@ -18,7 +18,7 @@ use super::exit::{Exit, Failure};
 use super::plurals::count;
 use super::project;
 use super::session::Session;
-use super::source::Source;
+use super::source::SourceText;
 use first_spec::FirstSpec;
 
 const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
@@ -27,7 +27,7 @@ const SPECS: &str = "metrics/";
 
 /// What is to be written, and what is to be said of what is not.
 #[derive(Debug, Default)]
-struct Plan {
+struct InitPlan {
     files: Vec<Planned>,
     /// Number of lines that are added to the `.gitignore` that is there.
     added: Option<usize>,
@@ -93,8 +93,8 @@ fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
     })
 }
 
-fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Plan, Failure> {
-    let mut plan = Plan::default();
+fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure> {
+    let mut plan = InitPlan::default();
     let place = dbt.folder.join(project::FILE);
     let is_new = !place.exists();
     let (specs, dialect) = if !is_new {
@@ -129,7 +129,7 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 }
 
 /// A first spec, where there is none yet.
-fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut Plan) -> Result<Option<PathBuf>, Failure> {
+fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<Option<PathBuf>, Failure> {
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
     if present > 0 {
@@ -164,10 +164,10 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
 }
 
 /// The lines that are not there yet, behind those that are.
-fn ignored(path: &Path, plan: &mut Plan) -> Result<(), Failure> {
+fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
     let now = Planned { path: path.to_owned(), text: String::new() };
     let before = match now.present()? {
-        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::of(Source::file(path)))?,
+        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::of(SourceText::file(path)))?,
         Present::Nothing | Present::Same => String::new(),
     };
     let missing: Vec<&str> =
@@ -193,7 +193,7 @@ fn is_free(folder: &Path) -> Result<bool, Failure> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Failure::of(Source::unreadable(folder, &error))),
+        Err(error) => Err(Failure::of(SourceText::unreadable(folder, &error))),
     }
 }
 

@@ -7,14 +7,14 @@ use std::path::Path;
 use formulac::{Compiler, Project};
 use serde_json::json;
 
-use super::args::{PreviewArgs, Target};
-use super::engine::{Answer, Asked, Engine};
-use super::exit::{Exit, Failure, Found};
+use super::args::{PreviewArgs, TargetOptions};
+use super::engine::{Answer, Engine, EngineRequest};
+use super::exit::{Exit, Failure, FailureKind};
 use super::generation::Generation;
 use super::knowledge::{Knowledge, note_undecided};
 use super::project;
 use super::session::{Session, Stream, reports};
-use super::source::Source;
+use super::source::SourceText;
 use formulac::diag::{Code, Diagnostic, render};
 
 /// What helps where the folder of `--data` lacks a file that is read.
@@ -22,22 +22,22 @@ const NO_FILE: &str = "correct the name, or put a file of it into the folder of 
 
 /// What came of a spec: its SQL and rows as far as there are some.
 #[derive(Debug, Default)]
-struct Outcome {
+struct PreviewOutcome {
     name: Option<String>,
     sql: Option<String>,
     answer: Option<Answer>,
-    found: Vec<Found>,
+    found: Vec<FailureKind>,
 }
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
     let mut engine = Engine::chosen(session, &args.engine, &project)?;
-    let target = Target { dialect: None, schema: args.engine.schema.clone() };
+    let target = TargetOptions { dialect: None, schema: args.engine.schema.clone() };
     let path = Generation::one_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
-    let source = Source::file(&path);
+    let source = SourceText::file(&path);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
     let outcome = match outcome(session, args, &project, &mut engine, &path, source) {
-        Err(Failure::Found(found)) => Outcome { found, ..Outcome::default() },
+        Err(Failure::Found(found)) => PreviewOutcome { found, ..PreviewOutcome::default() },
         outcome => outcome?,
     };
     let exit = Exit::of_all(&outcome.found);
@@ -89,19 +89,19 @@ fn outcome(
     project: &Project,
     engine: &mut Engine,
     path: &Path,
-    source: Source,
-) -> Result<Outcome, Failure> {
+    source: SourceText,
+) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let target = Target { dialect: Some(dialect), schema: args.engine.schema.clone() };
+    let target = TargetOptions { dialect: Some(dialect), schema: args.engine.schema.clone() };
     let knowledge = Knowledge::of(session, &target)?;
     let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
     let data = knowledge.of_data(shown);
     let path = project::path_in_project(path, session.global.project_dir.as_deref());
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
-    let Some(mut spec) = specs.into_iter().next() else { return Ok(Outcome::default()) };
+    let Some(mut spec) = specs.into_iter().next() else { return Ok(PreviewOutcome::default()) };
     if knowledge.place.is_some() {
         spec.take_model_warnings();
     }
@@ -121,11 +121,11 @@ fn outcome(
     } else {
         spec.query.take()
     };
-    let mut outcome = Outcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
+    let mut outcome = PreviewOutcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
     let compiles = Exit::of(&spec.found.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
         let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
-        let asked = Asked {
+        let asked = EngineRequest {
             sql,
             what: &what,
             columns: &spec.columns,

@@ -82,10 +82,10 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::engine::Column;
+    use crate::cli::engine::AnswerColumn;
 
     fn answer(columns: usize, value: &str) -> Answer {
-        let column = |n: usize| Column { name: format!("column_{n}"), ty: Type::Text };
+        let column = |n: usize| AnswerColumn { name: format!("column_{n}"), ty: Type::Text };
         let rows = vec![vec![Some(value.to_owned()); columns]];
         Answer { columns: (0..columns).map(column).collect(), rows, ..Answer::default() }
     }

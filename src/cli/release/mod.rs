@@ -15,13 +15,13 @@ use super::exit::{Exit, Failure};
 use super::permissions;
 use super::session::Session;
 use super::sync::{self, Lock, Repository, agreed};
-use super::workspace::Place;
+use super::workspace::Workspace;
 use tags::Release;
 
 pub use tags::find;
 
 pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
     let named = session.global.env.as_deref();
@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
 /// The commit that is to be released: that of the environment's branch, with nothing changed beside it.
 fn is_ready(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {

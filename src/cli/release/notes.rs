@@ -9,12 +9,17 @@ use formulac::sync::{Action, Ours};
 use super::super::exit::Failure;
 use super::super::plurals::count;
 use super::super::project;
-use super::super::sync::{Made, Repository};
-use super::super::workspace::Place;
+use super::super::sync::{PlannedModels, Repository};
+use super::super::workspace::Workspace;
 use super::tags::Release;
 
 /// The notes, below the release's name.
-pub fn of(place: &Place, repository: &Repository, last: Option<&Release>, made: &Made) -> Result<String, Failure> {
+pub fn of(
+    place: &Workspace,
+    repository: &Repository,
+    last: Option<&Release>,
+    made: &PlannedModels,
+) -> Result<String, Failure> {
     let Some(last) = last else { return Ok(first(&made.ours)) };
     let mut text = format!("Since {}:\n", last.name);
     if !made.is_sound() {
@@ -73,10 +78,10 @@ fn first(ours: &BTreeMap<String, Ours>) -> String {
 
 /// The models of the specs in a commit, by name; `None` for a model whose spec of then does not compile now.
 fn models_at(
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     commit: &str,
-    made: &Made,
+    made: &PlannedModels,
 ) -> Result<BTreeMap<String, Option<Ours>>, Failure> {
     let paths = repository.files(commit, &[place.specs_folder()])?;
     let texts = repository.texts_in(commit, &paths)?;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use formulac::Environment;
 use formulac::artifacts::{Status, last_results};
-use formulac::omni::Place as OmniPlace;
+use formulac::omni::PulledPlace as OmniPlace;
 
-use super::super::artifacts::{Artifacts, Beside};
+use super::super::artifacts::{Beside, TargetFolder};
 use super::super::change::{self, UnderWay};
 use super::super::environment;
 use super::super::exit::{Exit, Failure};
@@ -14,8 +14,8 @@ use super::super::last_run;
 use super::super::plurals::count;
 use super::super::pull::{self, Pending};
 use super::super::session::Session;
-use super::super::sync::{Made, Repository};
-use super::super::workspace::Place;
+use super::super::sync::{PlannedModels, Repository};
+use super::super::workspace::Workspace;
 use super::tags::Release;
 
 /// Names that are listed.
@@ -34,11 +34,11 @@ fn obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
 
 pub fn of(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     last: Option<&Release>,
-    made: &Made,
+    made: &PlannedModels,
 ) -> Result<Vec<Obstacle>, Failure> {
     let mut found = Vec::new();
     found.extend(step(made));
@@ -51,7 +51,7 @@ pub fn of(
 }
 
 /// Specs and dbt's files.
-fn step(made: &Made) -> Option<Obstacle> {
+fn step(made: &PlannedModels) -> Option<Obstacle> {
     if !made.is_sound() {
         return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
     }
@@ -67,7 +67,7 @@ fn step(made: &Made) -> Option<Obstacle> {
 }
 
 /// Omni's files, where they are pulled at all.
-fn omni(session: &Session, place: &Place) -> Result<Option<Obstacle>, Failure> {
+fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else { return Ok(None) };
     let pending = pull::pending(session, read, &Beside::read(&dbt.target())?)?;
     let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else { return Ok(None) };
@@ -83,7 +83,7 @@ fn omni(session: &Session, place: &Place) -> Result<Option<Obstacle>, Failure> {
 }
 
 /// What dbt's last run in the environment came to.
-fn tests(place: &Place, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
+fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
     let target = dbt.target();
     let own = environment.map(|it| environment::artifacts(&place.root, &target, it));
@@ -92,7 +92,7 @@ fn tests(place: &Place, environment: Option<&Environment>) -> Result<Vec<Obstacl
         Some(connection) => format!("dbt build --target {connection}"),
         None => "dbt build".to_owned(),
     };
-    let read = Artifacts::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let mut beside = Beside::read(&folder)?;
     last_run::keep(&place.root, &folder, &beside);
     beside.runs.extend(last_run::overwritten(&place.root, dbt, &folder, &beside));
@@ -148,7 +148,7 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
 /// Each commit of the branch since the last release, by the rules that were in force before it.
 fn approvals(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
 ) -> Result<Vec<Obstacle>, Failure> {

@@ -7,20 +7,20 @@ pub use specs::parts as of_specs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, Status, last_results};
-use formulac::omni::Place as FilePlace;
+use formulac::omni::PulledPlace as FilePlace;
 
 use super::args::StatusArgs;
 use super::artifacts::Beside;
 use super::exit::{Exit, Failure};
-use super::health::{Part, named, show};
+use super::health::{HealthPart, named, show};
 use super::last_run;
 use super::plurals::count;
 use super::pull::{self, Pending};
 use super::session::Session;
-use super::workspace::Place;
+use super::workspace::Workspace;
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
-    let place = Place::around(session)?;
+    let place = Workspace::around(session)?;
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
             .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"));
@@ -40,11 +40,11 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     }
     let Some(read) = place.artifacts()? else {
         let found = vec![format!("there is no {}", dbt.manifest_path().display())];
-        parts.push(Part {
+        parts.push(HealthPart {
             name: "dbt artifacts",
             found,
             fix: "dbt build, then dbt docs generate".to_owned(),
-            ..Part::default()
+            ..HealthPart::default()
         });
         return Ok(show(session, args.json, &parts)?.worse(exit));
     };
@@ -54,11 +54,17 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     if !newer.is_empty() {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
-    parts.push(Part { name: "dbt artifacts", found, well: age, fix: "dbt parse".to_owned(), ..Part::default() });
+    parts.push(HealthPart {
+        name: "dbt artifacts",
+        found,
+        well: age,
+        fix: "dbt parse".to_owned(),
+        ..HealthPart::default()
+    });
     if !place.has_catalog()? {
         let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
-        parts.push(Part { name: "dbt catalog", found, fix, ..Part::default() });
+        parts.push(HealthPart { name: "dbt catalog", found, fix, ..HealthPart::default() });
     }
     let mut beside = Beside::read(&dbt.target())?;
     last_run::keep(&place.root, &dbt.target(), &beside);
@@ -75,19 +81,19 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             vec![format!("{}: {}", count(stale.len(), "is stale", "are stale"), named(&stale))]
         };
         let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
-        parts.push(Part {
+        parts.push(HealthPart {
             name: "sources",
             found,
             well,
             fix: "load them, then dbt source freshness".to_owned(),
-            ..Part::default()
+            ..HealthPart::default()
         });
     }
     Ok(show(session, args.json, &parts)?.worse(exit))
 }
 
 /// The files of Omni beside what dbt left.
-fn omni(Pending { pull, was_pulled }: &Pending) -> Part {
+fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
     let files = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes).filter_map(|place| match place {
         FilePlace::Omni(path) => Some(path.clone()),
         _ => None,
@@ -108,11 +114,17 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> Part {
             named(&refused)
         ));
     }
-    Part { name: "dbt and Omni", found, well: "in step".to_owned(), fix: "formulac pull".to_owned(), ..Part::default() }
+    HealthPart {
+        name: "dbt and Omni",
+        found,
+        well: "in step".to_owned(),
+        fix: "formulac pull".to_owned(),
+        ..HealthPart::default()
+    }
 }
 
 /// What failed when it ran last.
-fn tests(runs: &[RunResults]) -> Part {
+fn tests(runs: &[RunResults]) -> HealthPart {
     let last = last_results(runs);
     let failed = last.iter().filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
     let failed: Vec<String> = failed
@@ -129,7 +141,7 @@ fn tests(runs: &[RunResults]) -> Part {
     let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
     // A project that nobody built yet is not out of step.
     let is_optional = last.is_empty();
-    Part { name: "last run of dbt", found, well, fix: "dbt build".to_owned(), is_optional }
+    HealthPart { name: "last run of dbt", found, well, fix: "dbt build".to_owned(), is_optional }
 }
 
 fn paths(paths: &[PathBuf]) -> Vec<String> {

@@ -7,19 +7,19 @@ use formulac::diag::Code;
 use formulac::sync::{Action, ModelPlan};
 
 use super::paths;
-use crate::cli::args::{Selection, Target};
+use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::atomic_write::Planned;
-use crate::cli::exit::{Exit, Failure, Found};
+use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::health::{Part, named};
+use crate::cli::health::{HealthPart, named};
 use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 use crate::cli::{promote, sync};
 
 /// What is to be said of the specs of the project.
-pub fn parts(session: &Session, place: &Place, selection: &Selection) -> Result<Vec<Part>, Failure> {
+pub fn parts(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
     let of_files = match sync::was_pushed(place) {
         true => pushed(session, place, selection)?,
         false => generated(session, place, selection)?,
@@ -31,8 +31,8 @@ pub fn parts(session: &Session, place: &Place, selection: &Selection) -> Result<
 }
 
 /// Columns and types that specs read and nobody knows, and facts of `known.yml` that dbt contradicts.
-fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> {
-    let target = Target::default();
+fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+    let target = TargetOptions::default();
     let dialect = place.dialect(&target)?;
     let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});
     let warnings = specs.iter().flat_map(|spec| &spec.found.diagnostics).filter(|it| it.kind() == Code::UnlistedColumn);
@@ -59,11 +59,11 @@ fn knowledge(session: &Session, place: &Place) -> Result<Option<Part>, Failure> 
         found.push(format!("dbt contradicts known.yml: {}", named(&otherwise)));
     }
     let fix = fix.to_owned();
-    Ok((!found.is_empty()).then(|| Part { name: "columns", found, fix, ..Part::default() }))
+    Ok((!found.is_empty()).then(|| HealthPart { name: "columns", found, fix, ..HealthPart::default() }))
 }
 
 /// What a push would do.
-fn pushed(session: &Session, place: &Place, selection: &Selection) -> Result<Part, Failure> {
+fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::planned(session, place, selection)?;
     if !made.is_sound() {
         return Ok(part(vec![faulty(&made.found).unwrap_or_default()], String::new(), "formulac check"));
@@ -115,8 +115,8 @@ fn pushed(session: &Session, place: &Place, selection: &Selection) -> Result<Par
 }
 
 /// What `generate` would do, where nothing was ever pushed.
-fn generated(session: &Session, place: &Place, selection: &Selection) -> Result<Part, Failure> {
-    let target = Target::default();
+fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+    let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let mut made = Generation::of(place, &compiler, place.sources()?, || {})?;
     let chosen = made.choose(session, selection)?;
@@ -148,11 +148,11 @@ fn generated(session: &Session, place: &Place, selection: &Selection) -> Result<
     Ok(part(found, well, fix))
 }
 
-fn part(found: Vec<String>, well: String, fix: &str) -> Part {
-    Part { name: "specs and dbt", found, well, fix: fix.to_owned(), ..Part::default() }
+fn part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
+    HealthPart { name: "specs and dbt", found, well, fix: fix.to_owned(), ..HealthPart::default() }
 }
 
-fn faulty(found: &[Found]) -> Option<String> {
+fn faulty(found: &[FailureKind]) -> Option<String> {
     let faulty: Vec<String> = found
         .iter()
         .filter(|found| Exit::of(&found.diagnostics) != Exit::Done)
@@ -163,7 +163,7 @@ fn faulty(found: &[Found]) -> Option<String> {
 }
 
 /// What specs and Omni both define, where there is such.
-fn twice(place: &Place) -> Result<Option<Part>, Failure> {
+fn twice(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> =
         sources.into_iter().map(|(source, path)| (path.unwrap_or_else(|| source.name.clone()), source.text)).collect();
@@ -172,5 +172,5 @@ fn twice(place: &Place) -> Result<Option<Part>, Failure> {
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
     let found: Vec<String> = told.map(|(number, fault)| format!("{}: {}", spec(*number), fault.message())).collect();
     let fix = "formulac promote FILE --repoint makes the fields of Omni read the columns".to_owned();
-    Ok((!found.is_empty()).then(|| Part { name: "specs and Omni", found, fix, ..Part::default() }))
+    Ok((!found.is_empty()).then(|| HealthPart { name: "specs and Omni", found, fix, ..HealthPart::default() }))
 }

@@ -8,11 +8,11 @@ use super::{apply, conflict, planner};
 use crate::cli::args::AdoptArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::{Session, reports};
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
     let made = planner::make_of(session, &place, &args.selection)?;
@@ -60,7 +60,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
 
-fn tell(session: &Session, place: &Place, models: &[&ModelPlan], taken: &[&ModelPlan]) {
+fn tell(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[&ModelPlan]) {
     let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
         Some(name) => format!("{}.{name}", model.model),
         None => model.model.clone(),

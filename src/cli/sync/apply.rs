@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use formulac::sync::{Disk, Fault, FileChange, Journal, Left, TextChange, left, prepare};
+use formulac::sync::{Disk, FileChange, Journal, LeftTransaction, TextChange, TransactionFault, left, prepare};
 use serde_json::{Value, json};
 
-use super::disk::Files;
+use super::disk::WorkTreeDisk;
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// The commit that goes with a change.
 #[derive(Clone, Debug, Default)]
-pub struct Commit {
+pub struct PushCommit {
     pub message: String,
     /// The files that belong to it, seen from the project's folder.
     pub paths: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Commit {
 /// The trailer of a commit that names its entry.
 pub const TRAILER: &str = "Formulac-Entry";
 
-impl Commit {
+impl PushCommit {
     fn note(&self) -> Value {
         json!({
             "message": self.message, "paths": self.paths, "entry": self.entry, "branch": self.branch,
@@ -74,12 +74,12 @@ impl Commit {
 
 /// Does it: all files, then the commit. What fails on the way is undone.
 pub fn carry_out(
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     changes: &[FileChange],
-    commit: &Commit,
+    commit: &PushCommit,
 ) -> Result<(), Failure> {
-    let mut disk = Files::of(place)?;
+    let mut disk = WorkTreeDisk::of(place)?;
     let journal = prepare(&mut disk, changes, commit.note()).map_err(|fault| failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
     let is_applied = applied.is_ok();
@@ -95,12 +95,12 @@ pub fn carry_out(
 }
 
 /// Changes files of the work tree and commits nothing: all of them, or none.
-pub fn without_commit(place: &Place, changes: Vec<TextChange>) -> Result<(), Failure> {
+pub fn without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
     let changes = placed(place, changes)?;
     if changes.is_empty() {
         return Ok(());
     }
-    let mut disk = Files::of(place)?;
+    let mut disk = WorkTreeDisk::of(place)?;
     let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
     if applied.is_err() {
@@ -112,7 +112,12 @@ pub fn without_commit(place: &Place, changes: Vec<TextChange>) -> Result<(), Fai
 }
 
 /// Commits what the journal has written, and forgets the journal.
-fn finish(disk: &mut Files, repository: &Repository, journal: &Journal, commit: &Commit) -> Result<(), Failure> {
+fn finish(
+    disk: &mut WorkTreeDisk,
+    repository: &Repository,
+    journal: &Journal,
+    commit: &PushCommit,
+) -> Result<(), Failure> {
     commit.make(repository).or_else(|failure| {
         // Formatters refuse a commit whose files they change. They have nothing to change in the second one.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
@@ -125,10 +130,10 @@ fn finish(disk: &mut Files, repository: &Repository, journal: &Journal, commit: 
 }
 
 fn undone(
-    disk: &mut Files,
+    disk: &mut WorkTreeDisk,
     repository: &Repository,
     journal: &Journal,
-    commit: &Commit,
+    commit: &PushCommit,
     is_applied: bool,
     why: Failure,
 ) -> Failure {
@@ -147,14 +152,14 @@ fn undone(
 }
 
 /// Finishes what an earlier run was killed in, or undoes what failed in it.
-pub fn recover(session: &Session, place: &Place) -> Result<(), Failure> {
-    let mut disk = Files::of(place)?;
+pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
+    let mut disk = WorkTreeDisk::of(place)?;
     let (journal, to_undo) = match left(&mut disk).map_err(|fault| failure(&fault))? {
-        Left::Nothing => return Ok(()),
-        Left::ToFinish(journal) => (journal, false),
-        Left::ToUndo(journal) => (journal, true),
+        LeftTransaction::Nothing => return Ok(()),
+        LeftTransaction::ToFinish(journal) => (journal, false),
+        LeftTransaction::ToUndo(journal) => (journal, true),
     };
-    let Some(commit) = Commit::read(&journal.note) else {
+    let Some(commit) = PushCommit::read(&journal.note) else {
         // Nothing was to be committed.
         let done = if to_undo {
             journal.undo(&mut disk)
@@ -190,9 +195,9 @@ pub fn recover(session: &Session, place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failure(fault: &Fault) -> Failure {
+fn failure(fault: &TransactionFault) -> Failure {
     match fault {
-        Fault::Foreign(_) => Failure::new(Exit::Conflict, format!("nothing is written: {fault}"))
+        TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("nothing is written: {fault}"))
             .with_help("plan again: what is new in it belongs into the plan"),
         _ => Failure::new(Exit::Failed, fault.to_string()),
     }
@@ -200,11 +205,11 @@ fn failure(fault: &Fault) -> Failure {
 
 /// The changes as bytes, at the places that they really are; refused where one leads out of the project, or where two
 /// are one file on some systems.
-pub fn placed(place: &Place, changes: impl IntoIterator<Item = TextChange>) -> Result<Vec<FileChange>, Failure> {
+pub fn placed(place: &Workspace, changes: impl IntoIterator<Item = TextChange>) -> Result<Vec<FileChange>, Failure> {
     let bounds = place.bounds()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
-    let mut disk = Files::of(place)?;
+    let mut disk = WorkTreeDisk::of(place)?;
     for change in changes {
         let path = bounds.inside(&place.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
@@ -227,7 +232,7 @@ pub fn placed(place: &Place, changes: impl IntoIterator<Item = TextChange>) -> R
 }
 
 /// Refuses a new file beside one whose name differs by case alone: on some systems they are one.
-fn differs_by_case(disk: &mut Files, path: &str) -> Result<(), Failure> {
+fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();
     match names.iter().find(|other| *other != name && other.to_lowercase() == name.to_lowercase()) {

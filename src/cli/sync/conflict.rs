@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use formulac::sync::{Conflict, ModelPlan, Property, diff_lines};
 
 use super::repository::Repository;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// Most characters of a text that stands in one line.
 const WIDTH: usize = 100;
@@ -20,7 +20,7 @@ const CLASHES: usize = 10;
 const LINES: usize = 20;
 
 /// One conflict of so many.
-pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
+pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
     let repository = Repository::find(&place.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
         let lines = text.as_ref().filter(|_| conflict.edit.is_some()).map_or(1, |text| text.lines().count());

@@ -6,34 +6,39 @@ use std::path::PathBuf;
 use formulac::sync::{Action, ModelPlan, TextChange};
 
 use super::apply;
-use super::planner::Made;
-use super::project_copy::{Changes, ProjectCopy};
+use super::planner::PlannedModels;
+use super::project_copy::{CopyChanges, ProjectCopy};
 use crate::cli::args::PushArgs;
-use crate::cli::artifacts::Artifacts;
-use crate::cli::exit::{Failure, Found};
+use crate::cli::artifacts::TargetFolder;
+use crate::cli::exit::{Failure, FailureKind};
 use crate::cli::session::Session;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 use crate::cli::{dbt_run, validate};
 
 /// Whether dbt has parsed a plan.
-pub enum Parsed {
+pub enum ParsedProject {
     Yes,
     /// What dbt says against it, and the copy that dbt parsed.
-    Refused(Vec<Found>, PathBuf),
+    Refused(Vec<FailureKind>, PathBuf),
     /// Why dbt was not asked.
     No(&'static str),
 }
 
 /// Lets dbt parse the project as the plan would leave it, unless there is no dbt or nobody wants it; then it says so.
-pub fn check(session: &Session, args: &PushArgs, place: &Place, made: &Made) -> Result<Parsed, Failure> {
-    let Some(dbt) = &place.dbt else { return Ok(Parsed::No("no dbt project")) };
+pub fn check(
+    session: &Session,
+    args: &PushArgs,
+    place: &Workspace,
+    made: &PlannedModels,
+) -> Result<ParsedProject, Failure> {
+    let Some(dbt) = &place.dbt else { return Ok(ParsedProject::No("no dbt project")) };
     if args.no_parse {
         session.warn("not parsed by dbt, because of `--no-parse`");
-        return Ok(Parsed::No("`--no-parse`"));
+        return Ok(ParsedProject::No("`--no-parse`"));
     }
     if !dbt_run::is_there() {
         session.warn("not parsed by dbt: there is no program `dbt` (FORMULAC_DBT says where it is instead)");
-        return Ok(Parsed::No("no program `dbt`"));
+        return Ok(ParsedProject::No("no program `dbt`"));
     }
     let changes: Vec<TextChange> = made.plan.models.iter().flat_map(|model| model.files.iter().cloned()).collect();
     let changes = apply::placed(place, changes)?;
@@ -42,11 +47,11 @@ pub fn check(session: &Session, args: &PushArgs, place: &Place, made: &Made) -> 
         let text = change.after.as_deref().map(|text| std::str::from_utf8(text).unwrap_or_default());
         (PathBuf::from(&change.path), text)
     });
-    let copy = ProjectCopy::of(&place.root, dbt, &texts.collect::<Changes<'_>>())
+    let copy = ProjectCopy::of(&place.root, dbt, &texts.collect::<CopyChanges<'_>>())
         .map_err(|error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
     let environment = made.environment.as_ref();
     let mut refused = validate::parsed(session, &args.dbt, environment, &copy.root, true, &made.models, &made.found)?;
-    let manifest = Artifacts::read(copy.root.join("target/manifest.json")).ok().flatten();
+    let manifest = TargetFolder::read(copy.root.join("target/manifest.json")).ok().flatten();
     if let Some(read) = manifest.filter(|_| refused.is_empty()) {
         let is_pushed = |plan: &&ModelPlan| matches!(plan.action, Action::Create | Action::Update);
         let written: BTreeSet<&str> =
@@ -54,5 +59,5 @@ pub fn check(session: &Session, args: &PushArgs, place: &Place, made: &Made) -> 
         let models = made.models.iter().filter(|model| written.contains(model.name.as_str()));
         refused = validate::not_found(&read.manifest, models, &made.found);
     }
-    Ok(if refused.is_empty() { Parsed::Yes } else { Parsed::Refused(refused, copy.keep()) })
+    Ok(if refused.is_empty() { ParsedProject::Yes } else { ParsedProject::Refused(refused, copy.keep()) })
 }

@@ -10,17 +10,17 @@ use formulac::sync::Disk;
 
 use crate::cli::bounds::Bounds;
 use crate::cli::exit::Failure;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// The files below a project's folder.
 #[derive(Debug)]
-pub struct Files {
+pub struct WorkTreeDisk {
     root: PathBuf,
     bounds: Bounds,
 }
 
-impl Files {
-    pub fn of(place: &Place) -> Result<Self, Failure> {
+impl WorkTreeDisk {
+    pub fn of(place: &Workspace) -> Result<Self, Failure> {
         let root = &place.root;
         let root = or_here(root).to_owned();
         Ok(Self { root, bounds: place.bounds()? })
@@ -40,7 +40,7 @@ impl Files {
     }
 }
 
-impl Disk for Files {
+impl Disk for WorkTreeDisk {
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
         match read_bytes(self.at(path)) {
             Ok(bytes) => Ok(Some(bytes)),

@@ -9,10 +9,10 @@ use crate::cli::args::LogArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::session::Session;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let log = read(&place);
     let shown: Vec<&Logged> = match &args.name {
         Some(name) => {
@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 pub const REFUSALS: &str = ".formulac/local/log";
 
 /// The log of the project, and the refusals of this work tree.
-pub fn read(place: &Place) -> Log {
+pub fn read(place: &Workspace) -> Log {
     Log::read([LOG, REFUSALS].into_iter().flat_map(|folder| folder::records(&place.root.join(folder))))
 }
 

@@ -3,14 +3,14 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use formulac::sync::{Left, left};
+use formulac::sync::{LeftTransaction, left};
 
 use super::apply;
-use super::disk::Files;
+use super::disk::WorkTreeDisk;
 use crate::cli::bounds::Bounds;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 pub const LOCAL: &str = ".formulac/local";
 const LOCK: &str = ".formulac/local/lock";
@@ -23,7 +23,7 @@ pub struct Lock {
 
 impl Lock {
     /// The lock of the project. What an earlier run was killed in is finished or undone first.
-    pub fn take(session: &Session, place: &Place) -> Result<Self, Failure> {
+    pub fn take(session: &Session, place: &Workspace) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io("write", path, error);
         let bounds = place.bounds()?;
         bounds.locate(&place.root.join(LOCK))?;
@@ -56,8 +56,8 @@ pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
 }
 
 /// Tells of a run that was killed, where nothing is to be written.
-pub fn tell_what_waits(session: &Session, place: &Place) -> Result<(), Failure> {
-    let waits = !matches!(left(&mut Files::of(place)?), Ok(Left::Nothing));
+pub fn tell_what_waits(session: &Session, place: &Workspace) -> Result<(), Failure> {
+    let waits = !matches!(left(&mut WorkTreeDisk::of(place)?), Ok(LeftTransaction::Nothing));
     if waits {
         session.warn("warning: a push was interrupted here; `formulac push` finishes or undoes it first");
     }

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use formulac::impact::{self, Change, Start, show};
+use formulac::impact::{self, ColumnChange, Start, show};
 use formulac::sync::{Action, Evidence, Log, MergeRequest, ModelPlan, Plan, Promised, Property, ToldValues, Verdict};
 
-use super::dbt_check::Parsed;
-use super::planner::Made;
+use super::dbt_check::ParsedProject;
+use super::planner::PlannedModels;
 use super::push;
-use crate::cli::exit::{Failure, Found};
-use crate::cli::impact::Known;
+use crate::cli::exit::{Failure, FailureKind};
+use crate::cli::impact::ImpactContext;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// Where a push leaves it, seen from the project's folder.
 pub const FILE: &str = ".formulac/local/merge_request.md";
@@ -20,9 +20,9 @@ pub const FILE: &str = ".formulac/local/merge_request.md";
 /// The text as it is before a push or after it. `log` is the one before.
 pub fn of(
     session: &Session,
-    place: &Place,
-    made: &Made,
-    parsed: &Parsed,
+    place: &Workspace,
+    made: &PlannedModels,
+    parsed: &ParsedProject,
     log: &Log,
     title: Option<&str>,
 ) -> Result<MergeRequest, Failure> {
@@ -31,9 +31,9 @@ pub fn of(
     request.title = title.map(str::to_owned).or_else(|| (!is_one).then(|| push::title(&made.plan))).unwrap_or_default();
     request.checks.push(format!("compiles{}", warnings(&made.found)));
     match parsed {
-        Parsed::Yes => request.checks.push("dbt parses it".to_owned()),
-        Parsed::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
-        Parsed::Refused(..) => {}
+        ParsedProject::Yes => request.checks.push("dbt parses it".to_owned()),
+        ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
+        ParsedProject::Refused(..) => {}
     }
     let written = made.plan.models.iter().filter_map(|model| Some((model, made.ours.get(&model.model)?)));
     let promised = written.map(|(model, ours)| Promised::of(&model.model, &ours.files));
@@ -54,7 +54,7 @@ pub fn of(
 }
 
 /// Quotes what `verify` found of exactly the specs that are pushed; of others it says that values were not verified.
-fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
+fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
     let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
     let mut unverified = Vec::new();
@@ -90,14 +90,14 @@ fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
 }
 
 /// What is kept of exactly this text of a spec.
-fn evidence(place: &Place, model: &str, source: &str) -> Option<Evidence> {
+fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
     let text = read_text(place.root.join(Evidence::path(model))).ok()?;
     let versions = Evidence::versions(&text).into_iter().filter(|it| it.is_of(source) && it.model == model);
     // Where two branches found different things, what does not agree is quoted.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 
-fn warnings(found: &[Found]) -> String {
+fn warnings(found: &[FailureKind]) -> String {
     let all: Vec<&str> =
         found.iter().flat_map(|found| &found.diagnostics).filter(|it| !it.is_error()).map(|it| it.code()).collect();
     let mut codes = all.clone();
@@ -112,13 +112,13 @@ fn warnings(found: &[Found]) -> String {
 }
 
 /// What changed definitions reach, as Markdown; `None` if dbt left no manifest to tell it by.
-fn reaches(session: &Session, place: &Place, plan: &Plan) -> Result<Option<String>, Failure> {
+fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);
     }
-    let known = Known::read(session, false)?;
+    let known = ImpactContext::read(session, false)?;
     let graph = known.graph();
-    let start = |(name, change): (String, Change)| Some(graph.start(&graph.target(&name).ok()?, change));
+    let start = |(name, change): (String, ColumnChange)| Some(graph.start(&graph.target(&name).ok()?, change));
     let starts: Vec<Start> = plan.models.iter().flat_map(changed).filter_map(start).collect();
     let impact = impact::impact(&graph, &starts, &known.status);
     known.keep(&graph);
@@ -126,19 +126,19 @@ fn reaches(session: &Session, place: &Place, plan: &Plan) -> Result<Option<Strin
 }
 
 /// The names that a plan changes for those who read them.
-fn changed(model: &ModelPlan) -> Vec<(String, Change)> {
-    let whole = |change: Change| vec![(model.model.clone(), change)];
+fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
+    let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
-        Action::Delete => return whole(Change::Gone),
+        Action::Delete => return whole(ColumnChange::Gone),
         Action::Update => {}
         _ => return Vec::new(),
     }
     let formulas = model.changes.iter().filter(|change| change.property == Property::Formula);
     // Nobody reads what is new.
     let old = formulas.filter(|change| change.before.is_some());
-    let names: Vec<(String, Change)> = old
+    let names: Vec<(String, ColumnChange)> = old
         .filter_map(|change| {
-            let kind = if change.after.is_some() { Change::Values } else { Change::Gone };
+            let kind = if change.after.is_some() { ColumnChange::Values } else { ColumnChange::Gone };
             Some((format!("{}.{}", model.model, change.definition.as_deref()?), kind))
         })
         .collect();
@@ -146,7 +146,7 @@ fn changed(model: &ModelPlan) -> Vec<(String, Change)> {
     let is_made_otherwise =
         model.files.iter().any(|file| Path::new(&file.path).file_name().is_some_and(|name| name == own.as_str()));
     if names.is_empty() && is_made_otherwise && model.changes.iter().all(|change| change.before.is_some()) {
-        return whole(Change::Values);
+        return whole(ColumnChange::Values);
     }
     names
 }

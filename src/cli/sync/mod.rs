@@ -23,34 +23,34 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use self::dbt_check::Parsed;
+use self::dbt_check::ParsedProject;
 use super::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs, Selection};
 use super::atomic_write::{Planned, write_all};
 use super::exit::{Exit, Failure};
 use super::json;
 use super::session::{Session, reports};
 use super::source::read_bytes;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use formulac::diag::render;
 
-pub use apply::{Commit, TRAILER, carry_out, placed};
+pub use apply::{PushCommit, TRAILER, carry_out, placed};
 pub use conflict::command as resolve_command;
 pub use history::{REFUSALS, run as log};
 pub use lock::{Lock, make_local};
-pub use planner::{Made, generated, was_pushed};
+pub use planner::{PlannedModels, generated, was_pushed};
 pub use push::agreed;
 pub use repository::Repository;
 
 /// `formulac plan`: what a push would do.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     place.check_folders()?;
     lock::tell_what_waits(session, &place)?;
     let made = planner::make_of(session, &place, &args.selection)?;
     place.warn_of_folders(session, Some(&made.plan));
     let exit = made.exit();
     if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
-        let parsed = Parsed::No("a push runs it");
+        let parsed = ParsedProject::No("a push runs it");
         let request = merge_request::of(session, &place, &made, &parsed, &history::read(&place), None)?;
         session.data(&request.text(&made.plan))?;
     } else if args.json {
@@ -76,7 +76,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 }
 
 /// Plans the push of the models that a selection chooses.
-pub fn planned(session: &Session, place: &Place, selection: &Selection) -> Result<Made, Failure> {
+pub fn planned(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
     planner::make_of(session, place, selection)
 }
 

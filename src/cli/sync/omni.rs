@@ -5,17 +5,17 @@ use formulac::sync::{Described, PulledView, described as of_views};
 use super::text_of;
 use crate::cli::exit::Failure;
 use crate::cli::pull::recorded;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// The view that a text of a file is, as seen from the project's folder; `None` if no pull wrote the file.
-pub fn pulled_view(place: &Place, file: &str, text: String) -> Option<PulledView> {
+pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&place.omni_folder())?.strip_prefix('/')?;
     let record = recorded(&place.root).find(|record| record.path == path)?;
     Some(PulledView::new(record, file, &text))
 }
 
 /// What is to become of them; nothing where nothing was pulled, or dbt left no manifest.
-pub fn described(place: &Place, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
+pub fn described(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
     let omni = place.omni_folder();
     let views = recorded(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);

@@ -6,33 +6,33 @@ use std::sync::OnceLock;
 use formulac::dbt::is_as_written;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, HandEdit, KNOWN, KnownChange, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, TextChange, Tools,
-    reconcile_all, state_path,
+    Action, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Ours, Plan, PushState, Reconciled, STATES, TextChange,
+    Tools, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
 use super::repository::Repository;
 use super::{omni, text_of};
-use crate::cli::args::{Selection, Target};
+use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
-use crate::cli::exit::{Exit, Failure, Found};
+use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{First, changed_facts};
-use crate::cli::models::{self, Model};
-use crate::cli::moved_files::Moved;
+use crate::cli::models::{self, CompiledModel};
+use crate::cli::moved_files::MovedFile;
 use crate::cli::session::Session;
-use crate::cli::source::Source;
-use crate::cli::workspace::Place;
+use crate::cli::source::SourceText;
+use crate::cli::workspace::Workspace;
 
 /// How many committed texts of a spec are compiled to find the one that its files were written from.
 const EARLIER_TEXTS: usize = 20;
 
 /// A plan with what was found on the way.
-pub struct Made {
+pub struct PlannedModels {
     pub plan: Plan,
-    pub found: Vec<Found>,
-    pub models: Vec<Model>,
+    pub found: Vec<FailureKind>,
+    pub models: Vec<CompiledModel>,
     /// Descriptions in Omni's files that cannot be brought to dbt: where they stand, and why.
     pub refused: Vec<(String, String)>,
     pub environment: Option<Environment>,
@@ -49,11 +49,11 @@ pub struct Toolbox {
     knowing: OnceLock<Compiler>,
     decompiler: Decompiler,
     folders: (String, String),
-    moved: Moved,
+    moved: MovedFile,
 }
 
 impl Toolbox {
-    fn new(place: &Place, compiler: &Compiler, generation: &Generation<'_>) -> Self {
+    fn new(place: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
         Self {
             compiler: compiler.clone(),
             models: all_of(generation),
@@ -76,7 +76,7 @@ impl Toolbox {
     }
 }
 
-impl Made {
+impl PlannedModels {
     /// Whether all specs are without errors, so that there is a plan.
     pub fn is_sound(&self) -> bool {
         Exit::of_all(&self.found) == Exit::Done
@@ -89,22 +89,22 @@ impl Made {
 }
 
 /// The bases, by model, each with the text of the file that it was read from.
-type States = BTreeMap<String, (Option<String>, Vec<State>)>;
+type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
-pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
+pub fn make(session: &Session, place: &Workspace) -> Result<PlannedModels, Failure> {
     make_of(session, place, &Selection::default())
 }
 
 /// Plans the push of the models that a selection chooses. A model that no spec describes any more is only deleted by
 /// the push of everything.
-pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Result<Made, Failure> {
+pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
     let environment = environment::chosen(&session.global, &place.project)?;
-    let target = Target::default();
+    let target = TargetOptions::default();
     let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
     let mut generation = Generation::of(place, &compiler, place.sources()?, || {})?;
     let chosen = (!selection.is_everything()).then(|| generation.choose(session, selection)).transpose()?;
-    let keep_needed = |found: &mut [Found]| {
+    let keep_needed = |found: &mut [FailureKind]| {
         for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
             if !is_needed {
                 found.diagnostics.clear();
@@ -118,7 +118,7 @@ pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Resul
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
     let name = environment.as_ref().map(|environment| environment.name.clone());
-    let mut made = Made {
+    let mut made = PlannedModels {
         plan: Plan::new(name.clone(), []),
         found: generation.found.clone(),
         models: Vec::new(),
@@ -203,7 +203,7 @@ pub fn make_of(session: &Session, place: &Place, selection: &Selection) -> Resul
 }
 
 /// Notes edits of generated files that change nothing else, such as comments, and that are not committed.
-fn with_uncommitted(place: &Place, ours: &BTreeMap<String, Ours>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
+fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
     let files = |plan: &ModelPlan| -> Vec<String> {
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
         let ours = ours.get(&plan.model).filter(|_| stays);
@@ -221,8 +221,8 @@ fn with_uncommitted(place: &Place, ours: &BTreeMap<String, Ours>, plans: Vec<Mod
 }
 
 /// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.
-pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, String>, Failure> {
-    let target = Target::default();
+pub fn generated(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
+    let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
     if Exit::of_all(&generation.found) != Exit::Done {
@@ -230,7 +230,7 @@ pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, St
     }
     let mut left = BTreeMap::new();
     for (model, ours) in ours(place, &generation) {
-        left.insert(state_path(&model), State::of_pushed(&model, &ours).text());
+        left.insert(state_path(&model), PushState::of_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
     // The facts are the committed ones, because artifacts may be of another day. Which of them there are, specs decide.
@@ -243,7 +243,7 @@ pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, St
 fn reconciled(
     tools: &Toolbox,
     ours: &BTreeMap<String, Ours>,
-    states: &States,
+    states: &ModelStates,
     files: &BTreeMap<String, BTreeMap<String, String>>,
     described: Vec<(String, HandEdit)>,
 ) -> BTreeMap<String, Reconciled> {
@@ -251,7 +251,7 @@ fn reconciled(
     for (model, edit) in described {
         more.entry(model).or_default().push(edit);
     }
-    let mut models: Vec<(Sides<'_>, Vec<HandEdit>)> = Vec::new();
+    let mut models: Vec<(ModelSides<'_>, Vec<HandEdit>)> = Vec::new();
     for (name, found) in files {
         let sides = sides(name, ours, states, found);
         if sides.ours.is_some() {
@@ -265,13 +265,13 @@ fn reconciled(
 /// The base of a model that was never pushed, and whose files somebody edited. Its files carry a hash of what the spec
 /// made, which shows the text of the spec that they were written from: the present one, or one of the last committed.
 fn written_from(
-    place: &Place,
+    place: &Workspace,
     tools: &Toolbox,
     name: &str,
     ours: &Ours,
     found: &BTreeMap<String, String>,
-) -> Option<State> {
-    let base = State::of_written(name, ours, found);
+) -> Option<PushState> {
+    let base = PushState::of_written(name, ours, found);
     if base.is_some() || found.values().all(|text| is_as_written(text)) {
         return base;
     }
@@ -279,27 +279,27 @@ fn written_from(
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.borrowed().compile(&ours.spec, text))
-        .find_map(|it| State::of_written(name, &it, found))
+        .find_map(|it| PushState::of_written(name, &it, found))
 }
 
-fn names(ours: &BTreeMap<String, Ours>, states: &States) -> BTreeSet<String> {
+fn names(ours: &BTreeMap<String, Ours>, states: &ModelStates) -> BTreeSet<String> {
     ours.keys().chain(states.keys()).cloned().collect()
 }
 
 fn sides<'a>(
     name: &'a str,
     ours: &'a BTreeMap<String, Ours>,
-    states: &'a States,
+    states: &'a ModelStates,
     found: &'a BTreeMap<String, String>,
-) -> Sides<'a> {
+) -> ModelSides<'a> {
     let bases = states.get(name).map(|(_, bases)| bases.as_slice()).unwrap_or_default();
-    Sides { model: name, bases, ours: ours.get(name), found }
+    ModelSides { model: name, bases, ours: ours.get(name), found }
 }
 
 /// What the specs make, by model.
-fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
+fn ours(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
     let (models, tests) = place.folders();
-    let one = |model: &Model| {
+    let one = |model: &CompiledModel| {
         let built = model.built.as_ref()?;
         let text = &generation.found.get(model.spec)?.text;
         let mut ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;
@@ -310,7 +310,7 @@ fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
 }
 
 /// Lets the bases follow the files that were moved since the last push; gives the paths that these left, by model.
-fn follow(place: &Place, ours: &BTreeMap<String, Ours>, states: &mut States) -> BTreeMap<String, Vec<String>> {
+fn follow(place: &Workspace, ours: &BTreeMap<String, Ours>, states: &mut ModelStates) -> BTreeMap<String, Vec<String>> {
     fn name(path: &str) -> &str {
         path.rsplit('/').next().unwrap_or(path)
     }
@@ -338,7 +338,7 @@ fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
 
 /// All specs once more, some of them with other texts.
 fn with_texts<'p>(
-    place: &'p Place,
+    place: &'p Workspace,
     compiler: &Compiler,
     replaced: &BTreeMap<&str, &str>,
 ) -> Result<Generation<'p>, Failure> {
@@ -352,26 +352,30 @@ fn with_texts<'p>(
 }
 
 /// Whether something was ever pushed.
-pub fn was_pushed(place: &Place) -> bool {
+pub fn was_pushed(place: &Workspace) -> bool {
     !states(place).is_empty()
 }
 
-fn states(place: &Place) -> States {
+fn states(place: &Workspace) -> ModelStates {
     let folder = place.root.join(STATES);
     // What a pull keeps stands in a folder below.
     let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {
-        let name = State::model_of(path.file_name()?.to_str()?)?.to_owned();
-        let text = Source::large_file(&path, usize::MAX >> 1).text;
-        let bases = State::versions(&text);
+        let name = PushState::model_of(path.file_name()?.to_str()?)?.to_owned();
+        let text = SourceText::large_file(&path, usize::MAX >> 1).text;
+        let bases = PushState::versions(&text);
         Some((name, (Some(text), bases)))
     });
     read.collect()
 }
 
 /// The files of a model as they stand in the work tree.
-fn found(place: &Place, ours: Option<&Ours>, state: Option<&(Option<String>, Vec<State>)>) -> BTreeMap<String, String> {
+fn found(
+    place: &Workspace,
+    ours: Option<&Ours>,
+    state: Option<&(Option<String>, Vec<PushState>)>,
+) -> BTreeMap<String, String> {
     let of_bases = state.iter().flat_map(|(_, bases)| bases).flat_map(|base| base.files.keys());
     let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
     paths.into_iter().filter_map(|path| Some((path.clone(), text_of(&place.root, path)?))).collect()

@@ -27,11 +27,11 @@ pub struct ProjectCopy {
 }
 
 /// Texts by path, seen from the project's folder; `None` if the file is removed.
-pub type Changes<'c> = BTreeMap<PathBuf, Option<&'c str>>;
+pub type CopyChanges<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 
 impl ProjectCopy {
     /// A copy of the project in `root` with these changes.
-    pub fn of(root: &Path, dbt: &DbtProject, changes: &Changes<'_>) -> io::Result<Self> {
+    pub fn of(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
         let root = fs::canonicalize(or_here(root))?;
         let (inside, mut outside) = split(&root, dbt.all_paths.iter().map(PathBuf::from));
         let packages = local_packages(&root).into_iter().chain([PathBuf::from(&dbt.packages_path)]);
@@ -44,7 +44,7 @@ impl ProjectCopy {
         let copy = Self { root: names.iter().fold(folder.path().to_owned(), |path, name| path.join(name)), folder };
         fs::create_dir_all(&copy.root)?;
         let changed = changes.keys().flat_map(|path| path.ancestors().skip(1)).collect();
-        Tree { root: &root, copy: &copy.root, inside: &inside, changes, changed }.write()?;
+        CopyTree { root: &root, copy: &copy.root, inside: &inside, changes, changed }.write()?;
         for path in outside {
             let goal = path
                 .below
@@ -114,17 +114,17 @@ fn local_packages(root: &Path) -> Vec<PathBuf> {
 }
 
 /// What is copied where.
-struct Tree<'t> {
+struct CopyTree<'t> {
     root: &'t Path,
     copy: &'t Path,
     /// The folders in which dbt looks for files.
     inside: &'t BTreeSet<PathBuf>,
-    changes: &'t Changes<'t>,
+    changes: &'t CopyChanges<'t>,
     /// The folders in which something changes.
     changed: BTreeSet<&'t Path>,
 }
 
-impl Tree<'_> {
+impl CopyTree<'_> {
     fn write(&self) -> io::Result<()> {
         let mut folders = vec![PathBuf::new()];
         while let Some(folder) = folders.pop() {
@@ -239,7 +239,7 @@ mod tests {
         symlink("b/c.sql", root.join("models/a/c_again.sql")).unwrap();
         symlink("/nowhere", root.join("nowhere")).unwrap();
         let dbt = crate::cli::dbt_project::find(Some(&root)).unwrap().unwrap();
-        let changes: Changes<'_> = [
+        let changes: CopyChanges<'_> = [
             ("models/a/b/c.sql", Some("new")),
             ("models/new/er/d.sql", Some("new")),
             ("models/a/old.sql", None),

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
-use formulac::sync::{Action, Entry, LOG, Log, Plan, TextChange, content_hash, short};
+use formulac::sync::{Action, LOG, Log, LogEntry, Plan, TextChange, content_hash, short};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::apply::{self, Commit, TRAILER};
-use super::dbt_check::{self, Parsed};
+use super::apply::{self, PushCommit, TRAILER};
+use super::dbt_check::{self, ParsedProject};
 use super::lock::Lock;
 use super::planner;
 use super::repository::Repository;
@@ -17,20 +17,20 @@ use super::{history, merge_request, show};
 use crate::cli::args::{PushArgs, Selection};
 use crate::cli::atomic_write::{Planned, write_all};
 use crate::cli::environment::{self, Environment};
-use crate::cli::exit::{Exit, Failure, Found};
+use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::health::named;
 use crate::cli::json;
 use crate::cli::permissions;
 use crate::cli::project;
 use crate::cli::session::{Session, reports};
-use crate::cli::source::Source;
-use crate::cli::workspace::Place;
+use crate::cli::source::SourceText;
+use crate::cli::workspace::Workspace;
 
 /// Lines of a commit's message that name what changed.
 const NAMED: usize = 100;
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     place.check_folders()?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
@@ -60,13 +60,13 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         tell(session, args, &made.plan, &made.found, None)?;
         return Ok(Exit::Done);
     }
-    let branch = Branch::of(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
+    let branch = PushBranch::of(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
     if !agreed(args.yes, &format!("Commit this to {}?", branch.told()))? {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
     let parsed = dbt_check::check(session, args, &place, &made)?;
-    if let Parsed::Refused(refused, copy) = &parsed {
+    if let ParsedProject::Refused(refused, copy) = &parsed {
         let exit = Exit::of_all(refused);
         tell(session, args, &made.plan, refused, None)?;
         session.report(refused);
@@ -100,7 +100,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
 }
 
 /// The path of a file of the project, as it is written in a command.
-fn shown(place: &Place, path: &str) -> String {
+fn shown(place: &Workspace, path: &str) -> String {
     let path = place.root.join(path);
     path.strip_prefix(".").unwrap_or(&path).display().to_string()
 }
@@ -114,7 +114,13 @@ struct Pushed {
 }
 
 /// Shows the text of the merge request, and leaves it where a forge's program finds it.
-fn offer(session: &Session, args: &PushArgs, place: &Place, branch: &Branch, text: &str) -> Result<(), Failure> {
+fn offer(
+    session: &Session,
+    args: &PushArgs,
+    place: &Workspace,
+    branch: &PushBranch,
+    text: &str,
+) -> Result<(), Failure> {
     write_all(&place.bounds()?, &[Planned { path: place.root.join(merge_request::FILE), text: text.to_owned() }])?;
     if !args.json {
         session.data(&format!("\n{text}"))?;
@@ -128,7 +134,7 @@ fn tell(
     session: &Session,
     args: &PushArgs,
     plan: &Plan,
-    found: &[Found],
+    found: &[FailureKind],
     pushed: Option<&Pushed>,
 ) -> Result<(), Failure> {
     if !args.json {
@@ -167,7 +173,7 @@ fn selection(plan: &Value) -> Selection {
 
 /// Reads a plan.
 fn read(path: &Path) -> Result<Value, Failure> {
-    let source = Source::large_file(path, usize::MAX >> 1);
+    let source = SourceText::large_file(path, usize::MAX >> 1);
     if source.fault.is_some() {
         return Err(Failure::of(source));
     }
@@ -192,18 +198,18 @@ fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
 }
 
 /// Where the commit goes.
-pub struct Branch {
+pub struct PushBranch {
     /// The branch that is there now.
     pub now: String,
     /// The one that is begun for the commit.
     pub begins: Option<String>,
 }
 
-impl Branch {
+impl PushBranch {
     /// The environment's branch, a new one where that is protected, else the one that is there.
     pub fn of(
         session: &Session,
-        place: &Place,
+        place: &Workspace,
         repository: &Repository,
         environment: Option<&Environment>,
         plan: &Plan,
@@ -245,7 +251,7 @@ fn begun(environment: &Environment) -> String {
 /// be changed, a branch that a push began passes: there the push is done, and the same push again changes nothing.
 pub fn refuse_elsewhere(
     session: &Session,
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     command: &str,
@@ -263,7 +269,7 @@ pub fn refuse_elsewhere(
 }
 
 /// The branch of an environment, where it has one.
-fn wanted(place: &Place, repository: &Repository, environment: &Environment) -> Result<Option<String>, Failure> {
+fn wanted(place: &Workspace, repository: &Repository, environment: &Environment) -> Result<Option<String>, Failure> {
     let Some(name) = environment::branch(&place.project, &place.root, environment) else { return Ok(None) };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
         return Ok(Some(name));
@@ -291,10 +297,10 @@ pub fn agreed(yes: bool, question: &str) -> Result<bool, Failure> {
 
 /// Writes and commits a plan.
 fn write(
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
     plan: &Plan,
-    branch: &Branch,
+    branch: &PushBranch,
     message: Option<&str>,
 ) -> Result<Pushed, Failure> {
     let lines = lines(plan);
@@ -304,13 +310,19 @@ fn write(
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let paths: Vec<String> = paths.chain(known.map(|file| file.path)).collect();
     let title = message.map_or_else(|| title(plan), str::to_owned);
-    let what =
-        What { did: "push", title, lines, environment: plan.environment.clone(), changes: changes.collect(), paths };
+    let what = PushAction {
+        did: "push",
+        title,
+        lines,
+        environment: plan.environment.clone(),
+        changes: changes.collect(),
+        paths,
+    };
     commit(place, repository, branch, what)
 }
 
 /// Something that is to be written, committed and logged.
-pub struct What {
+pub struct PushAction {
     pub did: &'static str,
     pub title: String,
     pub lines: Vec<String>,
@@ -321,16 +333,21 @@ pub struct What {
 
 /// What is shared by all that commits.
 pub fn commit_of(
-    place: &Place,
+    place: &Workspace,
     repository: &Repository,
-    branch: &Branch,
-    what: What,
+    branch: &PushBranch,
+    what: PushAction,
 ) -> Result<(String, String), Failure> {
     let pushed = commit(place, repository, branch, what)?;
     Ok((pushed.commit, pushed.entry))
 }
 
-fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -> Result<Pushed, Failure> {
+fn commit(
+    place: &Workspace,
+    repository: &Repository,
+    branch: &PushBranch,
+    what: PushAction,
+) -> Result<Pushed, Failure> {
     let log = history::read(place);
     let entry = entry(repository, &log, &what)?;
     let mut changes = what.changes;
@@ -347,14 +364,14 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
     let hash = entry.hash();
     let message = message(&what.title, &what.lines, &hash);
     let commit =
-        Commit { message, paths, entry: hash.clone(), branch: branch.now.clone(), begins: branch.begins.clone() };
+        PushCommit { message, paths, entry: hash.clone(), branch: branch.now.clone(), begins: branch.begins.clone() };
     apply::carry_out(place, repository, &changes, &commit)?;
     let made = repository.head()?.unwrap_or_default();
     Ok(Pushed { commit: made.get(..7).unwrap_or_default().to_owned(), entry: hash, request: None })
 }
 
-fn entry(repository: &Repository, log: &Log, what: &What) -> Result<Entry, Failure> {
-    let mut entry = Entry::default();
+fn entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEntry, Failure> {
+    let mut entry = LogEntry::default();
     entry.parents = log.heads();
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     entry.by = repository.author()?;

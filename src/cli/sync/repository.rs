@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_here;
 use crate::cli::git::{git, git_bytes, git_traced};
 use crate::cli::identity;
-use crate::cli::program::Output;
+use crate::cli::program::ProgramOutput;
 
 /// The repository that a project is in.
 #[derive(Debug)]
@@ -238,7 +238,7 @@ impl Repository {
         last.map(|(_, told)| told)
     }
 
-    pub fn run(&self, args: &[&str]) -> Result<Output, Failure> {
+    pub fn run(&self, args: &[&str]) -> Result<ProgramOutput, Failure> {
         git(&self.folder, args, "")
     }
 
@@ -272,7 +272,7 @@ impl Repository {
 }
 
 /// What a call of git printed, or why it failed.
-fn told(what: &str, output: Output) -> Result<String, Failure> {
+fn told(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     if output.succeeded {
         return Ok(output.out);
     }
@@ -281,12 +281,12 @@ fn told(what: &str, output: Output) -> Result<String, Failure> {
 }
 
 /// The lines that a program printed; `None` if it printed nothing.
-fn said(output: &Output) -> Option<String> {
+fn said(output: &ProgramOutput) -> Option<String> {
     let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
     (!said.is_empty()).then(|| said.join("\n  "))
 }
 
-fn hook_failed(hook: &FailedHook, output: &Output) -> Failure {
+fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
     let FailedHook { name, program, status } = hook;
     let said = match said(output) {
         Some(said) => format!(":\n  {said}"),

@@ -12,19 +12,19 @@ use serde_json::json;
 
 use super::conflict::target;
 use super::lock::Lock;
-use super::planner::{self, Made};
+use super::planner::{self, PlannedModels};
 use super::{apply, omni, text_of};
 use crate::cli::args::{ResolveArgs, Side};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::{Session, reports};
 use crate::cli::source::read_text;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// Where hand edits are kept that a person decided against and that no commit has.
 const UNDONE: &str = ".formulac/local/undone";
 
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     place.check_folders()?;
     let _lock = Lock::take(session, &place)?;
     let made = planner::make(session, &place)?;
@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let mut work = Work { place: &place, made: &made, texts: BTreeMap::new(), of_people: BTreeSet::new() };
+    let mut work = ResolveWork { place: &place, made: &made, texts: BTreeMap::new(), of_people: BTreeSet::new() };
     let mut resolved = Vec::new();
     for (model, conflict) in meant {
         work.decide(model, conflict, args.side())?;
@@ -73,16 +73,16 @@ fn is_meant(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     [target, property].iter().any(|other| other == name) || model.model == name
 }
 
-struct Work<'w> {
-    place: &'w Place,
-    made: &'w Made,
+struct ResolveWork<'w> {
+    place: &'w Workspace,
+    made: &'w PlannedModels,
     /// The files as they are to be, each with what it was.
     texts: BTreeMap<String, (Option<String>, String)>,
     /// Those of them that no push writes.
     of_people: BTreeSet<String>,
 }
 
-impl Work<'_> {
+impl ResolveWork<'_> {
     fn decide(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
         // A description in Omni and one that people wrote for dbt: both files are theirs.
         if conflict.is_of_omni() {
@@ -94,7 +94,7 @@ impl Work<'_> {
         };
         let spec = self.text(&conflict.spec);
         let file = self.text(&conflict.file).unwrap_or_default();
-        let ours = |made: &Made| made.ours.get(&model.model).cloned();
+        let ours = |made: &PlannedModels| made.ours.get(&model.model).cloned();
         let mut current = ours(self.made);
         if let (Some(ours), Some(spec)) = (&mut current, &spec) {
             ours.source.clone_from(spec);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::team::{CHANGES, Commit, Differing, Touched};
+use formulac::team::{CHANGES, Commit, DifferingContent, Touched};
 
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
@@ -32,7 +32,7 @@ impl Repository {
     }
 
     /// The files of the project that differ between two commits, with the texts of those that formulac may have made.
-    pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<Differing>, Failure> {
+    pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
         let args =
             ["diff", "--no-ext-diff", "--no-renames", "--raw", "--no-abbrev", "-z", "--relative", base, head, "--"];
         let output = self.told(&args)?;
@@ -48,7 +48,7 @@ impl Repository {
         }
         let blobs: Vec<String> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
         let texts = self.texts_of(&blobs)?;
-        Ok(found.into_iter().zip(texts).map(|((path, now, _), text)| Differing::new(&path, now, text)).collect())
+        Ok(found.into_iter().zip(texts).map(|((path, now, _), text)| DifferingContent::new(&path, now, text)).collect())
     }
 
     /// The texts of these objects, named by their hashes, in one call; none of those that are not here.

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{Action, LOG, Log, Logged, REFUSED, STATES, State, TextChange, diff_lines, short};
+use formulac::sync::{Action, LOG, Log, Logged, PushState, REFUSED, STATES, TextChange, diff_lines, short};
 use serde_json::{Value, json};
 
 use super::lock::Lock;
-use super::push::{self, Branch, What};
+use super::push::{self, PushAction, PushBranch};
 use super::repository::Repository;
 use super::{history, text_of};
 use crate::cli::args::RollbackArgs;
@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::release;
 use crate::cli::session::Session;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// Entries that are listed if none is named.
 const ENTRIES: usize = 5;
@@ -26,7 +26,7 @@ const ENTRIES: usize = 5;
 const LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let place = Workspace::find(session)?;
     let Some(id) = &args.id else { return Err(unnamed(session, &place, args.json)?) };
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             .with_help("commit them, or put them away with `git stash`"));
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
-        let branch = Branch::of(session, &place, &repository, environment.as_ref(), &plan)?;
+        let branch = PushBranch::of(session, &place, &repository, environment.as_ref(), &plan)?;
         if !push::agreed(args.yes, &format!("Go back to {}?", point.name))? {
             session.note("nothing is written");
             return Ok(Exit::Done);
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         let mut lines = vec![format!("back to {}", point.short)];
         lines.extend(changes.iter().filter_map(model_line));
         let environment = environment.map(|environment| environment.name);
-        let what = What { did: "rollback", title, lines, environment, paths, changes: changes.clone() };
+        let what = PushAction { did: "rollback", title, lines, environment, paths, changes: changes.clone() };
         let (commit, entry) = push::commit_of(&place, &repository, &branch, what)?;
         session.note(&format!("went back to {}: {commit}, entry {}", point.name, short(&entry)));
         done = Some(json!({"commit": commit, "entry": entry}));
@@ -77,7 +77,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
 }
 
 /// Shows the last entries of the log, and asks for one of them.
-fn unnamed(session: &Session, place: &Place, as_json: bool) -> Result<Failure, Failure> {
+fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
     let log = history::read(place);
     let entries: Vec<&Logged> = log.entries.iter().rev().filter(|it| it.entry.did != REFUSED).take(ENTRIES).collect();
     // The last entry is the state that is there.
@@ -160,7 +160,7 @@ impl Point {
 }
 
 /// What differs between that commit and now, in all that a push may change.
-fn changes(place: &Place, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
+fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.folders();
     let folders = [place.specs_folder(), models, tests, place.omni_folder(), STATES.to_owned()];
     // A push since then may have changed other files too, such as properties that people wrote.
@@ -192,7 +192,7 @@ fn changes(place: &Place, repository: &Repository, log: &Log, commit: &str) -> R
 /// A line of the log for a model that changes with its state: `update revenue`.
 fn model_line(change: &TextChange) -> Option<String> {
     let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
-    let model = State::model_of(name).filter(|model| !model.contains('/'))?;
+    let model = PushState::model_of(name).filter(|model| !model.contains('/'))?;
     let action = match (&change.before, &change.after) {
         (None, _) => Action::Create,
         (_, None) => Action::Delete,

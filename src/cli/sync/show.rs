@@ -8,13 +8,13 @@ use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff
 use super::conflict;
 use crate::cli::generate::known_changes;
 use crate::cli::session::Session;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// Lines of a diff that are shown; `--json` has all.
 const LINES: usize = 40;
 
 /// The whole plan.
-pub fn plan(session: &Session, place: &Place, plan: &Plan) -> String {
+pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     let mut out = String::new();
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
         of_model(&mut out, model, session.global.quiet);

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use formulac::dbt::From as Read;
 use formulac::sync::{Evidence, Proof, Timing};
-use formulac::verify::{Comparison, Lacking, Side};
+use formulac::verify::{Comparison, Lacking, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
-use super::judging::{Judge, Pair};
+use super::judging::{DifferenceJudge, RowPair};
 use super::{Verified, presence};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::{Engine, Presence};
 use crate::cli::exit::Failure;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// A spec that is verified.
-pub struct Subject<'s> {
+pub struct VerifySubject<'s> {
     pub compiled: &'s CompiledSpec,
     /// Its path, seen from the project.
     pub path: &'s str,
@@ -24,7 +24,7 @@ pub struct Subject<'s> {
 
 /// What all comparisons share.
 pub struct Comparer<'c> {
-    pub place: &'c Place,
+    pub place: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, Presence)>,
     /// The same without what is read of another environment, where something is: a model that is verified is this one's.
@@ -34,7 +34,7 @@ pub struct Comparer<'c> {
 }
 
 /// A model whose comparisons are brought together.
-struct Model<'m> {
+struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,
     /// Columns of which no value is written down.
@@ -43,13 +43,13 @@ struct Model<'m> {
     timed: Option<String>,
     verified: Verified,
     /// The comparisons that an engine judges, each with the place of its proof.
-    pairs: Vec<(usize, Pair)>,
+    pairs: Vec<(usize, RowPair)>,
 }
 
 impl Comparer<'_> {
     /// Compares models with their formulas, and with what their specs name; `done` after each comparison.
-    pub fn verify(&self, subjects: &[Subject<'_>], done: impl Fn()) -> Result<Vec<Verified>, Failure> {
-        let mut models: Vec<Model<'_>> = subjects.iter().map(|subject| self.model(subject)).collect();
+    pub fn verify(&self, subjects: &[VerifySubject<'_>], done: impl Fn()) -> Result<Vec<Verified>, Failure> {
+        let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
         for (model, of) in models.iter_mut().enumerate() {
             for (proof, pair) in std::mem::take(&mut of.pairs) {
@@ -74,7 +74,7 @@ impl Comparer<'_> {
     }
 
     /// A model with all that it is compared with.
-    fn model<'m>(&self, subject: &Subject<'m>) -> Model<'m> {
+    fn model<'m>(&self, subject: &VerifySubject<'m>) -> VerifiedModel<'m> {
         let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
         let verified = Verified {
@@ -89,7 +89,7 @@ impl Comparer<'_> {
         };
         let (tables, hidden) = (super::tables(&[(0, compiled)]), self.hidden(compiled));
         let timed = compiled.counted_sql(self.judge().reader());
-        let mut model = Model { compiled, tables, hidden, timed, verified, pairs: Vec::new() };
+        let mut model = VerifiedModel { compiled, tables, hidden, timed, verified, pairs: Vec::new() };
         // Over files, and where another environment stands in for what this one has not built, there need be none of the
         // model as long as something else is to be compared.
         let is_missing = |it: &Comparison| {
@@ -114,8 +114,8 @@ impl Comparer<'_> {
         model
     }
 
-    fn judge(&self) -> Judge<'_> {
-        Judge { engine: self.engine, typed: self.typed, limit: self.args.limit }
+    fn judge(&self) -> DifferenceJudge<'_> {
+        DifferenceJudge { engine: self.engine, typed: self.typed, limit: self.args.limit }
     }
 
     fn built(&self) -> &[(Read, Presence)] {
@@ -133,7 +133,7 @@ impl Comparer<'_> {
     }
 
     /// A comparison that the engine is to judge, or why it cannot be.
-    fn compare(&self, model: &mut Model<'_>, comparison: Comparison) {
+    fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
         proof.with = comparison.with().map(|it| it.spelled().into_owned());
@@ -142,7 +142,7 @@ impl Comparer<'_> {
             Ok(lacking) => {
                 proof.lacking = lacking;
                 let (tables, hidden) = (model.tables.clone(), model.hidden.clone());
-                let pair = Pair { comparison, proof: proof.clone(), tables, hidden, timed: model.timed.take() };
+                let pair = RowPair { comparison, proof: proof.clone(), tables, hidden, timed: model.timed.take() };
                 model.pairs.push((model.verified.evidence.proofs.len(), pair));
             }
         }
@@ -165,7 +165,7 @@ impl Comparer<'_> {
             Some(Presence::Missing) => return Err(format!("`{}` is not there", proof.other())),
             Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
-                let lacking = comparison.keep_to(Side::Theirs, columns);
+                let lacking = comparison.keep_to(RelationSide::Theirs, columns);
                 refuse_keys(&lacking, |key| format!("`{}` has no `{key}`, which tells the rows apart", proof.other()))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{}` has no `{column}`", proof.other())));
             }
@@ -183,7 +183,7 @@ impl Comparer<'_> {
             }
             Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
-                let lacking = comparison.keep_to(Side::Ours, columns);
+                let lacking = comparison.keep_to(RelationSide::Ours, columns);
                 refuse_keys(&lacking, |key| format!("`{key}`, which tells the rows apart, is not built"))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
                 if is_formula {
@@ -211,7 +211,7 @@ impl Verified {
     /// Something that was compared, or could not be.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
-        self.compared.push(super::Compared::default());
+        self.compared.push(super::ComparedColumn::default());
     }
 }
 

@@ -11,18 +11,18 @@ use crate::cli::engine::Engine;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Failure;
 use crate::cli::last_run;
-use crate::cli::workspace::Place;
+use crate::cli::workspace::Workspace;
 
 /// What dbt left of each environment.
 #[derive(Default)]
-pub struct Known<'k> {
+pub struct KnownBuild<'k> {
     manifest: Option<&'k Manifest>,
     environments: Vec<(Option<String>, Beside)>,
 }
 
 /// How a model stands in an environment.
 #[derive(Debug, Default)]
-pub struct Standing {
+pub struct BuildState {
     /// Its name; `None` if the project has no environments.
     pub environment: Option<String>,
     /// When dbt built it last, and how that ended.
@@ -30,20 +30,20 @@ pub struct Standing {
     /// How long that took.
     pub seconds: Option<f64>,
     /// The stalest of the sources that it is made of.
-    pub source: Option<Source>,
+    pub source: Option<FreshnessSource>,
 }
 
 /// A source as dbt found it.
 #[derive(Debug)]
-pub struct Source {
+pub struct FreshnessSource {
     pub name: String,
     pub status: Status,
     pub loaded: Option<SystemTime>,
 }
 
-impl<'k> Known<'k> {
+impl<'k> KnownBuild<'k> {
     /// Reads what dbt left, where dbt is what models are verified with.
-    pub fn read(place: &'k Place, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
+    pub fn read(place: &'k Workspace, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
         let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else { return Ok(Self::default()) };
         let target = dbt.target();
         let of = |it: &Environment| environment::artifacts(&place.root, &target, it);
@@ -64,7 +64,7 @@ impl<'k> Known<'k> {
     }
 
     /// How a model stands in each environment of which something is known, this one first.
-    pub fn standings(&self, model: &str) -> Vec<Standing> {
+    pub fn standings(&self, model: &str) -> Vec<BuildState> {
         let standing = |(environment, beside): &(Option<String>, Beside)| {
             let last = last_results(&beside.runs);
             let built = last.iter().find(|(id, _)| is_of(id, model)).map(|(_, last)| last);
@@ -72,7 +72,7 @@ impl<'k> Known<'k> {
                 let result = last.result;
                 result.execute.map(|span| span.duration().as_secs_f64()).or(result.execution_time)
             };
-            Standing {
+            BuildState {
                 environment: environment.clone(),
                 built: built.and_then(|last| Some((last.at?, last.result.status.name().to_owned()))),
                 seconds: built.filter(|last| last.result.status == Status::Success).and_then(seconds),
@@ -83,7 +83,7 @@ impl<'k> Known<'k> {
     }
 
     /// The stalest of the sources that a model is made of, near or far.
-    fn source(&self, model: &str, beside: &Beside) -> Option<Source> {
+    fn source(&self, model: &str, beside: &Beside) -> Option<FreshnessSource> {
         let (manifest, found) = (self.manifest?, beside.freshness.as_ref()?);
         let parents = manifest.parents();
         let start = manifest.nodes.iter().position(|node| is_of(&node.unique_id, model))?;
@@ -115,7 +115,7 @@ impl<'k> Known<'k> {
             }
         }
         let (_, result, name) = worst?;
-        Some(Source { name, status: result.status.clone(), loaded: result.max_loaded_at })
+        Some(FreshnessSource { name, status: result.status.clone(), loaded: result.max_loaded_at })
     }
 }
 
@@ -125,7 +125,7 @@ fn is_of(id: &str, model: &str) -> bool {
     parts.next() == Some("model") && parts.nth(1) == Some(model)
 }
 
-impl Standing {
+impl BuildState {
     /// Whether a source is past its own error limit, as dbt found it.
     pub fn is_stale(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.status == Status::Error)

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use formulac::Schema;
 use formulac::sync::{Proof, Verdict};
-use formulac::verify::{Comparison, Counts, DifferingRow, Reader};
+use formulac::verify::{Comparison, ComparisonReader, Counts, DifferingRow};
 
 use super::row_line;
-use crate::cli::engine::{Answer, Asked, Engine};
+use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::Failure;
 
 /// A comparison with the rows that do not agree.
 #[derive(Default)]
-pub struct Compared {
+pub struct ComparedColumn {
     /// The columns that are compared.
     pub columns: Vec<String>,
     pub rows: Vec<DifferingRow>,
@@ -21,7 +21,7 @@ pub struct Compared {
 }
 
 /// Two relations that are brought together.
-pub struct Pair {
+pub struct RowPair {
     pub comparison: Comparison,
     /// What is known of them already.
     pub proof: Proof,
@@ -35,9 +35,9 @@ pub struct Pair {
 
 /// What came of a comparison.
 #[derive(Default)]
-pub struct Judged {
+pub struct JudgedComparison {
     pub proof: Proof,
-    pub compared: Compared,
+    pub compared: ComparedColumn,
     /// What compared; empty where nothing did.
     pub engine: String,
     /// How long the timed query took.
@@ -49,24 +49,24 @@ const COUNTS: &str = "row counts, sums and differences";
 const ROWS: &str = "the rows that differ";
 
 /// Who compares.
-pub struct Judge<'j> {
+pub struct DifferenceJudge<'j> {
     pub engine: &'j Engine,
     pub typed: Option<&'j Schema>,
     /// Rows that are wanted of those that differ.
     pub limit: u32,
 }
 
-impl Judge<'_> {
+impl DifferenceJudge<'_> {
     /// What comes of each comparison, in order; `done` after each.
-    pub fn judge(&self, pairs: Vec<Pair>, done: impl Fn()) -> Result<Vec<Judged>, Failure> {
+    pub fn judge(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
         let reader = self.reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let asked =
             pairs.iter().zip(&counts).map(|(pair, sql)| self.asked(pair, sql, COUNTS, 1, pair.timed.as_deref()));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
-        let mut all: Vec<Judged> =
+        let mut all: Vec<JudgedComparison> =
             pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, said(answer))).collect();
-        let differing: Vec<(&Pair, &mut Judged)> =
+        let differing: Vec<(&RowPair, &mut JudgedComparison)> =
             pairs.iter().zip(&mut all).filter(|(_, judged)| self.wants_rows(judged)).collect();
         let rows: Vec<String> = differing.iter().map(|(pair, _)| pair.comparison.rows_sql(reader)).collect();
         let asked = differing.iter().zip(&rows).map(|((pair, _), sql)| self.asked(pair, sql, ROWS, self.limit, None));
@@ -80,31 +80,31 @@ impl Judge<'_> {
         Ok(all)
     }
 
-    pub fn reader(&self) -> Reader {
-        if self.engine.runs_models() { Reader::Dbt } else { Reader::Tables }
+    pub fn reader(&self) -> ComparisonReader {
+        if self.engine.runs_models() { ComparisonReader::Dbt } else { ComparisonReader::Tables }
     }
 
     fn asked<'a>(
         &self,
-        pair: &'a Pair,
+        pair: &'a RowPair,
         sql: &'a str,
         what: &'static str,
         limit: u32,
         timed: Option<&'a str>,
-    ) -> Asked<'a> {
-        Asked { sql, what, columns: &[], tables: &pair.tables, own_limit: None, limit, timed }
+    ) -> EngineRequest<'a> {
+        EngineRequest { sql, what, columns: &[], tables: &pair.tables, own_limit: None, limit, timed }
     }
 
-    fn wants_rows(&self, judged: &Judged) -> bool {
+    fn wants_rows(&self, judged: &JudgedComparison) -> bool {
         let is_known = judged.proof.verdict != Verdict::NotCompared;
         is_known && !judged.proof.counts.agrees() && self.limit > 0
     }
 }
 
 /// What is counted of a comparison, or why it is not.
-fn counted(pair: &Pair, answer: Result<Answer, String>) -> Judged {
+fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let unproven = |why: String| {
-        let mut judged = Judged { proof: pair.proof.clone(), ..Judged::default() };
+        let mut judged = JudgedComparison { proof: pair.proof.clone(), ..JudgedComparison::default() };
         judged.proof.why = Some(why);
         judged
     };
@@ -116,7 +116,7 @@ fn counted(pair: &Pair, answer: Result<Answer, String>) -> Judged {
     let counts = answer.rows.first().and_then(|row| comparison.counts(|name| answer.value(row, name)));
     let Some(counts) = counts else {
         let unproven = unproven("the engine's answer is not what was asked for".to_owned());
-        return Judged { engine: answer.engine, seconds: answer.seconds, ..unproven };
+        return JudgedComparison { engine: answer.engine, seconds: answer.seconds, ..unproven };
     };
     let mut proof = pair.proof.clone();
     proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
@@ -124,8 +124,8 @@ fn counted(pair: &Pair, answer: Result<Answer, String>) -> Judged {
     proof.verdict = if counts.agrees() && proof.lacking.is_empty() { Verdict::Agrees } else { Verdict::Differs };
     proof.counts = without_hidden(counts, &pair.hidden);
     let columns = comparison.columns().into_iter().map(str::to_owned).collect();
-    let compared = Compared { columns, ..Compared::default() };
-    Judged { proof, compared, engine: answer.engine, seconds: answer.seconds }
+    let compared = ComparedColumn { columns, ..ComparedColumn::default() };
+    JudgedComparison { proof, compared, engine: answer.engine, seconds: answer.seconds }
 }
 
 /// How far the numbers of a hidden column lie apart is not written down either.
@@ -136,8 +136,8 @@ fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     counts
 }
 
-impl Judged {
-    fn show_rows(&mut self, pair: &Pair, answer: &Answer) {
+impl JudgedComparison {
+    fn show_rows(&mut self, pair: &RowPair, answer: &Answer) {
         let row = |row: &Vec<Option<String>>| pair.comparison.row(|name| answer.value(row, name));
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;

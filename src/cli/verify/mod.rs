@@ -19,22 +19,22 @@ use formulac::sync::{Evidence, Proof, Timing, Verdict};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
-use super::args::{Target, VerifyArgs};
+use super::args::{TargetOptions, VerifyArgs};
 use super::atomic_write::{Planned, Present, write_all};
 use super::engine::{Engine, Presence};
 use super::environment;
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Exit, Failure, FailureKind};
 use super::generation::Generation;
 use super::knowledge::{self, First, OfData};
 use super::session::Session;
-use super::source::{Source, read_text};
+use super::source::{SourceText, read_text};
 use super::spec::{self, Spec};
 use super::sync::make_local;
-use super::workspace::Place;
+use super::workspace::Workspace;
 use super::{progress, project};
-use comparing::{Comparer, Subject};
-use freshness::{Known, Standing};
-use judging::Compared;
+use comparing::{Comparer, VerifySubject};
+use freshness::{BuildState, KnownBuild};
+use judging::ComparedColumn;
 
 /// Tags of columns whose values are never written down, whether the project has them inherited or not.
 const PERSONAL: [&str; 2] = ["pii", "PII"];
@@ -43,7 +43,7 @@ const PERSONAL: [&str; 2] = ["pii", "PII"];
 pub struct Verified {
     pub evidence: Evidence,
     /// Each comparison with its rows, in the order of the evidence's proofs.
-    pub compared: Vec<Compared>,
+    pub compared: Vec<ComparedColumn>,
     /// How long this took, and the build.
     pub timing: Timing,
     /// How long the formula took when it was verified last.
@@ -53,7 +53,7 @@ pub struct Verified {
     /// What took longer than it may: sentences.
     pub over_budget: Vec<String>,
     /// How it stands in each environment, this one first.
-    pub standings: Vec<Standing>,
+    pub standings: Vec<BuildState>,
     /// No file holds the built model; what is named stands beside its formula alone.
     pub is_unbuilt: bool,
 }
@@ -61,7 +61,7 @@ pub struct Verified {
 impl Verified {
     fn exit(&self) -> Exit {
         let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
-        let is_stale = self.standings.first().is_some_and(Standing::is_stale);
+        let is_stale = self.standings.first().is_some_and(BuildState::is_stale);
         let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
         let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
         let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
@@ -70,9 +70,9 @@ impl Verified {
 }
 
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let mut place = Place::find(session)?;
+    let mut place = Workspace::find(session)?;
     place.project.inherit_too(PERSONAL.map(str::to_owned));
-    let target = Target { dialect: None, schema: args.engine.schema.clone() };
+    let target = TargetOptions { dialect: None, schema: args.engine.schema.clone() };
     let named = match args.selection.is_everything() {
         true => args.specs.clone(),
         false => {
@@ -88,7 +88,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let target = Target { dialect: Some(dialect), ..target };
+    let target = TargetOptions { dialect: Some(dialect), ..target };
     let known = place.facts(knowledge::given(session, &target, dialect)?, First::Committed, dialect)?;
     // A schema that is given says what the files hold.
     let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
@@ -96,7 +96,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let (sources, texts) = sources(&place, &named)?;
     let specs = spec::compile_all(&compiler, sources, || {});
     let chosen = choose(&specs, &texts, &named)?;
-    let faulty: Vec<Found> = chosen.iter().filter_map(|at| errors(specs.get(*at)?)).collect();
+    let faulty: Vec<FailureKind> = chosen.iter().filter_map(|at| errors(specs.get(*at)?)).collect();
     if !args.json {
         session.report(&faulty);
     }
@@ -113,13 +113,13 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let built = engine.built(&relations)?;
     let presences: Vec<(Read, Presence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
-    let known = Known::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
+    let known = KnownBuild::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
     let comparer = Comparer { place: &place, engine: &engine, presences, built, typed: typed.as_ref(), args };
     let subjects = models.iter().filter_map(|(at, compiled)| {
         let (path, text) = texts.get(*at)?;
-        Some(Subject { compiled, path: path.as_deref().unwrap_or_default(), text })
+        Some(VerifySubject { compiled, path: path.as_deref().unwrap_or_default(), text })
     });
-    let subjects: Vec<Subject<'_>> = subjects.collect();
+    let subjects: Vec<VerifySubject<'_>> = subjects.collect();
     let comparisons = subjects.iter().map(|subject| subject.compiled.comparisons().len() + 1).sum();
     // dbt compares many in one call, and shows itself that it is being waited for.
     let bar = (!engine.runs_models()).then(|| progress::bar(session, comparisons, "comparing"));
@@ -142,25 +142,25 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
 }
 
 /// How it ends; a verification that compares nothing proves nothing.
-fn exit(all: &[Verified], faulty: &[Found]) -> Exit {
+fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
     let nothing = if all.is_empty() && faulty.is_empty() { Exit::Failed } else { Exit::Done };
     all.iter().map(Verified::exit).fold(nothing.worse(Exit::of_all(faulty)), Exit::worse)
 }
 
 /// A spec, and its path as seen from the project where it has one.
-type Given = (Source, Option<String>);
+type VerifyInput = (SourceText, Option<String>);
 /// The same path, and the spec's text.
-type Text = (Option<String>, String);
+type VerifyText = (Option<String>, String);
 
 /// All specs of the project, and those that are named and stand elsewhere.
-fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<Given>, Vec<Text>), Failure> {
+fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = place.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
     let known: BTreeSet<PathBuf> = sources.iter().filter_map(|(source, _)| whole(Path::new(&source.name))).collect();
     for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
         if whole(&path).is_none_or(|path| !known.contains(&path)) {
             let shown = project::path_in_project(&path, Some(&place.root));
-            sources.push((Source::file(&path), shown));
+            sources.push((SourceText::file(&path), shown));
         }
     }
     let texts = sources.iter().map(|(source, path)| (path.clone(), source.text.clone())).collect();
@@ -168,7 +168,7 @@ fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<Given>, Vec<Text>),
 }
 
 /// The specs that are named, by file or by model; all of them where none is.
-fn choose(specs: &[Spec], texts: &[Text], named: &[OsString]) -> Result<Vec<usize>, Failure> {
+fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
     if named.is_empty() {
         if specs.is_empty() {
             return Err(Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
@@ -199,11 +199,11 @@ fn choose(specs: &[Spec], texts: &[Text], named: &[OsString]) -> Result<Vec<usiz
 }
 
 /// The errors of a spec, where it has some; what is only warned of `check` tells.
-fn errors(spec: &Spec) -> Option<Found> {
+fn errors(spec: &Spec) -> Option<FailureKind> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
     let diagnostics: Vec<_> = all.filter(|it| it.is_error() || it.kind() == Code::UnreadableFile).collect();
-    let found = Found { diagnostics, ..spec.found.clone() };
+    let found = FailureKind { diagnostics, ..spec.found.clone() };
     (!found.diagnostics.is_empty()).then_some(found)
 }
 
@@ -233,7 +233,7 @@ fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 }
 
 /// How long the formula took last time in the same environment, by the same engine.
-fn last_seconds(place: &Place, evidence: &Evidence) -> Option<f64> {
+fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
     let text = read_text(place.root.join(Timing::path(&evidence.model))).ok()?;
     let last = Timing::read(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
@@ -259,7 +259,7 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
 }
 
 /// Writes the evidence of models of which something was found, and how long that took.
-fn keep(session: &Session, place: &Place, all: &mut [Verified]) -> Result<(), Failure> {
+fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<(), Failure> {
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());

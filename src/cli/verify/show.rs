@@ -6,12 +6,12 @@ use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, DifferingRow};
 use serde_json::{Map, Value, json};
 
-use super::freshness::Standing;
-use super::judging::Compared;
+use super::freshness::BuildState;
+use super::judging::ComparedColumn;
 use super::{Verified, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;
-use crate::cli::exit::{Failure, Found};
+use crate::cli::exit::{Failure, FailureKind};
 use crate::cli::plurals::count;
 use crate::cli::session::{Session, reports};
 use formulac::diag::render::visible;
@@ -21,7 +21,7 @@ pub fn all(
     args: &VerifyArgs,
     engine: &Engine,
     all: &[Verified],
-    faulty: &[Found],
+    faulty: &[FailureKind],
 ) -> Result<(), Failure> {
     if args.json {
         let models: Vec<Value> = all.iter().map(object).collect();
@@ -67,7 +67,7 @@ fn text(all: &[Verified]) -> String {
     out
 }
 
-fn pairs(verified: &Verified) -> impl Iterator<Item = (&Proof, &Compared)> {
+fn pairs(verified: &Verified) -> impl Iterator<Item = (&Proof, &ComparedColumn)> {
     verified.evidence.proofs.iter().zip(&verified.compared)
 }
 
@@ -113,7 +113,7 @@ fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
 }
 
 /// Which environments have an older build than another.
-fn older(standings: &[Standing]) -> Option<String> {
+fn older(standings: &[BuildState]) -> Option<String> {
     let built = standings.iter().filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));
     let mut built: Vec<_> = built.collect();
     built.sort();
@@ -123,7 +123,7 @@ fn older(standings: &[Standing]) -> Option<String> {
     }
 }
 
-fn summary(all: &[Verified], faulty: &[Found]) -> String {
+fn summary(all: &[Verified], faulty: &[FailureKind]) -> String {
     let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
     let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
     let mut parts = vec![count(with(Verdict::Agrees), "model agrees", "models agree")];
@@ -180,7 +180,7 @@ fn in_markdown(all: &[Verified]) -> String {
 fn object(verified: &Verified) -> Value {
     let evidence = &verified.evidence;
     let comparisons: Vec<Value> = pairs(verified).map(|(proof, compared)| comparison(proof, compared)).collect();
-    let standing = |standing: &Standing| {
+    let standing = |standing: &BuildState| {
         let time = |at: std::time::SystemTime| {
             jiff::Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).ok()
         };
@@ -215,7 +215,7 @@ fn object(verified: &Verified) -> Value {
 }
 
 /// A comparison as JSON.
-pub fn comparison(proof: &Proof, compared: &Compared) -> Value {
+pub fn comparison(proof: &Proof, compared: &ComparedColumn) -> Value {
     let counts = &proof.counts;
     let column = |column: &ColumnCounts| {
         let mut object = json!({"column": column.column, "differing": column.differing, "greatest": column.greatest});

@@ -1,6 +1,6 @@
 //! Conditions and what depends on them: IF, IFS, SWITCH, COALESCE, AND, OR, NOT.
 
-use super::convert::What;
+use super::convert::ConversionTarget;
 use super::lower::Lower;
 use crate::Type;
 use crate::ast::ExprId;
@@ -112,7 +112,9 @@ impl Lower<'_> {
         let ty = match self.shared(branches, &values) {
             Some(ty) => ty,
             None => {
-                let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
+                let Some(ty) = self.unify(branches, ConversionTarget::Branches(shown), false) else {
+                    return self.error(span);
+                };
                 values = self.operands(branches, span);
                 ty
             }
@@ -190,10 +192,10 @@ impl Lower<'_> {
 
     /// A value, what it is compared with, and a branch for each and perhaps one more.
     pub(super) fn switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
-        if self.unify(cases, What::Values(shown), true).is_none() {
+        if self.unify(cases, ConversionTarget::Values(shown), true).is_none() {
             return self.error(span);
         }
-        let Some(ty) = self.unify(branches, What::Branches(shown), false) else {
+        let Some(ty) = self.unify(branches, ConversionTarget::Branches(shown), false) else {
             return self.error(span);
         };
         if cases.iter().chain(branches.iter()).any(|v| self.is_error(*v)) {
@@ -222,7 +224,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify(&mut values, What::Values(shown), false) else { return self.error(span) };
+        let Some(ty) = self.unify(&mut values, ConversionTarget::Values(shown), false) else { return self.error(span) };
         if values.iter().any(|v| self.is_error(*v)) {
             return self.error(span);
         }

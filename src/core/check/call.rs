@@ -3,7 +3,7 @@
 use super::Context;
 use super::lower::Lower;
 use super::operands::Operands;
-use super::overload::Chosen;
+use super::overload::ChosenOverload;
 use super::ranges;
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
@@ -143,7 +143,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         let operands = self.operands(args, span);
-        let Some(Chosen { args, choice, .. }) = self.choose(id, args, &operands, function.name) else {
+        let Some(ChosenOverload { args, choice, .. }) = self.choose(id, args, &operands, function.name) else {
             return self.error(span);
         };
         let nullable = match function.empty {
@@ -211,7 +211,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         let given = args;
-        let Some(Chosen { args, choice, as_given }) = self.choose(id, args, &operands, shown) else {
+        let Some(ChosenOverload { args, choice, as_given }) = self.choose(id, args, &operands, shown) else {
             return self.error(span);
         };
         if !as_given {

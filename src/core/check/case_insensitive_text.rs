@@ -25,7 +25,7 @@ pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagn
 /// Warns, once a column and text, where a criterion and `=` look for the same.
 pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     // What is looked for in which column, with the place of the criterion; none once it is reported.
-    let mut criteria: FxHashMap<(Named, String), Option<Span>> = FxHashMap::default();
+    let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);
         if let (Some(of), true) = (named(program, *range), has_case(value)) {
@@ -69,15 +69,15 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Named {
+enum NamedText {
     Column(u32),
     Definition(u32),
 }
 
-fn named(program: &Program, id: IrId) -> Option<Named> {
+fn named(program: &Program, id: IrId) -> Option<NamedText> {
     match program.node(id) {
-        Ir::Column(column) => Some(Named::Column(column)),
-        Ir::Definition(used) => Some(Named::Definition(used)),
+        Ir::Column(column) => Some(NamedText::Column(column)),
+        Ir::Definition(used) => Some(NamedText::Definition(used)),
         _ => None,
     }
 }

@@ -1,9 +1,9 @@
 //! What a cell or a range of cells means, in words: `B0` is "revenue of the row before, by month".
 
-use super::Role;
+use super::DefinitionRole;
 use super::lower::Lower;
-use super::names::Target;
-use super::sheet::{CellRange, Row};
+use super::names::NameTarget;
+use super::sheet::{CellRange, SheetRow};
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -15,16 +15,16 @@ impl Lower<'_> {
         }
     }
 
-    pub(super) fn cell_in_words(&self, of: Target, row: Row) -> String {
+    pub(super) fn cell_in_words(&self, of: NameTarget, row: SheetRow) -> String {
         let (name, order) = (self.name_of_target(of), self.by_order());
         match row {
-            Row::Unsaid | Row::At(0) => format!("{name} of this row"),
-            Row::At(-1) => format!("{name} of the row before{order}"),
-            Row::At(1) => format!("{name} of the next row{order}"),
-            Row::At(rows) if rows < 0 => format!("{name} {} rows before{order}", rows.unsigned_abs()),
-            Row::At(rows) => format!("{name} {rows} rows on{order}"),
-            Row::Fixed(1) => format!("{name} of the first row{order}"),
-            Row::Fixed(row) => format!("{name} of row {row}{order}"),
+            SheetRow::Unsaid | SheetRow::At(0) => format!("{name} of this row"),
+            SheetRow::At(-1) => format!("{name} of the row before{order}"),
+            SheetRow::At(1) => format!("{name} of the next row{order}"),
+            SheetRow::At(rows) if rows < 0 => format!("{name} {} rows before{order}", rows.unsigned_abs()),
+            SheetRow::At(rows) => format!("{name} {rows} rows on{order}"),
+            SheetRow::Fixed(1) => format!("{name} of the first row{order}"),
+            SheetRow::Fixed(row) => format!("{name} of row {row}{order}"),
         }
     }
 
@@ -36,19 +36,19 @@ impl Lower<'_> {
         };
         let (from, to) = (range.from, range.to);
         let rows = match (from, to) {
-            (Row::Unsaid, Row::Unsaid) => "all rows".to_owned(),
-            (Row::At(a), Row::At(b)) => of_rows(a.min(b), a.max(b)),
-            (Row::Fixed(a), Row::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
+            (SheetRow::Unsaid, SheetRow::Unsaid) => "all rows".to_owned(),
+            (SheetRow::At(a), SheetRow::At(b)) => of_rows(a.min(b), a.max(b)),
+            (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
         };
-        let order = if (from, to) == (Row::Unsaid, Row::Unsaid) { "" } else { self.by_order() };
+        let order = if (from, to) == (SheetRow::Unsaid, SheetRow::Unsaid) { "" } else { self.by_order() };
         format!("{names} of {rows}{order}")
     }
 
-    fn name_of_target(&self, of: Target) -> &str {
+    fn name_of_target(&self, of: NameTarget) -> &str {
         match of {
-            Target::Column(column) => &self.program.columns[column as usize].name,
-            Target::Definition(definition) => {
+            NameTarget::Column(column) => &self.program.columns[column as usize].name,
+            NameTarget::Definition(definition) => {
                 self.program.definitions[definition as usize].name.as_deref().unwrap_or("it")
             }
             _ => "it",
@@ -58,7 +58,7 @@ impl Lower<'_> {
     /// `, by month`; nothing where no order is said, which is an error.
     fn by_order(&self) -> &str {
         self.order_in_words.get_or_init(|| {
-            let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy);
+            let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy);
             let keys: Vec<&str> = keys.map(|d| d.span.text(self.source).trim()).collect();
             if keys.is_empty() { String::new() } else { format!(", by {}", keys.join(", ")) }
         })
@@ -78,16 +78,16 @@ fn of_rows(from: i64, to: i64) -> String {
     }
 }
 
-fn end(row: Row, first: bool) -> String {
+fn end(row: SheetRow, first: bool) -> String {
     match row {
-        Row::Unsaid => if first { "the first" } else { "the last" }.to_owned(),
-        Row::Fixed(1) => "the first".to_owned(),
-        Row::Fixed(row) => format!("row {row}"),
-        Row::At(0) => "this one".to_owned(),
-        Row::At(-1) => "the one before".to_owned(),
-        Row::At(1) => "the next".to_owned(),
-        Row::At(rows) if rows < 0 => format!("the one {} before", rows.unsigned_abs()),
-        Row::At(rows) => format!("the one {rows} on"),
+        SheetRow::Unsaid => if first { "the first" } else { "the last" }.to_owned(),
+        SheetRow::Fixed(1) => "the first".to_owned(),
+        SheetRow::Fixed(row) => format!("row {row}"),
+        SheetRow::At(0) => "this one".to_owned(),
+        SheetRow::At(-1) => "the one before".to_owned(),
+        SheetRow::At(1) => "the next".to_owned(),
+        SheetRow::At(rows) if rows < 0 => format!("the one {} before", rows.unsigned_abs()),
+        SheetRow::At(rows) => format!("the one {rows} on"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Cells and ranges of cells as values of other rows: LAG, LEAD, the value of one row, the rows that a window sees.
 
 use super::lower::Lower;
-use super::names::Target;
-use super::sheet::{CellRange, Row};
+use super::names::NameTarget;
+use super::sheet::{CellRange, SheetRow};
 use super::sheet_columns::{SheetColumns, letters};
 use crate::ast::{Call, Expr};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
@@ -17,12 +17,12 @@ const MOST_NTH: i64 = 1000;
 /// The rows of a range: those that a window sees, of them those for which a condition holds, and others where another
 /// does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rows {
+pub(super) struct RangeRows {
     pub over: Over,
     pub only: Option<IrId>,
 }
 
-impl Rows {
+impl RangeRows {
     pub fn all(over: Over) -> Self {
         Self { over, only: None }
     }
@@ -31,23 +31,23 @@ impl Rows {
 /// Which rows a range holds where its window sees others too, and how they are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SomeRows {
-    pub rows: Rows,
+    pub rows: RangeRows,
     pub turning: Option<Turning>,
-    pub written: (Row, Row),
+    pub written: (SheetRow, SheetRow),
 }
 
 /// The rows of a range whose corner may be before or behind this row: the first, or where the condition holds the second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turning {
     pub reached: IrId,
-    pub before: Rows,
+    pub before: RangeRows,
 }
 
 impl Lower<'_> {
-    fn target_of(&mut self, of: Target, span: Span) -> IrId {
+    fn target_of(&mut self, of: NameTarget, span: Span) -> IrId {
         match of {
-            Target::Column(column) => self.column(column, span),
-            Target::Definition(definition) => self.definition(definition, span),
+            NameTarget::Column(column) => self.column(column, span),
+            NameTarget::Definition(definition) => self.definition(definition, span),
             _ => self.error(span),
         }
     }
@@ -67,8 +67,8 @@ impl Lower<'_> {
         }
         self.explain(span, |pass| pass.cell_in_words(cell.of, cell.row));
         match cell.row {
-            Row::Unsaid | Row::At(0) => value,
-            Row::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
+            SheetRow::Unsaid | SheetRow::At(0) => value,
+            SheetRow::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
                 Some(rows) => {
                     let shown = self.source_text(span);
                     self.shifted(value, rows, &shown, span)
@@ -76,7 +76,7 @@ impl Lower<'_> {
                 // No sheet is so long.
                 None => self.null(self.program.meta(value).ty, span),
             },
-            Row::Fixed(row) => self.cell_of_row(value, row, span),
+            SheetRow::Fixed(row) => self.cell_of_row(value, row, span),
         }
     }
 
@@ -145,59 +145,63 @@ impl Lower<'_> {
     }
 
     /// The rows from one row to another.
-    fn rows_of_cells(&mut self, from: Row, to: Row, span: Span) -> Option<(Rows, Option<Turning>)> {
-        let whole = (Rows::all(Over::Partition), None);
+    fn rows_of_cells(&mut self, from: SheetRow, to: SheetRow, span: Span) -> Option<(RangeRows, Option<Turning>)> {
+        let whole = (RangeRows::all(Over::Partition), None);
         // `C1:C` goes to the last row, `C:C1` comes from the first.
-        let open = |row: Row, end: Row, last: bool| match (row, end) {
-            (Row::Unsaid, Row::Unsaid) => None,
-            (Row::Unsaid, _) => Some(if last { Edge::Last } else { Edge::First }),
-            (Row::At(row), _) => Some(Edge::At(row)),
-            (Row::Fixed(1), _) => Some(Edge::First),
-            (Row::Fixed(row), _) => Some(Edge::Fixed(row)),
+        let open = |row: SheetRow, end: SheetRow, last: bool| match (row, end) {
+            (SheetRow::Unsaid, SheetRow::Unsaid) => None,
+            (SheetRow::Unsaid, _) => Some(if last { RangeEdge::Last } else { RangeEdge::First }),
+            (SheetRow::At(row), _) => Some(RangeEdge::At(row)),
+            (SheetRow::Fixed(1), _) => Some(RangeEdge::First),
+            (SheetRow::Fixed(row), _) => Some(RangeEdge::Fixed(row)),
         };
         let (Some(a), Some(b)) = (open(from, to, false), open(to, from, true)) else { return Some(whole) };
-        if (a, b) == (Edge::First, Edge::Last) {
+        if (a, b) == (RangeEdge::First, RangeEdge::Last) {
             return Some(whole);
         }
         let shown = self.source_text(span);
         // Which row this one is needs no order; who looks at it as at several asks for one.
-        if (a, b) != (Edge::At(0), Edge::At(0)) && !self.has_order(&shown, span) {
+        if (a, b) != (RangeEdge::At(0), RangeEdge::At(0)) && !self.has_order(&shown, span) {
             return None;
         }
         let at = |row: i64| Place::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
-        let rows = |from: Place, to: Place| Rows::all(Over::Rows { from, to });
+        let rows = |from: Place, to: Place| RangeRows::all(Over::Rows { from, to });
         Some(match (a, b) {
-            (Edge::At(a), Edge::At(b)) => (rows(at(a.min(b)), at(a.max(b))), None),
-            (Edge::First, Edge::At(row)) | (Edge::At(row), Edge::First) => (rows(Place::First, at(row)), None),
-            (Edge::Last, Edge::At(row)) | (Edge::At(row), Edge::Last) => (rows(at(row), Place::Last), None),
-            (Edge::Fixed(row), Edge::At(on)) | (Edge::At(on), Edge::Fixed(row)) => {
+            (RangeEdge::At(a), RangeEdge::At(b)) => (rows(at(a.min(b)), at(a.max(b))), None),
+            (RangeEdge::First, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::First) => {
+                (rows(Place::First, at(row)), None)
+            }
+            (RangeEdge::Last, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::Last) => {
+                (rows(at(row), Place::Last), None)
+            }
+            (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
                 // Behind the fixed row the range ends here, before it it begins here.
                 let reached = self.row_compared(internal::GREATER_EQUAL, row.saturating_sub(on), span);
                 let behind = self.row_compared(internal::GREATER_EQUAL, row, span);
                 let before = self.row_compared(internal::LESS_EQUAL, row, span);
-                let first = Rows { only: Some(behind), ..rows(Place::First, at(on)) };
-                let before = Rows { only: Some(before), ..rows(at(on), Place::Last) };
+                let first = RangeRows { only: Some(behind), ..rows(Place::First, at(on)) };
+                let before = RangeRows { only: Some(before), ..rows(at(on), Place::Last) };
                 (first, Some(Turning { reached, before }))
             }
-            (Edge::Fixed(a), Edge::Fixed(b)) => {
+            (RangeEdge::Fixed(a), RangeEdge::Fixed(b)) => {
                 let first = self.row_compared(internal::GREATER_EQUAL, a.min(b), span);
                 let last = self.row_compared(internal::LESS_EQUAL, a.max(b), span);
                 let only = self.all_or_any(&[first, last], span, true);
-                (Rows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: Over::Partition, only: Some(only) }, None)
             }
-            (Edge::Fixed(row), Edge::First) | (Edge::First, Edge::Fixed(row)) => {
+            (RangeEdge::Fixed(row), RangeEdge::First) | (RangeEdge::First, RangeEdge::Fixed(row)) => {
                 let only = self.row_compared(internal::LESS_EQUAL, row, span);
-                (Rows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: Over::Partition, only: Some(only) }, None)
             }
-            (Edge::Fixed(row), Edge::Last) | (Edge::Last, Edge::Fixed(row)) => {
+            (RangeEdge::Fixed(row), RangeEdge::Last) | (RangeEdge::Last, RangeEdge::Fixed(row)) => {
                 let only = self.row_compared(internal::GREATER_EQUAL, row, span);
-                (Rows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: Over::Partition, only: Some(only) }, None)
             }
-            (Edge::First, Edge::First) => {
+            (RangeEdge::First, RangeEdge::First) => {
                 let only = self.row_compared(internal::LESS_EQUAL, 1, span);
-                (Rows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: Over::Partition, only: Some(only) }, None)
             }
-            (Edge::First | Edge::Last, Edge::First | Edge::Last) => whole,
+            (RangeEdge::First | RangeEdge::Last, RangeEdge::First | RangeEdge::Last) => whole,
         })
     }
 
@@ -224,7 +228,7 @@ impl Lower<'_> {
         if let [one] = exprs {
             let target = self.names.targets.get(one.index()).copied();
             let one_cell = match target {
-                Some(Target::Column(_) | Target::Definition(_) | Target::Cell(_)) => true,
+                Some(NameTarget::Column(_) | NameTarget::Definition(_) | NameTarget::Cell(_)) => true,
                 _ => matches!(self.ast.expr(*one), Expr::Timeframe { .. }),
             };
             if one_cell {
@@ -249,7 +253,7 @@ impl Lower<'_> {
         let text = self.source_text(self.ast.span(arg));
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let column = match self.names.targets.get(arg.index()) {
-            Some(Target::Cell(cell)) => self.names.cells.get(*cell as usize).map(|cell| cell.column),
+            Some(NameTarget::Cell(cell)) => self.names.cells.get(*cell as usize).map(|cell| cell.column),
             _ => {
                 let columns = self.sheet_columns.get_or_init(|| SheetColumns::of(ast, source, scope));
                 columns.position(text.as_str().into())
@@ -285,7 +289,7 @@ impl Lower<'_> {
 
 /// Where a range begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edge {
+enum RangeEdge {
     First,
     Last,
     At(i64),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Merged;
+use super::MergedColumn;
 use super::lower::Lower;
-use super::names::{Resolver, Target};
+use super::names::{NameTarget, Resolver};
 use super::symbols::Lookup;
 use super::unresolved_names::means_something_else;
 use crate::Type;
@@ -86,14 +86,14 @@ impl Resolver<'_> {
 
     /// Without a chosen relation, all names come from one.
     #[inline]
-    pub(super) fn one_relation(&mut self, column: u32, span: Span) -> Target {
+    pub(super) fn one_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if self.scope.relations.len() > 1 && !self.scope.chosen {
             return self.same_relation(column, span);
         }
-        Target::Column(column)
+        NameTarget::Column(column)
     }
 
-    fn same_relation(&mut self, column: u32, span: Span) -> Target {
+    fn same_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if let Some(relation) = &self.columns[column as usize].relation {
             match &self.settled {
                 None => self.settled = Some(relation.clone()),
@@ -109,16 +109,16 @@ impl Resolver<'_> {
                         )
                         .with_help("take all names from one relation, or join them in a spec"),
                     );
-                    return Target::Error;
+                    return NameTarget::Error;
                 }
                 Some(_) => {}
             }
         }
-        Target::Column(column)
+        NameTarget::Column(column)
     }
 
     /// A column that both sides of a join have.
-    fn merged_column(&mut self, merged: &Merged, name: Hashed<'_>) -> Lookup {
+    fn merged_column(&mut self, merged: &MergedColumn, name: Hashed<'_>) -> Lookup {
         let scope = self.scope;
         let owns = |(r, relation): (usize, &Relation)| {
             relation.position(name).is_some() && merged.relations.binary_search(&r).is_err()

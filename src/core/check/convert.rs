@@ -10,7 +10,7 @@ use crate::span::Span;
 
 /// What values are brought to one type for, as messages say it.
 #[derive(Clone, Copy)]
-pub(super) enum What<'n> {
+pub(super) enum ConversionTarget<'n> {
     /// Arguments of this function or operator.
     Values(&'n str),
     /// Results of this function.
@@ -214,7 +214,7 @@ impl Lower<'_> {
 
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
     /// A mismatch is reported at the first value that does not fit.
-    pub(super) fn unify(&mut self, ids: &mut [IrId], what: What<'_>, compare: bool) -> Option<Type> {
+    pub(super) fn unify(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
         if let Some(timed) = self.timed(ids) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {
@@ -259,11 +259,11 @@ impl Lower<'_> {
     }
 
     #[cold]
-    fn mismatch(&mut self, first: IrId, second: IrId, what: What<'_>) {
-        let is_if = matches!(what, What::Branches("IF"));
+    fn mismatch(&mut self, first: IrId, second: IrId, what: ConversionTarget<'_>) {
+        let is_if = matches!(what, ConversionTarget::Branches("IF"));
         let what = match what {
-            What::Values(shown) => format!("`{shown}` takes values of one type"),
-            What::Branches(shown) => format!("the branches of `{shown}` have different types"),
+            ConversionTarget::Values(shown) => format!("`{shown}` takes values of one type"),
+            ConversionTarget::Branches(shown) => format!("the branches of `{shown}` have different types"),
         };
         let (a, b) = (self.program.meta(first), self.program.meta(second));
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));

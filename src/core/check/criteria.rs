@@ -4,9 +4,9 @@
 //! Omni's page (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
 use super::case_insensitive_text;
-use super::cells::Rows;
+use super::cells::RangeRows;
 use super::lower::Lower;
-use super::running_criteria::Compared;
+use super::running_criteria::ComparedRow;
 use super::wildcards::{Character, characters};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
@@ -90,13 +90,13 @@ fn pattern(text: &str) -> (Option<String>, String, bool) {
 struct OfThisRow {
     /// Those that have the same of these.
     same: Vec<IrId>,
-    compared: Option<Compared>,
+    compared: Option<ComparedRow>,
 }
 
 /// What one such criterion is.
 enum RowCriterion {
     Same,
-    Compared(Compared),
+    Compared(ComparedRow),
     /// What it cannot be, which is reported.
     Fault,
 }
@@ -122,7 +122,7 @@ impl Lower<'_> {
         function: &'static Function,
         args: &[ExprId],
         lowered: &[IrId],
-        rows: Option<Rows>,
+        rows: Option<RangeRows>,
         span: Span,
     ) -> IrId {
         let mut of_this_row = OfThisRow::default();

@@ -5,8 +5,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::names::{Names, Target, text_value};
-use super::{Role, Scope};
+use super::names::{NameResolver, NameTarget, text_value};
+use super::{CheckScope, DefinitionRole};
 use crate::Type;
 use crate::ast::{Ast, BinaryOp, Expr, ExprId};
 use crate::catalog::{self, Lowering};
@@ -18,7 +18,7 @@ use crate::span::Span;
 
 /// What is known of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Term {
+pub(super) enum InferTerm {
     Type(Type),
     /// A date, a timestamp or an instant.
     Temporal,
@@ -28,44 +28,44 @@ pub(super) enum Term {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum InferState {
     Unknown,
     /// With the use that says so.
-    Bound(Term, ExprId),
+    Bound(InferTerm, ExprId),
     Same(u32),
 }
 
 /// What inference works in, kept from one text to the next.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
-    vars: Vec<State>,
-    terms: Vec<Term>,
+pub(super) struct InferBuffers {
+    vars: Vec<InferState>,
+    terms: Vec<InferTerm>,
     /// By definition.
-    results: Vec<Term>,
+    results: Vec<InferTerm>,
     /// Evidence that counts only where there is no other.
     weak: Vec<(u32, Type, ExprId)>,
     /// Sums and differences of two unknowns: left, right, result.
-    waiting: Vec<(Term, Term, Term, ExprId)>,
-    conflicts: Vec<(ExprId, ExprId, Term, Term)>,
+    waiting: Vec<(InferTerm, InferTerm, InferTerm, ExprId)>,
+    conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
     /// What the key of order must be, where something is looked up by it along the calendar.
-    pub(super) calendar: Option<Term>,
+    pub(super) calendar: Option<InferTerm>,
 }
 
-impl Buffers {
-    fn resolved(&mut self, term: Term) -> Term {
-        let Term::Var(var) = term else { return term };
+impl InferBuffers {
+    fn resolved(&mut self, term: InferTerm) -> InferTerm {
+        let InferTerm::Var(var) = term else { return term };
         let root = self.root(var);
         match self.vars[root as usize] {
-            State::Bound(bound, _) => bound,
-            _ => Term::Var(root),
+            InferState::Bound(bound, _) => bound,
+            _ => InferTerm::Var(root),
         }
     }
 
     /// The variable that this one is the same as. The way to it is halved, so that chains stay short.
     fn root(&mut self, mut var: u32) -> u32 {
-        while let State::Same(other) = self.vars[var as usize] {
-            if let State::Same(next) = self.vars[other as usize] {
-                self.vars[var as usize] = State::Same(next);
+        while let InferState::Same(other) = self.vars[var as usize] {
+            if let InferState::Same(next) = self.vars[other as usize] {
+                self.vars[var as usize] = InferState::Same(next);
             }
             var = other;
         }
@@ -73,9 +73,9 @@ impl Buffers {
     }
 
     fn solution(&mut self, var: u32) -> Option<Type> {
-        match self.resolved(Term::Var(var)) {
-            Term::Type(ty) => Some(ty),
-            Term::Temporal => Some(Type::Date),
+        match self.resolved(InferTerm::Var(var)) {
+            InferTerm::Type(ty) => Some(ty),
+            InferTerm::Temporal => Some(Type::Date),
             _ => None,
         }
     }
@@ -84,10 +84,10 @@ impl Buffers {
     /// and unknown beside a column of unknown type.
     fn blank(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
         match self.resolved(self.terms[id.index()]) {
-            Term::Type(ty) => ty,
-            Term::Temporal => Type::Date,
-            Term::Var(var) if of_columns.contains(&var) => Type::Unknown,
-            Term::Var(_) | Term::Any => Type::Number,
+            InferTerm::Type(ty) => ty,
+            InferTerm::Temporal => Type::Date,
+            InferTerm::Var(var) if of_columns.contains(&var) => Type::Unknown,
+            InferTerm::Var(_) | InferTerm::Any => Type::Number,
         }
     }
 
@@ -96,11 +96,11 @@ impl Buffers {
         *calendar = None;
         // The first variables are the columns.
         vars.clear();
-        vars.resize(columns, State::Unknown);
+        vars.resize(columns, InferState::Unknown);
         terms.clear();
-        terms.resize(ast.len(), Term::Any);
+        terms.resize(ast.len(), InferTerm::Any);
         results.clear();
-        results.resize(ast.definitions.len(), Term::Any);
+        results.resize(ast.definitions.len(), InferTerm::Any);
         weak.clear();
         waiting.clear();
         conflicts.clear();
@@ -110,23 +110,23 @@ impl Buffers {
 pub(super) struct Infer<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
-    names: &'a Names,
+    names: &'a NameResolver,
     columns: &'a [ColumnUse],
-    scope: &'a Scope<'a>,
+    scope: &'a CheckScope<'a>,
     /// The syntax of the definition was faulty.
     broken: bool,
     /// Ranges that lookups take.
     looked_up: FxHashSet<ExprId>,
-    pub(super) work: &'a mut Buffers,
+    pub(super) work: &'a mut InferBuffers,
 }
 
 pub(super) fn infer(
     ast: &Ast,
     source: &str,
-    scope: &Scope<'_>,
-    names: &mut Names,
+    scope: &CheckScope<'_>,
+    names: &mut NameResolver,
     program: &mut Program,
-    work: &mut Buffers,
+    work: &mut InferBuffers,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     work.reset(ast, program.columns.len());
@@ -162,23 +162,23 @@ pub(super) fn infer(
     if ast.blanks {
         let of_columns: FxHashSet<u32> = (0..program.columns.len() as u32).map(|column| work.root(column)).collect();
         for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
-            names.targets[id.index()] = Target::Blank(work.blank(id, &of_columns));
+            names.targets[id.index()] = NameTarget::Blank(work.blank(id, &of_columns));
         }
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
         // What follows from it is silent.
-        names.targets[second.index()] = Target::Error;
+        names.targets[second.index()] = NameTarget::Error;
         report(ast, source, names, ast.span(first), ast.span(second), (was, is), diagnostics);
     }
 }
 
 /// The arguments of lookups.
-fn looked_up(ast: &Ast, names: &Names) -> FxHashSet<ExprId> {
+fn looked_up(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
     if names.cell_ranges.is_empty() {
         return FxHashSet::default();
     }
     let finds = |id: &ExprId| match (ast.expr(*id), names.targets[id.index()]) {
-        (Expr::Call(call), Target::Function(function)) => {
+        (Expr::Call(call), NameTarget::Function(function)) => {
             catalog::get(function).lower.is_some_and(Lowering::finds_rows).then_some(call)
         }
         _ => None,
@@ -187,9 +187,9 @@ fn looked_up(ast: &Ast, names: &Names) -> FxHashSet<ExprId> {
 }
 
 impl Infer<'_> {
-    fn node(&mut self, id: ExprId) -> Term {
+    fn node(&mut self, id: ExprId) -> InferTerm {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
-            (expr, of @ (Target::Column(_) | Target::Definition(_))) => {
+            (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
                 let named = self.named(of);
                 let in_braces = matches!(expr, Expr::Model);
                 match in_braces.then(|| reference(self.source, self.ast.span(id)).timeframe).flatten() {
@@ -197,32 +197,36 @@ impl Infer<'_> {
                     None => named,
                 }
             }
-            (_, Target::Cell(cell)) => self.names.cells.get(cell as usize).map_or(Term::Any, |c| self.named(c.of)),
-            (_, Target::CellRange(range)) => self.cells(range, id),
-            (_, Target::TabRange(range)) => self.tab(range),
-            (_, Target::PartOfCells) => Term::Any,
-            (_, Target::Bool(_)) | (Expr::Bool(_), _) => Term::Type(Type::Boolean),
-            (Expr::Number, _) => Term::Type(Type::Number),
+            (_, NameTarget::Cell(cell)) => {
+                self.names.cells.get(cell as usize).map_or(InferTerm::Any, |c| self.named(c.of))
+            }
+            (_, NameTarget::CellRange(range)) => self.cells(range, id),
+            (_, NameTarget::TabRange(range)) => self.tab(range),
+            (_, NameTarget::PartOfCells) => InferTerm::Any,
+            (_, NameTarget::Bool(_)) | (Expr::Bool(_), _) => InferTerm::Type(Type::Boolean),
+            (Expr::Number, _) => InferTerm::Type(Type::Number),
             (Expr::Blank, _) => self.fresh(),
-            (Expr::Text, _) => Term::Type(Type::Text),
+            (Expr::Text, _) => InferTerm::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.names[frame as usize].text(self.source);
                 self.timeframe(self.work.terms[base.index()], name, base)
             }
-            (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
+            (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => {
+                self.require(operand, InferTerm::Type(Type::Number))
+            }
             (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),
-            (Expr::Call(call), Target::Function(function) | Target::RangeEnd(function)) => {
+            (Expr::Call(call), NameTarget::Function(function) | NameTarget::RangeEnd(function)) => {
                 let call = self.ast.call(call);
                 self.call(catalog::get(function), call)
             }
             // Both ends are of one name.
             (Expr::Range { from, to }, _) => self.unify(from, to),
-            _ => Term::Any,
+            _ => InferTerm::Any,
         }
     }
 
     /// What the first column of a tab's range is.
-    fn tab(&self, range: u32) -> Term {
+    fn tab(&self, range: u32) -> InferTerm {
         let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
         let column = self
             .names
@@ -230,142 +234,142 @@ impl Infer<'_> {
             .get(range as usize)
             .and_then(|range| tabs.get(range.tab as usize)?.columns.get(range.first as usize));
         match column.map(Column::ty) {
-            None | Some(Type::Unknown | Type::Other) => Term::Any,
-            Some(ty) => Term::Type(ty),
+            None | Some(Type::Unknown | Type::Other) => InferTerm::Any,
+            Some(ty) => InferTerm::Type(ty),
         }
     }
 
     /// The columns of a range of cells are of one type, but where a row is looked for in the first.
-    fn cells(&mut self, range: u32, at: ExprId) -> Term {
+    fn cells(&mut self, range: u32, at: ExprId) -> InferTerm {
         let names = self.names;
         if self.looked_up.contains(&at) {
             let first = names.cell_ranges.get(range as usize).and_then(|range| range.of.first());
-            return first.map_or(Term::Any, |first| self.named(*first));
+            return first.map_or(InferTerm::Any, |first| self.named(*first));
         }
         let Some((first, rest)) = names.cell_ranges.get(range as usize).and_then(|range| range.of.split_first()) else {
-            return Term::Any;
+            return InferTerm::Any;
         };
         let term = self.named(*first);
         for of in rest {
             let other = self.named(*of);
             match (self.work.resolved(term), self.work.resolved(other)) {
-                (known, var @ Term::Var(_)) => self.bind(var, known, at),
+                (known, var @ InferTerm::Var(_)) => self.bind(var, known, at),
                 (var, known) => self.bind(var, known, at),
             }
         }
         term
     }
 
-    pub(super) fn term(&mut self, id: ExprId) -> Term {
+    pub(super) fn term(&mut self, id: ExprId) -> InferTerm {
         self.work.resolved(self.work.terms[id.index()])
     }
 
-    fn fresh(&mut self) -> Term {
-        self.work.vars.push(State::Unknown);
-        Term::Var(self.work.vars.len() as u32 - 1)
+    fn fresh(&mut self) -> InferTerm {
+        self.work.vars.push(InferState::Unknown);
+        InferTerm::Var(self.work.vars.len() as u32 - 1)
     }
 
     /// The node must be of this type; gives the type it then has.
     /// What a name stands for, as far as known.
-    fn named(&self, target: Target) -> Term {
+    fn named(&self, target: NameTarget) -> InferTerm {
         match target {
-            Target::Column(column) => match &self.columns[column as usize] {
-                used if used.assumed => Term::Var(column),
-                used => Term::Type(used.ty),
+            NameTarget::Column(column) => match &self.columns[column as usize] {
+                used if used.assumed => InferTerm::Var(column),
+                used => InferTerm::Type(used.ty),
             },
-            Target::Definition(definition) => self.work.results[definition as usize],
-            _ => Term::Any,
+            NameTarget::Definition(definition) => self.work.results[definition as usize],
+            _ => InferTerm::Any,
         }
     }
 
     /// What a timeframe of something gives.
-    fn timeframe(&mut self, of: Term, name: &str, at: ExprId) -> Term {
+    fn timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
         // Nobody takes the date or the hour of what is a date already.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
-        self.bind(of, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal }, at);
+        self.bind(of, if timed { InferTerm::Type(Type::Timestamp) } else { InferTerm::Temporal }, at);
         timeframe(name)
     }
 
-    pub(super) fn require(&mut self, id: ExprId, wanted: Term) -> Term {
+    pub(super) fn require(&mut self, id: ExprId, wanted: InferTerm) -> InferTerm {
         self.bind(self.work.terms[id.index()], wanted, id);
         self.term(id)
     }
 
-    fn bind(&mut self, term: Term, wanted: Term, at: ExprId) {
-        let Term::Var(var) = term else { return };
-        if wanted == Term::Any {
+    fn bind(&mut self, term: InferTerm, wanted: InferTerm, at: ExprId) {
+        let InferTerm::Var(var) = term else { return };
+        if wanted == InferTerm::Any {
             return;
         }
         let root = self.work.root(var);
         match (self.work.vars[root as usize], wanted) {
-            (State::Unknown, Term::Var(other)) => {
+            (InferState::Unknown, InferTerm::Var(other)) => {
                 let other = self.work.root(other);
                 if other != root {
-                    self.work.vars[root as usize] = State::Same(other);
+                    self.work.vars[root as usize] = InferState::Same(other);
                 }
             }
-            (State::Unknown, wanted) => self.work.vars[root as usize] = State::Bound(wanted, at),
-            (State::Bound(was, first), wanted) => match joined(was, wanted) {
-                Some(term) => self.work.vars[root as usize] = State::Bound(term, first),
+            (InferState::Unknown, wanted) => self.work.vars[root as usize] = InferState::Bound(wanted, at),
+            (InferState::Bound(was, first), wanted) => match joined(was, wanted) {
+                Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
                 None => {
                     self.work.conflicts.push((first, at, was, wanted));
                     // Said once: neither use holds, and what others make of it would be an echo.
-                    self.work.vars[root as usize] = State::Bound(Term::Type(Type::Unknown), first);
+                    self.work.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
                 }
             },
-            (State::Same(_), _) => {}
+            (InferState::Same(_), _) => {}
         }
     }
 
     /// Two values that are compared, or are branches of one IF.
-    pub(super) fn unify(&mut self, left: ExprId, right: ExprId) -> Term {
+    pub(super) fn unify(&mut self, left: ExprId, right: ExprId) -> InferTerm {
         let (a, b) = (self.term(left), self.term(right));
         match (a, b) {
-            (Term::Var(_), Term::Var(_)) => self.bind(a, b, left),
-            (Term::Var(_), known) => self.evidence(a, known, right, left),
-            (known, Term::Var(_)) => self.evidence(b, known, left, right),
+            (InferTerm::Var(_), InferTerm::Var(_)) => self.bind(a, b, left),
+            (InferTerm::Var(_), known) => self.evidence(a, known, right, left),
+            (known, InferTerm::Var(_)) => self.evidence(b, known, left, right),
             _ => {}
         }
         let (a, b) = (self.term(left), self.term(right));
-        if matches!(a, Term::Any | Term::Var(_)) { b } else { joined(a, b).unwrap_or(a) }
+        if matches!(a, InferTerm::Any | InferTerm::Var(_)) { b } else { joined(a, b).unwrap_or(a) }
     }
 
     /// A text that reads as a date says little of what stands beside it.
-    fn evidence(&mut self, var: Term, known: Term, from: ExprId, to: ExprId) {
+    fn evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)
             .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::iso_moment(&t).is_some());
         match (var, known) {
-            (Term::Var(v), Term::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
+            (InferTerm::Var(v), InferTerm::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
             _ => self.bind(var, known, to),
         }
     }
 
     pub(super) fn condition(&mut self, id: ExprId) {
-        if let Term::Var(var) = self.term(id) {
+        if let InferTerm::Var(var) = self.term(id) {
             self.work.weak.push((var, Type::Boolean, id));
         }
     }
 
-    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> Term {
+    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         match op {
             BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, at),
             // `1/0` is how formulas write NULL, which goes with every type.
             BinaryOp::Divide if self.is_zero(right) && matches!(self.ast.expr(left), Expr::Number) => {
-                self.require(left, Term::Type(Type::Number));
-                Term::Any
+                self.require(left, InferTerm::Type(Type::Number));
+                InferTerm::Any
             }
             BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Power => {
-                self.require(left, Term::Type(Type::Number));
-                self.require(right, Term::Type(Type::Number));
-                Term::Type(Type::Number)
+                self.require(left, InferTerm::Type(Type::Number));
+                self.require(right, InferTerm::Type(Type::Number));
+                InferTerm::Type(Type::Number)
             }
-            BinaryOp::Concat => Term::Type(Type::Text),
+            BinaryOp::Concat => InferTerm::Type(Type::Text),
             // Of a chain of comparisons, which is reported, the later ones say nothing.
-            _ if self.broken && super::operators::compares(self.ast, left) => Term::Type(Type::Boolean),
+            _ if self.broken && super::operators::compares(self.ast, left) => InferTerm::Type(Type::Boolean),
             _ => {
                 self.unify(left, right);
-                Term::Type(Type::Boolean)
+                InferTerm::Type(Type::Boolean)
             }
         }
     }
@@ -376,34 +380,35 @@ impl Infer<'_> {
     }
 
     /// Days move dates, so `x + 1` says only that the result is what x is.
-    fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> Term {
-        let number = Term::Type(Type::Number);
+    fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
+        let number = InferTerm::Type(Type::Number);
         let (a, b) = (self.term(left), self.term(right));
-        let is_number = |t: Term| matches!(t, Term::Type(ty) if ty.is_number());
-        let is_date = |t: Term| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal());
+        let is_number = |t: InferTerm| matches!(t, InferTerm::Type(ty) if ty.is_number());
+        let is_date =
+            |t: InferTerm| matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal());
         match (a, b) {
-            (Term::Var(var), b) if is_number(b) => {
+            (InferTerm::Var(var), b) if is_number(b) => {
                 self.work.weak.push((var, Type::Number, left));
                 a
             }
-            (a, Term::Var(var)) if is_number(a) && op == BinaryOp::Add => {
+            (a, InferTerm::Var(var)) if is_number(a) && op == BinaryOp::Add => {
                 self.work.weak.push((var, Type::Number, right));
                 b
             }
-            (a, Term::Var(_)) if is_number(a) => self.require(right, number),
-            (a, Term::Var(_)) if is_date(a) && op == BinaryOp::Add => {
+            (a, InferTerm::Var(_)) if is_number(a) => self.require(right, number),
+            (a, InferTerm::Var(_)) if is_date(a) && op == BinaryOp::Add => {
                 self.require(right, number);
                 a
             }
-            (Term::Var(_), b) if is_date(b) && op == BinaryOp::Add => {
+            (InferTerm::Var(_), b) if is_date(b) && op == BinaryOp::Add => {
                 self.require(left, number);
                 b
             }
-            (Term::Var(_), b) if is_date(b) => {
-                self.require(left, Term::Temporal);
+            (InferTerm::Var(_), b) if is_date(b) => {
+                self.require(left, InferTerm::Temporal);
                 number
             }
-            (Term::Var(_), _) | (_, Term::Var(_)) => {
+            (InferTerm::Var(_), _) | (_, InferTerm::Var(_)) => {
                 let result = self.fresh();
                 self.work.waiting.push((a, b, result, at));
                 result
@@ -416,29 +421,31 @@ impl Infer<'_> {
     }
 
     /// What is moved along the calendar is a date: the first key of order that may be one.
-    fn order_by_calendar(&mut self, wanted: Term) {
+    fn order_by_calendar(&mut self, wanted: InferTerm) {
         let ast = self.ast;
-        let keys = ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy).map(|d| d.body);
-        let keys: Vec<(ExprId, Term)> = keys.map(|body| (body, self.term(body))).collect();
-        let is_date =
-            |term: &Term| matches!(term, Term::Temporal) || matches!(term, Term::Type(ty) if ty.is_temporal());
+        let keys =
+            ast.definitions.iter().filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy).map(|d| d.body);
+        let keys: Vec<(ExprId, InferTerm)> = keys.map(|body| (body, self.term(body))).collect();
+        let is_date = |term: &InferTerm| {
+            matches!(term, InferTerm::Temporal) || matches!(term, InferTerm::Type(ty) if ty.is_temporal())
+        };
         if !keys.iter().any(|(_, term)| is_date(term))
-            && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, Term::Var(_)))
+            && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, InferTerm::Var(_)))
         {
             self.require(*body, wanted);
         }
     }
 
     fn settle(&mut self) {
-        let number = Term::Type(Type::Number);
+        let number = InferTerm::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
             let (a, b, result, at) = self.work.waiting[index];
             let (a, b) = (self.work.resolved(a), self.work.resolved(b));
             let date = [a, b]
                 .into_iter()
-                .find(|t| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal()));
+                .find(|t| matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal()));
             for side in [a, b] {
-                if matches!(side, Term::Var(_)) {
+                if matches!(side, InferTerm::Var(_)) {
                     self.bind(side, number, at);
                 }
             }
@@ -446,27 +453,31 @@ impl Infer<'_> {
         }
         for index in 0..self.work.weak.len() {
             let (var, ty, at) = self.work.weak[index];
-            if matches!(self.work.resolved(Term::Var(var)), Term::Var(_)) {
-                self.bind(Term::Var(var), Term::Type(ty), at);
+            if matches!(self.work.resolved(InferTerm::Var(var)), InferTerm::Var(_)) {
+                self.bind(InferTerm::Var(var), InferTerm::Type(ty), at);
             }
         }
     }
 }
 
 /// What a value is when two uses ask for these.
-pub(super) fn joined(a: Term, b: Term) -> Option<Term> {
-    let temporal = |t: Term| match t {
-        Term::Temporal => Some(0),
-        Term::Type(Type::Date) => Some(1),
-        Term::Type(Type::Timestamp) => Some(2),
-        Term::Type(Type::Timestamptz) => Some(3),
+pub(super) fn joined(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
+    let temporal = |t: InferTerm| match t {
+        InferTerm::Temporal => Some(0),
+        InferTerm::Type(Type::Date) => Some(1),
+        InferTerm::Type(Type::Timestamp) => Some(2),
+        InferTerm::Type(Type::Timestamptz) => Some(3),
         _ => None,
     };
     match (a, b) {
         (a, b) if a == b => Some(a),
-        (Term::Any, x) | (x, Term::Any) => Some(x),
-        (Term::Type(Type::Unknown | Type::Other), _) | (_, Term::Type(Type::Unknown | Type::Other)) => Some(a),
-        (Term::Type(x), Term::Type(y)) if x.is_number() && y.is_number() => Some(Term::Type(Type::Number)),
+        (InferTerm::Any, x) | (x, InferTerm::Any) => Some(x),
+        (InferTerm::Type(Type::Unknown | Type::Other), _) | (_, InferTerm::Type(Type::Unknown | Type::Other)) => {
+            Some(a)
+        }
+        (InferTerm::Type(x), InferTerm::Type(y)) if x.is_number() && y.is_number() => {
+            Some(InferTerm::Type(Type::Number))
+        }
         (a, b) => match (temporal(a), temporal(b)) {
             (Some(x), Some(y)) => Some(if x >= y { a } else { b }),
             _ => None,
@@ -474,15 +485,15 @@ pub(super) fn joined(a: Term, b: Term) -> Option<Term> {
     }
 }
 
-fn timeframe(name: &str) -> Term {
+fn timeframe(name: &str) -> InferTerm {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
-        "hour" | "minute" | "second" | "millisecond" => Term::Type(Type::Timestamp),
-        "fiscal_quarter" => Term::Type(Type::Date),
-        "raw" => Term::Temporal,
-        _ if lower.ends_with("_name") => Term::Type(Type::Text),
-        _ if lower.contains('_') => Term::Type(Type::Number),
-        _ => Term::Type(Type::Date),
+        "hour" | "minute" | "second" | "millisecond" => InferTerm::Type(Type::Timestamp),
+        "fiscal_quarter" => InferTerm::Type(Type::Date),
+        "raw" => InferTerm::Temporal,
+        _ if lower.ends_with("_name") => InferTerm::Type(Type::Text),
+        _ if lower.contains('_') => InferTerm::Type(Type::Number),
+        _ => InferTerm::Type(Type::Date),
     }
 }
 
@@ -490,15 +501,15 @@ fn timeframe(name: &str) -> Term {
 fn report(
     ast: &Ast,
     source: &str,
-    names: &mut Names,
+    names: &mut NameResolver,
     first: Span,
     second: Span,
-    (was, is): (Term, Term),
+    (was, is): (InferTerm, InferTerm),
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let word = |term: Term| match term {
-        Term::Type(ty) => ty.described(),
-        Term::Temporal => "a date",
+    let word = |term: InferTerm| match term {
+        InferTerm::Type(ty) => ty.described(),
+        InferTerm::Temporal => "a date",
         _ => "something else",
     };
     let text = second.excerpt(source);

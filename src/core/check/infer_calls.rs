@@ -1,19 +1,19 @@
 //! What calls ask of their arguments, and what they give.
 
-use super::infer::{Infer, Term, joined};
+use super::infer::{Infer, InferTerm, joined};
 use super::names::text_value;
 use crate::Type;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
 
 impl Infer<'_> {
-    pub(super) fn call(&mut self, function: &Function, call: Call) -> Term {
+    pub(super) fn call(&mut self, function: &Function, call: Call) -> InferTerm {
         let ast = self.ast;
         let args = ast.arguments(call);
         match function.lower {
             Some(Lowering::Ifs) => self.pairs(args, |pass, condition, _| pass.condition(condition)),
             Some(Lowering::Switch) => {
-                let Some((subject, rest)) = args.split_first() else { return Term::Any };
+                let Some((subject, rest)) = args.split_first() else { return InferTerm::Any };
                 let subject = *subject;
                 self.pairs(rest, |pass, case, _| {
                     pass.unify(subject, case);
@@ -31,13 +31,13 @@ impl Infer<'_> {
             ) => self.conditional(function, args),
             Some(Lowering::And | Lowering::Or | Lowering::Xor | Lowering::Not) => {
                 args.iter().for_each(|a| self.condition(*a));
-                Term::Type(Type::Boolean)
+                InferTerm::Type(Type::Boolean)
             }
             Some(Lowering::PeriodOffset) => {
                 let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
                 let timed = unit.is_some_and(|unit| super::period::is_of_clock(&unit));
-                let before = self.work.calendar.filter(|wanted| *wanted != Term::Temporal);
-                let wanted = if timed { Term::Type(Type::Timestamp) } else { Term::Temporal };
+                let before = self.work.calendar.filter(|wanted| *wanted != InferTerm::Temporal);
+                let wanted = if timed { InferTerm::Type(Type::Timestamp) } else { InferTerm::Temporal };
                 self.work.calendar = Some(before.unwrap_or(wanted));
                 self.signature(function, args)
             }
@@ -45,10 +45,10 @@ impl Infer<'_> {
                 let mask = args.get(1).and_then(|mask| text_value(self.ast, self.source, *mask));
                 let of_dates = mask.as_deref().is_some_and(super::mask::is_of_dates);
                 if let [value, mask] = args {
-                    self.require(*value, if of_dates { Term::Temporal } else { Term::Type(Type::Number) });
-                    self.require(*mask, Term::Type(Type::Text));
+                    self.require(*value, if of_dates { InferTerm::Temporal } else { InferTerm::Type(Type::Number) });
+                    self.require(*mask, InferTerm::Type(Type::Text));
                 }
-                Term::Type(Type::Text)
+                InferTerm::Type(Type::Text)
             }
             Some(Lowering::Xlookup) => {
                 if let [key, lookup, ..] = args {
@@ -57,31 +57,31 @@ impl Infer<'_> {
                 match args {
                     [_, _, result, missing, ..] => self.unify(*result, *missing),
                     [_, _, result] => self.term(*result),
-                    _ => Term::Any,
+                    _ => InferTerm::Any,
                 }
             }
             Some(Lowering::Vlookup | Lowering::Match) => {
                 if let [key, range, ..] = args {
                     self.unify(*key, *range);
                 }
-                if function.lower == Some(Lowering::Match) { Term::Type(Type::Number) } else { Term::Any }
+                if function.lower == Some(Lowering::Match) { InferTerm::Type(Type::Number) } else { InferTerm::Any }
             }
             Some(Lowering::Index) => match args {
                 [range, row] => {
-                    self.require(*row, Term::Type(Type::Number));
+                    self.require(*row, InferTerm::Type(Type::Number));
                     self.term(*range)
                 }
-                _ => Term::Any,
+                _ => InferTerm::Any,
             },
-            Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
+            Some(Lowering::Distinct) => args.first().map_or(InferTerm::Any, |a| self.term(*a)),
             _ => self.signature(function, args),
         }
     }
 
     /// Pairs of a test and a value, an odd last one being the value otherwise.
-    fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> Term {
+    fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
         let mut value: Option<ExprId> = None;
-        let mut result = Term::Any;
+        let mut result = InferTerm::Any;
         for (i, pair) in args.chunks(2).enumerate() {
             let branch = match pair {
                 [condition, branch] => {
@@ -101,8 +101,8 @@ impl Infer<'_> {
     }
 
     /// SUMIF and its family: what is summed is a number, a criterion is like its range.
-    fn conditional(&mut self, function: &Function, args: &[ExprId]) -> Term {
-        let number = Term::Type(Type::Number);
+    fn conditional(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
+        let number = InferTerm::Type(Type::Number);
         let numeric = !matches!(function.lower, Some(Lowering::MinIfs | Lowering::MaxIfs));
         let mut rest = args;
         match function.lower {
@@ -139,7 +139,7 @@ impl Infer<'_> {
                 match text_value(self.ast, self.source, *criterion) {
                     Some(text) => {
                         if let Some(ty) = super::criteria::value_type(&text) {
-                            self.require(*range, Term::Type(ty));
+                            self.require(*range, InferTerm::Type(ty));
                         }
                     }
                     None if self.is_condition(*criterion) => {}
@@ -157,68 +157,68 @@ impl Infer<'_> {
     }
 
     fn is_condition(&mut self, id: ExprId) -> bool {
-        self.term(id) == Term::Type(Type::Boolean)
+        self.term(id) == InferTerm::Type(Type::Boolean)
     }
 
     /// What all overloads that could be meant agree on.
-    fn signature(&mut self, function: &Function, args: &[ExprId]) -> Term {
+    fn signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
         // Across the row values are of one type where the entry for that says so; COUNT takes any beside any.
         let unifies = |id| catalog::get(id).overloads.iter().flat_map(|o| o.params).any(|p| p.ty == ParamType::Same);
         let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
-            let mut wanted: Option<Term> = None;
+            let mut wanted: Option<InferTerm> = None;
             let mut agreed = true;
             let mut is_same = false;
             for overload in function.overloads {
                 let at = if across { 0 } else { i.min(overload.params.len().saturating_sub(1)) };
                 let Some(param) = overload.params.get(at) else { continue };
                 let term = match param.ty {
-                    ParamType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
-                    ParamType::Is(ty) => Term::Type(ty),
-                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive => Term::Type(Type::Number),
-                    ParamType::Temporal => Term::Temporal,
-                    ParamType::Any => Term::Any,
+                    ParamType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
+                    ParamType::Is(ty) => InferTerm::Type(ty),
+                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive => InferTerm::Type(Type::Number),
+                    ParamType::Temporal => InferTerm::Temporal,
+                    ParamType::Any => InferTerm::Any,
                     ParamType::Same => {
                         is_same = true;
-                        Term::Any
+                        InferTerm::Any
                     }
                 };
                 match wanted {
                     None => wanted = Some(term),
                     Some(before) => match joined(before, term) {
-                        Some(both) if before != Term::Any && term != Term::Any => wanted = Some(both),
+                        Some(both) if before != InferTerm::Any && term != InferTerm::Any => wanted = Some(both),
                         _ => agreed = false,
                     },
                 }
             }
             // A function of texts joins an empty argument as empty text.
             let gives_text = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Text));
-            if wanted == Some(Term::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
-                self.require(*arg, Term::Type(Type::Text));
+            if wanted == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
+                self.require(*arg, InferTerm::Type(Type::Text));
             }
             if let (Some(wanted), true) = (wanted, agreed) {
-                if wanted == Term::Type(Type::Boolean) {
+                if wanted == InferTerm::Type(Type::Boolean) {
                     self.condition(*arg);
                 } else {
                     self.require(*arg, wanted);
                 }
             }
-            if is_same || (across_same && wanted == Some(Term::Any)) {
+            if is_same || (across_same && wanted == Some(InferTerm::Any)) {
                 if let Some(first) = same {
                     self.unify(first, *arg);
                 }
                 same.get_or_insert(*arg);
             }
         }
-        let Some(overload) = function.overloads.first() else { return Term::Any };
+        let Some(overload) = function.overloads.first() else { return InferTerm::Any };
         match overload.result {
-            ResultType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
-            ResultType::Is(ty) => Term::Type(ty),
-            ResultType::Param(i) => args.get(i as usize).map_or(Term::Any, |a| self.term(*a)),
-            ResultType::Same => same.map_or(Term::Any, |s| self.term(s)),
-            ResultType::Lowered => Term::Any,
+            ResultType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
+            ResultType::Is(ty) => InferTerm::Type(ty),
+            ResultType::Param(i) => args.get(i as usize).map_or(InferTerm::Any, |a| self.term(*a)),
+            ResultType::Same => same.map_or(InferTerm::Any, |s| self.term(s)),
+            ResultType::Lowered => InferTerm::Any,
         }
     }
 }

@@ -289,7 +289,7 @@ pub fn replacement_of(spelled: &str) -> String {
 mod tests {
     use super::super::mask::number;
     use super::super::mask::tests::spelled;
-    use super::super::regex::{self, Pattern};
+    use super::super::regex::{self, RegexPattern};
     use super::super::wildcards::wildcards;
     use super::*;
 
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn patterns_are_read_back() {
         for text in ["a*b?", "(1.5~**", "~~?~?"] {
-            let Pattern { re2, ere, are, .. } = wildcards(text).unwrap();
+            let RegexPattern { re2, ere, are, .. } = wildcards(text).unwrap();
             for pattern in [re2, ere, are] {
                 assert_eq!(wildcards_of(&pattern).as_deref(), Some(text), "{pattern}");
             }

@@ -1,6 +1,6 @@
 //! Where values are computed: what operands of different levels make together, and what may stand where.
 
-use super::Role;
+use super::DefinitionRole;
 use super::lower::Lower;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Slice};
@@ -94,10 +94,10 @@ impl Lower<'_> {
         self.failed = true;
         let Some(place) = self.no_aggregates.take() else { return };
         let help = match self.role {
-            Role::Where => "move it to `having`, which filters groups",
-            Role::GroupBy => "compute it in an earlier step, then group by it",
-            Role::Rule | Role::Check => "define it as a column of the model, and name that here",
-            Role::On(_) => "aggregate in an earlier step and join that one",
+            DefinitionRole::Where => "move it to `having`, which filters groups",
+            DefinitionRole::GroupBy => "compute it in an earlier step, then group by it",
+            DefinitionRole::Rule | DefinitionRole::Check => "define it as a column of the model, and name that here",
+            DefinitionRole::On(_) => "aggregate in an earlier step and join that one",
             _ => "use the measure context, or a column of one row",
         };
         let text = self.source_text(span);
@@ -112,15 +112,15 @@ impl Lower<'_> {
         self.failed = true;
         let Some(place) = self.no_windows.take() else { return };
         let text = self.source_text(span);
-        let diagnostic = if self.role == Role::OrderBy {
+        let diagnostic = if self.role == DefinitionRole::OrderBy {
             let message = format!("`{text}` looks at other rows, so it cannot give their order");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define it in this step and order by it in the next one")
-        } else if self.role == Role::Rule {
+        } else if self.role == DefinitionRole::Rule {
             let message = format!("`{text}` looks at other rows, which {place} cannot do");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define it as a column of the model, and name that here")
-        } else if let Role::On(_) = self.role {
+        } else if let DefinitionRole::On(_) = self.role {
             let message = format!("`{text}` looks at other rows, which {place} cannot do");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define it in an earlier step and join that one")
@@ -142,7 +142,7 @@ impl Lower<'_> {
         }
         // The rows of a query are ordered by what its last select has: by names, or by values of its rows.
         let named = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
-        if self.role == Role::OrderBy && meta.level == Level::Aggregate && !named {
+        if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !named {
             let text = self.source_text(meta.span);
             self.report(
                 Diagnostic::new(
@@ -158,11 +158,11 @@ impl Lower<'_> {
         let sorts = self.grouped && self.scope.strata;
         if meta.level == Level::Row
             && !meta.keyed
-            && (self.role == Role::Having || (sorts && self.role.orders_groups()))
+            && (self.role == DefinitionRole::Having || (sorts && self.role.orders_groups()))
         {
             let (does, help) = match self.role {
-                Role::Having => ("`having` filters", "move it to `where`, which filters rows"),
-                Role::PartitionBy => ("`partition_by` divides", "aggregate it, or add it to `group_by`"),
+                DefinitionRole::Having => ("`having` filters", "move it to `where`, which filters rows"),
+                DefinitionRole::PartitionBy => ("`partition_by` divides", "aggregate it, or add it to `group_by`"),
                 _ => ("`order_by` sorts", "aggregate it, or add it to `group_by`"),
             };
             let text = self.source_text(meta.span);
@@ -177,7 +177,14 @@ impl Lower<'_> {
             );
             return self.error(meta.span);
         }
-        if matches!(self.role, Role::Where | Role::On(_) | Role::Having | Role::Rule | Role::Check) {
+        if matches!(
+            self.role,
+            DefinitionRole::Where
+                | DefinitionRole::On(_)
+                | DefinitionRole::Having
+                | DefinitionRole::Rule
+                | DefinitionRole::Check
+        ) {
             return self.condition(root);
         }
         self.alone(root);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lower::Lower;
-use super::regex::{self, Pattern};
+use super::regex::{self, RegexPattern};
 use super::wildcards::{wildcards, without_tildes};
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
@@ -62,7 +62,7 @@ impl Lower<'_> {
         let escaped = |sign: &str| if regex::SPECIAL.contains(sign) { format!("\\{sign}") } else { sign.to_owned() };
         let dot = if sign == "." || apart == "." { "" } else { "." };
         let pattern = format!("^[^{0}{dot}]*(?:{0}[^{1}{dot}]*)?$", escaped(sign), escaped(apart));
-        let Ok(Pattern { re2, ere, are, .. }) = regex::read(&pattern) else {
+        let Ok(RegexPattern { re2, ere, are, .. }) = regex::read(&pattern) else {
             return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
         let given = [&re2, &ere, &are].map(|spelled| self.text_literal(spelled, span));
@@ -173,7 +173,7 @@ impl Lower<'_> {
             given.extend(texts.iter().map(|text| pass.text_literal(text, at)));
             given
         };
-        let Pattern { re2, re2_first, ere, are, ignore_case, .. } = &pattern;
+        let RegexPattern { re2, re2_first, ere, are, ignore_case, .. } = &pattern;
         let by_case = |plain: FunctionId, ignoring: FunctionId| if *ignore_case { ignoring } else { plain };
         let (entry, given) = match values.get(2) {
             Some(new) => {
@@ -204,7 +204,7 @@ impl Lower<'_> {
     }
 
     /// A pattern that all engines read alike; `None` if it is reported that they do not.
-    fn pattern(&mut self, id: IrId, function: &'static str) -> Option<Pattern> {
+    fn pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
         let Some(text) = self.literal_text(id) else {
             self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
             return None;
@@ -242,7 +242,7 @@ impl Lower<'_> {
     }
 
     /// The replacement as SQL, by both ways to number groups.
-    fn new_text(&mut self, new: IrId, pattern: &Pattern, function: &'static str) -> Option<[IrId; 2]> {
+    fn new_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
             // What a column holds is put in as it is.

@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Whole columns, of the sheet or of another tab.
-struct Columns {
+struct LookupColumns {
     tab: Option<u32>,
     /// A value of each.
     of: Vec<IrId>,
@@ -225,7 +225,7 @@ impl Lower<'_> {
     }
 
     /// The columns that a range is; it has to hold all of their rows.
-    fn whole_columns(&mut self, expr: ExprId, function: &Function) -> Option<Columns> {
+    fn whole_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
         let id = self.lowered(expr);
         let span = self.ast.span(expr);
         let ranges: Vec<IrId> = match self.program.node(id) {
@@ -233,7 +233,7 @@ impl Lower<'_> {
             Ir::Ranges(all) => self.program.args(all).to_vec(),
             _ => Vec::new(),
         };
-        let mut columns = Columns { tab: None, of: Vec::with_capacity(ranges.len()), span };
+        let mut columns = LookupColumns { tab: None, of: Vec::with_capacity(ranges.len()), span };
         let mut whole = !ranges.is_empty();
         for range in ranges {
             let Ir::Range { x, over } = self.program.node(range) else { continue };
@@ -255,14 +255,14 @@ impl Lower<'_> {
         Some(columns)
     }
 
-    fn one_column(&mut self, expr: ExprId, function: &Function) -> Option<Columns> {
+    fn one_column(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
         let columns = self.whole_columns(expr, function)?;
         self.only(&columns, function)?;
         Some(columns)
     }
 
     /// The only column of a range.
-    fn only(&mut self, columns: &Columns, function: &Function) -> Option<IrId> {
+    fn only(&mut self, columns: &LookupColumns, function: &Function) -> Option<IrId> {
         if let [one] = *columns.of.as_slice() {
             return Some(one);
         }
@@ -277,7 +277,7 @@ impl Lower<'_> {
     }
 
     /// The column of a range that a constant says, from 1.
-    fn one_of(&mut self, columns: &Columns, expr: ExprId, function: &Function) -> Option<IrId> {
+    fn one_of(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
         let id = self.value(expr);
         let Some(number) = self.literal_integer(id) else {
             let example =

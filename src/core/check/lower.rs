@@ -6,22 +6,22 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::cells::SomeRows;
-use super::names::{Key, Names, Target};
+use super::names::{NameResolver, NameTarget, SymbolKey};
 use super::overload::Choices;
 use super::sheet_columns::SheetColumns;
 use super::timeframe::{self, Shift};
-use super::{Role, Scope};
+use super::{CheckScope, DefinitionRole};
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice, Unit};
+use crate::ir::{CalendarUnit, Ir, IrDefinition, IrId, Meta, Program, Slice};
 use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::{Level, Type};
 
 /// What lowering works in, kept from one text to the next.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub(super) struct LowerBuffers {
     /// By node of the tree.
     lowered: Vec<IrId>,
     key_columns: Vec<bool>,
@@ -31,8 +31,8 @@ pub(super) struct Buffers {
     choices: Choices,
 }
 
-impl Buffers {
-    fn reset(&mut self, ast: &Ast, names: &Names, columns: usize) {
+impl LowerBuffers {
+    fn reset(&mut self, ast: &Ast, names: &NameResolver, columns: usize) {
         let Self { lowered, key_columns, key_definitions, spare: _, choices: _ } = self;
         lowered.clear();
         lowered.resize(ast.len(), IrId(0));
@@ -42,9 +42,9 @@ impl Buffers {
         key_definitions.resize(ast.definitions.len(), false);
         for key in &names.keys {
             match key {
-                Key::Column(column) => key_columns[*column as usize] = true,
-                Key::Definition(definition) => key_definitions[*definition as usize] = true,
-                Key::Timeframe(..) => {}
+                SymbolKey::Column(column) => key_columns[*column as usize] = true,
+                SymbolKey::Definition(definition) => key_definitions[*definition as usize] = true,
+                SymbolKey::Timeframe(..) => {}
             }
         }
     }
@@ -53,17 +53,17 @@ impl Buffers {
 pub(super) struct Lower<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
-    pub scope: &'a Scope<'a>,
-    pub names: &'a Names,
+    pub scope: &'a CheckScope<'a>,
+    pub names: &'a NameResolver,
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
-    work: &'a mut Buffers,
+    work: &'a mut LowerBuffers,
     /// The step groups, so values of rows may not stand beside aggregates.
     pub grouped: bool,
     /// The node's definition has reported an error.
     pub failed: bool,
     /// What the node's definition is for.
-    pub role: Role,
+    pub role: DefinitionRole,
     /// Why the node's definition may hold no aggregate, until that has been said.
     pub no_aggregates: Option<&'static str>,
     /// Why it may hold no window, likewise.
@@ -85,9 +85,9 @@ pub(super) struct Lower<'a> {
 pub(super) fn lower(
     ast: &Ast,
     source: &str,
-    scope: &Scope<'_>,
-    names: &Names,
-    work: &mut Buffers,
+    scope: &CheckScope<'_>,
+    names: &NameResolver,
+    work: &mut LowerBuffers,
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -118,7 +118,7 @@ pub(super) fn lower(
         work,
         grouped: names.aggregates || !names.keys.is_empty(),
         failed: false,
-        role: Role::Definitions,
+        role: DefinitionRole::Definitions,
         no_aggregates: None,
         no_windows: None,
         broken: false,
@@ -155,19 +155,19 @@ pub(super) fn lower(
 }
 
 /// Columns that `where` proves to be there: `NOT(ISBLANK(x))`, or a comparison that holds.
-fn proven(ast: &Ast, names: &Names, scope: &Scope<'_>) -> Vec<u32> {
+fn proven(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
     let mut columns = Vec::new();
     let column = |id: ExprId| match names.targets[id.index()] {
-        Target::Column(column) => Some(column),
+        NameTarget::Column(column) => Some(column),
         _ => None,
     };
     let called = |id: ExprId| match (ast.expr(id), names.targets[id.index()]) {
-        (Expr::Call(call), Target::Function(function)) => {
+        (Expr::Call(call), NameTarget::Function(function)) => {
             Some((catalog::get(function).lower?, ast.arguments(ast.call(call))))
         }
         _ => None,
     };
-    for definition in ast.definitions.iter().filter(|d| scope.role(d.part) == Role::Where) {
+    for definition in ast.definitions.iter().filter(|d| scope.role(d.part) == DefinitionRole::Where) {
         let mut all = vec![definition.body];
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
@@ -247,13 +247,13 @@ impl Lower<'_> {
     }
 
     #[inline]
-    fn node(&mut self, expr: &Expr, target: Target, span: Span) -> IrId {
+    fn node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {
-            (Target::None, _) => self.unnamed(expr, span),
-            (Target::Column(_) | Target::Definition(_), Expr::Model) => {
+            (NameTarget::None, _) => self.unnamed(expr, span),
+            (NameTarget::Column(_) | NameTarget::Definition(_), Expr::Model) => {
                 let node = match target {
-                    Target::Definition(index) => self.definition(index, span),
-                    Target::Column(column) => self.column(column, span),
+                    NameTarget::Definition(index) => self.definition(index, span),
+                    NameTarget::Column(column) => self.column(column, span),
                     _ => self.error(span),
                 };
                 match reference(self.source, span).timeframe {
@@ -261,20 +261,20 @@ impl Lower<'_> {
                     None => node,
                 }
             }
-            (Target::Column(column), _) => self.column(column, span),
-            (Target::Definition(index), _) => self.definition(index, span),
-            (Target::Function(function), Expr::Call(call)) => {
+            (NameTarget::Column(column), _) => self.column(column, span),
+            (NameTarget::Definition(index), _) => self.definition(index, span),
+            (NameTarget::Function(function), Expr::Call(call)) => {
                 let call = self.ast.call(*call);
                 self.call(function, call, span)
             }
-            (Target::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
-            (Target::Cell(cell), _) => self.cell(cell, span),
-            (Target::CellRange(range), _) => self.range_of_cells(range, span),
-            (Target::TabRange(range), _) => self.columns_of_tab(range, span),
-            (Target::PartOfCells, _) => self.part_of_cells(span),
-            (Target::Bool(value), _) => self.boolean(value, span),
-            (Target::Blank(ty), _) => self.blank_argument(ty, span),
-            (Target::Error | Target::Function(_) | Target::RangeEnd(_), _) => self.error(span),
+            (NameTarget::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
+            (NameTarget::Cell(cell), _) => self.cell(cell, span),
+            (NameTarget::CellRange(range), _) => self.range_of_cells(range, span),
+            (NameTarget::TabRange(range), _) => self.columns_of_tab(range, span),
+            (NameTarget::PartOfCells, _) => self.part_of_cells(span),
+            (NameTarget::Bool(value), _) => self.boolean(value, span),
+            (NameTarget::Blank(ty), _) => self.blank_argument(ty, span),
+            (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.error(span),
         }
     }
 
@@ -391,17 +391,17 @@ impl Lower<'_> {
                 args.push(self.program.add(Ir::Text(first), Self::constant(Type::Text, span)));
             }
             Shift::Days(days) => args.push(self.integer(&days.to_string(), span)),
-            Shift::Months(months) => args.extend(self.distance(u64::from(months), Unit::Month, span)),
+            Shift::Months(months) => args.extend(self.distance(u64::from(months), CalendarUnit::Month, span)),
         }
         let id = self.apply_checked(found.function, &args, span, name);
         self.give_back(args);
         let of = match self.program.node(base) {
-            Ir::Column(column) => Target::Column(column),
-            Ir::Definition(definition) => Target::Definition(definition),
+            Ir::Column(column) => NameTarget::Column(column),
+            Ir::Definition(definition) => NameTarget::Definition(definition),
             _ => return id,
         };
         let is_key = self.names.keys.iter().any(|key| {
-            matches!(key, Key::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
+            matches!(key, SymbolKey::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
         });
         if is_key {
             self.program.meta_mut(id).keyed = true;

@@ -75,13 +75,13 @@ pub(super) enum DatePart {
 
 /// Why a mask is refused: the place in it, and what is wrong there.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Refused {
+pub(super) struct RefusedMask {
     pub at: Range<usize>,
     pub why: String,
 }
 
-fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { at, why: why.into() })
+fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RefusedMask> {
+    Err(RefusedMask { at, why: why.into() })
 }
 
 /// A sign that stands for itself without quotes.
@@ -102,7 +102,7 @@ fn bracketed(inner: &str) -> Option<String> {
 
 /// Reads literal text: in quotes, after a backslash, in brackets or as a gap `_)`. Returns it with its end; `None` if the
 /// mask has no literal at this place.
-fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), Refused>> {
+fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {
         return Some(match rest.split_once('"') {
@@ -176,7 +176,7 @@ pub(super) enum ElapsedPart {
 }
 
 /// Reads an elapsed time, as `[h]:mm:ss`: a first unit in brackets, then smaller ones.
-pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, Refused> {
+pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> {
     let mut parts: Vec<ElapsedPart> = Vec::new();
     let (mut at, mut before) = (0, None);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
@@ -223,7 +223,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, Refused> {
 }
 
 /// The forms of a mask, each with the place where it begins: for numbers above 0, below it, 0, and texts.
-pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, Refused> {
+pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
     let mut ends = Vec::new();
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
@@ -275,21 +275,21 @@ const GENERAL: &str = "General";
 
 /// Where a number's mask is being read.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum MaskPlace {
     Before,
     Whole,
     Decimals,
     After,
 }
 
-pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
+pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     let mut out = NumberMask::default();
-    let (mut place, mut at, mut digits, mut commas, mut point) = (Place::Before, 0, 0u32, 0u32, false);
+    let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPlace::Before, 0, 0u32, 0u32, false);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let here = at..at + c.len_utf8();
         let general = mask.get(at..at + GENERAL.len()).is_some_and(|word| word.eq_ignore_ascii_case(GENERAL));
-        if place == Place::Before && (general || c == '@') {
-            (out.general, out.zeros, digits, place) = (true, 1, 1, Place::After);
+        if place == MaskPlace::Before && (general || c == '@') {
+            (out.general, out.zeros, digits, place) = (true, 1, 1, MaskPlace::After);
             at += if general { GENERAL.len() } else { c.len_utf8() };
             continue;
         }
@@ -302,17 +302,17 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
             None => {
                 at = here.end;
                 match c {
-                    '0' | '#' if place == Place::After && !point && !out.general && out.exponent.is_none() => {
+                    '0' | '#' if place == MaskPlace::After && !point && !out.general && out.exponent.is_none() => {
                         out.breaks.push((digits, std::mem::take(&mut out.suffix)));
-                        place = Place::Whole;
+                        place = MaskPlace::Whole;
                         // Read again, as a digit.
                         at = here.start;
                         continue;
                     }
-                    '0' | '#' | '.' if place == Place::After => {
+                    '0' | '#' | '.' if place == MaskPlace::After => {
                         return refused(here, "digits stand together, with nothing between them");
                     }
-                    '0' | '#' if place == Place::Decimals => {
+                    '0' | '#' if place == MaskPlace::Decimals => {
                         out.decimals += 1;
                         out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
                         if out.decimals > MOST_DECIMALS {
@@ -321,7 +321,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         continue;
                     }
                     '0' | '#' => {
-                        place = Place::Whole;
+                        place = MaskPlace::Whole;
                         out.grouped |= commas > 0;
                         commas = 0;
                         digits += 1;
@@ -331,12 +331,12 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         }
                         continue;
                     }
-                    ',' if matches!(place, Place::Whole | Place::Decimals) => {
+                    ',' if matches!(place, MaskPlace::Whole | MaskPlace::Decimals) => {
                         commas += 1;
                         continue;
                     }
-                    '.' if place != Place::Decimals => {
-                        (place, point) = (Place::Decimals, true);
+                    '.' if place != MaskPlace::Decimals => {
+                        (place, point) = (MaskPlace::Decimals, true);
                         continue;
                     }
                     '%' => {
@@ -344,9 +344,9 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         "%".to_owned()
                     }
                     c if is_bare(c) => c.to_string(),
-                    'E' | 'e' if matches!(place, Place::Whole | Place::Decimals) => {
+                    'E' | 'e' if matches!(place, MaskPlace::Whole | MaskPlace::Decimals) => {
                         let (exponent, end) = exponent(mask, here)?;
-                        (out.exponent, at, place) = (Some(exponent), end, Place::After);
+                        (out.exponent, at, place) = (Some(exponent), end, MaskPlace::After);
                         continue;
                     }
                     '[' => return refused(here, "conditions are not known; write `IF(x > 5, TEXT(x, …), …)`"),
@@ -358,9 +358,9 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
             }
         };
         match place {
-            Place::Before => out.prefix.push_str(&literal),
+            MaskPlace::Before => out.prefix.push_str(&literal),
             _ => {
-                place = Place::After;
+                place = MaskPlace::After;
                 out.suffix.push_str(&literal);
             }
         }
@@ -389,7 +389,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
 }
 
 /// Reads an exponent, as `E+0` or `E-00`. Returns it with its end.
-fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), Refused> {
+fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMask> {
     let rest = mask.get(at.end..).unwrap_or_default();
     let digits = rest.bytes().skip(1).take_while(|digit| *digit == b'0').count();
     let end = at.end + 1 + digits;
@@ -401,30 +401,30 @@ fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), Refused> 
     }
 }
 
-pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
+pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
     /// Letters as they stand, before it is known what `m` and `h` mean.
-    enum Run {
+    enum MaskRun {
         Letters(char, usize, Range<usize>),
         AmPm,
         Literal(String),
     }
-    let mut runs: Vec<Run> = Vec::new();
+    let mut runs: Vec<MaskRun> = Vec::new();
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let rest = mask.get(at..).unwrap_or_default();
         if let Some(text) = quoted(mask, at) {
             let (text, next) = text?;
-            runs.push(Run::Literal(text));
+            runs.push(MaskRun::Literal(text));
             at = next;
         } else if rest.get(..5).is_some_and(|five| five.eq_ignore_ascii_case("am/pm")) {
-            runs.push(Run::AmPm);
+            runs.push(MaskRun::AmPm);
             at += 5;
         } else if "ymdhs".contains(c.to_ascii_lowercase()) {
             let count = rest.chars().take_while(|other| other.eq_ignore_ascii_case(&c)).count();
-            runs.push(Run::Letters(c.to_ascii_lowercase(), count, at..at + count));
+            runs.push(MaskRun::Letters(c.to_ascii_lowercase(), count, at..at + count));
             at += count;
         } else if is_bare(c) || matches!(c, '.' | ',') {
-            runs.push(Run::Literal(c.to_string()));
+            runs.push(MaskRun::Literal(c.to_string()));
             at += c.len_utf8();
         } else {
             let here = at..at + c.len_utf8();
@@ -437,10 +437,10 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
             };
         }
     }
-    let letters = |run: Option<&Run>, wanted: char| matches!(run, Some(Run::Letters(c, ..)) if *c == wanted);
-    let twelve = runs.iter().any(|run| matches!(run, Run::AmPm));
+    let letters = |run: Option<&MaskRun>, wanted: char| matches!(run, Some(MaskRun::Letters(c, ..)) if *c == wanted);
+    let twelve = runs.iter().any(|run| matches!(run, MaskRun::AmPm));
     let timed = |index: usize| {
-        let is_part = |run: &&Run| !matches!(run, Run::Literal(_));
+        let is_part = |run: &&MaskRun| !matches!(run, MaskRun::Literal(_));
         let before = runs.iter().take(index).rev().find(is_part);
         let after = runs.iter().skip(index + 1).find(is_part);
         letters(before, 'h') || letters(after, 's')
@@ -448,15 +448,15 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
     let mut parts: Vec<DatePart> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let part = match run {
-            Run::Literal(text) => match parts.last_mut() {
+            MaskRun::Literal(text) => match parts.last_mut() {
                 Some(DatePart::Literal(before)) => {
                     before.push_str(text);
                     continue;
                 }
                 _ => DatePart::Literal(text.clone()),
             },
-            Run::AmPm => DatePart::AmPm,
-            Run::Letters(c, count, at) => match (c, count) {
+            MaskRun::AmPm => DatePart::AmPm,
+            MaskRun::Letters(c, count, at) => match (c, count) {
                 ('y', 1 | 2) => DatePart::Year2,
                 ('y', 3 | 4) => DatePart::Year4,
                 ('m', 2) if timed(index) => DatePart::Minute2,

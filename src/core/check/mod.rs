@@ -57,11 +57,11 @@ pub use dates::is_iso_date;
 
 pub use lint::values_of;
 pub use period::moved_key;
-pub use sheet::{Pivot, Sheet};
+pub use sheet::{Pivot, WorksheetGrid};
 pub use tabs::Tab;
 pub use timeframe::names as timeframes;
 pub use today::Today;
-pub use totals::{Total, TotalKind, TotalUse, totals_in};
+pub use totals::{SheetTotal, SheetTotalKind, TotalUse, totals_in};
 pub use unresolved_names::{gone, no_column};
 
 use crate::Type;
@@ -86,7 +86,7 @@ pub enum Context {
 
 /// What a part of the source is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum DefinitionRole {
     /// Definitions, or the one formula.
     Definitions,
     /// The condition on input rows.
@@ -107,7 +107,7 @@ pub enum Role {
     Check,
 }
 
-impl Role {
+impl DefinitionRole {
     /// What comes before values that look at other rows, where that is so.
     fn forbids_windows(self) -> Option<&'static str> {
         match self {
@@ -135,7 +135,7 @@ impl Role {
 
 /// A column that joined relations have as one: `using` names it.
 #[derive(Clone, Debug)]
-pub struct Merged {
+pub struct MergedColumn {
     pub name: String,
     /// The places of the relations in the scope, in order.
     pub relations: Vec<usize>,
@@ -145,17 +145,17 @@ pub struct Merged {
 
 /// What names mean and what is allowed.
 #[derive(Clone, Debug)]
-pub struct Scope<'a> {
+pub struct CheckScope<'a> {
     pub context: Context,
     /// The relations that names come from.
     pub relations: &'a [Relation],
-    pub merged: &'a [Merged],
+    pub merged: &'a [MergedColumn],
     /// A name that is in no relation is a column of unknown type.
     pub open: bool,
     /// The relation was chosen (`--from`, `from:`), so a name of another is a mistake.
     pub chosen: bool,
     /// The role of each part of the source.
-    pub roles: &'a [Role],
+    pub roles: &'a [DefinitionRole],
     /// There is an order for windows.
     pub ordered: bool,
     /// `blanks: zero`.
@@ -169,31 +169,31 @@ pub struct Scope<'a> {
     /// A window of a window is computed in a later stratum.
     pub strata: bool,
     /// The rows and columns that cells are of.
-    pub sheet: Option<&'a Sheet>,
+    pub sheet: Option<&'a WorksheetGrid>,
     /// Types that columns of unknown type are given, by name in lower case.
     pub given_types: &'a [(String, Type)],
 }
 
-impl Scope<'_> {
+impl CheckScope<'_> {
     /// The type that a column of unknown type is given.
     fn given_type(&self, name: &str) -> Type {
         let given = self.given_types.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
         given.map_or(Type::Unknown, |(_, ty)| *ty)
     }
 
-    fn role(&self, part: u32) -> Role {
-        self.roles.get(part as usize).copied().unwrap_or(Role::Definitions)
+    fn role(&self, part: u32) -> DefinitionRole {
+        self.roles.get(part as usize).copied().unwrap_or(DefinitionRole::Definitions)
     }
 
     /// What holds values of one row only, where that is so.
-    fn forbids_aggregates(&self, role: Role) -> Option<&'static str> {
+    fn forbids_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {
-            Role::Definitions if self.context == Context::Row => Some("a dimension"),
-            Role::Where => Some("`where`"),
-            Role::On(_) => Some("`on`"),
-            Role::GroupBy => Some("`group_by`"),
-            Role::Rule => Some("a rule's `where`"),
-            Role::Check => Some("a rule"),
+            DefinitionRole::Definitions if self.context == Context::Row => Some("a dimension"),
+            DefinitionRole::Where => Some("`where`"),
+            DefinitionRole::On(_) => Some("`on`"),
+            DefinitionRole::GroupBy => Some("`group_by`"),
+            DefinitionRole::Rule => Some("a rule's `where`"),
+            DefinitionRole::Check => Some("a rule"),
             _ => None,
         }
     }
@@ -201,11 +201,11 @@ impl Scope<'_> {
 
 /// What checking needs besides its result, kept from one text to the next.
 #[derive(Debug, Default)]
-pub struct Buffers {
-    tables: names::Tables,
-    names: names::Names,
-    infer: infer::Buffers,
-    lower: lower::Buffers,
+pub struct CheckBuffers {
+    tables: names::NameTables,
+    names: names::NameResolver,
+    infer: infer::InferBuffers,
+    lower: lower::LowerBuffers,
 }
 
 /// Checks all definitions of a tree. Those with errors are marked as failed; the others are whole.
@@ -213,13 +213,13 @@ pub struct Buffers {
 pub fn check(
     ast: &Ast,
     source: &str,
-    scope: &Scope<'_>,
-    buffers: &mut Buffers,
+    scope: &CheckScope<'_>,
+    buffers: &mut CheckBuffers,
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     program.clear();
-    let Buffers { tables, names, infer, lower } = buffers;
+    let CheckBuffers { tables, names, infer, lower } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order(ast, source, names, &mut program.order, diagnostics);
     if ast.blanks || program.columns.iter().any(|c| c.assumed) {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::sheet::{Cell, CellRange};
+use super::sheet::{CellRange, SheetCell};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{Lookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
 use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
-use super::{Context, Role, Scope, ranges};
+use super::{CheckScope, Context, DefinitionRole, ranges};
 use crate::Level;
 use crate::Type;
 use crate::ast::{Ast, Definition, Expr, ExprId};
@@ -23,7 +23,7 @@ use crate::symbol_table::Hashed;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum NameTarget {
     None,
     Definition(u32),
     Column(u32),
@@ -47,9 +47,9 @@ pub(super) enum Target {
 
 /// The outcome of resolving.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameResolver {
     /// By node.
-    pub targets: Vec<Target>,
+    pub targets: Vec<NameTarget>,
     /// Which definitions each definition uses: pairs of user and used, by user.
     pub uses: Vec<(u32, u32)>,
     /// Definitions that have an error already.
@@ -57,11 +57,11 @@ pub(super) struct Names {
     /// Some definition aggregates.
     pub aggregates: bool,
     /// Columns, definitions and truncated columns that the step groups by.
-    pub keys: Vec<Key>,
+    pub keys: Vec<SymbolKey>,
     /// By node: there is a range in it that nothing below takes. Empty where there are no ranges.
     pub holds_range: Vec<bool>,
     /// The cells and the ranges of cells that targets name.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,
     /// The columns of other tabs that targets name.
     pub tab_ranges: Vec<TabRange>,
@@ -69,16 +69,16 @@ pub(super) struct Names {
 
 /// Something that is grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum SymbolKey {
     Column(u32),
     Definition(u32),
     /// The timeframe of a column or a definition; the span is that of the timeframe's name.
-    Timeframe(Target, Span),
+    Timeframe(NameTarget, Span),
 }
 
 /// What resolving needs besides its result, kept from one text to the next.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
+pub(super) struct NameTables {
     pub symbols: Symbols,
     /// The use of each relation's column, by relation and position: the text that it is of, and the use.
     pub used: Vec<Vec<(u32, u32)>>,
@@ -88,7 +88,7 @@ pub(super) struct Tables {
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 
-impl Tables {
+impl NameTables {
     fn next_text(&mut self, relations: &[Relation]) {
         self.used.resize(self.used.len().max(relations.len()), Vec::new());
         self.text = self.text.wrapping_add(1);
@@ -102,9 +102,9 @@ impl Tables {
 pub(super) struct Resolver<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
-    pub scope: &'a Scope<'a>,
+    pub scope: &'a CheckScope<'a>,
     pub diagnostics: &'a mut Vec<Diagnostic>,
-    pub tables: &'a mut Tables,
+    pub tables: &'a mut NameTables,
     pub columns: &'a mut Vec<ColumnUse>,
     /// The relation that the first name came from, when none is chosen.
     pub settled: Option<Arc<str>>,
@@ -118,7 +118,7 @@ pub(super) struct Resolver<'a> {
     pub letters: SheetColumns<'a>,
     /// Which of them are columns that are nowhere, which has been said.
     pub missing: Vec<bool>,
-    pub cells: Vec<Cell>,
+    pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,
     /// How many columns those hold together.
     pub in_ranges: usize,
@@ -128,9 +128,9 @@ pub(super) struct Resolver<'a> {
 pub(super) fn resolve(
     ast: &Ast,
     source: &str,
-    scope: &Scope<'_>,
-    tables: &mut Tables,
-    names: &mut Names,
+    scope: &CheckScope<'_>,
+    tables: &mut NameTables,
+    names: &mut NameResolver,
     columns: &mut Vec<ColumnUse>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -190,7 +190,7 @@ pub(super) fn resolve(
         for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
-                _ if matches!(*slot, Target::Error | Target::PartOfCells) => continue,
+                _ if matches!(*slot, NameTarget::Error | NameTarget::PartOfCells) => continue,
                 Expr::Name => resolver.name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Cell => match resolver.cell(*span, own) {
@@ -201,7 +201,7 @@ pub(super) fn resolve(
                     let call = ast.call(call);
                     let target = resolver.function(call.name);
                     let counts = may_aggregate && !ast.ranges && !names.aggregates;
-                    if let (Target::Function(function), true) = (target, counts) {
+                    if let (NameTarget::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
                         let across = function.goes_across(call.count as usize);
                         names.aggregates = function.level == Level::Aggregate && !across;
@@ -211,20 +211,20 @@ pub(super) fn resolve(
                 _ => continue,
             };
             match target {
-                Target::Definition(used) => names.uses.push((index as u32, used)),
-                Target::Cell(cell) => match resolver.cells[cell as usize].of {
-                    Target::Definition(used) => names.uses.push((index as u32, used)),
-                    Target::Error => names.failed[index] = true,
+                NameTarget::Definition(used) => names.uses.push((index as u32, used)),
+                NameTarget::Cell(cell) => match resolver.cells[cell as usize].of {
+                    NameTarget::Definition(used) => names.uses.push((index as u32, used)),
+                    NameTarget::Error => names.failed[index] = true,
                     _ => {}
                 },
-                Target::Error => names.failed[index] = true,
+                NameTarget::Error => names.failed[index] = true,
                 _ => {}
             }
             *slot = target;
         }
-        if role == Role::GroupBy {
+        if role == DefinitionRole::GroupBy {
             let key = key(ast, definition.body, &names.targets, source);
-            if let Some(Key::Column(column)) = key {
+            if let Some(SymbolKey::Column(column)) = key {
                 resolver.key_columns.push(column);
             }
             names.keys.extend(key);
@@ -241,11 +241,11 @@ pub(super) fn resolve(
     }
 }
 
-impl Names {
+impl NameResolver {
     fn reset(&mut self, ast: &Ast) {
         let Self { targets, uses, failed, aggregates, keys, holds_range, cells, cell_ranges, tab_ranges } = self;
         targets.clear();
-        targets.resize(ast.len(), Target::None);
+        targets.resize(ast.len(), NameTarget::None);
         uses.clear();
         failed.clear();
         *aggregates = false;
@@ -258,18 +258,20 @@ impl Names {
 }
 
 /// What a grouping entry groups by.
-fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key> {
+fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<SymbolKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            of @ (Target::Column(_) | Target::Definition(_)) => Some(Key::Timeframe(of, ast.names[frame as usize])),
+            of @ (NameTarget::Column(_) | NameTarget::Definition(_)) => {
+                Some(SymbolKey::Timeframe(of, ast.names[frame as usize]))
+            }
             _ => None,
         },
-        (expr, of @ (Target::Column(_) | Target::Definition(_))) => {
+        (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
             let frame = matches!(expr, Expr::Model).then(|| reference(source, ast.span(body)).timeframe).flatten();
             match (frame, of) {
-                (Some(frame), _) => Some(Key::Timeframe(of, frame)),
-                (None, Target::Definition(definition)) => Some(Key::Definition(definition)),
-                (None, Target::Column(column)) => Some(Key::Column(column)),
+                (Some(frame), _) => Some(SymbolKey::Timeframe(of, frame)),
+                (None, NameTarget::Definition(definition)) => Some(SymbolKey::Definition(definition)),
+                (None, NameTarget::Column(column)) => Some(SymbolKey::Column(column)),
                 _ => None,
             }
         }
@@ -279,7 +281,14 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
 
 impl Resolver<'_> {
     #[inline]
-    fn name(&mut self, id: ExprId, span: Span, own: Option<&str>, role: Role, definition: &Definition) -> Target {
+    fn name(
+        &mut self,
+        id: ExprId,
+        span: Span,
+        own: Option<&str>,
+        role: DefinitionRole,
+        definition: &Definition,
+    ) -> NameTarget {
         if self.scope.sheet.is_some()
             && let Some(cell) = self.cell(span, own)
         {
@@ -293,7 +302,7 @@ impl Resolver<'_> {
 
     /// What the name means; `None` if it is not known.
     #[inline(always)]
-    fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
+    fn name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
         let name = Hashed::from(span.text(self.source));
         let place = self.tables.symbols.entry(name, span, self.source);
         let symbol = *self.tables.symbols.at(place);
@@ -315,8 +324,8 @@ impl Resolver<'_> {
         (place, known): (usize, Symbol),
         span: Span,
         own: Option<&str>,
-        role: Role,
-    ) -> Option<Target> {
+        role: DefinitionRole,
+    ) -> Option<NameTarget> {
         let text = name.name;
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
@@ -325,7 +334,7 @@ impl Resolver<'_> {
             let column_first =
                 role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
-                return Some(Target::Definition(definition));
+                return Some(NameTarget::Definition(definition));
             }
         }
         let mut lookup = if self.twins { Lookup::Not } else { known.column };
@@ -337,7 +346,7 @@ impl Resolver<'_> {
             Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
             Lookup::Column(column) => Some(self.one_relation(column, span)),
             Lookup::Ambiguous => Some(match self.key_called(text, role) {
-                Some(column) => Target::Column(column),
+                Some(column) => NameTarget::Column(column),
                 None => self.ambiguous(text, span),
             }),
             Lookup::Missing | Lookup::Not => None,
@@ -345,13 +354,13 @@ impl Resolver<'_> {
     }
 
     /// The column of this name that the step groups by, for what is asked of its groups.
-    fn key_called(&self, text: &str, role: Role) -> Option<u32> {
-        let of_groups = role == Role::Having || role.orders_groups();
+    fn key_called(&self, text: &str, role: DefinitionRole) -> Option<u32> {
+        let of_groups = role == DefinitionRole::Having || role.orders_groups();
         let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
         self.key_columns.iter().copied().find(is).filter(|_| of_groups)
     }
 
-    fn field(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
+    fn field(&mut self, id: ExprId, own: Option<&str>, role: DefinitionRole, definition: &Definition) -> NameTarget {
         let span = self.ast.span(id);
         let parts = reference(self.source, span);
         if let (Some(total), Some(_)) = (parts.total, self.scope.sheet) {
@@ -366,7 +375,7 @@ impl Resolver<'_> {
                 )
                 .with_help("compute the total in an earlier step"),
             );
-            return Target::Error;
+            return NameTarget::Error;
         }
         let Some(view) = parts.view else {
             let text = parts.field.text(self.source);
@@ -376,7 +385,7 @@ impl Resolver<'_> {
                 && self.find_column(text.into()).is_none()
                 && self.tables.symbols.find(text.into(), self.source).is_none()
             {
-                return Target::Column(self.open_column(None, text));
+                return NameTarget::Column(self.open_column(None, text));
             }
             return self.name_at(parts.field, own, role).unwrap_or_else(|| {
                 let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
@@ -386,7 +395,7 @@ impl Resolver<'_> {
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
         let Some(relation) = self.scope.relations.iter().position(|r| r.name().eq_ignore_ascii_case(view_text)) else {
             if self.scope.open && self.scope.relations.is_empty() {
-                return Target::Column(self.open_column(Some(view_text), text));
+                return NameTarget::Column(self.open_column(Some(view_text), text));
             }
             let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             known.dedup();
@@ -403,7 +412,7 @@ impl Resolver<'_> {
                 None => diagnostic.with_help(format!("there is {}", listed(&known[..known.len().min(8)]))),
             };
             self.diagnostics.push(diagnostic);
-            return Target::Error;
+            return NameTarget::Error;
         };
         match self.scope.relations[relation].position(text) {
             Some(position) => {
@@ -412,25 +421,25 @@ impl Resolver<'_> {
             }
             None if self.scope.relations[relation].is_open() => {
                 let scope = self.scope;
-                Target::Column(self.open_column(Some(scope.relations[relation].name()), text))
+                NameTarget::Column(self.open_column(Some(scope.relations[relation].name()), text))
             }
             None => {
                 let scope = self.scope;
                 let relation = &scope.relations[relation];
                 let diagnostic = no_column(relation, text, parts.field, || columns_of(relation));
                 if !diagnostic.is_error() {
-                    return Target::Column(self.take_for_column(relation, text, parts.field));
+                    return NameTarget::Column(self.take_for_column(relation, text, parts.field));
                 }
                 self.diagnostics.push(diagnostic);
-                Target::Error
+                NameTarget::Error
             }
         }
     }
 
-    fn function(&mut self, span: Span) -> Target {
+    fn function(&mut self, span: Span) -> NameTarget {
         let text = span.text(self.source);
         if let Some(function) = catalog::find(text) {
-            return Target::Function(function);
+            return NameTarget::Function(function);
         }
         self.no_function(text, span)
     }

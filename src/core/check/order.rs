@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::names::Names;
+use super::names::NameResolver;
 use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
 
@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 pub(super) fn order(
     ast: &Ast,
     source: &str,
-    names: &mut Names,
+    names: &mut NameResolver,
     order: &mut Vec<u32>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -85,7 +85,7 @@ fn report(
     ast: &Ast,
     source: &str,
     members: &[u32],
-    names: &mut Names,
+    names: &mut NameResolver,
     starts: &[u32],
     diagnostics: &mut Vec<Diagnostic>,
 ) {

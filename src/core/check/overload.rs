@@ -1,6 +1,6 @@
 //! Which overload of a function serves its arguments, and the arguments as it takes them.
 
-use super::convert::What;
+use super::convert::ConversionTarget;
 use super::lower::Lower;
 use super::operands::{Operands, kind};
 use crate::Type;
@@ -16,7 +16,7 @@ const LOSES: u8 = 3;
 
 /// The overload that was found, its arguments and what it makes of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chosen {
+pub(super) struct ChosenOverload {
     pub args: Slice,
     pub choice: Choice,
     /// The arguments are those that were given.
@@ -68,7 +68,13 @@ impl Choices {
 impl Lower<'_> {
     /// The overload that serves these arguments; `None` if it is reported that none does.
     #[inline(always)]
-    pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], operands: &Operands, shown: &str) -> Option<Chosen> {
+    pub(super) fn choose(
+        &mut self,
+        id: FunctionId,
+        args: &[IrId],
+        operands: &Operands,
+        shown: &str,
+    ) -> Option<ChosenOverload> {
         let call = Self::call_of(id, args, operands);
         match call.and_then(|call| self.choices().find(call)) {
             Some(choice) => Some(self.as_before(choice, args, operands)),
@@ -77,11 +83,11 @@ impl Lower<'_> {
     }
 
     #[inline]
-    fn as_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> Chosen {
+    fn as_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> ChosenOverload {
         if operands.points() {
             self.points_to(args, choice.point);
         }
-        Chosen { args: self.program.add_args(args), choice, as_given: true }
+        ChosenOverload { args: self.program.add_args(args), choice, as_given: true }
     }
 
     #[cold]
@@ -100,7 +106,7 @@ impl Lower<'_> {
         operands: &Operands,
         call: Option<u64>,
         shown: &str,
-    ) -> Option<Chosen> {
+    ) -> Option<ChosenOverload> {
         let function = catalog::get(id);
         let call = call.and_then(|call| self.decided_by(call, function, args, operands));
         if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
@@ -124,7 +130,7 @@ impl Lower<'_> {
         }
         let args = self.program.add_args(&taken);
         self.give_back(taken);
-        Some(Chosen { args, choice, as_given })
+        Some(ChosenOverload { args, choice, as_given })
     }
 
     /// The function and the kinds of its arguments as a number; none for more than two of them.
@@ -335,7 +341,7 @@ impl Lower<'_> {
             let mut shared = self.list();
             shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
             let compare = overload.result == ResultType::Is(Type::Boolean);
-            self.unify(&mut shared, What::Values(shown), compare)?;
+            self.unify(&mut shared, ConversionTarget::Values(shown), compare)?;
             if shared.iter().any(|a| self.is_error(*a)) {
                 return None;
             }

@@ -1,10 +1,10 @@
 //! PERIODOFFSET: the value of another period, found by the calendar.
 
 use super::lower::Lower;
-use super::{Role, Scope};
+use super::{CheckScope, DefinitionRole};
 use crate::ast::{Ast, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::ir::{Ir, IrId, Meta, Period, Program, Unit};
+use crate::ir::{CalendarUnit, Ir, IrId, Meta, Period, Program};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -43,7 +43,7 @@ impl Lower<'_> {
     }
 
     /// The unit that a text names, in the singular or plural.
-    fn unit(&mut self, id: IrId) -> Option<Unit> {
+    fn unit(&mut self, id: IrId) -> Option<CalendarUnit> {
         let span = self.program.meta(id).span;
         let Some(text) = self.literal_text(id).map(str::to_ascii_lowercase) else {
             self.constant_expected(id, "PERIODOFFSET", "unit", "PERIODOFFSET(x, -1, \"month\")");
@@ -62,7 +62,7 @@ impl Lower<'_> {
             "h" => Some("hour"),
             _ => None,
         };
-        let near = letter.or_else(|| suggest::nearest(singular, Unit::ALL.iter().map(|unit| unit.name())));
+        let near = letter.or_else(|| suggest::nearest(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let shown = self.source_text(span);
         let diagnostic = Diagnostic::new(Code::UnknownUnit, span, format!("`PERIODOFFSET` does not move by `{shown}`"));
         self.report(match near {
@@ -73,8 +73,8 @@ impl Lower<'_> {
     }
 
     /// A period with the words that templates write it with: a quarter is three months, which every engine knows.
-    fn period(&mut self, count: i64, unit: Unit, span: Span) -> u32 {
-        let (written, each) = if unit == Unit::Quarter { (Unit::Month, 3) } else { (unit, 1) };
+    fn period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
+        let (written, each) = if unit == CalendarUnit::Quarter { (CalendarUnit::Month, 3) } else { (unit, 1) };
         let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
         let words = self.program.add_args(&words);
         self.program.periods.push(Period { count, unit, words });
@@ -82,7 +82,7 @@ impl Lower<'_> {
     }
 
     /// How many of a unit, the unit, and both as a text: `3`, `month`, `3 months`.
-    pub(super) fn distance(&mut self, count: u64, unit: Unit, span: Span) -> [IrId; 3] {
+    pub(super) fn distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
         let whole = format!("{many} {}{plural}", unit.name());
@@ -99,13 +99,13 @@ fn singular(name: &str) -> &str {
     name.trim().strip_suffix('s').unwrap_or(name.trim())
 }
 
-fn named(text: &str) -> Option<Unit> {
-    Unit::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
+fn named(text: &str) -> Option<CalendarUnit> {
+    CalendarUnit::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
 }
 
 /// Whether the unit that the text names parts days.
 pub(super) fn is_of_clock(text: &str) -> bool {
-    named(text).is_some_and(Unit::is_of_clock)
+    named(text).is_some_and(CalendarUnit::is_of_clock)
 }
 
 /// The key that lookups move: of the keys of order the first that is a date or a time. One whose type is not known is
@@ -119,15 +119,15 @@ pub fn moved_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -
 pub(super) fn check_periods(
     ast: &Ast,
     source: &str,
-    scope: &Scope<'_>,
+    scope: &CheckScope<'_>,
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let with_role = |role: Role| {
+    let with_role = |role: DefinitionRole| {
         let roles = ast.definitions.iter().map(move |d| scope.role(d.part));
         roles.enumerate().filter(move |(_, r)| *r == role).map(|(index, _)| index)
     };
-    let ordered = with_role(Role::OrderBy).filter_map(|i| program.definitions.get(i));
+    let ordered = with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
         // The key has an error of its own, or its lack is reported.
@@ -163,7 +163,7 @@ fn fault(
     program: &Program,
     key: Option<IrId>,
     order: &[IrId],
-    unit: Unit,
+    unit: CalendarUnit,
     span: Span,
     source: &str,
 ) -> Option<Diagnostic> {

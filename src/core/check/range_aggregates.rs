@@ -1,9 +1,9 @@
 //! Aggregates of ranges of names, `SUM(FIRST(x):x)`: of the rows that a window sees.
 
-use super::cells::{Rows, SomeRows, Turning};
+use super::cells::{RangeRows, SomeRows, Turning};
 use super::lower::Lower;
-use super::names::Target;
-use super::overload::Chosen;
+use super::names::NameTarget;
+use super::overload::ChosenOverload;
 use super::ranges::{self, End, EndAt};
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, internal};
@@ -13,7 +13,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// The arguments of an aggregate of ranges.
-struct Taken {
+struct RangeAggregate {
     call: Call,
     values: Vec<IrId>,
     /// Of each value the marker of its range, and where that stands.
@@ -36,7 +36,7 @@ impl Lower<'_> {
 
     pub(super) fn range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
         let is_cell = |id: ExprId| {
-            let unknown = self.names.targets[id.index()] == Target::Error;
+            let unknown = self.names.targets[id.index()] == NameTarget::Error;
             match self.ast.expr(id) {
                 Expr::Cell | Expr::Tab { .. } => true,
                 Expr::Name => unknown && ranges::reads_as_cell(self.ast.span(id).text(self.source)),
@@ -174,7 +174,7 @@ impl Lower<'_> {
     }
 
     /// `SUM(A1:C1)`: cells of this row side by side are values like `A1, B1, C1`.
-    fn cells_of_this_row(&mut self, id: FunctionId, taken: Taken, span: Span) -> IrId {
+    fn cells_of_this_row(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
         let function = catalog::get(id);
         let across = Self::across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
         let node = match across {
@@ -214,11 +214,11 @@ impl Lower<'_> {
     }
 
     /// The arguments of a call, and which rows each is of.
-    fn taken(&mut self, id: FunctionId, call: Call) -> Option<Taken> {
+    fn taken(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
-        let mut taken = Taken { call, values, ranges, distinct: false, apart: false };
+        let mut taken = RangeAggregate { call, values, ranges, distinct: false, apart: false };
         let mut found: Option<(IrId, ExprId)> = None;
         // Of several ranges each is aggregated by itself; conditions look at the rows of what they choose.
         let alone = args.len() > 1 && function.across.is_some();
@@ -274,12 +274,12 @@ impl Lower<'_> {
     }
 
     /// The rows of a range; before the row where it turns, where it does, others.
-    fn rows_of(&self, range: IrId, before: bool) -> Rows {
+    fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (Some(SomeRows { turning: Some(turning), .. }), _) if before => turning.before,
             (Some(some), _) => some.rows,
-            (None, Ir::Range { over, .. }) => Rows::all(self.program.over(over)),
-            _ => Rows::all(Over::Partition),
+            (None, Ir::Range { over, .. }) => RangeRows::all(self.program.over(over)),
+            _ => RangeRows::all(Over::Partition),
         }
     }
 
@@ -292,7 +292,7 @@ impl Lower<'_> {
         self.rows_of(a, false).over == self.rows_of(b, false).over && written(a) == written(b)
     }
 
-    fn of_ranges(&mut self, id: FunctionId, taken: &Taken, before: bool, span: Span) -> IrId {
+    fn of_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let Some((first, _)) = taken.ranges.iter().flatten().next() else { return self.error(span) };
         let rows = self.rows_of(*first, before);
@@ -350,7 +350,7 @@ impl Lower<'_> {
 
     /// One value of what several ranges give: sums and counts are added up, of the least and largest the least and largest
     /// are taken. A value beside them is this row's.
-    fn several_ranges(&mut self, id: FunctionId, taken: &Taken, before: bool, span: Span) -> IrId {
+    fn several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let all_ranges = taken.ranges.iter().all(Option::is_some);
         let (entry, across) = match id {
@@ -380,11 +380,11 @@ impl Lower<'_> {
     }
 
     /// The blanks of several columns, added up.
-    fn blanks_of_each(&mut self, taken: &Taken, before: bool, span: Span) -> IrId {
+    fn blanks_of_each(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let mut each = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
-            let one = Taken { call: taken.call, values, ranges, distinct: false, apart: false };
+            let one = RangeAggregate { call: taken.call, values, ranges, distinct: false, apart: false };
             each.push(self.of_ranges(internal::COUNTBLANK, &one, before, span));
         }
         let failed = each.iter().any(|id| self.is_error(*id));
@@ -398,7 +398,7 @@ impl Lower<'_> {
         entry: FunctionId,
         across: FunctionId,
         function: &'static Function,
-        taken: &Taken,
+        taken: &RangeAggregate,
         before: bool,
         span: Span,
     ) -> IrId {
@@ -482,7 +482,7 @@ impl Lower<'_> {
         let entry = if over.is_whole() { function.over } else { function.framed };
         let operands = self.operands(values, span);
         let chosen = self.choose(entry.unwrap_or(id), values, &operands, shown.name);
-        let Some(Chosen { args, choice, .. }) = chosen else { return self.error(span) };
+        let Some(ChosenOverload { args, choice, .. }) = chosen else { return self.error(span) };
         if self.is_null(x) {
             // Nothing but NULLs is as good as no rows.
             self.program.folded = true;

@@ -1,8 +1,8 @@
 //! `FIRST(x):x`: ranges of names, found before names are looked up, and what their ends are afterwards.
 
-use super::names::{Names, Target};
+use super::names::{NameResolver, NameTarget};
 use super::symbols::Symbols;
-use super::{Context, Scope, unresolved_names};
+use super::{CheckScope, Context, unresolved_names};
 use crate::Level;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
@@ -29,10 +29,16 @@ pub(super) enum EndAt {
 
 /// Before names are looked up: a range of cells or a reference to a tab is reported as a whole, and what it is made of
 /// is not.
-pub(super) fn mark_cells(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &Symbols, targets: &mut [Target]) {
+pub(super) fn mark_cells(
+    ast: &Ast,
+    source: &str,
+    scope: &CheckScope<'_>,
+    symbols: &Symbols,
+    targets: &mut [NameTarget],
+) {
     let mut inside: Vec<ExprId> = Vec::new();
     for id in ast.ids().rev() {
-        if targets[id.index()] != Target::None {
+        if targets[id.index()] != NameTarget::None {
             continue;
         }
         let cells = match ast.expr(id) {
@@ -43,7 +49,7 @@ pub(super) fn mark_cells(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &S
         if cells {
             inside.extend(ast.children(id));
             while let Some(id) = inside.pop() {
-                targets[id.index()] = Target::Error;
+                targets[id.index()] = NameTarget::Error;
                 inside.extend(ast.children(id));
             }
         }
@@ -51,7 +57,7 @@ pub(super) fn mark_cells(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &S
 }
 
 /// Whether the end of a range is a cell or a column's letter, and no name that is known.
-fn is_cell(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &Symbols, id: ExprId) -> bool {
+fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, id: ExprId) -> bool {
     match ast.expr(id) {
         Expr::Cell | Expr::Tab { .. } => true,
         Expr::Name => {
@@ -74,7 +80,7 @@ pub(super) fn reads_as_cell(text: &str) -> bool {
 /// When all names are found: the ends of ranges, and which calls take them.
 ///
 /// An aggregate of a range looks at other rows and groups nothing.
-pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
+pub(super) fn settle(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
     for definition in &ast.definitions {
@@ -84,20 +90,20 @@ pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
             let id = ExprId(at as u32);
             let below = ast.children(id).any(|child| names.holds_range[child.index()]);
             names.holds_range[at] = match (ast.expr(id), names.targets[at]) {
-                (_, Target::CellRange(_) | Target::TabRange(_)) => true,
+                (_, NameTarget::CellRange(_) | NameTarget::TabRange(_)) => true,
 
-                (Expr::Call(call), Target::Function(function)) if is_pivot_range(ast, call, function) => true,
+                (Expr::Call(call), NameTarget::Function(function)) if is_pivot_range(ast, call, function) => true,
                 (Expr::Range { from, to }, _) => {
                     for end in [from, to] {
-                        if let (Target::Function(function), Some(_)) =
+                        if let (NameTarget::Function(function), Some(_)) =
                             (names.targets[end.index()], end_of(ast, names, end))
                         {
-                            names.targets[end.index()] = Target::RangeEnd(function);
+                            names.targets[end.index()] = NameTarget::RangeEnd(function);
                         }
                     }
                     true
                 }
-                (Expr::Call(call), Target::Function(function)) => {
+                (Expr::Call(call), NameTarget::Function(function)) => {
                     let function = catalog::get(function);
                     let marker = function.lower == Some(Lowering::Distinct);
                     let across = function.goes_across(ast.call(call).count as usize);
@@ -121,15 +127,15 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
 }
 
 /// What the end of a range says; `None` if it is none of a name's.
-pub(super) fn end_of(ast: &Ast, names: &Names, id: ExprId) -> Option<End> {
+pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<End> {
     let is_name = |id: ExprId| {
-        matches!(names.targets[id.index()], Target::Column(_) | Target::Definition(_))
-            || matches!(ast.expr(id), Expr::Timeframe { base, .. } if matches!(names.targets[base.index()], Target::Column(_) | Target::Definition(_)))
+        matches!(names.targets[id.index()], NameTarget::Column(_) | NameTarget::Definition(_))
+            || matches!(ast.expr(id), Expr::Timeframe { base, .. } if matches!(names.targets[base.index()], NameTarget::Column(_) | NameTarget::Definition(_)))
     };
     if is_name(id) {
         return Some(End { name: id, at: EndAt::Bare });
     }
-    let (Expr::Call(call), Target::Function(function) | Target::RangeEnd(function)) =
+    let (Expr::Call(call), NameTarget::Function(function) | NameTarget::RangeEnd(function)) =
         (ast.expr(id), names.targets[id.index()])
     else {
         return None;
@@ -145,7 +151,7 @@ pub(super) fn end_of(ast: &Ast, names: &Names, id: ExprId) -> Option<End> {
 }
 
 /// Whether two names of ranges are the same, by what they stand for and the timeframe taken of it.
-pub(super) fn same_name(ast: &Ast, source: &str, names: &Names, a: ExprId, b: ExprId) -> bool {
+pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
     let parts = |id: ExprId| match ast.expr(id) {
         Expr::Timeframe { base, frame } => {
             (names.targets[base.index()], ast.names.get(frame as usize).map(|s: &Span| s.text(source).trim()))
@@ -166,6 +172,6 @@ pub(super) fn same_name(ast: &Ast, source: &str, names: &Names, a: ExprId, b: Ex
 }
 
 /// Whether the call takes a range among its arguments.
-pub(super) fn takes_range(ast: &Ast, names: &Names, call: Call) -> bool {
+pub(super) fn takes_range(ast: &Ast, names: &NameResolver, call: Call) -> bool {
     !names.holds_range.is_empty() && ast.arguments(call).iter().any(|a| names.holds_range[a.index()])
 }

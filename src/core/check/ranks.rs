@@ -1,7 +1,7 @@
 //! RANK and PERCENTRANK: the place of a value among others.
 
 use super::lower::Lower;
-use super::overload::Chosen;
+use super::overload::ChosenOverload;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -126,7 +126,7 @@ impl Lower<'_> {
         }
         self.alone(value);
         let operands = self.operands(&[value], span);
-        let Some(Chosen { args, choice, .. }) = self.choose(entry, &[value], &operands, function.name) else {
+        let Some(ChosenOverload { args, choice, .. }) = self.choose(entry, &[value], &operands, function.name) else {
             return self.error(span);
         };
         let of = self.program.meta(value);

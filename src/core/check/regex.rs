@@ -15,7 +15,7 @@ pub(super) const SPECIAL: &str = "\\.+*?()|[]{}^$";
 
 /// A pattern in the spellings of the engines.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Pattern {
+pub(super) struct RegexPattern {
     /// RE2, Perl's syntax without what backtracks.
     pub re2: String,
     /// RE2, with groups behind the first that do not capture.
@@ -38,14 +38,14 @@ pub(super) struct Pattern {
 
 /// Why a pattern is refused: the place in it, and what is wrong there.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Refused {
+pub(super) struct RefusedRegex {
     pub at: Range<usize>,
     pub why: String,
 }
 
 /// What stands before a quantifier: one character, class or group.
 #[derive(Clone, Debug, Default)]
-struct Piece {
+struct RegexPiece {
     least: u32,
     /// The length of every match, where they are alike.
     length: Option<u32>,
@@ -62,7 +62,7 @@ struct Piece {
 
 /// One alternative.
 #[derive(Clone, Debug)]
-struct Branch {
+struct Alternative {
     least: u32,
     length: Option<u32>,
     /// What it spells, when it is nothing but characters.
@@ -71,37 +71,37 @@ struct Branch {
     repeats: u32,
 }
 
-impl Branch {
+impl Alternative {
     const NEW: Self = Self { least: 0, length: Some(0), literal: Some(String::new()), first: None, repeats: 1 };
 }
 
 /// A group that is open, or the whole pattern.
 #[derive(Debug)]
-struct Frame {
+struct GroupFrame {
     at: usize,
     /// The number of groups that were opened before this one, and before what is in it.
     first_group: usize,
     first_inner: usize,
-    branches: Vec<Branch>,
-    branch: Branch,
+    branches: Vec<Alternative>,
+    branch: Alternative,
 }
 
-struct Reader<'p> {
+struct RegexReader<'p> {
     text: &'p str,
     at: usize,
-    out: Pattern,
-    frames: Vec<Frame>,
-    piece: Option<Piece>,
+    out: RegexPattern,
+    frames: Vec<GroupFrame>,
+    piece: Option<RegexPiece>,
     optional: Vec<bool>,
     opened: u32,
 }
 
-pub(super) fn read(text: &str) -> Result<Pattern, Refused> {
-    let whole = Frame { at: 0, first_group: 0, first_inner: 0, branches: Vec::new(), branch: Branch::NEW };
-    let mut reader = Reader {
+pub(super) fn read(text: &str) -> Result<RegexPattern, RefusedRegex> {
+    let whole = GroupFrame { at: 0, first_group: 0, first_inner: 0, branches: Vec::new(), branch: Alternative::NEW };
+    let mut reader = RegexReader {
         text,
         at: 0,
-        out: Pattern::default(),
+        out: RegexPattern::default(),
         frames: vec![whole],
         piece: None,
         optional: Vec::new(),
@@ -111,11 +111,11 @@ pub(super) fn read(text: &str) -> Result<Pattern, Refused> {
     Ok(reader.out)
 }
 
-fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { at, why: why.into() })
+fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RefusedRegex> {
+    Err(RefusedRegex { at, why: why.into() })
 }
 
-impl Reader<'_> {
+impl RegexReader<'_> {
     fn peek(&self) -> Option<char> {
         self.text.get(self.at..)?.chars().next()
     }
@@ -145,7 +145,7 @@ impl Reader<'_> {
         self.out.are.push_str(are);
     }
 
-    fn all(&mut self) -> Result<(), Refused> {
+    fn all(&mut self) -> Result<(), RefusedRegex> {
         if self.text.chars().count() > MOST_CHARACTERS {
             return refused(0..self.text.len(), format!("it has more than {MOST_CHARACTERS} characters"));
         }
@@ -191,14 +191,14 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn literal(&mut self, at: usize, c: char) -> Result<(), Refused> {
+    fn literal(&mut self, at: usize, c: char) -> Result<(), RefusedRegex> {
         self.character(at, c, SPECIAL)?;
         self.put(Some(c));
         Ok(())
     }
 
     /// A character that stands for itself, also where it is one of those that are special here.
-    fn character(&mut self, at: usize, c: char, special: &str) -> Result<(), Refused> {
+    fn character(&mut self, at: usize, c: char, special: &str) -> Result<(), RefusedRegex> {
         match c {
             '\n' => self.write("\\n"),
             '\r' => self.write("\\r"),
@@ -216,16 +216,16 @@ impl Reader<'_> {
 
     fn put(&mut self, literal: Option<char>) {
         let groups = self.optional.len()..self.optional.len();
-        self.add(Piece { least: 1, length: Some(1), literal, repeats: 1, groups, ..Piece::default() });
+        self.add(RegexPiece { least: 1, length: Some(1), literal, repeats: 1, groups, ..RegexPiece::default() });
     }
 
     fn anchor(&mut self) {
         let groups = self.optional.len()..self.optional.len();
-        self.add(Piece { length: Some(0), anchor: true, repeats: 1, groups, ..Piece::default() });
+        self.add(RegexPiece { length: Some(0), anchor: true, repeats: 1, groups, ..RegexPiece::default() });
     }
 
     /// The next piece; the one before is complete.
-    fn add(&mut self, piece: Piece) {
+    fn add(&mut self, piece: RegexPiece) {
         self.settle();
         self.piece = Some(piece);
     }
@@ -249,12 +249,12 @@ impl Reader<'_> {
         self.settle();
         self.write("|");
         if let Some(frame) = self.frames.last_mut() {
-            frame.branches.push(std::mem::replace(&mut frame.branch, Branch::NEW));
+            frame.branches.push(std::mem::replace(&mut frame.branch, Alternative::NEW));
         }
     }
 
     /// What the innermost frame's alternatives amount to; the frame is gone.
-    fn finish(&mut self) -> Option<Piece> {
+    fn finish(&mut self) -> Option<RegexPiece> {
         self.settle();
         let mut frame = self.frames.pop()?;
         frame.branches.push(frame.branch);
@@ -269,16 +269,16 @@ impl Reader<'_> {
                 self.out.ambiguous.get_or_insert(frame.at..self.at);
             }
         }
-        Some(Piece {
+        Some(RegexPiece {
             least: branches.iter().map(|b| b.least).min().unwrap_or(0),
             length,
             repeats: branches.iter().map(|b| b.repeats).max().unwrap_or(1),
             groups,
-            ..Piece::default()
+            ..RegexPiece::default()
         })
     }
 
-    fn open(&mut self, at: usize) -> Result<(), Refused> {
+    fn open(&mut self, at: usize) -> Result<(), RefusedRegex> {
         self.settle();
         let first_group = self.optional.len();
         self.opened += 1;
@@ -303,11 +303,11 @@ impl Reader<'_> {
             self.out.groups.push(self.opened);
         }
         let first_inner = self.optional.len();
-        self.frames.push(Frame { at, first_group, first_inner, branches: Vec::new(), branch: Branch::NEW });
+        self.frames.push(GroupFrame { at, first_group, first_inner, branches: Vec::new(), branch: Alternative::NEW });
         Ok(())
     }
 
-    fn close(&mut self, at: usize) -> Result<(), Refused> {
+    fn close(&mut self, at: usize) -> Result<(), RefusedRegex> {
         if self.frames.len() < 2 {
             return refused(at..at + 1, "no bracket is open here");
         }
@@ -317,7 +317,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn repeat(&mut self, at: usize, least: u32, most: Option<u32>, written: &str) -> Result<(), Refused> {
+    fn repeat(&mut self, at: usize, least: u32, most: Option<u32>, written: &str) -> Result<(), RefusedRegex> {
         let Some(piece) = self.piece.as_mut() else {
             return refused(
                 at..self.at,
@@ -350,7 +350,7 @@ impl Reader<'_> {
     }
 
     /// `{2}`, `{2,}`, `{2,5}`, behind the bracket.
-    fn counted(&mut self, at: usize) -> Result<(), Refused> {
+    fn counted(&mut self, at: usize) -> Result<(), RefusedRegex> {
         let Some(inner) = self.text.get(self.at..).and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner) else {
             return refused(at..at + 1, "this bracket is not closed; write `\\{` for the character");
         };
@@ -370,7 +370,7 @@ impl Reader<'_> {
         self.repeat(at, least, most, &format!("{{{inner}}}"))
     }
 
-    fn escape(&mut self, at: usize) -> Result<(), Refused> {
+    fn escape(&mut self, at: usize) -> Result<(), RefusedRegex> {
         let Some(c) = self.next() else { return refused(at..self.at, "it ends with a backslash") };
         match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
@@ -390,7 +390,7 @@ impl Reader<'_> {
     }
 
     /// `[a-z]`, behind the bracket.
-    fn class(&mut self, at: usize) -> Result<(), Refused> {
+    fn class(&mut self, at: usize) -> Result<(), RefusedRegex> {
         self.write("[");
         if self.eat("^") {
             self.write("^");
@@ -451,7 +451,7 @@ impl Reader<'_> {
     }
 
     /// A character of a class.
-    fn member(&mut self, at: usize, c: char) -> Result<(), Refused> {
+    fn member(&mut self, at: usize, c: char) -> Result<(), RefusedRegex> {
         self.character(at, c, "\\]^-[")
     }
 }
@@ -477,7 +477,7 @@ fn not_known(c: char) -> String {
 
 /// Whether the first of two alternatives may match less than the second where both match: some engines take the first
 /// that matches, others the longest.
-fn prefers_otherwise(first: &Branch, later: &Branch) -> bool {
+fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {
         (Some(a), Some(b)) => a.len() < b.len() && b.starts_with(a.as_str()),
         _ if first.length.is_some() && first.length == later.length => false,
@@ -487,7 +487,7 @@ fn prefers_otherwise(first: &Branch, later: &Branch) -> bool {
 
 /// The text of a replacement, with `$1` as SQL writes it for engines that number the groups as given; an error if it names
 /// a group that there is not.
-pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), Refused> {
+pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), RefusedRegex> {
     let (mut plain, mut renumbered) = (String::new(), String::new());
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {

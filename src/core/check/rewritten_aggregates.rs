@@ -2,7 +2,7 @@
 //! of a group gives, which its place among the others decides. The planner puts them in strata of their own.
 
 use super::lower::Lower;
-use super::overload::Chosen;
+use super::overload::ChosenOverload;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::ir::{GroupRole, Ir, IrId, Meta, Over};
 use crate::span::Span;
@@ -10,7 +10,7 @@ use crate::{Level, Type};
 
 /// Where the rows are that belong together.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rows {
+enum AggregateRows {
     /// Those of a group, before grouping.
     OfGroup,
     /// Those of a partition, after it.
@@ -18,9 +18,9 @@ enum Rows {
 }
 
 /// What is known of a row, while it is put together.
-struct Known {
+struct KnownAggregate {
     value: IrId,
-    rows: Rows,
+    rows: AggregateRows,
     span: Span,
     /// How often the value stands in the group, where that is asked.
     repeats: Option<IrId>,
@@ -48,7 +48,7 @@ impl Lower<'_> {
             return self.gathered(internal::MAX, value, meta);
         }
         let entry = catalog::get(function.rows?);
-        let row = self.row_of_many(function, entry, &args, Rows::OfGroup, meta.span)?;
+        let row = self.row_of_many(function, entry, &args, AggregateRows::OfGroup, meta.span)?;
         self.gathered(entry.gathered?, row, meta)
     }
 
@@ -63,9 +63,9 @@ impl Lower<'_> {
             return self.places_of_values(*args.first()?, meta);
         }
         let entry = catalog::get(function.rows?);
-        let row = self.row_of_many(function, entry, args, Rows::OfPartition, meta.span)?;
+        let row = self.row_of_many(function, entry, args, AggregateRows::OfPartition, meta.span)?;
         let operands = self.operands(&[row], meta.span);
-        let Chosen { args, choice, .. } = self.choose(entry.gathered?, &[row], &operands, function.name)?;
+        let ChosenOverload { args, choice, .. } = self.choose(entry.gathered?, &[row], &operands, function.name)?;
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         Some(self.over(call, Over::Partition, meta))
     }
@@ -93,7 +93,7 @@ impl Lower<'_> {
 
     fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: Meta) -> Option<IrId> {
         let operands = self.operands(&[row], meta.span);
-        let Chosen { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
+        let ChosenOverload { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
         Some(self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct: false }, meta))
     }
 
@@ -103,12 +103,12 @@ impl Lower<'_> {
         function: &Function,
         entry: &'static Function,
         args: &[IrId],
-        rows: Rows,
+        rows: AggregateRows,
         span: Span,
     ) -> Option<IrId> {
         let own = function.overloads.first()?.params;
         let value = *args.first()?;
-        let mut known = Known { value, rows, span, repeats: None };
+        let mut known = KnownAggregate { value, rows, span, repeats: None };
         let mut taken = self.list();
         for param in entry.overloads.first()?.params {
             let given = own.iter().position(|p| p.name == param.name);
@@ -125,46 +125,46 @@ impl Lower<'_> {
     }
 
     /// A window that tells of a row what the name says.
-    fn known_of_row(&mut self, name: &str, known: &mut Known) -> Option<IrId> {
-        let Known { value: x, rows, span, .. } = *known;
-        let level = if rows == Rows::OfGroup { Level::Row } else { Level::Window };
-        let keyed = rows == Rows::OfPartition;
+    fn known_of_row(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
+        let KnownAggregate { value: x, rows, span, .. } = *known;
+        let level = if rows == AggregateRows::OfGroup { Level::Row } else { Level::Window };
+        let keyed = rows == AggregateRows::OfPartition;
         let meta = Meta { level, keyed, ..Self::constant(Type::Integer, span) };
         let descending = name == "place_down";
         match (name, rows) {
-            ("place" | "place_down", Rows::OfGroup) => {
+            ("place" | "place_down", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
                 Some(self.group_window(&[call], GroupRole::Place { descending }, meta))
             }
-            ("place" | "place_down", Rows::OfPartition) => {
+            ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
                 Some(self.over(call, Over::Ranked { descending, apart: false, within: true }, meta))
             }
-            ("count", Rows::OfGroup) => {
+            ("count", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
                 Some(self.group_window(&[call], GroupRole::Count, meta))
             }
-            ("count", Rows::OfPartition) => {
+            ("count", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
                 Some(self.over(call, Over::Partition, meta))
             }
-            ("repeats", Rows::OfGroup) => {
+            ("repeats", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
                 let same = self.apply(internal::SAME_VALUE, &[x], span);
                 known.repeats = Some(self.group_window(&[call, same], GroupRole::Repeats, meta));
                 known.repeats
             }
-            ("repeats", Rows::OfPartition) => {
+            ("repeats", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
                 known.repeats = Some(self.over(call, Over::Alike, meta));
                 known.repeats
             }
-            ("most", Rows::OfPartition) => {
+            ("most", AggregateRows::OfPartition) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
                 let call = self.call_of_row(internal::MAX, repeats, meta);
                 Some(self.over(call, Over::Partition, meta))
             }
-            ("most", Rows::OfGroup) => {
+            ("most", AggregateRows::OfGroup) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
                 let call = self.call_of_row(internal::MAX, repeats, meta);
                 Some(self.group_window(&[call], GroupRole::Most, meta))

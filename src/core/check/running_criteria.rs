@@ -13,7 +13,7 @@ use crate::{Level, Type};
 
 /// The rows that a comparison with this row's value chooses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Compared {
+pub(super) struct ComparedRow {
     /// The value.
     pub key: IrId,
     /// Larger ones are ahead.
@@ -33,7 +33,7 @@ impl Lower<'_> {
     }
 
     /// What an operator before this row's value chooses; `None` if no order says that.
-    pub(super) fn compared(&self, op: BinaryOp, key: IrId) -> Option<Compared> {
+    pub(super) fn compared(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
         let ty = self.program.meta(key).ty;
         let (descending, own) = match op {
             BinaryOp::Less => (false, false),
@@ -43,18 +43,18 @@ impl Lower<'_> {
             _ => return None,
         };
         // Texts come in another order on each warehouse.
-        (!matches!(ty, Type::Text | Type::Boolean)).then_some(Compared { key, descending, own })
+        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow { key, descending, own })
     }
 
     /// How many rows are ahead of this one, among those that have the same of some values.
     pub(super) fn count_ahead(
         &mut self,
-        compared: Compared,
+        compared: ComparedRow,
         same: &[IrId],
         function: &'static Function,
         span: Span,
     ) -> IrId {
-        let Compared { key, descending, .. } = compared;
+        let ComparedRow { key, descending, .. } = compared;
         if !self.may_look(function.name, Some(key), span) {
             return self.error(span);
         }
@@ -67,8 +67,13 @@ impl Lower<'_> {
     }
 
     /// The window that sees the rows which are chosen, and the value in whose order they come.
-    pub(super) fn window_ahead(&mut self, compared: Compared, function: &Function, span: Span) -> Option<(Over, IrId)> {
-        let Compared { key, descending, own } = compared;
+    pub(super) fn window_ahead(
+        &mut self,
+        compared: ComparedRow,
+        function: &Function,
+        span: Span,
+    ) -> Option<(Over, IrId)> {
+        let ComparedRow { key, descending, own } = compared;
         if own {
             return Some((Over::Ahead { descending, own }, key));
         }
@@ -92,7 +97,13 @@ impl Lower<'_> {
     }
 
     /// Nothing compares with an empty value.
-    pub(super) fn where_compared(&mut self, node: IrId, compared: Compared, empty: Option<&str>, span: Span) -> IrId {
+    pub(super) fn where_compared(
+        &mut self,
+        node: IrId,
+        compared: ComparedRow,
+        empty: Option<&str>,
+        span: Span,
+    ) -> IrId {
         if self.is_error(node) || !self.program.meta(compared.key).nullable {
             return node;
         }

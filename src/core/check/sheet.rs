@@ -3,7 +3,7 @@
 //! A formula is written for one row, the anchor, and holds for all: `B1` is this row's value of the second column when
 //! it is written for row 1, `B0` the one before. Source: Omni's calculations, `C1`, `B$1:B1`, `C:C`.
 
-use super::names::{Names, Resolver, Target};
+use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet_columns::{column_of, letters};
 use super::symbols::Lookup;
 use super::unresolved_names::{CANDIDATES, listed};
@@ -16,13 +16,13 @@ use crate::symbol_table::Hashed;
 
 /// The columns of a worksheet, in order, and the row for which its formulas are written.
 #[derive(Clone, Debug)]
-pub struct Sheet {
+pub struct WorksheetGrid {
     pub columns: Vec<String>,
     pub row: i64,
     /// It is pivoted.
     pub pivot: Option<Pivot>,
     /// The totals that what it reads has; `None` if a single expression is made.
-    pub totals: Option<Vec<super::Total>>,
+    pub totals: Option<Vec<super::SheetTotal>>,
     /// Other sheets, by name.
     pub tabs: Vec<super::Tab>,
 }
@@ -36,7 +36,7 @@ pub struct Pivot {
 
 /// Which row a cell is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum SheetRow {
     /// None is said: this one, and in a range all of them.
     Unsaid,
     /// So many rows on.
@@ -45,7 +45,7 @@ pub(super) enum Row {
     Fixed(i64),
 }
 
-impl Row {
+impl SheetRow {
     /// So many rows further on.
     fn moved(self, rows: i64) -> Self {
         match self {
@@ -58,24 +58,24 @@ impl Row {
 
 /// A cell: what stands in its column, and its row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cell {
+pub(super) struct SheetCell {
     /// The place of the column in the sheet.
     pub column: usize,
-    pub of: Target,
-    pub row: Row,
+    pub of: NameTarget,
+    pub row: SheetRow,
 }
 
 /// A range of cells: what stands in its columns, and its first and last row as they are written.
 #[derive(Clone, Debug)]
 pub(super) struct CellRange {
-    pub of: Vec<Target>,
-    pub from: Row,
-    pub to: Row,
+    pub of: Vec<NameTarget>,
+    pub from: SheetRow,
+    pub to: SheetRow,
 }
 
 /// `C1`, `$C$1`, `C`, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Written {
+pub(super) struct WrittenCell {
     pub column: usize,
     /// The number, and whether `$` stands before it.
     pub row: Option<(i64, bool)>,
@@ -83,7 +83,7 @@ pub(super) struct Written {
 
 /// What a name is that could be read as a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum KnownRow {
     Definition,
     Column,
 }
@@ -92,7 +92,7 @@ pub(super) enum Known {
 const MOST_COLUMNS: usize = 1 << 20;
 
 /// Reads the text of a cell; `None` if it is none.
-pub(super) fn written(text: &str) -> Option<Written> {
+pub(super) fn written(text: &str) -> Option<WrittenCell> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
     let rest = rest.unwrap_or(text);
@@ -102,26 +102,26 @@ pub(super) fn written(text: &str) -> Option<Written> {
     if rest.is_empty() {
         // `c` is a name; a column by its letter alone is a capital.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
-        return (capitals || pinned).then_some(Written { column, row: None });
+        return (capitals || pinned).then_some(WrittenCell { column, row: None });
     }
     let fixed = rest.strip_prefix('$');
     let digits = fixed.unwrap_or(rest);
     let plain = (1..=7).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let number = digits.parse().ok().filter(|_| plain)?;
-    Some(Written { column, row: Some((number, fixed.is_some())) })
+    Some(WrittenCell { column, row: Some((number, fixed.is_some())) })
 }
 
 impl Resolver<'_> {
     /// What a name or `C$1` is as a cell of the sheet; `None` if it is none.
-    pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<Target> {
+    pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let Some(written) = written(text) else { return self.total_by_letter(span) };
         let is_name = !text.contains('$');
         match self.known(text).filter(|_| is_name) {
             // Where any name may be a column, the sheet says that this is one, though it reads as a cell.
-            Some(Known::Column) if self.scope.open && self.scope.relations.is_empty() => {
-                return Some(Target::Column(self.open_column(None, text)));
+            Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
+                return Some(NameTarget::Column(self.open_column(None, text)));
             }
             Some(_) => return None,
             None => {}
@@ -134,29 +134,29 @@ impl Resolver<'_> {
             return Some(self.outside(written.column, span));
         }
         let row = match written.row {
-            None => Row::Unsaid,
+            None => SheetRow::Unsaid,
             Some((0, true)) => return Some(self.row_zero(span)),
-            Some((number, true)) => Row::Fixed(number),
-            Some((number, false)) => Row::At(number - sheet.row),
+            Some((number, true)) => SheetRow::Fixed(number),
+            Some((number, false)) => SheetRow::At(number - sheet.row),
         };
         let of = self.in_column(written.column, span, own);
-        self.cells.push(Cell { column: written.column, of, row });
-        Some(Target::Cell(self.cells.len() as u32 - 1))
+        self.cells.push(SheetCell { column: written.column, of, row });
+        Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
     /// What a name is that of, which it means rather than a cell or a total.
-    pub(super) fn known(&self, text: &str) -> Option<Known> {
+    pub(super) fn known(&self, text: &str) -> Option<KnownRow> {
         let name = Hashed::from(text);
         if self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some()) {
-            return Some(Known::Definition);
+            return Some(KnownRow::Definition);
         }
         let is_column = self.find_column(name).is_some() || self.letters.position(name).is_some();
-        is_column.then_some(Known::Column)
+        is_column.then_some(KnownRow::Column)
     }
 
     /// What stands in a column of the sheet.
-    fn in_column(&mut self, column: usize, span: Span, own: Option<&str>) -> Target {
-        let Some(name) = self.letters.name(column) else { return Target::Error };
+    fn in_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
+        let Some(name) = self.letters.name(column) else { return NameTarget::Error };
         let is_input = self.scope.sheet.is_some_and(|sheet| column < sheet.columns.len());
         if own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && !is_input {
             return self.itself(column, name, span);
@@ -165,31 +165,31 @@ impl Resolver<'_> {
         if let Some(definition) = defined
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(name))
         {
-            return Target::Definition(definition);
+            return NameTarget::Definition(definition);
         }
         match self.column(name.into()) {
-            Lookup::Column(column) => Target::Column(column),
+            Lookup::Column(column) => NameTarget::Column(column),
             // Where any name may be a column, the sheet says that this is one.
-            _ if self.scope.open && self.scope.relations.is_empty() => Target::Column(self.open_column(None, name)),
+            _ if self.scope.open && self.scope.relations.is_empty() => NameTarget::Column(self.open_column(None, name)),
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
                 let scope = self.scope;
                 match scope.relations.iter().find(|relation| relation.is_partial()) {
-                    Some(relation) => Target::Column(self.take_for_column(relation, name, span)),
-                    None => Target::Error,
+                    Some(relation) => NameTarget::Column(self.take_for_column(relation, name, span)),
+                    None => NameTarget::Error,
                 }
             }
-            _ if std::mem::replace(&mut self.missing[column], true) => Target::Error,
+            _ if std::mem::replace(&mut self.missing[column], true) => NameTarget::Error,
             _ => {
                 let letters = letters(column);
                 let message = format!("column {letters} is `{name}`, which the sheet does not have");
                 self.diagnostics
                     .push(Diagnostic::new(Code::UnknownName, span, message).with_help("correct its name in `columns`"));
-                Target::Error
+                NameTarget::Error
             }
         }
     }
 
-    fn itself(&mut self, column: usize, name: &str, span: Span) -> Target {
+    fn itself(&mut self, column: usize, name: &str, span: Span) -> NameTarget {
         let first = if self.letters.len() == 0 { "B".to_owned() } else { letters(column.saturating_sub(1)) };
         let text = span.text(self.source);
         self.diagnostics.push(
@@ -200,10 +200,10 @@ impl Resolver<'_> {
             )
             .with_help(format!("add up the rows instead: `SUM({first}$1:{first}1)` is the total so far")),
         );
-        Target::Error
+        NameTarget::Error
     }
 
-    fn outside(&mut self, column: usize, span: Span) -> Target {
+    fn outside(&mut self, column: usize, span: Span) -> NameTarget {
         let count = self.letters.len();
         let message = match count {
             0 => "the sheet has no columns by letter: nothing says which they are".to_owned(),
@@ -214,20 +214,20 @@ impl Resolver<'_> {
             _ => format!("they are, in this order, {}", listed(self.letters.first(8))),
         };
         self.diagnostics.push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));
-        Target::Error
+        NameTarget::Error
     }
 
-    fn row_zero(&mut self, span: Span) -> Target {
+    fn row_zero(&mut self, span: Span) -> NameTarget {
         let text = span.text(self.source);
         self.diagnostics.push(
             Diagnostic::new(Code::NoSuchCell, span, format!("the first row of a sheet is 1; `{text}` is no row of it"))
                 .with_help("write `$1` for the first row; without `$` a row is counted from the one it is read from"),
         );
-        Target::Error
+        NameTarget::Error
     }
 
     /// Ranges of cells, and OFFSET from one, once each cell is known.
-    pub(super) fn settle_cells(&mut self, names: &mut Names) {
+    pub(super) fn settle_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {
             let own = definition.name.map(|n| n.text(self.source));
@@ -235,13 +235,13 @@ impl Resolver<'_> {
                 let target = match (ast.expr(ExprId(at as u32)), names.targets[at]) {
                     (Expr::Range { from, to }, _) => {
                         let ends = [from, to].map(|end| names.targets.get(end.index()).copied());
-                        let [Some(Target::Cell(a)), Some(Target::Cell(b))] = ends else { continue };
+                        let [Some(NameTarget::Cell(a)), Some(NameTarget::Cell(b))] = ends else { continue };
                         let (a, b) = (self.cells[a as usize], self.cells[b as usize]);
                         let target = self.rectangle(a, b, ast.span(ExprId(at as u32)), own);
-                        [from, to].into_iter().for_each(|end| names.targets[end.index()] = Target::PartOfCells);
+                        [from, to].into_iter().for_each(|end| names.targets[end.index()] = NameTarget::PartOfCells);
                         target
                     }
-                    (Expr::Call(call), Target::Function(function)) => {
+                    (Expr::Call(call), NameTarget::Function(function)) => {
                         let call = ast.call(call);
                         let target = match catalog::get(function).lower {
                             Some(Lowering::Offset) => self.offset_of_cell(call, names, own),
@@ -257,16 +257,16 @@ impl Resolver<'_> {
                     _ => continue,
                 };
                 match target {
-                    Target::Error => names.failed[index as usize] = true,
-                    Target::CellRange(range) => {
+                    NameTarget::Error => names.failed[index as usize] = true,
+                    NameTarget::CellRange(range) => {
                         let used = self.cell_ranges[range as usize].of.iter().filter_map(|of| match of {
-                            Target::Definition(used) => Some((index, *used)),
+                            NameTarget::Definition(used) => Some((index, *used)),
                             _ => None,
                         });
                         names.uses.extend(used);
                     }
-                    Target::Cell(cell) => {
-                        if let Target::Definition(used) = self.cells[cell as usize].of {
+                    NameTarget::Cell(cell) => {
+                        if let NameTarget::Definition(used) = self.cells[cell as usize].of {
                             names.uses.push((index, used));
                         }
                     }
@@ -283,19 +283,20 @@ impl Resolver<'_> {
 
     /// `SUMIF(C2:C9, C2 > 10, D2:D9)`: the condition is written for the first cell of the range and holds for each of
     /// them, as on Omni's page. Its cells are moved, so that they are of the row that is looked at.
-    fn compares_first_cell(&mut self, call: Call, names: &mut Names) {
+    fn compares_first_cell(&mut self, call: Call, names: &mut NameResolver) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
-            let (Some(Target::CellRange(range)), [_, condition]) = (names.targets.get(pair[0].index()), pair) else {
+            let (Some(NameTarget::CellRange(range)), [_, condition]) = (names.targets.get(pair[0].index()), pair)
+            else {
                 continue;
             };
             let Some(range) = self.cell_ranges.get(*range as usize) else { continue };
             let anchor = self.scope.sheet.map_or(1, |sheet| sheet.row);
             let (first, fixed) = match (range.from, range.to) {
-                (Row::At(a), Row::At(b)) => (a.min(b), None),
-                (Row::At(row), _) => (row, None),
-                (Row::Fixed(row), _) => (row.saturating_sub(anchor), Some(Row::Fixed(row))),
-                (Row::Unsaid, _) => (0, None),
+                (SheetRow::At(a), SheetRow::At(b)) => (a.min(b), None),
+                (SheetRow::At(row), _) => (row, None),
+                (SheetRow::Fixed(row), _) => (row.saturating_sub(anchor), Some(SheetRow::Fixed(row))),
+                (SheetRow::Unsaid, _) => (0, None),
             };
             let compares = matches!(self.ast.expr(*condition), Expr::Binary { op, .. } if op.compares())
                 || matches!(self.ast.expr(*condition), Expr::Call(_));
@@ -305,19 +306,19 @@ impl Resolver<'_> {
             let mut below = vec![*condition];
             while let Some(id) = below.pop() {
                 match names.targets.get(id.index()) {
-                    Some(Target::Cell(cell)) => {
+                    Some(NameTarget::Cell(cell)) => {
                         let mut moved = self.cells[*cell as usize];
                         moved.row = match moved.row {
                             // `C$1` where the range begins with it is its first cell too.
-                            row if Some(row) == fixed => Row::At(0),
-                            Row::At(row) => Row::At(row.saturating_sub(first)),
+                            row if Some(row) == fixed => SheetRow::At(0),
+                            SheetRow::At(row) => SheetRow::At(row.saturating_sub(first)),
                             row => row,
                         };
                         self.cells.push(moved);
-                        names.targets[id.index()] = Target::Cell(self.cells.len() as u32 - 1);
+                        names.targets[id.index()] = NameTarget::Cell(self.cells.len() as u32 - 1);
                     }
                     // What is counted from this row stays.
-                    Some(Target::CellRange(_)) => {}
+                    Some(NameTarget::CellRange(_)) => {}
                     _ => below.extend(self.ast.children(id)),
                 }
             }
@@ -325,30 +326,30 @@ impl Resolver<'_> {
     }
 
     /// The range from one cell to another, whichever corners they are.
-    fn rectangle(&mut self, a: Cell, b: Cell, span: Span, own: Option<&str>) -> Target {
+    fn rectangle(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
         if self.in_ranges > MOST_COLUMNS {
             let message = format!("the ranges of a sheet hold at most {MOST_COLUMNS} columns together");
             let help = "take narrower ranges, or name what several formulas share in a calculation of its own";
             self.diagnostics.push(Diagnostic::new(Code::BadRange, span, message).with_help(help));
-            return Target::Error;
+            return NameTarget::Error;
         }
         let of = (first..=last).map(|column| match column {
             _ if column == a.column => a.of,
             _ if column == b.column => b.of,
             _ => self.in_column(column, span, own),
         });
-        let of: Vec<Target> = of.collect();
-        if of.contains(&Target::Error) {
-            return Target::Error;
+        let of: Vec<NameTarget> = of.collect();
+        if of.contains(&NameTarget::Error) {
+            return NameTarget::Error;
         }
         self.cell_ranges.push(CellRange { of, from: a.row, to: b.row });
-        Target::CellRange(self.cell_ranges.len() as u32 - 1)
+        NameTarget::CellRange(self.cell_ranges.len() as u32 - 1)
     }
 
     #[cold]
-    fn computed_offset(&mut self, arg: ExprId, at: usize) -> Target {
+    fn computed_offset(&mut self, arg: ExprId, at: usize) -> NameTarget {
         let span = self.ast.span(arg);
         let name = ["reference", "rows", "columns", "height", "width"].get(at).copied().unwrap_or_default();
         let message = format!("`{name}` of `OFFSET` must be a constant, found `{}`", span.text(self.source));
@@ -356,11 +357,11 @@ impl Resolver<'_> {
             Diagnostic::new(Code::ConstantExpected, span, message)
                 .with_help("write it out, `OFFSET(C1, -6, 0, 7, 1)` for this row and the six before"),
         );
-        Target::Error
+        NameTarget::Error
     }
 
     /// `OFFSET(C1, rows, columns, height, width)`: the cell or the range that it is.
-    fn offset_of_cell(&mut self, call: Call, names: &mut Names, own: Option<&str>) -> Option<Target> {
+    fn offset_of_cell(&mut self, call: Call, names: &mut NameResolver, own: Option<&str>) -> Option<NameTarget> {
         let args = self.ast.arguments(call);
         let of = *args.first()?;
         if !(3..=5).contains(&args.len()) {
@@ -375,17 +376,17 @@ impl Resolver<'_> {
         let [rows, columns, height, width] = [number(1)?, number(2)?, number(3)?, number(4)?];
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
         let cell = match *names.targets.get(of.index())? {
-            Target::Cell(cell) => self.cells[cell as usize],
+            NameTarget::Cell(cell) => self.cells[cell as usize],
             // A name is this row's cell; what stands beside it is known where it is one of the sheet's columns.
-            target @ (Target::Column(_) | Target::Definition(_)) if args.len() > 3 || columns != 0 => {
+            target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);
                 let column = self.letters.position(text.into())?;
-                Cell { column, of: target, row: Row::At(0) }
+                SheetCell { column, of: target, row: SheetRow::At(0) }
             }
             _ => return None,
         };
         for arg in args {
-            names.targets[arg.index()] = Target::PartOfCells;
+            names.targets[arg.index()] = NameTarget::PartOfCells;
         }
         let size = |n: i64| (n != 0).then_some(if n > 0 { (0, n - 1) } else { (n + 1, 0) });
         let (Some((top, bottom)), Some((left, right))) = (size(height), size(width)) else {
@@ -393,7 +394,7 @@ impl Resolver<'_> {
             self.diagnostics.push(
                 Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or leave the sizes out"),
             );
-            return Some(Target::Error);
+            return Some(NameTarget::Error);
         };
         let column_at =
             |by: i64| usize::try_from(i64::try_from(cell.column).ok()?.checked_add(columns)?.checked_add(by)?).ok();
@@ -401,22 +402,22 @@ impl Resolver<'_> {
             let message = "this reaches to the left of column A";
             self.diagnostics
                 .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help("move fewer columns to the left"));
-            return Some(Target::Error);
+            return Some(NameTarget::Error);
         };
         if last >= self.letters.len() {
             return Some(self.outside(last, span));
         }
         let mut corner = |column: usize, by: i64| {
             let of = if column == cell.column { cell.of } else { self.in_column(column, span, own) };
-            Cell { column, of, row: cell.row.moved(rows.saturating_add(by)) }
+            SheetCell { column, of, row: cell.row.moved(rows.saturating_add(by)) }
         };
         let (a, b) = (corner(first, top), corner(last, bottom));
-        if a.of == Target::Error || b.of == Target::Error {
-            return Some(Target::Error);
+        if a.of == NameTarget::Error || b.of == NameTarget::Error {
+            return Some(NameTarget::Error);
         }
         if (height, width) == (1, 1) {
             self.cells.push(a);
-            return Some(Target::Cell(self.cells.len() as u32 - 1));
+            return Some(NameTarget::Cell(self.cells.len() as u32 - 1));
         }
         Some(self.rectangle(a, b, span, own))
     }
@@ -444,7 +445,7 @@ fn literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Written, written};
+    use super::{WrittenCell, written};
 
     #[test]
     fn cells_as_they_are_written() {
@@ -458,7 +459,7 @@ mod tests {
             ("C", 2, None),
             ("$c", 2, None),
         ] {
-            assert_eq!(written(text), Some(Written { column, row }), "{text}");
+            assert_eq!(written(text), Some(WrittenCell { column, row }), "{text}");
         }
         for text in ["c", "revenue", "C-1", "A12345678", "ABCD1", "1", "$", "C$", "B_TOTAL", ""] {
             assert_eq!(written(text), None, "{text}");

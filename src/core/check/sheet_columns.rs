@@ -1,6 +1,6 @@
 //! The columns of a worksheet by their letters and by their names: its own, then its calculations.
 
-use super::{Role, Scope};
+use super::{CheckScope, DefinitionRole};
 use crate::ast::Ast;
 use crate::symbol_table::{Hashed, NameIndex};
 
@@ -29,7 +29,7 @@ pub(super) struct SheetColumns<'a> {
 }
 
 impl<'a> SheetColumns<'a> {
-    pub fn of(ast: &Ast, source: &'a str, scope: &'a Scope<'_>) -> Self {
+    pub fn of(ast: &Ast, source: &'a str, scope: &'a CheckScope<'_>) -> Self {
         let Some(sheet) = scope.sheet else { return Self::default() };
         let mut columns = Self { names: Vec::with_capacity(sheet.columns.len()), index: NameIndex::default() };
         columns.index.reset(sheet.columns.len());
@@ -37,7 +37,7 @@ impl<'a> SheetColumns<'a> {
             columns.add(name);
         }
         let own = columns.len();
-        let calculations = ast.definitions.iter().filter(|d| scope.role(d.part) == Role::Definitions);
+        let calculations = ast.definitions.iter().filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
             // One that has the name of an own column stands in its place.
             if columns.position(name.into()).is_none_or(|place| place >= own) {

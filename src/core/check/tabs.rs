@@ -1,6 +1,6 @@
 //! Other tabs of a worksheet, which are other models: what `'Targets'!A:B` stands for.
 
-use super::names::{Names, Resolver, Target};
+use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::written;
 use super::sheet_columns::letters;
 use super::unresolved_names::listed;
@@ -28,10 +28,10 @@ pub(super) struct TabRange {
 }
 
 /// Before names are looked up: what stands behind the name of a tab is none of the sheet's.
-pub(super) fn mark_tabs(ast: &Ast, targets: &mut [Target]) {
+pub(super) fn mark_tabs(ast: &Ast, targets: &mut [NameTarget]) {
     let mut mark = |id: ExprId| {
         if let Some(target) = targets.get_mut(id.index()) {
-            *target = Target::PartOfCells;
+            *target = NameTarget::PartOfCells;
         }
     };
     for id in ast.ids() {
@@ -52,18 +52,18 @@ fn is_tab(ast: &Ast, id: ExprId) -> bool {
 
 impl Resolver<'_> {
     /// The columns of tabs that a text reads, once all else is known.
-    pub(super) fn settle_tabs(&mut self, names: &mut Names) {
+    pub(super) fn settle_tabs(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in ast.definitions.iter().enumerate() {
             for at in definition.first.index()..definition.body.index() + 1 {
                 let id = ExprId(at as u32);
                 let target = match ast.expr(id) {
                     // One that ends a range is a part of it.
-                    Expr::Tab { .. } if names.targets[at] == Target::PartOfCells => continue,
+                    Expr::Tab { .. } if names.targets[at] == NameTarget::PartOfCells => continue,
                     Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
                         let Expr::Tab { tab, base } = ast.expr(from) else { continue };
-                        names.targets[from.index()] = Target::PartOfCells;
+                        names.targets[from.index()] = NameTarget::PartOfCells;
                         self.tab_range(tab, base, Some(to), ast.span(id))
                     }
                     _ => continue,
@@ -72,11 +72,11 @@ impl Resolver<'_> {
                 names.targets[at] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);
-                        Target::TabRange(names.tab_ranges.len() as u32 - 1)
+                        NameTarget::TabRange(names.tab_ranges.len() as u32 - 1)
                     }
                     None => {
                         names.failed[index] = true;
-                        Target::Error
+                        NameTarget::Error
                     }
                 };
             }

@@ -13,7 +13,7 @@ use crate::span::Span;
 
 /// What becomes of a number's sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sign {
+enum MaskSign {
     Written,
     /// There is none.
     Left,
@@ -48,7 +48,7 @@ impl Lower<'_> {
             match mask::sections(&text) {
                 Ok(sections) if sections.len() > 1 => self.text_by_sign(value, mask, &sections, span),
                 Ok(_) => match mask::number(&text) {
-                    Ok(number) => self.number_text(value, &number, Sign::Written, span),
+                    Ok(number) => self.number_text(value, &number, MaskSign::Written, span),
                     Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
                 },
                 Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
@@ -90,7 +90,7 @@ impl Lower<'_> {
                 (None, Ok(number)) => {
                     let shown =
                         if place == 1 { self.apply_checked(internal::ABS, &[value], span, "TEXT") } else { value };
-                    self.number_text(shown, &number, Sign::Left, span)
+                    self.number_text(shown, &number, MaskSign::Left, span)
                 }
                 (None, Err(refused)) => {
                     self.bad_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
@@ -165,7 +165,7 @@ impl Lower<'_> {
 
     /// Rounded as it will be written, so that halves go away from zero and a zero has no sign; then the digits, and
     /// around them what the mask has.
-    fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: Sign, span: Span) -> IrId {
+    fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
         if let Some(exponent) = mask.exponent {
             return self.scientific_text(value, mask, exponent, sign, span);
         }
@@ -179,7 +179,7 @@ impl Lower<'_> {
         }
         let rounded = number;
         // The width of leading zeros counts a sign, which is therefore written apart.
-        let padded = mask.zeros > 1 && sign == Sign::Written;
+        let padded = mask.zeros > 1 && sign == MaskSign::Written;
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
         }
@@ -212,7 +212,7 @@ impl Lower<'_> {
                 around = self.apply_checked(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
             }
             text = self.apply_checked(internal::TEXT_JOINED, &[around, text], span, "TEXT");
-        } else if mask.zeros > 0 && sign == Sign::Left {
+        } else if mask.zeros > 0 && sign == MaskSign::Left {
             if !mask.prefix.is_empty() {
                 let prefix = self.text_literal(&mask.prefix, span);
                 text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
@@ -227,7 +227,14 @@ impl Lower<'_> {
     }
 
     /// A number with one digit before the point and a power of ten behind it.
-    fn scientific_text(&mut self, value: IrId, mask: &NumberMask, exponent: Exponent, sign: Sign, span: Span) -> IrId {
+    fn scientific_text(
+        &mut self,
+        value: IrId,
+        mask: &NumberMask,
+        exponent: Exponent,
+        sign: MaskSign,
+        span: Span,
+    ) -> IrId {
         let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
         // Digits that round up to 10 belong to the next power: `9.996` is `1.00E+1`, because 9.995 is the limit.
         let limit = match mask.decimals {
@@ -243,7 +250,7 @@ impl Lower<'_> {
         let digits = self.number_text(digits, &digits_mask, sign, span);
         let power_mask = NumberMask { zeros: exponent.digits, ..NumberMask::default() };
         let size = apply(self, internal::ABS, &[power]);
-        let size = self.number_text(size, &power_mask, Sign::Left, span);
+        let size = self.number_text(size, &power_mask, MaskSign::Left, span);
         let sign = apply(self, if exponent.signed { internal::BOTH_SIGNS_TEXT } else { internal::SIGN_TEXT }, &[power]);
         let signed = apply(self, internal::TEXT_JOINED, &[sign, size]);
         let text = apply(self, internal::TEXT_JOINED, &[digits, signed]);
@@ -275,7 +282,7 @@ impl Lower<'_> {
                         units = self.apply_checked(internal::REMAINDER, &[units, most], span, "TEXT");
                     }
                     let mask = NumberMask { zeros: *digits, ..NumberMask::default() };
-                    self.number_text(units, &mask, Sign::Left, span)
+                    self.number_text(units, &mask, MaskSign::Left, span)
                 }
             };
             text = self.apply_checked(internal::TEXT_JOINED, &[text, part], span, "TEXT");

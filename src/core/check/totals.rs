@@ -1,7 +1,7 @@
 //! Totals of a measure in a worksheet, as they are written: `${revenue:row_total}`, `B_TOTAL`, `B2_ROW_TOTAL`.
 
-use super::names::{Resolver, Target};
-use super::sheet::{Cell, Row};
+use super::names::{NameTarget, Resolver};
+use super::sheet::{SheetCell, SheetRow};
 use super::sheet_columns::column_of;
 use super::symbols::Lookup;
 use crate::ast::{Ast, Expr};
@@ -11,7 +11,7 @@ use crate::span::Span;
 
 /// Of which rows a measure is computed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TotalKind {
+pub enum SheetTotalKind {
     /// Those of the column: of one pivot column, or of all.
     Column,
     /// Those of the row, in all pivot columns.
@@ -19,7 +19,7 @@ pub enum TotalKind {
     Grand,
 }
 
-impl TotalKind {
+impl SheetTotalKind {
     pub const ALL: [Self; 3] = [Self::Column, Self::Row, Self::Grand];
 
     pub fn name(self) -> &'static str {
@@ -37,9 +37,9 @@ impl TotalKind {
 
 /// A total that the sheet's input has as a column.
 #[derive(Clone, Debug)]
-pub struct Total {
+pub struct SheetTotal {
     pub measure: String,
-    pub kind: TotalKind,
+    pub kind: SheetTotalKind,
     pub column: String,
 }
 
@@ -48,15 +48,15 @@ pub struct Total {
 pub struct TotalUse {
     pub measure: String,
     /// None: no total has this name.
-    pub kind: Option<TotalKind>,
+    pub kind: Option<SheetTotalKind>,
     pub span: Span,
 }
 
 /// `B_TOTAL`: the letters, the row where one is said, the kind.
-fn by_letter(text: &str) -> Option<(usize, Option<i64>, TotalKind)> {
+fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
     let (cell, rest) = text.split_once('_')?;
-    let kind = match TotalKind::of(rest) {
-        None if rest.eq_ignore_ascii_case("total") => TotalKind::Column,
+    let kind = match SheetTotalKind::of(rest) {
+        None if rest.eq_ignore_ascii_case("total") => SheetTotalKind::Column,
         kind => kind?,
     };
     let letters = cell.bytes().take_while(u8::is_ascii_uppercase).count();
@@ -76,7 +76,7 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
         match ast.expr(id) {
             Expr::Model => {
                 let parts = reference(source, span);
-                let kind = TotalKind::of(parts.total?.text(source));
+                let kind = SheetTotalKind::of(parts.total?.text(source));
                 Some(TotalUse { measure: parts.field.text(source).to_owned(), kind, span })
             }
             Expr::Name => {
@@ -91,7 +91,7 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
 
 impl Resolver<'_> {
     /// `B_TOTAL` and its like; `None` if it is no such name.
-    pub(super) fn total_by_letter(&mut self, span: Span) -> Option<Target> {
+    pub(super) fn total_by_letter(&mut self, span: Span) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let (column, row, kind) = by_letter(text)?;
@@ -100,23 +100,23 @@ impl Resolver<'_> {
         }
         let measure = sheet.columns.get(column)?.clone();
         let of = self.total(&measure, Some(kind), span);
-        let row = row.map_or(Row::Unsaid, |row| Row::At(row - sheet.row));
-        if of == Target::Error {
+        let row = row.map_or(SheetRow::Unsaid, |row| SheetRow::At(row - sheet.row));
+        if of == NameTarget::Error {
             return Some(of);
         }
-        self.cells.push(Cell { column, of, row });
-        Some(Target::Cell(self.cells.len() as u32 - 1))
+        self.cells.push(SheetCell { column, of, row });
+        Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
     /// `${revenue:column_total}`.
-    pub(super) fn total_of_field(&mut self, field: Span, total: Span, span: Span) -> Target {
-        let kind = TotalKind::of(total.text(self.source));
+    pub(super) fn total_of_field(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
+        let kind = SheetTotalKind::of(total.text(self.source));
         let measure = field.text(self.source).to_owned();
         self.total(&measure, kind, span)
     }
 
-    fn total(&mut self, measure: &str, kind: Option<TotalKind>, span: Span) -> Target {
-        let Some(sheet) = self.scope.sheet else { return Target::Error };
+    fn total(&mut self, measure: &str, kind: Option<SheetTotalKind>, span: Span) -> NameTarget {
+        let Some(sheet) = self.scope.sheet else { return NameTarget::Error };
         let Some(totals) = &sheet.totals else {
             let message =
                 "a total is computed again from the rows that the measure is made of, which no single expression does";
@@ -124,28 +124,28 @@ impl Resolver<'_> {
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec whose step before groups, and compile it with `formulac query`"),
             );
-            return Target::Error;
+            return NameTarget::Error;
         };
         // What is not there was reported where it could not be made.
         let found = totals.iter().find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
-        let Some(column) = found.map(|total| total.column.clone()) else { return Target::Error };
+        let Some(column) = found.map(|total| total.column.clone()) else { return NameTarget::Error };
         match self.column(column.as_str().into()) {
-            Lookup::Column(column) => Target::Column(column),
-            _ => Target::Error,
+            Lookup::Column(column) => NameTarget::Column(column),
+            _ => NameTarget::Error,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TotalKind, by_letter};
+    use super::{SheetTotalKind, by_letter};
 
     #[test]
     fn totals_by_letter() {
         for (text, found) in [
-            ("B_TOTAL", Some((1, None, TotalKind::Column))),
-            ("B2_ROW_TOTAL", Some((1, Some(2), TotalKind::Row))),
-            ("AA_GRAND_TOTAL", Some((26, None, TotalKind::Grand))),
+            ("B_TOTAL", Some((1, None, SheetTotalKind::Column))),
+            ("B2_ROW_TOTAL", Some((1, Some(2), SheetTotalKind::Row))),
+            ("AA_GRAND_TOTAL", Some((26, None, SheetTotalKind::Grand))),
             ("b_total", None),
             ("SUM_TOTAL", None),
             ("B_TOTALS", None),

@@ -1,6 +1,6 @@
 //! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
 
-use super::names::{Resolver, Target};
+use super::names::{NameTarget, Resolver};
 use super::timeframe::called_so;
 use crate::Level;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
@@ -22,7 +22,7 @@ impl Resolver<'_> {
         suggest::nearest(word, candidates)
     }
 
-    pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> Target {
+    pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
         let owners: Vec<&str> =
             self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
         let is_one_name = owners.iter().all(|owner| owner == &owners[0]);
@@ -39,19 +39,19 @@ impl Resolver<'_> {
                     format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
                 })
         });
-        Target::Error
+        NameTarget::Error
     }
 
     /// A column of one of several relations of which no schema says the columns.
     #[cold]
-    pub(super) fn unsettled(&mut self, text: &str, span: Span) -> Target {
+    pub(super) fn unsettled(&mut self, text: &str, span: Span) -> NameTarget {
         let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
         self.diagnostics.push(may_be_of(text, span, &open));
-        Target::Error
+        NameTarget::Error
     }
 
     #[cold]
-    pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> Target {
+    pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> NameTarget {
         let text = span.text(self.source);
         // What stands in `${…}` is a column's name in any case.
         let bare = self.ast.expr(id) == Expr::Name;
@@ -62,7 +62,7 @@ impl Resolver<'_> {
                     .with_help(format!("write `{upper}`"))
                     .with_fix(span, upper),
             );
-            return Target::Bool(value);
+            return NameTarget::Bool(value);
         }
         if bare && looks_like_cell(text) {
             self.diagnostics.push(
@@ -73,7 +73,7 @@ impl Resolver<'_> {
                 )
                 .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
             );
-            return Target::Error;
+            return NameTarget::Error;
         }
         if bare && text.eq_ignore_ascii_case("null") {
             self.diagnostics.push(
@@ -85,7 +85,7 @@ impl Resolver<'_> {
                     },
                 ),
             );
-            return Target::Error;
+            return NameTarget::Error;
         }
         if let Some(what) = worksheet_name(text).filter(|_| bare) {
             self.diagnostics.push(
@@ -96,7 +96,7 @@ impl Resolver<'_> {
                 )
                 .with_help("name the column"),
             );
-            return Target::Error;
+            return NameTarget::Error;
         }
         if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
             let signature = function.signature();
@@ -107,7 +107,7 @@ impl Resolver<'_> {
                     .with_label("no column or definition has this name")
                     .with_help(format!("its signature is `{signature}`")),
             );
-            return Target::Error;
+            return NameTarget::Error;
         }
         let diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
@@ -118,22 +118,22 @@ impl Resolver<'_> {
         // `SUM(amount) -- all of it` takes away what is negative.
         if self.source.get(..span.start as usize).is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
             self.diagnostics.push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
-            return Target::Error;
+            return NameTarget::Error;
         }
         if let Some(relation) = self.scope.relations.iter().find(|r| r.name().eq_ignore_ascii_case(text)) {
             let name = relation.name();
             let help = format!("`{name}` is a relation; its columns are written `{name}.column`");
             self.diagnostics.push(diagnostic.with_help(help));
-            return Target::Error;
+            return NameTarget::Error;
         }
         if let Some((base, frame)) = called_so(text).find(|(base, _)| self.find_column(Hashed::from(*base)).is_some()) {
             let help = format!("the timeframe of `{base}` is written `{base}[{frame}]`");
             self.diagnostics.push(diagnostic.with_help(help));
-            return Target::Error;
+            return NameTarget::Error;
         }
         if let Some(relation) = self.scope.relations.iter().find(|relation| relation.had_once(text)) {
             self.diagnostics.push(gone(diagnostic, relation));
-            return Target::Error;
+            return NameTarget::Error;
         }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         if let Some(target) = self.unlisted_column(text, span) {
@@ -148,7 +148,7 @@ impl Resolver<'_> {
                 let diagnostic = diagnostic.with_help(suggest::similar(near));
                 let is_sure = is_name && suggest::is_only(text, near, others);
                 self.diagnostics.push(if is_sure { diagnostic.with_fix(span, near) } else { diagnostic });
-                return Target::Error;
+                return NameTarget::Error;
             }
             None => {
                 let names =
@@ -162,12 +162,12 @@ impl Resolver<'_> {
             }
         };
         self.diagnostics.push(diagnostic.with_help(help));
-        Target::Error
+        NameTarget::Error
     }
 
     /// The column of this name of the one relation that may have it, though its known columns do not list it. `None` if
     /// no relation or several may have it, or if another name of the text or the schema is similar.
-    fn unlisted_column(&mut self, text: &str, span: Span) -> Option<Target> {
+    fn unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let partial: Vec<&Relation> = scope.relations.iter().filter(|relation| relation.is_partial()).collect();
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
@@ -178,11 +178,11 @@ impl Resolver<'_> {
         }
         match partial.as_slice() {
             [] => None,
-            [relation] => Some(Target::Column(self.take_for_column(relation, text, span))),
+            [relation] => Some(NameTarget::Column(self.take_for_column(relation, text, span))),
             several => {
                 let names: Vec<&str> = several.iter().map(|relation| relation.name()).collect();
                 self.diagnostics.push(may_be_of(text, span, &names));
-                Some(Target::Error)
+                Some(NameTarget::Error)
             }
         }
     }
@@ -222,7 +222,7 @@ impl Resolver<'_> {
     }
 
     #[cold]
-    pub(super) fn no_function(&mut self, text: &str, span: Span) -> Target {
+    pub(super) fn no_function(&mut self, text: &str, span: Span) -> NameTarget {
         let diagnostic = super::foreign_functions::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
             let known = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
             if known || self.find_column(text.into()).is_some() {
@@ -236,7 +236,7 @@ impl Resolver<'_> {
                 .with_help(help)
         });
         self.diagnostics.push(diagnostic);
-        Target::Error
+        NameTarget::Error
     }
 }
 

@@ -1,6 +1,6 @@
 //! Functions of any number of arguments that come down to one of two: XOR, CHOOSE, GCD, LCM.
 
-use super::convert::What;
+use super::convert::ConversionTarget;
 use super::lower::Lower;
 use crate::Type;
 use crate::ast::ExprId;
@@ -67,7 +67,7 @@ impl Lower<'_> {
                 // A branch that is never taken keeps the type of the values.
                 let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));
                 let mut branches = choices.to_vec();
-                if self.unify(&mut branches, What::Values("CHOOSE"), false).is_none() {
+                if self.unify(&mut branches, ConversionTarget::Values("CHOOSE"), false).is_none() {
                     return self.error(span);
                 }
                 return self.case(&[never], &mut branches[..1], span, "CHOOSE");

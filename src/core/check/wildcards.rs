@@ -1,6 +1,6 @@
 //! The wildcards of spreadsheets, `*` and `?`, which `~` makes plain characters.
 
-use super::regex::{Pattern, SPECIAL};
+use super::regex::{RegexPattern, SPECIAL};
 
 /// A character of a text with wildcards, and what it stands for.
 pub(super) enum Character {
@@ -25,8 +25,9 @@ pub(super) fn characters(text: &str) -> impl Iterator<Item = Character> {
 }
 
 /// A text with `*`, `?` and `~` of spreadsheets as a pattern; none without wildcards that matter.
-pub(super) fn wildcards(text: &str) -> Option<Pattern> {
-    let mut pattern = Pattern { re2: "(?is)".into(), are: "(?i)".into(), ignore_case: true, ..Pattern::default() };
+pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
+    let mut pattern =
+        RegexPattern { re2: "(?is)".into(), are: "(?i)".into(), ignore_case: true, ..RegexPattern::default() };
     let mut body = String::new();
     let mut wild = false;
     for character in characters(text) {

@@ -1,8 +1,8 @@
 //! Values that look at other rows: OFFSET, FIRST, LAST, ROW, and where such a value may stand.
 
-use super::Role;
+use super::DefinitionRole;
 use super::lower::Lower;
-use super::names::{Key, Target};
+use super::names::{NameTarget, SymbolKey};
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -180,7 +180,7 @@ impl Lower<'_> {
 
     /// Whether the step says the order of rows, which this needs.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
-        let in_rule = self.role == Role::Check;
+        let in_rule = self.role == DefinitionRole::Check;
         if self.scope.ordered && !in_rule {
             return true;
         }
@@ -201,22 +201,22 @@ impl Lower<'_> {
 
     /// The key that groups follow each other by: the first that is a date, else the only one.
     fn key_to_order_by(&self) -> Option<String> {
-        let target = |target: Target| match target {
-            Target::Column(column) => {
+        let target = |target: NameTarget| match target {
+            NameTarget::Column(column) => {
                 let column = &self.program.columns[column as usize];
                 (column.name.to_string(), column.ty.is_temporal())
             }
-            Target::Definition(index) => {
+            NameTarget::Definition(index) => {
                 let definition = &self.program.definitions[index as usize];
                 let dated = !definition.failed && self.program.meta(definition.root).ty.is_temporal();
                 (definition.name.as_deref().unwrap_or_default().to_owned(), dated)
             }
             _ => (String::new(), false),
         };
-        let named = |key: &Key| match *key {
-            Key::Column(column) => target(Target::Column(column)),
-            Key::Definition(index) => target(Target::Definition(index)),
-            Key::Timeframe(of, frame) => (format!("{}[{}]", target(of).0, frame.text(self.source)), true),
+        let named = |key: &SymbolKey| match *key {
+            SymbolKey::Column(column) => target(NameTarget::Column(column)),
+            SymbolKey::Definition(index) => target(NameTarget::Definition(index)),
+            SymbolKey::Timeframe(of, frame) => (format!("{}[{}]", target(of).0, frame.text(self.source)), true),
         };
         let keys: Vec<(String, bool)> = self.names.keys.iter().map(named).collect();
         let dated = keys.iter().find(|(_, dated)| *dated);

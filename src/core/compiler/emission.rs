@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::compiled::{Definition, ReadColumn, Reads};
 use super::{Compiler, order_key};
-use crate::check::{Role, moved_key};
+use crate::check::{DefinitionRole, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::emit::{Emitter, Moved};
+use crate::emit::{Emitter, ShiftedDate};
 use crate::ir::Program;
 use crate::parse;
 use crate::scratch::Memory;
@@ -16,7 +16,7 @@ impl Compiler {
     pub(super) fn emit(
         &self,
         memory: &mut Memory,
-        roles: &[Role],
+        roles: &[DefinitionRole],
         text: &str,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
@@ -26,14 +26,14 @@ impl Compiler {
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
         let mut budget = options.limits.output;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
-        emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
+        emitter.grouped_by_keys = roles.contains(&DefinitionRole::GroupBy);
         emitter.only_relation = options.from.as_deref().filter(|_| options.dialect.facts().relation_shadows_column);
         self.windows(program, ast, roles, text, &mut emitter);
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
             let part = ast.definitions[at].part;
-            if definition.failed || roles.get(part as usize) != Some(&Role::Definitions) {
+            if definition.failed || roles.get(part as usize) != Some(&DefinitionRole::Definitions) {
                 continue;
             }
             let mark = emitter.mark_tree();
@@ -100,13 +100,20 @@ impl Compiler {
 
     /// The SQL of the order and the partitions of windows: as in a spec's step, the keys that nothing orders by part the
     /// groups, unless partitions are named.
-    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], text: &str, emitter: &mut Emitter<'_>) {
+    fn windows(
+        &self,
+        program: &Program,
+        ast: &crate::ast::Ast,
+        roles: &[DefinitionRole],
+        text: &str,
+        emitter: &mut Emitter<'_>,
+    ) {
         let default = self.options.partition_by.is_empty() && !self.options.order_by.is_empty();
         let mut order = self.options.order_by.iter();
         let mut partition = Vec::new();
         for (index, definition) in ast.definitions.iter().enumerate() {
             let role = roles.get(definition.part as usize);
-            let key = order.as_slice().first().filter(|_| role == Some(&Role::OrderBy));
+            let key = order.as_slice().first().filter(|_| role == Some(&DefinitionRole::OrderBy));
             let descending = key.is_some_and(|key| order_key(key).1);
             if key.is_some() {
                 order.next();
@@ -123,15 +130,17 @@ impl Compiler {
                 Some(emitter.partition_key(program.definitions[index].root, sql))
             };
             match role {
-                Some(Role::PartitionBy) => {
+                Some(DefinitionRole::PartitionBy) => {
                     let key = partition_key(emitter);
                     emitter.windows.own_partition.extend(key);
                     partition.extend(key);
                 }
-                Some(Role::GroupBy) if default && !self.options.order_by.iter().any(|key| ordered_by(key)) => {
+                Some(DefinitionRole::GroupBy)
+                    if default && !self.options.order_by.iter().any(|key| ordered_by(key)) =>
+                {
                     partition.extend(partition_key(emitter));
                 }
-                Some(Role::OrderBy) => {
+                Some(DefinitionRole::OrderBy) => {
                     if let Some(sql) = emitter.definition(index as u32) {
                         let nullable = program.meta(program.definitions[index].root).nullable;
                         let key = emitter.order_key(sql, descending, nullable);
@@ -153,21 +162,23 @@ impl Compiler {
         &self,
         program: &Program,
         ast: &crate::ast::Ast,
-        roles: &[Role],
+        roles: &[DefinitionRole],
         text: &str,
         emitter: &mut Emitter<'_>,
-    ) -> Option<Moved> {
-        let with_role = |wanted: Role| {
+    ) -> Option<ShiftedDate> {
+        let with_role = |wanted: DefinitionRole| {
             let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
             let of =
                 definitions.filter(move |(_, (d, made))| roles.get(d.part as usize) == Some(&wanted) && !made.failed);
             of.map(|(index, (d, made))| (index as u32, made.root, d.span.text(text).trim()))
         };
-        let root = moved_key(program, with_role(Role::OrderBy).map(|(_, root, _)| root))?;
-        let (index, _, name) = with_role(Role::OrderBy).find(|(_, of, _)| *of == root)?;
+        let root = moved_key(program, with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root))?;
+        let (index, _, name) = with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
         let name = order_key(name).0;
-        let groups: Vec<(u32, &str)> = with_role(Role::GroupBy).map(|(index, _, name)| (index, name)).collect();
-        let parts: Vec<(u32, &str)> = with_role(Role::PartitionBy).map(|(index, _, name)| (index, name)).collect();
+        let groups: Vec<(u32, &str)> =
+            with_role(DefinitionRole::GroupBy).map(|(index, _, name)| (index, name)).collect();
+        let parts: Vec<(u32, &str)> =
+            with_role(DefinitionRole::PartitionBy).map(|(index, _, name)| (index, name)).collect();
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         let relation = self.options.from.as_deref().and_then(|from| self.options.schema.relation(from));
         let told: Vec<&str> = if groups.is_empty() {
@@ -187,6 +198,6 @@ impl Compiler {
             partition.push(emitter.partition_key(program.definitions[index as usize].root, sql));
         }
         let key = emitter.definition(index)?;
-        Some(Moved { partition, key, nullable: program.meta(root).nullable })
+        Some(ShiftedDate { partition, key, nullable: program.meta(root).nullable })
     }
 }

@@ -10,13 +10,13 @@ pub use compiled::{Compiled, Definition, ReadColumn};
 pub use undecided::{UndecidedType, path};
 
 use crate::calendar::{Calendar, Weekday};
-use crate::check::{self, Context, Role, Scope, Sheet};
+use crate::check::{self, CheckScope, Context, DefinitionRole, WorksheetGrid};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
 
 use crate::Type;
 use crate::ir::{Ir, Program};
-use crate::lex::Mode;
+use crate::lex::LayoutMode;
 use crate::limits::Limits;
 use crate::parse::{self, SourcePart};
 use crate::plan::key_name;
@@ -42,10 +42,10 @@ pub struct Compiler {
 }
 
 /// A text with grouping and ordering keys behind it.
-struct Keys {
+struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
-    roles: Vec<Role>,
+    roles: Vec<DefinitionRole>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -263,10 +263,10 @@ impl Compiler {
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
-        let whole = [SourcePart { span: Span::new(0, source.len() as u32), mode: Mode::File, name: None }];
+        let whole = [SourcePart { span: Span::new(0, source.len() as u32), mode: LayoutMode::File, name: None }];
         let (text, parts, roles) = match &keys {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
-            None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
+            None => (source, whole.as_slice(), [DefinitionRole::Definitions].as_slice()),
         };
         let Memory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
@@ -293,7 +293,7 @@ impl Compiler {
     }
 
     /// The sheet that formulas are written for.
-    fn sheet(&self, relations: &[Relation]) -> Option<Sheet> {
+    fn sheet(&self, relations: &[Relation]) -> Option<WorksheetGrid> {
         let options = &*self.options;
         if options.context != Context::Worksheet {
             return None;
@@ -303,7 +303,7 @@ impl Compiler {
             (None, [one]) => one.columns().iter().map(|column| column.name().to_owned()).collect(),
             (None, _) => Vec::new(),
         };
-        Some(Sheet {
+        Some(WorksheetGrid {
             columns,
             row: i64::from(options.row.unwrap_or(1).max(1)),
             tabs: Vec::new(),
@@ -313,31 +313,31 @@ impl Compiler {
     }
 
     /// The text with the keys that options name behind it, each a part of its own; `None` if there are no keys.
-    fn keys(&self, source: &str) -> Option<Keys> {
+    fn keys(&self, source: &str) -> Option<RelationKeys> {
         let options = &*self.options;
         let keys = [
-            (&options.group_by, Role::GroupBy),
-            (&options.partition_by, Role::PartitionBy),
-            (&options.order_by, Role::OrderBy),
+            (&options.group_by, DefinitionRole::GroupBy),
+            (&options.partition_by, DefinitionRole::PartitionBy),
+            (&options.order_by, DefinitionRole::OrderBy),
         ];
         if keys.iter().all(|(names, _)| names.is_empty()) {
             return None;
         }
         let span = Span::new(0, source.len() as u32);
-        let mut parts = vec![SourcePart { span, mode: Mode::File, name: None }];
-        let mut roles = vec![Role::Definitions];
+        let mut parts = vec![SourcePart { span, mode: LayoutMode::File, name: None }];
+        let mut roles = vec![DefinitionRole::Definitions];
         let mut text = source.to_owned();
         for (names, role) in keys {
             for name in names {
                 text.push('\n');
                 let start = text.len() as u32;
-                text.push_str(if role == Role::OrderBy { order_key(name).0 } else { name.trim() });
+                text.push_str(if role == DefinitionRole::OrderBy { order_key(name).0 } else { name.trim() });
                 let span = Span::new(start, text.len() as u32);
-                parts.push(SourcePart { span, mode: Mode::Formula, name: None });
+                parts.push(SourcePart { span, mode: LayoutMode::Formula, name: None });
                 roles.push(role);
             }
         }
-        Some(Keys { text, parts, roles })
+        Some(RelationKeys { text, parts, roles })
     }
 
     /// The same compiler for another dialect.
@@ -371,7 +371,7 @@ impl Compiler {
         found
     }
 
-    fn scope<'a>(&'a self, roles: &'a [Role], diagnostics: &mut Vec<Diagnostic>) -> Scope<'a> {
+    fn scope<'a>(&'a self, roles: &'a [DefinitionRole], diagnostics: &mut Vec<Diagnostic>) -> CheckScope<'a> {
         let options = &*self.options;
         let known = options.from.as_deref().and_then(|from| options.known_by_name(from));
         let chosen = known.filter(|relation| !relation.is_open());
@@ -388,7 +388,7 @@ impl Compiler {
             None if options.from.is_some() => &[],
             None => options.schema.relations(),
         };
-        Scope {
+        CheckScope {
             context: options.context,
             relations,
             merged: &[],

@@ -8,7 +8,7 @@ mod size;
 mod template;
 mod windows;
 
-pub use period::Moved;
+pub use period::ShiftedDate;
 pub use windows::Windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -21,38 +21,38 @@ use crate::dialect::{Cell, Dialect, Form, Template};
 use crate::ir::{Ir, IrId, Meta, Program};
 use crate::limits::Limits;
 use crate::span::Span;
-use crate::sql::{Slice, Sql, SqlId, Tree};
+use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 
 /// What emitting works in, kept from one text to the next.
 #[derive(Debug, Default)]
-pub struct Buffers {
-    pub tree: Tree,
+pub struct EmitBuffers {
+    pub tree: SqlTree,
     /// By node of the IR.
     sql: Vec<SqlId>,
     /// Bytes that are there only because an argument stands more than once, by node of the tree.
     repeated: Vec<u64>,
     /// By definition.
     roots: Vec<Option<SqlId>>,
-    columns: Vec<Column>,
+    columns: Vec<EmittedColumn>,
     /// The columns of them whose name is written, in order.
     known: Vec<u32>,
     needed: Vec<bool>,
     /// How large numbers can be, by node, as far as it was asked.
     sizes: Vec<u32>,
-    template: template::Buffers,
-    reads: reads::Reads,
+    template: template::TemplateBuffers,
+    reads: reads::TemplateReads,
 }
 
 /// What is known of a column.
 #[derive(Clone, Copy, Debug, Default)]
-struct Column {
+struct EmittedColumn {
     /// Its name as written.
     name: Option<SqlId>,
     /// The last definition, counted from 1, that was seen to read it.
     reader: u32,
 }
 
-impl Buffers {
+impl EmitBuffers {
     /// Everything but the tree, which goes on where several steps make one query.
     fn reset(&mut self, program: &Program) {
         let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes, template: _, reads } = self;
@@ -62,7 +62,7 @@ impl Buffers {
         roots.clear();
         roots.resize(program.definitions.len(), None);
         columns.clear();
-        columns.resize(program.columns.len(), Column::default());
+        columns.resize(program.columns.len(), EmittedColumn::default());
         known.clear();
         sizes.clear();
         reads.reset(program);
@@ -96,7 +96,7 @@ pub struct Emitter<'p> {
     pub windows: Windows,
     /// Nodes that are columns of what is read.
     read: FxHashSet<IrId>,
-    work: &'p mut Buffers,
+    work: &'p mut EmitBuffers,
     warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
@@ -104,7 +104,7 @@ pub struct Emitter<'p> {
 
 /// How much there was at one time.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+pub struct SpanMark {
     tree: (usize, usize, usize),
     known: usize,
 }
@@ -113,7 +113,7 @@ const NOTHING: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
-    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
+    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut EmitBuffers) -> Self {
         work.reset(program);
         let mut names = program
             .columns
@@ -143,7 +143,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    pub fn tree(&mut self) -> &mut Tree {
+    pub fn tree(&mut self) -> &mut SqlTree {
         &mut self.work.tree
     }
 
@@ -180,12 +180,12 @@ impl<'p> Emitter<'p> {
     }
 
     /// A place in the tree to go back to.
-    pub fn mark_tree(&self) -> Mark {
-        Mark { tree: self.work.tree.mark(), known: self.work.known.len() }
+    pub fn mark_tree(&self) -> SpanMark {
+        SpanMark { tree: self.work.tree.mark(), known: self.work.known.len() }
     }
 
     /// Forgets what was emitted since, which nothing before it or after it is made of.
-    pub fn forget(&mut self, mark: Mark) {
+    pub fn forget(&mut self, mark: SpanMark) {
         let work = &mut *self.work;
         work.tree.cut(mark.tree);
         work.repeated.truncate(work.tree.len());
@@ -302,7 +302,7 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    fn operands(&mut self, args: &[IrId]) -> Slice {
+    fn operands(&mut self, args: &[IrId]) -> SqlSlice {
         let sql = &self.work.sql;
         self.work.tree.list(args.iter().map(|a| sql[a.index()]))
     }

@@ -9,7 +9,7 @@ use crate::sql::{Sql, SqlId};
 
 /// What tells the rows apart of which one is looked for.
 #[derive(Clone, Debug)]
-pub struct Moved {
+pub struct ShiftedDate {
     /// What is equal in both.
     pub partition: Vec<SqlId>,
     /// What is moved.

@@ -5,7 +5,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::sql::SqlId;
 
 #[derive(Debug, Default)]
-pub(super) struct Reads {
+pub(super) struct TemplateReads {
     /// The definition that is emitted, counted from 1.
     reader: u32,
     /// The columns that it reads, in the order of first use.
@@ -16,7 +16,7 @@ pub(super) struct Reads {
     places: Vec<(u32, u32)>,
 }
 
-impl Reads {
+impl TemplateReads {
     pub fn reset(&mut self, program: &Program) {
         let Self { reader, found, kept, places } = self;
         *reader = 0;

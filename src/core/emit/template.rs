@@ -11,12 +11,12 @@ use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
-use crate::sql::{Slice, Sql, SqlId};
+use crate::sql::{Sql, SqlId, SqlSlice};
 use crate::{Level, Type};
 
 /// What templates are filled in with. One serves all, also those inside others: each begins where the last stood.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub(super) struct TemplateBuffers {
     /// The node of each part.
     locals: Vec<SqlId>,
     /// A repeated argument stands for several nodes, which only lists take: the part's place, and where they are.
@@ -31,8 +31,8 @@ pub(super) struct Buffers {
 /// What stands in the brackets behind `over`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowOf {
-    pub partition: Slice,
-    pub order: Slice,
+    pub partition: SqlSlice,
+    pub order: SqlSlice,
     pub rows: Option<SqlId>,
     /// What the select calls the partition and the order.
     pub name: Option<SqlId>,
@@ -189,8 +189,8 @@ impl Emitter<'_> {
     }
 
     /// The operands at these places, as a list of the tree.
-    fn list(&mut self, items: &[u16], base: usize, spread: usize) -> Slice {
-        let Buffers { locals, spread: several, spread_ids, .. } = &self.work.template;
+    fn list(&mut self, items: &[u16], base: usize, spread: usize) -> SqlSlice {
+        let TemplateBuffers { locals, spread: several, spread_ids, .. } = &self.work.template;
         let several = several.get(spread..).unwrap_or_default();
         let tree = &mut self.work.tree;
         if several.is_empty() {
@@ -299,7 +299,7 @@ impl Emitter<'_> {
 
     /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`, and to divide safely by 0 is NULL as by NULL. `at` is the place
     /// of the argument for which 0 is as good as NULL.
-    fn without_coalesce(&mut self, args: Slice, at: u32) {
+    fn without_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(at as usize)
             && let Sql::Call { name: "coalesce", args: inner } = tree.node(*x)
@@ -360,7 +360,7 @@ impl Emitter<'_> {
     }
 
     /// `nullif(12, 0)` is 12, and so with a product such as `60 * 60`.
-    fn pointless_nullif(&self, args: Slice) -> Option<SqlId> {
+    fn pointless_nullif(&self, args: SqlSlice) -> Option<SqlId> {
         let tree = &self.work.tree;
         let [x, zero] = tree.args(args) else { return None };
         let not_zero = |id: SqlId| {

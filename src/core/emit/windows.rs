@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::Emitter;
-use super::period::Moved;
+use super::period::ShiftedDate;
 use super::template::WindowOf;
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::dialect::{Cell, Template};
 use crate::ir::{Across, GroupRole, Ir, IrId, Over, Place};
 use crate::span::Span;
-use crate::sql::{Slice, Sql, SqlId};
+use crate::sql::{Sql, SqlId, SqlSlice};
 
 /// The rows of windows.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Windows {
     /// The name under which the select knows the partition and the order.
     pub name: Option<SqlId>,
     /// What values of other periods are found by, where one expression holds them.
-    pub moved: Option<Moved>,
+    pub moved: Option<ShiftedDate>,
 }
 
 impl Emitter<'_> {
@@ -56,7 +56,7 @@ impl Emitter<'_> {
             Over::Across(across) => self.across(across, span),
             Over::PivotColumns => {
                 let order = self.work.tree.slice(&self.windows.pivot_order);
-                WindowOf { partition: Slice::default(), order, rows: None, name: None }
+                WindowOf { partition: SqlSlice::default(), order, rows: None, name: None }
             }
             _ => self.down(call, over, parted_by, span),
         };
@@ -94,7 +94,7 @@ impl Emitter<'_> {
                 self.work.tree.slice(&[key])
             }
             None if over.is_down() => self.work.tree.slice(&self.windows.order),
-            None => Slice::default(),
+            None => SqlSlice::default(),
         };
         let rows = match over {
             Over::Ahead { own: false, .. } => {
@@ -125,7 +125,7 @@ impl Emitter<'_> {
     /// A window over the cells of a row of a pivoted sheet.
     fn across(&mut self, across: Across, span: Span) -> WindowOf {
         let order = match across {
-            Across::All | Across::Ranked { .. } => Slice::default(),
+            Across::All | Across::Ranked { .. } => SqlSlice::default(),
             Across::Ordered | Across::Cells { .. } => self.work.tree.slice(&self.windows.pivot_order),
         };
         let rows = match across {
@@ -142,7 +142,7 @@ impl Emitter<'_> {
     }
 
     /// Whether the dialect takes this order only where the rows of the window are named.
-    fn is_range_refused(&self, order: Slice) -> bool {
+    fn is_range_refused(&self, order: SqlSlice) -> bool {
         let tree = &self.work.tree;
         let places_nulls = |key: &SqlId| match tree.node(*key) {
             Sql::Spaced(parts) => tree.ends_with_nulls(*parts),
@@ -157,7 +157,7 @@ impl Emitter<'_> {
         let x = self.work.sql[call.index()];
         let mut partition = self.windows.groups.clone();
         partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
-        let mut order = Slice::default();
+        let mut order = SqlSlice::default();
         if let (GroupRole::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
             let key = self.work.sql[value.index()];
             let key = self.order_key(key, descending, self.program.meta(value).nullable);

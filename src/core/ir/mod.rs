@@ -293,7 +293,7 @@ impl Meta {
 pub struct Period {
     /// How far; never 0, and never more than the calendar is long.
     pub count: i64,
-    pub unit: Unit,
+    pub unit: CalendarUnit,
     /// How many, the unit, and both as a text, for templates: what the entries `earlier` and `later` take behind the time.
     pub words: Slice,
 }
@@ -350,7 +350,7 @@ impl Holidays {
 
 /// A unit of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unit {
+pub enum CalendarUnit {
     Second,
     Minute,
     Hour,
@@ -361,7 +361,7 @@ pub enum Unit {
     Year,
 }
 
-impl Unit {
+impl CalendarUnit {
     pub const ALL: [Self; 8] =
         [Self::Second, Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
 

@@ -1,16 +1,16 @@
 //! The row with the key that is nearest to what is sought: the CTEs that choose it.
 
-use super::lookup_by_key::{Among, Found, How, Parts, as_part_of_name};
+use super::lookup_by_key::{Among, FoundRow, How, LookupParts, as_part_of_name};
 use super::planner::Planner;
 use crate::ir::Matching;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, Source, SqlId};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
     /// What the rows that are looked among are, where the nearest key is chosen: with numbers where these are asked for.
     pub(super) fn candidates_of(
         &mut self,
-        found: &mut Found,
-        parts: Parts,
+        found: &mut FoundRow,
+        parts: LookupParts,
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
@@ -21,14 +21,14 @@ impl Planner<'_> {
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         found.position = numbered.position;
-        let source = Source::Name(self.written(&numbered.name));
+        let source = SelectSource::Name(self.written(&numbered.name));
         (Among { name: numbered.name, source, renamed: false }, true)
     }
 
     /// How the keys are ordered of which the first is chosen.
     pub(super) fn nearest(
         &mut self,
-        parts: Parts,
+        parts: LookupParts,
         key: SqlId,
         stage: u32,
         counted: Option<&str>,
@@ -57,7 +57,14 @@ impl Planner<'_> {
     }
 
     /// For each value that is sought, the row with the key nearest to it.
-    pub(super) fn chosen_rows(&mut self, found: &mut Found, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn chosen_rows(
+        &mut self,
+        found: &mut FoundRow,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) {
         let Some(here) = self.column_of(parts.sought, stage) else { return };
         let alike = self.alike(parts, true);
         let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
@@ -119,9 +126,9 @@ impl Planner<'_> {
         }
         let filter = Some(self.is_first(&place));
         let name = self.cte_names.choose(&format!("{origin}_for_{}", as_part_of_name(&here.0)));
-        let from = Some(Source::Name(self.written(&candidates)));
+        let from = Some(SelectSource::Name(self.written(&candidates)));
         ctes.push(Cte { name: self.written(&name), body: Select { items, from, filter, ..Select::default() } });
-        found.source = Some(Source::Name(self.written(&name)));
+        found.source = Some(SelectSource::Name(self.written(&name)));
         found.alias = name;
         found.how = How::ByValues(vec![(here, (there, quoted_there))]);
     }
@@ -129,8 +136,8 @@ impl Planner<'_> {
     /// The same where one value is sought for all.
     pub(super) fn one_of_ordered(
         &mut self,
-        found: &mut Found,
-        parts: Parts,
+        found: &mut FoundRow,
+        parts: LookupParts,
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
@@ -165,7 +172,7 @@ impl Planner<'_> {
         let body = Select { items, from: Some(among.source), filter: Some(test), ..Select::default() };
         ctes.push(Cte { name: self.written(&name), body });
         self.read_other();
-        let source = Source::Name(self.written(&name));
+        let source = SelectSource::Name(self.written(&name));
         let filter = self.is_first(&place);
         self.single(found, parts, &alike, source, filter, stage, from, ctes);
     }

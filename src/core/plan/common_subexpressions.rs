@@ -4,10 +4,10 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::materialization::Cuts;
-use super::names::Taken;
+use super::names::UsedNames;
 use super::strata::read_by_having;
 use super::value_numbering::numbers;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
 /// Arguments with columns of their own, so that one which says the same as another, or as a definition, is that one.
@@ -16,10 +16,10 @@ pub(super) struct Shared<'s> {
     live: &'s [bool],
     rows: &'s [bool],
     /// Made when the first argument is cut.
-    values: Option<Values>,
+    values: Option<SharedValues>,
 }
 
-struct Values {
+struct SharedValues {
     numbers: Vec<u32>,
     /// The definition with this value.
     definitions: FxHashMap<u32, usize>,
@@ -36,7 +36,7 @@ impl<'s> Shared<'s> {
         Self { step, live, rows, values: None }
     }
 
-    fn values(&mut self) -> &mut Values {
+    fn values(&mut self) -> &mut SharedValues {
         let Self { step, live, .. } = *self;
         self.values.get_or_insert_with(|| {
             let program = step.program;
@@ -46,12 +46,12 @@ impl<'s> Shared<'s> {
             for (place, index) in program.order.iter().enumerate() {
                 let index = *index as usize;
                 places[index] = place;
-                let column = step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index];
+                let column = step.is(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index];
                 if live[index] && column && !program.definitions[index].failed {
                     definitions.entry(numbers[step.root(index).index()]).or_insert(index);
                 }
             }
-            Values { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
+            SharedValues { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
         })
     }
 
@@ -61,8 +61,8 @@ impl<'s> Shared<'s> {
         arg: IrId,
         of: usize,
         cuts: &mut Cuts,
-        taken: &mut Taken,
-        name: impl FnOnce(&mut Taken) -> String,
+        taken: &mut UsedNames,
+        name: impl FnOnce(&mut UsedNames) -> String,
     ) {
         let (step, rows) = (self.step, self.rows);
         let program = step.program;

@@ -2,20 +2,20 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::{Found, How, Numbered, Parts, Spelled};
+use super::lookup_by_key::{FoundRow, How, LookupParts, Numbered, SpelledKey};
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{IrId, Matching};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
+use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
     /// The order of the rows that are looked among, read by this name; or what of it says more behind the key.
     pub(super) fn order_of(
         &mut self,
-        parts: Parts,
+        parts: LookupParts,
         stage: u32,
         qualifier: Option<&str>,
         behind_key: bool,
@@ -60,7 +60,7 @@ impl Planner<'_> {
     }
 
     #[cold]
-    pub(super) fn needs_order(&mut self, parts: Parts, stage: u32) {
+    pub(super) fn needs_order(&mut self, parts: LookupParts, stage: u32) {
         let key = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
         let span = self.step.program.meta(parts.by).span;
         let message = format!("several rows may have the same `{key}`, and nothing says which is the first");
@@ -78,7 +78,7 @@ impl Planner<'_> {
     }
 
     /// A name for a column of a CTE that none of the others has.
-    pub(super) fn free_name(&self, wanted: &str, columns: &[(Spelled, IrId)], tab: Option<u32>) -> String {
+    pub(super) fn free_name(&self, wanted: &str, columns: &[(SpelledKey, IrId)], tab: Option<u32>) -> String {
         let mut name = wanted.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
         let is_taken = |name: &str| {
@@ -91,12 +91,12 @@ impl Planner<'_> {
         name
     }
 
-    pub(super) fn alias_text(&self, (name, quoted): &Spelled) -> String {
+    pub(super) fn alias_text(&self, (name, quoted): &SpelledKey) -> String {
         self.emitter.dialect.name_text(name, !quoted)
     }
 
     /// The rows of a sheet with their numbers: in its order, and among those of one key.
-    pub(super) fn numbered(&mut self, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> Numbered {
+    pub(super) fn numbered(&mut self, parts: LookupParts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> Numbered {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == Matching::Exact;
         let key = (!by_number).then(|| self.finds.number(parts.by));
@@ -157,7 +157,7 @@ impl Planner<'_> {
             }
             let filter = self.is_first(place);
             let first = self.cte_names.choose(&format!("{}_by_{shown_key}", among.name));
-            let from = Some(Source::Name(self.written(&name)));
+            let from = Some(SelectSource::Name(self.written(&name)));
             let body = Select { items, from, filter: Some(filter), ..Select::default() };
             ctes.push(Cte { name: self.written(&first), body });
             first
@@ -189,7 +189,7 @@ impl Planner<'_> {
         self.emitter.tree().binary(Op::Equal, place, one, Span::default())
     }
 
-    pub(super) fn warn_of_several_matches(&mut self, parts: Parts, key: &str) {
+    pub(super) fn warn_of_several_matches(&mut self, parts: LookupParts, key: &str) {
         let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else { return };
         let span = self.step.program.meta(parts.by).span;
         let message =
@@ -199,7 +199,14 @@ impl Planner<'_> {
     }
 
     /// What is constant is found once, and is NULL where there is no such row.
-    pub(super) fn one_row(&mut self, found: &mut Found, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn one_row(
+        &mut self,
+        found: &mut FoundRow,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) {
         let alike = self.alike(parts, true);
         let counts = alike.iter().any(|other| other.gives.is_none());
         let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
@@ -209,7 +216,7 @@ impl Planner<'_> {
         } else {
             let numbered = self.numbered(parts, stage, from, ctes);
             found.position = numbered.position;
-            (Source::Name(self.written(&numbered.name)), numbered.place)
+            (SelectSource::Name(self.written(&numbered.name)), numbered.place)
         };
         let test = self.test_here(parts, stage, &found.position);
         let filter = match place {
@@ -223,7 +230,7 @@ impl Planner<'_> {
     }
 
     /// The condition on the key, in a select that reads nothing else.
-    pub(super) fn test_here(&mut self, parts: Parts, stage: u32, position: &str) -> SqlId {
+    pub(super) fn test_here(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
             false => self.column_found(parts.by, stage).unwrap_or_default(),
@@ -238,17 +245,17 @@ impl Planner<'_> {
     #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
     pub(super) fn single(
         &mut self,
-        found: &mut Found,
-        parts: Parts,
-        alike: &[Parts],
-        source: Source,
+        found: &mut FoundRow,
+        parts: LookupParts,
+        alike: &[LookupParts],
+        source: SelectSource,
         filter: SqlId,
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
         let mut select = Select { from: Some(source), filter: Some(filter), ..Select::default() };
-        let given: Vec<Parts> = alike.iter().filter(|other| other.gives.is_some()).copied().collect();
+        let given: Vec<LookupParts> = alike.iter().filter(|other| other.gives.is_some()).copied().collect();
         let read = given.iter().filter_map(|other| self.column_found(other.gives?, stage));
         let read: FxHashSet<String> = read.map(|(name, _)| name.to_ascii_lowercase()).collect();
         let parted = self.parted(parts.find.tab, stage);
@@ -281,7 +288,7 @@ impl Planner<'_> {
         let name = self.cte_names.choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));
         let written = self.written(&name);
         ctes.push(Cte { name: written.clone(), body: select });
-        found.source = Some(Source::Name(written));
+        found.source = Some(SelectSource::Name(written));
         found.alias = name;
         found.how = How::One;
     }

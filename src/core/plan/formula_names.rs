@@ -59,8 +59,8 @@ fn of_call(program: &Program, id: IrId, text: &str) -> Option<String> {
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
 
 /// The name of an argument that has a column of its own: by its formula, else by the call that takes it.
-pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: Call<'_>) -> String {
-    let Call { function, param, is_first, of } = call;
+pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
+    let NamedCall { function, param, is_first, of } = call;
     let fallback = || match (function, param) {
         (Some(function), _) if is_first && function.starts_with("ROUND") => format!("unrounded_{of}"),
         (Some(function), _) if is_first => format!("{of}_before_{}", snake_case(function)),
@@ -72,7 +72,7 @@ pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: 
 
 /// What takes an argument.
 #[derive(Clone, Copy)]
-pub(super) struct Call<'c> {
+pub(super) struct NamedCall<'c> {
     /// The function's name in formulas; none for an operator.
     pub function: Option<&'static str>,
     pub param: &'static str,

@@ -1,6 +1,6 @@
 //! Holidays of a column, each once, and how many of them lie between days: the CTEs for NETWORKDAYS and WORKDAY.
 
-use super::lookup_by_key::{Found, How, Parts, Spelled, as_part_of_name};
+use super::lookup_by_key::{FoundRow, How, LookupParts, SpelledKey, as_part_of_name};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;
@@ -8,7 +8,7 @@ use crate::dialect::op::Op;
 use crate::ir::{Holidays, IrId, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, Source};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
 /// The holidays of a step, as tabs.
 pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
@@ -23,7 +23,7 @@ pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
         let working_days = Column::new(named("working_days_before"), Type::Integer).nullable(false);
         TabSource {
             name: String::new(),
-            source: Source::Name(String::new()),
+            source: SelectSource::Name(String::new()),
             renamed: false,
             columns: vec![day_column, working_days],
             order: Vec::new(),
@@ -36,7 +36,7 @@ pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
 
 impl Planner<'_> {
     /// The CTEs of the holidays that rows are found among, where they are not made yet.
-    pub(super) fn make_holidays(&mut self, found: &Found, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn make_holidays(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
         let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else { return };
         let Some(holidays) = program.holidays.get(place as usize).copied() else { return };
@@ -62,7 +62,7 @@ impl Planner<'_> {
         self.read_other();
         let mut name = on_weekdays;
         if self.finds.looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS) {
-            let from = Some(Source::Name(self.written(&name)));
+            let from = Some(SelectSource::Name(self.written(&name)));
             let written = self.emitter.column_spelled(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[written]);
             self.emitter.set(holidays.day, written);
@@ -73,7 +73,7 @@ impl Planner<'_> {
             name = self.cte_names.choose(&format!("{}_numbered", among.name));
             ctes.push(Cte { name: self.written(&name), body: Select { items, from, ..Select::default() } });
         }
-        let source = Source::Name(self.written(&name));
+        let source = SelectSource::Name(self.written(&name));
         if let Some(tab) = self.holidays.get_mut(place as usize) {
             (tab.name, tab.source) = (name, source);
         }
@@ -83,8 +83,8 @@ impl Planner<'_> {
     /// How many rows the condition holds for, for each value that is sought.
     pub(super) fn counted_rows(
         &mut self,
-        found: &mut Found,
-        parts: Parts,
+        found: &mut FoundRow,
+        parts: LookupParts,
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
@@ -92,7 +92,7 @@ impl Planner<'_> {
         let tab = parts.find.tab;
         let among = self.among(tab, stage, from);
         let sought: Vec<IrId> = sought_by_row(parts, self.step.program).collect();
-        let mut values: Vec<Spelled> = Vec::new();
+        let mut values: Vec<SpelledKey> = Vec::new();
         for here in sought.iter().filter_map(|sought| self.column_of(*sought, stage)) {
             if !values.contains(&here) {
                 values.push(here);
@@ -138,19 +138,19 @@ impl Planner<'_> {
             self.read_other();
             let body = Select { distinct: true, items, from: Some(self.source(stage, from)), ..Select::default() };
             ctes.push(Cte { name: self.written(&dates), body });
-            select.from = Some(Source::Name(self.written(&dates)));
+            select.from = Some(SelectSource::Name(self.written(&dates)));
             select.joins.push(Join { kind: JoinKind::Inner, source: among.source, alias: None, on: Some(on) });
             found.how = How::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
         let name = self.cte_names.choose(&name);
         ctes.push(Cte { name: self.written(&name), body: select });
-        found.source = Some(Source::Name(self.written(&name)));
+        found.source = Some(SelectSource::Name(self.written(&name)));
         found.alias = name;
     }
 }
 
 /// What is sought for each row.
-fn sought_by_row(parts: Parts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
+fn sought_by_row(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
     [Some(parts.sought), parts.also].into_iter().flatten().filter(|sought| !program.meta(*sought).is_constant())
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::names::Taken;
+use super::names::UsedNames;
 use super::planner::Planner;
 use super::step::{InputColumn, JoinedInput, KeepColumns};
 use crate::ir::{Ir, IrId};
@@ -150,7 +150,7 @@ impl Planner<'_> {
     }
 
     /// Settles which columns of a joined input the later strata read, and under which names.
-    pub(super) fn pass_on(&mut self, taken: &mut Taken) {
+    pub(super) fn pass_on(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else { return };
         // What is kept has its name from here on.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();

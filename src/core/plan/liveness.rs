@@ -2,7 +2,7 @@
 
 use super::StepPlan;
 use crate::Level;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
 /// What of a step is computed, and where; found once.
@@ -55,9 +55,13 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
         }
         let root = definition.root;
         let before = match step.roles[index] {
-            Role::Where | Role::On(_) | Role::GroupBy => true,
-            Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule | Role::Check => false,
+            DefinitionRole::Where | DefinitionRole::On(_) | DefinitionRole::GroupBy => true,
+            DefinitionRole::Definitions => step.level(index) <= Level::Row,
+            DefinitionRole::Having
+            | DefinitionRole::OrderBy
+            | DefinitionRole::PartitionBy
+            | DefinitionRole::Rule
+            | DefinitionRole::Check => false,
         };
         rows[root.index()] |= before;
         for at in (definition.first.0..=root.0).rev() {
@@ -74,15 +78,15 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
 /// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
 /// only that reads is computed nowhere else.
 pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| !matches!(role, Role::Definitions | Role::On(_)))
+    needed_definitions(step, |role| !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_)))
 }
 
 /// The same, and those that joins need.
 pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| role != Role::Definitions)
+    needed_definitions(step, |role| role != DefinitionRole::Definitions)
 }
 
-fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
+fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
     let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
     for index in program.order.iter().rev() {

@@ -12,7 +12,7 @@ use super::step::TabSource;
 use crate::dialect::op::Op;
 use crate::ir::{Find, Holidays, Ir, IrId, Matching, Program};
 use crate::span::Span;
-use crate::sql::{Cte, Join, JoinKind, Source, SqlId};
+use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
 /// What makes two lookups one join: where, by what, how, and for what they look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,11 +26,11 @@ pub(super) struct SameRows {
 
 /// How the rows that a key finds are joined.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundRow {
     pub same: SameRows,
     /// The first lookup of them.
     id: IrId,
-    pub source: Option<Source>,
+    pub source: Option<SelectSource>,
     pub alias: String,
     /// The alias is not the name of the source.
     renamed: bool,
@@ -44,7 +44,7 @@ pub(super) enum How {
     /// By the condition on the key.
     ByKey,
     /// By the values that the row was chosen for: the column of each here and there.
-    ByValues(Vec<(Spelled, Spelled)>),
+    ByValues(Vec<(SpelledKey, SpelledKey)>),
     /// There is one row for all, or in a sheet of parts one for each.
     One,
 }
@@ -53,13 +53,13 @@ pub(super) enum How {
 #[derive(Clone)]
 pub(super) struct Among {
     pub name: String,
-    pub source: Source,
+    pub source: SelectSource,
     /// It is read by a name that is not its own.
     pub renamed: bool,
 }
 
 /// A name, and whether it must be quoted.
-pub(super) type Spelled = (String, bool);
+pub(super) type SpelledKey = (String, bool);
 
 /// The lookups of a step, each with what makes it equal to others.
 #[derive(Debug, Default)]
@@ -82,7 +82,7 @@ pub(super) struct Numbered {
     pub position: String,
 }
 
-impl Found {
+impl FoundRow {
     pub fn alias(&self) -> &str {
         &self.alias
     }
@@ -104,7 +104,7 @@ impl Finds {
             let definition = &program.definitions[index];
             if live[index] && !definition.failed {
                 let nodes = needed(program, definition.first, definition.root);
-                for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, Parts::of(program, id)?))) {
+                for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, LookupParts::of(program, id)?))) {
                     let same = finds.same(parts);
                     finds.alike.entry(same).or_default().push(id);
                     finds.alike.entry(SameRows { sought: None, ..same }).or_default().push(id);
@@ -114,14 +114,14 @@ impl Finds {
         finds
     }
 
-    fn same(&self, Parts { find, sought, by, also, .. }: Parts) -> SameRows {
+    fn same(&self, LookupParts { find, sought, by, also, .. }: LookupParts) -> SameRows {
         let sought = Some((self.number(sought), also.map(|also| self.number(also))));
         SameRows { tab: find.tab, by: self.number(by), matching: find.matching, sought }
     }
 
     /// Whether rows of a tab are found by a column of it.
     pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
-        let by = self.alike.values().flatten().filter_map(|id| Parts::of(program, *id)).map(|parts| parts.by);
+        let by = self.alike.values().flatten().filter_map(|id| LookupParts::of(program, *id)).map(|parts| parts.by);
         by.map(|by| program.node(by)).any(|by| by == Ir::Elsewhere { tab, column })
     }
 
@@ -132,7 +132,7 @@ impl Finds {
 
 /// The parts of a lookup.
 #[derive(Clone, Copy)]
-pub(super) struct Parts {
+pub(super) struct LookupParts {
     pub find: Find,
     pub sought: IrId,
     pub by: IrId,
@@ -147,7 +147,7 @@ pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()
 }
 
-impl Parts {
+impl LookupParts {
     fn of(program: &Program, id: IrId) -> Option<Self> {
         let Ir::Find { args, find } = program.node(id) else { return None };
         let find = *program.finds.get(find as usize)?;
@@ -161,14 +161,14 @@ impl Parts {
 }
 
 impl Planner<'_> {
-    pub(super) fn parts(&self, id: IrId) -> Option<Parts> {
-        Parts::of(self.step.program, id)
+    pub(super) fn parts(&self, id: IrId) -> Option<LookupParts> {
+        LookupParts::of(self.step.program, id)
     }
 
     /// What makes a lookup one join with others.
-    pub(super) fn rows_found(&self, id: IrId) -> Option<Found> {
+    pub(super) fn rows_found(&self, id: IrId) -> Option<FoundRow> {
         let same = self.finds.same(self.parts(id)?);
-        Some(Found {
+        Some(FoundRow {
             same,
             id,
             source: None,
@@ -180,7 +180,7 @@ impl Planner<'_> {
     }
 
     /// The value of the row that is found.
-    pub(super) fn value_found(&mut self, id: IrId, found: &Found, stage: u32) -> Option<SqlId> {
+    pub(super) fn value_found(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
         let parts = self.parts(id)?;
         let (name, quoted) = match parts.gives {
             Some(gives) if parts.find.matching != Matching::Count => self.column_found(gives, stage)?,
@@ -190,7 +190,7 @@ impl Planner<'_> {
     }
 
     /// The column of the rows that are looked among.
-    pub(super) fn column_found(&self, id: IrId, stage: u32) -> Option<Spelled> {
+    pub(super) fn column_found(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
         match self.step.program.node(id) {
             Ir::Elsewhere { tab, column } => {
                 let column = self.tab(Some(tab))?.columns.get(column as usize)?;
@@ -203,7 +203,7 @@ impl Planner<'_> {
     /// Settles where the rows are found, with the CTEs that it takes.
     pub(super) fn make_found(
         &mut self,
-        found: &mut Found,
+        found: &mut FoundRow,
         stage: u32,
         from: &str,
         taken: &FxHashSet<String>,
@@ -211,7 +211,7 @@ impl Planner<'_> {
     ) {
         let Some(parts) = self.parts(found.id) else { return };
         let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
-        let Parts { find, sought, .. } = parts;
+        let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
             (Matching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
             (Matching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
@@ -229,8 +229,8 @@ impl Planner<'_> {
     }
 
     /// The join of the rows that are found.
-    pub(super) fn join_found(&mut self, found: &Found, stage: u32, from: &str) -> Option<Join> {
-        let Parts { find, sought, by, .. } = self.parts(found.id)?;
+    pub(super) fn join_found(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
+        let LookupParts { find, sought, by, .. } = self.parts(found.id)?;
         let on = match &found.how {
             How::One => None,
             How::ByKey => {
@@ -308,7 +308,7 @@ impl Planner<'_> {
     }
 
     /// The key, likewise.
-    pub(super) fn name_of_key(&self, parts: Parts, stage: u32) -> String {
+    pub(super) fn name_of_key(&self, parts: LookupParts, stage: u32) -> String {
         self.column_found(parts.by, stage).map_or_else(String::new, |(name, _)| as_part_of_name(&name))
     }
 
@@ -351,7 +351,7 @@ impl Planner<'_> {
     }
 
     /// A column of the key that is known to tell all rows apart.
-    pub(super) fn is_unique(&self, parts: Parts, stage: u32) -> bool {
+    pub(super) fn is_unique(&self, parts: LookupParts, stage: u32) -> bool {
         let program = self.step.program;
         match (parts.find.tab, program.node(parts.by)) {
             (Some(_), Ir::Elsewhere { .. }) => {
@@ -373,7 +373,7 @@ impl Planner<'_> {
 
     /// The columns that part the sheet, as those of a pivot do: in it a lookup finds rows of its own part. Another tab has
     /// no parts.
-    pub(super) fn parted(&self, tab: Option<u32>, stage: u32) -> Vec<(Spelled, IrId)> {
+    pub(super) fn parted(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
         keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
     }
@@ -397,7 +397,7 @@ impl Planner<'_> {
     }
 
     /// The lookups that may share a CTE with this one: of another tab all of the step, else those of this stratum.
-    pub(super) fn alike(&self, parts: Parts, with_sought: bool) -> Vec<Parts> {
+    pub(super) fn alike(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
         let same = if with_sought { same } else { SameRows { sought: None, ..same } };
         let all = self.finds.alike.get(&same).into_iter().flatten();
@@ -406,8 +406,8 @@ impl Planner<'_> {
     }
 
     /// The columns that lookups read, each once: the key first, then what parts the sheet.
-    pub(super) fn columns_read(&self, alike: &[Parts], stage: u32) -> Vec<(Spelled, IrId)> {
-        let mut columns: Vec<(Spelled, IrId)> = Vec::new();
+    pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(SpelledKey, IrId)> {
+        let mut columns: Vec<(SpelledKey, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
         let keys = alike.iter().filter(|parts| !parts.find.by_number).map(|parts| parts.by).take(1);
         let parted = alike.first().map(|parts| self.parted(parts.find.tab, stage)).unwrap_or_default();
@@ -422,7 +422,14 @@ impl Planner<'_> {
     }
 
     /// Rows joined by the key itself.
-    pub(super) fn by_key(&mut self, found: &mut Found, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn by_key(
+        &mut self,
+        found: &mut FoundRow,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) {
         let counts = |planner: &Self| planner.alike(parts, false).iter().any(|other| other.gives.is_none());
         if !parts.find.by_number && self.is_unique(parts, stage) && !counts(self) {
             let among = self.among(parts.find.tab, stage, from);
@@ -438,7 +445,7 @@ impl Planner<'_> {
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
-        found.source = Some(Source::Name(self.written(&name)));
+        found.source = Some(SelectSource::Name(self.written(&name)));
         found.alias = name;
         found.position = numbered.position;
     }

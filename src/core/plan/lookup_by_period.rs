@@ -5,8 +5,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::lookup_by_key::{Found, SameRows};
-use super::outputs::{Output, key_name};
+use super::lookup_by_key::{FoundRow, SameRows};
+use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
 use crate::Type;
@@ -16,7 +16,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{Ir, IrId, Period};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, Source, SqlId};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 /// The lookups that one stratum writes.
 #[derive(Debug, Default)]
@@ -24,15 +24,15 @@ pub(super) struct Lookups {
     /// In the order of their nodes, each with its place in `joined`.
     found: Vec<(IrId, usize)>,
     /// One for each distance in time, and for each key that is looked for.
-    joined: Vec<Joined>,
+    joined: Vec<PeriodJoin>,
     /// The rows that are joined, where not all are: those that can be told apart, the first of each key.
     pub sources: Vec<Cte>,
 }
 
 #[derive(Debug)]
-enum Joined {
+enum PeriodJoin {
     Period { period: Period, alias: String },
-    Key(Box<Found>),
+    Key(Box<FoundRow>),
 }
 
 /// What makes lookups one join.
@@ -42,7 +42,7 @@ enum Same {
     Rows(SameRows),
 }
 
-impl Joined {
+impl PeriodJoin {
     fn same(&self) -> Same {
         match self {
             Self::Period { period, .. } => Same::Distance(period.distance()),
@@ -69,7 +69,7 @@ impl Lookups {
     }
 
     /// Where the node's value is found.
-    fn joined_for(&self, id: IrId) -> Option<&Joined> {
+    fn joined_for(&self, id: IrId) -> Option<&PeriodJoin> {
         let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
         self.joined.get(self.found[at].1)
     }
@@ -108,9 +108,9 @@ impl Planner<'_> {
                     while named(&alias) {
                         alias.push_str("_rows");
                     }
-                    Some(Joined::Period { period, alias })
+                    Some(PeriodJoin::Period { period, alias })
                 }
-                _ => self.rows_found(id).map(|found| Joined::Key(Box::new(found))),
+                _ => self.rows_found(id).map(|found| PeriodJoin::Key(Box::new(found))),
             };
             let Some(joined) = joined else { continue };
             let at = *places.entry(joined.same()).or_insert(lookups.joined.len());
@@ -129,11 +129,11 @@ impl Planner<'_> {
             _ => id,
         };
         let sql = match self.lookups.joined_for(id) {
-            Some(Joined::Key(found)) => {
+            Some(PeriodJoin::Key(found)) => {
                 let found = found.clone();
                 self.value_found(id, &found, stage)
             }
-            Some(Joined::Period { alias, .. }) => {
+            Some(PeriodJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
                 self.column_of(value, stage).map(|(name, quoted)| self.emitter.field(&alias, &name, quoted))
             }
@@ -149,13 +149,13 @@ impl Planner<'_> {
         let mut taken: FxHashSet<String> =
             self.lookups.joined.iter().map(|joined| joined.alias().to_ascii_lowercase()).collect();
         for at in 0..self.lookups.joined.len() {
-            let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else { continue };
             let mut found = found.clone();
             self.make_holidays(&found, stage, from, &mut ctes);
             self.make_found(&mut found, stage, from, &taken, &mut ctes);
             taken.insert(found.alias().to_ascii_lowercase());
             if let Some(joined) = self.lookups.joined.get_mut(at) {
-                *joined = Joined::Key(found);
+                *joined = PeriodJoin::Key(found);
             }
         }
         self.lookups.sources = ctes;
@@ -173,21 +173,21 @@ impl Planner<'_> {
     }
 
     /// The joins of this stratum.
-    pub(super) fn joins_of_lookups(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
-        let is_period = |joined: &Joined| matches!(joined, Joined::Period { .. });
+    pub(super) fn joins_of_lookups(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+        let is_period = |joined: &PeriodJoin| matches!(joined, PeriodJoin::Period { .. });
         let mut joins = match self.lookups.joined.iter().any(is_period) {
             true => self.joins_to_periods(stage, from, source),
             false => Vec::new(),
         };
         for at in 0..self.lookups.joined.len() {
-            let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else { continue };
             let found = found.clone();
             joins.extend(self.join_found(&found, stage, from));
         }
         joins
     }
 
-    fn joins_to_periods(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
+    fn joins_to_periods(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
@@ -196,7 +196,7 @@ impl Planner<'_> {
         let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
-            let Joined::Period { period, alias } = &self.lookups.joined[at] else { continue };
+            let PeriodJoin::Period { period, alias } = &self.lookups.joined[at] else { continue };
             let (period, alias) = (*period, alias.clone());
             let mut conditions = Vec::new();
             for told in &compared {
@@ -304,7 +304,7 @@ impl Planner<'_> {
         // What tells the rows apart: each column, with what it is.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
-            let of = |o: &Output| {
+            let of = |o: &StepColumn| {
                 let own = || (o.name.clone(), self.emitter.cased.contains(&o.name));
                 let (name, quoted) = self.column_of(o.root, stage).unwrap_or_else(own);
                 let is_key = name.eq_ignore_ascii_case(&key_column);
@@ -344,7 +344,7 @@ impl Planner<'_> {
     }
 
     /// The rows of the stratum before that can be told apart, with what is looked up of them.
-    fn distinct_rows(&mut self, stage: u32, from: &str, key: &Told, compared: &[Told]) -> Source {
+    fn distinct_rows(&mut self, stage: u32, from: &str, key: &Told, compared: &[Told]) -> SelectSource {
         let program = self.step.program;
         let first = self.lookups.found.first().map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several(first, &key.name, compared);
@@ -400,7 +400,7 @@ impl Planner<'_> {
         let name = self.cte_names.choose(&name);
         let written = self.written(&name);
         self.lookups.sources.push(Cte { name: written.clone(), body: select });
-        Source::Name(written)
+        SelectSource::Name(written)
     }
 
     fn warn_of_several(&mut self, span: Span, key: &str, compared: &[Told]) {
@@ -452,18 +452,18 @@ fn alias(period: Period) -> String {
 #[cfg(test)]
 mod tests {
     use super::alias;
-    use crate::ir::{Period, Slice, Unit};
+    use crate::ir::{CalendarUnit, Period, Slice};
 
     #[test]
     fn other_rows_are_called_by_when_they_are() {
         for (count, unit, name) in [
-            (-1, Unit::Quarter, "prior_quarter"),
-            (1, Unit::Month, "next_month"),
-            (-3, Unit::Month, "three_months_before"),
-            (2, Unit::Year, "two_years_after"),
-            (-12, Unit::Month, "twelve_months_before"),
-            (-52, Unit::Week, "before_52_weeks"),
-            (i64::MIN, Unit::Day, "before_9223372036854775808_days"),
+            (-1, CalendarUnit::Quarter, "prior_quarter"),
+            (1, CalendarUnit::Month, "next_month"),
+            (-3, CalendarUnit::Month, "three_months_before"),
+            (2, CalendarUnit::Year, "two_years_after"),
+            (-12, CalendarUnit::Month, "twelve_months_before"),
+            (-52, CalendarUnit::Week, "before_52_weeks"),
+            (i64::MIN, CalendarUnit::Day, "before_9223372036854775808_days"),
         ] {
             assert_eq!(alias(Period { count, unit, words: Slice::default() }), name);
         }

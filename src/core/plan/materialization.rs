@@ -4,16 +4,16 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::common_subexpressions::Shared;
-use super::formula_names::{Call, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
+use super::formula_names::{NamedCall, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
 use super::liveness::{Reach, is_trivial, needed};
 use super::long_keys::is_long;
 use super::lookup_by_key::sought;
-use super::names::Taken;
+use super::names::UsedNames;
 use super::outputs::key_name;
 use super::value_numbering::equal_values;
 use crate::Level;
 use crate::catalog;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{GroupRole, Ir, IrDefinition, IrId, Matching, Over, Program, Slice};
 
@@ -69,7 +69,7 @@ impl Cuts {
 
 /// How often a definition's value is read.
 #[derive(Clone, Copy, Default)]
-struct Reads {
+struct ReadCounts {
     /// By expressions of rows: filters, keys, arguments of aggregates.
     rows: u32,
     /// By expressions of groups.
@@ -82,18 +82,18 @@ pub(super) fn cuts(
     dialect: Dialect,
     source: &str,
     aliases: &FxHashMap<IrId, String>,
-    taken: &mut Taken,
+    taken: &mut UsedNames,
     found_are_columns: bool,
 ) -> Cuts {
     let program = step.program;
     let Reach { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
-    let mut reads = vec![Reads::default(); program.definitions.len()];
+    let mut reads = vec![ReadCounts::default(); program.definitions.len()];
     // Each before those that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
         // The order of the rows of a query goes by column names; only windows compute with it.
-        let only_names = step.is(index, Role::GroupBy) || step.only_names(index, windows, ordered);
+        let only_names = step.is(index, DefinitionRole::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
@@ -119,10 +119,10 @@ pub(super) fn cuts(
         let root = step.root(index);
         let is_column = found_are_columns && matches!(program.node(root), Ir::Find { .. });
         let simple = is_column || is_trivial(program, root);
-        if !step.is(index, Role::Definitions) || !live[index] || simple || cuts.contains(root) {
+        if !step.is(index, DefinitionRole::Definitions) || !live[index] || simple || cuts.contains(root) {
             continue;
         }
-        let Reads { rows, groups } = reads[index];
+        let ReadCounts { rows, groups } = reads[index];
         let row_value = step.grouped && step.level(index) == Level::Row;
         let constant = step.level(index) == Level::Const;
         let cut = if step.grouped && constant && rows > 0 {
@@ -152,7 +152,8 @@ pub(super) fn cuts(
             let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
             inner.cut(index, taken, &mut cuts, &mut shared);
             // What lookups compare is a column on both sides.
-            let compared = step.has_lookups() && matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
+            let compared = step.has_lookups()
+                && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
             let named = matches!(program.node(definition.root), Ir::Definition(_));
             if compared && !named && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
                 let text = definition.span.text(source);
@@ -164,17 +165,17 @@ pub(super) fn cuts(
     cuts
 }
 
-fn role_name(role: Role) -> &'static str {
+fn role_name(role: DefinitionRole) -> &'static str {
     match role {
-        Role::Where => "row_filter",
-        Role::Having => "group_filter",
+        DefinitionRole::Where => "row_filter",
+        DefinitionRole::Having => "group_filter",
         _ => "key",
     }
 }
 
 /// Aggregates and windows that stand more than once are computed once, under the name of the definition that one of
 /// them is, or one made of the formula.
-fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Taken, cuts: &mut Cuts) {
+fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut UsedNames, cuts: &mut Cuts) {
     let program = step.program;
     let roots: FxHashMap<IrId, usize> =
         (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
@@ -215,7 +216,7 @@ pub(super) fn cut_late_aggregates(
     main: u32,
     stage_of: &dyn Fn(IrId) -> u32,
     source: &str,
-    taken: &mut Taken,
+    taken: &mut UsedNames,
 ) {
     if !step.grouped {
         return;
@@ -224,7 +225,7 @@ pub(super) fn cut_late_aggregates(
     let Reach { rows, live } = reach;
     // A count of rows is short, and written again where that needs no column; as a column it is one.
     let counted = (0..program.definitions.len())
-        .filter(|i| step.outputs[*i] && step.is(*i, Role::Definitions) && !program.definitions[*i].failed)
+        .filter(|i| step.outputs[*i] && step.is(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed)
         .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
     let mut row_count: Option<IrId> = None;
     for (index, definition) in program.definitions.iter().enumerate() {
@@ -287,18 +288,18 @@ struct Inner<'i> {
 }
 
 impl Inner<'_> {
-    fn name(&self, what: &str, id: IrId, taken: &mut Taken) -> String {
+    fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
         taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
     }
 
     /// The name of a value by its formula, else by what it is for.
-    fn name_of(&self, id: IrId, what: &str, taken: &mut Taken) -> String {
+    fn name_of(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
         let wanted = spoken_name(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
     /// Long values with several uses, arguments that a template repeats, windows over rows, windows inside windows.
-    fn cut(&self, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn cut(&self, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let definition = &program.definitions[of];
         let nodes = needed(program, definition.first, definition.root);
@@ -329,7 +330,8 @@ impl Inner<'_> {
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
                             shared.cut(*arg, of, cuts, taken, |taken| {
                                 let function = function.map(|function| function.name);
-                                let call = Call { function, param: param.name, is_first: place == 0, of: self.owner };
+                                let call =
+                                    NamedCall { function, param: param.name, is_first: place == 0, of: self.owner };
                                 let name = name_of_argument(program, *arg, self.source, call);
                                 taken.column(&name, program.meta(*arg).span.text(self.source))
                             });
@@ -385,7 +387,7 @@ impl Inner<'_> {
     }
 
     /// A value that several parts of a formula use is computed once, unless it is short or constant.
-    fn cut_repeated(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn cut_repeated(&self, node: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
         let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
@@ -396,13 +398,22 @@ impl Inner<'_> {
 
     /// What is compared, what is given and what parts the sheet are columns of the rows that are looked among; what is sought is one of its row
     /// where the nearest key is chosen for it.
-    fn cut_find(&self, args: Slice, find: u32, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn cut_find(
+        &self,
+        args: Slice,
+        find: u32,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut Cuts,
+        shared: &mut Shared<'_>,
+    ) {
         let program = self.program;
         let Some(find) = program.finds.get(find as usize) else { return };
         let found = program.args(args).iter().skip(1).take(2);
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
         let step = shared.step;
-        let parts = (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, Role::PartitionBy));
+        let parts =
+            (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, DefinitionRole::PartitionBy));
         let parts: Vec<IrId> = parts.map(|index| step.root(index)).collect();
         for id in found.chain(&parts).filter(|id| !is_column(**id)) {
             self.finish(*id, of, taken, cuts, shared);
@@ -422,7 +433,7 @@ impl Inner<'_> {
     }
 
     /// What the subquery of a template takes as columns: windows, and aggregates that it cannot hold.
-    fn finish_operands(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn finish_operands(&self, node: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         for arg in program.operands(node).filter(|arg| !program.meta(*arg).fits_subquery(aggregates)) {
@@ -435,7 +446,7 @@ impl Inner<'_> {
     }
 
     /// Gives a value a column of its own, under its definition's name where it has one.
-    fn finish(&self, value: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn finish(&self, value: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let (program, step) = (self.program, shared.step);
         let mut named = None;
         // Of names of names the one is meant that stands for a formula.

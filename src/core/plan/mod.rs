@@ -41,7 +41,7 @@ pub use step::{
 pub use time_columns::{TimeColumn, cut_time};
 
 use crate::Level;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
@@ -50,7 +50,7 @@ use crate::ir::{Ir, IrId, Program};
 pub struct StepPlan<'p> {
     pub program: &'p Program,
     /// The role of each definition.
-    pub roles: Vec<Role>,
+    pub roles: Vec<DefinitionRole>,
     pub grouped: bool,
     /// By definition: it is a grouping key.
     pub keys: Vec<bool>,
@@ -106,8 +106,8 @@ impl StepPlan<'_> {
     /// The keys of order and partitions go by names, unless windows compute with them.
     fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
         match self.roles[definition] {
-            Role::OrderBy => !ordered,
-            Role::PartitionBy => !windows,
+            DefinitionRole::OrderBy => !ordered,
+            DefinitionRole::PartitionBy => !windows,
             _ => false,
         }
     }
@@ -119,10 +119,13 @@ impl StepPlan<'_> {
     /// A definition of rows that a grouped step uses and does not put out.
     fn is_helper(&self, definition: usize) -> bool {
         let column = self.keys[definition] || self.outputs[definition];
-        self.grouped && !column && self.is(definition, Role::Definitions) && self.level(definition) <= Level::Row
+        self.grouped
+            && !column
+            && self.is(definition, DefinitionRole::Definitions)
+            && self.level(definition) <= Level::Row
     }
 
-    fn is(&self, definition: usize, role: Role) -> bool {
+    fn is(&self, definition: usize, role: DefinitionRole) -> bool {
         self.roles[definition] == role
     }
 }

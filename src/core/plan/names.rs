@@ -21,12 +21,12 @@ pub fn snake_case(text: &str) -> String {
 /// Names in lower case. Those of a relation are looked up there: a model with many rules has a query for each rule, and
 /// copying all columns for each query would take quadratic time.
 #[derive(Clone, Debug, Default)]
-struct Names {
+struct ColumnNamer {
     own: FxHashSet<String>,
     relation: Option<Relation>,
 }
 
-impl Names {
+impl ColumnNamer {
     fn insert_columns(&mut self, relation: &Relation) {
         if relation.is_ascii() && self.relation.is_none() {
             self.relation = Some(relation.clone());
@@ -47,8 +47,8 @@ impl Names {
 
 /// Names that are in use, compared without case.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
-    columns: Names,
+pub(super) struct UsedNames {
+    columns: ColumnNamer,
     /// The columns that the step gives, each of which is made under its own name.
     outputs: FxHashSet<String>,
     /// Those of them that no select makes which passes the input's columns on.
@@ -57,9 +57,9 @@ pub(super) struct Taken {
     most: usize,
 }
 
-impl Taken {
+impl UsedNames {
     pub fn new(most: usize) -> Self {
-        Self { columns: Names::default(), outputs: FxHashSet::default(), of_groups: FxHashSet::default(), most }
+        Self { columns: ColumnNamer::default(), outputs: FxHashSet::default(), of_groups: FxHashSet::default(), most }
     }
 
     pub fn reserve(&mut self, name: &str) {
@@ -124,14 +124,14 @@ fn mark(text: &str) -> String {
 /// Names of CTEs in a query, all different.
 #[derive(Debug, Default)]
 pub struct CteNames {
-    names: Names,
+    names: ColumnNamer,
     /// Bytes that a name may have; 0 when there is no limit.
     most: usize,
 }
 
 impl CteNames {
     pub fn new(most: usize) -> Self {
-        Self { names: Names::default(), most }
+        Self { names: ColumnNamer::default(), most }
     }
 
     pub fn reserve(&mut self, name: &str) {

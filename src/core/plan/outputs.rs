@@ -4,11 +4,11 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::step::StepSpec;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId};
 
 /// A column of the step.
-pub(super) struct Output {
+pub(super) struct StepColumn {
     pub name: String,
     pub root: IrId,
     /// It is grouped by.
@@ -18,12 +18,12 @@ pub(super) struct Output {
 }
 
 /// The columns of a step, keys first, in the order written.
-pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
+pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColumn> {
     let program = step.program;
-    let mut outputs: Vec<Output> = Vec::new();
+    let mut outputs: Vec<StepColumn> = Vec::new();
     let mut names = rustc_hash::FxHashSet::default();
     for (index, definition) in program.definitions.iter().enumerate() {
-        if !step.is(index, Role::GroupBy) || definition.failed {
+        if !step.is(index, DefinitionRole::GroupBy) || definition.failed {
             continue;
         }
         let (name, root, target) = match program.node(definition.root) {
@@ -35,13 +35,14 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
         if names.insert(name.to_ascii_lowercase()) {
-            outputs.push(Output { name, root, key: true, definition: target });
+            outputs.push(StepColumn { name, root, key: true, definition: target });
         }
     }
     for (index, definition) in program.definitions.iter().enumerate() {
-        if step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed {
+        if step.is(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed
+        {
             let name = definition.name.as_deref().unwrap_or_default().to_owned();
-            outputs.push(Output { name, root: definition.root, key: false, definition: Some(index) });
+            outputs.push(StepColumn { name, root: definition.root, key: false, definition: Some(index) });
         }
     }
     outputs
@@ -57,7 +58,7 @@ pub fn key_name(text: &str) -> String {
 }
 
 /// Other places where a key's timeframe is written out.
-pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
+pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<IrId, String> {
     let program = step.program;
     // The timeframe of a column or definition, or of the wall-clock time that an instant is.
     let applied = |id: IrId| match program.node(id) {

@@ -9,12 +9,12 @@ use super::liveness::Reach;
 use super::lookup_by_key::Finds;
 use super::lookup_by_period::Lookups;
 use super::materialization::{self, Cuts};
-use super::names::{CteNames, Taken};
-use super::outputs::{Output, aliases, outputs};
+use super::names::{CteNames, UsedNames};
+use super::outputs::{StepColumn, aliases, outputs};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
 use super::strata::{self, Stages};
 use super::time_columns::TimeColumn;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::dialect::Dialect;
 use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Program};
@@ -30,7 +30,7 @@ pub(super) struct Planner<'p> {
     pub emitter: Emitter<'p>,
     pub cuts: Cuts,
     pub stages: Stages,
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<StepColumn>,
     /// Nodes that are a grouping key by another way of writing it, with the key's column.
     pub aliases: FxHashMap<IrId, String>,
     /// Columns of earlier strata: stratum and name, by node.
@@ -77,11 +77,11 @@ pub fn plan_step<'p>(
     input: &'p StepInput<'p>,
     dialect: Dialect,
     limits: &'p Limits,
-    work: &'p mut emit::Buffers,
+    work: &'p mut emit::EmitBuffers,
     cte_names: &'p mut CteNames,
 ) -> StepOutput {
     let program = step.program;
-    let mut taken = Taken::new(dialect.max_bytes());
+    let mut taken = UsedNames::new(dialect.max_bytes());
     program.columns.iter().for_each(|c| taken.reserve(&c.name));
     if !step.grouped {
         input.relation.iter().for_each(|relation| taken.reserve_columns(relation));
@@ -99,7 +99,7 @@ pub fn plan_step<'p>(
     }
     let aliases = aliases(step, &outputs);
     let reach = Reach::of(step);
-    let plan = |taken: &mut Taken, found_are_columns: bool| {
+    let plan = |taken: &mut UsedNames, found_are_columns: bool| {
         let cuts = materialization::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
         let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
         (cuts, stages)
@@ -132,7 +132,7 @@ pub fn plan_step<'p>(
     let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
     emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
     // A key that is a column keeps the spelling of that column, as other nodes of the column have it.
-    let of_column = |o: &&Output| match program.node(program.behind_names(o.root)) {
+    let of_column = |o: &&StepColumn| match program.node(program.behind_names(o.root)) {
         Ir::Column(column) => {
             program.columns.get(column as usize).is_some_and(|column| column.quoted && *column.name == *o.name)
         }
@@ -182,14 +182,14 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
         }
         let root = definition.root;
         match step.roles[index] {
-            Role::Where => roles.filter = Some(root),
-            Role::On(join) => {
+            DefinitionRole::Where => roles.filter = Some(root),
+            DefinitionRole::On(join) => {
                 roles.on.entry(join).or_insert(root);
             }
-            Role::Having => roles.having = Some(root),
-            Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
-            Role::PartitionBy => roles.partition.push(root),
-            Role::Definitions | Role::GroupBy | Role::Rule | Role::Check => {}
+            DefinitionRole::Having => roles.having = Some(root),
+            DefinitionRole::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
+            DefinitionRole::PartitionBy => roles.partition.push(root),
+            DefinitionRole::Definitions | DefinitionRole::GroupBy | DefinitionRole::Rule | DefinitionRole::Check => {}
         }
     }
     roles

@@ -3,13 +3,13 @@
 use rustc_hash::FxHashMap;
 
 use super::joins::PassedOn;
-use super::outputs::Output;
+use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::dialect::op::Op;
 use crate::ir::{ColumnUse, Ir, IrId};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
+use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
     /// The CTEs and the last select, and the place of the first stratum's where it is a CTE.
@@ -165,7 +165,7 @@ impl Planner<'_> {
     /// columns to it. What it would give besides, or twice, is in the way.
     fn carried(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
-        let is_output = |(id, output): &(&IrId, &Output)| {
+        let is_output = |(id, output): &(&IrId, &StepColumn)| {
             self.cuts.chosen(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
         };
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
@@ -278,8 +278,8 @@ impl Planner<'_> {
     }
 
     /// What a stratum reads.
-    pub(super) fn source(&self, stage: u32, from: &str) -> Source {
-        if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) }
+    pub(super) fn source(&self, stage: u32, from: &str) -> SelectSource {
+        if stage == 0 && self.input.first { SelectSource::Input(0) } else { SelectSource::Name(self.written(from)) }
     }
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::time_columns::TimeColumn;
 use crate::diag::Diagnostic;
 use crate::schema::{Column, Relation};
-use crate::sql::{Cte, JoinKind, Select, Source};
+use crate::sql::{Cte, JoinKind, Select, SelectSource};
 
 /// What a step reads.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct StepInput<'a> {
 pub struct TabSource {
     /// The name that its columns are read with.
     pub name: String,
-    pub source: Source,
+    pub source: SelectSource,
     /// The name of its source is another.
     pub renamed: bool,
     pub columns: Vec<Column>,
@@ -76,7 +76,7 @@ impl JoinedInput {
 #[derive(Clone, Debug)]
 pub struct JoinInput {
     pub kind: JoinKind,
-    pub source: Source,
+    pub source: SelectSource,
     /// The name of its source is not the one that its columns are read with.
     pub renamed: bool,
 }

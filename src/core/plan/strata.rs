@@ -6,7 +6,7 @@ use super::StepPlan;
 use super::liveness::{Reach, is_trivial, needed};
 use super::materialization::Cuts;
 use crate::Level;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
 /// The strata of a step.
@@ -71,8 +71,8 @@ pub(super) fn stages(
             continue;
         }
         match step.roles[index] {
-            Role::Where => filter = filter.max(stage[definition.root.index()]),
-            Role::GroupBy => main = main.max(need_of_key(step, cuts, &stage, index)),
+            DefinitionRole::Where => filter = filter.max(stage[definition.root.index()]),
+            DefinitionRole::GroupBy => main = main.max(need_of_key(step, cuts, &stage, index)),
             _ if step.keys[index] => main = main.max(after(&stage, definition.root)),
             _ => {}
         }
@@ -107,12 +107,15 @@ pub(super) fn stages(
         _ => aliases.contains_key(&root),
     };
     let names_only = |index: usize| {
-        let by_name = named(step.root(index)) || !step.is(index, Role::OrderBy);
+        let by_name = named(step.root(index)) || !step.is(index, DefinitionRole::OrderBy);
         by_name && step.only_names(index, windows, ordered_windows)
     };
     // What is tested of groups comes first, since windows depend on it, then the keys, since lookups read them.
-    let keys =
-        if step.has_lookups() || step.finds_own_rows() { read_by(step, Role::orders_groups) } else { Vec::new() };
+    let keys = if step.has_lookups() || step.finds_own_rows() {
+        read_by(step, DefinitionRole::orders_groups)
+    } else {
+        Vec::new()
+    };
     let turn = |index: usize| match (tested_by[index], keys.get(index)) {
         (true, _) => 0,
         (false, Some(true)) => 1,
@@ -133,12 +136,12 @@ pub(super) fn stages(
     let mut having = main;
     // The keys order and part what windows see.
     let computed = |index: usize| !is_bare(program, cuts, step.root(index));
-    let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
+    let key = |index: usize| step.is(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
     let of_keys = helpers_of_keys(step, cuts, aliases);
     // Several relations are one from the second stratum on.
-    let filtered = joined || step.roles.contains(&Role::Where);
+    let filtered = joined || step.roles.contains(&DefinitionRole::Where);
     // The stratum from which on the keys are columns.
     let mut parted = None;
     let mut keyed: Option<u32> = None;
@@ -179,7 +182,7 @@ pub(super) fn stages(
             // Of the sheet's own rows those that are left are looked among.
             Ir::Find { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
                 let parted = *parted.get_or_insert_with(|| {
-                    let roots = (0..program.definitions.len()).filter(|i| step.is(*i, Role::PartitionBy));
+                    let roots = (0..program.definitions.len()).filter(|i| step.is(*i, DefinitionRole::PartitionBy));
                     roots.map(|i| after(&stage, program.behind_names(step.root(i)))).max().unwrap_or(0)
                 });
                 own.max(if step.grouped { having + 1 } else { filter + u32::from(filtered) }).max(parted)
@@ -187,7 +190,7 @@ pub(super) fn stages(
             _ => own,
         };
         stage[id.index()] = own.max(main);
-        if step.is(of, Role::Having) && id == program.definitions[of].root {
+        if step.is(of, DefinitionRole::Having) && id == program.definitions[of].root {
             having = stage[id.index()];
         }
         last = last.max(own);
@@ -235,11 +238,11 @@ fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
 
 /// By definition: `having` is, or reads, it.
 pub(super) fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
-    read_by(step, |role| role == Role::Having)
+    read_by(step, |role| role == DefinitionRole::Having)
 }
 
 /// By definition: it is of such a role, or one of these reads it.
-fn read_by(step: &StepPlan<'_>, role: impl Fn(Role) -> bool) -> Vec<bool> {
+fn read_by(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
     let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();
     for index in program.order.iter().rev() {

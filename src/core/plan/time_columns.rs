@@ -3,7 +3,7 @@
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::catalog::{self, internal};
-use crate::ir::{Ir, IrId, Program, Unit};
+use crate::ir::{CalendarUnit, Ir, IrId, Program};
 use crate::sql::SqlId;
 use crate::{Level, Type};
 
@@ -17,18 +17,18 @@ pub struct TimeColumn {
 }
 
 /// What a time is made of, and the unit of the calendar that it is cut to.
-pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<Unit>) {
+pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     let id = program.behind_names(id);
     let Ir::Apply { overload, args } = program.node(id) else { return (id, None) };
     let unit = match catalog::owner(overload) {
-        internal::TRUNC_SECOND => Unit::Second,
-        internal::TRUNC_MINUTE => Unit::Minute,
-        internal::TRUNC_HOUR => Unit::Hour,
-        internal::TRUNC_DAY => Unit::Day,
-        internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => Unit::Week,
-        internal::TRUNC_MONTH => Unit::Month,
-        internal::TRUNC_QUARTER => Unit::Quarter,
-        internal::TRUNC_YEAR => Unit::Year,
+        internal::TRUNC_SECOND => CalendarUnit::Second,
+        internal::TRUNC_MINUTE => CalendarUnit::Minute,
+        internal::TRUNC_HOUR => CalendarUnit::Hour,
+        internal::TRUNC_DAY => CalendarUnit::Day,
+        internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => CalendarUnit::Week,
+        internal::TRUNC_MONTH => CalendarUnit::Month,
+        internal::TRUNC_QUARTER => CalendarUnit::Quarter,
+        internal::TRUNC_YEAR => CalendarUnit::Year,
         _ => return (id, None),
     };
     match program.args(args).first() {

@@ -46,13 +46,13 @@ pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(I
 /// Gives equal expressions equal numbers, operands first.
 struct Numbering<'p> {
     program: &'p Program,
-    numbers: FxHashMap<Key, u32>,
+    numbers: FxHashMap<ValueKey, u32>,
     of: Vec<u32>,
 }
 
 /// What a node is, with the numbers of its operands.
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+struct ValueKey {
     kind: u8,
     payload: u64,
     text: String,
@@ -118,7 +118,7 @@ impl Numbering<'_> {
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;
-        let number = *self.numbers.entry(Key { kind, payload, text, operands }).or_insert(next);
+        let number = *self.numbers.entry(ValueKey { kind, payload, text, operands }).or_insert(next);
         self.of[id.index()] = number;
         number
     }

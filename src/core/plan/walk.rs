@@ -9,7 +9,7 @@ use crate::ir::{Ir, IrId};
 
 /// The nodes that roots are written with in a stratum, each once, from the roots down. What an earlier stratum has as a
 /// column is one of them, and what that is made of is not; nor is the column of another row that a lookup reads.
-pub(super) struct Walk<'w, 'p> {
+pub(super) struct StepWalk<'w, 'p> {
     planner: &'w Planner<'p>,
     stage: u32,
     open: Vec<IrId>,
@@ -19,8 +19,8 @@ pub(super) struct Walk<'w, 'p> {
 }
 
 impl<'p> Planner<'p> {
-    pub(super) fn walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> Walk<'_, 'p> {
-        Walk { planner: self, stage, open: roots.into(), seen: FxHashSet::default(), only_in_sql: false }
+    pub(super) fn walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> StepWalk<'_, 'p> {
+        StepWalk { planner: self, stage, open: roots.into(), seen: FxHashSet::default(), only_in_sql: false }
     }
 
     /// The nodes of the walk in the order of computing.
@@ -37,12 +37,12 @@ impl<'p> Planner<'p> {
 
     /// The same, without arguments that the SQL of their call does not have.
     pub(super) fn computed_in_sql(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
-        let walk = Walk { only_in_sql: true, ..self.walk(roots, stage) };
+        let walk = StepWalk { only_in_sql: true, ..self.walk(roots, stage) };
         walk.filter_map(|(_, computed)| computed)
     }
 }
 
-impl Iterator for Walk<'_, '_> {
+impl Iterator for StepWalk<'_, '_> {
     /// A node, and what it is where this stratum computes it.
     type Item = (IrId, Option<Ir>);
 

@@ -36,7 +36,7 @@ pub struct Column {
     /// Digits of a decimal, in all and behind the point, if its type specifies them.
     digits: Option<u32>,
     scale: Option<u32>,
-    made: Made,
+    made: ColumnProvenance,
     /// Each value is the first day of a month: of a step's column, if its formula says so.
     month_start: bool,
     description: Option<String>,
@@ -51,7 +51,7 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
-        let (digits, scale, made, description, values, tags) = (None, None, Made::Other, None, None, None);
+        let (digits, scale, made, description, values, tags) = (None, None, ColumnProvenance::Other, None, None, None);
         let (nullable, quoted, size, month_start) = (true, false, 0, false);
         Self { name, ty, nullable, quoted, bare, size, digits, scale, made, month_start, description, values, tags }
     }
@@ -103,7 +103,7 @@ impl Column {
         self
     }
 
-    pub fn made(&self) -> &Made {
+    pub fn made(&self) -> &ColumnProvenance {
         &self.made
     }
 
@@ -206,7 +206,7 @@ impl Column {
 
 /// What a step's column is made of, as far as it matters to who aggregates it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Made {
+pub enum ColumnProvenance {
     #[default]
     Other,
     /// An aggregate, or several that are one value.
@@ -220,7 +220,7 @@ pub enum Made {
 pub struct Relation {
     name: Arc<str>,
     /// Shared by copies of the relation, because what a large project knows is merged and passed on.
-    columns: Arc<Columns>,
+    columns: Arc<ColumnMap>,
     primary_key: Vec<String>,
     /// No column is known.
     open: bool,
@@ -233,7 +233,7 @@ pub struct Relation {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Columns {
+struct ColumnMap {
     list: Vec<Column>,
     by_name: NameIndex,
     /// The places of columns whose names differ by case only, by their spelling.
@@ -333,7 +333,7 @@ impl Relation {
     }
 
     /// Notes what a column is made of.
-    pub fn note_made(&mut self, name: &str, made: Made) {
+    pub fn note_made(&mut self, name: &str, made: ColumnProvenance) {
         if let Some(column) = self.column_mut(name) {
             column.made = made;
         }
@@ -352,7 +352,7 @@ impl Relation {
     }
 
     pub fn push(&mut self, column: Column) {
-        let Columns { list, by_name, twins, beyond_ascii } = Arc::make_mut(&mut self.columns);
+        let ColumnMap { list, by_name, twins, beyond_ascii } = Arc::make_mut(&mut self.columns);
         *beyond_ascii |= !column.name.is_ascii();
         let index = list.len();
         let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
@@ -480,7 +480,7 @@ impl Relation {
     }
 
     pub fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
-        let (name, Columns { list, by_name, twins, .. }) = (name.into(), &*self.columns);
+        let (name, ColumnMap { list, by_name, twins, .. }) = (name.into(), &*self.columns);
         let first = by_name.find(name, |i| list[i].name().as_bytes())?;
         Some(if twins.is_empty() { first } else { twins.get(name.name).copied().unwrap_or(first) })
     }

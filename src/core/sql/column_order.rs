@@ -1,11 +1,11 @@
 //! The order of columns in CTEs: plain columns before calculations, as a style guide has them.
 
 use super::query::{Cte, Select};
-use super::tree::{Sql, SqlId, Tree};
+use super::tree::{Sql, SqlId, SqlTree};
 
 /// Puts plain columns first in each CTE and in its GROUP BY. A `union` goes by position, so its own columns stay in
 /// place, and so do all where a `*` reaches a `union` or the result.
-pub fn put_plain_columns_first(tree: &Tree, ctes: &mut [Cte], body: &Select) {
+pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) {
     let is_union = |select: &Select| !select.unions.is_empty();
     let has_star = |select: &Select| select.star || select.unions.iter().any(|member| member.star);
     if has_star(body) || ctes.iter().any(|cte| is_union(&cte.body) && has_star(&cte.body)) {
@@ -18,7 +18,7 @@ pub fn put_plain_columns_first(tree: &Tree, ctes: &mut [Cte], body: &Select) {
 }
 
 /// Whether it is a name, a literal or a conversion.
-fn is_plain(tree: &Tree, id: SqlId) -> bool {
+fn is_plain(tree: &SqlTree, id: SqlId) -> bool {
     match *tree.node(id) {
         Sql::Field { .. } | Sql::Cast { name: "cast", .. } => true,
         Sql::Text { first, len } => {

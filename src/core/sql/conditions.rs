@@ -1,11 +1,11 @@
 //! Conditions of joins and keys of `order by`, as a style guide has them.
 
 use super::query::Select;
-use super::tree::{Slice, Sql, SqlId, Tree};
+use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 use crate::span::Span;
 
-impl Tree {
+impl SqlTree {
     /// Writes `asc` in keys of `order by` where another key is descending.
     pub fn write_directions(&mut self, keys: &mut [SqlId]) {
         let says = |tree: &Self, key: SqlId, direction: &'static str| {
@@ -61,7 +61,7 @@ impl Tree {
     }
 
     /// Whether a key of `order by` says where its NULLs are.
-    pub fn ends_with_nulls(&self, key: Slice) -> bool {
+    pub fn ends_with_nulls(&self, key: SqlSlice) -> bool {
         self.args(key).last().is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))
     }
 

@@ -1,6 +1,6 @@
 //! An expression's text in one line. A loop with a stack, never recursion.
 
-use super::tree::{Slice, Sql, SqlId, Tree};
+use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::span::Span;
 
 /// A part of the SQL text and the part of the formula that it was made of.
@@ -12,7 +12,7 @@ pub struct Mapping {
 
 /// What is still to be written.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub enum FlatStep {
     Str(&'static str),
     /// A node; `bracketed` by the operand before it.
     Node {
@@ -27,12 +27,12 @@ pub enum Step {
 }
 
 /// Appends the text in one line. The stack is empty before and after.
-pub fn flat(tree: &Tree, root: SqlId, stack: &mut Vec<Step>, out: &mut String) {
+pub fn flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
     Shallow { tree, stack, out, depth: 0 }.node(root, false);
 }
 
 /// The same, with the place of every node.
-pub fn flat_mapped(tree: &Tree, root: SqlId, out: &mut String) -> Vec<Mapping> {
+pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
     let mut mappings = Vec::new();
     Deep { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
     mappings.sort_by_key(|m| (m.sql.start, std::cmp::Reverse(m.sql.end)));
@@ -49,8 +49,8 @@ trait Sink {
 
 /// Writes nodes by calls, as far down as that takes no stack to speak of; [`Deep`] writes what is below.
 struct Shallow<'t> {
-    tree: &'t Tree,
-    stack: &'t mut Vec<Step>,
+    tree: &'t SqlTree,
+    stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
     depth: u32,
 }
@@ -99,8 +99,8 @@ impl Shallow<'_> {
 
 /// Writes nodes by a loop with a stack, and says where each stands if asked.
 struct Deep<'t> {
-    tree: &'t Tree,
-    stack: &'t mut Vec<Step>,
+    tree: &'t SqlTree,
+    stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
     /// The first piece of a node that is not written yet; what comes behind it waits on the stack.
     next: Option<(SqlId, bool)>,
@@ -115,10 +115,10 @@ impl Deep<'_> {
             if let Some((id, bracketed)) = now {
                 if bracketed {
                     self.out.push('(');
-                    self.stack.push(Step::Str(")"));
+                    self.stack.push(FlatStep::Str(")"));
                 }
                 if self.mappings.is_some() {
-                    self.stack.push(Step::End { id, start: self.out.len() as u32 });
+                    self.stack.push(FlatStep::End { id, start: self.out.len() as u32 });
                 }
                 let base = self.stack.len();
                 self.next = None;
@@ -136,9 +136,9 @@ impl Deep<'_> {
             }
             match self.stack.pop() {
                 None => return,
-                Some(Step::Str(text)) => self.out.push_str(text),
-                Some(Step::Node { id, bracketed }) => now = Some((id, bracketed)),
-                Some(Step::End { id, start }) => {
+                Some(FlatStep::Str(text)) => self.out.push_str(text),
+                Some(FlatStep::Node { id, bracketed }) => now = Some((id, bracketed)),
+                Some(FlatStep::End { id, start }) => {
                     let sql = Span::new(start, self.out.len() as u32);
                     let formula = self.tree.meta(id).span;
                     self.mappings.iter_mut().for_each(|m| m.push(Mapping { sql, formula }));
@@ -158,7 +158,7 @@ impl Sink for Deep<'_> {
         if self.next.is_none() {
             self.out.push_str(word);
         } else {
-            self.stack.push(Step::Str(word));
+            self.stack.push(FlatStep::Str(word));
         }
     }
 
@@ -166,12 +166,12 @@ impl Sink for Deep<'_> {
         if self.next.is_none() {
             self.next = Some((id, bracketed));
         } else {
-            self.stack.push(Step::Node { id, bracketed });
+            self.stack.push(FlatStep::Node { id, bracketed });
         }
     }
 }
 
-fn list(tree: &Tree, slice: Slice, gap: &'static str, sink: &mut impl Sink) {
+fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl Sink) {
     for (i, id) in tree.args(slice).iter().enumerate() {
         if i > 0 {
             sink.word(gap);
@@ -182,7 +182,7 @@ fn list(tree: &Tree, slice: Slice, gap: &'static str, sink: &mut impl Sink) {
 
 /// What a node is written as, from left to right.
 #[inline]
-fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
+fn pieces<S: Sink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
     let bracketed = |place: u8| meta.brackets.at(place);
     let plain = |sink: &mut S, id: SqlId| sink.node(id, false);

@@ -11,9 +11,9 @@ mod query;
 mod tree;
 
 pub use column_order::put_plain_columns_first;
-pub use flat::{Mapping, Step, flat, flat_mapped};
+pub use flat::{FlatStep, Mapping, flat, flat_mapped};
 pub use query::{
     Cte, END_IF, IF_INCREMENTAL, Input, Item, Join, JoinKind, Late, NamedWindow, OrderKey, Query, SO_FAR, Select,
-    Source, THIS, write_query,
+    SelectSource, THIS, write_query,
 };
-pub use tree::{Slice, Sql, SqlId, Tree};
+pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

@@ -18,7 +18,7 @@ pub(super) const ATOM: u8 = 10;
 
 /// Where an operand stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Side {
+pub(super) enum OperandSide {
     Left(Op),
     Right(Op),
     /// Of anything but a binary operator: the least strength that it must have.
@@ -37,11 +37,11 @@ fn operands(op: Op) -> (u8, u8) {
 }
 
 /// Whether an operand needs brackets: it binds too loosely, or engines disagree on the pair.
-pub(super) fn needs_brackets(side: Side, child: &Sql, strength: u8) -> bool {
+pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bool {
     let (parent, least) = match side {
-        Side::Left(op) => (Some(op), operands(op).0),
-        Side::Right(op) => (Some(op), operands(op).1),
-        Side::Of(least) => (None, least),
+        OperandSide::Left(op) => (Some(op), operands(op).0),
+        OperandSide::Right(op) => (Some(op), operands(op).1),
+        OperandSide::Of(least) => (None, least),
     };
     if strength < least {
         // `a or b or c` is one chain, however it was put together.

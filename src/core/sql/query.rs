@@ -1,7 +1,7 @@
 //! Queries: CTEs and selects, laid out as dbt's style guide has them.
 
 use super::pretty::{WIDTH, pretty};
-use super::tree::{SqlId, Tree};
+use super::tree::{SqlId, SqlTree};
 
 /// A query.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Item {
 
 /// What a select reads.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum SelectSource {
     /// What the whole query reads, by its place: the table, or the CTE that imports it.
     Input(u32),
     /// A CTE, as written.
@@ -48,7 +48,7 @@ pub struct Input<'a> {
 #[derive(Clone, Debug)]
 pub struct Join {
     pub kind: JoinKind,
-    pub source: Source,
+    pub source: SelectSource,
     /// As written.
     pub alias: Option<String>,
     /// None for a cross join.
@@ -113,7 +113,7 @@ pub struct Select {
     pub star_of: Option<String>,
     pub distinct: bool,
     pub items: Vec<Item>,
-    pub from: Option<Source>,
+    pub from: Option<SelectSource>,
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
     /// In an incremental run, which rows alone are read.
@@ -129,7 +129,7 @@ pub struct Select {
 }
 
 /// Appends a query, ending in a line break.
-pub fn write_query(tree: &Tree, query: &Query, inputs: &[Input<'_>], out: &mut String) {
+pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[Input<'_>], out: &mut String) {
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
     let mut written = 0;
@@ -154,7 +154,7 @@ fn line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usize, out: &mut String) {
+fn write_select(tree: &SqlTree, select: &Select, inputs: &[Input<'_>], indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });
     let star = |out: &mut String| {
@@ -272,7 +272,7 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
 }
 
 /// A single target that fits stands behind `select`.
-fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
+fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     let [item] = select.items.as_slice() else { return false };
     let words = if select.distinct { "select distinct " } else { "select " };
     let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
@@ -280,7 +280,7 @@ fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
 }
 
 /// `where`, with the condition of an incremental run as people write it for dbt.
-fn conditions(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
+fn conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
     let Some(late) = &select.late else {
         if let Some(filter) = select.filter {
             clause(tree, "where", filter, indent, out);
@@ -337,15 +337,15 @@ fn is_bare(select: &Select) -> bool {
         && select.limit.is_none()
 }
 
-fn write_source(source: &Source, inputs: &[Input<'_>], out: &mut String) {
+fn write_source(source: &SelectSource, inputs: &[Input<'_>], out: &mut String) {
     match source {
-        Source::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
-        Source::Name(text) => out.push_str(text),
+        SelectSource::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
+        SelectSource::Name(text) => out.push_str(text),
     }
 }
 
 /// A condition behind its keyword, or below it when it is too long.
-fn clause(tree: &Tree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
+fn clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(word);
     if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
@@ -360,7 +360,7 @@ fn clause(tree: &Tree, word: &str, expr: SqlId, indent: usize, out: &mut String)
 }
 
 /// Keys behind their keyword, or one a line below it.
-fn keys(tree: &Tree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
+fn keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
     if keys.is_empty() {
         return;
     }

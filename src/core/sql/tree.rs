@@ -1,6 +1,6 @@
 //! SQL expressions in one arena, children before parents; a child may be shared, and is written where it is used.
 
-use super::precedence::{self, Side};
+use super::precedence::{self, OperandSide};
 use crate::dialect::op::Op;
 use crate::span::Span;
 
@@ -10,7 +10,7 @@ pub struct SqlId(pub u32);
 
 /// A range of the pool of operands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slice {
+pub struct SqlSlice {
     pub first: u32,
     pub count: u32,
 }
@@ -32,7 +32,7 @@ pub enum Sql {
     },
     Call {
         name: &'static str,
-        args: Slice,
+        args: SqlSlice,
     },
     Binary {
         op: Op,
@@ -48,7 +48,7 @@ pub enum Sql {
     In {
         x: SqlId,
         negated: bool,
-        args: Slice,
+        args: SqlSlice,
     },
     Between {
         x: SqlId,
@@ -58,17 +58,17 @@ pub enum Sql {
     /// Pairs, and an odd last branch.
     Case {
         subject: Option<SqlId>,
-        arms: Slice,
+        arms: SqlSlice,
     },
     Cast {
         name: &'static str,
         x: SqlId,
         ty: &'static str,
     },
-    Spaced(Slice),
+    Spaced(SqlSlice),
     Paren(SqlId),
-    List(Slice),
-    Bracket(Slice),
+    List(SqlSlice),
+    Bracket(SqlSlice),
     Subscript {
         x: SqlId,
         index: SqlId,
@@ -76,8 +76,8 @@ pub enum Sql {
     /// `x over (partition by … order by … rows between …)`.
     Over {
         x: SqlId,
-        partition: Slice,
-        order: Slice,
+        partition: SqlSlice,
+        order: SqlSlice,
         rows: Option<SqlId>,
     },
     /// `x over name`, `x over (name rows between …)`, of a window that the select names.
@@ -111,13 +111,13 @@ pub struct SqlMeta {
 
 /// All expressions of a compilation in one dialect.
 #[derive(Clone, Debug, Default)]
-pub struct Tree {
+pub struct SqlTree {
     nodes: Vec<(Sql, SqlMeta)>,
     pub args: Vec<SqlId>,
     pub text: String,
 }
 
-impl Tree {
+impl SqlTree {
     #[inline]
     pub fn node(&self, id: SqlId) -> &Sql {
         &self.nodes[id.0 as usize].0
@@ -147,22 +147,22 @@ impl Tree {
     }
 
     #[inline]
-    pub fn args(&self, slice: Slice) -> &[SqlId] {
+    pub fn args(&self, slice: SqlSlice) -> &[SqlId] {
         &self.args[slice.first as usize..(slice.first + slice.count) as usize]
     }
 
     #[inline(always)]
-    pub fn slice(&mut self, ids: &[SqlId]) -> Slice {
+    pub fn slice(&mut self, ids: &[SqlId]) -> SqlSlice {
         let first = self.args.len() as u32;
         self.args.extend_from_slice(ids);
-        Slice { first, count: ids.len() as u32 }
+        SqlSlice { first, count: ids.len() as u32 }
     }
 
     #[inline]
-    pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> Slice {
+    pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> SqlSlice {
         let first = self.args.len() as u32;
         self.args.extend(ids);
-        Slice { first, count: self.args.len() as u32 - first }
+        SqlSlice { first, count: self.args.len() as u32 - first }
     }
 
     #[inline]
@@ -202,7 +202,7 @@ impl Tree {
     }
 
     /// The arms that a case goes on with: `else case when … end` is one more arm, as people write it.
-    pub fn goes_on(&self, subject: Option<SqlId>, arms: Slice) -> Option<Slice> {
+    pub fn goes_on(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
             return None;
         }
@@ -272,8 +272,8 @@ impl Tree {
     fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
         let mut brackets = Brackets::default();
-        let mut operand = |place: u8, id: SqlId, side: Side| self.operand(id, side, place, &mut brackets);
-        let list = |slice: Slice, gap: u32| {
+        let mut operand = |place: u8, id: SqlId, side: OperandSide| self.operand(id, side, place, &mut brackets);
+        let list = |slice: SqlSlice, gap: u32| {
             let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
             self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
         };
@@ -286,21 +286,24 @@ impl Tree {
             Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
             Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
             Sql::Binary { op, left, right } => {
-                let sum = operand(0, left, Side::Left(op)).saturating_add(operand(1, right, Side::Right(op)));
+                let sum =
+                    operand(0, left, OperandSide::Left(op)).saturating_add(operand(1, right, OperandSide::Right(op)));
                 (sum.saturating_add(op.spaced().len() as u32), op.strength())
             }
-            Sql::Not(x) => (operand(0, x, Side::Of(NOT)).saturating_add(4), NOT),
-            Sql::Negative(x) => (operand(0, x, Side::Of(ATOM)).saturating_add(1), NEGATIVE),
+            Sql::Not(x) => (operand(0, x, OperandSide::Of(NOT)).saturating_add(4), NOT),
+            Sql::Negative(x) => (operand(0, x, OperandSide::Of(ATOM)).saturating_add(1), NEGATIVE),
             Sql::Postfix { op, x } if op.starts_with('.') => {
-                (operand(0, x, Side::Of(ATOM)).saturating_add(op.len() as u32), ATOM)
+                (operand(0, x, OperandSide::Of(ATOM)).saturating_add(op.len() as u32), ATOM)
             }
-            Sql::Postfix { op, x } => (operand(0, x, Side::Of(OTHER)).saturating_add(op.len() as u32 + 1), COMPARE),
+            Sql::Postfix { op, x } => {
+                (operand(0, x, OperandSide::Of(OTHER)).saturating_add(op.len() as u32 + 1), COMPARE)
+            }
             Sql::In { x, negated, args } => {
                 let words = if negated { 10 } else { 6 };
-                (operand(0, x, Side::Of(OTHER)).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
+                (operand(0, x, OperandSide::Of(OTHER)).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
             }
             Sql::Between { x, low, high } => {
-                let of = Side::Of(OTHER);
+                let of = OperandSide::Of(OTHER);
                 let sum = operand(0, x, of).saturating_add(operand(1, low, of)).saturating_add(operand(2, high, of));
                 (sum.saturating_add(14), COMPARE)
             }
@@ -321,7 +324,7 @@ impl Tree {
             Sql::List(args) => (list(args, 2), SPACED),
             Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
             Sql::Subscript { x, index } => {
-                (operand(0, x, Side::Of(ATOM)).saturating_add(self.width(index)).saturating_add(2), ATOM)
+                (operand(0, x, OperandSide::Of(ATOM)).saturating_add(self.width(index)).saturating_add(2), ATOM)
             }
             Sql::Over { x, partition, order, rows } => {
                 let mut width = self.width(x).saturating_add(8);
@@ -345,7 +348,7 @@ impl Tree {
 
     /// The width of an operand, and whether it is written in brackets.
     #[inline(always)]
-    fn operand(&self, id: SqlId, side: Side, place: u8, brackets: &mut Brackets) -> u32 {
+    fn operand(&self, id: SqlId, side: OperandSide, place: u8, brackets: &mut Brackets) -> u32 {
         let (node, meta) = self.entry(id);
         // Names, literals and calls need none anywhere.
         if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {
@@ -355,7 +358,7 @@ impl Tree {
         meta.width.saturating_add(2)
     }
 
-    fn reads_as_one(&self, args: Slice) -> bool {
+    fn reads_as_one(&self, args: SqlSlice) -> bool {
         let args = self.args(args);
         let first_is_type = matches!(
             args.first().map(|a| self.node(*a)),

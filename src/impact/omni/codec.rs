@@ -1,8 +1,8 @@
 //! What is known of Omni's files in a form that is read fast.
 
 use super::users::User;
-use super::{Field, OmniFields, Table, View, What};
-use crate::codec::{self, Reader, Stored, Writer, structs};
+use super::{OmniField, OmniFields, OmniNodeKind, OmniTable, OmniView};
+use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 impl OmniFields {
     /// All of it in the form that [`from_stored`](Self::from_stored) reads.
@@ -32,29 +32,29 @@ impl OmniFields {
 }
 
 structs! {
-    View { name, file, fields }
-    Table { schema, name }
-    Field { name, kind, columns, fields, has_sql, whole }
+    OmniView { name, file, fields }
+    OmniTable { schema, name }
+    OmniField { name, kind, columns, fields, has_sql, whole }
     User { name, kind, file, views, fields }
 }
 
 impl Stored for OmniFields {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         self.views.write(to);
         self.users.write(to);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(Self { views: Stored::read(from)?, users: Stored::read(from)?, ..Self::default() })
     }
 }
 
-impl Stored for What {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+impl Stored for OmniNodeKind {
+    fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.text(self.name());
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(match &**from.text()? {
             "column" => Self::Column,
             "dimension" => Self::Dimension,

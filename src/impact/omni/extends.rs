@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use crate::span::Span;
-use crate::yaml::{Kind, Node, Style};
+use crate::yaml::{Kind, Node, YamlStyle};
 
 /// A view or a topic with all that it has of those that it extends.
 pub(super) struct Extended {
@@ -57,7 +57,7 @@ pub(super) fn is_template(node: &Node) -> bool {
 }
 
 fn scalar(text: &str) -> Node {
-    Node { kind: Kind::Scalar { value: text.to_owned(), style: Style::Plain }, span: Span::new(0, 0) }
+    Node { kind: Kind::Scalar { value: text.to_owned(), style: YamlStyle::Plain }, span: Span::new(0, 0) }
 }
 
 /// Puts values at their keys; fields are merged by name, and each by its keys, which is two levels and no more.

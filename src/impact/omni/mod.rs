@@ -25,7 +25,7 @@ use crate::yaml::{self, Node};
 /// What the fields of a folder of Omni files read, and what uses them.
 #[derive(Clone, Debug, Default)]
 pub struct OmniFields {
-    views: Vec<View>,
+    views: Vec<OmniView>,
     users: Vec<User>,
     /// Fields by the tables that they read, as places of views and of their fields.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
@@ -37,26 +37,26 @@ pub struct OmniFields {
 
 /// A table of the warehouse, in small letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Table {
+struct OmniTable {
     schema: Option<String>,
     name: String,
 }
 
 /// A view.
 #[derive(Clone, Debug, Default)]
-struct View {
+struct OmniView {
     name: String,
     file: String,
-    fields: Vec<Field>,
+    fields: Vec<OmniField>,
 }
 
 /// A field, and what it reads.
 #[derive(Clone, Debug, Default)]
-struct Field {
+struct OmniField {
     name: String,
-    kind: What,
+    kind: OmniNodeKind,
     /// Columns of tables, in small letters; without a column all of the table, of which its rows are.
-    columns: BTreeSet<(Table, Option<String>)>,
+    columns: BTreeSet<(OmniTable, Option<String>)>,
     /// Fields, each with its view's name in front.
     fields: BTreeSet<String>,
     /// Whether it says more than a column's name.
@@ -70,7 +70,7 @@ struct Field {
 pub(super) struct Reached {
     pub view: String,
     pub field: String,
-    pub kind: What,
+    pub kind: OmniNodeKind,
     pub file: String,
     /// The column or field that it is reached by.
     pub by: String,
@@ -86,7 +86,7 @@ pub(super) struct Reached {
 
 /// What a field is, or what uses some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum OmniNodeKind {
     #[default]
     Column,
     Dimension,
@@ -96,7 +96,7 @@ pub(super) enum What {
     Join,
 }
 
-impl What {
+impl OmniNodeKind {
     fn name(self) -> &'static str {
         match self {
             Self::Column => "column",
@@ -109,7 +109,7 @@ impl What {
     }
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for OmniNodeKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
@@ -117,7 +117,7 @@ impl std::fmt::Display for What {
 
 /// What kind of file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum OmniFieldKind {
     View,
     Topic,
 }
@@ -161,8 +161,8 @@ impl OmniFields {
         let (mut views, mut topics) = (FxHashMap::default(), FxHashMap::default());
         for (file, root) in roots {
             match kind(file, root) {
-                Some(Kind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
-                Some(Kind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
+                Some(OmniFieldKind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
+                Some(OmniFieldKind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
                 None => {}
             }
         }
@@ -176,12 +176,12 @@ impl OmniFields {
         let mut read = Vec::new();
         for (file, root) in roots {
             match kind(file, root) {
-                Some(Kind::View) if !is_template(root) => {
+                Some(OmniFieldKind::View) if !is_template(root) => {
                     let name = omni_view_name(file);
                     let view = whole(&name, root, &views);
                     read.push((name, *file, view));
                 }
-                Some(Kind::Topic) if !is_template(root) => {
+                Some(OmniFieldKind::Topic) if !is_template(root) => {
                     let name = topic_name(file);
                     let topic = whole(name, root, &topics);
                     self.users.push(users::topic(name, file, &topic.root));
@@ -225,7 +225,7 @@ impl OmniFields {
         }
     }
 
-    fn field(&self, (view, field): (usize, usize)) -> Option<(&View, &Field)> {
+    fn field(&self, (view, field): (usize, usize)) -> Option<(&OmniView, &OmniField)> {
         let view = self.views.get(view)?;
         Some((view, view.fields.get(field)?))
     }
@@ -239,7 +239,7 @@ impl OmniFields {
         columns: &BTreeSet<String>,
         rows: bool,
     ) -> Vec<Reached> {
-        let is_it = |own: &Table| match (own.schema.as_deref(), schema) {
+        let is_it = |own: &OmniTable| match (own.schema.as_deref(), schema) {
             (Some(own), Some(schema)) => own.eq_ignore_ascii_case(schema),
             _ => true,
         };
@@ -278,7 +278,7 @@ impl OmniFields {
     }
 
     /// Topics and joins that use fields, each once: kind, name, file, and the field.
-    pub(super) fn users(&self, fields: &[Reached]) -> Vec<(What, String, String, String)> {
+    pub(super) fn users(&self, fields: &[Reached]) -> Vec<(OmniNodeKind, String, String, String)> {
         // Each with the first field that it uses.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {
@@ -302,25 +302,25 @@ fn topic_name(file: &str) -> &str {
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
-fn kind(file: &str, root: &Node) -> Option<Kind> {
+fn kind(file: &str, root: &Node) -> Option<OmniFieldKind> {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let has = |key: &str| root.get(key).is_some();
     if root.items().is_some() {
         None
     } else if name.contains(".topic") || has("base_view") && !has("dimensions") && !has("query") {
-        Some(Kind::Topic)
+        Some(OmniFieldKind::Topic)
     } else if name.contains(".view") || name.contains(".query") || has("dimensions") || has("measures") {
-        Some(Kind::View)
+        Some(OmniFieldKind::View)
     } else {
         None
     }
 }
 
-fn full(view: &View, field: &Field) -> String {
+fn full(view: &OmniView, field: &OmniField) -> String {
     format!("{}.{}", view.name, field.name).to_lowercase()
 }
 
-fn reached(view: &View, field: &Field, by: String, column: Option<String>, by_field: bool) -> Reached {
+fn reached(view: &OmniView, field: &OmniField, by: String, column: Option<String>, by_field: bool) -> Reached {
     Reached {
         by_field,
         in_sql: by_field || field.has_sql,

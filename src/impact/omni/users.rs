@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::What;
+use super::OmniNodeKind;
 use super::field_sql::{named_fields, references, without_timeframe};
 use crate::yaml::Node;
 
@@ -10,7 +10,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default)]
 pub(super) struct User {
     pub name: String,
-    pub kind: What,
+    pub kind: OmniNodeKind,
     pub file: String,
     /// Views as a whole.
     pub views: BTreeSet<String>,
@@ -32,7 +32,7 @@ pub(super) fn join(file: &str, join: &Node) -> Option<User> {
     };
     let fields = said.flat_map(named_fields).map(real).collect();
     let name = format!("{from} → {to}");
-    Some(User { name, kind: What::Join, file: file.to_owned(), views: BTreeSet::new(), fields })
+    Some(User { name, kind: OmniNodeKind::Join, file: file.to_owned(), views: BTreeSet::new(), fields })
 }
 
 pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
@@ -78,7 +78,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
         fields.extend(named.map(|field| without_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| of_view(&base, field)).collect();
-    User { name: name.to_owned(), kind: What::Topic, file: file.to_owned(), views, fields }
+    User { name: name.to_owned(), kind: OmniNodeKind::Topic, file: file.to_owned(), views, fields }
 }
 
 fn of_view(view: &str, field: String) -> String {

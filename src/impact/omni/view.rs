@@ -6,25 +6,31 @@ use rustc_hash::FxHashMap;
 
 use super::extends::Extended;
 use super::field_sql::{FieldSql, references, without_timeframe};
-use super::{Field, Table, View, What, users, view_sql};
+use super::{OmniField, OmniNodeKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
 /// The table of a view; `None` if it is of SQL or of a saved query.
-pub(super) fn table(name: &str, root: &Node) -> Option<Table> {
+pub(super) fn table(name: &str, root: &Node) -> Option<OmniTable> {
     if root.get("sql").is_some() || root.get("query").is_some() {
         return None;
     }
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
-    Some(Table { schema: text("schema"), name: text("table_name").unwrap_or_else(|| name.to_lowercase()) })
+    Some(OmniTable { schema: text("schema"), name: text("table_name").unwrap_or_else(|| name.to_lowercase()) })
 }
 
 /// The tables of views by their names; none of those of SQL or of a saved query.
-pub(super) type Tables = FxHashMap<String, Option<Table>>;
+pub(super) type ViewTables = FxHashMap<String, Option<OmniTable>>;
 
-pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, dialect: Option<Dialect>) -> View {
+pub(super) fn read_view(
+    name: &str,
+    file: &str,
+    of: &Extended,
+    tables: &ViewTables,
+    dialect: Option<Dialect>,
+) -> OmniView {
     let root = &of.root;
-    let mut view = View { name: name.to_owned(), file: file.to_owned(), fields: Vec::new() };
+    let mut view = OmniView { name: name.to_owned(), file: file.to_owned(), fields: Vec::new() };
     let own = table(name, root);
     // Columns of a query view are made of fields of others; what it filters by decides about its rows.
     if let Some(query) = root.get("query") {
@@ -37,7 +43,13 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
             .collect();
         let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
             fields.extend(filters.iter().cloned());
-            view.fields.push(Field { name: name.to_owned(), kind: What::Column, fields, whole, ..Field::default() });
+            view.fields.push(OmniField {
+                name: name.to_owned(),
+                kind: OmniNodeKind::Column,
+                fields,
+                whole,
+                ..OmniField::default()
+            });
         };
         for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
             if let (Some(of), Some(name)) = (of.text(), name.text()) {
@@ -58,7 +70,11 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
     }
     let mut places: FxHashMap<String, usize> =
         view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
-    for (key, kind) in [("dimensions", What::Dimension), ("measures", What::Measure), ("filters", What::Filter)] {
+    for (key, kind) in [
+        ("dimensions", OmniNodeKind::Dimension),
+        ("measures", OmniNodeKind::Measure),
+        ("filters", OmniNodeKind::Filter),
+    ] {
         for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
             let Some(name) = name.text() else { continue };
             if field.get("ignored").and_then(Node::boolean) == Some(true) {
@@ -98,14 +114,20 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
 }
 
 /// A field, and the columns that it names.
-fn read_field(view: &str, name: &str, kind: What, field: &Node, dialect: Option<Dialect>) -> (Field, BTreeSet<String>) {
-    let mut read = Field { name: name.to_owned(), kind, ..Field::default() };
+fn read_field(
+    view: &str,
+    name: &str,
+    kind: OmniNodeKind,
+    field: &Node,
+    dialect: Option<Dialect>,
+) -> (OmniField, BTreeSet<String>) {
+    let mut read = OmniField { name: name.to_owned(), kind, ..OmniField::default() };
     let mut columns = BTreeSet::new();
     let text = |key: &str| field.get(key).and_then(Node::text);
     let duration = field.get("duration");
     let of_duration = ["sql_start", "sql_end"].into_iter().filter_map(|key| duration?.get(key)?.text());
     let sqls: Vec<&str> = text("sql").into_iter().chain(text("custom_primary_key_sql")).chain(of_duration).collect();
-    if sqls.is_empty() && kind == What::Dimension {
+    if sqls.is_empty() && kind == OmniNodeKind::Dimension {
         columns.insert(name.to_lowercase());
     }
     let mut fields = BTreeSet::new();

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::field_sql::{replaced, words};
-use super::view::Tables;
-use super::{Field, Table, View, What};
+use super::view::ViewTables;
+use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
-use crate::lineage::{self, ColumnOf, Known, SqlLineage};
+use crate::lineage::{self, ColumnOf, KnownRelations, SqlLineage};
 
 /// What fields read: columns of tables, and fields of views.
 #[derive(Clone, Debug, Default)]
-struct Read {
-    columns: BTreeSet<(Table, Option<String>)>,
+struct ViewRead {
+    columns: BTreeSet<(OmniTable, Option<String>)>,
     fields: BTreeSet<String>,
 }
 
 /// The columns of a view's SQL are followed to those of tables and views, where that can be.
-pub(super) fn follow(view: &mut View, sql: &str, tables: &Tables, dialect: Option<Dialect>) {
+pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
     // `${other}` stands for its table; `${other.field}` for what that field is.
     let mut named = BTreeSet::new();
     let plain = replaced(sql, |name| match name.rsplit_once('.') {
@@ -28,13 +28,13 @@ pub(super) fn follow(view: &mut View, sql: &str, tables: &Tables, dialect: Optio
         }
         None => stand_in(name),
     });
-    match lineage::of_sql(&plain, dialect, &|_| Known::default()) {
+    match lineage::of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => columns(view, &lineage, tables, named),
         Err(why) => {
             // All of every table that it may name.
             let why = format!("its view's SQL is known as a whole: {why}");
             let tables = words(&plain).into_iter().filter_map(|word| table(&[word], tables));
-            let read = Read { columns: tables.map(|table| (table, None)).collect(), fields: named };
+            let read = ViewRead { columns: tables.map(|table| (table, None)).collect(), fields: named };
             for field in &mut view.fields {
                 add(field, &read);
                 field.whole.get_or_insert_with(|| why.clone());
@@ -44,18 +44,18 @@ pub(super) fn follow(view: &mut View, sql: &str, tables: &Tables, dialect: Optio
 }
 
 /// The table of a relation's name; none of a view that has none.
-fn table(parts: &[String], tables: &Tables) -> Option<Table> {
+fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     let last = parts.last()?;
     match view_of(last) {
         Some(view) => tables.get(view).cloned().flatten(),
         None => {
             let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
-            Some(Table { schema, name: last.clone() })
+            Some(OmniTable { schema, name: last.clone() })
         }
     }
 }
 
-fn read(of: &ColumnOf, tables: &Tables, into: &mut Read) {
+fn read(of: &ColumnOf, tables: &ViewTables, into: &mut ViewRead) {
     let view = of.relation.last().and_then(|last| view_of(last));
     match (table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
@@ -65,17 +65,17 @@ fn read(of: &ColumnOf, tables: &Tables, into: &mut Read) {
     }
 }
 
-fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeSet<String>) {
+fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
     let own = view.name.to_lowercase();
     // Columns that it gives, and those that fields ask it for.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
     let before = format!("{own}.");
     let asked = view.fields.iter().flat_map(|field| &field.fields).filter_map(|name| name.strip_prefix(&before));
     names.extend(asked.map(str::to_owned));
-    let plain = view.fields.iter().filter(|field| field.kind == What::Dimension && !field.has_sql);
+    let plain = view.fields.iter().filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
     // Which rows there are decides about every field.
-    let mut rows = Read { columns: BTreeSet::new(), fields: named };
+    let mut rows = ViewRead { columns: BTreeSet::new(), fields: named };
     lineage.rows().iter().for_each(|of| read(of, tables, &mut rows));
     rows.columns.extend(lineage.relations().iter().filter_map(|parts| Some((table(parts, tables)?, None))));
     let gap = lineage.gaps().first();
@@ -83,13 +83,13 @@ fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeS
         view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
-        let mut made = Read::default();
+        let mut made = ViewRead::default();
         for of in column.made_of.iter().chain(&column.windowed_by) {
             read(of, tables, &mut made);
         }
         // A field of SQL that has the name of a column may be made of others.
         let place = places.get(&name).copied().unwrap_or_else(|| {
-            view.fields.push(Field { name, kind: What::Column, has_sql: true, ..Field::default() });
+            view.fields.push(OmniField { name, kind: OmniNodeKind::Column, has_sql: true, ..OmniField::default() });
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(place) {
@@ -103,7 +103,7 @@ fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeS
     }
 }
 
-fn add(field: &mut Field, read: &Read) {
+fn add(field: &mut OmniField, read: &ViewRead) {
     field.columns.extend(read.columns.iter().cloned());
     field.fields.extend(read.fields.iter().cloned());
 }

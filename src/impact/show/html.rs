@@ -21,7 +21,7 @@ const SQL: usize = 20_000;
 
 /// What a click on a node shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Detail {
+pub struct HtmlDetail {
     /// Names and formulas of its spec.
     pub formulas: Vec<(String, String)>,
     /// Its SQL.
@@ -38,8 +38,8 @@ pub fn details(
     graph: &Graph<'_>,
     ids: &BTreeSet<String>,
     status: &BTreeMap<String, String>,
-) -> BTreeMap<String, Detail> {
-    let mut details: BTreeMap<String, Detail> = BTreeMap::new();
+) -> BTreeMap<String, HtmlDetail> {
+    let mut details: BTreeMap<String, HtmlDetail> = BTreeMap::new();
     for part in &graph.parts {
         let id = part.id();
         if !ids.contains(&id) {
@@ -56,7 +56,7 @@ pub fn details(
             let more = if end < sql.len() { "\n…" } else { "" };
             format!("{}{more}", sql.get(..end).unwrap_or_default())
         };
-        let detail = Detail {
+        let detail = HtmlDetail {
             formulas: formulas.map(|d| (d.name().to_owned(), d.formula().to_owned())).collect(),
             sql: sql.map(str::trim).filter(|sql| !sql.is_empty()).map(cut),
             tests: Vec::new(),

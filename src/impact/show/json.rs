@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::picture::{Picture, class};
-use crate::impact::{Difference, Impact};
+use crate::impact::{Impact, RevisionDifference};
 
 /// The report as it is written: what it says is borrowed, since it may be long.
 #[derive(Serialize)]
-struct Report<'i> {
+struct JsonReport<'i> {
     summary: String,
     worst: &'static str,
     differences: Vec<OfDifference<'i>>,
@@ -68,7 +68,7 @@ struct Way<'i> {
 
 /// The report.
 #[must_use]
-pub fn impact<'i>(impact: &'i Impact, differences: &'i [Difference]) -> impl Serialize + 'i {
+pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> impl Serialize + 'i {
     let changed = impact.changed.iter().map(|changed| OfChanged {
         name: &changed.name,
         id: &changed.id,
@@ -99,7 +99,7 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [Difference]) -> impl Ser
         now: &it.now,
         why_model_level: it.whole.as_deref(),
     });
-    Report {
+    JsonReport {
         summary: impact.sentence(),
         worst: class(impact.worst()),
         differences: differences.collect(),

@@ -9,7 +9,7 @@ mod picture;
 mod tree;
 
 pub use brief::brief;
-pub use html::{Detail, details, page};
+pub use html::{HtmlDetail, details, page};
 pub use json::{impact as json, lineage as lineage_json};
 pub use markdown::markdown;
 pub use picture::{Dot, Picture, of_impact};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FileText, Found, code, jinja, yaml_text};
+use super::{FileText, FoundChange, code, jinja, yaml_text};
 use crate::impact::propagate::Grade;
 use crate::yaml::Node;
 
@@ -24,7 +24,7 @@ const SETTINGS: [&str; 12] = [
 
 /// A test in YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tested<'n> {
+struct TestedValue<'n> {
     /// `not_null`, `dbt_utils.accepted_range`.
     name: &'n str,
     /// Its arguments.
@@ -35,13 +35,13 @@ struct Tested<'n> {
 
 /// What became of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum TestVerdict {
     Looser,
     Stricter,
     Other,
 }
 
-impl<'n> Tested<'n> {
+impl<'n> TestedValue<'n> {
     fn read(node: &'n Node) -> Option<Self> {
         let plain = |name| Self { name, arguments: BTreeMap::new(), values: Vec::new(), settings: BTreeMap::new() };
         let Some(pairs) = node.pairs() else { return node.text().map(plain) };
@@ -96,42 +96,42 @@ impl<'n> Tested<'n> {
     }
 
     /// What became of it; `None` if nothing did that matters.
-    fn compared(&self, now: &Self) -> Option<Verdict> {
+    fn compared(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
-            verdicts.push(Verdict::Other);
+            verdicts.push(TestVerdict::Other);
         }
         if self.values != now.values {
             let holds = |all: &[String], some: &[String]| some.iter().all(|value| all.contains(value));
             verdicts.push(match () {
-                () if holds(&now.values, &self.values) => Verdict::Looser,
-                () if holds(&self.values, &now.values) => Verdict::Stricter,
-                () => Verdict::Other,
+                () if holds(&now.values, &self.values) => TestVerdict::Looser,
+                () if holds(&self.values, &now.values) => TestVerdict::Stricter,
+                () => TestVerdict::Other,
             });
         }
         let change = |key: &str| (self.setting(key) != now.setting(key)).then(|| (self.setting(key), now.setting(key)));
         verdicts.extend(
-            change("severity").map(
-                |(_, is)| {
-                    if is.eq_ignore_ascii_case("warn") { Verdict::Looser } else { Verdict::Stricter }
-                },
-            ),
+            change("severity").map(|(_, is)| {
+                if is.eq_ignore_ascii_case("warn") { TestVerdict::Looser } else { TestVerdict::Stricter }
+            }),
         );
-        verdicts
-            .extend(change("enabled").map(|(_, is)| if is == "false" { Verdict::Looser } else { Verdict::Stricter }));
+        verdicts.extend(
+            change("enabled").map(|(_, is)| if is == "false" { TestVerdict::Looser } else { TestVerdict::Stricter }),
+        );
         for key in ["where", "limit"] {
             verdicts.extend(change(key).map(|(was, is)| match (was, is) {
-                ("", _) => Verdict::Looser,
-                (_, "") => Verdict::Stricter,
-                _ => Verdict::Other,
+                ("", _) => TestVerdict::Looser,
+                (_, "") => TestVerdict::Stricter,
+                _ => TestVerdict::Other,
             }));
         }
-        verdicts.extend(["warn_if", "error_if", "fail_calc"].into_iter().filter_map(change).map(|_| Verdict::Other));
-        let all = |of: Verdict| verdicts.iter().all(|verdict| *verdict == of);
+        verdicts
+            .extend(["warn_if", "error_if", "fail_calc"].into_iter().filter_map(change).map(|_| TestVerdict::Other));
+        let all = |of: TestVerdict| verdicts.iter().all(|verdict| *verdict == of);
         match verdicts.first() {
             None => None,
             Some(first) if all(*first) => Some(*first),
-            Some(_) => Some(Verdict::Other),
+            Some(_) => Some(TestVerdict::Other),
         }
     }
 
@@ -149,12 +149,12 @@ fn shown((key, value): &(Node, Node)) -> Option<(String, String)> {
 }
 
 /// The tests of a table or a column.
-fn listed(node: Option<&Node>) -> Vec<Tested<'_>> {
+fn listed(node: Option<&Node>) -> Vec<TestedValue<'_>> {
     let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node?.get(key)?.items());
-    lists.flatten().filter_map(Tested::read).collect()
+    lists.flatten().filter_map(TestedValue::read).collect()
 }
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     /// The tests of a table and of its columns.
     pub(super) fn tests_of(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         self.compare_tests(place, name, listed(old), listed(new));
@@ -168,7 +168,13 @@ impl Found<'_, '_> {
         }
     }
 
-    fn compare_tests(&mut self, place: Option<usize>, name: &str, mut old: Vec<Tested<'_>>, new: Vec<Tested<'_>>) {
+    fn compare_tests(
+        &mut self,
+        place: Option<usize>,
+        name: &str,
+        mut old: Vec<TestedValue<'_>>,
+        new: Vec<TestedValue<'_>>,
+    ) {
         let mut left = Vec::new();
         for test in new {
             match old.iter().position(|other| *other == test) {
@@ -185,24 +191,24 @@ impl Found<'_, '_> {
             let was = old.remove(at);
             let Some(verdict) = was.compared(&now) else { continue };
             let (what, word) = match verdict {
-                Verdict::Looser => ("test looser", "checks less"),
-                Verdict::Stricter => ("test stricter", "checks more"),
-                Verdict::Other => ("test changed", "checks something else"),
+                TestVerdict::Looser => ("test looser", "checks less"),
+                TestVerdict::Stricter => ("test stricter", "checks more"),
+                TestVerdict::Other => ("test changed", "checks something else"),
             };
             self.tell(name, what, &was.told(), &now.told());
             self.test_note(place, name, &format!("the test `{}` {word}", now.name), Some(verdict));
         }
         for gone in old {
             self.tell(name, "test removed", &gone.told(), "");
-            self.test_note(place, name, &format!("the test `{}` is removed", gone.name), Some(Verdict::Looser));
+            self.test_note(place, name, &format!("the test `{}` is removed", gone.name), Some(TestVerdict::Looser));
         }
     }
 
-    fn test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<Verdict>) {
+    fn test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<TestVerdict>) {
         let (grade, reason) = match verdict {
-            Some(Verdict::Looser) => (Grade::Changing, "rows that it found pass from now on"),
-            Some(Verdict::Other) => (Grade::Changing, "rows that it found may pass from now on"),
-            Some(Verdict::Stricter) | None => (Grade::Harmless, "it may find rows that passed before"),
+            Some(TestVerdict::Looser) => (Grade::Changing, "rows that it found pass from now on"),
+            Some(TestVerdict::Other) => (Grade::Changing, "rows that it found may pass from now on"),
+            Some(TestVerdict::Stricter) | None => (Grade::Harmless, "it may find rows that passed before"),
         };
         if let Some(place) = place {
             self.note(place, name, what.to_owned(), grade, reason);
@@ -221,8 +227,8 @@ impl Found<'_, '_> {
         }
         let (what, said, verdict) = match (&file.before, &file.now) {
             (None, _) => ("test added", "is added", None),
-            (_, None) => ("test removed", "is removed", Some(Verdict::Looser)),
-            _ => ("test changed", "checks something else", Some(Verdict::Other)),
+            (_, None) => ("test removed", "is removed", Some(TestVerdict::Looser)),
+            _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
         };
         self.tell(name, what, "", "");
         // What it looks at its text says, also where dbt no longer knows it.
@@ -247,14 +253,14 @@ impl Found<'_, '_> {
 mod tests {
     use super::*;
 
-    fn verdict(old: &str, new: &str) -> Option<Verdict> {
+    fn verdict(old: &str, new: &str) -> Option<TestVerdict> {
         let (old, new) = (yaml_text::root(Some(old)).unwrap(), yaml_text::root(Some(new)).unwrap());
-        Tested::read(&old).unwrap().compared(&Tested::read(&new).unwrap())
+        TestedValue::read(&old).unwrap().compared(&TestedValue::read(&new).unwrap())
     }
 
     #[test]
     fn what_becomes_of_a_test() {
-        use Verdict::{Looser, Other, Stricter};
+        use TestVerdict::{Looser, Other, Stricter};
         for (old, new, expected) in [
             ("not_null", "not_null: {}", None),
             ("not_null: {config: {severity: warn}}", "not_null", Some(Stricter)),

@@ -1,10 +1,10 @@
 //! Code at two revisions: specs by what their SQL computes, models and snapshots by their own SQL.
 
-use super::{Difference, difference};
+use super::{RevisionDifference, difference};
 use crate::impact::graph::{Graph, SpecModel};
 use crate::impact::propagate::Start;
 use crate::impact::raw_code::sql_of;
-use crate::lineage::{self, Change, Known, SqlLineage};
+use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 
 /// Two states of a spec: by what the SQL computes, so that a formula in other words is no change.
 pub(super) fn of_specs(
@@ -12,7 +12,7 @@ pub(super) fn of_specs(
     old: &SpecModel,
     new: &SpecModel,
     start: &mut Start,
-    found: &mut Vec<Difference>,
+    found: &mut Vec<RevisionDifference>,
 ) {
     let name = &new.name;
     for definition in new.compiled.definitions() {
@@ -41,14 +41,14 @@ pub(super) fn of_specs(
     for column in old.compiled.columns() {
         match new.compiled.columns().iter().find(|now| now.name().eq_ignore_ascii_case(column.name())) {
             None => {
-                start.columns.insert(column.name().to_lowercase(), Change::Gone);
+                start.columns.insert(column.name().to_lowercase(), ColumnChange::Gone);
                 let shown = format!("{name}.{}", column.name());
                 if !found.iter().any(|d| d.name == shown) {
                     found.push(difference(&shown, "removed", "", ""));
                 }
             }
             Some(now) if now.ty() != column.ty() => {
-                start.columns.insert(column.name().to_lowercase(), Change::Type);
+                start.columns.insert(column.name().to_lowercase(), ColumnChange::Type);
                 let shown = format!("{name}.{}", column.name());
                 found.push(difference(&shown, "type", &column.ty().to_string(), &now.ty().to_string()));
             }
@@ -67,13 +67,13 @@ pub(super) fn of_specs(
         _ => {
             start.rows = true;
             let whole = Some("one of its states has errors".to_owned());
-            found.push(Difference { whole, ..difference(name, "sql", "", "") });
+            found.push(RevisionDifference { whole, ..difference(name, "sql", "", "") });
         }
     }
 }
 
 /// Two SQL texts: columns that are computed otherwise, and rows that are chosen otherwise.
-fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start, found: &mut Vec<Difference>) {
+fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start, found: &mut Vec<RevisionDifference>) {
     let known = |parts: &[String]| {
         let last = parts.last();
         let place = graph.parts.iter().position(|part| {
@@ -83,7 +83,7 @@ fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start
                         || part.name().eq_ignore_ascii_case(l)
                 })
         });
-        place.map(|place| graph.known_columns(place)).unwrap_or_else(Known::default)
+        place.map(|place| graph.known_columns(place)).unwrap_or_else(KnownRelations::default)
     };
     let dialect = graph.sources.dialect;
     let both = (lineage::read(was, dialect, &known), lineage::read(now, dialect, &known));
@@ -92,14 +92,14 @@ fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start
         (Err(why), _) | (_, Err(why)) => {
             start.rows = true;
             start.redefined = true;
-            found.push(Difference { whole: Some(why.to_string()), ..difference(name, "sql", "", "") });
+            found.push(RevisionDifference { whole: Some(why.to_string()), ..difference(name, "sql", "", "") });
             return;
         }
     };
     of_lineages(name, &old, &new, start, found);
 }
 
-fn of_lineages(name: &str, old: &SqlLineage, new: &SqlLineage, start: &mut Start, found: &mut Vec<Difference>) {
+fn of_lineages(name: &str, old: &SqlLineage, new: &SqlLineage, start: &mut Start, found: &mut Vec<RevisionDifference>) {
     let ((old_columns, old_rows), (new_columns, new_rows)) = (old.prints(), new.prints());
     let mut is_layout = true;
     for (column, print) in &old_columns {
@@ -107,11 +107,11 @@ fn of_lineages(name: &str, old: &SqlLineage, new: &SqlLineage, start: &mut Start
             Some((_, now)) if now == print => {}
             Some(_) => {
                 is_layout = false;
-                start.columns.entry(column.clone()).or_insert(Change::Values);
+                start.columns.entry(column.clone()).or_insert(ColumnChange::Values);
             }
             None if new.is_complete() => {
                 is_layout = false;
-                start.columns.insert(column.clone(), Change::Gone);
+                start.columns.insert(column.clone(), ColumnChange::Gone);
             }
             None => {}
         }
@@ -135,7 +135,7 @@ pub(super) fn of_models(
     old: &str,
     new: &str,
     start: &mut Start,
-    found: &mut Vec<Difference>,
+    found: &mut Vec<RevisionDifference>,
 ) {
     let names = |call: &str| {
         let name = crate::dbt::From::read(call).map_or("this".to_owned(), |from| from.name().to_owned());
@@ -152,7 +152,7 @@ pub(super) fn of_models(
             start.rows = true;
             start.redefined = true;
             let whole = Some(format!("only dbt can run its Jinja: {jinja}"));
-            found.push(Difference { whole, ..difference(name, "sql", "", "") });
+            found.push(RevisionDifference { whole, ..difference(name, "sql", "", "") });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// `{% macro name(…) %}…{% endmacro %}`, and the same of tests and snapshots: what it is, its name, its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Block<'t> {
+pub(super) struct JinjaBlock<'t> {
     pub kind: &'t str,
     pub name: &'t str,
     /// What stands in it, with the tag that begins it.
@@ -14,7 +14,7 @@ pub(super) struct Block<'t> {
 const KINDS: [&str; 4] = ["macro", "test", "snapshot", "materialization"];
 
 /// The blocks of a file, in their order.
-pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     let mut found = Vec::new();
     let mut open: Option<(&str, &str, usize, usize)> = None;
     let mut at = 0;
@@ -27,7 +27,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
         match open {
             Some((kind, name, from, inside)) if word.strip_prefix("end") == Some(kind) => {
                 let (text, inside) = (text.get(from..begin), text.get(inside..begin));
-                found.extend(text.zip(inside).map(|(text, inside)| Block { kind, name, text, inside }));
+                found.extend(text.zip(inside).map(|(text, inside)| JinjaBlock { kind, name, text, inside }));
                 open = None;
             }
             None if KINDS.contains(&word) => {
@@ -43,8 +43,11 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
 }
 
 /// The blocks that differ in more than blanks: the name, what stood in it and what stands in it.
-pub(super) fn changed<'t>(before: &[Block<'t>], now: &[Block<'t>]) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
-    let of = |blocks: &[Block<'t>], like: &Block<'t>| {
+pub(super) fn changed<'t>(
+    before: &[JinjaBlock<'t>],
+    now: &[JinjaBlock<'t>],
+) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
+    let of = |blocks: &[JinjaBlock<'t>], like: &JinjaBlock<'t>| {
         blocks.iter().find(|block| (block.kind, block.name) == (like.kind, like.name)).cloned()
     };
     let same = |one: &str, other: &str| one.split_whitespace().eq(other.split_whitespace());

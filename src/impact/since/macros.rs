@@ -1,6 +1,6 @@
 //! Macros at two revisions, and what uses them.
 
-use super::{FileText, Found, jinja};
+use super::{FileText, FoundChange, jinja};
 use crate::artifacts::ResourceType;
 use crate::impact::propagate::Grade;
 
@@ -8,7 +8,7 @@ use crate::impact::propagate::Grade;
 const CALLED_BY_DBT: [&str; 6] =
     ["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "config"];
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     /// A file of macros: what uses one that changes, whatever lies between, may have other SQL.
     pub(super) fn macros(&mut self, file: &FileText) {
         let (before, now) = file.texts();

@@ -67,7 +67,7 @@ impl FileText {
 
 /// What stood at the other revision.
 #[derive(Clone, Debug, Default)]
-pub struct Before {
+pub struct BaseRevision {
     /// The specs.
     pub specs: Vec<SpecModel>,
     /// The files that differ, but for specs and what is generated of them.
@@ -79,7 +79,7 @@ pub struct Before {
 /// What differs, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Difference {
+pub struct RevisionDifference {
     /// `mrr.growth`, `orders`.
     pub name: String,
     /// What: `formula`, `removed`, `added`, `description`, `contract`, `type`, `rows`, `sql`, `layout`, `macro`, `test`, … .
@@ -94,9 +94,9 @@ pub struct Difference {
 
 /// What changed since a revision, and what is said of it.
 #[must_use]
-pub fn since(graph: &Graph<'_>, before: &Before) -> (Vec<Start>, Vec<Difference>) {
+pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<Start>, Vec<RevisionDifference>) {
     lineage::with_room(|| {
-        let mut found = Found { graph, starts: BTreeMap::new(), differences: Vec::new() };
+        let mut found = FoundChange { graph, starts: BTreeMap::new(), differences: Vec::new() };
         found.specs(&before.specs);
         before.files.iter().for_each(|file| found.file(file, &before.macros));
         let is_something =
@@ -107,13 +107,13 @@ pub fn since(graph: &Graph<'_>, before: &Before) -> (Vec<Start>, Vec<Difference>
 }
 
 /// What was found so far.
-struct Found<'g, 'a> {
+struct FoundChange<'g, 'a> {
     graph: &'g Graph<'a>,
     starts: BTreeMap<usize, Start>,
-    differences: Vec<Difference>,
+    differences: Vec<RevisionDifference>,
 }
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     fn specs(&mut self, before: &[SpecModel]) {
         let now = self.graph.sources.specs;
         for spec in now {
@@ -209,7 +209,7 @@ impl Found<'_, '_> {
     }
 
     fn tell_whole(&mut self, name: &str, what: &'static str, why: &str) {
-        self.differences.push(Difference { whole: Some(why.to_owned()), ..difference(name, what, "", "") });
+        self.differences.push(RevisionDifference { whole: Some(why.to_owned()), ..difference(name, what, "", "") });
     }
 
     /// The model, seed or snapshot of a name.
@@ -221,6 +221,6 @@ impl Found<'_, '_> {
     }
 }
 
-fn difference(name: &str, what: &'static str, before: &str, now: &str) -> Difference {
-    Difference { name: name.to_owned(), what, before: before.to_owned(), now: now.to_owned(), whole: None }
+fn difference(name: &str, what: &'static str, before: &str, now: &str) -> RevisionDifference {
+    RevisionDifference { name: name.to_owned(), what, before: before.to_owned(), now: now.to_owned(), whole: None }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FileText, Found, jinja, yaml_text};
+use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::yaml::Node;
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     pub(super) fn project(&mut self, file: &FileText, macros: &[String]) {
         let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
         let keys: BTreeSet<&str> = [&old, &new]

@@ -1,9 +1,9 @@
 //! Files of properties at two revisions: descriptions do no harm, contracts and types may break, tests are promises.
 
-use super::{FileText, Found, jinja, yaml_text};
+use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::impact::propagate::Grade;
-use crate::lineage::Change;
+use crate::lineage::ColumnChange;
 use crate::yaml::Node;
 
 /// Lists whose items are described tables.
@@ -21,7 +21,7 @@ const OTHERS: [(&str, &str, bool); 9] = [
     ("analyses", "description", false),
 ];
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     pub(super) fn properties(&mut self, file: &FileText) {
         let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
@@ -80,7 +80,7 @@ impl Found<'_, '_> {
                 self.tell(&shown, "type", &old_type, &new_type);
                 // A type that is only written down changes nothing; under a contract it is the column's.
                 if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
-                    self.start(place).columns.insert(column.to_lowercase(), Change::Type);
+                    self.start(place).columns.insert(column.to_lowercase(), ColumnChange::Type);
                 }
             }
         }
@@ -150,7 +150,7 @@ impl Found<'_, '_> {
             }
             self.tell(name, what, before.as_deref().unwrap_or_default(), now.as_deref().unwrap_or_default());
             let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
-            let is_it = |part: &crate::impact::Part<'_>| kinds.contains(&part.kind()) && part.name() == name;
+            let is_it = |part: &crate::impact::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
             if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {
                 match now {
                     Some(_) => self.may_differ(place, "what it computes may be something else".to_owned()),

@@ -1,9 +1,9 @@
 //! Seeds at two revisions: columns by the first line, rows by the others.
 
-use super::{FileText, Found};
-use crate::lineage::Change;
+use super::{FileText, FoundChange};
+use crate::lineage::ColumnChange;
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     pub(super) fn seed(&mut self, file: &FileText) {
         let name = file.name();
         let place = self.place(name);
@@ -25,7 +25,7 @@ impl Found<'_, '_> {
         self.tell(name, "seed", &rows(old.len()), &rows(new.len()));
         let Some(place) = place else { return };
         for column in gone {
-            self.start(place).columns.insert(column.clone(), Change::Gone);
+            self.start(place).columns.insert(column.clone(), ColumnChange::Gone);
         }
         // Where only columns come or go, the rows may still be others: their lines do not tell.
         self.may_differ(place, "the rows of its file change".to_owned());

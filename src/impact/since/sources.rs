@@ -1,9 +1,9 @@
 //! Sources in YAML at two revisions: other tables, columns that are no longer described, freshness.
 
-use super::{Found, yaml_text};
+use super::{FoundChange, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::impact::propagate::Grade;
-use crate::lineage::Change;
+use crate::lineage::ColumnChange;
 use crate::yaml::Node;
 
 /// Keys that say which table of the warehouse it is.
@@ -11,7 +11,7 @@ const TABLE: [&str; 4] = ["database", "schema", "identifier", "quoting"];
 /// Keys that say when it is stale.
 const FRESHNESS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
 
-impl Found<'_, '_> {
+impl FoundChange<'_, '_> {
     pub(super) fn sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (yaml_text::named(old, "sources"), yaml_text::named(new, "sources"));
         for (source, before) in &was {
@@ -64,7 +64,7 @@ impl Found<'_, '_> {
     }
 
     fn source(&self, name: &str) -> Option<usize> {
-        let is_it = |part: &crate::impact::Part<'_>| {
+        let is_it = |part: &crate::impact::GraphPart<'_>| {
             part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name)
         };
         self.graph.parts.iter().position(is_it)
@@ -119,7 +119,7 @@ impl Found<'_, '_> {
                 ),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {
-                self.start(place).columns.insert(column.to_lowercase(), Change::Gone);
+                self.start(place).columns.insert(column.to_lowercase(), ColumnChange::Gone);
             }
         }
     }

@@ -9,21 +9,21 @@ pub(super) fn root(text: Option<&str>) -> Option<Node> {
     yaml::read(text?, &mut faults).ok().flatten()
 }
 
-enum Step<'n> {
+enum YamlStep<'n> {
     Node(&'n Node),
     Text(String),
 }
 
 pub(super) fn shown(node: &Node) -> String {
     let mut out = String::new();
-    let mut stack = vec![Step::Node(node)];
+    let mut stack = vec![YamlStep::Node(node)];
     while let Some(step) = stack.pop() {
         let node = match step {
-            Step::Text(text) => {
+            YamlStep::Text(text) => {
                 out.push_str(&text);
                 continue;
             }
-            Step::Node(node) => node,
+            YamlStep::Node(node) => node,
         };
         let before = stack.len();
         match &node.kind {
@@ -31,10 +31,10 @@ pub(super) fn shown(node: &Node) -> String {
             Kind::Sequence(items) => {
                 out.push('[');
                 for (number, item) in items.iter().enumerate() {
-                    stack.extend((number > 0).then(|| Step::Text(", ".to_owned())));
-                    stack.push(Step::Node(item));
+                    stack.extend((number > 0).then(|| YamlStep::Text(", ".to_owned())));
+                    stack.push(YamlStep::Node(item));
                 }
-                stack.push(Step::Text("]".to_owned()));
+                stack.push(YamlStep::Text("]".to_owned()));
             }
             Kind::Mapping(pairs) => {
                 out.push('{');
@@ -43,10 +43,10 @@ pub(super) fn shown(node: &Node) -> String {
                 pairs.sort_by_key(|(key, _)| *key);
                 for (number, (key, value)) in pairs.into_iter().enumerate() {
                     let comma = if number > 0 { ", " } else { "" };
-                    stack.push(Step::Text(format!("{comma}{key}: ")));
-                    stack.push(Step::Node(value));
+                    stack.push(YamlStep::Text(format!("{comma}{key}: ")));
+                    stack.push(YamlStep::Node(value));
                 }
-                stack.push(Step::Text("}".to_owned()));
+                stack.push(YamlStep::Text("}".to_owned()));
             }
         }
         if let Some(new) = stack.get_mut(before..) {

@@ -3,30 +3,30 @@
 use std::borrow::Cow;
 
 use crate::interpret::calendar::{civil, days};
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::text::{strict, text};
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
         // Of NULL the column's type decides, which a value does not tell: it is taken for a text's.
-        "T" => |args: Args<'_>| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
-        "N" => |args: Args<'_>| {
+        "T" => |args: CallArgs<'_>| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
+        "N" => |args: CallArgs<'_>| {
             Some(match &args[0] {
                 Value::Bool(truth) => Value::Int(i64::from(*truth)),
                 Value::Text(_) => Value::Int(0),
                 number => number.clone(),
             })
         },
-        "VALUE" => |args: Args<'_>| match &args[0] {
+        "VALUE" => |args: CallArgs<'_>| match &args[0] {
             Value::Text(text) => number(text),
             number => Some(number.clone()),
         },
         "NUMBERVALUE" => number_value,
-        "DATEVALUE" => |args: Args<'_>| date(&text(&args[0])),
+        "DATEVALUE" => |args: CallArgs<'_>| date(&text(&args[0])),
         _ => return None,
     };
     Some(strict(args, of))
@@ -96,7 +96,7 @@ fn number(text: &str) -> Option<Value> {
 }
 
 /// The separators of groups go, and that of the fraction is a point.
-fn number_value(args: Args<'_>) -> Option<Value> {
+fn number_value(args: CallArgs<'_>) -> Option<Value> {
     let ([decimal, group], whole) = (separators(args), text(&args[0]));
     let (decimal, group): (&str, &str) = (&decimal, &group);
     if decimal.is_empty() {
@@ -124,7 +124,7 @@ fn number_value(args: Args<'_>) -> Option<Value> {
     }
 }
 
-fn separators(args: Args<'_>) -> [Cow<'_, str>; 2] {
+fn separators(args: CallArgs<'_>) -> [Cow<'_, str>; 2] {
     let decimal = args.0.get(1).map_or(".".into(), text);
     // A comma that separates the fraction sets nothing apart.
     let group = args.0.get(2).map_or(if decimal == "," { "" } else { "," }.into(), text);

@@ -1,31 +1,31 @@
 //! Dates and times.
 
 use crate::interpret::calendar::{add_months, civil, days};
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::conversion::{as_date, blank};
 use crate::interpret::functions::math::number;
 use crate::interpret::functions::text::{strict, text};
 use crate::interpret::uncertainty;
 use crate::interpret::value::{DAY, Value};
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "DATE" => date,
-        "YEAR" => |args: Args<'_>| int(civil(day(&args[0])).0),
-        "MONTH" => |args: Args<'_>| int(civil(day(&args[0])).1),
-        "DAY" => |args: Args<'_>| int(civil(day(&args[0])).2),
-        "QUARTER" => |args: Args<'_>| int((civil(day(&args[0])).1 + 2) / 3),
-        "EDATE" => |args: Args<'_>| is_date(add_months(day(&args[0]), whole(&args[1])?)),
+        "YEAR" => |args: CallArgs<'_>| int(civil(day(&args[0])).0),
+        "MONTH" => |args: CallArgs<'_>| int(civil(day(&args[0])).1),
+        "DAY" => |args: CallArgs<'_>| int(civil(day(&args[0])).2),
+        "QUARTER" => |args: CallArgs<'_>| int((civil(day(&args[0])).1 + 2) / 3),
+        "EDATE" => |args: CallArgs<'_>| is_date(add_months(day(&args[0]), whole(&args[1])?)),
         "EOMONTH" => eomonth,
         "DATEDIF" => datedif,
-        "DAYS" => |args: Args<'_>| int(day(&args[0]) - day(&args[1])),
-        "HOUR" => |args: Args<'_>| int(second_of_day(&args[0])? / 3600),
-        "MINUTE" => |args: Args<'_>| int(second_of_day(&args[0])? / 60 % 60),
-        "SECOND" => |args: Args<'_>| int(second_of_day(&args[0])? % 60),
+        "DAYS" => |args: CallArgs<'_>| int(day(&args[0]) - day(&args[1])),
+        "HOUR" => |args: CallArgs<'_>| int(second_of_day(&args[0])? / 3600),
+        "MINUTE" => |args: CallArgs<'_>| int(second_of_day(&args[0])? / 60 % 60),
+        "SECOND" => |args: CallArgs<'_>| int(second_of_day(&args[0])? % 60),
         "TIME" => time,
         "WEEKDAY" => weekday,
         "WEEKNUM" => weeknum,
-        "ISOWEEKNUM" => |args: Args<'_>| int(iso_week(day(&args[0]))),
+        "ISOWEEKNUM" => |args: CallArgs<'_>| int(iso_week(day(&args[0]))),
         "NETWORKDAYS" => networkdays,
         "WORKDAY" => workday,
         "YEARFRAC" => yearfrac,
@@ -38,7 +38,7 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
         }
         _ => args.to_vec(),
     };
-    Some(strict(Args(&given), of))
+    Some(strict(CallArgs(&given), of))
 }
 
 fn int(number: i64) -> Option<Value> {
@@ -76,7 +76,7 @@ fn from_monday(date: i64) -> i64 {
 }
 
 /// Parts out of range roll over, but not the year.
-fn date(args: Args<'_>) -> Option<Value> {
+fn date(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, day) = (whole(&args[0])?, whole(&args[1])?, whole(&args[2])?);
     if !(1..=9999).contains(&year) {
         return None;
@@ -89,12 +89,12 @@ fn rolled(year: i64, month: i64, day: i64) -> i64 {
     days(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day - 1
 }
 
-fn eomonth(args: Args<'_>) -> Option<Value> {
+fn eomonth(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, _) = civil(day(&args[0]));
     is_date(rolled(year, month + whole(&args[1])? + 1, 0))
 }
 
-fn datedif(args: Args<'_>) -> Option<Value> {
+fn datedif(args: CallArgs<'_>) -> Option<Value> {
     let (start, end) = (day(&args[0]), day(&args[1]));
     if start > end {
         return None;
@@ -161,7 +161,7 @@ fn is_day(text: &str) -> bool {
         && number(8..10).is_some_and(|day| (1..=31).contains(&day))
 }
 
-fn time(args: Args<'_>) -> Option<Value> {
+fn time(args: CallArgs<'_>) -> Option<Value> {
     let seconds = whole(&args[0])? * 3600 + whole(&args[1])? * 60 + whole(&args[2])?;
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
@@ -177,11 +177,11 @@ fn first_day(kind: i64) -> Option<i64> {
 }
 
 /// A type is cut off to a whole number; 1 is that which may be left out.
-fn kind(args: Args<'_>) -> Option<i64> {
+fn kind(args: CallArgs<'_>) -> Option<i64> {
     args.get(1).map_or(Some(1), whole)
 }
 
-fn weekday(args: Args<'_>) -> Option<Value> {
+fn weekday(args: CallArgs<'_>) -> Option<Value> {
     let from_monday = from_monday(day(&args[0]));
     match kind(args)? {
         3 => int(from_monday),
@@ -189,7 +189,7 @@ fn weekday(args: Args<'_>) -> Option<Value> {
     }
 }
 
-fn weeknum(args: Args<'_>) -> Option<Value> {
+fn weeknum(args: CallArgs<'_>) -> Option<Value> {
     let date = day(&args[0]);
     match kind(args)? {
         21 => int(iso_week(date)),
@@ -211,18 +211,18 @@ fn is_working_day(date: &i64) -> bool {
     from_monday(*date) < 5
 }
 
-fn holidays(args: Args<'_>) -> impl Iterator<Item = i64> {
+fn holidays(args: CallArgs<'_>) -> impl Iterator<Item = i64> {
     args.0.iter().skip(2).map(day)
 }
 
-fn networkdays(args: Args<'_>) -> Option<Value> {
+fn networkdays(args: CallArgs<'_>) -> Option<Value> {
     let (start, end) = (day(&args[0]), day(&args[1]));
     let is_counted = |date: &i64| is_working_day(date) && !holidays(args).any(|holiday| holiday == *date);
     let count = (start.min(end)..=start.max(end)).filter(is_counted).count() as i64;
     int(if start <= end { count } else { -count })
 }
 
-fn workday(args: Args<'_>) -> Option<Value> {
+fn workday(args: CallArgs<'_>) -> Option<Value> {
     let (mut date, count) = (day(&args[0]), whole(&args[1])?);
     // No calendar has so many days.
     if count.abs() > 3_660_000 {
@@ -242,7 +242,7 @@ fn is_leap(year: i64) -> bool {
 }
 
 /// Never negative: the earlier date is the start.
-fn yearfrac(args: Args<'_>) -> Option<Value> {
+fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let (a, b) = (day(&args[0]), day(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
     let apart = (end - start) as f64;

@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::math::number;
 use crate::interpret::functions::text::strict;
 use crate::interpret::value::{DAY, Value};
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = of(name, args)?;
     // Of a date and times to choose from all are times.
     let is_choice = |at: usize| match name {
@@ -23,16 +23,16 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     })
 }
 
-fn of(name: &str, args: Args<'_>) -> Option<Value> {
+fn of(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(match name {
         "IF" => match (args[0].truth(), args.get(2)) {
             (Some(true), _) => args[1].clone(),
             (_, otherwise) => otherwise.cloned().unwrap_or(Value::Null),
         },
         "IFS" => first_pair(args, |condition| condition.truth() == Some(true)),
-        "SWITCH" => {
-            first_pair(Args(args.get(1..).unwrap_or_default()), |case| case.compare(&args[0]) == Some(Ordering::Equal))
-        }
+        "SWITCH" => first_pair(CallArgs(args.get(1..).unwrap_or_default()), |case| {
+            case.compare(&args[0]) == Some(Ordering::Equal)
+        }),
         "COALESCE" | "IFERROR" | "IFNA" => args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null),
         "CHOOSE" => chosen(args),
         "AND" => all(args, false),
@@ -58,7 +58,7 @@ fn of(name: &str, args: Args<'_>) -> Option<Value> {
 }
 
 /// AND is decided by FALSE, OR by TRUE; an unknown one leaves it open else.
-fn all(args: Args<'_>, decides: bool) -> Value {
+fn all(args: CallArgs<'_>, decides: bool) -> Value {
     let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
     match (truths.contains(&Some(decides)), truths.contains(&None)) {
         (true, _) => Value::Bool(decides),
@@ -68,7 +68,7 @@ fn all(args: Args<'_>, decides: bool) -> Value {
 }
 
 /// The value beside the first that holds; one that stands alone at the end is the default.
-fn first_pair(args: Args<'_>, holds: impl Fn(&Value) -> bool) -> Value {
+fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     for pair in args.chunks(2) {
         match pair {
             [default] => return default.clone(),
@@ -79,7 +79,7 @@ fn first_pair(args: Args<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     Value::Null
 }
 
-fn chosen(args: Args<'_>) -> Value {
+fn chosen(args: CallArgs<'_>) -> Value {
     let place = args[0].number().map(f64::trunc);
     let place = place.filter(|place| (1.0..args.len() as f64).contains(place));
     place.and_then(|place| args.get(place as usize).cloned()).unwrap_or(Value::Null)
@@ -91,7 +91,7 @@ fn bits_of(value: &Value) -> Option<i64> {
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)
 }
 
-fn bits(args: Args<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
+fn bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;
     }
@@ -99,7 +99,7 @@ fn bits(args: Args<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
 }
 
 /// Results have 48 bits at most.
-fn shifted(args: Args<'_>, direction: i64) -> Value {
+fn shifted(args: CallArgs<'_>, direction: i64) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;
     }

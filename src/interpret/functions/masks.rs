@@ -1,18 +1,18 @@
 //! TEXT: numbers, dates and times by a mask.
 
 use crate::interpret::calendar::civil;
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::conversion::as_date;
 use crate::interpret::functions::text::{strict, text};
 use crate::interpret::functions::timeframes;
 use crate::interpret::uncertainty;
 use crate::interpret::value::{DAY, Value};
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     (name == "TEXT").then(|| strict(args, masked))
 }
 
-fn masked(args: Args<'_>) -> Option<Value> {
+fn masked(args: CallArgs<'_>) -> Option<Value> {
     let mask = text(&args[1]);
     if ["E+0", "E-0", "e+0", "e-0"].iter().any(|exponent| mask.contains(exponent)) {
         return Some(Value::Text(unread(&mask, "as a mask with an exponent")));
@@ -22,16 +22,16 @@ fn masked(args: Args<'_>) -> Option<Value> {
     if let Value::Text(text) = &args[0] {
         let form = forms.get(3).map_or(parts, |form| self::parts(form));
         let shown = form.iter().map(|part| match part {
-            Part::Plain(plain) => plain.clone(),
-            Part::General => text.clone(),
+            MaskPart::Plain(plain) => plain.clone(),
+            MaskPart::General => text.clone(),
             _ => unread(text, "by a mask of numbers"),
         });
         return Some(Value::Text(shown.collect()));
     }
-    if parts.iter().any(|part| matches!(part, Part::Elapsed(_))) {
+    if parts.iter().any(|part| matches!(part, MaskPart::Elapsed(_))) {
         return Some(Value::Text(elapsed(&args[0], &parts)));
     }
-    if parts.iter().any(|part| matches!(part, Part::Letters(_) | Part::Clock12)) {
+    if parts.iter().any(|part| matches!(part, MaskPart::Letters(_) | MaskPart::Clock12)) {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
     // The second form is for numbers below 0, which it shows without their sign, the third for 0.
@@ -63,7 +63,7 @@ fn forms(mask: &str) -> Vec<String> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Part {
+enum MaskPart {
     /// Stands for itself.
     Plain(String),
     /// A run of one letter of dates, in lower case.
@@ -78,7 +78,7 @@ enum Part {
     General,
 }
 
-fn parts(mask: &str) -> Vec<Part> {
+fn parts(mask: &str) -> Vec<MaskPart> {
     let signs: Vec<char> = mask.chars().collect();
     let run = |from: usize, of: &dyn Fn(char) -> bool| -> String {
         signs.iter().skip(from).copied().take_while(|c| of(*c)).collect()
@@ -90,36 +90,36 @@ fn parts(mask: &str) -> Vec<Part> {
             '"' => {
                 let quoted = run(at + 1, &|c| c != '"');
                 let length = quoted.chars().count() + 2;
-                (Part::Plain(quoted), length)
+                (MaskPart::Plain(quoted), length)
             }
-            'G' | 'g' => (Part::General, "General".len()),
-            '@' => (Part::General, 1),
+            'G' | 'g' => (MaskPart::General, "General".len()),
+            '@' => (MaskPart::General, 1),
             // A gap is a blank.
-            '_' => (Part::Plain(" ".to_owned()), 2),
+            '_' => (MaskPart::Plain(" ".to_owned()), 2),
             '[' => {
                 let inner = run(at + 1, &|c| c != ']');
                 let length = inner.chars().count() + 2;
                 if inner.starts_with(|c: char| "hmsHMS".contains(c)) && inner.len() <= 2 {
-                    parts.push(Part::Elapsed(inner.to_ascii_lowercase()));
+                    parts.push(MaskPart::Elapsed(inner.to_ascii_lowercase()));
                     at += length;
                     continue;
                 }
                 let sign = inner.strip_prefix('$').and_then(|currency| currency.split('-').next());
-                (Part::Plain(sign.unwrap_or_default().to_owned()), length)
+                (MaskPart::Plain(sign.unwrap_or_default().to_owned()), length)
             }
-            '\\' => (Part::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
-            'A' | 'a' => (Part::Clock12, "AM/PM".len()),
+            '\\' => (MaskPart::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
+            'A' | 'a' => (MaskPart::Clock12, "AM/PM".len()),
             letter @ ('y' | 'm' | 'd' | 'h' | 's' | 'Y' | 'M' | 'D' | 'H' | 'S') => {
                 let letters = run(at, &|c| c.eq_ignore_ascii_case(&letter));
-                (Part::Letters(letters.to_ascii_lowercase()), letters.len())
+                (MaskPart::Letters(letters.to_ascii_lowercase()), letters.len())
             }
             '0' | '#' | '.' | ',' if signs.iter().any(|c| matches!(c, '0' | '#')) => {
                 let digits = run(at, &|c| matches!(c, '0' | '#' | '.' | ','));
                 let length = digits.len();
-                (Part::Digits(digits), length)
+                (MaskPart::Digits(digits), length)
             }
-            '%' => (Part::Percent, 1),
-            other => (Part::Plain(other.to_string()), 1),
+            '%' => (MaskPart::Percent, 1),
+            other => (MaskPart::Plain(other.to_string()), 1),
         };
         parts.push(part);
         at += length;
@@ -128,15 +128,15 @@ fn parts(mask: &str) -> Vec<Part> {
 }
 
 /// Days as an elapsed time, which is rounded to seconds.
-fn elapsed(days: &Value, parts: &[Part]) -> String {
+fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
     let Some(days) = days.number() else { return unread(&days.text(), "as a number") };
     let seconds = (days * 86400.0).round();
     let mut rest = seconds.abs() as i64;
     let mut written = String::from(if seconds < 0.0 { "-" } else { "" });
     for part in parts {
-        let (Part::Elapsed(letters) | Part::Letters(letters)) = part else {
+        let (MaskPart::Elapsed(letters) | MaskPart::Letters(letters)) = part else {
             match part {
-                Part::Plain(text) => written += text,
+                MaskPart::Plain(text) => written += text,
                 _ => return unread("a sign", "in a mask of elapsed times"),
             }
             continue;
@@ -153,13 +153,13 @@ fn elapsed(days: &Value, parts: &[Part]) -> String {
 }
 
 /// The value of a date or a time. `m` and `mm` are minutes beside hours or seconds.
-fn dated(value: &Value, parts: &[Part]) -> String {
+fn dated(value: &Value, parts: &[MaskPart]) -> String {
     let Some(seconds) = value.seconds() else { return unread(&value.text(), "as a date") };
     let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let ((year, month, day), (hour, minute, second)) = (civil(date), (time / 3600, time / 60 % 60, time % 60));
-    let twelve = parts.contains(&Part::Clock12);
+    let twelve = parts.contains(&MaskPart::Clock12);
     let shown_hour = if twelve { (hour + 11) % 12 + 1 } else { hour };
-    let letters: Vec<&str> = parts.iter().filter_map(Part::letters).collect();
+    let letters: Vec<&str> = parts.iter().filter_map(MaskPart::letters).collect();
     let name_of_month = timeframes::name_of_month(month);
     let name_of_day = timeframes::name_of_day(date);
     let mut seen: usize = 0;
@@ -167,9 +167,9 @@ fn dated(value: &Value, parts: &[Part]) -> String {
     for part in parts {
         let Some(run) = part.letters() else {
             match part {
-                Part::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
-                Part::Plain(text) => written += text,
-                Part::Digits(sign) => return unread(sign, "in a mask of dates"),
+                MaskPart::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
+                MaskPart::Plain(text) => written += text,
+                MaskPart::Digits(sign) => return unread(sign, "in a mask of dates"),
                 _ => return unread("%", "in a mask of dates"),
             }
             continue;
@@ -201,7 +201,7 @@ fn dated(value: &Value, parts: &[Part]) -> String {
     written
 }
 
-impl Part {
+impl MaskPart {
     fn letters(&self) -> Option<&str> {
         match self {
             Self::Letters(letters) => Some(letters),
@@ -217,14 +217,14 @@ fn unread(what: &str, place: &str) -> String {
 }
 
 /// A number as it is written, by one form.
-fn counted(number: &str, parts: &[Part]) -> String {
+fn counted(number: &str, parts: &[MaskPart]) -> String {
     let digits: Vec<&String> =
-        parts.iter().filter_map(|part| if let Part::Digits(digits) = part { Some(digits) } else { None }).collect();
+        parts.iter().filter_map(|part| if let MaskPart::Digits(digits) = part { Some(digits) } else { None }).collect();
     let (negative, shown) = match digits.as_slice() {
         [digits] => digits_of(number, digits, parts),
         // A form may hold words alone.
         [] => match number.strip_prefix('-') {
-            Some(positive) if parts.contains(&Part::General) => (true, positive.to_owned()),
+            Some(positive) if parts.contains(&MaskPart::General) => (true, positive.to_owned()),
             _ => (false, number.to_owned()),
         },
         // A code: each run but the first has as many digits as it asks for.
@@ -233,24 +233,24 @@ fn counted(number: &str, parts: &[Part]) -> String {
     let mut left = digits.iter().map(|run| run.len()).sum::<usize>();
     let mut from = 0;
     let text = parts.iter().map(|part| match part {
-        Part::Plain(text) => text.as_str(),
-        Part::Digits(run) if digits.len() > 1 => {
+        MaskPart::Plain(text) => text.as_str(),
+        MaskPart::Digits(run) if digits.len() > 1 => {
             left -= run.len();
             let until = shown.len() - left;
             shown.get(std::mem::replace(&mut from, until)..until).unwrap_or_default()
         }
-        Part::Digits(_) | Part::General => &shown,
-        Part::Percent => "%",
-        Part::Letters(letters) | Part::Elapsed(letters) => letters,
-        Part::Clock12 => "AM/PM",
+        MaskPart::Digits(_) | MaskPart::General => &shown,
+        MaskPart::Percent => "%",
+        MaskPart::Letters(letters) | MaskPart::Elapsed(letters) => letters,
+        MaskPart::Clock12 => "AM/PM",
     });
     // The sign stands before everything.
     [if negative { "-" } else { "" }].into_iter().chain(text).collect()
 }
 
 /// Whether it is below 0 as it is shown, and its digits.
-fn digits_of(number: &str, digits: &str, parts: &[Part]) -> (bool, String) {
-    let percents = parts.iter().filter(|part| **part == Part::Percent).count() as i32;
+fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
+    let percents = parts.iter().filter(|part| **part == MaskPart::Percent).count() as i32;
     // Commas behind the digits divide.
     let mask = digits.trim_end_matches(',');
     let thousands = (digits.len() - mask.len()) as i32;

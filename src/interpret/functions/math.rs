@@ -3,13 +3,13 @@
 use std::f64::consts::PI;
 
 use crate::interpret::exact::{Exact, Towards, quotient};
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::text::strict;
 use crate::interpret::uncertainty::{self, inexact, sized};
 use crate::interpret::value::Value;
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
-    let of: fn(Args<'_>) -> Option<Value> = match name {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
+    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PI" => return Some(Value::Number(inexact(PI))),
         "ABS" => |a| Some(if number(&a[0]) < 0.0 { negated(&a[0]) } else { a[0].clone() }),
         "SIGN" => |a| Some(Value::Int(sign(number(&a[0])))),
@@ -88,7 +88,7 @@ fn sign(x: f64) -> i64 {
 }
 
 /// A place behind the point: its fraction is cut off.
-fn places(args: Args<'_>) -> i64 {
+fn places(args: CallArgs<'_>) -> i64 {
     args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
 }
 
@@ -216,7 +216,7 @@ fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Op
     Some(as_is(&kind, Exact { digits: quotient(a, b, towards).checked_mul(b)?, scale }))
 }
 
-fn nearest_multiple(args: Args<'_>) -> Option<Value> {
+fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
     let kind = both_whole(&args[0], &args[1]);
     let (x, m) = (number(&args[0]), number(&args[1]));
     if m == 0.0 || x == 0.0 {
@@ -230,7 +230,7 @@ fn nearest_multiple(args: Args<'_>) -> Option<Value> {
 }
 
 /// With the sign of the divisor.
-fn remainder(args: Args<'_>) -> Option<Value> {
+fn remainder(args: CallArgs<'_>) -> Option<Value> {
     if number(&args[1]) == 0.0 {
         return None;
     }
@@ -239,7 +239,7 @@ fn remainder(args: Args<'_>) -> Option<Value> {
     Some(as_difference(&kind, Exact { digits: a.checked_sub(b.checked_mul(quotient(a, b, Towards::Down))?)?, scale }))
 }
 
-fn whole_quotient(args: Args<'_>) -> Option<Value> {
+fn whole_quotient(args: CallArgs<'_>) -> Option<Value> {
     if number(&args[1]) == 0.0 {
         return None;
     }
@@ -247,7 +247,7 @@ fn whole_quotient(args: Args<'_>) -> Option<Value> {
     i64::try_from(quotient(a, b, Towards::Zero)).ok().map(Value::Int)
 }
 
-fn factorial(args: Args<'_>) -> Option<Value> {
+fn factorial(args: CallArgs<'_>) -> Option<Value> {
     let n = number(&args[0]);
     if !(0.0..171.0).contains(&n) {
         return None;
@@ -258,7 +258,7 @@ fn factorial(args: Args<'_>) -> Option<Value> {
 }
 
 /// Whole numbers from 0 up, fractions cut off.
-fn naturals(args: Args<'_>) -> Option<Vec<i64>> {
+fn naturals(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
         // Not through a float, which has no room for all its digits.
         Value::Int(int) => Some(*int),

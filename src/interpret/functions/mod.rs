@@ -23,9 +23,9 @@ pub use timeframes::timeframe;
 
 /// The values of a call's arguments; one that is not given is NULL.
 #[derive(Clone, Copy)]
-pub struct Args<'a>(&'a [Value]);
+pub struct CallArgs<'a>(&'a [Value]);
 
-impl Deref for Args<'_> {
+impl Deref for CallArgs<'_> {
     type Target = [Value];
 
     fn deref(&self) -> &[Value] {
@@ -33,7 +33,7 @@ impl Deref for Args<'_> {
     }
 }
 
-impl Index<usize> for Args<'_> {
+impl Index<usize> for CallArgs<'_> {
     type Output = Value;
 
     fn index(&self, at: usize) -> &Value {
@@ -43,7 +43,7 @@ impl Index<usize> for Args<'_> {
 
 /// The value of a call; none for a name that is no function of one row.
 pub fn call(name: &str, args: &[Value]) -> Option<Value> {
-    let args = Args(args);
+    let args = CallArgs(args);
     text::call(name, args)
         .or_else(|| patterns::call(name, args))
         .or_else(|| masks::call(name, args))

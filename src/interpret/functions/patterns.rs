@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::text::{first_place, strict, text};
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
@@ -21,14 +21,14 @@ pub fn spelled(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     }
 }
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
-        "SEARCH" => |args: Args<'_>| search(&wildcards(&text(&args[0])), args),
-        SEARCH_AS_IS => |args: Args<'_>| search(&as_it_is(&text(&args[0])), args),
-        "REGEXMATCH" => |args: Args<'_>| Some(Value::Bool(expression(&text(&args[1]))?.is_match(&text(&args[0])))),
+        "SEARCH" => |args: CallArgs<'_>| search(&wildcards(&text(&args[0])), args),
+        SEARCH_AS_IS => |args: CallArgs<'_>| search(&as_it_is(&text(&args[0])), args),
+        "REGEXMATCH" => |args: CallArgs<'_>| Some(Value::Bool(expression(&text(&args[1]))?.is_match(&text(&args[0])))),
         "REGEXEXTRACT" => extract,
-        "REGEXREPLACE" => |args: Args<'_>| replaced(args, &groups(&text(&args[2]))),
-        REGEXREPLACE_AS_IS => |args: Args<'_>| replaced(args, &[New::Text(text(&args[2]).into_owned())]),
+        "REGEXREPLACE" => |args: CallArgs<'_>| replaced(args, &groups(&text(&args[2]))),
+        REGEXREPLACE_AS_IS => |args: CallArgs<'_>| replaced(args, &[New::Text(text(&args[2]).into_owned())]),
         _ => return None,
     };
     Some(strict(args, of))
@@ -60,7 +60,7 @@ fn as_it_is(needle: &str) -> Vec<Wild> {
     needle.chars().map(Wild::Char).collect()
 }
 
-fn search(pattern: &[Wild], args: Args<'_>) -> Option<Value> {
+fn search(pattern: &[Wild], args: CallArgs<'_>) -> Option<Value> {
     let all: Vec<char> = text(&args[1]).chars().collect();
     let start = args.get(2).and_then(Value::number).map_or(1, |start| start.floor() as i64);
     first_place(&all, start, |rest| begins(rest, pattern))
@@ -104,7 +104,7 @@ fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
     }
 }
 
-fn extract(args: Args<'_>) -> Option<Value> {
+fn extract(args: CallArgs<'_>) -> Option<Value> {
     let of = text(&args[0]);
     let found = expression(&text(&args[1]))?.captures(&of)?;
     let part = found.get(usize::from(found.len() > 1))?;
@@ -134,7 +134,7 @@ fn groups(new: &str) -> Vec<New> {
     parts
 }
 
-fn replaced(args: Args<'_>, new: &[New]) -> Option<Value> {
+fn replaced(args: CallArgs<'_>, new: &[New]) -> Option<Value> {
     let put = |found: &regex::Captures<'_>| {
         let part = |part: &New| match part {
             New::Text(text) => text.clone(),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::interpret::arithmetic::binary;
 use crate::interpret::exact::Exact;
-use crate::interpret::expr::Op;
-use crate::interpret::functions::Args;
+use crate::interpret::expr::ReferenceOp;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::criteria::meets;
 use crate::interpret::functions::math::number;
 use crate::interpret::uncertainty::{self, blurred, inexact};
@@ -53,7 +53,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(slope)),
         "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(start)),
         "SUMPRODUCT" => {
-            let times = |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| binary(Op::Multiply, &a, b));
+            let times = |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| binary(ReferenceOp::Multiply, &a, b));
             sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
         }
         "SUMIF" => sum(&picked(rows)),
@@ -69,7 +69,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
 }
 
 /// Of several values in one row; none for what is no such function.
-pub fn across(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
     const ACROSS: [&str; 13] = [
         "SUM",
         "AVERAGE",
@@ -109,7 +109,7 @@ fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(Exact { digits: 0, scale: 0 });
     }
-    values.iter().fold(Value::Int(0), |a, b| binary(Op::Add, &a, b))
+    values.iter().fold(Value::Int(0), |a, b| binary(ReferenceOp::Add, &a, b))
 }
 
 fn average(values: &[Value]) -> Value {
@@ -120,7 +120,7 @@ fn average(values: &[Value]) -> Value {
 }
 
 fn product(values: &[Value]) -> Value {
-    let times = |a: Value, b: &Value| binary(Op::Multiply, &a, b);
+    let times = |a: Value, b: &Value| binary(ReferenceOp::Multiply, &a, b);
     // Engines add logarithms.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,

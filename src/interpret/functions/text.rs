@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::interpret::functions::Args;
+use crate::interpret::functions::CallArgs;
 use crate::interpret::functions::math::number;
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
@@ -10,7 +10,7 @@ use crate::interpret::value::Value;
 /// The longest text that REPT makes.
 const LONGEST: usize = 32_767;
 
-pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     match name {
         // NULL joins as empty text.
         "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.iter().map(Value::text).collect())),
@@ -42,7 +42,7 @@ pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
 }
 
 /// NULL beside any NULL, and for what a spreadsheet shows as an error.
-pub fn strict(args: Args<'_>, of: fn(Args<'_>) -> Option<Value>) -> Value {
+pub fn strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
     if args.iter().any(Value::is_null) { Value::Null } else { of(args).unwrap_or(Value::Null) }
 }
 
@@ -59,12 +59,12 @@ pub fn text(value: &Value) -> Cow<'_, str> {
 }
 
 /// A count or a position: cut off, so that -0.5 is below 0.
-fn place(args: Args<'_>, at: usize) -> i64 {
+fn place(args: CallArgs<'_>, at: usize) -> i64 {
     number(&args[at]).floor() as i64
 }
 
 /// The argument that may be left out.
-fn place_or(args: Args<'_>, at: usize, missing: i64) -> i64 {
+fn place_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
     if args.len() > at { place(args, at) } else { missing }
 }
 
@@ -82,46 +82,46 @@ fn is(text: impl Into<String>) -> Option<Value> {
     Some(Value::Text(text.into()))
 }
 
-fn upper(args: Args<'_>) -> Option<Value> {
+fn upper(args: CallArgs<'_>) -> Option<Value> {
     is(text(&args[0]).to_uppercase())
 }
 
-fn lower(args: Args<'_>) -> Option<Value> {
+fn lower(args: CallArgs<'_>) -> Option<Value> {
     is(text(&args[0]).to_lowercase())
 }
 
 /// Any value has the length of the text it prints as.
-fn len(args: Args<'_>) -> Option<Value> {
+fn len(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Int(args[0].text().chars().count() as i64))
 }
 
-fn left(args: Args<'_>) -> Option<Value> {
+fn left(args: CallArgs<'_>) -> Option<Value> {
     let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, 0, count)) }
 }
 
-fn right(args: Args<'_>) -> Option<Value> {
+fn right(args: CallArgs<'_>) -> Option<Value> {
     let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64)) }
 }
 
-fn mid(args: Args<'_>) -> Option<Value> {
+fn mid(args: CallArgs<'_>) -> Option<Value> {
     let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
     if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
 }
 
 /// Only the space itself is taken away.
-fn trim(args: Args<'_>) -> Option<Value> {
+fn trim(args: CallArgs<'_>) -> Option<Value> {
     let all = text(&args[0]);
     let words: Vec<&str> = all.split(' ').filter(|word| !word.is_empty()).collect();
     is(words.join(" "))
 }
 
-fn exact(args: Args<'_>) -> Option<Value> {
+fn exact(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Bool(text(&args[0]) == text(&args[1])))
 }
 
-fn find(args: Args<'_>) -> Option<Value> {
+fn find(args: CallArgs<'_>) -> Option<Value> {
     let (needle, all) = (characters(&text(&args[0])), characters(&text(&args[1])));
     first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
@@ -135,11 +135,11 @@ pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -
     Some(Value::Int(found as i64 + 1))
 }
 
-fn contains(args: Args<'_>) -> Option<Value> {
+fn contains(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Bool(text(&args[0]).contains(&*text(&args[1]))))
 }
 
-fn replace(args: Args<'_>) -> Option<Value> {
+fn replace(args: CallArgs<'_>) -> Option<Value> {
     // No text of a warehouse is longer.
     const MOST: i64 = 1_073_741_823;
     let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
@@ -151,7 +151,7 @@ fn replace(args: Args<'_>) -> Option<Value> {
 }
 
 /// Everywhere, or at the place that a fourth argument counts.
-fn substitute(args: Args<'_>) -> Option<Value> {
+fn substitute(args: CallArgs<'_>) -> Option<Value> {
     let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
     let (old, new): (&str, &str) = (&old, &new);
     let which = args.get(3).map(|_| place(args, 3));
@@ -169,7 +169,7 @@ fn substitute(args: Args<'_>) -> Option<Value> {
     }
 }
 
-fn rept(args: Args<'_>) -> Option<Value> {
+fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(place(args, 1)).ok()?);
     // A text of no characters is counted as one of one.
     let length = text.chars().count().max(1).checked_mul(times)?;
@@ -177,7 +177,7 @@ fn rept(args: Args<'_>) -> Option<Value> {
 }
 
 /// Whatever is no letter separates words.
-fn proper(args: Args<'_>) -> Option<Value> {
+fn proper(args: CallArgs<'_>) -> Option<Value> {
     let mut in_word = false;
     let mut cased = String::new();
     for c in text(&args[0]).chars() {
@@ -191,26 +191,26 @@ fn proper(args: Args<'_>) -> Option<Value> {
     is(cased)
 }
 
-fn clean(args: Args<'_>) -> Option<Value> {
+fn clean(args: CallArgs<'_>) -> Option<Value> {
     is(text(&args[0]).chars().filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f')).collect::<String>())
 }
 
-fn char(args: Args<'_>) -> Option<Value> {
+fn char(args: CallArgs<'_>) -> Option<Value> {
     let code = u8::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
     is(std::primitive::char::from(code))
 }
 
-fn unichar(args: Args<'_>) -> Option<Value> {
+fn unichar(args: CallArgs<'_>) -> Option<Value> {
     let code = u32::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
     is(std::primitive::char::from_u32(code)?)
 }
 
-fn code(args: Args<'_>) -> Option<Value> {
+fn code(args: CallArgs<'_>) -> Option<Value> {
     text(&args[0]).chars().next().map(|c| Value::Int(i64::from(u32::from(c))))
 }
 
 /// Of one value, not of several, TEXTJOIN joins the rows.
-fn join_row(args: Args<'_>) -> Option<Value> {
+fn join_row(args: CallArgs<'_>) -> Option<Value> {
     let [delimiter, ignore_empty, values @ ..] = &*args else { return None };
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }

@@ -1,7 +1,7 @@
 //! Arithmetic over totals: what adds up again, and how the rest is written over columns.
 
 use super::Lost;
-use super::classes::{Total, TotalKind, Value, unit};
+use super::classes::{TotalClass, TotalKind, ValueClass, unit};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 
@@ -17,7 +17,7 @@ pub(super) enum Binds {
 }
 
 #[derive(Clone)]
-pub(super) struct Written {
+pub(super) struct WrittenSum {
     pub sql: String,
     pub columns: Vec<String>,
     pub binds: Binds,
@@ -25,43 +25,45 @@ pub(super) struct Written {
 }
 
 /// What values are together that only are together: of rows where one is, lost where one is a total.
-pub(super) fn together(values: &mut dyn Iterator<Item = Value>, lost: Lost) -> Value {
-    let mut all = Value::Constant;
+pub(super) fn together(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
+    let mut all = ValueClass::Constant;
     for value in values {
         all = match (all, value) {
-            (Value::Lost(lost), _) | (_, Value::Lost(lost)) => Value::Lost(lost),
-            (Value::Total(_), _) | (_, Value::Total(_)) => return Value::Lost(lost),
-            (Value::Row, _) | (_, Value::Row) => Value::Row,
-            (Value::Dimension(_), _) | (_, Value::Dimension(_)) => Value::Dimension(None),
-            (Value::Constant, Value::Constant) => Value::Constant,
+            (ValueClass::Lost(lost), _) | (_, ValueClass::Lost(lost)) => ValueClass::Lost(lost),
+            (ValueClass::Total(_), _) | (_, ValueClass::Total(_)) => return ValueClass::Lost(lost),
+            (ValueClass::Row, _) | (_, ValueClass::Row) => ValueClass::Row,
+            (ValueClass::Dimension(_), _) | (_, ValueClass::Dimension(_)) => ValueClass::Dimension(None),
+            (ValueClass::Constant, ValueClass::Constant) => ValueClass::Constant,
         };
     }
     all
 }
 
 /// The zero that stands for a value that is not there adds nothing.
-pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[Value]) -> Value {
-    let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(Value::Lost(Lost::Function));
+pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
+    let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
     let is_zero = |id: &IrId| match program.node(*id) {
         Ir::Number(digits) => program.text(digits).parse::<f64>() == Ok(0.0),
         _ => false,
     };
     match args {
         [one, zero] if is_zero(zero) => match of(one) {
-            Value::Total(Total { kind: TotalKind::Sum, written }) => {
-                Value::Total(Total { kind: TotalKind::Sum, written: written.map(|one| call("coalesce", one, "0")) })
-            }
-            Value::Total(Total { written, .. }) => {
-                Value::Total(Total { kind: TotalKind::Formula, written: written.map(|one| call("coalesce", one, "0")) })
-            }
+            ValueClass::Total(TotalClass { kind: TotalKind::Sum, written }) => ValueClass::Total(TotalClass {
+                kind: TotalKind::Sum,
+                written: written.map(|one| call("coalesce", one, "0")),
+            }),
+            ValueClass::Total(TotalClass { written, .. }) => ValueClass::Total(TotalClass {
+                kind: TotalKind::Formula,
+                written: written.map(|one| call("coalesce", one, "0")),
+            }),
             other => other,
         },
         args => together(&mut args.iter().map(of), Lost::Function),
     }
 }
 
-fn call(name: &str, of: Written, second: &str) -> Written {
-    Written { sql: format!("{name}({}, {second})", of.sql), binds: Binds::Name, ratio: None, ..of }
+fn call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
+    WrittenSum { sql: format!("{name}({}, {second})", of.sql), binds: Binds::Name, ratio: None, ..of }
 }
 
 /// `+ - * /` over totals and numbers.
@@ -70,26 +72,27 @@ pub(super) fn arithmetic(
     id: IrId,
     function: catalog::FunctionId,
     args: &[IrId],
-    values: &[Value],
-) -> Value {
-    let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(Value::Lost(Lost::Function));
-    let all: Vec<Value> = args.iter().map(of).collect();
-    let has_total = all.iter().any(|value| matches!(value, Value::Total(_)));
+    values: &[ValueClass],
+) -> ValueClass {
+    let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
+    let all: Vec<ValueClass> = args.iter().map(of).collect();
+    let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
         return match together(&mut all.into_iter(), Lost::Function) {
             // What is cut to a unit is known by the call that cuts it.
-            Value::Dimension(_) => Value::Dimension(unit(program, id)),
+            ValueClass::Dimension(_) => ValueClass::Dimension(unit(program, id)),
             other => other,
         };
     }
-    if let Some(lost) = all.iter().find_map(|value| if let Value::Lost(lost) = value { Some(lost) } else { None }) {
-        return Value::Lost(lost.clone());
+    if let Some(lost) = all.iter().find_map(|value| if let ValueClass::Lost(lost) = value { Some(lost) } else { None })
+    {
+        return ValueClass::Lost(lost.clone());
     }
-    if all.iter().any(|value| matches!(value, Value::Row | Value::Dimension(_))) {
-        return Value::Lost(Lost::Mixed);
+    if all.iter().any(|value| matches!(value, ValueClass::Row | ValueClass::Dimension(_))) {
+        return ValueClass::Lost(Lost::Mixed);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
-    let adds_up = |value: &Value| matches!(value, Value::Total(Total { kind: TotalKind::Sum, .. }));
+    let adds_up = |value: &ValueClass| matches!(value, ValueClass::Total(TotalClass { kind: TotalKind::Sum, .. }));
     let is_number = |id: &IrId| matches!(program.node(*id), Ir::Number(_));
     let (sign, binds) = match (function, all.len()) {
         (internal::ADD, 2) => (" + ", Binds::Sum),
@@ -97,17 +100,19 @@ pub(super) fn arithmetic(
         (internal::MULTIPLY, 2) => (" * ", Binds::Product),
         (internal::DIVIDE, 2) => (" / ", Binds::Product),
         // A number of another type is that number.
-        (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(Value::Row),
+        (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(ValueClass::Row),
         (internal::NEGATE, 1) => {
-            let Some(Value::Total(total)) = all.into_iter().next() else { return Value::Lost(Lost::Function) };
+            let Some(ValueClass::Total(total)) = all.into_iter().next() else {
+                return ValueClass::Lost(Lost::Function);
+            };
             let kind = if total.kind == TotalKind::Sum { TotalKind::Sum } else { TotalKind::Formula };
-            let negated = |of: Written| Written {
+            let negated = |of: WrittenSum| WrittenSum {
                 sql: format!("-{}", bracketed(&of, Binds::Name)),
                 binds: Binds::Sum,
                 ratio: None,
                 ..of
             };
-            return Value::Total(Total { kind, written: total.written.map(negated) });
+            return ValueClass::Total(TotalClass { kind, written: total.written.map(negated) });
         }
         (
             internal::EQUAL
@@ -117,8 +122,8 @@ pub(super) fn arithmetic(
             | internal::GREATER
             | internal::GREATER_EQUAL,
             _,
-        ) => return Value::Lost(Lost::Condition),
-        _ => return Value::Lost(Lost::Function),
+        ) => return ValueClass::Lost(Lost::Condition),
+        _ => return ValueClass::Lost(Lost::Function),
     };
     // A sum that is not there is not 0, and would take the whole with it in its row only.
     let kind = match function {
@@ -127,34 +132,34 @@ pub(super) fn arithmetic(
         _ => TotalKind::Formula,
     };
     let mut sides = all.into_iter().zip(args).map(|(value, id)| match value {
-        Value::Total(total) => total.written,
+        ValueClass::Total(total) => total.written,
         _ => number(program, *id),
     });
-    let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return Value::Lost(Lost::Function) };
+    let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return ValueClass::Lost(Lost::Function) };
     let written = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
         (Ok(left), Ok(right)) => joined(left, right, sign, binds, function == internal::DIVIDE),
     };
-    Value::Total(Total { kind, written })
+    ValueClass::Total(TotalClass { kind, written })
 }
 
-fn number(program: &Program, id: IrId) -> Result<Written, Lost> {
+fn number(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
     match program.node(id) {
         Ir::Number(digits) => {
             let sql = program.text(digits).to_owned();
             let binds = if sql.starts_with('-') { Binds::Sum } else { Binds::Name };
-            Ok(Written { sql, columns: Vec::new(), binds, ratio: None })
+            Ok(WrittenSum { sql, columns: Vec::new(), binds, ratio: None })
         }
         _ => Err(Lost::Function),
     }
 }
 
-fn bracketed(of: &Written, least: Binds) -> String {
+fn bracketed(of: &WrittenSum, least: Binds) -> String {
     if of.binds < least { format!("({})", of.sql) } else { of.sql.clone() }
 }
 
-fn joined(left: Written, right: Written, sign: &str, binds: Binds, divides: bool) -> Result<Written, Lost> {
-    let is_name = |of: &Written| of.binds == Binds::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
+fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides: bool) -> Result<WrittenSum, Lost> {
+    let is_name = |of: &WrittenSum| of.binds == Binds::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
     let ratio = (divides && is_name(&left) && is_name(&right)).then(|| (left.sql.clone(), right.sql.clone()));
     let sql = if divides {
         // Whole numbers are divided as numbers, and nothing by nothing is nothing.
@@ -169,7 +174,7 @@ fn joined(left: Written, right: Written, sign: &str, binds: Binds, divides: bool
     }
     let mut columns = left.columns;
     columns.extend(right.columns.into_iter().filter(|name| !columns.contains(name)).collect::<Vec<_>>());
-    Ok(Written { sql, columns, binds, ratio })
+    Ok(WrittenSum { sql, columns, binds, ratio })
 }
 
 fn next(binds: Binds) -> Binds {

@@ -1,6 +1,6 @@
 //! The values of a step's formulas, node by node: what each is where rows are taken together.
 
-use super::arithmetic::{Binds, Written, arithmetic, coalesce, together};
+use super::arithmetic::{Binds, WrittenSum, arithmetic, coalesce, together};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -9,20 +9,20 @@ use crate::plan::{StepInput, StepPlan};
 
 /// What a node is.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(super) enum ValueClass {
     Constant,
     Dimension(Option<&'static str>),
     /// A value of single rows.
     Row,
-    Total(Total),
+    Total(TotalClass),
     Lost(Lost),
 }
 
 #[derive(Clone)]
-pub(super) struct Total {
+pub(super) struct TotalClass {
     pub kind: TotalKind,
     /// How it is written over columns; an error naming the part that cannot be.
-    pub written: Result<Written, Lost>,
+    pub written: Result<WrittenSum, Lost>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,9 @@ pub(super) struct Classes<'c> {
 }
 
 impl Classes<'_> {
-    pub fn values(&self) -> Vec<Value> {
+    pub fn values(&self) -> Vec<ValueClass> {
         let program = self.plan.program;
-        let mut values: Vec<Value> = Vec::with_capacity(program.len());
+        let mut values: Vec<ValueClass> = Vec::with_capacity(program.len());
         for (at, node) in program.nodes().enumerate() {
             let value = self.value(program, IrId(at as u32), node, &values);
             values.push(value);
@@ -52,17 +52,17 @@ impl Classes<'_> {
         values
     }
 
-    fn value(&self, program: &Program, id: IrId, node: Ir, values: &[Value]) -> Value {
-        let of = |id: IrId| values.get(id.index()).cloned().unwrap_or(Value::Lost(Lost::Function));
+    fn value(&self, program: &Program, id: IrId, node: Ir, values: &[ValueClass]) -> ValueClass {
+        let of = |id: IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
         match node {
-            Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => Value::Constant,
+            Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => ValueClass::Constant,
             Ir::Column(column) => match program.columns.get(column as usize) {
                 Some(used) => self.column(used.relation.as_deref(), &used.name, used.ty),
-                None => Value::Row,
+                None => ValueClass::Row,
             },
             Ir::Definition(used) => self.definition(program, used as usize, values),
             Ir::CountRows => self.aggregate(program, id, TotalKind::Sum),
-            Ir::Aggregate { distinct: true, .. } => Value::Lost(Lost::Distinct),
+            Ir::Aggregate { distinct: true, .. } => ValueClass::Lost(Lost::Distinct),
             Ir::Aggregate { overload, .. } => {
                 let function = catalog::owner(overload);
                 match function {
@@ -78,9 +78,11 @@ impl Classes<'_> {
                     | internal::COUNT_IF => self.aggregate(program, id, TotalKind::Sum),
                     internal::MIN | internal::MINIFS => self.aggregate(program, id, TotalKind::Min),
                     internal::MAX | internal::MAXIFS => self.aggregate(program, id, TotalKind::Max),
-                    internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => Value::Lost(Lost::Average),
-                    internal::COUNTUNIQUE => Value::Lost(Lost::Distinct),
-                    other => Value::Lost(Lost::Aggregate(catalog::shown(other).unwrap_or("the aggregate").to_owned())),
+                    internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => ValueClass::Lost(Lost::Average),
+                    internal::COUNTUNIQUE => ValueClass::Lost(Lost::Distinct),
+                    other => {
+                        ValueClass::Lost(Lost::Aggregate(catalog::shown(other).unwrap_or("the aggregate").to_owned()))
+                    }
                 }
             }
             Ir::Apply { overload, args } => {
@@ -93,9 +95,9 @@ impl Classes<'_> {
             | Ir::Find { .. }
             | Ir::Elsewhere { .. }
             | Ir::Range { .. }
-            | Ir::Ranges(_) => Value::Lost(Lost::OtherRows),
+            | Ir::Ranges(_) => ValueClass::Lost(Lost::OtherRows),
             Ir::Distinct(x) => of(x),
-            Ir::Error => Value::Lost(Lost::Function),
+            Ir::Error => ValueClass::Lost(Lost::Function),
             Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
                 let cases = &mut program.operands(id).map(of);
                 together(cases, Lost::Condition)
@@ -104,9 +106,9 @@ impl Classes<'_> {
     }
 
     /// A column that the step reads.
-    pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> Value {
+    pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
         let place = self.input.joined.and_then(|joined| joined.place(relation?)).unwrap_or(0);
-        let of_single_rows = || if ty.is_number() { Value::Row } else { Value::Dimension(None) };
+        let of_single_rows = || if ty.is_number() { ValueClass::Row } else { ValueClass::Dimension(None) };
         let Some(before) = self.before.filter(|_| place == 0) else { return of_single_rows() };
         if self.plan.grouped {
             // What it was is behind the grouping.
@@ -114,25 +116,25 @@ impl Classes<'_> {
         }
         let atom = |kind: TotalKind| {
             let written =
-                Written { sql: name.to_owned(), columns: vec![name.to_owned()], binds: Binds::Name, ratio: None };
-            Value::Total(Total { kind, written: Ok(written) })
+                WrittenSum { sql: name.to_owned(), columns: vec![name.to_owned()], binds: Binds::Name, ratio: None };
+            ValueClass::Total(TotalClass { kind, written: Ok(written) })
         };
         match before.columns.get(&name.to_lowercase()) {
-            Some(Additivity::Dimension { unit }) => Value::Dimension(*unit),
+            Some(Additivity::Dimension { unit }) => ValueClass::Dimension(*unit),
             Some(Additivity::Sum) => atom(TotalKind::Sum),
             Some(Additivity::Min) => atom(TotalKind::Min),
             Some(Additivity::Max) => atom(TotalKind::Max),
             Some(Additivity::Ratio { .. } | Additivity::Formula(_)) => atom(TotalKind::Formula),
-            Some(Additivity::Lost(Lost::SingleRows)) => Value::Row,
-            Some(Additivity::Lost(lost)) => Value::Lost(lost.clone()),
+            Some(Additivity::Lost(Lost::SingleRows)) => ValueClass::Row,
+            Some(Additivity::Lost(lost)) => ValueClass::Lost(lost.clone()),
             // A total of the whole sheet.
-            None if before.grouped => Value::Lost(Lost::OtherRows),
+            None if before.grouped => ValueClass::Lost(Lost::OtherRows),
             None => of_single_rows(),
         }
     }
 
     /// A column that is passed on under its name or another.
-    pub fn passed_on(&self, column: u32, value: &Value) -> Additivity {
+    pub fn passed_on(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
             Some(used) => self.kept(used.relation.as_deref(), &used.name, used.ty),
             None => settled(value, Type::Unknown),
@@ -148,42 +150,42 @@ impl Classes<'_> {
         }
     }
 
-    fn definition(&self, program: &Program, used: usize, values: &[Value]) -> Value {
-        let Some(definition) = program.definitions.get(used) else { return Value::Row };
-        let Some(value) = values.get(definition.root.index()) else { return Value::Row };
+    fn definition(&self, program: &Program, used: usize, values: &[ValueClass]) -> ValueClass {
+        let Some(definition) = program.definitions.get(used) else { return ValueClass::Row };
+        let Some(value) = values.get(definition.root.index()) else { return ValueClass::Row };
         if self.plan.keys.get(used) == Some(&true) {
-            return Value::Dimension(unit(program, definition.root));
+            return ValueClass::Dimension(unit(program, definition.root));
         }
         let name = definition.name.as_deref().filter(|_| self.plan.outputs.get(used) == Some(&true));
         match (value, name) {
-            (Value::Total(total), Some(name)) => {
+            (ValueClass::Total(total), Some(name)) => {
                 let columns = vec![name.to_owned()];
-                let written = Written { sql: name.to_owned(), columns, binds: Binds::Name, ratio: None };
-                Value::Total(Total { kind: total.kind, written: Ok(written) })
+                let written = WrittenSum { sql: name.to_owned(), columns, binds: Binds::Name, ratio: None };
+                ValueClass::Total(TotalClass { kind: total.kind, written: Ok(written) })
             }
             (value, _) => value.clone(),
         }
     }
 
-    fn aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> Value {
+    fn aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> ValueClass {
         let part = program.meta(id).span.text(self.text).split_whitespace().collect::<Vec<_>>().join(" ");
-        Value::Total(Total { kind, written: Err(Lost::Part(part)) })
+        ValueClass::Total(TotalClass { kind, written: Err(Lost::Part(part)) })
     }
 }
 
 /// What an output column is.
-pub(super) fn settled(value: &Value, ty: Type) -> Additivity {
+pub(super) fn settled(value: &ValueClass, ty: Type) -> Additivity {
     match value {
-        Value::Constant => Additivity::Dimension { unit: None },
-        Value::Dimension(unit) => Additivity::Dimension { unit: *unit },
-        Value::Row if ty.is_number() => Additivity::Lost(Lost::SingleRows),
-        Value::Row => Additivity::Dimension { unit: None },
-        Value::Lost(lost) => Additivity::Lost(lost.clone()),
-        Value::Total(Total { kind: TotalKind::Sum, .. }) => Additivity::Sum,
-        Value::Total(Total { kind: TotalKind::Min, .. }) => Additivity::Min,
-        Value::Total(Total { kind: TotalKind::Max, .. }) => Additivity::Max,
-        Value::Total(Total { written: Err(lost), .. }) => Additivity::Lost(lost.clone()),
-        Value::Total(Total { written: Ok(written), .. }) => match &written.ratio {
+        ValueClass::Constant => Additivity::Dimension { unit: None },
+        ValueClass::Dimension(unit) => Additivity::Dimension { unit: *unit },
+        ValueClass::Row if ty.is_number() => Additivity::Lost(Lost::SingleRows),
+        ValueClass::Row => Additivity::Dimension { unit: None },
+        ValueClass::Lost(lost) => Additivity::Lost(lost.clone()),
+        ValueClass::Total(TotalClass { kind: TotalKind::Sum, .. }) => Additivity::Sum,
+        ValueClass::Total(TotalClass { kind: TotalKind::Min, .. }) => Additivity::Min,
+        ValueClass::Total(TotalClass { kind: TotalKind::Max, .. }) => Additivity::Max,
+        ValueClass::Total(TotalClass { written: Err(lost), .. }) => Additivity::Lost(lost.clone()),
+        ValueClass::Total(TotalClass { written: Ok(written), .. }) => match &written.ratio {
             Some((numerator, denominator)) => {
                 Additivity::Ratio { numerator: numerator.clone(), denominator: denominator.clone() }
             }

@@ -16,11 +16,11 @@ use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::classes::{Classes, Value, settled, unit};
-use super::compile::Run;
+use self::classes::{Classes, ValueClass, settled, unit};
+use super::compile::SpecCompilation;
 use super::lineage::column_given;
 use super::load::Step;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan};
 use crate::schema::Relation;
@@ -185,7 +185,7 @@ impl StepColumns {
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Notes how the columns of a step behave; `text` is that of its formulas.
     pub(super) fn note_additivity(
         &mut self,
@@ -199,17 +199,20 @@ impl Run<'_> {
         let work = Classes { plan, input, before, text };
         let values = work.values();
         let mut columns = StepColumns { grouped: plan.grouped, ..StepColumns::default() };
-        let filtered = |role: Role| {
+        let filtered = |role: DefinitionRole| {
             let roots = plan.program.definitions.iter().zip(&plan.roles).filter(|(_, r)| **r == role);
             let mut kinds = roots.filter_map(|(definition, _)| values.get(definition.root.index()));
-            kinds.any(|value| matches!(value, Value::Total(_) | Value::Lost(_)))
+            kinds.any(|value| matches!(value, ValueClass::Total(_) | ValueClass::Lost(_)))
         };
         if !plan.grouped {
             columns.grouped = before.is_some_and(|before| before.grouped);
             columns.lost = before.and_then(|before| before.lost.clone());
         }
-        let multiplies = |join: &super::joins::Joined<'_>| join.many || join.kind != JoinKind::Left;
-        if step.limit.is_some() || filtered(Role::Having) || (!plan.grouped && filtered(Role::Where)) {
+        let multiplies = |join: &super::joins::JoinedRelation<'_>| join.many || join.kind != JoinKind::Left;
+        if step.limit.is_some()
+            || filtered(DefinitionRole::Having)
+            || (!plan.grouped && filtered(DefinitionRole::Where))
+        {
             columns.lost = Some(Lost::RowsLeftOut);
         } else if !plan.grouped && columns.grouped && step.joins.iter().any(multiplies) {
             columns.lost = Some(Lost::Joined);
@@ -217,7 +220,7 @@ impl Run<'_> {
         for (index, definition) in plan.program.definitions.iter().enumerate() {
             let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else { continue };
             let Some(name) = column_given(plan, index, text) else { continue };
-            let is_key = plan.roles.get(index) == Some(&Role::GroupBy) || plan.keys.get(index) == Some(&true);
+            let is_key = plan.roles.get(index) == Some(&DefinitionRole::GroupBy) || plan.keys.get(index) == Some(&true);
             let additivity = match value {
                 _ if is_key => Additivity::Dimension { unit: unit(plan.program, definition.root) },
                 value => match plan.program.node(plan.program.behind_names(definition.root)) {

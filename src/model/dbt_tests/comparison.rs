@@ -1,11 +1,11 @@
 //! `compare:` to tests: the model beside another relation, row by row. A row that only one of them has differs.
 
-use super::super::compile::Run;
-use super::super::load::{Comparison, Text};
+use super::super::compile::SpecCompilation;
+use super::super::load::{CompareKey, SpannedText};
 use super::super::sources::ReadSource;
-use super::{SingularTest, Tested, file_word};
+use super::{SingularTest, TestedModel, file_word};
 use crate::Type;
-use crate::check::Role;
+use crate::check::DefinitionRole;
 use crate::dbt::{self, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
@@ -15,8 +15,8 @@ use crate::plan::CteNames;
 use crate::schema::{Column, Relation};
 use crate::scratch::Memory;
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, Source, Sql, SqlId, Tree};
-use crate::verify::{BothHave, Named, Texts, may_lie_apart};
+use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::verify::{BothHave, NamedColumns, Texts, may_lie_apart};
 
 /// The column that tells a row that is there from one that is missing, where no key does.
 const PRESENT: &str = "is_present";
@@ -24,15 +24,15 @@ const PRESENT: &str = "is_present";
 const NOWHERE: Span = Span { start: 0, end: 0 };
 
 /// One of the two relations, as the comparing select reads it.
-struct Side {
+struct ComparisonSide {
     /// As written.
     name: String,
-    source: Source,
+    source: SelectSource,
 }
 
 /// A column that both have.
-struct Pair<'c> {
-    said: Text<'c>,
+struct ComparedPair<'c> {
+    said: SpannedText<'c>,
     /// As written, in the model and in the other relation.
     names: [String; 2],
     types: [Type; 2],
@@ -41,10 +41,10 @@ struct Pair<'c> {
     never_null: bool,
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     pub(super) fn test_comparisons(
         &mut self,
-        tested: &Tested<'_>,
+        tested: &TestedModel<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
@@ -58,11 +58,11 @@ impl Run<'_> {
 
     fn rows_that_differ(
         &self,
-        comparison: &Comparison<'_>,
-        tested: &Tested<'_>,
+        comparison: &CompareKey<'_>,
+        tested: &TestedModel<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(SingularTest, Named)> {
+    ) -> Option<(SingularTest, NamedColumns)> {
         let dialect = self.compiler.options.dialect;
         let (mut sources, mut names) = self.read_model(tested);
         sources.add(&comparison.with, dialect, &mut names);
@@ -91,18 +91,19 @@ impl Run<'_> {
             };
             filters.extend(filter.map(|filter| self.texts(&memory.emit.tree, filter)));
             if filter.is_none() && by_key.is_some() {
-                sides.push(Side { name: source.import.clone(), source: Source::Input(place) });
+                sides.push(ComparisonSide { name: source.import.clone(), source: SelectSource::Input(place) });
                 continue;
             }
             let name = dialect.name_text(&names.choose(&format!("{}_rows", source.name)), true);
             let present = Item { expr: memory.emit.tree.word("true", NOWHERE), alias: Some(PRESENT.to_owned()) };
             let items = if by_key.is_some() { Vec::new() } else { vec![present] };
-            let body = Select { star: true, items, from: Some(Source::Input(place)), filter, ..Select::default() };
+            let body =
+                Select { star: true, items, from: Some(SelectSource::Input(place)), filter, ..Select::default() };
             ctes.push(Cte { name: name.clone(), body });
-            sides.push(Side { name: name.clone(), source: Source::Name(name) });
+            sides.push(ComparisonSide { name: name.clone(), source: SelectSource::Name(name) });
         }
         let tree = &mut memory.emit.tree;
-        let [here, there]: [Side; 2] = sides.try_into().ok()?;
+        let [here, there]: [ComparisonSide; 2] = sides.try_into().ok()?;
         let sides = [&here, &there];
         let with = &sources.all.last()?.name;
         let other = file_word(with);
@@ -139,10 +140,10 @@ impl Run<'_> {
         let join = Join { kind: JoinKind::Full, source: there.source, alias: None, on };
         let body = Select { items, from: Some(here.source), joins: vec![join], filter, ..Select::default() };
         let model = self.spec.model.text;
-        let both_have = |pairs: &[Pair<'_>]| -> Vec<BothHave> {
+        let both_have = |pairs: &[ComparedPair<'_>]| -> Vec<BothHave> {
             pairs.iter().map(|pair| pair.both_have(comparison.columns.is_some())).collect()
         };
-        let named = Named {
+        let named = NamedColumns {
             with: comparison.with.clone(),
             keys: both_have(&keys),
             columns: both_have(&columns),
@@ -160,7 +161,7 @@ impl Run<'_> {
     }
 
     /// A condition as it is, and as dbt is to read it.
-    fn texts(&self, tree: &Tree, condition: SqlId) -> Texts {
+    fn texts(&self, tree: &SqlTree, condition: SqlId) -> Texts {
         let mut text = String::new();
         sql::flat(tree, condition, &mut Vec::new(), &mut text);
         Texts { dbt: self.model_on_its_day(&text, dbt::protect), plain: self.query_on_its_day(text) }
@@ -169,13 +170,13 @@ impl Run<'_> {
     /// The keys and the columns that are compared; `None` if one of them is not there.
     fn pairs<'c>(
         &'c self,
-        comparison: &'c Comparison<'_>,
-        tested: &'c Tested<'_>,
+        comparison: &'c CompareKey<'_>,
+        tested: &'c TestedModel<'_>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(Vec<Pair<'c>>, Vec<Pair<'c>>)> {
+    ) -> Option<(Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>)> {
         let other = self.known(&comparison.with);
-        let with = Text { text: comparison.with.name(), ..*comparison.keys.first()? };
-        let said: Vec<Text<'_>> = match &comparison.columns {
+        let with = SpannedText { text: comparison.with.name(), ..*comparison.keys.first()? };
+        let said: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
             None if tested.open => {
                 let message = "the model's columns are not known, so it is not known what to compare";
@@ -188,7 +189,7 @@ impl Run<'_> {
             None => {
                 let is_key = |name: &str| comparison.keys.iter().any(|key| key.text.eq_ignore_ascii_case(name));
                 let all = tested.relation.columns().iter().map(Column::name).filter(|name| !is_key(name));
-                all.map(|text| Text { text, ..with }).collect()
+                all.map(|text| SpannedText { text, ..with }).collect()
             }
         };
         let before = diagnostics.len();
@@ -204,8 +205,8 @@ impl Run<'_> {
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
         }
-        let pair = |said: &Text<'c>| self.pair(*said, tested, other);
-        let (keys, columns): (Vec<Pair<'c>>, Vec<Pair<'c>>) =
+        let pair = |said: &SpannedText<'c>| self.pair(*said, tested, other);
+        let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) =
             (comparison.keys.iter().map(pair).collect(), said.iter().map(pair).collect());
         let numbers = columns.iter().any(|column| comparison.lets_differ(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
@@ -219,7 +220,7 @@ impl Run<'_> {
         (!is_faulty).then_some((keys, columns))
     }
 
-    fn pair<'c>(&self, said: Text<'c>, tested: &Tested<'_>, other: Option<&Relation>) -> Pair<'c> {
+    fn pair<'c>(&self, said: SpannedText<'c>, tested: &TestedModel<'_>, other: Option<&Relation>) -> ComparedPair<'c> {
         let dialect = self.compiler.options.dialect;
         let (ours, theirs) = (tested.relation.column(said.text), other.and_then(|other| other.column(said.text)));
         let written = |column: Option<&Column>| match column.or(ours) {
@@ -228,7 +229,7 @@ impl Run<'_> {
         };
         let known = [ours, theirs].into_iter().flatten().map(Column::ty);
         let ty = known.filter(|ty| !matches!(ty, Type::Unknown)).max_by_key(|ty| ty.is_number());
-        Pair {
+        ComparedPair {
             said,
             names: [written(ours), written(theirs)],
             types: [ours, theirs].map(|column| column.map(Column::ty).unwrap_or_default()),
@@ -240,13 +241,14 @@ impl Run<'_> {
     /// The rows that are compared, as a condition on the columns of one side.
     fn filter_of(
         &self,
-        filter: Text<'_>,
+        filter: SpannedText<'_>,
         relation: &ReadSource,
-        tested: &Tested<'_>,
+        tested: &TestedModel<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let formulas = self.conditions(&[(filter, Role::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
+        let formulas =
+            self.conditions(&[(filter, DefinitionRole::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
         let options = &self.compiler.options;
         let Memory { program, emit, .. } = memory;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
@@ -261,33 +263,33 @@ impl Run<'_> {
     }
 }
 
-impl Comparison<'_> {
+impl CompareKey<'_> {
     /// Whether the tolerance is of this column. Who names a column beside a tolerance means a number.
-    fn lets_differ(&self, column: &Pair<'_>) -> bool {
+    fn lets_differ(&self, column: &ComparedPair<'_>) -> bool {
         may_lie_apart(column.ty, self.columns.is_some())
     }
 }
 
-impl Pair<'_> {
+impl ComparedPair<'_> {
     fn both_have(&self, is_named: bool) -> BothHave {
         let (name, written) = (self.said.text.to_owned(), self.names.clone());
         BothHave { name, written, types: self.types, is_named }
     }
 
     /// The column of each side.
-    fn of(&self, tree: &mut Tree, sides: [&Side; 2]) -> [SqlId; 2] {
+    fn of(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2]) -> [SqlId; 2] {
         let [here, there] = sides;
         let [ours, theirs] = &self.names;
         [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
     }
 
     /// That the key is the same: an equality of something on either side, without which engines refuse a full join.
-    fn same(&self, tree: &mut Tree, sides: [&Side; 2], dialect: Dialect) -> SqlId {
+    fn same(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.of(tree, sides);
         if self.never_null {
             return tree.binary(Op::Equal, ours, theirs, NOWHERE);
         }
-        let filled = |tree: &mut Tree, key: SqlId| {
+        let filled = |tree: &mut SqlTree, key: SqlId| {
             let date = &dialect.forms().date;
             let (key, instead) = match self.ty {
                 Type::Text => (key, tree.text(NOWHERE, |out| dialect.push_text(out, ""))),
@@ -309,7 +311,7 @@ impl Pair<'_> {
     }
 
     /// That the values differ. Two that are empty are the same.
-    fn differs(&self, tree: &mut Tree, sides: [&Side; 2], comparison: &Comparison<'_>) -> Vec<SqlId> {
+    fn differs(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], comparison: &CompareKey<'_>) -> Vec<SqlId> {
         let [ours, theirs] = self.of(tree, sides);
         let Some(tolerance) = comparison.tolerance.filter(|_| comparison.lets_differ(self)) else {
             return vec![tree.binary(Op::Distinct, ours, theirs, NOWHERE)];
@@ -324,6 +326,6 @@ impl Pair<'_> {
 }
 
 /// One more condition.
-fn joined(tree: &mut Tree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
+fn joined(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.binary(op, before, next, NOWHERE)))
 }

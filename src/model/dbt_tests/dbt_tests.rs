@@ -1,8 +1,8 @@
 //! Rules that say what a test of dbt tests, told by what they mean and not by how they are written.
 
-use super::Tested;
+use super::TestedModel;
 use crate::catalog::{self, internal};
-use crate::dbt::Value;
+use crate::dbt::YamlOutput;
 use crate::ir::{Ir, IrId, Program};
 
 /// A test of dbt that a column of the model has.
@@ -11,7 +11,7 @@ pub(super) enum ColumnTest {
     NotNull,
     Unique,
     /// Values as dbt takes them; whether it is to write them in quotes.
-    AcceptedValues(Vec<Value>, bool),
+    AcceptedValues(Vec<YamlOutput>, bool),
     /// The other relation as dbt is to read it, and its column.
     Relationships(String, String),
     /// Of the package `dbt_utils`: the least, the largest, and whether these are allowed.
@@ -32,13 +32,13 @@ impl ColumnTest {
         }
     }
 
-    pub fn arguments(self) -> Vec<(String, Value)> {
-        let bare = |text: String| Value::Bare(text);
-        let (named, plain): (Vec<(&str, Option<Value>)>, _) = match self {
+    pub fn arguments(self) -> Vec<(String, YamlOutput)> {
+        let bare = |text: String| YamlOutput::Bare(text);
+        let (named, plain): (Vec<(&str, Option<YamlOutput>)>, _) = match self {
             Self::NotNull | Self::Unique => (Vec::new(), true),
-            Self::AcceptedValues(values, quoted) => (vec![("values", Some(Value::List(values)))], quoted),
+            Self::AcceptedValues(values, quoted) => (vec![("values", Some(YamlOutput::List(values)))], quoted),
             Self::Relationships(to, field) => {
-                let text = |text: &str| Some(Value::text(text));
+                let text = |text: &str| Some(YamlOutput::text(text));
                 (vec![("to", text(&to)), ("field", text(&field))], true)
             }
             Self::AcceptedRange(least, most, inclusive) => {
@@ -46,7 +46,7 @@ impl ColumnTest {
             }
         };
         let flag = if named.len() == 1 { "quote" } else { "inclusive" };
-        let flag = (!plain).then(|| (flag, Some(Value::Bare("false".to_owned()))));
+        let flag = (!plain).then(|| (flag, Some(YamlOutput::Bare("false".to_owned()))));
         named.into_iter().chain(flag).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn column_tests(
     root: IrId,
     nulls_fail: bool,
     ranges: bool,
-    tested: &Tested<'_>,
+    tested: &TestedModel<'_>,
 ) -> Option<(String, Vec<ColumnTest>)> {
     let (column, mut tests) = tests_of(program, root, ranges)?;
     if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !admits_null(program, root) {
@@ -149,7 +149,7 @@ fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
 }
 
 /// A column that is one of some values, perhaps none.
-fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<Value>, bool)> {
+fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let mut of = None;
     let mut values = Vec::new();
     for part in alternatives(program, root) {
@@ -170,7 +170,7 @@ fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<Value>, bool)> {
 }
 
 /// `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
-fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<Value>, bool)> {
+fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let Ir::Switch { subject, arms } = program.node(root) else { return None };
     let arms = program.args(arms);
     let (last, pairs) = arms.split_last().filter(|_| arms.len() % 2 == 1)?;
@@ -196,16 +196,16 @@ fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32
 }
 
 /// The values as arguments of dbt's test, which writes texts in quotes and knows no escape.
-fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<Value>, bool)> {
+fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
-        Ir::Text(text) => Some(program.text(text)).filter(|text| is_safe_in_quotes(text)).map(Value::text),
+        Ir::Text(text) => Some(program.text(text)).filter(|text| is_safe_in_quotes(text)).map(YamlOutput::text),
         _ => None,
     });
-    if let Some(texts) = texts.collect::<Option<Vec<Value>>>().filter(|texts| !texts.is_empty()) {
+    if let Some(texts) = texts.collect::<Option<Vec<YamlOutput>>>().filter(|texts| !texts.is_empty()) {
         return Some((texts, true));
     }
-    let numbers: Vec<Value> =
-        values.iter().map(|id| Some(Value::Bare(number(program, *id)?))).collect::<Option<_>>()?;
+    let numbers: Vec<YamlOutput> =
+        values.iter().map(|id| Some(YamlOutput::Bare(number(program, *id)?))).collect::<Option<_>>()?;
     (!numbers.is_empty()).then_some((numbers, false))
 }
 

@@ -3,17 +3,17 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::compile::Run;
-use super::super::load::Text;
-use super::{SingularTest, Tested, file_word};
-use crate::dbt::{TestConfig, Value};
+use super::super::compile::SpecCompilation;
+use super::super::load::SpannedText;
+use super::{SingularTest, TestedModel, file_word};
+use crate::dbt::{TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::plan::{CteNames, key_name};
 use crate::schema::Relation;
 use crate::scratch::Memory;
 use crate::span::Span;
-use crate::sql::{Item, Query, Select, Source, SqlId};
+use crate::sql::{Item, Query, Select, SelectSource, SqlId};
 use crate::yaml::{self, Node};
 
 /// The test in properties that a column holds no NULL.
@@ -22,8 +22,13 @@ const NOT_NULL: &str = "data_tests: [not_null]";
 /// What `dbt_utils` calls its test of several columns.
 pub(crate) const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
-impl Run<'_> {
-    pub(super) fn test_grain(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+impl SpecCompilation<'_> {
+    pub(super) fn test_grain(
+        &mut self,
+        tested: &TestedModel<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
         let nullable_keys = self.nullable_keys(&unsure);
         self.proofs.nullable_keys = nullable_keys;
@@ -33,10 +38,10 @@ impl Run<'_> {
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain if self.compiler.specs.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
-                let names = Value::List(grain.iter().map(Value::text).collect());
-                let arguments = Value::Map(vec![("combination_of_columns".to_owned(), names)]);
-                let said = Value::Map(vec![("arguments".to_owned(), arguments)]);
-                self.proofs.of_model.push(Value::Map(vec![(COMBINATION.to_owned(), said)]));
+                let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
+                let arguments = YamlOutput::Map(vec![("combination_of_columns".to_owned(), names)]);
+                let said = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
+                self.proofs.of_model.push(YamlOutput::Map(vec![(COMBINATION.to_owned(), said)]));
             }
             grain => {
                 let test = self.keys_of_several_rows(grain, tested, memory);
@@ -54,7 +59,7 @@ impl Run<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let relation = known.columns().iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
-        let tested = Tested { relation, open: false, grain: keys, single: false, known };
+        let tested = TestedModel { relation, open: false, grain: keys, single: false, known };
         if let [_] = keys {
             self.proofs.unique_column = true;
         } else {
@@ -64,7 +69,7 @@ impl Run<'_> {
     }
 
     /// Whether a column is never NULL: it is known, or the spec has a test or an enforced constraint that says so.
-    pub(super) fn never_null(&self, column: &str, tested: &Tested<'_>) -> bool {
+    pub(super) fn never_null(&self, column: &str, tested: &TestedModel<'_>) -> bool {
         tested.is_never_null(column) || self.proofs.never_null.contains(&column.to_lowercase())
     }
 
@@ -90,13 +95,13 @@ impl Run<'_> {
         tests.iter().filter_map(names).any(is_it)
     }
 
-    fn has_quoted(&self, grain: &[String], tested: &Tested<'_>) -> bool {
+    fn has_quoted(&self, grain: &[String], tested: &TestedModel<'_>) -> bool {
         let dialect = self.compiler.options.dialect;
         let columns = grain.iter().filter_map(|key| tested.relation.column(key));
         columns.into_iter().any(|column| dialect.quotes(column.name(), !column.is_quoted()))
     }
 
-    fn keys_of_several_rows(&self, grain: &[String], tested: &Tested<'_>, memory: &mut Memory) -> SingularTest {
+    fn keys_of_several_rows(&self, grain: &[String], tested: &TestedModel<'_>, memory: &mut Memory) -> SingularTest {
         let dialect = self.compiler.options.dialect;
         let (sources, _) = self.read_model(tested);
         let (import, name) = sources.all.first().map_or(("", ""), |source| (&source.import, &source.name));
@@ -116,7 +121,7 @@ impl Run<'_> {
         let several = tree.binary(Op::Greater, count, one, Span::default());
         let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
         items.push(Item { expr: count, alias: Some(names.choose("row_count")) });
-        let from = Some(Source::Input(0));
+        let from = Some(SelectSource::Input(0));
         let body = Select { items, from, group_by: keys, having: Some(several), ..Select::default() };
         let named = match grain {
             [one] => one.clone(),
@@ -136,7 +141,7 @@ impl Run<'_> {
     /// The columns that tell rows apart and may be empty.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
         // Where each is grouped by, in the last step that does.
-        let mut grouped: FxHashMap<String, Text<'_>> = FxHashMap::default();
+        let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
         }
@@ -166,7 +171,7 @@ impl Run<'_> {
     }
 }
 
-fn nullable_key(key: &str, grouped: Option<&Text<'_>>, add: &str, span: Span) -> Diagnostic {
+fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
     let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
     let help = format!("{add}, or leave such rows out with `where: NOT(ISBLANK({of}))`");

@@ -12,11 +12,11 @@ use rustc_hash::FxHashSet;
 #[cfg(feature = "cli")]
 pub(crate) use {dbt_tests::RANGE, grain::COMBINATION};
 
-use super::compile::Run;
-use super::formulas::Formulas;
-use super::load::{Rule, Text};
-use super::sources::Sources;
-use crate::check::{self, Context, Role, Scope};
+use super::compile::SpecCompilation;
+use super::formulas::StepFormulas;
+use super::load::{Rule, SpannedText};
+use super::sources::SpecSources;
+use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::dbt::{self, From, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::parse;
@@ -24,8 +24,8 @@ use crate::plan::{CteNames, StepOutput};
 use crate::schema::{Column, Relation};
 use crate::scratch::Memory;
 use crate::span::Span;
-use crate::sql::{Query, Tree};
-use crate::verify::Named;
+use crate::sql::{Query, SqlTree};
+use crate::verify::NamedColumns;
 use crate::yaml::Node;
 
 /// What is made of rules, comparisons and examples.
@@ -35,10 +35,10 @@ pub(super) struct Proofs {
     pub files: Vec<SingularTest>,
     pub of_columns: Vec<ColumnProof>,
     /// Tests of the model that its properties have.
-    pub of_model: Vec<dbt::Value>,
-    pub unit_tests: Vec<dbt::Value>,
+    pub of_model: Vec<dbt::YamlOutput>,
+    pub unit_tests: Vec<dbt::YamlOutput>,
     /// What `compare:` names, for whoever compares values.
-    pub compared: Vec<Named>,
+    pub compared: Vec<NamedColumns>,
     /// One column tells the rows apart, and is never NULL: dbt's `unique` tests it.
     pub unique_column: bool,
     /// Columns, in small letters, of which the spec says that they are never NULL.
@@ -56,7 +56,7 @@ pub(super) struct ColumnProof {
     pub kind: &'static str,
     /// It is of all rows, and fails.
     pub always: bool,
-    pub test: dbt::Value,
+    pub test: dbt::YamlOutput,
 }
 
 /// A test that is a file of its own: its query has a row for each fault.
@@ -79,7 +79,7 @@ impl SingularTest {
 }
 
 /// The model as its tests see it.
-pub(super) struct Tested<'t> {
+pub(super) struct TestedModel<'t> {
     /// Its columns, any of which may be NULL: a test trusts nothing that another test may show to be wrong.
     pub relation: Relation,
     /// It may have columns that nobody knows.
@@ -92,7 +92,7 @@ pub(super) struct Tested<'t> {
     known: &'t Relation,
 }
 
-impl<'t> Tested<'t> {
+impl<'t> TestedModel<'t> {
     fn of(output: &'t StepOutput, model: &str) -> Self {
         let mut relation = output.relation.columns().iter().cloned().fold(Relation::new(model), Relation::with);
         relation.all_nullable();
@@ -106,14 +106,14 @@ impl<'t> Tested<'t> {
     }
 }
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// Makes tests of what the spec says of its model.
     pub(super) fn prove(&mut self, output: &StepOutput, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         self.check_proofs(&output.relation, output.open, memory, diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return;
         }
-        let tested = Tested::of(output, self.spec.model.text);
+        let tested = TestedModel::of(output, self.spec.model.text);
         self.test_rules(&tested, memory, diagnostics);
         self.note_never_null();
         self.test_grain(&tested, memory, diagnostics);
@@ -166,8 +166,9 @@ impl Run<'_> {
 
     fn check_conditions(&self, output: &Relation, open: bool, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         let rules = self.spec.rules.iter().flat_map(Rule::conditions);
-        let filters = self.spec.comparisons.iter().filter_map(|comparison| Some((comparison.filter?, Role::Rule)));
-        let conditions: Vec<(Text<'_>, Role)> = rules.chain(filters).collect();
+        let filters =
+            self.spec.comparisons.iter().filter_map(|comparison| Some((comparison.filter?, DefinitionRole::Rule)));
+        let conditions: Vec<(SpannedText<'_>, DefinitionRole)> = rules.chain(filters).collect();
         if conditions.is_empty() {
             return;
         }
@@ -180,18 +181,18 @@ impl Run<'_> {
     /// Checks conditions on the rows of the model; each becomes a definition of the memory's program, in order.
     fn conditions(
         &self,
-        conditions: &[(Text<'_>, Role)],
+        conditions: &[(SpannedText<'_>, DefinitionRole)],
         relation: &Relation,
         open: bool,
         memory: &mut Memory,
         found: &mut Vec<Diagnostic>,
-    ) -> Formulas {
-        let mut formulas = Formulas::default();
+    ) -> StepFormulas {
+        let mut formulas = StepFormulas::default();
         conditions.iter().for_each(|(text, role)| formulas.condition(*text, *role, self.source));
         let Memory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, found);
-        let scope = Scope {
+        let scope = CheckScope {
             context: Context::Row,
             relations: std::slice::from_ref(relation),
             merged: &[],
@@ -220,10 +221,10 @@ impl Run<'_> {
     }
 
     /// The model as its own tests read it, and names for what they compute, which no column has.
-    fn read_model(&self, tested: &Tested<'_>) -> (Sources, CteNames) {
+    fn read_model(&self, tested: &TestedModel<'_>) -> (SpecSources, CteNames) {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
-        let mut sources = Sources::default();
+        let mut sources = SpecSources::default();
         sources.add(&self.own_ref(), dialect, &mut names);
         names.reserve_columns(&tested.relation);
         (sources, names)
@@ -235,7 +236,7 @@ impl Run<'_> {
     }
 
     /// A test's query as dbt is to read it.
-    fn test_sql(&self, sources: &Sources, tree: &Tree, query: &Query) -> String {
+    fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
         sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect))
     }
 }
@@ -248,9 +249,9 @@ pub(super) fn file_word(name: &str) -> String {
 
 impl<'y> Rule<'y> {
     /// Its condition, and which rows are asked.
-    fn conditions(&self) -> impl Iterator<Item = (Text<'y>, Role)> + use<'y> {
-        let filter = self.filter.map(|filter| (filter, Role::Rule));
-        let check = if self.found_in.is_some() { Role::Definitions } else { Role::Check };
+    fn conditions(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
+        let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
+        let check = if self.found_in.is_some() { DefinitionRole::Definitions } else { DefinitionRole::Check };
         std::iter::once((self.check, check)).chain(filter)
     }
 }

@@ -1,15 +1,15 @@
 //! `found_in`: a column whose values must all be in another relation, dbt's test `relationships`.
 
-use super::super::compile::Run;
+use super::super::compile::SpecCompilation;
 use super::super::load::{FoundIn, Rule};
-use super::Tested;
+use super::TestedModel;
 use super::dbt_tests::{ColumnTest, column};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{IrId, Program};
 use crate::schema::Column;
 
-impl Run<'_> {
+impl SpecCompilation<'_> {
     /// The column that is checked and its tests.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Run<'_> {
         rule: &Rule<'_>,
         found_in: &FoundIn<'_>,
         (program, root): (&Program, IrId),
-        tested: &Tested<'_>,
+        tested: &TestedModel<'_>,
     ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
         let used = column(program, root).and_then(|place| program.columns.get(place as usize)).ok_or_else(|| {
             let message = "`found_in` looks for the values of a column of the model, and this computes one";

@@ -2,12 +2,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::compile::Run;
+use super::super::compile::SpecCompilation;
 use super::super::load::Rule;
 use super::dbt_tests::{RANGE, column_tests};
-use super::{ColumnProof, SingularTest, Tested};
-use crate::check::Role;
-use crate::dbt::{self, TestConfig, Value};
+use super::{ColumnProof, SingularTest, TestedModel};
+use crate::check::DefinitionRole;
+use crate::dbt::{self, TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
@@ -15,7 +15,7 @@ use crate::ir::{Ir, IrDefinition, IrId, Meta, Program};
 use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, use_other_forms};
 use crate::scratch::Memory;
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// What the column is called that says of each row whether a rule holds.
@@ -23,13 +23,18 @@ const HOLDS: &str = "holds";
 
 /// The places of a rule's formulas among the definitions of a program.
 #[derive(Clone, Copy, Debug)]
-struct Places {
+struct RulePlaces {
     check: usize,
     filter: Option<usize>,
 }
 
-impl Run<'_> {
-    pub(super) fn test_rules(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+impl SpecCompilation<'_> {
+    pub(super) fn test_rules(
+        &mut self,
+        tested: &TestedModel<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         for rule in &self.spec.rules {
             match self.tests_of_dbt(rule, tested, memory) {
                 Ok(Some(of_column)) => {
@@ -51,7 +56,7 @@ impl Run<'_> {
     fn tests_of_dbt(
         &self,
         rule: &Rule<'_>,
-        tested: &Tested<'_>,
+        tested: &TestedModel<'_>,
         memory: &mut Memory,
     ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
         let conditions: Vec<_> = rule.conditions().collect();
@@ -107,35 +112,35 @@ impl Run<'_> {
         rule: &Rule<'_>,
         name: String,
         kind: &str,
-        arguments: Vec<(String, Value)>,
+        arguments: Vec<(String, YamlOutput)>,
         filter: Option<String>,
-    ) -> Value {
-        let text = |text: &str| Value::text(text);
-        let mut said = vec![("name".to_owned(), Value::Text(name))];
+    ) -> YamlOutput {
+        let text = |text: &str| YamlOutput::text(text);
+        let mut said = vec![("name".to_owned(), YamlOutput::Text(name))];
         let mut config = Vec::new();
         config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
-        config.extend(filter.map(|sql| ("where".to_owned(), Value::Dbt(sql))));
+        config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
         if let Some(message) = rule.message {
             if self.compiler.specs.flat_tests() {
                 // A test has no description there.
-                config.push(("meta".to_owned(), Value::Map(vec![("message".to_owned(), text(message))])));
+                config.push(("meta".to_owned(), YamlOutput::Map(vec![("message".to_owned(), text(message))])));
             } else {
                 said.push(("description".to_owned(), text(message)));
             }
         }
         for (key, inner) in [("arguments", arguments), ("config", config)] {
             if !inner.is_empty() {
-                said.push((key.to_owned(), Value::Map(inner)));
+                said.push((key.to_owned(), YamlOutput::Map(inner)));
             }
         }
-        Value::Map(vec![(kind.to_owned(), Value::Map(said))])
+        YamlOutput::Map(vec![(kind.to_owned(), YamlOutput::Map(said))])
     }
 
     /// The test of a rule as a query for the rows that break it.
     fn rows_that_break(
         &self,
         rule: &Rule<'_>,
-        tested: &Tested<'_>,
+        tested: &TestedModel<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
@@ -144,7 +149,7 @@ impl Run<'_> {
         let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let Memory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
-        let places = Places { check: 0, filter: rule.filter.map(|_| 1) };
+        let places = RulePlaces { check: 0, filter: rule.filter.map(|_| 1) };
         if program.definitions.len() < conditions.len() {
             return None;
         }
@@ -159,12 +164,14 @@ impl Run<'_> {
         let (roles, outputs) = if looks_around {
             // What looks at other rows is a column of all rows that are asked, before those that break the rule are told.
             program.definitions.iter_mut().take(1).for_each(|check| check.name = Some(holds.as_str().into()));
-            let role = |index: usize| if places.filter == Some(index) { Role::Where } else { Role::Definitions };
+            let role = |index: usize| {
+                if places.filter == Some(index) { DefinitionRole::Where } else { DefinitionRole::Definitions }
+            };
             ((0..count).map(role).collect(), (0..count).map(|index| index == places.check).collect())
         } else {
             let breaks = add_breach(program, places, rule.nulls_fail);
             no.push(false);
-            let role = |index: usize| if index == breaks { Role::Where } else { Role::Definitions };
+            let role = |index: usize| if index == breaks { DefinitionRole::Where } else { DefinitionRole::Definitions };
             ((0..=count).map(role).collect(), no.clone())
         };
         let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs };
@@ -220,8 +227,8 @@ impl Run<'_> {
         (name, holds): (&str, &str),
         shown: &[String],
         rule: &Rule<'_>,
-        tested: &Tested<'_>,
-        tree: &mut Tree,
+        tested: &TestedModel<'_>,
+        tree: &mut SqlTree,
     ) -> Query {
         let dialect = self.compiler.options.dialect;
         let span = Span::default();
@@ -236,7 +243,7 @@ impl Run<'_> {
         }
         let filter = Some(tree.add(Sql::Not(x), span));
         let name = dialect.name_text(name, true);
-        let from = Some(Source::Name(name.clone()));
+        let from = Some(SelectSource::Name(name.clone()));
         let mut ctes = output.ctes;
         ctes.push(Cte { name, body: output.body });
         Query { ctes, body: Select { star: shown.is_empty(), items, from, filter, ..Select::default() } }
@@ -250,7 +257,7 @@ impl Run<'_> {
 
 /// The columns that show a row that breaks a rule: those that tell it apart, and those that the rule looks at. All,
 /// where nothing is known to tell it apart.
-fn shown_columns(program: &Program, tested: &Tested<'_>) -> Vec<String> {
+fn shown_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();
     }
@@ -266,7 +273,7 @@ fn shown_columns(program: &Program, tested: &Tested<'_>) -> Vec<String> {
 }
 
 /// Adds the condition that a row breaks a rule: `not (check)` where the filter holds. NULL breaks it where it is said to.
-fn add_breach(program: &mut Program, places: Places, nulls_fail: bool) -> usize {
+fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
         let definition = &program.definitions[at];
@@ -297,7 +304,7 @@ fn add_breach(program: &mut Program, places: Places, nulls_fail: bool) -> usize 
 }
 
 /// The condition with the rule in brackets behind its `not`: it is read as it was written, `not (revenue >= 0)`.
-fn spelled_out(tree: &mut Tree, filter: SqlId) -> SqlId {
+fn spelled_out(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match *tree.node(filter) {
         Sql::Not(x) if tree.compares(x) => {
             let x = tree.add(Sql::Paren(x), tree.meta(x).span);

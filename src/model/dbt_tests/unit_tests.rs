@@ -2,22 +2,22 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::compile::Run;
-use super::super::load::Example;
+use super::super::compile::SpecCompilation;
+use super::super::load::SpecExample;
 use super::super::sources::ReadSource;
-use super::Tested;
+use super::TestedModel;
 use crate::Type;
 use crate::check::{is_iso_date, no_column};
-use crate::dbt::{From, Value};
+use crate::dbt::{From, YamlOutput};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
-use crate::yaml::{Kind, Node, Style};
+use crate::yaml::{Kind, Node, YamlStyle};
 
 /// The rows that an incremental model has already, as dbt calls them.
 const THIS: &str = "this";
 
-impl Run<'_> {
-    pub(super) fn unit_tests(&mut self, tested: &Tested<'_>, diagnostics: &mut Vec<Diagnostic>) {
+impl SpecCompilation<'_> {
+    pub(super) fn unit_tests(&mut self, tested: &TestedModel<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let Some(first) = self.spec.examples.first() else { return };
         if !self.compiler.specs.unit_tests() {
             diagnostics.push(
@@ -35,26 +35,32 @@ impl Run<'_> {
         }
     }
 
-    fn unit_test(&self, example: &Example<'_>, tested: &Tested<'_>, diagnostics: &mut Vec<Diagnostic>) -> Value {
-        let text = |text: &str| Value::Dbt(text.to_owned());
+    fn unit_test(
+        &self,
+        example: &SpecExample<'_>,
+        tested: &TestedModel<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> YamlOutput {
+        let text = |text: &str| YamlOutput::Dbt(text.to_owned());
         let mut said = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
         if let Some(version) = self.own_version() {
             let is_number = version.parse::<f64>().is_ok();
-            let own = Value::List(vec![if is_number { Value::Bare(version) } else { Value::Dbt(version) }]);
-            said.push(("versions", Value::Map(vec![("include".to_owned(), own)])));
+            let own =
+                YamlOutput::List(vec![if is_number { YamlOutput::Bare(version) } else { YamlOutput::Dbt(version) }]);
+            said.push(("versions", YamlOutput::Map(vec![("include".to_owned(), own)])));
         }
         let (given, has_own_rows) = self.given(example, diagnostics);
-        said.push(("given", Value::List(given)));
+        said.push(("given", YamlOutput::List(given)));
         said.extend(self.overrides(example, has_own_rows, diagnostics).map(|overrides| ("overrides", overrides)));
         let columns = (!tested.open).then_some(tested.known);
-        let expect = self.rows(example.expect, columns, Rows::Expected, diagnostics);
-        said.push(("expect", Value::Map(expect)));
-        Value::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        let expect = self.rows(example.expect, columns, UnitTestRows::Expected, diagnostics);
+        said.push(("expect", YamlOutput::Map(expect)));
+        YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
     /// The rows of each relation that the model reads; of those that are not given none. With whether the model's own
     /// rows are among them.
-    fn given(&self, example: &Example<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<Value>, bool) {
+    fn given(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
         let read = &self.sources.all;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
         let mut given = Vec::new();
@@ -83,9 +89,9 @@ impl Run<'_> {
                     continue;
                 }
             };
-            let mut pairs = vec![("input".to_owned(), Value::Dbt(name))];
-            pairs.extend(self.rows(item, relation, Rows::Given, diagnostics));
-            given.push(Value::Map(pairs));
+            let mut pairs = vec![("input".to_owned(), YamlOutput::Dbt(name))];
+            pairs.extend(self.rows(item, relation, UnitTestRows::Given, diagnostics));
+            given.push(YamlOutput::Map(pairs));
         }
         for source in read {
             let Some(name) = source.from.call() else {
@@ -97,8 +103,8 @@ impl Run<'_> {
                 continue;
             };
             if !seen.contains_key(&name) {
-                let none = ("rows".to_owned(), Value::List(Vec::new()));
-                given.push(Value::Map(vec![("input".to_owned(), Value::Dbt(name)), none]));
+                let none = ("rows".to_owned(), YamlOutput::List(Vec::new()));
+                given.push(YamlOutput::Map(vec![("input".to_owned(), YamlOutput::Dbt(name)), none]));
             }
         }
         (given, has_own_rows)
@@ -109,17 +115,22 @@ impl Run<'_> {
     }
 
     /// What is otherwise than in a run: the day, and whether there are rows already.
-    fn overrides(&self, example: &Example<'_>, has_own_rows: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<Value> {
+    fn overrides(
+        &self,
+        example: &SpecExample<'_>,
+        has_own_rows: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<YamlOutput> {
         let mut overrides = Vec::new();
         if self.is_incremental() {
-            let incremental = ("is_incremental".to_owned(), Value::Bare(has_own_rows.to_string()));
-            overrides.push(("macros".to_owned(), Value::Map(vec![incremental])));
+            let incremental = ("is_incremental".to_owned(), YamlOutput::Bare(has_own_rows.to_string()));
+            overrides.push(("macros".to_owned(), YamlOutput::Map(vec![incremental])));
         }
         if let Some(day) = example.today {
             match self.spec.today.as_ref().and_then(|today| today.variable_name()) {
                 Some(name) => {
-                    let variable = (name.to_owned(), Value::text(day.text));
-                    overrides.push(("vars".to_owned(), Value::Map(vec![variable])));
+                    let variable = (name.to_owned(), YamlOutput::text(day.text));
+                    overrides.push(("vars".to_owned(), YamlOutput::Map(vec![variable])));
                 }
                 None => diagnostics.push(
                     Diagnostic::new(
@@ -131,7 +142,7 @@ impl Run<'_> {
                 ),
             }
         }
-        (!overrides.is_empty()).then_some(Value::Map(overrides))
+        (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
     }
 
     /// `rows`, `format` and `fixture` of a given or expected relation.
@@ -139,25 +150,25 @@ impl Run<'_> {
         &self,
         node: &Node,
         relation: Option<&Relation>,
-        which: Rows,
+        which: UnitTestRows,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<(String, Value)> {
+    ) -> Vec<(String, YamlOutput)> {
         let mut said = Vec::new();
         for key in ["format", "fixture"] {
             let text = node.get(key).and_then(Node::text);
-            said.extend(text.map(|text| (key.to_owned(), Value::Dbt(text.to_owned()))));
+            said.extend(text.map(|text| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))));
         }
         let Some(rows) = node.get("rows") else { return said };
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
                 let row = |row| row_of(row, relation, which, &mut reported, diagnostics);
-                let rows: Vec<Row> = items.iter().map(row).collect();
-                let rows = if which == Rows::Expected { self.evened(rows, node, diagnostics) } else { rows };
-                Value::List(rows.into_iter().map(Value::Flow).collect())
+                let rows: Vec<UnitTestRow> = items.iter().map(row).collect();
+                let rows = if which == UnitTestRows::Expected { self.evened(rows, node, diagnostics) } else { rows };
+                YamlOutput::List(rows.into_iter().map(YamlOutput::Flow).collect())
             }
-            (None, Some(text)) => Value::Dbt(text.to_owned()),
-            (None, None) => Value::List(Vec::new()),
+            (None, Some(text)) => YamlOutput::Dbt(text.to_owned()),
+            (None, None) => YamlOutput::List(Vec::new()),
         };
         said.push(("rows".to_owned(), value));
         said
@@ -165,7 +176,7 @@ impl Run<'_> {
 
     /// The expected rows with the same columns in the same order, as dbt needs them: it puts them below each other as
     /// they are. A column that only other rows name is NULL, as it is in rows that are given.
-    fn evened(&self, rows: Vec<Row>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Row> {
+    fn evened(&self, rows: Vec<UnitTestRow>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<UnitTestRow> {
         let mut columns: Vec<String> = Vec::new();
         let mut places: FxHashMap<String, usize> = FxHashMap::default();
         for (name, _) in rows.iter().flatten() {
@@ -180,8 +191,9 @@ impl Run<'_> {
             diagnostics.push(Diagnostic::new(Code::OutputTooLarge, node.span, message).with_help("split the example"));
             return rows;
         }
-        let even = |row: Row| {
-            let mut even: Row = columns.iter().map(|name| (name.clone(), Value::Bare("null".to_owned()))).collect();
+        let even = |row: UnitTestRow| {
+            let mut even: UnitTestRow =
+                columns.iter().map(|name| (name.clone(), YamlOutput::Bare("null".to_owned()))).collect();
             for (name, value) in row {
                 let place = places.get(&name.to_lowercase()).and_then(|place| even.get_mut(*place));
                 place.into_iter().for_each(|(_, of)| of.clone_from(&value));
@@ -193,10 +205,10 @@ impl Run<'_> {
 }
 
 /// The columns that a row of an example names, each with its value.
-type Row = Vec<(String, Value)>;
+type UnitTestRow = Vec<(String, YamlOutput)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
+enum UnitTestRows {
     Given,
     Expected,
 }
@@ -204,10 +216,10 @@ enum Rows {
 fn row_of<'y>(
     row: &'y Node,
     relation: Option<&Relation>,
-    which: Rows,
+    which: UnitTestRows,
     reported: &mut Vec<&'y str>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Row {
+) -> UnitTestRow {
     let mut pairs = Vec::new();
     for (key, value) in row.pairs().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
@@ -215,7 +227,7 @@ fn row_of<'y>(
         match (relation, column) {
             (_, Some(column)) => diagnostics.extend(mistyped(column, value)),
             // A name is wrong once, not in every row; those of expected rows are the model's own.
-            (Some(relation), None) if which == Rows::Given && !reported.contains(&name) => {
+            (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or leave it out".to_owned();
                 diagnostics.push(no_column(relation, name, key.span, help));
@@ -229,21 +241,21 @@ fn row_of<'y>(
 
 /// A value as dbt takes it: as it was written. What comes out is compared as it prints, so that a decimal keeps the
 /// digits that it was given, `100.00`, of which YAML would make a float.
-fn written(value: &Node, column: Option<&Column>) -> Value {
+fn written(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
-        Kind::Scalar { value: text, style: Style::Plain } if text.is_empty() => Value::Bare("null".to_owned()),
-        Kind::Scalar { value: text, style: Style::Plain } if !text.contains(|c: char| c.is_control()) => {
+        Kind::Scalar { value: text, style: YamlStyle::Plain } if text.is_empty() => YamlOutput::Bare("null".to_owned()),
+        Kind::Scalar { value: text, style: YamlStyle::Plain } if !text.contains(|c: char| c.is_control()) => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
             if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
-                return Value::Dbt(text.clone());
+                return YamlOutput::Dbt(text.clone());
             }
-            Value::Bare(text.clone())
+            YamlOutput::Bare(text.clone())
         }
-        Kind::Scalar { value: text, .. } => Value::Dbt(text.clone()),
-        Kind::Sequence(items) => Value::List(items.iter().map(|item| written(item, None)).collect()),
+        Kind::Scalar { value: text, .. } => YamlOutput::Dbt(text.clone()),
+        Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| written(item, None)).collect()),
         Kind::Mapping(pairs) => {
             let pair = |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None));
-            Value::Map(pairs.iter().map(pair).collect())
+            YamlOutput::Map(pairs.iter().map(pair).collect())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is passed on to dbt: the properties of the model and of its columns.
 
-use super::{Loader, Text};
+use super::{Loader, SpannedText};
 use crate::yaml::Node;
 
 /// Keys of the model that end in its properties file, as they are written.
@@ -21,7 +21,7 @@ pub(crate) struct DbtKeys<'y> {
 /// What is said of a column of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnKeys<'y> {
-    pub name: Text<'y>,
+    pub name: SpannedText<'y>,
     pub description: Option<String>,
     pub data_type: Option<&'y Node>,
     pub constraints: Option<&'y Node>,
@@ -58,7 +58,7 @@ impl<'y> Loader<'y, '_> {
         let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
         let column = |(key, value): &'y (Node, Node)| {
             Some(ColumnKeys {
-                name: Text { text: key.text()?, node: key },
+                name: SpannedText { text: key.text()?, node: key },
                 description: self.description(value),
                 data_type: said(value, "data_type"),
                 constraints: said(value, "constraints"),

@@ -1,7 +1,7 @@
 //! Definitions, as a text block or as a mapping.
 
 use super::dbt::DefinitionKeys;
-use super::{Definitions, Loader, Step, Text};
+use super::{Definitions, Loader, SpannedText, Step};
 use crate::diag::{Code, Diagnostic};
 use crate::model::checks::is_plain_name;
 use crate::model::keys::DEFINITION;
@@ -16,7 +16,7 @@ impl<'y> Loader<'y, '_> {
                 step.faulty = true;
                 return;
             }
-            step.definitions.push(Definitions::Block(Text { text, node }));
+            step.definitions.push(Definitions::Block(SpannedText { text, node }));
             return;
         }
         if node.pairs().is_none() {
@@ -38,14 +38,14 @@ impl<'y> Loader<'y, '_> {
                 step.faulty = true;
                 continue;
             };
-            let name = Text { text, node: key };
+            let name = SpannedText { text, node: key };
             self.check_name("a definition's name", text, key);
             let (formula, description, keys) = if value.pairs().is_some() {
                 self.check_keys(value, &[&DEFINITION]);
                 (self.text(value, "formula"), self.description(value), self.definition_keys(value))
             } else {
                 self.check_cut(text, value);
-                let formula = value.text().map(|text| Text { text, node: value });
+                let formula = value.text().map(|text| SpannedText { text, node: value });
                 if formula.is_none() {
                     self.shape(text, "a formula", value);
                 }
@@ -57,11 +57,11 @@ impl<'y> Loader<'y, '_> {
 
     /// Lines of `name: formula` below `definitions: |`, which are a text and no mapping.
     fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
-        let yaml::Kind::Scalar { style: yaml::Style::Block, .. } = &node.kind else { return false };
+        let yaml::Kind::Scalar { style: yaml::YamlStyle::Block, .. } = &node.kind else { return false };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
         let is_pair = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
         let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else { return false };
-        let place = Text { text: first, node }.place(self.source);
+        let place = SpannedText { text: first, node }.place(self.source);
         let mended = first.replacen(": ", " = ", 1);
         self.report(
             Diagnostic::new(
@@ -76,7 +76,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Lines of `name = formula` below `definitions:` without `|`, which YAML makes one line of.
     pub(in crate::model) fn runs_together(&mut self, node: &Node) -> bool {
-        let yaml::Kind::Scalar { style: yaml::Style::Plain, .. } = &node.kind else { return false };
+        let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, .. } = &node.kind else { return false };
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
             is_plain_name(name)

@@ -1,14 +1,14 @@
 //! What uses the model outside of dbt.
 
-use super::{Loader, Text};
+use super::{Loader, SpannedText};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
 /// A dashboard, notebook or program.
 #[derive(Clone, Debug)]
-pub(crate) struct Exposure<'y> {
-    pub name: Text<'y>,
+pub(crate) struct SpecExposure<'y> {
+    pub name: SpannedText<'y>,
     /// Its keys as they are written, in dbt's words.
     pub said: &'y Node,
     /// What it uses besides the model.
@@ -16,14 +16,14 @@ pub(crate) struct Exposure<'y> {
 }
 
 impl<'y> Loader<'y, '_> {
-    pub(super) fn exposures(&mut self, root: &'y Node) -> Vec<Exposure<'y>> {
+    pub(super) fn exposures(&mut self, root: &'y Node) -> Vec<SpecExposure<'y>> {
         let items = root.get("exposures").and_then(Node::items).unwrap_or_default();
         let mut exposures = Vec::new();
         for item in items {
             let Some(name) = self.text(item, "name") else { continue };
             self.check_dbt_name("an exposure", name);
             let depends_on = self.depends_on(item);
-            exposures.push(Exposure { name, said: item, depends_on });
+            exposures.push(SpecExposure { name, said: item, depends_on });
         }
         self.check_twice("exposures", exposures.iter().map(|exposure| exposure.name));
         exposures
@@ -36,7 +36,7 @@ impl<'y> Loader<'y, '_> {
         let mut found = Vec::new();
         for node in nodes {
             let Some(text) = node.text() else { continue };
-            let Some(from) = self.from("depends_on", Text { text, node }) else { continue };
+            let Some(from) = self.from("depends_on", SpannedText { text, node }) else { continue };
             if from.call().is_none() {
                 let message = format!(
                     "`{text}` is a table of the warehouse, and dbt knows what an exposure uses as models and sources"

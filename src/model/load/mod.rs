@@ -11,14 +11,14 @@ mod step;
 mod values;
 
 pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
-pub(crate) use exposures::Exposure;
-pub(crate) use proofs::{Comparison, Example, FoundIn, Rule};
+pub(crate) use exposures::SpecExposure;
+pub(crate) use proofs::{CompareKey, FoundIn, Rule, SpecExample};
 #[cfg(feature = "cli")]
 pub(crate) use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
 pub(crate) use sheet::{SheetKeys, TabKeys};
 
 use super::calendar::SaidToday;
-use super::joins::Joined;
+use super::joins::JoinedRelation;
 use super::semantic::SemanticModels;
 use crate::calendar::Weekday;
 use crate::dbt::From;
@@ -28,12 +28,12 @@ use crate::yaml::{self, Node};
 
 /// A text with its node, so that what is inside can be placed in the file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'y> {
+pub(crate) struct SpannedText<'y> {
     pub text: &'y str,
     pub node: &'y Node,
 }
 
-impl Text<'_> {
+impl SpannedText<'_> {
     /// Where it stands in the file: in a comma-separated text, the place of this name.
     pub fn place(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
@@ -62,29 +62,29 @@ pub(crate) enum Keep<'y> {
     #[default]
     Nothing,
     All,
-    Columns(Vec<Text<'y>>),
+    Columns(Vec<SpannedText<'y>>),
 }
 
 /// The definitions of a step.
 #[derive(Clone, Debug)]
 pub(crate) enum Definitions<'y> {
     /// A text block.
-    Block(Text<'y>),
+    Block(SpannedText<'y>),
     /// A formula with its name, and what is said of it.
-    Named { name: Text<'y>, formula: Text<'y>, description: Option<String>, keys: DefinitionKeys<'y> },
+    Named { name: SpannedText<'y>, formula: SpannedText<'y>, description: Option<String>, keys: DefinitionKeys<'y> },
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step<'y> {
-    pub name: Option<Text<'y>>,
+    pub name: Option<SpannedText<'y>>,
     pub span: Span,
-    pub joins: Vec<Joined<'y>>,
+    pub joins: Vec<JoinedRelation<'y>>,
     pub definitions: Vec<Definitions<'y>>,
-    pub filter: Option<Text<'y>>,
-    pub having: Option<Text<'y>>,
-    pub group_by: Vec<Text<'y>>,
-    pub order_by: Vec<Text<'y>>,
-    pub partition_by: Option<Vec<Text<'y>>>,
+    pub filter: Option<SpannedText<'y>>,
+    pub having: Option<SpannedText<'y>>,
+    pub group_by: Vec<SpannedText<'y>>,
+    pub order_by: Vec<SpannedText<'y>>,
+    pub partition_by: Option<Vec<SpannedText<'y>>>,
     pub keep: Keep<'y>,
     pub keep_span: Span,
     pub limit: Option<u64>,
@@ -99,7 +99,7 @@ pub(crate) struct Step<'y> {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Spec<'y> {
-    pub model: Text<'y>,
+    pub model: SpannedText<'y>,
     pub description: Option<String>,
     pub from: From,
     pub from_span: Span,
@@ -108,9 +108,9 @@ pub(crate) struct Spec<'y> {
     pub columns: Vec<ColumnKeys<'y>>,
     pub dbt: DbtKeys<'y>,
     pub rules: Vec<Rule<'y>>,
-    pub comparisons: Vec<Comparison<'y>>,
-    pub examples: Vec<Example<'y>>,
-    pub exposures: Vec<Exposure<'y>>,
+    pub comparisons: Vec<CompareKey<'y>>,
+    pub examples: Vec<SpecExample<'y>>,
+    pub exposures: Vec<SpecExposure<'y>>,
     /// What is said of a semantic model; `None` if the project says it.
     pub semantic: Option<SemanticModels>,
     pub timezone: Option<String>,

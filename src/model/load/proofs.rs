@@ -1,6 +1,6 @@
 //! What must hold of the model: rules, comparisons with other relations, worked examples.
 
-use super::{Loader, Text};
+use super::{Loader, SpannedText};
 use crate::check::is_iso_date;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
@@ -12,11 +12,11 @@ use crate::yaml::{self, Node};
 /// A condition that every row of the model meets.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule<'y> {
-    pub name: Text<'y>,
-    pub check: Text<'y>,
+    pub name: SpannedText<'y>,
+    pub check: SpannedText<'y>,
     /// Where each value of the column that is checked must be.
     pub found_in: Option<FoundIn<'y>>,
-    pub filter: Option<Text<'y>>,
+    pub filter: Option<SpannedText<'y>>,
     /// A row that breaks it is warned of only.
     pub only_warns: bool,
     pub message: Option<&'y str>,
@@ -30,30 +30,30 @@ pub(crate) struct FoundIn<'y> {
     pub to: From,
     pub to_span: Span,
     /// None for the column of the same name.
-    pub field: Option<Text<'y>>,
+    pub field: Option<SpannedText<'y>>,
 }
 
 /// A relation that must hold the same rows.
 #[derive(Clone, Debug)]
-pub(crate) struct Comparison<'y> {
+pub(crate) struct CompareKey<'y> {
     pub with: From,
     pub with_span: Span,
-    pub keys: Vec<Text<'y>>,
+    pub keys: Vec<SpannedText<'y>>,
     /// None for all but the keys.
-    pub columns: Option<Vec<Text<'y>>>,
+    pub columns: Option<Vec<SpannedText<'y>>>,
     /// How far two numbers may lie apart, as written.
     pub tolerance: Option<&'y str>,
-    pub filter: Option<Text<'y>>,
+    pub filter: Option<SpannedText<'y>>,
 }
 
 /// Rows that go in, and the rows that come out.
 #[derive(Clone, Debug)]
-pub(crate) struct Example<'y> {
-    pub name: Text<'y>,
+pub(crate) struct SpecExample<'y> {
+    pub name: SpannedText<'y>,
     /// Both in dbt's shape, which has been checked.
     pub given: &'y Node,
     pub expect: &'y Node,
-    pub today: Option<Text<'y>>,
+    pub today: Option<SpannedText<'y>>,
 }
 
 impl<'y> Loader<'y, '_> {
@@ -79,8 +79,8 @@ impl<'y> Loader<'y, '_> {
                 };
                 self.check_cut(text, check);
                 Rule {
-                    name: Text { text, node: name },
-                    check: Text { text: formula, node: check },
+                    name: SpannedText { text, node: name },
+                    check: SpannedText { text: formula, node: check },
                     found_in: None,
                     filter: None,
                     only_warns: false,
@@ -127,7 +127,7 @@ impl<'y> Loader<'y, '_> {
         Some(FoundIn { to: self.from("to", said)?, to_span: said.node.span, field: self.text(node, "field") })
     }
 
-    pub(super) fn comparisons(&mut self, root: &'y Node) -> Vec<Comparison<'y>> {
+    pub(super) fn comparisons(&mut self, root: &'y Node) -> Vec<CompareKey<'y>> {
         let items = root.get("compare").and_then(Node::items).unwrap_or_default();
         let mut comparisons = Vec::new();
         for item in items {
@@ -140,7 +140,7 @@ impl<'y> Loader<'y, '_> {
                         .with_help("name the columns that tell the rows apart"),
                 );
             }
-            comparisons.push(Comparison {
+            comparisons.push(CompareKey {
                 with,
                 with_span: said.node.span,
                 keys,
@@ -152,7 +152,7 @@ impl<'y> Loader<'y, '_> {
         comparisons
     }
 
-    pub(super) fn examples(&mut self, root: &'y Node) -> Vec<Example<'y>> {
+    pub(super) fn examples(&mut self, root: &'y Node) -> Vec<SpecExample<'y>> {
         let items = root.get("examples").and_then(Node::items).unwrap_or_default();
         let mut examples = Vec::new();
         for item in items {
@@ -173,14 +173,14 @@ impl<'y> Loader<'y, '_> {
                     .with_help("write `today: 2024-01-31`"),
                 );
             }
-            examples.push(Example { name, given, expect, today });
+            examples.push(SpecExample { name, given, expect, today });
         }
         self.check_twice("examples", examples.iter().map(|example| example.name));
         examples
     }
 
     /// The names of rules and examples become names of dbt's tests, those of exposures its own.
-    pub(super) fn check_dbt_name(&mut self, what: &str, name: Text<'y>) {
+    pub(super) fn check_dbt_name(&mut self, what: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
             self.report(
@@ -190,7 +190,7 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    pub(super) fn check_twice(&mut self, what: &str, names: impl Iterator<Item = Text<'y>>) {
+    pub(super) fn check_twice(&mut self, what: &str, names: impl Iterator<Item = SpannedText<'y>>) {
         let mut seen = rustc_hash::FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {

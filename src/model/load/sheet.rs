@@ -1,6 +1,6 @@
 //! The keys that make a step a worksheet.
 
-use super::{Keep, Loader, Step, Text};
+use super::{Keep, Loader, SpannedText, Step};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -10,7 +10,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug)]
 pub(crate) struct SheetKeys<'y> {
     /// Its columns; none said, those of the step before.
-    pub columns: Option<Vec<Text<'y>>>,
+    pub columns: Option<Vec<SpannedText<'y>>>,
     /// The row for which its formulas are written.
     pub row: i64,
     pub tabs: Vec<TabKeys<'y>>,
@@ -21,9 +21,9 @@ pub(crate) struct SheetKeys<'y> {
 #[derive(Clone, Debug)]
 pub(crate) struct PivotKeys<'y> {
     /// What its columns are of.
-    pub by: Vec<Text<'y>>,
+    pub by: Vec<SpannedText<'y>>,
     /// The values that the wide form has columns for.
-    pub values: Option<Vec<Text<'y>>>,
+    pub values: Option<Vec<SpannedText<'y>>>,
     pub values_span: Span,
 }
 
@@ -32,9 +32,9 @@ pub(crate) struct PivotKeys<'y> {
 pub(crate) struct TabKeys<'y> {
     pub name: &'y str,
     pub model: From,
-    pub model_text: Text<'y>,
-    pub columns: Option<Vec<Text<'y>>>,
-    pub order_by: Vec<Text<'y>>,
+    pub model_text: SpannedText<'y>,
+    pub columns: Option<Vec<SpannedText<'y>>>,
+    pub order_by: Vec<SpannedText<'y>>,
 }
 
 /// The keys of which one makes a worksheet; `columns` does so where it is a list.
@@ -75,7 +75,7 @@ impl<'y> Loader<'y, '_> {
             self.definitions(calculations, step);
         }
         let columns = if has("columns") { self.list(node, "columns") } else { None };
-        let is_frame = |column: &&Text<'_>| column.text.contains('[');
+        let is_frame = |column: &&SpannedText<'_>| column.text.contains('[');
         step.keep = match &columns {
             None => Keep::All,
             Some(columns) => Keep::Columns(columns.iter().filter(|c| !is_frame(c)).copied().collect()),
@@ -121,7 +121,9 @@ impl<'y> Loader<'y, '_> {
         // What looks at other rows looks at those of its own column.
         step.partition_by = Some(by.clone());
         let values = written.and_then(|values| match (values.items(), values.text()) {
-            (Some(items), _) => Some(items.iter().filter_map(|node| Some(Text { text: node.text()?, node })).collect()),
+            (Some(items), _) => {
+                Some(items.iter().filter_map(|node| Some(SpannedText { text: node.text()?, node })).collect())
+            }
             (None, Some(_)) => self.list(node, "values"),
             (None, None) => None,
         });

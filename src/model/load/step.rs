@@ -1,6 +1,6 @@
 //! The keys of a step.
 
-use super::{Keep, Loader, Step, Text};
+use super::{Keep, Loader, SpannedText, Step};
 use crate::diag::{Code, Diagnostic};
 use crate::model::keys::{MODEL, STEP};
 use crate::span::Span;
@@ -86,7 +86,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// `revenue desc nulls last`, `revenue descending`: read as the name.
-    pub(in crate::model) fn check_order(&mut self, entry: &mut Text<'y>) {
+    pub(in crate::model) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else { return };
         let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();

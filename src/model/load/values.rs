@@ -1,6 +1,6 @@
 //! Values of keys, read. What has another shape is none here: `shapes` has reported it.
 
-use super::{Loader, Text};
+use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -26,9 +26,9 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A text, or a formula.
-    pub(in crate::model) fn text(&self, node: &'y Node, key: &str) -> Option<Text<'y>> {
+    pub(in crate::model) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
-        Some(Text { text: value.text()?, node: value })
+        Some(SpannedText { text: value.text()?, node: value })
     }
 
     pub(in crate::model) fn description(&self, node: &'y Node) -> Option<String> {
@@ -48,7 +48,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         };
-        let reading = yaml::other_reading(value).filter(|_| *style == yaml::Style::Plain);
+        let reading = yaml::other_reading(value).filter(|_| *style == yaml::YamlStyle::Plain);
         match reading {
             Some(_) if value.is_empty() => self.report(
                 Diagnostic::new(Code::WrongShape, key.span, format!("{what} is empty"))
@@ -69,20 +69,20 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A list of names, or one comma-separated text.
-    pub(in crate::model) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
+    pub(in crate::model) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
             let names = text.split(',').map(str::trim).filter(|t| !t.is_empty());
-            return Some(names.map(|text| Text { text, node: value }).collect());
+            return Some(names.map(|text| SpannedText { text, node: value }).collect());
         }
         let items = value.items().unwrap_or_default();
-        Some(items.iter().filter_map(|item| Some(Text { text: item.text()?, node: item })).collect())
+        Some(items.iter().filter_map(|item| Some(SpannedText { text: item.text()?, node: item })).collect())
     }
 
     /// A plain text of which YAML makes something else: a date, or a formula that is cut at ` #`, where what follows on
     /// the line is lost.
     pub(in crate::model) fn check_cut(&mut self, key: &str, node: &Node) {
-        let yaml::Kind::Scalar { style: yaml::Style::Plain, value } = &node.kind else { return };
+        let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, value } = &node.kind else { return };
         if yaml::other_reading(value) == Some("a date") {
             let message =
                 format!("`{value}` is a date to YAML, and a subtraction of numbers as the formula of `{key}`");
@@ -115,7 +115,7 @@ impl<'y> Loader<'y, '_> {
 
     /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
     pub(in crate::model) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
-        let yaml::Kind::Scalar { style: yaml::Style::Plain, value: text } = &value.kind else { return None };
+        let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, value: text } = &value.kind else { return None };
         let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;

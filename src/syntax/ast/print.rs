@@ -2,7 +2,7 @@
 
 use super::{Ast, Expr, ExprId, Sign};
 
-enum Step<'a> {
+enum PrintStep<'a> {
     Node(ExprId, u8),
     Word(&'a str),
 }
@@ -42,21 +42,21 @@ fn base_strength(ast: &Ast, base: ExprId) -> u8 {
 #[must_use]
 pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
     let mut out = String::new();
-    let mut stack = vec![Step::Node(root, 0)];
+    let mut stack = vec![PrintStep::Node(root, 0)];
     while let Some(step) = stack.pop() {
         let (id, least) = match step {
-            Step::Word(word) => {
+            PrintStep::Word(word) => {
                 out.push_str(word);
                 continue;
             }
-            Step::Node(id, least) => (id, least),
+            PrintStep::Node(id, least) => (id, least),
         };
         let expr = ast.expr(id);
         let text = ast.span(id).text(source);
         let own = strength(expr);
         if own < least {
             out.push('(');
-            stack.push(Step::Word(")"));
+            stack.push(PrintStep::Word(")"));
         }
         match expr {
             Expr::Error => out.push('?'),
@@ -65,49 +65,49 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             Expr::Number | Expr::Text | Expr::Name | Expr::Model | Expr::Cell => out.push_str(text),
             Expr::Field => out.extend(text.chars().filter(|c| !c.is_whitespace())),
             Expr::Timeframe { base, frame } => {
-                stack.push(Step::Word("]"));
-                stack.push(Step::Word(ast.names[frame as usize].text(source)));
-                stack.push(Step::Word("["));
-                stack.push(Step::Node(base, base_strength(ast, base)));
+                stack.push(PrintStep::Word("]"));
+                stack.push(PrintStep::Word(ast.names[frame as usize].text(source)));
+                stack.push(PrintStep::Word("["));
+                stack.push(PrintStep::Node(base, base_strength(ast, base)));
             }
             Expr::Tab { tab, base } => {
                 out.push_str(ast.names[tab as usize].text(source));
                 out.push('!');
-                stack.push(Step::Node(base, ATOM));
+                stack.push(PrintStep::Node(base, ATOM));
             }
             Expr::Range { from, to } => {
                 let timeframe = matches!(ast.expr(to), Expr::Timeframe { .. });
-                stack.push(Step::Node(to, if timeframe { POSTFIX } else { ATOM }));
-                stack.push(Step::Word(":"));
-                stack.push(Step::Node(from, POSTFIX));
+                stack.push(PrintStep::Node(to, if timeframe { POSTFIX } else { ATOM }));
+                stack.push(PrintStep::Word(":"));
+                stack.push(PrintStep::Node(from, POSTFIX));
             }
             Expr::Sign { sign, operand } => {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
                 // A sign before a range would be read as one of its first end.
                 let range = matches!(ast.expr(operand), Expr::Range { .. });
-                stack.push(Step::Node(operand, if range { BRACKETS } else { SIGN }));
+                stack.push(PrintStep::Node(operand, if range { BRACKETS } else { SIGN }));
             }
             Expr::Percent(operand) => {
-                stack.push(Step::Word("%"));
-                stack.push(Step::Node(operand, PERCENT));
+                stack.push(PrintStep::Word("%"));
+                stack.push(PrintStep::Node(operand, PERCENT));
             }
             Expr::Binary { op, left, right } => {
-                stack.push(Step::Node(right, op.strength() + 1));
-                stack.push(Step::Word(" "));
-                stack.push(Step::Word(op.symbol()));
-                stack.push(Step::Word(" "));
+                stack.push(PrintStep::Node(right, op.strength() + 1));
+                stack.push(PrintStep::Word(" "));
+                stack.push(PrintStep::Word(op.symbol()));
+                stack.push(PrintStep::Word(" "));
                 // A comparison of comparisons is refused by the parser, so it needs its brackets.
-                stack.push(Step::Node(left, op.strength() + u8::from(op.compares())));
+                stack.push(PrintStep::Node(left, op.strength() + u8::from(op.compares())));
             }
             Expr::Call(index) => {
                 let call = ast.call(index);
                 out.extend(call.name.text(source).chars().filter(|c| !c.is_whitespace()));
                 out.push('(');
-                stack.push(Step::Word(")"));
+                stack.push(PrintStep::Word(")"));
                 for (i, argument) in ast.arguments(call).iter().enumerate().rev() {
-                    stack.push(Step::Node(*argument, 0));
+                    stack.push(PrintStep::Node(*argument, 0));
                     if i > 0 {
-                        stack.push(Step::Word(", "));
+                        stack.push(PrintStep::Word(", "));
                     }
                 }
             }

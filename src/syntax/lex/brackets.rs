@@ -1,11 +1,11 @@
 //! Brackets that do not match, and what stands in them that should not.
 
 use super::Token;
-use super::layout::{DROPPED, Pass};
+use super::layout::{DROPPED, LayoutPass};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-impl Pass<'_, '_> {
+impl LayoutPass<'_, '_> {
     pub(super) fn close(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
             // A row of them is one fault.

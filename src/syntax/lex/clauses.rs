@@ -1,11 +1,11 @@
 //! Clauses of SQL around an expression, and Jinja: reported once each, with where a formula or spec says the same.
 
 use super::Token;
-use super::layout::{DROPPED, Pass};
+use super::layout::{DROPPED, LayoutPass};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-impl Pass<'_, '_> {
+impl LayoutPass<'_, '_> {
     /// `filter (where …)`, `over (…)`, `as name`, `group by …` after an operand: how many tokens were dealt with; none
     /// when it is something else.
     #[cold]

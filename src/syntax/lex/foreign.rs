@@ -1,7 +1,7 @@
 //! What is written so in SQL or elsewhere, and differently here: reported with the form that is meant, once each.
 
 use super::Token;
-use super::layout::Pass;
+use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -18,7 +18,7 @@ pub(super) fn begins_operand(token: Token) -> bool {
     matches!(token, Name | Number | Text | Model | Cell | Tab | Open | Fault)
 }
 
-impl Pass<'_, '_> {
+impl LayoutPass<'_, '_> {
     pub(super) fn token(&self, at: usize) -> Option<Token> {
         self.tokens.get(at).map(|t| t.0)
     }

@@ -1,12 +1,12 @@
 //! Words of SQL and of other languages: `LIKE`, `IN`, `IS NULL`, `CASE`, `NOT x`, `MOD`, names side by side.
 
 use super::Token;
-use super::layout::Pass;
+use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
-use crate::lex::Mode;
+use crate::lex::LayoutMode;
 use crate::span::Span;
 
-impl Pass<'_, '_> {
+impl LayoutPass<'_, '_> {
     #[cold]
     pub(super) fn modulo(&mut self, at: usize) -> usize {
         let span = self.tokens[at].1;
@@ -199,7 +199,7 @@ impl Pass<'_, '_> {
         let skipped = self.before_definition(at);
         let span = self.tokens[at].1;
         if skipped > 0
-            || self.part.mode != Mode::File
+            || self.part.mode != LayoutMode::File
             || self.is_named
             || !self.open.is_empty()
             || !self.first_of_line(span.start)

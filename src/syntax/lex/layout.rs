@@ -12,7 +12,7 @@ use crate::span::Span;
 
 /// What a text may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum LayoutMode {
     /// Definitions, or one formula when there is none.
     File,
     /// One formula; an `=` compares.
@@ -21,7 +21,7 @@ pub enum Mode {
 
 /// A formula or definition found in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct DefinitionHead {
     /// The defined name; none for a bare formula.
     pub name: Option<Span>,
     /// From the name, or the first token, to the last token.
@@ -38,16 +38,16 @@ pub struct Head {
 
 /// Tokens as the parser takes them.
 #[derive(Clone, Debug, Default)]
-pub struct Layout {
+pub struct TextLayout {
     /// Each with its place.
     pub tokens: Vec<(Token, Span)>,
     /// The formulas, in order.
-    pub heads: Vec<Head>,
+    pub heads: Vec<DefinitionHead>,
     /// Open brackets of the formula being copied, kept for the next text.
     open: Vec<u32>,
 }
 
-impl Layout {
+impl TextLayout {
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
@@ -56,18 +56,24 @@ impl Layout {
 }
 
 /// Finds definitions and balances brackets.
-pub fn layout(source: &str, lexed: &Lexed, mode: Mode, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Layout {
-    let mut out = Layout::default();
-    let part = Part { mode, name: None, index: 0 };
+pub fn layout(
+    source: &str,
+    lexed: &Lexed,
+    mode: LayoutMode,
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> TextLayout {
+    let mut out = TextLayout::default();
+    let part = LayoutPart { mode, name: None, index: 0 };
     layout_part(source, lexed, part, limits, &mut out, diagnostics);
     out
 }
 
 /// One of the parts that a source is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub struct LayoutPart {
     /// What it is.
-    pub mode: Mode,
+    pub mode: LayoutMode,
     /// The name that the formula of this part defines, where it stands outside of it.
     pub name: Option<Span>,
     /// Its number among the parts.
@@ -78,16 +84,16 @@ pub struct Part {
 pub fn layout_part(
     source: &str,
     lexed: &Lexed,
-    part: Part,
+    part: LayoutPart,
     limits: &Limits,
-    out: &mut Layout,
+    out: &mut TextLayout,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let tokens = &lexed.tokens;
     out.tokens.reserve(tokens.len() + 16);
     let mut open = std::mem::take(&mut out.open);
     open.clear();
-    let mut pass = Pass {
+    let mut pass = LayoutPass {
         source,
         tokens,
         swallowed: &lexed.swallowed,
@@ -112,15 +118,15 @@ pub fn layout_part(
 /// Marks an open bracket that the parser does not get to see.
 pub(super) const DROPPED: u32 = 1 << 31;
 
-pub(super) struct Pass<'a, 't> {
+pub(super) struct LayoutPass<'a, 't> {
     pub(super) source: &'a str,
     pub(super) tokens: &'t [(Token, Span)],
     /// Where texts begin that were never closed, from the formula on that is being copied.
     swallowed: &'a [u32],
     limits: &'a Limits,
-    pub(super) part: Part,
+    pub(super) part: LayoutPart,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
-    pub(super) out: &'a mut Layout,
+    pub(super) out: &'a mut TextLayout,
     /// Open brackets: the index of the token.
     pub(super) open: Vec<u32>,
     /// For each token that opens a bracket, whether it is ever closed; worked out when first asked for.
@@ -139,11 +145,11 @@ pub(super) struct Pass<'a, 't> {
     pub(super) is_named: bool,
 }
 
-impl<'t> Pass<'_, 't> {
+impl<'t> LayoutPass<'_, 't> {
     fn run(&mut self) {
         let mut at = 0;
         let leading_equal = matches!(self.tokens.first(), Some((Token::Equal, _)));
-        let single = self.part.mode == Mode::Formula || leading_equal;
+        let single = self.part.mode == LayoutMode::Formula || leading_equal;
         if leading_equal {
             at = 1;
         }
@@ -292,7 +298,7 @@ impl<'t> Pass<'_, 't> {
             self.out.tokens.truncate(frame + 1);
         }
         self.out.tokens.push((Token::End, Span::new(end, end)));
-        self.out.heads.push(Head {
+        self.out.heads.push(DefinitionHead {
             name,
             span: Span::new(first.start, end.max(first.end)),
             too_deep,

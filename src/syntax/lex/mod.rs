@@ -11,8 +11,8 @@ mod names;
 mod text;
 mod token;
 
-pub use layout::{Head, Layout, Mode, layout};
-pub use layout::{Part, layout_part};
+pub use layout::{DefinitionHead, LayoutMode, TextLayout, layout};
+pub use layout::{LayoutPart, layout_part};
 pub use lexer::lex_part;
 pub use lexer::{Lexed, lex};
 pub use text::{quote, unquote};

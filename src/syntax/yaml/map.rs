@@ -1,6 +1,6 @@
 //! From a scalar's value back to the file: block texts are indented, quotes escape, lines are folded.
 
-use super::{Kind, Node, Style};
+use super::{Kind, Node, YamlStyle};
 
 /// For each byte of a scalar's value, and for its end, the offset in the file.
 ///
@@ -8,11 +8,11 @@ use super::{Kind, Node, Style};
 /// break of lines with the blanks around it.
 pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     let Kind::Scalar { value, style } = &node.kind else { return Vec::new() };
-    let mut walk = Walk { source, at: node.span.start as usize, offsets: Vec::with_capacity(value.len() + 1) };
+    let mut walk = YamlWalk { source, at: node.span.start as usize, offsets: Vec::with_capacity(value.len() + 1) };
     match style {
-        Style::Block => walk.block(value),
-        Style::Plain => walk.flow(value, *style),
-        Style::Single | Style::Double => {
+        YamlStyle::Block => walk.block(value),
+        YamlStyle::Plain => walk.flow(value, *style),
+        YamlStyle::Single | YamlStyle::Double => {
             walk.at += 1;
             walk.flow(value, *style);
         }
@@ -23,14 +23,14 @@ pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     offsets
 }
 
-struct Walk<'s> {
+struct YamlWalk<'s> {
     source: &'s str,
     /// The byte of the file that comes next.
     at: usize,
     offsets: Vec<u32>,
 }
 
-impl Walk<'_> {
+impl YamlWalk<'_> {
     fn rest(&self) -> &str {
         self.source.get(self.at..).unwrap_or_default()
     }
@@ -90,10 +90,10 @@ impl Walk<'_> {
     }
 
     /// A text that may go over several lines, whose blanks at the ends of lines do not count.
-    fn flow(&mut self, value: &str, style: Style) {
+    fn flow(&mut self, value: &str, style: YamlStyle) {
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
-            if style == Style::Double {
+            if style == YamlStyle::Double {
                 self.skip_escaped_break();
             }
             if let Some((breaks, after)) = self.fold() {
@@ -108,8 +108,8 @@ impl Walk<'_> {
                 continue;
             }
             let length = match style {
-                Style::Double if self.rest().starts_with('\\') => escape_length(self.rest()),
-                Style::Single if self.rest().starts_with("''") => 2,
+                YamlStyle::Double if self.rest().starts_with('\\') => escape_length(self.rest()),
+                YamlStyle::Single if self.rest().starts_with("''") => 2,
                 _ => self.rest().chars().next().map_or(0, char::len_utf8),
             };
             self.put(c, self.at);

@@ -23,7 +23,7 @@ pub struct Node {
 
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum YamlStyle {
     /// Without quotes.
     Plain,
     /// In single quotes.
@@ -42,7 +42,7 @@ pub enum Kind {
         /// As YAML reads it.
         value: String,
         /// How it is written.
-        style: Style,
+        style: YamlStyle,
     },
     /// A list.
     Sequence(Vec<Node>),
@@ -66,13 +66,13 @@ impl Node {
 
     /// Whether the scalar is in quotes.
     pub fn is_quoted(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { style: Style::Single | Style::Double, .. })
+        matches!(&self.kind, Kind::Scalar { style: YamlStyle::Single | YamlStyle::Double, .. })
     }
 
     /// `true` and `false`, unquoted.
     pub fn boolean(&self) -> Option<bool> {
         match &self.kind {
-            Kind::Scalar { value, style: Style::Plain } => match value.to_ascii_lowercase().as_str() {
+            Kind::Scalar { value, style: YamlStyle::Plain } => match value.to_ascii_lowercase().as_str() {
                 "true" => Some(true),
                 "false" => Some(false),
                 _ => None,
@@ -119,6 +119,6 @@ impl Node {
     }
 }
 
-fn is_null(value: &str, style: Style) -> bool {
-    style == Style::Plain && matches!(value, "" | "~" | "null" | "Null" | "NULL")
+fn is_null(value: &str, style: YamlStyle) -> bool {
+    style == YamlStyle::Plain && matches!(value, "" | "~" | "null" | "Null" | "NULL")
 }

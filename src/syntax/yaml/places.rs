@@ -4,13 +4,13 @@
 const EVERY: usize = 64;
 
 /// Where the characters of a text stand.
-pub struct Places<'s> {
+pub struct YamlPlaces<'s> {
     source: &'s str,
     /// The byte of every 64th character; empty where each character is a byte.
     kept: Vec<u32>,
 }
 
-impl<'s> Places<'s> {
+impl<'s> YamlPlaces<'s> {
     /// The places of this text.
     pub fn new(source: &'s str) -> Self {
         let kept = if source.is_ascii() {
@@ -35,12 +35,12 @@ impl<'s> Places<'s> {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::YamlPlaces;
 
     #[test]
     fn characters_become_bytes() {
         for text in ["", "plain", "é", &"aé😀\n".repeat(50)] {
-            let places = Places::new(text);
+            let places = YamlPlaces::new(text);
             for (number, (at, _)) in text.char_indices().enumerate() {
                 assert_eq!(places.byte(number), at);
             }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::places::Places;
+use super::places::YamlPlaces;
 use super::traps::{self, invalid};
-use super::{Kind, Node, Style};
+use super::{Kind, Node, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -17,7 +17,7 @@ const NODES: usize = 2_000_000;
 /// Nodes and bytes of text that all aliases of one file repeat: 1 MiB.
 const REPEATED: usize = 1 << 20;
 
-enum Open {
+enum OpenNode {
     Sequence(Vec<Node>),
     /// Pairs, the keys among them with their places, and the key whose value comes next.
     Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
@@ -32,9 +32,9 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         return Err(Diagnostic::new(Code::InvalidYaml, Span::new(at, at + 1), "control character U+0000 in the file")
             .with_help("remove it; a YAML file holds text only"));
     }
-    let places = Places::new(source);
+    let places = YamlPlaces::new(source);
     let offset = |mark: &Marker| places.byte(mark.index()) as u32;
-    let mut stack: Vec<(Open, u32, usize)> = Vec::new();
+    let mut stack: Vec<(OpenNode, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut repeated = 0usize;
     // Anchors before scalars, until an alias uses them.
@@ -56,10 +56,10 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         let (node, anchor) = match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let style = match style {
-                    ScalarStyle::SingleQuoted => Style::Single,
-                    ScalarStyle::DoubleQuoted => Style::Double,
-                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
-                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::SingleQuoted => YamlStyle::Single,
+                    ScalarStyle::DoubleQuoted => YamlStyle::Double,
+                    ScalarStyle::Literal | ScalarStyle::Folded => YamlStyle::Block,
+                    ScalarStyle::Plain => YamlStyle::Plain,
                 };
                 let mut span = span;
                 // The place of a value begins with what YAML says of it.
@@ -71,7 +71,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                     }
                     span.start = after_blanks(source, property.end).min(span.end);
                 }
-                if style == Style::Block
+                if style == YamlStyle::Block
                     && value.is_empty()
                     && let Some(fault) = traps::empty_block(source, span)
                 {
@@ -80,20 +80,20 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 (Node { kind: Kind::Scalar { value: value.into_owned(), style }, span }, anchor)
             }
             Event::SequenceStart(anchor, _) => {
-                stack.push((Open::Sequence(Vec::new()), start, anchor));
+                stack.push((OpenNode::Sequence(Vec::new()), start, anchor));
                 check_depth(stack.len(), span)?;
                 continue;
             }
             Event::MappingStart(anchor, _) => {
-                stack.push((Open::Mapping(Vec::new(), HashMap::new(), None), start, anchor));
+                stack.push((OpenNode::Mapping(Vec::new(), HashMap::new(), None), start, anchor));
                 check_depth(stack.len(), span)?;
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some((open, start, anchor)) = stack.pop() else { continue };
                 let kind = match open {
-                    Open::Sequence(items) => Kind::Sequence(items),
-                    Open::Mapping(pairs, ..) => Kind::Mapping(pairs),
+                    OpenNode::Sequence(items) => Kind::Sequence(items),
+                    OpenNode::Mapping(pairs, ..) => Kind::Mapping(pairs),
                 };
                 (Node { kind, span: Span::new(start, end.max(start)) }, anchor)
             }
@@ -129,8 +129,8 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             None => {
                 done.get_or_insert(node);
             }
-            Some((Open::Sequence(items), ..)) => items.push(node),
-            Some((Open::Mapping(pairs, keys, key), ..)) => match key.take() {
+            Some((OpenNode::Sequence(items), ..)) => items.push(node),
+            Some((OpenNode::Mapping(pairs, keys, key), ..)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => {
                     if let Some(text) = key.text() {

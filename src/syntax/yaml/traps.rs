@@ -10,7 +10,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return Diagnostic::new(Code::InvalidYaml, line, "not valid YAML: a text block is indented below its key")
             .with_help("indent the lines below `|`, by two blanks more than the key");
     }
-    let line = Line::at(source, span.start);
+    let line = YamlLine::at(source, span.start);
     if let Some(tab) = line.tab() {
         return indented_by(tab);
     }
@@ -32,7 +32,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return Diagnostic::new(Code::InvalidYaml, open, message).with_help(format!("add `{close}`"));
     }
     // The place may be behind the line at fault, such as in the next key.
-    let before = Line::at(source, line.start.saturating_sub(1));
+    let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
         if let Some(mended) = quoted_timeframes(line.text) {
             return Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
@@ -53,7 +53,7 @@ fn indented_by(tab: Span) -> Diagnostic {
 
 /// An anchor or a tag that begins a value which is used as it stands: a part of a formula that YAML takes away.
 pub(super) fn property(source: &str, span: Span) -> Diagnostic {
-    let line = Line::at(source, span.start);
+    let line = YamlLine::at(source, span.start);
     let mark = span.text(source).chars().next().unwrap_or('&');
     let what = if mark == '!' { "a tag" } else { "an anchor" };
     let word = span.text(source);
@@ -77,7 +77,7 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     }
     let place = Span::new(span.start, span.start + written.len() as u32);
     let message = format!("to YAML, `{sign}` at the beginning of a value begins a text block, and there is none");
-    Some(Line::at(source, span.start).mending(Diagnostic::new(Code::InvalidYaml, place, message)))
+    Some(YamlLine::at(source, span.start).mending(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
 /// Bytes on either side of a fault that are looked at.
@@ -93,20 +93,20 @@ fn floor(source: &str, at: usize) -> usize {
 }
 
 /// A line of the file.
-struct Line<'s> {
+struct YamlLine<'s> {
     source: &'s str,
     text: &'s str,
     start: u32,
 }
 
 /// The key and the value of a line, `key: value`.
-struct Pair<'s> {
+struct KeyPair<'s> {
     key: &'s str,
     value: &'s str,
     place: Span,
 }
 
-impl<'s> Line<'s> {
+impl<'s> YamlLine<'s> {
     /// The line that holds this place, or so much of it as a person writes: a file may be one line with many faults.
     fn at(source: &'s str, offset: u32) -> Self {
         let offset = (offset as usize).min(source.len());
@@ -137,7 +137,7 @@ impl<'s> Line<'s> {
         Some(Span::new(self.start + first as u32, self.start + blanks as u32))
     }
 
-    fn pair(&self) -> Option<Pair<'s>> {
+    fn pair(&self) -> Option<KeyPair<'s>> {
         let (head, value) = self.text.split_once(": ")?;
         let key = head.trim_start();
         let key = key.strip_prefix("- ").unwrap_or(key).trim();
@@ -147,7 +147,7 @@ impl<'s> Line<'s> {
             return None;
         }
         let start = self.start as usize + head.len() + 2 + (value.len() - value.trim_start().len());
-        Some(Pair { key, value: trimmed, place: Span::new(start as u32, (start + trimmed.len()) as u32) })
+        Some(KeyPair { key, value: trimmed, place: Span::new(start as u32, (start + trimmed.len()) as u32) })
     }
 
     /// Whether the value goes on in the next line.

@@ -2,14 +2,14 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Comparison, Traps};
+use super::{ComparisonOperator, Traps};
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Slice};
 use crate::span::Span;
 
 /// A column, or a definition; and whether its case is ignored.
-type Subject = (u32, bool, bool);
+type ConditionSubject = (u32, bool, bool);
 
 /// What it is compared with: numbers and dates are in an order, texts are in the warehouse's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,12 +20,12 @@ enum Literal<'p> {
 
 /// An end of the values that a condition lets through.
 #[derive(Clone, Copy, Debug)]
-struct Bound {
+struct ConstantBound {
     at: f64,
     included: bool,
 }
 
-impl Bound {
+impl ConstantBound {
     /// Whether the values above this one hold all above the other; below, where they are upper ends.
     fn holds(self, other: Self, upper: bool) -> bool {
         let beyond = if upper { other.at < self.at } else { other.at > self.at };
@@ -35,9 +35,9 @@ impl Bound {
 
 /// The conditions on one subject that were met with so far.
 #[derive(Default)]
-struct Seen<'p> {
-    lower: Option<(Bound, Span)>,
-    upper: Option<(Bound, Span)>,
+struct SeenCondition<'p> {
+    lower: Option<(ConstantBound, Span)>,
+    upper: Option<(ConstantBound, Span)>,
     equals: Vec<(Literal<'p>, Span)>,
     differs: Option<Literal<'p>>,
 }
@@ -45,36 +45,36 @@ struct Seen<'p> {
 /// How many literals of one subject are kept.
 const KEPT: usize = 64;
 
-struct Test<'p> {
-    subject: Subject,
-    comparison: Comparison,
+struct ConditionTest<'p> {
+    subject: ConditionSubject,
+    comparison: ComparisonOperator,
     literal: Literal<'p>,
 }
 
-impl Test<'_> {
+impl ConditionTest<'_> {
     /// The lower or upper end of what it lets through.
-    fn bound(&self) -> Option<(Bound, bool)> {
+    fn bound(&self) -> Option<(ConstantBound, bool)> {
         let Literal::Number(at) = self.literal else { return None };
         let (included, upper) = match self.comparison {
-            Comparison::Greater => (false, false),
-            Comparison::GreaterEqual => (true, false),
-            Comparison::Less => (false, true),
-            Comparison::LessEqual => (true, true),
+            ComparisonOperator::Greater => (false, false),
+            ComparisonOperator::GreaterEqual => (true, false),
+            ComparisonOperator::Less => (false, true),
+            ComparisonOperator::LessEqual => (true, true),
             _ => return None,
         };
-        Some((Bound { at, included }, upper))
+        Some((ConstantBound { at, included }, upper))
     }
 }
 
 impl<'a> Traps<'a> {
     /// A name beside a literal.
-    fn test(&self, condition: IrId) -> Option<Test<'a>> {
+    fn test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(condition) else { return None };
         let [a, b] = *program.args(args) else { return None };
         let function = catalog::owner(overload);
         let ignores_case = function == internal::EQUAL_IGNORE_CASE;
-        let comparison = if ignores_case { Comparison::Equal } else { Comparison::of(function)? };
+        let comparison = if ignores_case { ComparisonOperator::Equal } else { ComparisonOperator::of(function)? };
         let (of, literal, comparison) = match (self.literal(a), self.literal(b)) {
             (None, Some(literal)) => (a, literal, comparison),
             (Some(literal), None) => (b, literal, comparison.mirrored()),
@@ -88,7 +88,7 @@ impl<'a> Traps<'a> {
                 _ => return None,
             },
         };
-        Some(Test { subject, comparison, literal })
+        Some(ConditionTest { subject, comparison, literal })
     }
 
     fn literal(&self, id: IrId) -> Option<Literal<'a>> {
@@ -107,7 +107,7 @@ impl<'a> Traps<'a> {
 
     /// AND that never holds, OR that always does.
     pub(super) fn junction(&mut self, id: IrId, args: Slice, and: bool) {
-        let mut subjects: FxHashMap<Subject, Seen<'a>> = FxHashMap::default();
+        let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
         for condition in self.program.args(args) {
             let Some(test) = self.test(*condition) else { continue };
             let seen = subjects.entry(test.subject).or_default();
@@ -149,7 +149,7 @@ impl<'a> Traps<'a> {
             if !matches!(self.program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
                 continue;
             }
-            let mut subjects: FxHashMap<Subject, Seen<'a>> = FxHashMap::default();
+            let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
             let mut next = Some(at);
             while let Some(Ir::Case(arms)) = next.map(|id| self.program.node(id)) {
                 next = None;
@@ -164,7 +164,7 @@ impl<'a> Traps<'a> {
         }
     }
 
-    fn arm(&mut self, condition: IrId, subjects: &mut FxHashMap<Subject, Seen<'a>>) {
+    fn arm(&mut self, condition: IrId, subjects: &mut FxHashMap<ConditionSubject, SeenCondition<'a>>) {
         let Some(test) = self.test(condition) else { return };
         let span = self.program.meta(condition).span;
         let seen = subjects.entry(test.subject).or_default();
@@ -213,11 +213,11 @@ impl<'a> Traps<'a> {
     }
 }
 
-impl<'p> Seen<'p> {
+impl<'p> SeenCondition<'p> {
     /// Whether it and what was seen never hold together; without `and`, whether one of them always does.
-    fn clashes(&self, test: &Test<'p>, and: bool) -> bool {
+    fn clashes(&self, test: &ConditionTest<'p>, and: bool) -> bool {
         if !and {
-            if test.comparison == Comparison::NotEqual {
+            if test.comparison == ComparisonOperator::NotEqual {
                 return self.differs.is_some_and(|other| other != test.literal);
             }
             // Together they leave nothing out: the lower end lies below the upper one.
@@ -227,17 +227,17 @@ impl<'p> Seen<'p> {
                 None => false,
             };
         }
-        if test.comparison == Comparison::Equal {
+        if test.comparison == ComparisonOperator::Equal {
             let other = self.equals.iter().any(|(literal, _)| *literal != test.literal);
             let Literal::Number(at) = test.literal else { return other };
-            let point = Bound { at, included: true };
+            let point = ConstantBound { at, included: true };
             let outside = self.lower.is_some_and(|(lower, _)| !lower.holds(point, false))
                 || self.upper.is_some_and(|(upper, _)| !upper.holds(point, true));
             return other || outside;
         }
         let Some((bound, upper)) = test.bound() else { return false };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
-            Literal::Number(at) => !bound.holds(Bound { at: *at, included: true }, upper),
+            Literal::Number(at) => !bound.holds(ConstantBound { at: *at, included: true }, upper),
             Literal::Text(_) => false,
         });
         let apart = match upper {
@@ -248,16 +248,16 @@ impl<'p> Seen<'p> {
     }
 
     /// The condition that lets through all that this one does.
-    fn met_before(&self, test: &Test<'p>) -> Option<Span> {
-        let taken = |bound: Bound, by: Option<(Bound, Span)>, upper: bool| {
+    fn met_before(&self, test: &ConditionTest<'p>) -> Option<Span> {
+        let taken = |bound: ConstantBound, by: Option<(ConstantBound, Span)>, upper: bool| {
             by.filter(|(wider, _)| wider.holds(bound, upper)).map(|(_, span)| span)
         };
-        if test.comparison == Comparison::Equal {
+        if test.comparison == ComparisonOperator::Equal {
             if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
                 return Some(*span);
             }
             let Literal::Number(at) = test.literal else { return None };
-            let point = Bound { at, included: true };
+            let point = ConstantBound { at, included: true };
             return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
         }
         let (bound, upper) = test.bound()?;
@@ -265,10 +265,10 @@ impl<'p> Seen<'p> {
     }
 
     /// Of several ends the narrowest counts where all have to hold, else the widest.
-    fn add(&mut self, test: &Test<'p>, span: Span, narrowest: bool) {
+    fn add(&mut self, test: &ConditionTest<'p>, span: Span, narrowest: bool) {
         match test.comparison {
-            Comparison::Equal if self.equals.len() < KEPT => self.equals.push((test.literal, span)),
-            Comparison::NotEqual => self.differs = self.differs.or(Some(test.literal)),
+            ComparisonOperator::Equal if self.equals.len() < KEPT => self.equals.push((test.literal, span)),
+            ComparisonOperator::NotEqual => self.differs = self.differs.or(Some(test.literal)),
             _ => {}
         }
         let Some((bound, upper)) = test.bound() else { return };
@@ -282,7 +282,7 @@ impl<'p> Seen<'p> {
 }
 
 /// Whether there is a value above the lower end and below the upper one; `covers`: whether none is outside of both.
-fn meets(lower: Bound, upper: Bound, covers: bool) -> bool {
+fn meets(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers { lower.included || upper.included } else { lower.included && upper.included };
     lower.at < upper.at || (lower.at == upper.at && at_end)
 }

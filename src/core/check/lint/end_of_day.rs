@@ -1,6 +1,6 @@
 //! A time beside a date: the date is the midnight that begins it, so a day's end is not what it may seem.
 
-use super::{Comparison, Traps};
+use super::{ComparisonOperator, Traps};
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::dates;
@@ -9,7 +9,7 @@ use crate::ir::{Ir, IrId};
 
 impl Traps<'_> {
     /// `created_at <= DATE(2024, 1, 31)`, whichever side the date is on.
-    pub(super) fn compared_time(&mut self, id: IrId, comparison: Comparison, a: IrId, b: IrId) {
+    pub(super) fn compared_time(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
         let (time, day, comparison) = match (self.day(a), self.day(b)) {
             (None, Some(day)) => (a, day, comparison),
             (Some(day), None) => (b, day, comparison.mirrored()),
@@ -22,8 +22,8 @@ impl Traps<'_> {
         // After the last of a month begins the next one; after any other day, perhaps that day is meant.
         let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
         match comparison {
-            Comparison::Less | Comparison::GreaterEqual => return,
-            Comparison::Greater if !is_month_end => return,
+            ComparisonOperator::Less | ComparisonOperator::GreaterEqual => return,
+            ComparisonOperator::Greater if !is_month_end => return,
             _ => {}
         }
         let (of, date) = (self.excerpt(self.before_conversion(time)), self.excerpt(day));
@@ -51,9 +51,9 @@ impl Traps<'_> {
             false => format!("write `{of} {symbol} {next}`"),
         };
         let (what, help) = match comparison {
-            Comparison::LessEqual => ("leaves out all of that day but its first instant", written("<")),
-            Comparison::Greater => ("holds on that day as well, but for its first instant", written(">=")),
-            Comparison::NotEqual => ("leaves out the first instant of that day only", whole_day),
+            ComparisonOperator::LessEqual => ("leaves out all of that day but its first instant", written("<")),
+            ComparisonOperator::Greater => ("holds on that day as well, but for its first instant", written(">=")),
+            ComparisonOperator::NotEqual => ("leaves out the first instant of that day only", whole_day),
             _ => ("holds at the first instant of that day only", whole_day),
         };
         let shown = if is_criterion { date } else { format!("{symbol} {date}") };

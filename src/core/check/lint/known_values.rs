@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Comparison, Traps};
+use super::{ComparisonOperator, Traps};
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{Ir, IrId, Program, Slice};
@@ -78,7 +78,7 @@ fn known<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Optio
 
 impl Traps<'_> {
     /// `status = "active"`, where it is "Active" or "Closed".
-    pub(super) fn value(&mut self, id: IrId, comparison: Comparison, of: IrId, literal: IrId, text: Slice) {
+    pub(super) fn value(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: Slice) {
         let program = self.program;
         let text = program.text(text);
         let span = program.meta(literal).span;
@@ -94,7 +94,9 @@ impl Traps<'_> {
             return;
         }
         let message = match comparison {
-            Comparison::NotEqual => format!("`{}` is never `\"{text}\"`, so it always differs", self.excerpt(of)),
+            ComparisonOperator::NotEqual => {
+                format!("`{}` is never `\"{text}\"`, so it always differs", self.excerpt(of))
+            }
             _ => format!("`{}` is never `\"{text}\"`", self.excerpt(of)),
         };
         self.not_known(message, text, &spelled, span, is_criterion);
@@ -206,7 +208,7 @@ fn listed(values: &[String]) -> String {
 /// Whether a text is like a pattern of `%` and `_`, where `\` makes them characters.
 fn is_like(text: &str, pattern: &str) -> bool {
     #[derive(Clone, Copy)]
-    enum Sign {
+    enum KnownSign {
         Any,
         One,
         Is(char),
@@ -215,10 +217,10 @@ fn is_like(text: &str, pattern: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         signs.push(match c {
-            '%' => Sign::Any,
-            '_' => Sign::One,
-            '\\' => Sign::Is(chars.next().unwrap_or('\\')),
-            c => Sign::Is(c),
+            '%' => KnownSign::Any,
+            '_' => KnownSign::One,
+            '\\' => KnownSign::Is(chars.next().unwrap_or('\\')),
+            c => KnownSign::Is(c),
         });
     }
     let text: Vec<char> = text.chars().collect();
@@ -226,15 +228,15 @@ fn is_like(text: &str, pattern: &str) -> bool {
     let (mut at, mut sign, mut back) = (0, 0, None);
     while let Some(c) = text.get(at) {
         match signs.get(sign) {
-            Some(Sign::Any) => {
+            Some(KnownSign::Any) => {
                 back = Some((sign, at));
                 sign += 1;
             }
-            Some(Sign::One) => {
+            Some(KnownSign::One) => {
                 at += 1;
                 sign += 1;
             }
-            Some(Sign::Is(is)) if is == c => {
+            Some(KnownSign::Is(is)) if is == c => {
                 at += 1;
                 sign += 1;
             }
@@ -246,7 +248,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
             }
         }
     }
-    signs.get(sign..).unwrap_or_default().iter().all(|sign| matches!(sign, Sign::Any))
+    signs.get(sign..).unwrap_or_default().iter().all(|sign| matches!(sign, KnownSign::Any))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod totals;
 mod weeks;
 
 use super::sheet_columns::column_of;
-use super::{Context, Scope, unresolved_names};
+use super::{CheckScope, Context, unresolved_names};
 use crate::Type;
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};
@@ -20,17 +20,17 @@ use crate::schema::Relation;
 pub use known_values::values_of;
 
 /// The comparisons, each with what it is when its sides change places.
-const COMPARISONS: [(FunctionId, Comparison); 6] = [
-    (internal::EQUAL, Comparison::Equal),
-    (internal::NOT_EQUAL, Comparison::NotEqual),
-    (internal::LESS, Comparison::Less),
-    (internal::LESS_EQUAL, Comparison::LessEqual),
-    (internal::GREATER, Comparison::Greater),
-    (internal::GREATER_EQUAL, Comparison::GreaterEqual),
+const COMPARISONS: [(FunctionId, ComparisonOperator); 6] = [
+    (internal::EQUAL, ComparisonOperator::Equal),
+    (internal::NOT_EQUAL, ComparisonOperator::NotEqual),
+    (internal::LESS, ComparisonOperator::Less),
+    (internal::LESS_EQUAL, ComparisonOperator::LessEqual),
+    (internal::GREATER, ComparisonOperator::Greater),
+    (internal::GREATER_EQUAL, ComparisonOperator::GreaterEqual),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
+enum ComparisonOperator {
     Equal,
     NotEqual,
     Less,
@@ -39,7 +39,7 @@ enum Comparison {
     GreaterEqual,
 }
 
-impl Comparison {
+impl ComparisonOperator {
     fn of(function: FunctionId) -> Option<Self> {
         COMPARISONS.iter().find(|(id, _)| *id == function).map(|(_, comparison)| *comparison)
     }
@@ -82,7 +82,7 @@ struct Traps<'a> {
 pub(super) fn check_traps(
     ast: &Ast,
     source: &str,
-    scope: &Scope<'_>,
+    scope: &CheckScope<'_>,
     program: &Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -149,7 +149,7 @@ impl Traps<'_> {
         {
             return self.criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
         }
-        let Some(comparison) = Comparison::of(function) else { return };
+        let Some(comparison) = ComparisonOperator::of(function) else { return };
         // Of the sides the second is the literal, or the date.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned { (b, a, comparison.mirrored()) } else { (a, b, comparison) };
@@ -161,13 +161,15 @@ impl Traps<'_> {
         }
     }
 
-    fn compared_text(&mut self, id: IrId, comparison: Comparison, of: IrId, literal: IrId, text: Slice) {
+    fn compared_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: Slice) {
         if matches!(self.program.node(of), Ir::Text(_)) {
             return;
         }
         match comparison {
-            Comparison::Equal | Comparison::NotEqual if text.count == 0 => self.empty_text(id, comparison, of),
-            Comparison::Equal | Comparison::NotEqual => self.value(id, comparison, of, literal, text),
+            ComparisonOperator::Equal | ComparisonOperator::NotEqual if text.count == 0 => {
+                self.empty_text(id, comparison, of)
+            }
+            ComparisonOperator::Equal | ComparisonOperator::NotEqual => self.value(id, comparison, of, literal, text),
             _ => self.text_order(id, comparison, of, literal, text),
         }
     }

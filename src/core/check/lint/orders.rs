@@ -1,6 +1,6 @@
 //! Texts in an order, and empty ones.
 
-use super::{Comparison, Traps};
+use super::{ComparisonOperator, Traps};
 use crate::Type;
 use crate::check::criteria::is_number;
 use crate::diag::{Code, Diagnostic};
@@ -8,7 +8,14 @@ use crate::ir::{Ir, IrId, Slice};
 
 impl Traps<'_> {
     /// `code > "30"`, where texts are ordered letter by letter.
-    pub(super) fn text_order(&mut self, id: IrId, comparison: Comparison, of: IrId, literal: IrId, text: Slice) {
+    pub(super) fn text_order(
+        &mut self,
+        id: IrId,
+        comparison: ComparisonOperator,
+        of: IrId,
+        literal: IrId,
+        text: Slice,
+    ) {
         let program = self.program;
         let digits = program.text(text);
         // What is made of a column may have a fixed width: `TEXT(day, "yyyymm") >= "202401"`.
@@ -33,10 +40,14 @@ impl Traps<'_> {
     }
 
     /// `region = ""`, which no blank meets; where somebody asks for blanks as well, that is known.
-    pub(super) fn empty_text(&mut self, id: IrId, comparison: Comparison, of: IrId) {
+    pub(super) fn empty_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId) {
         let program = self.program;
         let is_name = matches!(program.node(of), Ir::Column(_) | Ir::Definition(_));
-        if comparison != Comparison::Equal || !is_name || !program.meta(of).nullable || self.asked_for_blanks(of) {
+        if comparison != ComparisonOperator::Equal
+            || !is_name
+            || !program.meta(of).nullable
+            || self.asked_for_blanks(of)
+        {
             return;
         }
         let name = self.excerpt(of);

@@ -1,6 +1,6 @@
 //! When weeks begin: WEEKDAY and WEEKNUM say Sunday where nothing is said, timeframes Monday.
 
-use super::{Comparison, Traps};
+use super::{ComparisonOperator, Traps};
 use crate::calendar::{Calendar, Weekday};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -61,7 +61,7 @@ impl Weeks {
 
 impl Traps<'_> {
     /// `WEEKDAY(d) > 5` is the weekend where Monday is 1, and Friday and Saturday where Sunday is.
-    pub(super) fn compared_weekday(&mut self, id: IrId, comparison: Comparison, of: IrId, digits: Slice) {
+    pub(super) fn compared_weekday(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: Slice) {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(of) else {
             return self.weekday_by_name(id, comparison, of, digits);
@@ -70,8 +70,10 @@ impl Traps<'_> {
             return;
         }
         let days = match (comparison, program.text(digits)) {
-            (Comparison::Greater, "5") | (Comparison::GreaterEqual, "6") => "6 and 7 are Friday and Saturday",
-            (Comparison::Less, "6") | (Comparison::LessEqual, "5") => "1 to 5 are Sunday to Thursday",
+            (ComparisonOperator::Greater, "5") | (ComparisonOperator::GreaterEqual, "6") => {
+                "6 and 7 are Friday and Saturday"
+            }
+            (ComparisonOperator::Less, "6") | (ComparisonOperator::LessEqual, "5") => "1 to 5 are Sunday to Thursday",
             _ => return,
         };
         let span = program.meta(of).span;
@@ -82,7 +84,7 @@ impl Traps<'_> {
         self.warn(Code::WeekBegins, id, message, help);
     }
 
-    fn weekday_by_name(&mut self, id: IrId, comparison: Comparison, of: IrId, digits: Slice) {
+    fn weekday_by_name(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: Slice) {
         if let Ir::Definition(_) = self.program.node(of) {
             let root = self.behind_name(of);
             if let Ir::Apply { .. } = self.program.node(root) {
