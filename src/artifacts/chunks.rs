@@ -57,11 +57,11 @@ impl Print {
 /// What tells the texts of a manifest's nodes from others: with it a later manifest is passed over faster.
 ///
 /// ```
-/// use formulac::artifacts::{Keep, Manifest, Outline};
+/// use formulac::artifacts::{KeptParts, Manifest, ManifestOutline};
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
-/// let (before, _) = Manifest::updated(text, Keep::default(), &Outline::default(), || None).unwrap();
-/// let outline = Outline::from_stored(&before.outline().to_stored()).unwrap();
-/// let (after, read) = Manifest::updated(text, Keep::default(), &outline, || Some(before)).unwrap();
+/// let (before, _) = Manifest::updated(text, KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let outline = ManifestOutline::from_stored(&before.outline().to_stored()).unwrap();
+/// let (after, read) = Manifest::updated(text, KeptParts::default(), &outline, || Some(before)).unwrap();
 /// assert_eq!((after.nodes.len(), read.read()), (1, 0));
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -28,9 +28,9 @@ impl Manifest {
     /// The manifest in such a form; `None` if it is cut, damaged or of another build.
     ///
     /// ```
-    /// use formulac::artifacts::{Keep, Manifest};
+    /// use formulac::artifacts::{KeptParts, Manifest};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"}}}"#;
-    /// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
     /// let stored = manifest.to_stored();
     /// assert_eq!(&*Manifest::from_stored(&stored).unwrap().node("model.shop.orders").unwrap().name, "orders");
     /// assert!(Manifest::from_stored(&stored[1..]).is_none());

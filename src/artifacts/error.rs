@@ -21,8 +21,8 @@ pub enum ArtifactFault {
 /// An artifact that cannot be read: what is wrong, where, and what brings a sound one.
 ///
 /// ```
-/// use formulac::artifacts::{Keep, Manifest};
-/// let error = Manifest::from_text("{\n  \"nodes\": {", Keep::default()).unwrap_err();
+/// use formulac::artifacts::{KeptParts, Manifest};
+/// let error = Manifest::from_text("{\n  \"nodes\": {", KeptParts::default()).unwrap_err();
 /// assert_eq!((error.line(), error.column()), (2, 12));
 /// assert_eq!(error.to_string(), "dbt's manifest is broken: EOF while parsing an object at line 2 column 12");
 /// assert_eq!(error.help(), "let dbt write it again with `dbt parse`");

@@ -116,14 +116,14 @@ impl Manifest {
     /// Those of [`from_text`](Self::from_text).
     ///
     /// ```
-    /// use formulac::artifacts::{Keep, Manifest, Outline};
+    /// use formulac::artifacts::{KeptParts, Manifest, ManifestOutline};
     /// let text = |name: &str| {
     ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
     /// };
-    /// let (before, read) = Manifest::updated(&text("b"), Keep::default(), &Outline::default(), || None).unwrap();
+    /// let (before, read) = Manifest::updated(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
     /// assert_eq!(read.read(), 2);
     /// let outline = before.outline();
-    /// let (after, read) = Manifest::updated(&text("new name"), Keep::default(), &outline, || Some(before)).unwrap();
+    /// let (after, read) = Manifest::updated(&text("new name"), KeptParts::default(), &outline, || Some(before)).unwrap();
     /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.read()), ("new name", 1));
     /// ```
     pub fn updated(

@@ -18,14 +18,14 @@ pub struct ManifestChanges {
 /// What of a manifest is other than in an earlier one.
 ///
 /// ```
-/// use formulac::artifacts::{Difference, Keep, Manifest, Outline};
+/// use formulac::artifacts::{NodeDifference, KeptParts, Manifest, ManifestOutline};
 /// let text = |name: &str| {
 ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
 /// };
-/// let (before, _) = Manifest::updated(&text("b"), Keep::default(), &Outline::default(), || None).unwrap();
+/// let (before, _) = Manifest::updated(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
 /// let earlier = before.clone();
-/// let (after, changes) = Manifest::updated(&text("c"), Keep::default(), &before.outline(), || Some(before)).unwrap();
-/// let difference = Difference::from_stored(&after.difference(&changes).to_stored()).unwrap();
+/// let (after, changes) = Manifest::updated(&text("c"), KeptParts::default(), &before.outline(), || Some(before)).unwrap();
+/// let difference = NodeDifference::from_stored(&after.difference(&changes).to_stored()).unwrap();
 /// assert_eq!(&*earlier.with(difference).node("model.shop.b").unwrap().name, "c");
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -5,10 +5,10 @@
 //! is no JSON, another artifact, or of a version that is too old is an [`ArtifactError`].
 //!
 //! ```
-//! use formulac::artifacts::{Keep, Manifest};
+//! use formulac::artifacts::{KeptParts, Manifest};
 //! let text = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
 //!     "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "columns": {"id": {"name": "id"}}}}}"#;
-//! let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+//! let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
 //! assert_eq!(&*manifest.node("model.shop.orders").unwrap().columns[0].name, "id");
 //! ```
 

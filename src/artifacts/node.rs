@@ -156,9 +156,9 @@ pub struct ManifestNode {
     pub contract_enforced: bool,
     /// The checksum of its file, of a unit test that of its definition.
     pub checksum: Option<Arc<str>>,
-    /// Its code, where [`Keep`](super::Keep) says so.
+    /// Its code, where [`Keep`](super::KeptParts) says so.
     pub raw_code: Option<Arc<str>>,
-    /// Its SQL as it runs, where [`Keep`](super::Keep) says so and dbt compiled it.
+    /// Its SQL as it runs, where [`Keep`](super::KeptParts) says so and dbt compiled it.
     pub compiled_code: Option<Arc<str>>,
     /// The ids of the nodes that it reads; some may not be there.
     pub depends_on: Vec<Arc<str>>,

@@ -35,10 +35,10 @@ impl Manifest {
     /// in several packages.
     ///
     /// ```
-    /// use formulac::artifacts::{Keep, Manifest};
+    /// use formulac::artifacts::{KeptParts, Manifest};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"},
     ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
-    /// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
     /// let revenue = manifest.node("model.shop.revenue").unwrap();
     /// let read = manifest.referred(revenue, "{{ get_where_subquery(ref('orders')) }}").unwrap();
     /// assert_eq!(&*read.unique_id, "model.shop.orders");

@@ -118,9 +118,9 @@ impl Serialize for MetaValue {
 /// Named values, in the order written.
 ///
 /// ```
-/// use formulac::artifacts::{Keep, Manifest};
+/// use formulac::artifacts::{KeptParts, Manifest};
 /// let text = r#"{"nodes": {"model.shop.orders": {"config": {"meta": {"omni": {"label": "Orders"}}}}}}"#;
-/// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+/// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
 /// let label = manifest.nodes[0].meta.at(&["omni", "label"]).and_then(|label| label.as_str());
 /// assert_eq!(label, Some("Orders"));
 /// ```

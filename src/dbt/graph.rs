@@ -20,11 +20,11 @@ pub struct GraphNode {
 /// The nodes of a manifest, those that are switched off behind the others. Parents are places in the list.
 ///
 /// ```
-/// use formulac::artifacts::{Keep, Manifest};
+/// use formulac::artifacts::{KeptParts, Manifest};
 /// use formulac::dbt::graph;
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"},
 ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
-/// let nodes = graph(&Manifest::from_text(text, Keep::default()).unwrap());
+/// let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
 /// assert_eq!((nodes[1].node.name.as_str(), nodes[1].node.parents.as_slice()), ("revenue", &[0][..]));
 /// ```
 #[must_use]

@@ -21,12 +21,12 @@ impl RelationName {
     /// artifact is a text that anybody may have written.
     ///
     /// ```
-    /// use formulac::{Dialect, dbt::Relation};
+    /// use formulac::{Dialect, dbt::RelationName};
     ///
-    /// let relation = Relation::read("\"acme\".\"Prod\".orders").unwrap();
+    /// let relation = RelationName::read("\"acme\".\"Prod\".orders").unwrap();
     /// assert_eq!(relation.written(Dialect::default()), "acme.\"Prod\".orders");
-    /// assert_eq!(Relation::read("`p-1.sales.orders`").unwrap().name(), "orders");
-    /// assert!(Relation::read("orders; drop table orders").is_none());
+    /// assert_eq!(RelationName::read("`p-1.sales.orders`").unwrap().name(), "orders");
+    /// assert!(RelationName::read("orders; drop table orders").is_none());
     /// ```
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {

@@ -113,9 +113,9 @@ struct SelectionCriterion<'s> {
 /// Which nodes are selected: all when `select` is empty, but for those of `exclude`.
 ///
 /// ```
-/// use formulac::dbt::selection::{Node, select};
+/// use formulac::dbt::selection::{SelectableNode, select};
 /// let node = |name: &str, parents: &[usize]| {
-///     let mut node = Node::default();
+///     let mut node = SelectableNode::default();
 ///     node.name = name.to_owned();
 ///     node.fqn = vec!["shop".to_owned(), name.to_owned()];
 ///     node.parents = parents.to_vec();
@@ -129,7 +129,7 @@ struct SelectionCriterion<'s> {
 /// # Errors
 ///
 /// A method that is not one of [`METHODS`], a state that is not one of [`STATES`], or a state of nodes without
-/// [`Node::change`].
+/// [`SelectableNode::change`].
 pub fn select<S: AsRef<str>>(
     nodes: &[SelectableNode],
     select: &[S],

@@ -34,7 +34,7 @@ impl EditRefusal {
 /// let spec = "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) // all\n  b = COUNT()\n";
 /// let changed = with_formula(spec, None, "a", "SUM(x) - SUM(y)")?;
 /// assert_eq!(changed, "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) - SUM(y) // all\n  b = COUNT()\n");
-/// # Ok::<(), formulac::decompile::Refusal>(())
+/// # Ok::<(), formulac::decompile::EditRefusal>(())
 /// ```
 ///
 /// # Errors

@@ -19,11 +19,11 @@ use crate::span::Span;
 /// always hold. The dialect counts where the manifest does not say its adapter.
 ///
 /// ```
-/// use formulac::artifacts::{Keep, Manifest};
+/// use formulac::artifacts::{KeptParts, Manifest};
 /// use formulac::{Dialect, known};
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "columns": {"id": {"data_type": "integer"}}},
 ///     "test.shop.1": {"test_metadata": {"name": "not_null"}, "attached_node": "model.shop.orders", "column_name": "id"}}}"#;
-/// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+/// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
 /// let schema = known::from_dbt(&manifest, None, Dialect::default());
 /// assert!(!schema.relation("orders").unwrap().column("id").unwrap().is_nullable());
 /// ```

@@ -143,11 +143,11 @@ impl OmniModel {
     /// The model of a project. `before` is the text of the status file that was written last: run times are carried on.
     ///
     /// ```
-    /// use formulac::artifacts::{Keep, Manifest};
+    /// use formulac::artifacts::{KeptParts, Manifest};
     /// use formulac::omni::{Artifacts, OmniModel, Wanted};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "schema": "analytics",
     ///     "alias": "orders", "relation_name": "analytics.orders", "columns": {"id": {"name": "id", "description": "Its number."}}}}}"#;
-    /// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
     /// let model = OmniModel::of(Artifacts::of(&manifest), &Wanted::default(), None);
     /// assert_eq!(model.views[0].path, "analytics/orders.view.yaml");
     /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));

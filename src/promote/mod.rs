@@ -1,6 +1,6 @@
 //! What proved itself in Omni as a model spec: measures, dimensions, saved queries and their calculations.
 //!
-//! Everything is pure: texts of Omni's files in, the text of a spec out, and [`Gap`]s for what no spec says. References
+//! Everything is pure: texts of Omni's files in, the text of a spec out, and [`PromoteGap`]s for what no spec says. References
 //! are followed through fields and joins, and each field becomes a definition of its own name. The spec is compiled at
 //! once; a definition that would not compile is a gap as well.
 //!

@@ -144,9 +144,9 @@ impl Log {
     /// Reads entries: names of files with their texts.
     ///
     /// ```
-    /// use formulac::sync::{Entry, Log};
+    /// use formulac::sync::{LogEntry, Log};
     ///
-    /// let mut first = Entry::default();
+    /// let mut first = LogEntry::default();
     /// (first.did, first.at, first.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), "Ann".to_owned());
     /// let log = Log::read([(first.file_name(), first.text())]);
     /// assert_eq!(log.entries[0].number, 1);

@@ -11,11 +11,11 @@ const HEADER: &str = "# What the last `formulac push` made of this model; formul
 /// The base of a model.
 ///
 /// ```
-/// use formulac::sync::State;
+/// use formulac::sync::PushState;
 ///
-/// let mut state = State::new("revenue", "metrics/revenue.yml", "model: revenue\n");
+/// let mut state = PushState::new("revenue", "metrics/revenue.yml", "model: revenue\n");
 /// state.files.insert("models/formulac/revenue.sql".to_owned(), "select 1\n".to_owned());
-/// assert_eq!(State::versions(&state.text()), [state]);
+/// assert_eq!(PushState::versions(&state.text()), [state]);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,11 +43,11 @@ impl PushState {
     /// The model whose state a file holds; `None` if the file holds something else.
     ///
     /// ```
-    /// use formulac::sync::State;
+    /// use formulac::sync::PushState;
     /// for model in ["revenue", "known"] {
-    ///     assert_eq!(State::model_of(&State::file_name(model)), Some(model));
+    ///     assert_eq!(PushState::model_of(&PushState::file_name(model)), Some(model));
     /// }
-    /// assert_eq!(State::model_of("known.yml"), None);
+    /// assert_eq!(PushState::model_of("known.yml"), None);
     /// ```
     #[must_use]
     pub fn model_of(file_name: &str) -> Option<&str> {

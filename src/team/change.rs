@@ -158,9 +158,9 @@ impl Change {
 /// Reads changes: paths of files, seen from [`CHANGES`], with their texts. With them come the files that are none, and why.
 ///
 /// ```
-/// use formulac::team::{Event, Said, changes};
+/// use formulac::team::{Event, ChangeComment, changes};
 ///
-/// let event = Event::new(Said::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
+/// let event = Event::new(ChangeComment::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
 /// let path = format!("revenue/{}", event.file_name());
 /// assert_eq!(changes([(path.clone(), event.text())]).0[0].events, [event.clone()]);
 /// assert_eq!(changes([(path, event.text().replace("right", "wrong"))]).1.len(), 1);

@@ -69,13 +69,13 @@ pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingCo
 /// The hash of what an approval covers; `None` if people wrote nothing.
 ///
 /// ```
-/// use formulac::team::{Differing, content};
+/// use formulac::team::{DifferingContent, content};
 ///
-/// let spec = Differing::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
-/// let record = Differing::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
+/// let spec = DifferingContent::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
+/// let record = DifferingContent::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
 /// assert_eq!(content(&[spec.clone()]), content(&[record.clone(), spec.clone()]));
 /// assert_eq!(content(&[record]), None);
-/// let evidence = Differing::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
+/// let evidence = DifferingContent::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
 /// assert_ne!(content(&[spec.clone(), evidence.clone()]), content(&[spec]));
 /// assert_eq!(content(&[evidence]), None);
 /// ```

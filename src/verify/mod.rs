@@ -104,14 +104,14 @@ pub enum Agreement<'c> {
 /// Two relations that are compared row by row.
 ///
 /// ```
-/// use formulac::verify::Reader;
+/// use formulac::verify::ComparisonReader;
 ///
 /// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n";
 /// let compiled = formulac::Compiler::default().compile_spec(spec);
 /// let comparison = compiled.beside_formula().unwrap();
 /// assert_eq!((comparison.keys(), comparison.columns()), (vec!["region"], vec!["total"]));
-/// assert!(comparison.counts_sql(Reader::Dbt).contains("select * from {{ ref('revenue') }}"));
-/// assert!(comparison.counts_sql(Reader::Tables).contains("select * from revenue"));
+/// assert!(comparison.counts_sql(ComparisonReader::Dbt).contains("select * from {{ ref('revenue') }}"));
+/// assert!(comparison.counts_sql(ComparisonReader::Tables).contains("select * from revenue"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Comparison {

@@ -46,7 +46,7 @@ pub struct MergedText {
 /// Applies what changed from `base`, the text generated last time, to `new`, the one generated now, to what people made of
 /// the file. Without a base, what the file has stays and what it has not is added.
 ///
-/// Where people changed a value, theirs stays; where the generated text changed it too, that is told in [`Merged::kept`].
+/// Where people changed a value, theirs stays; where the generated text changed it too, that is told in [`MergedText::kept`].
 /// Comments, order, quotes and line breaks of the file stay; comments of `new` come along in managed blocks only, which
 /// begin with `# >>> formulac` and end with `# <<< formulac`. What is generated and carries a comment of a person is not
 /// removed. Merging again, with `new` as the base, changes nothing.
@@ -65,7 +65,7 @@ pub struct MergedText {
 /// let merged = merge(Some(base), file, new, &Rules::new())?;
 /// assert_eq!(merged.text, "label: All orders # ours\nhidden: true\ntags: [a, b, mine]\n");
 /// assert!(merged.kept.is_empty());
-/// # Ok::<(), formulac::yaml_edit::Refusal>(())
+/// # Ok::<(), formulac::yaml_edit::YamlRefusal>(())
 /// ```
 pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlRefusal> {
     let (mark, source) = without_mark(file);

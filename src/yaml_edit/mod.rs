@@ -1,21 +1,21 @@
 //! YAML files that people edit, changed in place: comments, order, quotes and line breaks of all else stay.
 //!
 //! [`edit`] sets, adds and removes values. [`merge`] brings what changed in a generated text into a file that people have
-//! edited since. Both give a text or a [`Refusal`], and never a text that was not read again and found to mean what it
+//! edited since. Both give a text or a [`YamlRefusal`], and never a text that was not read again and found to mean what it
 //! should.
 //!
 //! ```
-//! use formulac::yaml_edit::{Edit, Path, Value, edit};
+//! use formulac::yaml_edit::{Edit, Path, YamlValue, edit};
 //!
 //! let file = "models:\n  - name: orders # ours\n    tags: ['a']\n";
 //! let order = Path::root().key("models").item("name", "orders");
 //! let edits = [
-//!     Edit::Set { at: order.clone().key("description"), value: Value::text("Paid: yes"), after: vec!["name".into()] },
-//!     Edit::Add { to: order.key("tags"), value: Value::text("b") },
+//!     Edit::Set { at: order.clone().key("description"), value: YamlValue::text("Paid: yes"), after: vec!["name".into()] },
+//!     Edit::Add { to: order.key("tags"), value: YamlValue::text("b") },
 //! ];
 //! let edited = edit(file, &edits)?;
 //! assert_eq!(edited, "models:\n  - name: orders # ours\n    description: \"Paid: yes\"\n    tags: ['a', b]\n");
-//! # Ok::<(), formulac::yaml_edit::Refusal>(())
+//! # Ok::<(), formulac::yaml_edit::YamlRefusal>(())
 //! ```
 
 mod blocks;

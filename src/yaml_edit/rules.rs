@@ -6,12 +6,12 @@ use super::value::YamlValue;
 /// What a merge has to know of the texts it merges.
 ///
 /// ```
-/// use formulac::yaml_edit::{Mark, Rules, Value};
+/// use formulac::yaml_edit::{RuleMark, Rules, YamlValue};
 ///
 /// let rules = Rules::new()
 ///     .list("models", &["name"])
 ///     .list("models.*.columns", &["name"])
-///     .mark("dimensions.*", Mark::new("dbt_removed").adds("tags", "dbt_removed").sets("hidden", Value::Bare("true".into())));
+///     .mark("dimensions.*", RuleMark::new("dbt_removed").adds("tags", "dbt_removed").sets("hidden", YamlValue::Bare("true".into())));
 /// # let _ = rules;
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -18,11 +18,11 @@ pub enum CollectionStyle {
 /// A value of a YAML text.
 ///
 /// ```
-/// use formulac::yaml_edit::Value;
+/// use formulac::yaml_edit::YamlValue;
 ///
-/// assert!(Value::text("a\n").same(&Value::text("a")));
-/// assert!(Value::Bare("true".into()).same(&Value::Bare("True".into())));
-/// assert!(!Value::Bare("1.0".into()).same(&Value::text("1.0")));
+/// assert!(YamlValue::text("a\n").same(&YamlValue::text("a")));
+/// assert!(YamlValue::Bare("true".into()).same(&YamlValue::Bare("True".into())));
+/// assert!(!YamlValue::Bare("1.0".into()).same(&YamlValue::text("1.0")));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlValue {
