@@ -38,7 +38,7 @@ fn main() {
     let (memory, manifest) = spent(|| read(&text, KeptParts::default()));
     let (with_code, _) = spent(|| drop(read(&text, code)));
     let (of_schema, schema) = spent(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
-    assert_eq!(manifest.of_type(ResourceType::Model).count(), MODELS);
+    assert_eq!(manifest.with_type(ResourceType::Model).count(), MODELS);
     assert_eq!(schema.relations().iter().map(|relation| relation.columns().len()).sum::<usize>(), MODELS * COLUMNS);
     let times = Race::new()
         .with("floor", || pass_over(&text))

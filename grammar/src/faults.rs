@@ -14,7 +14,7 @@ type Recovery = ErrorRecovery<u32, Terminal, ()>;
 impl AstBuilder<'_> {
     /// An operand was expected.
     pub fn hole(&mut self, recovery: Recovery) -> ExprId {
-        let (span, token) = self.place(&recovery);
+        let (span, token) = self.fault_span(&recovery);
         if !operand_expected(&recovery) {
             self.surplus(recovery);
             return self.add(Expr::Error, span);
@@ -30,7 +30,7 @@ impl AstBuilder<'_> {
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
                 .with_help("comments begin with `//`"),
             _ => {
-                let message = format!("expected an expression, found {}", self.shown(token, span));
+                let message = format!("expected an expression, found {}", self.display_token(token, span));
                 let help = match token {
                     Token::End | Token::Close if span.is_empty() => {
                         "the formula ends too early: add what is missing or remove the operator"
@@ -51,7 +51,7 @@ impl AstBuilder<'_> {
 
     /// An expression is followed by something that cannot follow it.
     pub fn surplus(&mut self, recovery: Recovery) {
-        let (span, token) = self.place(&recovery);
+        let (span, token) = self.fault_span(&recovery);
         if span.is_empty() && self.follows_open(span) {
             self.broken = true;
             return;
@@ -67,7 +67,7 @@ impl AstBuilder<'_> {
             _ => Diagnostic::new(
                 Code::UnexpectedToken,
                 span,
-                format!("expected an operator, found {}", self.shown(token, span)),
+                format!("expected an operator, found {}", self.display_token(token, span)),
             )
             .with_help(self.between(token, span)),
         };
@@ -107,7 +107,7 @@ impl AstBuilder<'_> {
         "put an operator or a comma between the two, or remove one".to_owned()
     }
 
-    fn shown(&self, token: Token, span: Span) -> String {
+    fn display_token(&self, token: Token, span: Span) -> String {
         let text = span.text(self.source);
         match token {
             Token::Start | Token::End => "the end of the formula".to_owned(),
@@ -122,7 +122,7 @@ impl AstBuilder<'_> {
     }
 
     /// Where a fault stands, and the token there.
-    fn place(&self, recovery: &Recovery) -> (Span, Token) {
+    fn fault_span(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
             ParseError::UnrecognizedToken { token: (l, terminal, r), .. }
             | ParseError::ExtraToken { token: (l, terminal, r) } => (Span::new(*l, *r), terminal.token),

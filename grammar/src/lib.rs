@@ -182,7 +182,7 @@ pub fn parse_parts(
 }
 
 fn terminals(layout: &lex::TextLayout) -> impl Iterator<Item = (u32, Terminal, u32)> {
-    layout.tokens.iter().map(|(token, span)| (span.start, Terminal::of(*token), span.end))
+    layout.tokens.iter().map(|(token, span)| (span.start, Terminal::from_token(*token), span.end))
 }
 
 #[cfg(test)]

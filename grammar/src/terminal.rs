@@ -93,7 +93,7 @@ const KINDS: [TerminalKind; 256] = {
 
 impl Terminal {
     #[inline]
-    pub fn of(token: Token) -> Self {
+    pub fn from_token(token: Token) -> Self {
         Self { kind: KINDS[token as usize], token }
     }
 

@@ -175,7 +175,7 @@ impl WellFormedReader<'_, '_, '_> {
                 return Some(None);
             }
             Token::Plus | Token::Minus if self.level.takes_sign() => {
-                self.open(Opener::Sign { terminal: Terminal::of(token), l });
+                self.open(Opener::Sign { terminal: Terminal::from_token(token), l });
                 return Some(None);
             }
             Token::Tab => {
@@ -196,7 +196,7 @@ impl WellFormedReader<'_, '_, '_> {
     fn after(&mut self, mut chain: Chain) -> Option<Next> {
         loop {
             let (token, Span { start: l, end: r }) = self.next()?;
-            let terminal = Terminal::of(token);
+            let terminal = Terminal::from_token(token);
             match terminal.kind {
                 TerminalKind::Infix | TerminalKind::Sign => {
                     self.level.before = Preceding::Operator(chain, terminal.operator(), l);

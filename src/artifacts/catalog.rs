@@ -176,8 +176,8 @@ impl RawTable<'_> {
         columns.sort_by_key(|(_, column)| column.0.index.as_str().and_then(|text| text.parse::<i64>().ok()));
         let columns = columns.into_iter().map(|(key, LenientPart(raw))| CatalogColumn {
             name: interner.text(raw.name.as_str().unwrap_or(&key)),
-            data_type: interner.said(&raw.r#type),
-            comment: interner.said(&raw.comment),
+            data_type: interner.intern_text(&raw.r#type),
+            comment: interner.intern_text(&raw.comment),
         });
         let columns = columns.collect();
         let stats =
@@ -190,10 +190,10 @@ impl RawTable<'_> {
         CatalogTable {
             unique_id: interner.text(id),
             kind: interner.or_empty(&metadata.r#type),
-            database: interner.said(&metadata.database),
+            database: interner.intern_text(&metadata.database),
             schema: interner.or_empty(&metadata.schema),
             name: interner.or_empty(&metadata.name),
-            comment: interner.said(&metadata.comment),
+            comment: interner.intern_text(&metadata.comment),
             columns,
             stats,
         }

@@ -42,7 +42,7 @@ pub(super) struct Print {
 }
 
 impl Print {
-    fn of(kind: ResourceType, text: &str) -> Self {
+    fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::print(text.as_bytes()).wrapping_add(kind as u64);
         // A longer one is like none: it is read each time.
         Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
@@ -86,7 +86,7 @@ impl Manifest {
 impl<'t> Pieces<'t> {
     /// The pieces of a text; `None` if it is no mapping of mappings, which a reader of JSON says better. It has to read
     /// the pieces too: what stands inside is not looked at. What the outline knows is passed over in one go.
-    pub fn of(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
+    pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
         let mut walk = TextWalk { text, at: 0 };
         let mut nodes = Vec::new();
         let mut rest = String::from("{");
@@ -103,14 +103,14 @@ impl<'t> Pieces<'t> {
             rest.push_str("{}");
             walk.entries(&mut |walk, _, id| {
                 let known = outline.print(&id);
-                let (text, print) = match walk.ahead(known.length).filter(|text| Print::of(kind, text).is(known)) {
+                let (text, print) = match walk.ahead(known.length).filter(|text| Print::new(kind, text).is(known)) {
                     Some(text) => {
                         walk.at += text.len();
                         (text, known)
                     }
                     None => {
                         let text = walk.value()?;
-                        (text, Print::of(kind, text))
+                        (text, Print::new(kind, text))
                     }
                 };
                 nodes.push(ManifestChunk { kind, id, text, print });
@@ -235,8 +235,8 @@ impl<'t> TextWalk<'t> {
 mod tests {
     use super::{ManifestOutline, Pieces};
 
-    fn told(text: &str) -> Option<String> {
-        let pieces = Pieces::of(text, &ManifestOutline::default())?;
+    fn string_value(text: &str) -> Option<String> {
+        let pieces = Pieces::new(text, &ManifestOutline::default())?;
         let nodes: Vec<String> =
             pieces.nodes.iter().map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text)).collect();
         Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
@@ -268,7 +268,7 @@ mod tests {
             (r#"{"nodes": {"a" 1}}"#, None),
             (r#"{"nodes": {"a": }}}"#, None),
         ] {
-            assert_eq!(told(text).as_deref(), expected, "{text}");
+            assert_eq!(string_value(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -49,7 +49,7 @@ impl Manifest {
     /// The data tests that run, by their ids: those of disabled nodes are left out, as dbt does.
     #[must_use]
     pub fn data_tests(&self) -> Vec<DataTest<'_>> {
-        self.of_type(ResourceType::Test).filter_map(|node| self.data_test(node, node.test()?)).collect()
+        self.with_type(ResourceType::Test).filter_map(|node| self.data_test(node, node.test()?)).collect()
     }
 
     fn data_test<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode) -> Option<DataTest<'m>> {

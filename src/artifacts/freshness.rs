@@ -67,9 +67,9 @@ impl Criteria {
         let mut threshold = |key: &str| {
             let mut of = json.take(key);
             let count = of.take("count").into_text().as_str()?.parse().ok()?;
-            Some(Threshold { count, period: interner.said(&of.take("period").into_text())? })
+            Some(Threshold { count, period: interner.intern_text(&of.take("period").into_text())? })
         };
         let (warn_after, error_after) = (threshold("warn_after"), threshold("error_after"));
-        Self { warn_after, error_after, filter: interner.said(&json.take("filter").into_text()) }
+        Self { warn_after, error_after, filter: interner.intern_text(&json.take("filter").into_text()) }
     }
 }

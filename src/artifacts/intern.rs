@@ -30,11 +30,11 @@ impl Interner {
     }
 
     /// None for an empty text.
-    pub fn said(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
+    pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str().filter(|text| !text.is_empty()).map(|text| self.text(text))
     }
 
-    pub fn words(&mut self, words: &LenientTexts<'_>) -> Vec<Arc<str>> {
+    pub fn intern_texts(&mut self, words: &LenientTexts<'_>) -> Vec<Arc<str>> {
         words.0.iter().map(|word| self.text(word)).collect()
     }
 

@@ -133,9 +133,9 @@ impl Manifest {
         before: impl FnOnce() -> Option<Self>,
     ) -> Result<(Self, ManifestChanges), ArtifactError> {
         let nothing = || Self { keep, ..Self::default() };
-        let pieces = Pieces::of(text, outline);
+        let pieces = Pieces::new(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
-        if let Some(done) = pieces.and_then(|pieces| before.of_pieces(&pieces)) {
+        if let Some(done) = pieces.and_then(|pieces| before.from_pieces(&pieces)) {
             return Ok(done);
         }
         // What is wrong, and where, is said of the whole.
@@ -158,7 +158,7 @@ impl Manifest {
     }
 
     /// The manifest of these pieces, and which nodes were read; `None` if something is wrong with one.
-    fn of_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
+    fn from_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
             Nodes(Option<Vec<OfPiece>>),
@@ -170,7 +170,7 @@ impl Manifest {
             };
             let mut interner = Interner::default();
             let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
-            ManifestPart::Nodes(some.map(|piece| self.of_piece(piece, &mut interner)).collect())
+            ManifestPart::Nodes(some.map(|piece| self.read_piece(piece, &mut interner)).collect())
         };
         let parts = parallel::each(1 + all.len().div_ceil(TOGETHER), part);
         let (mut rest, mut new) = (None, Vec::new());
@@ -217,8 +217,8 @@ impl Manifest {
     }
 
     /// What stands below an id: the node that is known, where its text is the same, or what is read.
-    fn of_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
-        if let Some(place) = self.place(&piece.id)
+    fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
+        if let Some(place) = self.index_of(&piece.id)
             && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
         {
             return Some(OfPiece::Known(place));
@@ -241,18 +241,18 @@ impl Manifest {
 
     /// The place in `nodes` of what has this id, where it is there and enabled.
     #[must_use]
-    pub fn place(&self, unique_id: &str) -> Option<usize> {
+    pub fn index_of(&self, unique_id: &str) -> Option<usize> {
         self.places.get(unique_id).copied()
     }
 
     /// The node of this id, where it is there and enabled.
     #[must_use]
     pub fn node(&self, unique_id: &str) -> Option<&ManifestNode> {
-        self.nodes.get(self.place(unique_id)?)
+        self.nodes.get(self.index_of(unique_id)?)
     }
 
     /// The nodes of a kind, in the order of their ids.
-    pub fn of_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &ManifestNode> {
+    pub fn with_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &ManifestNode> {
         self.nodes.iter().filter(move |node| node.resource_type == resource_type)
     }
 
@@ -260,7 +260,7 @@ impl Manifest {
     #[must_use]
     pub fn parents(&self) -> Vec<Vec<usize>> {
         let parents = |node: &ManifestNode| {
-            let mut places: Vec<usize> = node.depends_on.iter().filter_map(|id| self.place(id)).collect();
+            let mut places: Vec<usize> = node.depends_on.iter().filter_map(|id| self.index_of(id)).collect();
             places.sort_unstable();
             places.dedup();
             places

@@ -188,7 +188,7 @@ impl ManifestNode {
     /// The columns of the configured `unique_key`.
     #[must_use]
     pub fn unique_key(&self) -> Vec<&str> {
-        self.config.get("unique_key").map(MetaValue::words).unwrap_or_default()
+        self.config.get("unique_key").map(MetaValue::to_words).unwrap_or_default()
     }
 
     /// Whether a plain `ref` finds it: it has no versions, or is the latest.

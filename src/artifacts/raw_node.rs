@@ -207,7 +207,7 @@ pub(super) struct RawMacro<'a> {
 impl RawMacro<'_> {
     /// The ids of the macros that it uses.
     pub fn uses(&self, interner: &mut Interner) -> Vec<Arc<str>> {
-        interner.words(&self.depends_on.0.macros)
+        interner.intern_texts(&self.depends_on.0.macros)
     }
 }
 
@@ -268,32 +268,32 @@ impl<'a> RawNode<'a> {
             original_file_path: path(&self.original_file_path, interner),
             patch_path,
             patch_package,
-            fqn: interner.words(&self.fqn),
-            database: interner.said(&self.database),
-            schema: interner.said(&self.schema),
-            alias: interner.said(alias),
-            relation_name: interner.said(&self.relation_name),
+            fqn: interner.intern_texts(&self.fqn),
+            database: interner.intern_text(&self.database),
+            schema: interner.intern_text(&self.schema),
+            alias: interner.intern_text(alias),
+            relation_name: interner.intern_text(&self.relation_name),
             description: interner.or_empty(&self.description),
-            doc_blocks: interner.words(&self.doc_blocks),
+            doc_blocks: interner.intern_texts(&self.doc_blocks),
             columns,
             tags,
             meta,
             config,
-            access: interner.said(&access),
-            group: interner.said(&group),
-            version: interner.said(&self.version),
-            latest_version: interner.said(&self.latest_version),
-            deprecation_date: interner.said(&self.deprecation_date),
+            access: interner.intern_text(&access),
+            group: interner.intern_text(&group),
+            version: interner.intern_text(&self.version),
+            latest_version: interner.intern_text(&self.latest_version),
+            deprecation_date: interner.intern_text(&self.deprecation_date),
             has_time_spine: self.time_spine.is_some(),
             constraints: constraints(&self.constraints, interner),
-            primary_key: interner.words(&self.primary_key),
+            primary_key: interner.intern_texts(&self.primary_key),
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
             // What dbt has not compiled is read as it is written.
             raw_code: code(self.raw_code, keep.raw_code || (keep.compiled_code && self.compiled_code.is_none())),
             compiled_code: code(self.compiled_code, keep.compiled_code),
-            depends_on: interner.words(&self.depends_on.0.nodes),
-            macros: interner.words(&self.depends_on.0.macros),
+            depends_on: interner.intern_texts(&self.depends_on.0.nodes),
+            macros: interner.intern_texts(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
             detail,
             print: Print::default(),
@@ -303,38 +303,38 @@ impl<'a> RawNode<'a> {
     fn detail(&mut self, resource_type: ResourceType, interner: &mut Interner) -> NodeDetail {
         match resource_type {
             ResourceType::Test => NodeDetail::Test(Box::new(TestNode {
-                name: interner.said(&self.test_metadata.0.name),
-                namespace: interner.said(&self.test_metadata.0.namespace),
+                name: interner.intern_text(&self.test_metadata.0.name),
+                namespace: interner.intern_text(&self.test_metadata.0.namespace),
                 kwargs: kwargs(std::mem::take(&mut self.test_metadata.0.kwargs), interner),
-                attached_node: interner.said(&self.attached_node),
-                column_name: interner.said(&self.column_name),
+                attached_node: interner.intern_text(&self.attached_node),
+                column_name: interner.intern_text(&self.column_name),
             })),
             ResourceType::Source => NodeDetail::Source(Box::new(SourceNode {
                 source_name: interner.or_empty(&self.source_name),
                 source_description: interner.or_empty(&self.source_description),
-                loader: interner.said(&self.loader),
-                loaded_at_field: interner.said(&self.loaded_at_field),
+                loader: interner.intern_text(&self.loader),
+                loaded_at_field: interner.intern_text(&self.loaded_at_field),
                 freshness: Criteria::read(std::mem::take(&mut self.freshness), interner),
             })),
             ResourceType::Exposure => NodeDetail::Exposure(Box::new(Exposure {
-                kind: interner.said(&self.r#type),
-                label: interner.said(&self.label),
-                maturity: interner.said(&self.maturity),
-                url: interner.said(&self.url),
+                kind: interner.intern_text(&self.r#type),
+                label: interner.intern_text(&self.label),
+                maturity: interner.intern_text(&self.maturity),
+                url: interner.intern_text(&self.url),
                 owner: self.owner.0.owner(interner),
             })),
             ResourceType::Metric => NodeDetail::Metric(Box::new(Metric {
-                label: interner.said(&self.label),
+                label: interner.intern_text(&self.label),
                 kind: interner.or_empty(&self.r#type),
                 type_params: interner.fields(std::mem::take(&mut self.type_params).pruned()),
                 filter: interner.value(std::mem::take(&mut self.filter)),
-                time_granularity: interner.said(&self.time_granularity),
+                time_granularity: interner.intern_text(&self.time_granularity),
             })),
             ResourceType::SemanticModel => NodeDetail::SemanticModel(Box::new(self.semantic_model(interner))),
             ResourceType::SavedQuery => NodeDetail::SavedQuery(Box::new(SavedQuery {
-                label: interner.said(&self.label),
-                metrics: interner.words(&self.query_params.take("metrics").into_words()),
-                group_by: interner.words(&self.query_params.take("group_by").into_words()),
+                label: interner.intern_text(&self.label),
+                metrics: interner.intern_texts(&self.query_params.take("metrics").into_words()),
+                group_by: interner.intern_texts(&self.query_params.take("group_by").into_words()),
             })),
             ResourceType::UnitTest => {
                 NodeDetail::UnitTest(Box::new(UnitTest { model: interner.or_empty(&self.model) }))
@@ -352,34 +352,34 @@ impl<'a> RawNode<'a> {
             name: interner.or_empty(&it.name),
             kind: interner.or_empty(&it.r#type),
             description: interner.or_empty(&it.description),
-            label: interner.said(&it.label),
-            expr: interner.said(&it.expr),
+            label: interner.intern_text(&it.label),
+            expr: interner.intern_text(&it.expr),
         };
         let dimension = |mut it: RawElement<'_>, interner: &mut Interner| Dimension {
             name: interner.or_empty(&it.name),
             kind: interner.or_empty(&it.r#type),
             description: interner.or_empty(&it.description),
-            label: interner.said(&it.label),
-            expr: interner.said(&it.expr),
-            granularity: interner.said(&it.type_params.take("time_granularity").into_text()),
+            label: interner.intern_text(&it.label),
+            expr: interner.intern_text(&it.expr),
+            granularity: interner.intern_text(&it.type_params.take("time_granularity").into_text()),
         };
         let measure = |it: RawElement<'_>, interner: &mut Interner| Measure {
             name: interner.or_empty(&it.name),
             agg: interner.or_empty(&it.agg),
             description: interner.or_empty(&it.description),
-            label: interner.said(&it.label),
-            expr: interner.said(&it.expr),
-            agg_time_dimension: interner.said(&it.agg_time_dimension),
+            label: interner.intern_text(&it.label),
+            expr: interner.intern_text(&it.expr),
+            agg_time_dimension: interner.intern_text(&it.agg_time_dimension),
             agg_params: interner.fields(it.agg_params.pruned()),
             non_additive_dimension: interner.fields(it.non_additive_dimension.pruned()),
             create_metric: it.create_metric.0 == Some(true),
         };
         DbtSemanticModel {
-            label: interner.said(&self.label),
+            label: interner.intern_text(&self.label),
             model: interner.or_empty(&self.model),
-            relation_name: interner.said(&self.node_relation.0.relation_name),
-            agg_time_dimension: interner.said(&self.defaults.0.agg_time_dimension),
-            primary_entity: interner.said(&self.primary_entity),
+            relation_name: interner.intern_text(&self.node_relation.0.relation_name),
+            agg_time_dimension: interner.intern_text(&self.defaults.0.agg_time_dimension),
+            primary_entity: interner.intern_text(&self.primary_entity),
             entities: take(&mut self.entities).map(|it| entity(it, interner)).collect(),
             dimensions: take(&mut self.dimensions).map(|it| dimension(it, interner)).collect(),
             measures: take(&mut self.measures).map(|it| measure(it, interner)).collect(),
@@ -393,10 +393,10 @@ impl<'a> RawNode<'a> {
         };
         let argument = |mut it: Json<'_>| {
             let name = interner.or_empty(&it.take("name").into_text());
-            (name, interner.said(&it.take("data_type").into_text()))
+            (name, interner.intern_text(&it.take("data_type").into_text()))
         };
         let arguments = arguments.into_iter().map(argument).collect();
-        FunctionNode { arguments, returns: interner.said(&self.returns.take("data_type").into_text()) }
+        FunctionNode { arguments, returns: interner.intern_text(&self.returns.take("data_type").into_text()) }
     }
 }
 
@@ -409,13 +409,13 @@ impl RawColumn<'_> {
         NodeColumn {
             name: interner.text(self.name.as_str().unwrap_or(key)),
             description: interner.or_empty(&self.description),
-            data_type: interner.said(&self.data_type),
+            data_type: interner.intern_text(&self.data_type),
             meta: meta(&mut self.config, self.meta, interner),
             tags: tags(&mut self.config, self.tags, interner),
             constraints: constraints(&self.constraints, interner),
             quote: self.quote.0,
-            granularity: interner.said(&self.granularity),
-            doc_blocks: interner.words(&self.doc_blocks),
+            granularity: interner.intern_text(&self.granularity),
+            doc_blocks: interner.intern_texts(&self.doc_blocks),
         }
     }
 }
@@ -431,7 +431,7 @@ fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interne
     let mut all = config.take("tags").into_words();
     all.0.extend(own.0);
     let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all.0.len());
-    for tag in interner.words(&all) {
+    for tag in interner.intern_texts(&all) {
         if !distinct.contains(&tag) {
             distinct.push(tag);
         }
@@ -458,11 +458,11 @@ fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
 fn constraints(raw: &LenientList<LenientPart<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {
     let constraint = |LenientPart(raw): &LenientPart<RawConstraint<'_>>| Constraint {
         kind: ConstraintKind::from_name(raw.r#type.as_str().unwrap_or_default()),
-        name: interner.said(&raw.name),
-        expression: interner.said(&raw.expression),
-        columns: interner.words(&raw.columns),
-        to: interner.said(&raw.to),
-        to_columns: interner.words(&raw.to_columns),
+        name: interner.intern_text(&raw.name),
+        expression: interner.intern_text(&raw.expression),
+        columns: interner.intern_texts(&raw.columns),
+        to: interner.intern_text(&raw.to),
+        to_columns: interner.intern_texts(&raw.to_columns),
     };
     raw.0.iter().map(constraint).collect()
 }
@@ -476,8 +476,8 @@ fn refs(
     for LenientPart(raw) in &models.0 {
         refs.push(Ref::Model {
             name: interner.or_empty(&raw.name),
-            package: interner.said(&raw.package),
-            version: interner.said(&raw.version),
+            package: interner.intern_text(&raw.package),
+            version: interner.intern_text(&raw.version),
         });
     }
     for words in &sources.0 {
@@ -490,7 +490,7 @@ fn refs(
 
 impl RawOwner<'_> {
     fn owner(&self, interner: &mut Interner) -> Owner {
-        Owner { name: interner.said(&self.name), email: interner.said(&self.email) }
+        Owner { name: interner.intern_text(&self.name), email: interner.intern_text(&self.email) }
     }
 }
 

@@ -75,7 +75,7 @@ impl Manifest {
     /// The source of a name.
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
-        self.of_type(ResourceType::Source)
+        self.with_type(ResourceType::Source)
             .find(|node| *node.name == *table && node.source().is_some_and(|of| *of.source_name == *source))
     }
 }

@@ -287,7 +287,7 @@ impl RawResult<'_> {
             unique_id: interner.or_empty(&self.unique_id),
             status: Status::from_name(self.status.as_str().unwrap_or_default()),
             failures: self.failures.as_str().and_then(|text| text.parse().ok()),
-            message: interner.said(&self.message),
+            message: interner.intern_text(&self.message),
             execution_time: number(&self.execution_time),
             compile: timing("compile"),
             execute: timing("execute"),

@@ -103,7 +103,7 @@ pub struct Metric {
 impl Metric {
     /// The name of a part: `measure`, `numerator`, `denominator`.
     #[must_use]
-    pub fn part(&self, key: &str) -> Option<&str> {
+    pub fn type_parameter(&self, key: &str) -> Option<&str> {
         let part = self.type_params.get(key)?;
         part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())
     }

@@ -114,7 +114,7 @@ impl<'de> Sections<'de> for SourceResults {
             max_loaded_at: raw.max_loaded_at.as_str().and_then(time::instant),
             snapshotted_at: raw.snapshotted_at.as_str().and_then(time::instant),
             criteria: Criteria::read(raw.criteria, interner),
-            error: interner.said(&raw.error),
+            error: interner.intern_text(&raw.error),
         };
         self.results = raw.0.into_iter().map(result).collect();
         Ok(true)

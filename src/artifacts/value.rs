@@ -68,7 +68,7 @@ impl MetaValue {
 
     /// The texts of a list of scalars, or the one scalar.
     #[must_use]
-    pub fn words(&self) -> Vec<&str> {
+    pub fn to_words(&self) -> Vec<&str> {
         match self {
             Self::List(items) => items.iter().filter_map(MetaValue::scalar).collect(),
             other => other.scalar().into_iter().collect(),

@@ -67,7 +67,7 @@ impl Delivery {
     }
 
     /// Says what would be done, in the way of a check.
-    pub fn tell(&self, session: &Session) -> Exit {
+    pub fn report(&self, session: &Session) -> Exit {
         let mut all: Vec<(&Path, &str)> = self.created.iter().map(|file| (&*file.path, "is missing")).collect();
         all.extend(self.updated.iter().map(|file| (&*file.path, "differs from its spec")));
         all.extend(self.removed.iter().map(|path| (&**path, "is no longer made by its spec")));

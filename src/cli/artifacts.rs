@@ -134,7 +134,7 @@ impl TargetFolder {
     }
 
     /// What the manifest and the catalog beside it know. `fetched` holds the columns that `schema fetch` wrote.
-    pub fn known(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
+    pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
         let mut known = self.dbt();
         known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
@@ -167,23 +167,23 @@ impl TargetFolder {
     }
 
     /// The same for a manifest that a command was given. Only the project's own manifest can have newer files.
-    pub fn tell_as_given(&self, session: &Session) {
+    pub fn report_given_age(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same(&project.manifest_path(), &self.path));
-        self.tell(session, own.as_ref());
+        self.report_age(session, own.as_ref());
     }
 
     /// Reports files of the project that are newer than the manifest, a manifest that is older than a day, and a version
     /// that is not known.
-    pub fn tell(&self, session: &Session, project: Option<&DbtProject>) {
+    pub fn report_age(&self, session: &Session, project: Option<&DbtProject>) {
         if let Some(newer) = self.manifest.metadata.newer() {
             session.warn(&format!("warning: {newer}"));
         }
-        tell_age(session, &self.path, self.manifest.metadata.generated(), project);
+        print_age(session, &self.path, self.manifest.metadata.generated(), project);
     }
 }
 
-fn tell_age(session: &Session, path: &Path, generated: Option<SystemTime>, project: Option<&DbtProject>) {
+fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, project: Option<&DbtProject>) {
     let Some((time, generated)) = generated.and_then(|time| Some((time, Timestamp::try_from(time).ok()?))) else {
         return;
     };

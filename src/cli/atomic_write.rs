@@ -209,7 +209,7 @@ mod tests {
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
         // A file cannot take the place of a folder; by then those before it have been moved.
-        let bounds = Bounds::of_project(&folder).unwrap();
+        let bounds = Bounds::from_project(&folder).unwrap();
         write_all(&bounds, &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file))).unwrap_err();
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
@@ -228,7 +228,7 @@ mod tests {
         fs::write(folder.join("goal"), "old").unwrap();
         fs::set_permissions(folder.join("goal"), fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(folder.join("goal"), folder.join("link")).unwrap();
-        write_all(&Bounds::of_project(&folder).unwrap(), &[plan(&folder, "link")]).unwrap();
+        write_all(&Bounds::from_project(&folder).unwrap(), &[plan(&folder, "link")]).unwrap();
         assert!(fs::symlink_metadata(folder.join("link")).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(folder.join("goal")).unwrap(), "new");
         assert_eq!(fs::metadata(folder.join("goal")).unwrap().permissions().mode() & 0o777, 0o640);

@@ -26,10 +26,10 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         write_owners(session, &place, &repository, path)?;
     }
     let Some(base) = &args.base else { return Ok(Exit::Done) };
-    let under_way = UnderWay::of(&place, &repository, base, session.global.env.as_deref())?;
+    let under_way = UnderWay::new(&place, &repository, base, session.global.env.as_deref())?;
     let (changes, faults) = change::read(&place);
     let refused = not_allowed(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
-    let standing = under_way.standing(&changes);
+    let standing = under_way.state_of_changes(&changes);
     let by_hand = by_hand(session, &place, &repository, &under_way)?;
     let mut notes: Vec<String> = approved_for_others(&under_way.commits)
         .into_iter()
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             by => format!(", approved by {}", by.join(", ")),
         };
         let _ = writeln!(text, "{commits} {verdict}{into}{approved}");
-        session.shown(&text)?;
+        session.print_escaped(&text)?;
     }
     Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
 }
@@ -165,7 +165,7 @@ fn write_owners(session: &Session, place: &Workspace, repository: &Repository, p
         session.note(&format!("{} is as it should be", path.display()));
         return Ok(());
     }
-    write_all(&Bounds::of_project(&repository.top()?)?, &[Planned { path: whole, text: after }])?;
+    write_all(&Bounds::from_project(&repository.top()?)?, &[Planned { path: whole, text: after }])?;
     session.note(&format!("wrote {}", path.display()));
     Ok(())
 }

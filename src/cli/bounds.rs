@@ -18,7 +18,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// The project in this folder.
-    pub fn of_project(root: &Path) -> Result<Self, Failure> {
+    pub fn from_project(root: &Path) -> Result<Self, Failure> {
         let root = or_here(root);
         let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
         Ok(Self { folders: vec![whole], root: Some(absolute(root)) })
@@ -124,7 +124,7 @@ mod tests {
         }
         symlink(home.join("other"), home.join("elsewhere")).unwrap();
         let bounds =
-            Bounds::of_project(&project).unwrap().and_folder(&home.join("omni")).and_named(&home.join("named/x"));
+            Bounds::from_project(&project).unwrap().and_folder(&home.join("omni")).and_named(&home.join("named/x"));
         for (path, expected) in [
             ("project/models/a/b/c.sql", Some("project/models/a/b/c.sql")),
             ("project/inner/c.sql", Some("project/models/a/c.sql")),
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
         }
         // A person may name a folder by a link elsewhere, but not through a link of the project.
-        let named = |path: &str| Bounds::of_project(&project).unwrap().and_named(&home.join(path));
+        let named = |path: &str| Bounds::from_project(&project).unwrap().and_named(&home.join(path));
         assert!(named("elsewhere").locate(&home.join("elsewhere/x")).is_ok());
         assert!(named("project/outer").locate(&project.join("outer/x")).is_err());
         fs::remove_dir_all(home).unwrap();

@@ -45,7 +45,7 @@ pub fn read<E>(
     ) -> Result<Option<(Manifest, ManifestChanges)>, E>,
 ) -> Result<Option<Manifest>, E> {
     let start = SystemTime::now();
-    let Some(key) = CacheKey::of(path).filter(|key| key.size >= SMALL) else {
+    let Some(key) = CacheKey::from_path(path).filter(|key| key.size >= SMALL) else {
         return Ok(read(&ManifestOutline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
     let base = folder.join(FOLDER).join(name(keep));
@@ -56,7 +56,7 @@ pub fn read<E>(
     let mut known = None;
     if let Some(difference) = bytes_behind(&since, &key.text) {
         known = earlier();
-        match (known, Since::of(&difference)) {
+        match (known, Since::from_bytes(&difference)) {
             (Some(known), Some(since)) if known.checksum == since.of => {
                 return Ok(Some(known.manifest.with(since.difference)));
             }
@@ -80,7 +80,9 @@ pub fn read<E>(
         checksum = checksum_of(&bytes);
         changes = ManifestChanges::default();
     }
-    if let Some(checksum) = checksum.filter(|_| key.is_settled(start) && CacheKey::of(path).as_ref() == Some(&key)) {
+    if let Some(checksum) =
+        checksum.filter(|_| key.is_settled(start) && CacheKey::from_path(path).as_ref() == Some(&key))
+    {
         let _ = write(folder, &since, &[key.text.as_bytes(), &checksum, &manifest.difference(&changes).to_stored()]);
     }
     Ok(Some(manifest))
@@ -112,7 +114,7 @@ struct Since {
 }
 
 impl Since {
-    fn of(bytes: &[u8]) -> Option<Self> {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (of, stored) = bytes.split_first_chunk()?;
         Some(Self { of: *of, difference: NodeDifference::from_stored(stored)? })
     }
@@ -184,7 +186,7 @@ struct CacheKey {
 }
 
 impl CacheKey {
-    fn of(path: &Path) -> Option<Self> {
+    fn from_path(path: &Path) -> Option<Self> {
         let mut file = File::open(path).ok()?;
         let data = file.metadata().ok()?;
         let (size, changed) = (data.len(), data.modified().ok()?);
@@ -233,7 +235,7 @@ fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
 
 /// Writes a file of the project in `root`, unless a link leads out of the project.
 fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let is_inside = Bounds::of_project(root).and_then(|bounds| bounds.locate(file)).is_ok();
+    let is_inside = Bounds::from_project(root).and_then(|bounds| bounds.locate(file)).is_ok();
     if !is_inside {
         return Err(io::ErrorKind::PermissionDenied.into());
     }

@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     }
     summary(session, &found);
     let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
-    Ok(Exit::of_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
+    Ok(Exit::from_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
 /// Folders of the project file in which dbt would not find what is generated.
@@ -67,7 +67,7 @@ fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failur
 /// Fixes go into the project, and into the files that are named.
 fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
     let root = project::folder(session.global.project_dir.as_deref())?;
-    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::of_project(&root))?;
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
     Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
 }
 
@@ -80,7 +80,7 @@ struct Setup {
 impl Setup {
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::file(path)).collect();
-        let compiler = args.settings.said(self.knowledge.builder())?.build();
+        let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
         let done = self.check_with(session, args, &compiler, sources.clone())?;
         let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
         let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else { return Ok(done) };
@@ -89,14 +89,14 @@ impl Setup {
         if had.is_empty() {
             return Ok(done);
         }
-        let compiler = args.settings.said(self.knowledge.builder_with_former(had))?.build();
+        let compiler = args.settings.apply_to(self.knowledge.builder_with_former(had))?.build();
         self.check_with(session, args, &compiler, sources)
     }
 }
 
 /// What is known, and the files to check: those that are named, else the project's specs.
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
-    let knowledge = Knowledge::of(session, &args.settings.target)?;
+    let knowledge = Knowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
         _ if !args.files.is_empty() => Generation::specs_named(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.is_everything() => {
@@ -147,7 +147,7 @@ impl Setup {
         let fix =
             args.fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
         let kinds: Vec<InputKind> =
-            self.files.iter().zip(&sources).map(|(path, source)| InputKind::of(path, source)).collect();
+            self.files.iter().zip(&sources).map(|(path, source)| InputKind::new(path, source)).collect();
         let is_spec = |(kind, source): &(&InputKind, &SourceText)| **kind == InputKind::Spec && source.fault.is_none();
         let specs = kinds.iter().zip(&sources).zip(self.knowledge.paths(&self.files)).filter(|(it, _)| is_spec(it));
         let specs: Vec<(SourceText, Option<String>)> =
@@ -213,7 +213,7 @@ enum InputKind {
 
 impl InputKind {
     /// By the file's name, and a schema by its first key; standard input by a first key that every spec has.
-    fn of(path: &Path, source: &SourceText) -> Self {
+    fn new(path: &Path, source: &SourceText) -> Self {
         let yaml = project::is_yaml(path);
         let unnamed = path.as_os_str() == "-";
         if project::is_project_file(path) {
@@ -237,7 +237,7 @@ fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> Failure
                 None if kind == InputKind::Project => Project::from_text(&source.text).1,
                 None => formulac::known::from_text(&source.text, compiler.dialect()).1,
             };
-            source.found(faults)
+            source.with_diagnostics(faults)
         }
     }
 }

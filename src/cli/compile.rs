@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) if args.json => {
             let dialect = args.settings.target.dialect.unwrap_or_default();
             session.json(&object(dialect, &[], &render::filed_objects(&reports(&found))))?;
-            return Ok(Exit::of_all(&found));
+            return Ok(Exit::from_all(&found));
         }
         formulas => formulas?,
     };
@@ -57,12 +57,12 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
         session.data(&lines(dialect, outcome.definitions()))?;
         session.report(std::slice::from_ref(&outcome.found));
     }
-    Ok(Exit::of(&outcome.found.diagnostics))
+    Ok(Exit::from_diagnostics(&outcome.found.diagnostics))
 }
 
 fn formulas(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
     let settings = &args.settings;
-    Knowledge::of(session, &settings.target)?.formula_compiler(session, settings, &source.text)
+    Knowledge::new(session, &settings.target)?.formula_compiler(session, settings, &source.text)
 }
 
 fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
@@ -79,11 +79,11 @@ fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
 /// Compiles a source, unless it is none.
 pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     if let Some(fault) = source.fault.clone() {
-        return CompileOutcome { compiled: None, found: source.found(vec![fault]) };
+        return CompileOutcome { compiled: None, found: source.with_diagnostics(vec![fault]) };
     }
     let compiled = compiler.compile(&source.text);
     let diagnostics = compiled.diagnostics().to_vec();
-    CompileOutcome { compiled: Some(compiled), found: source.found(diagnostics) }
+    CompileOutcome { compiled: Some(compiled), found: source.with_diagnostics(diagnostics) }
 }
 
 /// The same where something is to come of it: a source with no formula in it is an error.

@@ -32,7 +32,7 @@ enum FolderKind {
 }
 
 impl FolderKind {
-    fn told(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
             Self::Models => "models",
             Self::Tests => "tests",
@@ -143,8 +143,10 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
         });
         if below.any(|at| fs::symlink_metadata(at).is_ok_and(|data| data.is_symlink())) {
             let help = format!("write the folder that it leads to behind `{}:` in formulac.yml", kind.key());
-            reason =
-                Some((format!("dbt does not follow the link `{folder}`, so it finds no {} there", kind.told()), help));
+            reason = Some((
+                format!("dbt does not follow the link `{folder}`, so it finds no {} there", kind.description()),
+                help,
+            ));
             continue;
         }
         let first = inner.components().next();
@@ -171,7 +173,7 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             ),
             (_, None) => format!("`{key}` of dbt_project.yml is empty: name a folder there"),
         };
-        Some((format!("dbt does not look for {} in `{folder}`", kind.told()), help))
+        Some((format!("dbt does not look for {} in `{folder}`", kind.description()), help))
     })
 }
 

@@ -11,7 +11,7 @@ pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<Str
     while let Some((before, after)) = rest.split_once("{{") {
         let (call, behind) = after.split_once("}}")?;
         text.push_str(before);
-        text.push_str(&called(call.trim(), &var)?);
+        text.push_str(&eval_call(call.trim(), &var)?);
         rest = behind;
     }
     text.push_str(rest);
@@ -19,7 +19,7 @@ pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<Str
 }
 
 /// What a call of `env_var` or `var` gives; its default may be another call.
-fn called(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
+fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
     loop {
         let (function, arguments) = call.strip_suffix(')')?.split_once('(')?;
         let (name, default) = arguments.split_once(',').map_or((arguments, None), |(name, rest)| (name, Some(rest)));

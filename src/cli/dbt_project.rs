@@ -78,7 +78,7 @@ fn above() -> impl Iterator<Item = PathBuf> {
 fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     let source = SourceText::file(&folder.join(FILE));
     if source.fault.is_some() {
-        return Err(Failure::of(source));
+        return Err(Failure::from_source(source));
     }
     let documents = Yaml::load_from_str(&source.text).unwrap_or_default();
     let root = documents.first();
@@ -146,7 +146,7 @@ impl DbtProject {
     }
 
     /// Says which paths are not resolved, because nothing is known of what dbt finds there.
-    pub fn tell_unresolved(&self, session: &Session) {
+    pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {
             session.warn(&format!("warning: `{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves"));
         }

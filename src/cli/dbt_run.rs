@@ -130,7 +130,7 @@ impl Ran {
     }
 
     /// What the query had dbt write into its log, in order.
-    pub fn told(&self) -> impl Iterator<Item = Value> {
+    pub fn messages(&self) -> impl Iterator<Item = Value> {
         let messages = self.events.iter().filter_map(|event| event["data"]["msg"].as_str());
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
     }

@@ -7,7 +7,7 @@ use formulac::diag::{Code, Example, Severity};
 /// The page as text.
 pub fn text(code: Code) -> String {
     let page = code.page();
-    let severity = word(code.severity());
+    let severity = severity_name(code.severity());
     let mut out = format!("{severity}[{}]: {}\n\n", code.code(), code.name());
     for line in wrapped(page.text, 80) {
         out.push_str(&line);
@@ -28,14 +28,14 @@ pub fn object(code: Code) -> Value {
     json!({
         "code": code.code(),
         "name": code.name(),
-        "severity": word(code.severity()),
+        "severity": severity_name(code.severity()),
         "text": page.text,
         "wrong": page.wrong.text(),
         "right": page.right.text(),
     })
 }
 
-fn word(severity: Severity) -> &'static str {
+fn severity_name(severity: Severity) -> &'static str {
     if severity == Severity::Error { "error" } else { "warning" }
 }
 

@@ -27,7 +27,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub fn told(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::Option => "--env",
             Self::Variable => VARIABLE,
@@ -53,7 +53,7 @@ pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environm
 /// The same as it is written, with its placeholders.
 pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((name, reason)) = told(global, &root) else {
+    let Some((name, reason)) = description(global, &root) else {
         let first = project.environments().iter().find(|environment| !environment.protected);
         return Ok(first.map(|first| (first.clone(), Reason::First)));
     };
@@ -98,7 +98,7 @@ pub fn branch(project: &Project, root: &Path, environment: &Environment) -> Opti
     Some(if branch.contains(USER) { branch.replace(USER, &user(project, root)) } else { branch.clone() })
 }
 
-fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
+fn description(global: &Global, root: &Path) -> Option<(String, Reason)> {
     if let Some(name) = &global.env {
         return Some((name.clone(), Reason::Option));
     }

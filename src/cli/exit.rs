@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 impl Exit {
     /// Done, unless one of the diagnostics is an error; what could not be read weighs more than what has faults,
     /// and somebody else's change more than those.
-    pub fn of<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
+    pub fn from_diagnostics<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
         let of_one = |diagnostic: &Diagnostic| match diagnostic.kind() {
             Code::UnreadableFile | Code::EngineFailed => Self::Failed,
             Code::EditedByHand => Self::Conflict,
@@ -53,8 +53,8 @@ impl Exit {
     }
 
     /// The same of several texts.
-    pub fn of_all(found: &[FailureKind]) -> Self {
-        Self::of(found.iter().flat_map(|f| &f.diagnostics))
+    pub fn from_all(found: &[FailureKind]) -> Self {
+        Self::from_diagnostics(found.iter().flat_map(|f| &f.diagnostics))
     }
 }
 
@@ -104,9 +104,9 @@ impl Failure {
     }
 
     /// A source is none, for the reason that it holds.
-    pub fn of(source: SourceText) -> Self {
+    pub fn from_source(source: SourceText) -> Self {
         let fault = source.fault.clone();
-        Self::Found(vec![source.found(fault.into_iter().collect())])
+        Self::Found(vec![source.with_diagnostics(fault.into_iter().collect())])
     }
 
     /// With advice.
@@ -124,7 +124,7 @@ impl Failure {
             Self::Message(message) => (message.exit, message.text.clone(), message.help.as_deref(), &nothing),
             Self::Found(found) => {
                 let errors = found.iter().flat_map(|found| &found.diagnostics).filter(|fault| fault.is_error()).count();
-                (Exit::of_all(found), count(errors, "error", "errors"), None, found)
+                (Exit::from_all(found), count(errors, "error", "errors"), None, found)
             }
         };
         json!({

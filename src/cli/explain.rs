@@ -85,13 +85,13 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let settings = &args.settings;
     let source = SourceText::argument(&args.subject);
-    let knowledge = Knowledge::of(session, &settings.target)?;
+    let knowledge = Knowledge::new(session, &settings.target)?;
     let main = knowledge.dialect;
     let chosen = settings.target.dialect;
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
     let compiler = &formulas.compiler;
     let outcome = compile_some(compiler, source);
-    let parts = formula_parts::parts(compiler, &outcome.found.text);
+    let parts = formula_parts::formula_parts(compiler, &outcome.found.text);
     let sentences = sentence::sentences(&outcome.found.text, &parts);
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
@@ -106,12 +106,12 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
         session.json(&object(&main, &others, &parts, &sentences))?;
     } else {
         // What an erroneous formula computes would only be guessed.
-        if Exit::of(&main.outcome.found.diagnostics) == Exit::Done {
+        if Exit::from_diagnostics(&main.outcome.found.diagnostics) == Exit::Done {
             session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
         }
         session.report(std::slice::from_ref(&main.outcome.found));
     }
-    Ok(Exit::of(&main.outcome.found.diagnostics))
+    Ok(Exit::from_diagnostics(&main.outcome.found.diagnostics))
 }
 
 /// The sentence, then type, level and SQL of each definition, then the tree; the tokens only if `--verbose` asks for them.
@@ -173,7 +173,7 @@ fn text(
     }
     if verbose {
         let _ = writeln!(out, "\ntokens");
-        for word in formula_parts::words(source) {
+        for word in formula_parts::token_words(source) {
             let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
         }
     }
@@ -203,7 +203,7 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentenc
     json!({
         "dialect": main.dialect.name(),
         "summary": summary.join(" "),
-        "tokens": formula_parts::words(source).iter().map(|w| formula_parts::word_object(w, source)).collect::<Vec<_>>(),
+        "tokens": formula_parts::token_words(source).iter().map(|w| formula_parts::word_object(w, source)).collect::<Vec<_>>(),
         "tree": parts.iter().map(formula_parts::part_object).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
         "cells": main.outcome.meanings().iter().map(|(span, words)| {

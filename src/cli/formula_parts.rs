@@ -33,7 +33,7 @@ pub struct FormulaPart {
 }
 
 /// The tokens of a text.
-pub fn words(source: &str) -> Vec<TokenWord> {
+pub fn token_words(source: &str) -> Vec<TokenWord> {
     let lexed = lex::lex(source, &mut Vec::new());
     lexed.tokens.into_iter().map(|(token, span)| TokenWord { kind: kind(token), span }).collect()
 }
@@ -55,7 +55,7 @@ fn kind(token: Token) -> &'static str {
 }
 
 /// The nodes of every definition, parents before children, with what the compiler makes of them.
-pub fn parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
+pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
     let mut parts = Vec::new();

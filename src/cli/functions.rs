@@ -54,7 +54,7 @@ fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, 
         return Err(Failure::Found(found));
     }
     session.json(&json!({"functions": [], "diagnostics": render::filed_objects(&reports(&found))}))?;
-    Ok(Exit::of_all(&found))
+    Ok(Exit::from_all(&found))
 }
 
 fn searched(text: Option<&str>) -> Vec<&'static Function> {
@@ -120,7 +120,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     }
     section(
         "Shown by cases",
-        known(function).map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name())).collect(),
+        dialect_cells(function).map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name())).collect(),
     );
     section("Not verified", function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)));
     let mut facts =
@@ -141,7 +141,7 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
     let shown: Map<String, Value> =
-        known(function).map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell))).collect();
+        dialect_cells(function).map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell))).collect();
     let (least, most) = function.arity();
     let args: Vec<Value> = function.args.iter().map(|(name, what)| json!({"name": name, "meaning": what})).collect();
     json!({
@@ -169,7 +169,7 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
 }
 
 /// `verified 12`, of each dialect.
-fn known(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
+fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
     let row = MATRIX.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
     let cells = row.unwrap_or_default().split('|').map(str::trim).filter(|cell| !cell.is_empty());
     Dialect::all().zip(cells)

@@ -32,7 +32,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     place.warn_of_folders(session, None);
     let artifacts = place.artifacts()?;
     if let Some(artifacts) = artifacts {
-        artifacts.tell(session, place.dbt.as_ref());
+        artifacts.report_age(session, place.dbt.as_ref());
     }
     let dialect = place.dialect(&args.target)?;
     // `--check` compares with what is committed, and renews nothing.
@@ -40,7 +40,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let compiler = place.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::sources(&place.specs()?, Some(&place.root));
     let bar = progress::bar(session, sources.len(), "compiling");
-    let mut made = Generation::of(&place, &compiler, sources, || bar.inc(1))?;
+    let mut made = Generation::new(&place, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
     let chosen = made.choose(session, &args.selection)?;
     let left_out = made.left_out();
@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
             found.diagnostics.clear();
         }
     }
-    let mut exit = Exit::of_all(&made.found);
+    let mut exit = Exit::from_all(&made.found);
     let goes_on = exit == Exit::Done || args.keep_going;
     note_undecided(session, made.undecided());
     let mut renewed = Vec::new();
@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     };
     if goes_on
         && !args.check
-        && let Some((known, changes)) = made.known()?
+        && let Some((known, changes)) = made.planned_known()?
     {
         renewed = changes;
         delivery.add(known)?;
@@ -73,7 +73,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let Generation { mut models, mut found, .. } = made;
     let mut notes = Vec::new();
     if args.check {
-        exit = exit.worse(delivery.tell(session));
+        exit = exit.worse(delivery.report(session));
     } else if goes_on {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
@@ -94,9 +94,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         } else {
             notes.push("nothing is written".to_owned());
         }
-        exit = Exit::of_all(&found);
+        exit = Exit::from_all(&found);
     } else {
-        let count = found.iter().filter(|found| Exit::of(&found.diagnostics) != Exit::Done).count();
+        let count = found.iter().filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done).count();
         notes.push(format!("nothing is written: {count} of {} specs have errors", found.len()));
     }
     let told = models.iter().zip(&left_out).filter(|(model, _)| chosen.specs[model.spec] && goes_on);

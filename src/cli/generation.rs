@@ -33,7 +33,7 @@ pub struct Generation<'p> {
 
 impl<'p> Generation<'p> {
     /// Compiles specs, each with its path as seen from the project; `done` is called after each.
-    pub fn of(
+    pub fn new(
         place: &'p Workspace,
         compiler: &Compiler,
         sources: Vec<(SourceText, Option<String>)>,
@@ -133,7 +133,7 @@ impl<'p> Generation<'p> {
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let place = Workspace::find(session)?;
         let compiler = place.compiler(session, target, place.dialect(target)?)?;
-        let made = Generation::of(&place, &compiler, models::sources(&place.specs()?, Some(&place.root)), || {})?;
+        let made = Generation::new(&place, &compiler, models::sources(&place.specs()?, Some(&place.root)), || {})?;
         let chosen = made.choose(session, selection)?;
         let models = made.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
         let file = |model: &CompiledModel| Some(PathBuf::from(&made.found.get(model.spec)?.file));
@@ -146,14 +146,16 @@ impl<'p> Generation<'p> {
     }
 
     /// `known.yml` as it should be, and what changes in it; `None` if there is nothing to write down.
-    pub fn known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
-        let is_whole = self.models.iter().all(|model| model.built.is_some()) && Exit::of_all(&self.found) == Exit::Done;
+    pub fn planned_known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
+        let is_whole =
+            self.models.iter().all(|model| model.built.is_some()) && Exit::from_all(&self.found) == Exit::Done;
         self.place.renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)
     }
 
     /// Why models cannot be made, of those that cannot: their specs have errors, or they read such a model.
     pub fn left_out(&self) -> Vec<Option<String>> {
-        let faulty: Vec<bool> = self.found.iter().map(|found| Exit::of(&found.diagnostics) != Exit::Done).collect();
+        let faulty: Vec<bool> =
+            self.found.iter().map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done).collect();
         let has_errors =
             |model: &CompiledModel| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
         let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();

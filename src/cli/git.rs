@@ -53,27 +53,27 @@ impl Revision {
             vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
         let folders: Vec<String> = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
         args.extend(folders.iter().map(String::as_str));
-        let output = self.told(&args)?;
+        let output = self.run_git(&args)?;
         let mut parts = output.split('\0');
         let mut found = Vec::new();
         while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
             let before = if status == "A" {
                 None
             } else {
-                Some(self.told(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
+                Some(self.run_git(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
             found.push(DifferingPath { path: PathBuf::from(path), before });
         }
         // What git was not told of yet is new, too.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
         args.extend(folders.iter().map(String::as_str));
-        let output = self.told(&args)?;
+        let output = self.run_git(&args)?;
         let new = output.split('\0').filter(|path| !path.is_empty());
         found.extend(new.map(|path| DifferingPath { path: PathBuf::from(path), before: None }));
         Ok(found)
     }
 
-    fn told(&self, args: &[&str]) -> Result<String, Failure> {
+    fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
         let output = git(&self.folder, args, "")?;
         if output.succeeded {
             return Ok(output.out);

@@ -64,7 +64,7 @@ impl WarningGroup<'_> {
             }
             (_, Some((fact, advice))) => {
                 let subject = match (files.len(), are_specs) {
-                    (1, _) => return self.of_one_file(&place, fact, advice),
+                    (1, _) => return self.line_of_one_file(&place, fact, advice),
                     (count, true) => format!("{count} models"),
                     (count, false) => format!("{count} files"),
                 };
@@ -79,7 +79,7 @@ impl WarningGroup<'_> {
     }
 
     /// Several warnings of one kind in one file, where `fact` has no subject in the plural.
-    fn of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
+    fn line_of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
         format!("warning[{}]: {} places {fact} {place}: {advice}", self.code.code(), self.warnings.len())
     }
 }

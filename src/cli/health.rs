@@ -50,7 +50,7 @@ pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Ex
         }
         out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));
     }
-    session.shown(&out)?;
+    session.print_escaped(&out)?;
     Ok(Exit::Done)
 }
 

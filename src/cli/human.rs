@@ -82,7 +82,7 @@ impl<'d> Drawing<'d> {
         let places: Vec<Span> = std::iter::once(diagnostic.span()).chain(others.iter().map(|l| l.span)).collect();
         let snippet = Snippet::new(report.file, report.source, index, &places);
         let label = |text: Option<&str>| text.map(|t| visible(t).into_owned());
-        let place = |span: Span| snippet.place(report.source, index, span);
+        let place = |span: Span| snippet.source_span(report.source, index, span);
         let mut labels = vec![LabeledSpan::new_primary_with_span(label(diagnostic.label()), place(diagnostic.span()))];
         labels.extend(others.iter().map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), place(l.span))));
         let is_nowhere = diagnostic.span() == Span::default() && others.is_empty();

@@ -9,11 +9,11 @@ const VARIABLE: &str = "FORMULAC_USER";
 
 /// Who runs the command, as `Name <address>`; `None` if nobody is known.
 pub fn of(folder: &Path) -> Option<String> {
-    told().or_else(|| author(folder))
+    from_environment().or_else(|| author(folder))
 }
 
 /// Whom `FORMULAC_USER` names: somebody for whom another program runs the command. Commits have them as their author.
-pub fn told() -> Option<String> {
+pub fn from_environment() -> Option<String> {
     let told = std::env::var(VARIABLE).ok()?;
     let plain = |text: &str| text.chars().filter(|c| !c.is_control() && !"<>".contains(*c)).collect::<String>();
     let (name, address) = match told.trim().strip_suffix('>').and_then(|told| told.rsplit_once('<')) {

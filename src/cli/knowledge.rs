@@ -42,9 +42,9 @@ pub enum First {
 
 impl Workspace {
     /// What the project knows.
-    pub fn known(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn known_relations(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed()?;
-        let Some(found) = self.found(dialect)? else { return Ok(committed) };
+        let Some(found) = self.find_known(dialect)? else { return Ok(committed) };
         Ok(match first {
             First::Committed => committed.or(&found),
             First::Artifacts => found.renewing(&committed),
@@ -52,12 +52,12 @@ impl Workspace {
     }
 
     /// Facts of dbt's artifacts, and of `schema fetch`. `None` without a manifest.
-    fn found(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
+    fn find_known(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
         let Some(artifacts) = self.artifacts()? else { return Ok(None) };
         if let Some((_, known)) = self.found.get().filter(|(of, _)| *of == dialect) {
             return Ok(Some(known.clone()));
         }
-        let known = artifacts.known(dialect, self.fetched()?.as_ref())?;
+        let known = artifacts.known_relations(dialect, self.fetched()?.as_ref())?;
         let _ = self.found.set((dialect, known.clone()));
         Ok(Some(known))
     }
@@ -70,7 +70,7 @@ impl Workspace {
 
     /// Facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
-        let Some(found) = self.found(dialect)? else { return Ok(Vec::new()) };
+        let Some(found) = self.find_known(dialect)? else { return Ok(Vec::new()) };
         Ok(found.contradicting(&self.committed()?))
     }
 
@@ -104,14 +104,14 @@ impl Workspace {
         dialect: Dialect,
         first: First,
     ) -> Result<Compiler, Failure> {
-        let known = self.facts(given(session, target, dialect)?, first, dialect)?;
+        let known = self.facts(given_schema(session, target, dialect)?, first, dialect)?;
         let is_small = || self.specs().is_ok_and(|specs| specs.len() <= PROBED);
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
     /// Facts of `--schema`, then those of the project.
     pub fn facts(&self, given: Option<Known>, first: First, dialect: Dialect) -> Result<Known, Failure> {
-        let known = self.known(first, dialect)?;
+        let known = self.known_relations(first, dialect)?;
         Ok(match given {
             Some(given) => given.or(&known),
             None => known,
@@ -138,7 +138,7 @@ impl Workspace {
         let path = self.root.join(KNOWN);
         let committed = self.committed()?;
         let dbt = self.artifacts()?.map(TargetFolder::dbt).unwrap_or_default();
-        let now = dbt.renewing(&committed).of_relations(specs.flat_map(CompiledSpec::known_relations));
+        let now = dbt.renewing(&committed).with_relations(specs.flat_map(CompiledSpec::known_relations));
         let now = if is_whole { now } else { now.or(&committed) };
         let is_new = !path.is_file();
         if is_new && now.schema.is_empty() {
@@ -176,18 +176,18 @@ pub fn committed(root: &Path) -> Result<Known, Failure> {
     }
     let source = SourceText::file(&path);
     if source.fault.is_some() {
-        return Err(Failure::of(source));
+        return Err(Failure::from_source(source));
     }
     let (known, faults) = Known::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![source.found(faults)]));
+        return Err(Failure::Found(vec![source.with_diagnostics(faults)]));
     }
     Ok(known)
 }
 
 /// Facts of `--schema`.
-pub fn given(session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Option<Known>, Failure> {
-    target.schema.as_deref().map(|path| schema::read(session, path)?.known(dialect)).transpose()
+pub fn given_schema(session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Option<Known>, Failure> {
+    target.schema.as_deref().map(|path| schema::read(session, path)?.known_relations(dialect)).transpose()
 }
 
 /// A compiler of a project that knows these facts.
@@ -247,13 +247,13 @@ impl OfData {
 
 impl Knowledge {
     /// What is known here, and from `--schema`.
-    pub fn of(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
+    pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let place = Workspace::around(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
         // Formulas can be compiled though dbt's adapter is not known.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
-        let given = given(session, target, dialect)?;
+        let given = given_schema(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
         let known = match &place {
             Some(place) => place.facts(given, First::Committed, dialect)?,
@@ -297,7 +297,7 @@ impl Knowledge {
         text: &str,
     ) -> Result<FormulaSettings, Failure> {
         let formulas = |compiler| FormulaSettings { compiler, is_noted: false };
-        let builder = settings.said(self.builder())?;
+        let builder = settings.apply_to(self.builder())?;
         if settings.from.is_some() {
             return self.with_models(&builder.build()).map(formulas);
         }
@@ -307,7 +307,7 @@ impl Knowledge {
         if self.place.is_none() {
             return Ok(formulas(builder.build()));
         }
-        let unknowing = settings.said(with_known(&self.project, self.dialect, Known::default()))?.build();
+        let unknowing = settings.apply_to(with_known(&self.project, self.dialect, Known::default()))?.build();
         let names = names_of(&unknowing, settings, text);
         if names.is_empty() {
             return Ok(formulas(unknowing));
@@ -350,7 +350,7 @@ impl Knowledge {
     }
 
     /// What is known of the relations if they are files of data.
-    pub fn of_data(&self, shown: Option<Schema>) -> OfData {
+    pub fn with_data_schema(&self, shown: Option<Schema>) -> OfData {
         OfData::new(self.builder(), &self.known, shown)
     }
 

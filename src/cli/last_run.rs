@@ -29,7 +29,7 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
         return;
     }
     let SourceText { text, fault: None, .. } = SourceText::large_file(&source, LIMIT) else { return };
-    let _ = Bounds::of_project(root).and_then(|bounds| {
+    let _ = Bounds::from_project(root).and_then(|bounds| {
         make_local(&bounds, root)?;
         write_all(&bounds, &[Planned { path, text }])
     });
@@ -40,7 +40,7 @@ pub fn overwritten(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside
     if beside.runs.iter().any(RunResults::is_of_run) {
         return None;
     }
-    logged(dbt, folder, beside).or_else(|| kept(root, folder))
+    logged(dbt, folder, beside).or_else(|| cached_results(root, folder))
 }
 
 /// The results in dbt's log, and in the one before it. The log has no dates. The last node of the run is the newest file in
@@ -62,7 +62,7 @@ fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults
 }
 
 /// The results of the last run that was kept of a target folder.
-fn kept(root: &Path, folder: &Path) -> Option<RunResults> {
+fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
     RunResults::from_text(&SourceText::large_file(&path(root, folder), LIMIT).text).ok()
 }
 

@@ -18,7 +18,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
     known.keep(&graph);
-    let name = graph.shown(&target);
+    let name = graph.display(&target);
     let format = if args.json { "json" } else { args.format.as_str() };
     let text = match format {
         "json" => {

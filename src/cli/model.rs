@@ -57,7 +57,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     });
     let mut notes = Vec::new();
     let drafted = |model: &CompiledModel| drafts.get(model.spec).and_then(Option::as_ref);
-    let mut exit = Exit::of_all(&found);
+    let mut exit = Exit::from_all(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
@@ -77,10 +77,10 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             // A spec with its draft is the analyst's file, written as it is.
             delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
             if args.check {
-                exit = delivery.tell(session);
+                exit = delivery.report(session);
             } else {
                 found.extend(delivery.conflicts());
-                exit = Exit::of_all(&found);
+                exit = Exit::from_all(&found);
                 if exit == Exit::Done {
                     delivery.write(&bounds)?;
                     notes = delivery.notes();
@@ -120,13 +120,13 @@ fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
     let root = project::folder(given)?.or_else(of_dbt);
-    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::of_project(&root))?;
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
     Ok(args.out.iter().chain(&args.specs).fold(bounds, |bounds, path| bounds.and_named(path)))
 }
 
 /// What is known, the compiler, and whether dbt lacks a time spine.
 fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
-    let knowledge = Knowledge::of(session, &args.target)?;
+    let knowledge = Knowledge::new(session, &args.target)?;
     let place = knowledge.place.as_ref();
     let manifest = place.and_then(|place| place.manifest().ok().flatten());
     let lacks_spine = manifest.is_some_and(time_spine::is_missing);
@@ -150,7 +150,7 @@ fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -
 }
 
 fn nothing_written(found: &[FailureKind]) -> String {
-    let count = |exit: Exit| found.iter().filter(|f| Exit::of(&f.diagnostics) == exit).count();
+    let count = |exit: Exit| found.iter().filter(|f| Exit::from_diagnostics(&f.diagnostics) == exit).count();
     match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
         (0, faulty) => format!("nothing is written: {faulty} of {} files have errors", found.len()),
         _ => "nothing is written".to_owned(),
@@ -165,7 +165,7 @@ fn draft(
     writes: bool,
 ) -> Vec<Option<Drafted>> {
     let with_draft = |(path, (source, _)): (&PathBuf, &mut (SourceText, Option<String>))| {
-        let drafted = source.fault.is_none().then(|| Drafted::of(compiler, source, path, writes))?;
+        let drafted = source.fault.is_none().then(|| Drafted::new(compiler, source, path, writes))?;
         if let Some(text) = drafted.with_draft.clone() {
             source.text = text;
         }

@@ -74,7 +74,7 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     let (right, environment) = match takes {
         Takes::OfEnvironment => {
             let environment = environment::chosen(&session.global, &place.project)?;
-            let changed = environment.filter(|it| it.is_merged_into()).or_else(|| of_branch(&place));
+            let changed = environment.filter(|it| it.is_merged_into()).or_else(|| environment_of_branch(&place));
             (if changed.is_some() { Right::Deploy } else { Right::Develop }, changed)
         }
         Takes::One(right) => (right, None),
@@ -88,7 +88,7 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
 }
 
 /// The environment that is merged into and whose branch this is: a commit here changes it, whatever else is chosen.
-fn of_branch(place: &Workspace) -> Option<Environment> {
+fn environment_of_branch(place: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&place.root).ok()?.branch().ok()?;
     let of_branch = |it: &&Environment| it.is_merged_into() && it.branch.as_ref() == Some(&branch);
     place.project.environments().iter().find(of_branch).cloned()
@@ -113,7 +113,7 @@ pub fn refused(
     let can: Vec<&str> = Role::ALL.iter().filter(|role| role.rights().has(right)).map(|role| role.name()).collect();
     Failure::new(
         Exit::NotAllowed,
-        format!("`{command}`{target} is not allowed: {who} {role} and may not {}", right.told()),
+        format!("`{command}`{target} is not allowed: {who} {role} and may not {}", right.description()),
     )
     .with_help(format!("it takes the role {}; roles stand in formulac.yml. This is logged", can.join(" or ")))
 }

@@ -20,10 +20,10 @@ pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId
             Some(((head, _), (body, tail))) => (head, body.split_once('<').map_or("", |(_, group)| group), tail),
             None => (template, "", ""),
         };
-        let in_group = places(repeated, &names);
+        let in_group = argument_positions(repeated, &names);
         let mut filling = Filling { speaker, names: &names, args, all_from: None, otherwise: None };
         let Some(first) = in_group.first().copied() else {
-            filling.all_from = places(template, &names).last().copied().filter(|_| is_variadic);
+            filling.all_from = argument_positions(template, &names).last().copied().filter(|_| is_variadic);
             return filling.fill(head);
         };
         let rest = args.get(first..)?;
@@ -42,7 +42,7 @@ pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId
 }
 
 /// The places of the parameters that a template names, in order.
-fn places(template: &str, names: &[&str]) -> Vec<usize> {
+fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
     let named: Vec<&str> = template.split('{').skip(1).filter_map(|rest| rest.split(['}', ':']).next()).collect();
     (0..names.len()).filter(|at| named.contains(&names[*at])).collect()
 }
@@ -80,7 +80,7 @@ impl Filling<'_> {
         let (name, mode) = inner.split_once(':').unwrap_or((inner, ""));
         let values = self.values(name)?;
         let first = *values.first()?;
-        let words = |id: &ExprId| self.speaker.words(*id);
+        let words = |id: &ExprId| self.speaker.words_of(*id);
         Some(match mode.split_once(' ').unwrap_or((mode, "")) {
             ("if", _) => values.iter().map(|id| words(id).condition()).collect::<Vec<_>>().join(", "),
             ("and" | "or", _) => {
@@ -134,7 +134,7 @@ fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
 
 /// `3 months after`, `1 row before`.
 pub fn shift(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String> {
-    let words = speaker.words(count);
+    let words = speaker.words_of(count);
     let noun = words.inside();
     let (number, direction) = match noun.strip_prefix('-') {
         Some(number) => (number.to_owned(), "before"),
@@ -150,7 +150,7 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
     if let Expr::Binary { op: BinaryOp::Concat, left, right } = speaker.ast.expr(id)
         && let Some((words, "")) = text_of(speaker, left).and_then(compared)
     {
-        return format!("{words} {}", speaker.words(right).inside());
+        return format!("{words} {}", speaker.words_of(right).inside());
     }
     match text_of(speaker, id) {
         Some(text) => match compared(text) {
@@ -161,7 +161,7 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
             None if text.contains(['*', '?']) => format!("matches \"{text}\""),
             None => format!("is \"{text}\""),
         },
-        None => format!("is {}", speaker.words(id).inside()),
+        None => format!("is {}", speaker.words_of(id).inside()),
     }
 }
 

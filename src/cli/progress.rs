@@ -10,7 +10,7 @@ use super::session::{Session, Stream};
 
 /// Begins a bar of so many parts on a terminal.
 pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
-    let target = match ProgressLine::of(session) {
+    let target = match ProgressLine::from_session(session) {
         ProgressLine::Terminal => ProgressDrawTarget::stderr(),
         ProgressLine::Lines | ProgressLine::Nowhere => ProgressDrawTarget::hidden(),
     };
@@ -30,7 +30,7 @@ enum ProgressLine {
 }
 
 impl ProgressLine {
-    fn of(session: &Session) -> Self {
+    fn from_session(session: &Session) -> Self {
         match session.global.output_format {
             _ if session.global.quiet => Self::Nowhere,
             Format::Human | Format::Concise if Stream::Message.is_terminal() => Self::Terminal,
@@ -49,7 +49,7 @@ pub struct Waiting {
 
 impl Waiting {
     pub fn new(session: &Session) -> Self {
-        Self { place: ProgressLine::of(session), last: RefCell::default() }
+        Self { place: ProgressLine::from_session(session), last: RefCell::default() }
     }
 
     /// Does something that takes seconds.

@@ -30,7 +30,7 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::file(&path);
     if source.fault.is_some() {
-        return Err(Failure::of(source));
+        return Err(Failure::from_source(source));
     }
     let (project, faults) = Project::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
@@ -49,7 +49,7 @@ fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> 
     }
     let source = SourceText::file(&path);
     if source.fault.is_some() {
-        return Err(Failure::of(source));
+        return Err(Failure::from_source(source));
     }
     let faults = project.add_personal(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
@@ -67,7 +67,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     if let Some(folder) = folder {
         if !folder.is_dir() {
             let error = fs::read_dir(folder).err().unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
-            return Err(Failure::of(SourceText::unreadable(folder, &error)));
+            return Err(Failure::from_source(SourceText::unreadable(folder, &error)));
         }
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }
@@ -82,7 +82,7 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::of(SourceText::unreadable(&folder, error));
+        let failed = |error: &std::io::Error| Failure::from_source(SourceText::unreadable(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let path = entry.map_err(|e| failed(&e))?.path();
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));

@@ -21,11 +21,11 @@ use super::workspace::Workspace;
 use super::{folder, project};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
-    let knowledge = Knowledge::of(session, &args.target)?;
+    let knowledge = Knowledge::new(session, &args.target)?;
     let (file, fields) = find_file(&knowledge, &args.file)?;
     let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
     let files = omni_files(&knowledge, &file)?;
-    let path = shown(&file);
+    let path = display_path(&file);
     if args.repoint {
         back(session, args, &knowledge, &files, &path, &fields)
     } else {
@@ -43,7 +43,7 @@ fn forth(
     fields: Vec<String>,
 ) -> Result<Exit, Failure> {
     let compiler = knowledge.compiler();
-    let mut request = Request::of(path);
+    let mut request = Request::from_file(path);
     request.fields = fields;
     request.grain = args.grain.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     request.name.clone_from(&args.name);
@@ -53,39 +53,39 @@ fn forth(
         Err((number, fault)) => {
             let (file, text) = files.get(number).cloned().unwrap_or_default();
             let found = vec![FailureKind { file, text, diagnostics: vec![fault] }];
-            return told(session, args, None, None, &found, &[]);
+            return report_lines(session, args, None, None, &found, &[]);
         }
     };
     let folder = args.out.clone().or_else(|| knowledge.set_up().map(|place| place.root.join(place.specs_folder())));
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
-    let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), shown);
+    let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), display_path);
     let mut found =
         vec![FailureKind { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
     found.extend(gaps(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
-    let mut exit = Exit::of_all(&found);
+    let mut exit = Exit::from_all(&found);
     match &target {
         _ if args.dry_run => {}
         Some(target) if exit == Exit::Done => {
             if target.exists() {
-                found.push(in_the_way(target));
-                exit = Exit::of_all(&found);
+                found.push(file_exists_failure(target));
+                exit = Exit::from_all(&found);
             } else {
                 let bounds = bounds(knowledge, args.out.as_deref())?;
                 write_all(&bounds, &[Planned { path: target.clone(), text: promotion.spec.clone() }])?;
-                notes.push(format!("wrote {}", shown(target)));
+                notes.push(format!("wrote {}", display_path(target)));
             }
         }
         Some(_) => notes.push("nothing is written: the spec has errors; `--dry-run` shows it".to_owned()),
         None => {}
     }
     let is_shown = args.dry_run || target.is_none();
-    told(session, args, Some((&promotion, is_shown)), target.as_deref().filter(|_| !is_shown), &found, &notes)?;
+    report_lines(session, args, Some((&promotion, is_shown)), target.as_deref().filter(|_| !is_shown), &found, &notes)?;
     Ok(exit)
 }
 
 /// Says what came of it.
-fn told(
+fn report_lines(
     session: &Session,
     args: &PromoteArgs,
     made: Option<(&Promotion, bool)>,
@@ -96,7 +96,7 @@ fn told(
     if args.json {
         let mut data = made.map_or_else(|| json!({"model": null}), |(promotion, _)| data(promotion));
         if let Value::Object(fields) = &mut data {
-            fields.insert("path".to_owned(), json!(target.map(shown)));
+            fields.insert("path".to_owned(), json!(target.map(display_path)));
             fields.insert("notes".to_owned(), json!(notes));
             fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(found))));
         }
@@ -111,7 +111,7 @@ fn told(
             session.note(&summary(promotion));
         }
     }
-    Ok(Exit::of_all(found))
+    Ok(Exit::from_all(found))
 }
 
 fn data(promotion: &Promotion) -> Value {
@@ -169,8 +169,8 @@ fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
     found
 }
 
-fn in_the_way(path: &Path) -> FailureKind {
-    let file = shown(path);
+fn file_exists_failure(path: &Path) -> FailureKind {
+    let file = display_path(path);
     let message = format!("there is `{file}` already");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
         .with_help("`--name` gives the model another name, `--dry-run` shows the spec; nothing is written over a file");
@@ -197,7 +197,7 @@ fn back(
         .with_help("begin with `formulac init` in the dbt project"));
     };
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
-    let what = Repoint::of(path, fields.first().map(String::as_str));
+    let what = Repoint::new(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = TargetModel::find(&specs, files, &what)?;
         let manifest = place.manifest().map_err(|_| "dbt's manifest cannot be read".to_owned())?;
@@ -244,7 +244,7 @@ fn back(
         session.report(&found);
         notes.iter().for_each(|note| session.note(note));
     }
-    Ok(Exit::of_all(&found))
+    Ok(Exit::from_all(&found))
 }
 
 /// The texts of the project's specs, each with its path.
@@ -258,14 +258,14 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
     for path in paths {
         let source = SourceText::file(path);
         if source.fault.is_some() {
-            return Err(Failure::of(source));
+            return Err(Failure::from_source(source));
         }
-        files.push((shown(path), source.text));
+        files.push((display_path(path), source.text));
     }
     Ok(files)
 }
 
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     path.to_string_lossy().into_owned()
 }
@@ -299,7 +299,7 @@ fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<Stri
         }
     }
     let file = argument.split_once(':').map_or(argument, |(file, _)| file);
-    Err(Failure::of(SourceText::file(Path::new(file))))
+    Err(Failure::from_source(SourceText::file(Path::new(file))))
 }
 
 /// Every file of the Omni model: those of the project's folder, or of the one that the file is in.
@@ -325,7 +325,7 @@ fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failu
     let is_model = |name: &str| {
         manifest.nodes.iter().any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
     };
-    let sources = manifest.of_type(formulac::artifacts::ResourceType::Source);
+    let sources = manifest.with_type(formulac::artifacts::ResourceType::Source);
     let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
         let group = node.source()?.source_name.to_string();
         Some((node.schema.as_deref().unwrap_or_default().to_owned(), node.name.to_string(), group))
@@ -348,6 +348,7 @@ pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<
     // What cannot be read there is no fault of the specs.
     let files =
         omni_paths(&omni).into_iter().map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none());
-    let files: Vec<(String, String)> = files.map(|source| (shown(Path::new(&source.name)), source.text)).collect();
+    let files: Vec<(String, String)> =
+        files.map(|source| (display_path(Path::new(&source.name)), source.text)).collect();
     formulac::promote::twice(specs, &files)
 }

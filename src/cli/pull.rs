@@ -95,11 +95,11 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
-    read.tell(session, Some(&folders.dbt));
+    read.report_age(session, Some(&folders.dbt));
     let (model, pull) = planned(&read, &beside, folders, args.strip_status, args.prune)?;
     let found: Vec<FailureKind> =
         pull.refused.iter().map(|(file, refusal)| refused(&folders.places.omni, file, refusal)).collect();
-    let mut exit = Exit::of_all(&found);
+    let mut exit = Exit::from_all(&found);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
         folders.places.write(&pull)?;
@@ -116,7 +116,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
         return Ok((exit, (read, beside, model, pull)));
     }
     let report = if args.markdown { pull_report::markdown } else { pull_report::table };
-    session.shown(&report(&model, &pull, Timestamp::now()))?;
+    session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
     for note in pull_report::notes(&model, &pull, read.catalog()?.is_some()) {
         session.note(&note);
@@ -137,14 +137,16 @@ fn planned(
     prune: bool,
 ) -> Result<(OmniModel, Pull), Failure> {
     let manifest = &read.manifest;
-    let mut artifacts = Artifacts::of(manifest);
+    let mut artifacts = Artifacts::from_manifest(manifest);
     artifacts.catalog = read.catalog()?;
     artifacts.runs = &beside.runs;
     artifacts.freshness = beside.freshness.as_ref();
     let dialect = manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
-    let wanted =
-        Wanted::of(dialect).strip_status(strip_status).topics(folders.topics).access_grants(folders.access_grants);
-    let model = OmniModel::of(artifacts, &wanted, folders.places.omni(STATUS_FILE).as_deref());
+    let wanted = Wanted::from_dialect(dialect)
+        .strip_status(strip_status)
+        .topics(folders.topics)
+        .access_grants(folders.access_grants);
+    let model = OmniModel::new(artifacts, &wanted, folders.places.omni(STATUS_FILE).as_deref());
     let pull = Pull::plan(&model, &folders.places, Ways::default().prune(prune));
     Ok((model, pull))
 }
@@ -262,7 +264,7 @@ impl PullFolders {
         let planned: Vec<Planned> = planned.collect();
         let bounds = match &self.project {
             Some(project) => super::workspace::bounds_with_omni(project, &self.root)?,
-            None => Bounds::of_project(&self.root)?,
+            None => Bounds::from_project(&self.root)?,
         };
         let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.path(place)).collect();
         change_all(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())

@@ -155,7 +155,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
             notes.push(format!("and {more} more {what}"));
         }
     };
-    listed("edits that were kept", pull.kept.iter().map(kept).collect());
+    listed("edits that were kept", pull.kept.iter().map(kept_line).collect());
     listed(
         "files that stay removed",
         pull.left_out.iter().map(|file| format!("{file} was removed by somebody, and stays so")).collect(),
@@ -191,12 +191,17 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     notes
 }
 
-fn kept((file, kept): &(String, MergeKeep)) -> String {
-    format!("{file}: `{}` stays {} as you wrote it; dbt has {} now", kept.path, shown(&kept.file), shown(&kept.new))
+fn kept_line((file, kept): &(String, MergeKeep)) -> String {
+    format!(
+        "{file}: `{}` stays {} as you wrote it; dbt has {} now",
+        kept.path,
+        display_value(&kept.file),
+        display_value(&kept.new)
+    )
 }
 
 /// A value in one line, not all of a long one.
-fn shown(value: &Option<formulac::yaml_edit::YamlValue>) -> String {
+fn display_value(value: &Option<formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else { return "left out".to_owned() };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(60) {

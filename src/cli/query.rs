@@ -33,12 +33,12 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         session.data(query.as_deref().unwrap_or_default())?;
         session.report(&found);
     }
-    Ok(Exit::of_all(&found))
+    Ok(Exit::from_all(&found))
 }
 
 fn compiled(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
     let file = Generation::one_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
-    let knowledge = Knowledge::of(session, &args.target)?;
+    let knowledge = Knowledge::new(session, &args.target)?;
     let sources = knowledge.sources(&[file]);
     let mut spec = knowledge.compile_specs(&knowledge.compiler(), sources)?.pop().unwrap_or_default();
     if knowledge.place.is_some() {

@@ -24,15 +24,15 @@ pub enum SchemaOption {
 
 /// Reads what is known of the data, and tells how old it is.
 pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
-    let given = given(path)?;
-    given.artifacts().into_iter().for_each(|artifacts| artifacts.tell_as_given(session));
+    let given = read_option(path)?;
+    given.artifacts().into_iter().for_each(|artifacts| artifacts.report_given_age(session));
     Ok(given)
 }
 
-fn given(path: &Path) -> Result<SchemaOption, Failure> {
+fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
     let sources: Vec<SourceText> = files(path)?.iter().map(|p| SourceText::large_file(p, LIMIT)).collect();
     if sources.iter().any(|s| s.fault.is_some()) {
-        let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.found(vec![fault])));
+        let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
     // What is no manifest is told of with the texts.
@@ -52,9 +52,9 @@ impl SchemaOption {
     }
 
     /// What it says. Types that a warehouse names are the dialect's, unless the text says whose they are.
-    pub fn known(&self, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn known_relations(&self, dialect: Dialect) -> Result<Known, Failure> {
         let sources = match self {
-            Self::Dbt(artifacts) => return artifacts.known(dialect, None),
+            Self::Dbt(artifacts) => return artifacts.known_relations(dialect, None),
             Self::Texts(sources) => sources,
         };
         let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
@@ -82,7 +82,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::of(SourceText::unreadable(&folder, error));
+        let failed = |error: &std::io::Error| Failure::from_source(SourceText::unreadable(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let entry = entry.map_err(|e| failed(&e))?;
             let kind = entry.file_type().map_err(|e| failed(&e))?;
@@ -101,7 +101,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let fault = Diagnostic::new(Code::NotASchema, Span::default(), text)
             .with_help("views are files named `….view` or `….view.yaml`");
         let name = path.to_string_lossy().into_owned();
-        return Err(Failure::of(SourceText { name, text: String::new(), fault: Some(fault) }));
+        return Err(Failure::from_source(SourceText { name, text: String::new(), fault: Some(fault) }));
     }
     found.sort();
     Ok(found)

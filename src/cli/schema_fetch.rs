@@ -23,13 +23,13 @@ use super::workspace::{FETCHED, Workspace};
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let chosen = chosen(session, args)?;
     if chosen.as_ref().is_some_and(Vec::is_empty) {
-        return tell(session, args, &[], Exit::Done);
+        return report(session, args, &[], Exit::Done);
     }
     let place = with_manifest(session, args)?;
     let relations = relations(&place, chosen.as_deref())?;
     if relations.is_empty() {
         session.note("the specs read no relation of dbt");
-        return tell(session, args, &[], Exit::Done);
+        return report(session, args, &[], Exit::Done);
     }
     let engine = EngineArgs { engine: Some("dbt".to_owned()), dbt: args.dbt.clone(), ..EngineArgs::default() };
     let engine = Engine::chosen(session, &engine, &place.project)?;
@@ -43,15 +43,15 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
             (Ok(Some(columns)), Some(node)) => {
                 let is_source = node.resource_type == ResourceType::Source;
                 tables[usize::from(is_source)].insert(node.unique_id.to_string(), table(node, &columns));
-                told.push(json!({"relation": read.spelled(), "columns": columns.len(), "fault": null}));
+                told.push(json!({"relation": read.display_name(), "columns": columns.len(), "fault": null}));
                 continue;
             }
-            (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read.spelled()),
-            (Ok(None), _) => format!("`{}` is not built; `dbt build` makes it", read.spelled()),
+            (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read.display_name()),
+            (Ok(None), _) => format!("`{}` is not built; `dbt build` makes it", read.display_name()),
             (Err(why), _) => why,
         };
         session.warn(&format!("warning: {fault}"));
-        told.push(json!({"relation": read.spelled(), "columns": null, "fault": fault}));
+        told.push(json!({"relation": read.display_name(), "columns": null, "fault": fault}));
     }
     let found: usize = tables.iter().map(Map::len).sum();
     if !args.selection.is_everything() {
@@ -63,10 +63,10 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     write_all(&place.bounds()?, &[Planned { path: place.root.join(FETCHED), text: format!("{catalog}\n") }])?;
     session.note(&format!("fetched the columns of {}", count(found, "relation", "relations")));
     session.note("`formulac generate` takes them into .formulac/state/known.yml");
-    tell(session, args, &told, if found == told.len() { Exit::Done } else { Exit::Failed })
+    report(session, args, &told, if found == told.len() { Exit::Done } else { Exit::Failed })
 }
 
-fn tell(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: Exit) -> Result<Exit, Failure> {
+fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: Exit) -> Result<Exit, Failure> {
     if args.json {
         session.json(&json!({"file": FETCHED, "relations": relations}))?;
     }
@@ -128,7 +128,7 @@ fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, 
 /// The node of the manifest that a spec reads.
 fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
     match read {
-        Read::Source { group, table } => manifest.of_type(ResourceType::Source).find(|node| {
+        Read::Source { group, table } => manifest.with_type(ResourceType::Source).find(|node| {
             &*node.name == table.as_str() && node.source().is_some_and(|source| *source.source_name == **group)
         }),
         Read::Ref { package, version, .. } => {

@@ -50,7 +50,7 @@ pub fn choose(
     // A spec without a model may have any name, so names are refused only if all specs have one.
     let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
     let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
-    let all_named = others.all(|(_, found)| Exit::of_all(std::slice::from_ref(found)) == Exit::Done);
+    let all_named = others.all(|(_, found)| Exit::from_all(std::slice::from_ref(found)) == Exit::Done);
     let mut unmatched = Vec::new();
     for part in selection.select.iter().flat_map(|text| text.split_whitespace()) {
         let matched = select(&[part.to_owned()], &[])?;

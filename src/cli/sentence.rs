@@ -79,7 +79,7 @@ pub struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
-    pub fn words(&self, id: ExprId) -> SentenceWords {
+    pub fn words_of(&self, id: ExprId) -> SentenceWords {
         self.words.get(id.index()).cloned().unwrap_or_default()
     }
 
@@ -93,13 +93,13 @@ impl Speaker<'_> {
 
     /// A capital, a verb and a full stop. `None` if part of the formula could not be read.
     fn sentence(&self, body: ExprId) -> Option<String> {
-        let words = self.words(body);
+        let words = self.words_of(body);
         if words.is_faulty || words.noun.is_empty() {
             return None;
         }
         let text = match self.ast.expr(body) {
             Expr::Binary { op, left, right } if words.is_open => {
-                let (left, right) = (self.words(left).inside(), self.words(right).inside());
+                let (left, right) = (self.words_of(left).inside(), self.words_of(right).inside());
                 match op {
                     BinaryOp::Divide => format!("Divides {left} by {right}"),
                     BinaryOp::Multiply => format!("Multiplies {left} by {right}"),
@@ -117,9 +117,9 @@ impl Speaker<'_> {
     }
 
     fn node(&self, id: ExprId) -> SentenceWords {
-        let is_faulty =
-            matches!(self.ast.expr(id), Expr::Error) || self.ast.children(id).any(|child| self.words(child).is_faulty);
-        let mut words = SentenceWords { is_faulty, ..self.of(id) };
+        let is_faulty = matches!(self.ast.expr(id), Expr::Error)
+            || self.ast.children(id).any(|child| self.words_of(child).is_faulty);
+        let mut words = SentenceWords { is_faulty, ..self.describe(id) };
         if words.noun.chars().count() > LONGEST {
             words = SentenceWords { noun: self.quoted(id), is_faulty, ..SentenceWords::default() };
         }
@@ -136,7 +136,7 @@ impl Speaker<'_> {
         format!("`{}`", short.replace('`', "'"))
     }
 
-    fn of(&self, id: ExprId) -> SentenceWords {
+    fn describe(&self, id: ExprId) -> SentenceWords {
         let text = self.ast.span(id).text(self.source);
         let noun = |noun: String| SentenceWords { noun, ..SentenceWords::default() };
         match self.ast.expr(id) {
@@ -150,17 +150,17 @@ impl Speaker<'_> {
             }
             Expr::Timeframe { base, frame } => {
                 let frame = self.ast.names.get(frame as usize).map_or("", |span| span.text(self.source));
-                noun(format!("the {} of {}", frame.to_lowercase().replace('_', " "), self.words(base).inside()))
+                noun(format!("the {} of {}", frame.to_lowercase().replace('_', " "), self.words_of(base).inside()))
             }
             Expr::Range { from, to } => noun(self.range(from, to).unwrap_or_else(|| self.quoted(id))),
             Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
-                (Sign::Plus, _) => self.words(operand),
-                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.words(operand).noun)),
-                (Sign::Minus, _) => noun(format!("minus {}", self.words(operand).inside())),
+                (Sign::Plus, _) => self.words_of(operand),
+                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.words_of(operand).noun)),
+                (Sign::Minus, _) => noun(format!("minus {}", self.words_of(operand).inside())),
             },
             Expr::Percent(operand) => match self.ast.expr(operand) {
-                Expr::Number => noun(format!("{}%", self.words(operand).noun)),
-                _ => noun(format!("{} percent", self.words(operand).inside())),
+                Expr::Number => noun(format!("{}%", self.words_of(operand).noun)),
+                _ => noun(format!("{} percent", self.words_of(operand).inside())),
             },
             Expr::Binary { op, left, right } => self.binary(op, left, right),
             Expr::Call(index) => {
@@ -202,7 +202,7 @@ impl Speaker<'_> {
             }
         };
         let ((value, first), (_, last)) = (end(from)?, end(to)?);
-        let value = self.words(value).noun;
+        let value = self.words_of(value).noun;
         Some(match (first.as_str(), last.as_str()) {
             ("this row", "this row") => format!("{value} in all rows"),
             _ => format!("{value} from {first} to {last}"),
@@ -210,7 +210,7 @@ impl Speaker<'_> {
     }
 
     fn binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> SentenceWords {
-        let (a, b) = (self.words(left).inside(), self.words(right).inside());
+        let (a, b) = (self.words_of(left).inside(), self.words_of(right).inside());
         let dates = self.is_date(left) || self.is_date(right);
         let word = match op {
             BinaryOp::Add if self.is_date(left) && self.is_number(right) => return days(&b, "after", &a),
@@ -257,10 +257,10 @@ fn days(count: &str, direction: &str, date: &str) -> SentenceWords {
 mod tests {
     use formulac::{Column, Compiler, Context, Relation, Schema};
 
-    use super::super::formula_parts::parts;
+    use super::super::formula_parts::formula_parts;
     use super::*;
 
-    fn said(formula: &str) -> String {
+    fn sentence_of(formula: &str) -> String {
         let relation = Relation::new("t")
             .with(Column::new("last_activity", Type::Date))
             .with(Column::new("customer_id", Type::Integer))
@@ -268,7 +268,7 @@ mod tests {
             .with(Column::new("amount", Type::Decimal))
             .with(Column::new("paid", Type::Boolean));
         let compiler = Compiler::builder().schema(Schema::new().with(relation)).context(Context::Measure).build();
-        let found = sentences(formula, &parts(&compiler, formula));
+        let found = sentences(formula, &formula_parts(&compiler, formula));
         found.into_iter().map(|sentence| sentence.text).collect::<Vec<_>>().join(" ")
     }
 
@@ -311,7 +311,7 @@ mod tests {
             ("SUM(amount", "Returns the sum of `amount`."),
             ("SUM(amount) /", ""),
         ] {
-            assert_eq!(said(formula), expected, "{formula}");
+            assert_eq!(sentence_of(formula), expected, "{formula}");
         }
     }
 
@@ -328,7 +328,7 @@ mod tests {
             let examples =
                 function.examples.iter().filter_map(|e| e.rsplit_once(" = ")).map(|(call, _)| call.to_owned());
             for formula in examples.chain(of_parameters) {
-                let text = said(&format!("={formula}"));
+                let text = sentence_of(&format!("={formula}"));
                 let own = |c: char| formula.contains(c);
                 let is_sentence = text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase());
                 let has_template = ['{', '}', '[', ']', '<', '>', '|'].iter().any(|c| text.contains(*c) && !own(*c));
@@ -347,8 +347,8 @@ mod tests {
     #[test]
     fn long_formulas_are_quoted() {
         let deep = format!("{}amount{}", "(1 + ".repeat(900), ")".repeat(900));
-        assert!(said(&deep).len() < 1000);
+        assert!(sentence_of(&deep).len() < 1000);
         let wide = vec!["amount"; 5000].join(" + ");
-        assert!(said(&wide).len() < 1000);
+        assert!(sentence_of(&wide).len() < 1000);
     }
 }

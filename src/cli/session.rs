@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Prints a text for people: whatever shows it, no character of it is obeyed.
-    pub fn shown(&self, text: &str) -> Result<(), Failure> {
+    pub fn print_escaped(&self, text: &str) -> Result<(), Failure> {
         self.styled(&render::visible(text))
     }
 
@@ -154,7 +154,7 @@ impl Session {
         match failure {
             Failure::Found(found) => {
                 self.report(found);
-                Exit::of_all(found)
+                Exit::from_all(found)
             }
             Failure::Message(message) => {
                 self.message(&message.to_string());

@@ -24,7 +24,7 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
 
 impl Settings {
     /// Adds what is said of the formulas to a compiler that is being built.
-    pub fn said(&self, builder: Builder) -> Result<Builder, Failure> {
+    pub fn apply_to(&self, builder: Builder) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
             return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")
                 .with_help("say `--context worksheet` as well"));

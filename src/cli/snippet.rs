@@ -56,7 +56,7 @@ impl Snippet {
             snippet.push(source, index.line_start(number), number, &spans);
         }
         if let Some(first) = places.first() {
-            snippet.main = (snippet.place(source, index, *first).offset(), index.position(first.start));
+            snippet.main = (snippet.source_span(source, index, *first).offset(), index.position(first.start));
         }
         snippet
     }
@@ -92,7 +92,7 @@ impl Snippet {
     }
 
     /// A place of the source in the shown text.
-    pub fn place(&self, source: &str, index: &LineIndex<'_>, span: Span) -> SourceSpan {
+    pub fn source_span(&self, source: &str, index: &LineIndex<'_>, span: Span) -> SourceSpan {
         let number = index.position(span.start).line as usize;
         let span = within_line(source, span);
         let Some(line) = self.lines.iter().find(|l| l.number == number) else { return (0, 0).into() };

@@ -94,7 +94,7 @@ impl SourceText {
     }
 
     /// With what was found in it.
-    pub fn found(self, diagnostics: Vec<Diagnostic>) -> FailureKind {
+    pub fn with_diagnostics(self, diagnostics: Vec<Diagnostic>) -> FailureKind {
         FailureKind { file: self.name, text: self.text, diagnostics }
     }
 }

@@ -74,7 +74,7 @@ impl Spec {
 pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> Spec {
     match source.fault.clone() {
         Some(fault) => faulty(source, fault),
-        None => of(compiler.compile_spec_at(&source.text, path), source),
+        None => new(compiler.compile_spec_at(&source.text, path), source),
     }
 }
 
@@ -105,16 +105,16 @@ pub fn compile_first(
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
         Some(fault) => faulty(source, fault),
-        None => compiled.next().map_or_else(Spec::default, |compiled| of(compiled, source)),
+        None => compiled.next().map_or_else(Spec::default, |compiled| new(compiled, source)),
     };
     sources.into_iter().map(spec).collect()
 }
 
 fn faulty(source: SourceText, fault: Diagnostic) -> Spec {
-    Spec { found: source.found(vec![fault]), ..Spec::default() }
+    Spec { found: source.with_diagnostics(vec![fault]), ..Spec::default() }
 }
 
-fn of(compiled: CompiledSpec, source: SourceText) -> Spec {
+fn new(compiled: CompiledSpec, source: SourceText) -> Spec {
     let own = |text: Option<&str>| text.map(str::to_owned);
     Spec {
         name: own(compiled.name()),
@@ -135,7 +135,7 @@ fn of(compiled: CompiledSpec, source: SourceText) -> Spec {
         tags: compiled.tags().to_vec(),
         config: compiled.config().to_vec(),
         tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
-        found: source.found(compiled.diagnostics().to_vec()),
+        found: source.with_diagnostics(compiled.diagnostics().to_vec()),
         compiled: Some(compiled),
     }
 }

@@ -22,7 +22,7 @@ pub struct Drafted {
 
 impl Drafted {
     /// `path` is where the source was read; a draft that is to be written needs a file.
-    pub fn of(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
+    pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
         let draft = compiler.draft_examples(&source.text);
         let with_draft = draft.as_ref().ok().filter(|draft| draft.is_whole()).map(|draft| {
             let end = if source.text.ends_with('\n') || source.text.is_empty() { "" } else { "\n" };

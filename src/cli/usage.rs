@@ -115,7 +115,7 @@ fn wanted_color() -> When {
 /// Refuses a misspelled option in place of a formula. A formula may begin with `-`, but nobody writes
 /// `--no-such-option` or nearly an option's name as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
-    misspelled(formula, &called(&command(), &arguments())).map_or(Ok(()), Err)
+    misspelled(formula, &called_commands(&command(), &arguments())).map_or(Ok(()), Err)
 }
 
 fn arguments() -> Vec<OsString> {
@@ -123,7 +123,7 @@ fn arguments() -> Vec<OsString> {
 }
 
 /// Returns the command that the arguments call, after the commands that it belongs to.
-fn called<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
+fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
     let mut called = vec![root];
     for argument in arguments {
         called.extend(called.last().and_then(|last| last.find_subcommand(argument)));
@@ -160,6 +160,6 @@ fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
         return None;
     }
     let (root, arguments) = (command(), arguments());
-    let called = called(&root, &arguments);
+    let called = called_commands(&root, &arguments);
     arguments.iter().find_map(|argument| misspelled(argument, &called))
 }

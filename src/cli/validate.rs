@@ -72,7 +72,8 @@ pub fn not_found<'m>(
 /// What dbt says, as a fault of the spec whose file or model it names.
 fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
     let said = message.trim();
-    let named = models.iter().filter_map(|model| Some((place(said, model)?, model))).max_by_key(|(place, _)| *place);
+    let named =
+        models.iter().filter_map(|model| Some((line_of_model(said, model)?, model))).max_by_key(|(place, _)| *place);
     let Some((_, model)) = named else {
         let fault = Diagnostic::new(Code::EngineFailed, Span::default(), format!("dbt refuses the project: {said}"))
             .with_help("what formulac generated is not named; see what `dbt parse` says of the project without it");
@@ -86,7 +87,7 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
 }
 
 /// How surely the message names a model: by its file, by its id, by its name in quotes.
-fn place(message: &str, model: &CompiledModel) -> Option<u8> {
+fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
     let is_file = [".sql", ".yml"].iter().any(|end| message.contains(&format!("/{name}{end}")));
     let tests = model.built.iter().flat_map(|built| &built.tests);

@@ -45,7 +45,7 @@ impl Workspace {
         let found = if session.global.no_project { None } else { project::read_with_place(given)? };
         let Some((project, root)) = found else { return Ok(None) };
         let dbt = dbt_project::find(Some(&root))?;
-        dbt.iter().for_each(|dbt| dbt.tell_unresolved(session));
+        dbt.iter().for_each(|dbt| dbt.warn_of_unresolved(session));
         Ok(Some(Self { project, root, dbt, found: OnceCell::new() }))
     }
 
@@ -150,7 +150,7 @@ impl Workspace {
 
 /// Where commands write: the project, and the Omni model's own repository if that is there.
 pub fn bounds(project: &Project, root: &Path) -> Result<Bounds, Failure> {
-    let bounds = Bounds::of_project(root)?;
+    let bounds = Bounds::from_project(root)?;
     Ok(match omni_repository(project, root) {
         Ok(Some(folder)) => bounds.and_folder(&folder),
         Ok(None) | Err(_) => bounds,

@@ -70,7 +70,7 @@ fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
 fn in_one_line(value: &YamlOutput) -> String {
     match value {
         YamlOutput::Text(value) | YamlOutput::Dbt(value) => text(value),
-        YamlOutput::Bare(value) => bare(value),
+        YamlOutput::Bare(value) => bare_name(value),
         YamlOutput::List(items) | YamlOutput::Words(items) => {
             format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", "))
         }
@@ -82,7 +82,7 @@ fn in_one_line(value: &YamlOutput) -> String {
 }
 
 /// What YAML reads a plain scalar as. A number that Jinja would not read, or read otherwise, is a text.
-fn bare(value: &str) -> String {
+fn bare_name(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

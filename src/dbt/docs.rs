@@ -19,7 +19,7 @@ pub(crate) struct DocsBlocks {
 }
 
 impl DocsBlocks {
-    pub fn of(model: &str) -> Self {
+    pub fn from_model(model: &str) -> Self {
         Self { model: model.to_owned(), names: FxHashSet::default(), blocks: Vec::new() }
     }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_named() {
-        let mut docs = DocsBlocks::of("m");
+        let mut docs = DocsBlocks::from_model("m");
         assert_eq!(docs.value("Short.", None), YamlOutput::text("Short."));
         assert_eq!(docs.value("- no list of one line", None), YamlOutput::text("- no list of one line"));
         assert_eq!(docs.text(), None);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn texts_do_not_end_their_block() {
-        let mut docs = DocsBlocks::of("m");
+        let mut docs = DocsBlocks::from_model("m");
         docs.value("a\n- {% enddocs %} {{ x }}", Some("b"));
         docs.value("a\n- {% endraw %}", Some("c"));
         assert_eq!(

@@ -85,22 +85,22 @@ impl From {
 
     /// As a query of tables names it: as written, or by the name of the model or source.
     #[must_use]
-    pub fn written(&self, dialect: Dialect) -> String {
+    pub fn relation_sql(&self, dialect: Dialect) -> String {
         let written = |name: &str| dialect.name_text(name, true);
         match self {
             Self::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
             Self::Ref { .. } | Self::Source { .. } => written(self.name()),
-            Self::Relation(relation) => relation.written(dialect),
+            Self::Relation(relation) => relation.to_sql(dialect),
         }
     }
 
     /// For people: the table as written, or the name of the model or source.
     #[must_use]
-    pub fn spelled(&self) -> Cow<'_, str> {
+    pub fn display_name(&self) -> Cow<'_, str> {
         match self {
             Self::Table(table) => Cow::Borrowed(table),
             Self::Ref { .. } | Self::Source { .. } => Cow::Borrowed(self.name()),
-            Self::Relation(relation) => Cow::Owned(relation.spelled()),
+            Self::Relation(relation) => Cow::Owned(relation.display_name()),
         }
     }
 
@@ -117,7 +117,7 @@ impl From {
                     .join(" ")
             }
             Self::Source { group, table } => format!("{group} {table}"),
-            Self::Relation(relation) => relation.spelled(),
+            Self::Relation(relation) => relation.display_name(),
         };
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_")

@@ -54,7 +54,7 @@ fn selected(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNo
         paths: paths.map(ToString::to_string).collect(),
         tags: owned(&node.tags),
         config: config.chain(said).collect(),
-        parents: node.depends_on.iter().filter_map(|id| manifest.place(id)).collect(),
+        parents: node.depends_on.iter().filter_map(|id| manifest.index_of(id)).collect(),
         change: None,
     }
 }

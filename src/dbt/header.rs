@@ -84,7 +84,7 @@ struct Header<'t> {
 }
 
 impl<'t> Header<'t> {
-    fn of(text: &'t str) -> Option<Self> {
+    fn from_text(text: &'t str) -> Option<Self> {
         let mut start = 0;
         for line in text.split_inclusive('\n').take(LINES_ABOVE + 1) {
             let marked = line.trim_start();
@@ -115,7 +115,7 @@ impl<'t> Header<'t> {
 /// ```
 #[must_use]
 pub fn spec_of(text: &str) -> Option<&str> {
-    Header::of(text).map(|header| header.spec)
+    Header::from_text(text).map(|header| header.spec)
 }
 
 /// Whether a generated file says what formulac wrote there last; false for files that formulac did not write.
@@ -133,9 +133,9 @@ pub fn spec_of(text: &str) -> Option<&str> {
 /// ```
 #[must_use]
 pub fn is_as_written(text: &str) -> bool {
-    match Header::of(text).and_then(|header| header.hash) {
+    match Header::from_text(text).and_then(|header| header.hash) {
         Some(noted) => noted == hash(&canonical(text)) || noted == hash(&lines(without_header(text))),
-        None => PropertyHashes::of(text).is_some_and(|hashes| hashes.are_noted()),
+        None => PropertyHashes::from_text(text).is_some_and(|hashes| hashes.are_noted()),
     }
 }
 
@@ -151,11 +151,11 @@ pub fn is_as_written(text: &str) -> bool {
 /// ```
 #[must_use]
 pub fn is_layout_of(found: &str, generated: &str) -> bool {
-    let of_sql = |text| Header::of(text).and_then(|header| header.hash);
+    let of_sql = |text| Header::from_text(text).and_then(|header| header.hash);
     let is_same = match (of_sql(found), of_sql(generated)) {
         (Some(found), Some(generated)) => found == generated,
-        (None, None) => PropertyHashes::of(found)
-            .zip(PropertyHashes::of(generated))
+        (None, None) => PropertyHashes::from_text(found)
+            .zip(PropertyHashes::from_text(generated))
             .is_some_and(|(found, generated)| found.has_values_of(&generated)),
         _ => false,
     };
@@ -184,16 +184,19 @@ pub(crate) fn as_written(text: &str) -> Option<String> {
 
 /// Returns a file of docs blocks without its header.
 fn without_header(text: &str) -> &str {
-    Header::of(text).and_then(|header| text.get(header.bytes.end..)).unwrap_or(text).trim_start_matches(['\r', '\n'])
+    Header::from_text(text)
+        .and_then(|header| text.get(header.bytes.end..))
+        .unwrap_or(text)
+        .trim_start_matches(['\r', '\n'])
 }
 
 /// Returns the text with the header of another. A text without a header gets it at its top. A header with the same hash
 /// stays, because dbt's `state:modified` would name the model if only the path of its spec changed.
 #[cfg(feature = "sync")]
 pub(crate) fn with_header_of(text: &str, other: &str) -> String {
-    let Some(other_header) = Header::of(other) else { return text.to_owned() };
+    let Some(other_header) = Header::from_text(other) else { return text.to_owned() };
     let new = other.get(other_header.bytes).unwrap_or_default();
-    match Header::of(text) {
+    match Header::from_text(text) {
         Some(header) if header.hash.is_some() && header.hash == other_header.hash => text.to_owned(),
         Some(header) => {
             let mut text = text.to_owned();
@@ -208,7 +211,7 @@ pub(crate) fn with_header_of(text: &str, other: &str) -> String {
 #[cfg(feature = "sync")]
 pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
     let parts = |text: &str| {
-        let header = Header::of(text)?;
+        let header = Header::from_text(text)?;
         Some((
             header.hash?.to_owned(),
             text.get(..header.bytes.start)?.to_owned(),
@@ -222,7 +225,7 @@ pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
 #[cfg(feature = "sync")]
 pub(crate) fn are_of_one_text(one: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
-        match Header::of(text).and_then(|header| header.hash.map(str::to_owned)) {
+        match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {
             Some(hash) => vec![hash],
             None => noted_hashes(text).into_iter().map(|noted| noted.hash).collect(),
         }

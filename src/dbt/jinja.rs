@@ -72,7 +72,7 @@ pub fn relations_told(relations: &[From]) -> String {
     let call = |from: &From| {
         from.call().unwrap_or_else(|| {
             let keys = ["identifier", "schema", "database"];
-            let table = from.spelled();
+            let table = from.display_name();
             let parts = table.rsplit('.').zip(keys).map(|(part, key)| format!("{key}='{part}'"));
             format!("api.Relation.create({})", parts.collect::<Vec<_>>().join(", "))
         })

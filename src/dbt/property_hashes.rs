@@ -22,7 +22,7 @@ pub(crate) struct NotedHash {
 }
 
 impl NotedHash {
-    fn of(node: &Node, is_column: bool) -> Option<Self> {
+    fn new(node: &Node, is_column: bool) -> Option<Self> {
         let places: [&[&str]; 2] = [&["config", "meta"], &["meta"]];
         places.into_iter().take(if is_column { 2 } else { 1 }).find_map(|place| {
             let keys: Vec<&str> = place.iter().chain(&NOTED_AT).copied().collect();
@@ -36,14 +36,14 @@ impl NotedHash {
 /// The hashes that a properties file notes: of its model, and of the rest.
 #[cfg(feature = "sync")]
 pub(crate) fn noted_hashes(text: &str) -> Vec<NotedHash> {
-    let hashes = PropertyHashes::of(text);
+    let hashes = PropertyHashes::from_text(text);
     hashes.into_iter().flat_map(|hashes| [hashes.noted_of_model, hashes.noted_of_rest]).flatten().collect()
 }
 
 /// Whether two properties files have the same values, but for the hashes that they note.
 #[cfg(feature = "sync")]
 pub(crate) fn have_same_values(one: &str, other: &str) -> bool {
-    match (PropertyHashes::of(one), PropertyHashes::of(other)) {
+    match (PropertyHashes::from_text(one), PropertyHashes::from_text(other)) {
         (Some(one), Some(other)) => one.model == other.model && one.rest == other.rest,
         _ => one == other,
     }
@@ -68,7 +68,7 @@ pub(super) struct PropertyHashes {
 
 impl PropertyHashes {
     /// Reads a file; `None` if it cannot be a properties file.
-    pub fn of(text: &str) -> Option<Self> {
+    pub fn from_text(text: &str) -> Option<Self> {
         if !text.contains("models:") {
             return None;
         }
@@ -87,7 +87,7 @@ impl PropertyHashes {
     /// Whether the hashes that the file notes are those of its values.
     pub fn are_noted(&self) -> bool {
         let noted = |noted: &Option<NotedHash>| noted.as_ref().map(|noted| noted.hash.clone());
-        noted(&self.noted_of_model) == Some(self.of_model()) && noted(&self.noted_of_rest) == self.of_rest()
+        noted(&self.noted_of_model) == Some(self.model_hash()) && noted(&self.noted_of_rest) == self.rest_hash()
     }
 
     /// Whether both files have the same values.
@@ -95,16 +95,16 @@ impl PropertyHashes {
         (&self.model, &self.rest) == (&other.model, &other.rest)
     }
 
-    fn of_model(&self) -> String {
+    fn model_hash(&self) -> String {
         if self.has_columns { hash(&self.model) } else { hash(&format!("{}{}", self.model, self.rest)) }
     }
 
-    fn of_rest(&self) -> Option<String> {
+    fn rest_hash(&self) -> Option<String> {
         self.has_columns.then(|| hash(&self.rest))
     }
 
     fn model(&mut self, model: &Node) {
-        self.noted_of_model = NotedHash::of(model, false);
+        self.noted_of_model = NotedHash::new(model, false);
         for (key, value) in sorted(model).unwrap_or_default() {
             match key {
                 "columns" => value.items().unwrap_or_default().iter().for_each(|column| self.column(column)),
@@ -117,7 +117,7 @@ impl PropertyHashes {
 
     fn column(&mut self, column: &Node) {
         self.has_columns = true;
-        self.noted_of_rest = self.noted_of_rest.take().or_else(|| NotedHash::of(column, true));
+        self.noted_of_rest = self.noted_of_rest.take().or_else(|| NotedHash::new(column, true));
         for (key, value) in sorted(column).unwrap_or_default() {
             match key {
                 "name" => {
@@ -199,15 +199,15 @@ pub(super) fn note(
     flat: bool,
     write: impl Fn(&[(String, YamlOutput)]) -> String,
 ) {
-    let Some(hashes) = PropertyHashes::of(&write(model)) else { return };
+    let Some(hashes) = PropertyHashes::from_text(&write(model)) else { return };
     let columns = model.iter_mut().find(|(key, _)| key == "columns").map(|(_, value)| value);
-    if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.of_rest())
+    if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.rest_hash())
         && let Some(YamlOutput::Map(column)) = columns.first_mut()
     {
         let keys: &[&str] = if flat { &["meta"] } else { &["config", "meta"] };
         set(column, keys, rest, &["name", "description", "quote", "data_type", "constraints"]);
     }
-    set(model, &["config", "meta"], hashes.of_model(), &["name", "description", "latest_version"]);
+    set(model, &["config", "meta"], hashes.model_hash(), &["name", "description", "latest_version"]);
 }
 
 /// Sets the hash below some keys, the first of which comes after others.

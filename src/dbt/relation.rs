@@ -30,7 +30,7 @@ impl RelationName {
     /// ```
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let parts = parts(text)?;
+        let parts = split_parts(text)?;
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | ' ');
         let is_name = |part: &RelationPart| {
             let may_stand_bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
@@ -41,7 +41,7 @@ impl RelationName {
 
     /// As a query names it.
     #[must_use]
-    pub fn written(&self, dialect: Dialect) -> String {
+    pub fn to_sql(&self, dialect: Dialect) -> String {
         let mut out = String::new();
         for (place, part) in self.parts.iter().enumerate() {
             if place > 0 {
@@ -65,7 +65,7 @@ impl RelationName {
 
     /// The names of its parts with dots between them, for people.
     #[must_use]
-    pub fn spelled(&self) -> String {
+    pub fn display_name(&self) -> String {
         let names: Vec<&str> = self.parts.iter().map(|part| part.name.as_str()).collect();
         names.join(".")
     }
@@ -78,11 +78,11 @@ impl RelationName {
 /// ```
 #[must_use]
 pub fn relation_parts(name: &str) -> Vec<String> {
-    parts(name).unwrap_or_default().into_iter().map(|part| part.name.to_lowercase()).collect()
+    split_parts(name).unwrap_or_default().into_iter().map(|part| part.name.to_lowercase()).collect()
 }
 
 /// The parts of a name; `None` if a quote is not closed.
-fn parts(text: &str) -> Option<Vec<RelationPart>> {
+fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
     let mut parts = vec![RelationPart::default()];
     let mut quote = None;
     for c in text.trim().chars() {
@@ -132,7 +132,7 @@ mod tests {
         for name in ["", "a; b", "\"a\"\"b\"x'", "\"a", "a.b.c.d.e", "\"{{ x }}\"", "a b", "\"x\ny\"", "\"a.b\".t"] {
             assert_eq!(RelationName::read(name), None, "{name}");
         }
-        let of = |name: &str, dialect: &str| RelationName::read(name).unwrap().written(dialect.parse().unwrap());
+        let of = |name: &str, dialect: &str| RelationName::read(name).unwrap().to_sql(dialect.parse().unwrap());
         assert_eq!(of("PROD.SALES.orders", "snowflake"), "prod.sales.orders");
         assert_eq!(of("\"prod\".\"order\"", "snowflake"), "\"prod\".\"order\"");
         assert_eq!(of("`p-1`.`Sales`.`t`", "bigquery"), "`p-1`.`Sales`.t");

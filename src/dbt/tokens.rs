@@ -153,7 +153,7 @@ impl<'s> Lexer<'s> {
             self.at += number_length(rest);
             SqlTokenKind::Number
         } else if first.is_alphabetic() || first == '_' {
-            self.word()
+            self.read_word()
         } else if first == '\'' || (first == '"' && self.dialect.texts_in_both_quotes()) {
             self.quoted(first, self.dialect.escapes_in_texts());
             SqlTokenKind::Text
@@ -195,7 +195,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// A word, and the text that may stand right behind it, `r'\d'`.
-    fn word(&mut self) -> SqlTokenKind {
+    fn read_word(&mut self) -> SqlTokenKind {
         let rest = self.rest();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());

@@ -241,7 +241,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let whole = self.expression(self.found, shown, trees).ok()?;
         let columns: Vec<SqlNodeId> = columns_in(trees, whole).into_iter().take(3).map(|(column, _)| column).collect();
         let names: Vec<ExpressionText> =
-            columns.iter().flat_map(|column| Search::new(&[], trees).whole(*column)).collect();
+            columns.iter().flat_map(|column| Search::new(&[], trees).candidates(*column)).collect();
         let of_columns = names.iter().flat_map(|ExpressionText { text, .. }| {
             [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
         });
@@ -259,7 +259,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else { continue };
             let file = SqlFile::read(&sql, self.found.dialect);
             let Ok(root) = self.expression(&file, shown, trees) else { continue };
-            let probe = Probe { shape: ExpressionShape::words(""), args: vec![Arg::Named(marker, tree)] };
+            let probe = Probe { shape: ExpressionShape::named(""), args: vec![Arg::Named(marker, tree)] };
             let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.matched(trees, whole));
             if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
                 return Some((shown, whole, *part));

@@ -159,14 +159,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     pub fn site(&self, cte: Option<&str>, column: &str) -> Option<Site> {
         let mut site = Site { cte: cte.map(str::to_owned), tokens: self.file.column(cte, column)? };
         for _ in 0..LONGEST {
-            let Some(below) = self.passed_on(&site, column) else { return Some(site) };
+            let Some(below) = self.pass_on_site(&site, column) else { return Some(site) };
             site = below;
         }
         None
     }
 
     /// Where the column is computed that a site only names; `None` if it is computed there.
-    fn passed_on(&self, site: &Site, column: &str) -> Option<Site> {
+    fn pass_on_site(&self, site: &Site, column: &str) -> Option<Site> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {
             [_] => None,

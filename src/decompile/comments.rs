@@ -31,7 +31,7 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
     let places = CommentPlaces::new(found.source, &merged);
     let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
-        above.entry(places.of(found.line(*token) - 1)).or_default().push(text);
+        above.entry(places.place_of_line(found.line(*token) - 1)).or_default().push(text);
     }
     let mut out = String::with_capacity(merged.len() + 80 * lost.len());
     for (at, line) in merged.split_inclusive('\n').chain([""]).enumerate() {
@@ -89,7 +89,7 @@ impl CommentPlaces {
     }
 
     /// The line of the other text that something above a line belongs above.
-    fn of(&self, line: usize) -> usize {
+    fn place_of_line(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();
         let last = || before.iter().rev().flatten().next().map(|line| line + 1);

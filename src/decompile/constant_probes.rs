@@ -59,7 +59,7 @@ impl SqlConstants {
 }
 
 /// The numbers and texts of an expression, and those that may have become these, the likeliest first.
-pub(super) fn words(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
+pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
     for part in trees.below(expression) {
@@ -107,7 +107,7 @@ fn each_once(words: &mut Vec<String>, most: usize) {
 }
 
 /// The words that may stand for a parameter.
-fn of_words(param: &Param, words: &SqlConstants) -> Vec<Arg> {
+fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     let mut args = Vec::new();
     if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
         args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
@@ -135,7 +135,7 @@ fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all
             };
             put(base.clone());
             for (place, param) in params.iter().enumerate() {
-                for word in of_words(param, words) {
+                for word in args_from_constants(param, words) {
                     for sign in ["", "-"] {
                         let mut args = base.clone();
                         args[place] = Arg::Fixed(format!("{sign}{}", word.text()));
@@ -162,7 +162,7 @@ fn with_words(
                 let base: Vec<Arg> =
                     types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
                 for (first, param) in params.iter().enumerate() {
-                    for (rank, a) in of_words(param, words).into_iter().enumerate() {
+                    for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
                         let mut args = base.clone();
                         args[first] = a;
                         of_one.push(Probe { shape: ExpressionShape::Call(name), args: args.clone() });
@@ -170,7 +170,7 @@ fn with_words(
                             continue;
                         }
                         for (second, param) in params.iter().enumerate().skip(first + 1) {
-                            for b in of_words(param, words).into_iter().take(IN_PAIRS) {
+                            for b in args_from_constants(param, words).into_iter().take(IN_PAIRS) {
                                 let mut args = args.clone();
                                 args[second] = b;
                                 of_two.push(Probe { shape: ExpressionShape::Call(name), args });

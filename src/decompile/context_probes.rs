@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::candidate_check::{CandidateCheck, ShownCandidate, columns_in};
-use super::constant_probes::words;
+use super::constant_probes::constants_of;
 use super::expression_text::{ExpressionShape, ExpressionText, Range, name_of};
 use super::patterns::{Patterns, SqlPattern, pattern};
 use super::periods::{numbers, period_probes};
@@ -33,7 +33,7 @@ const NAMES: usize = 4;
 
 /// The likeliest numbers: each is compiled with many formulas.
 fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
-    let mut numbers = words(trees, expression).numbers;
+    let mut numbers = constants_of(trees, expression).numbers;
     numbers.truncate(NUMBERS);
     numbers
 }
@@ -45,7 +45,7 @@ impl CandidateCheck<'_, '_> {
             let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else { continue };
             let none = vec![None; probe.args.len()];
             if let Some(pattern) = pattern(trees, root, &probe, none) {
-                pattern.bare().into_iter().for_each(|bare| patterns.put(bare));
+                pattern.without_brackets().into_iter().for_each(|bare| patterns.put(bare));
                 patterns.put(pattern);
             }
         }
@@ -71,7 +71,7 @@ impl CandidateCheck<'_, '_> {
         // What the spec says that today is, no other knows.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
-                probes.push(Probe { shape: ExpressionShape::words(call), args: Vec::new() });
+                probes.push(Probe { shape: ExpressionShape::named(call), args: Vec::new() });
             }
         }
         self.learn(probes, trees, &mut patterns);
@@ -101,8 +101,8 @@ impl CandidateCheck<'_, '_> {
             let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
             let bare = ranges::without(trees, expression, window);
             let Some(whole) = bare.get(&expression).copied() else { continue };
-            let mut search = Search::new(patterns, trees).given(known).of_ranges(&range);
-            search.whole(whole);
+            let mut search = Search::new(patterns, trees).with_input(known).with_range(&range);
+            search.candidates(whole);
             for (part, bare) in bare {
                 let forms = search.forms(bare).iter().filter(|form| form.range == Range::Inside);
                 given.entry(part).or_default().extend(forms.cloned());
@@ -155,14 +155,14 @@ impl CandidateCheck<'_, '_> {
             0 if looks => [sheets::cells(sheet, names), window_probes(names)].concat(),
             1 if left || cross || looks => sheets::totals(sheet),
             2 if left || cross || looks => {
-                let looked = self.looked(trees, &parts, names, left);
+                let looked = self.probe_sheet(trees, &parts, names, left);
                 looked
                     .iter()
                     .flat_map(SheetLookup::plain)
                     .chain(looked.iter().flat_map(SheetLookup::workdays))
                     .collect()
             }
-            3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(SheetLookup::wild).collect(),
+            3 if cross => self.probe_sheet(trees, &parts, names, left).iter().flat_map(SheetLookup::wild).collect(),
             4 if looks => {
                 let numbers = few_numbers(trees, expression);
                 [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
@@ -184,7 +184,7 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// The columns of the sheet and of its tabs that stand in an expression, with what may be looked for in them.
-    fn looked(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
+    fn probe_sheet(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet() else { return Vec::new() };
         let literals = sheets::literal_keys(trees, parts);
         // Those first that rows are looked for by.
@@ -219,9 +219,9 @@ impl CandidateCheck<'_, '_> {
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // What a helper has picked stands without its relation.
             let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
-            all.push(SheetLookup::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
+            all.push(SheetLookup::new(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
         }
-        all.push(SheetLookup::of(String::new(), own, own_keys, (trees, parts)));
+        all.push(SheetLookup::new(String::new(), own, own_keys, (trees, parts)));
         all
     }
 
@@ -253,7 +253,7 @@ impl CandidateCheck<'_, '_> {
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.word(&definition.name.to_ascii_lowercase());
-            given.entry(name).or_default().push(ExpressionText::written(&definition.formula, OF_FORMULA));
+            given.entry(name).or_default().push(ExpressionText::from_formula(&definition.formula, OF_FORMULA));
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.expression(&site, trees).ok(),

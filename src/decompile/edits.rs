@@ -112,23 +112,23 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
         let places: Vec<usize> = found.parts.iter().filter_map(|part| before.get(&part.place).copied()).collect();
         !places.is_sorted()
     };
-    let in_order = if is_moved(found) { order::of_files(found, written) } else { None };
+    let in_order = if is_moved(found) { order::moved_columns(found, written) } else { None };
     let in_order = in_order.as_deref().map(|text| SqlFile::read(text, found.dialect));
     let in_order = in_order.as_ref().unwrap_or(found);
     let is_moved = is_moved(in_order);
     if is_moved {
-        edits.rest.push(whole(written, found, "the order of its parts"));
+        edits.rest.push(whole_edit(written, found, "the order of its parts"));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // With the same parts, what holds them together is the same; else something is written that this does not know.
     if has_same_parts && written.frame() != in_order.frame() {
-        edits.rest.push(whole(written, found, "how its parts are put together"));
+        edits.rest.push(whole_edit(written, found, "how its parts are put together"));
     }
     edits
 }
 
-fn whole(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdit {
+fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdit {
     RestEdit { what: what.to_owned(), before: written.source.to_owned(), after: found.source.to_owned(), line: 1 }
 }
 

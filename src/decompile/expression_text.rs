@@ -33,12 +33,12 @@ pub(super) enum Range {
 }
 
 impl ExpressionText {
-    pub fn whole(text: impl Into<String>, cost: u32) -> Self {
+    pub fn atom(text: impl Into<String>, cost: u32) -> Self {
         Self { text: text.into(), strength: WHOLE, cost, is_name: false, range: Range::None }
     }
 
     /// A formula that stands in the spec.
-    pub fn written(formula: &str, cost: u32) -> Self {
+    pub fn from_formula(formula: &str, cost: u32) -> Self {
         let text = format!("={formula}");
         let (parsed, _) = crate::parse::parse(&text);
         let ast = parsed.ast();
@@ -47,16 +47,16 @@ impl ExpressionText {
             Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => WHOLE,
             _ => 0,
         };
-        Self { strength, ..Self::whole(formula, cost) }
+        Self { strength, ..Self::atom(formula, cost) }
     }
 
     /// A range of the rows of a name.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
-        Self { range: Range::Whole, ..Self::whole(text, cost) }
+        Self { range: Range::Whole, ..Self::atom(text, cost) }
     }
 
     pub fn name(text: impl Into<String>, cost: u32) -> Self {
-        Self { is_name: true, ..Self::whole(text, cost) }
+        Self { is_name: true, ..Self::atom(text, cost) }
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) enum ExpressionShape {
 }
 
 impl ExpressionShape {
-    pub fn words(words: impl Into<String>) -> Self {
+    pub fn named(words: impl Into<String>) -> Self {
         Self::Words(words.into())
     }
 
@@ -122,17 +122,17 @@ impl ExpressionShape {
                 match inner {
                     Some(inner) => {
                         let rest = rest.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
-                        ExpressionText::whole(format!("{name}({inner}, {rest})"), cost - 2)
+                        ExpressionText::atom(format!("{name}({inner}, {rest})"), cost - 2)
                     }
-                    None => ExpressionText::whole(format!("{name}({})", texts()), cost),
+                    None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
             // Spreadsheets know no default in IFS but a condition that always holds.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
-                ExpressionText::whole(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
+                ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
             }
-            (Self::Call(name), _) => ExpressionText::whole(format!("{name}({})", texts()), cost),
+            (Self::Call(name), _) => ExpressionText::atom(format!("{name}({})", texts()), cost),
             (Self::Infix(op, strength), [left, right]) => {
                 // A comparison of a comparison stands in brackets.
                 let least = strength + u8::from(*strength == BinaryOp::Equal.strength());
@@ -143,18 +143,18 @@ impl ExpressionShape {
                 let text = format!("-{}", bracketed(x, SIGN + 1));
                 ExpressionText { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
             }
-            (Self::Percent, [x]) => ExpressionText::whole(format!("{}%", bracketed(x, WHOLE)), cost),
+            (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost),
             // Where the fiscal year begins in January, a fiscal timeframe gives the same SQL: the calendar comes first.
             (Self::Frame(frame), [x]) if x.is_name => {
-                ExpressionText::whole(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
+                ExpressionText::atom(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
             }
-            (Self::Unique(name), [x]) => ExpressionText::whole(format!("{name}(DISTINCT({}))", x.text), cost),
-            (Self::Pair, _) => ExpressionText::whole(texts(), cost - 2),
+            (Self::Unique(name), [x]) => ExpressionText::atom(format!("{name}(DISTINCT({}))", x.text), cost),
+            (Self::Pair, _) => ExpressionText::atom(texts(), cost - 2),
             (Self::AsText, [x]) => ExpressionText { cost, is_name: false, ..x.clone() },
             (Self::Words(words), args) => {
                 let put =
                     |text: String, (at, arg): (usize, &ExpressionText)| text.replace(&format!("{{{at}}}"), &arg.text);
-                ExpressionText::whole(args.iter().enumerate().fold(words.clone(), put), cost)
+                ExpressionText::atom(args.iter().enumerate().fold(words.clone(), put), cost)
             }
             _ => return None,
         })
@@ -169,5 +169,5 @@ pub(super) fn name_of(name: &str) -> String {
 
 /// A text as formulas write it.
 pub(super) fn text_literal(value: &str) -> ExpressionText {
-    ExpressionText::whole(format!("\"{}\"", value.replace('"', "\"\"")), 1)
+    ExpressionText::atom(format!("\"{}\"", value.replace('"', "\"\"")), 1)
 }

@@ -133,7 +133,7 @@ impl<'s> SqlFile<'s> {
     }
 
     /// The parts of a select, the first where `union` puts several together.
-    pub fn of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
+    pub fn parts_of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
         self.parts.iter().filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
     }
 
@@ -157,7 +157,7 @@ impl<'s> SqlFile<'s> {
     /// The tokens of a clause.
     pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
         let is_it = |part: &&FilePart| matches!(&part.place.what, FilePartKind::Clause(clause) if clause == name);
-        self.of(cte).find(is_it).map(|part| part.tokens.clone())
+        self.parts_of(cte).find(is_it).map(|part| part.tokens.clone())
     }
 }
 

@@ -6,11 +6,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::candidate_check::CandidateCheck;
 use super::columns::{ColumnMatches, Site};
-use super::constant_probes::words;
+use super::constant_probes::constants_of;
 use super::context_probes::OF_DEFINITION;
 use super::edits::between;
 use super::file::SqlFile;
-use super::literal_probes::spelled;
+use super::literal_probes::literal_probes;
 use super::patterns::{Patterns, Tried};
 use super::probes::{Probe, RELATION, probes, relation};
 use super::search::{Search, SearchInput};
@@ -67,7 +67,7 @@ pub struct Decompiler {
 /// Values by name, those that were made last.
 type KeptFormula<T> = Mutex<Vec<(String, Arc<T>)>>;
 
-fn kept<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // Nothing panics while it is locked.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let place = all.iter().position(|(other, _)| *other == key);
@@ -153,8 +153,8 @@ impl Decompiler {
             for (part, forms) in case.ranges((&all, &given), trees, part, &names) {
                 given.entry(part).or_default().extend(forms);
             }
-            let mut search = Search::new(&all, trees).given(&given);
-            let forms = search.whole(part);
+            let mut search = Search::new(&all, trees).with_input(&given);
+            let forms = search.candidates(part);
             if let Some(formula) = case.first(forms, trees, expected) {
                 return Ok(formula);
             }
@@ -163,16 +163,16 @@ impl Decompiler {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
                     // Numbers and texts of this expression may have become others.
-                    let mut words = words(trees, part);
+                    let mut words = constants_of(trees, part);
                     words.functions = functions_like(&known, trees, part);
-                    let mut tried = spelled(trees, &known, part);
+                    let mut tried = literal_probes(trees, &known, part);
                     if !words.is_empty() {
                         tried.extend(words.probes());
                     }
                     if tried.is_empty() {
                         break;
                     }
-                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &Tried::new(tried)));
+                    of_words = Some(Patterns::learn(&probe_compiler(compiler, read), &Tried::new(tried)));
                 }
                 None => break,
             }
@@ -189,18 +189,18 @@ impl Decompiler {
         case.keys(trees, part, &mut given);
         let (base, silent) = (case.base(), case.columns_of_base());
         let others = [
-            Search::new(&all, trees).given(&named),
+            Search::new(&all, trees).with_input(&named),
             // The same name may be a definition and a column of what the step reads.
-            Search::new(&all, trees).given(&given).of_columns(&base),
-            Search::new(&all, trees).given(&given).of_silent(&silent),
+            Search::new(&all, trees).with_input(&given).with_base(&base),
+            Search::new(&all, trees).with_input(&given).with_silent(&silent),
         ];
         for mut search in others {
-            if let Some(formula) = case.first(search.whole(part), trees, expected) {
+            if let Some(formula) = case.first(search.candidates(part), trees, expected) {
                 return Ok(formula);
             }
         }
-        let mut search = Search::new(&all, trees).given(&given);
-        let forms = search.whole(part);
+        let mut search = Search::new(&all, trees).with_input(&given);
+        let forms = search.candidates(part);
         Err(match search.unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => because(format!("no formula says {}", trees.construct(part))),
             None => because(format!("no formula of {} gives exactly this SQL", trees.construct(part))),
@@ -210,7 +210,7 @@ impl Decompiler {
     /// A call of a function that no generated SQL calls, nor what the spec reads: then nothing has to be tried.
     fn unknown_call(&self, case: &CandidateCheck<'_, '_>, trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
         let dialect = case.found.dialect;
-        let words = kept(&self.words, dialect.to_string(), || dialect.words().collect());
+        let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
         // A type of the contract stands in the spec.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
@@ -225,7 +225,7 @@ impl Decompiler {
     /// What all functions become: those in which time plays a part in the zone and the calendar of the spec, and calls of
     /// many arguments for themselves.
     fn learned(&self, compiler: &Compiler, read: &SpecPosition<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
-        let compiler = of_probes(compiler, read);
+        let compiler = probe_compiler(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
         for is_wide in [false, true].into_iter().take(if widest > WIDE { 2 } else { 1 }) {
@@ -235,9 +235,9 @@ impl Decompiler {
                 if is_temporal {
                     of_settings.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
                 }
-                let patterns = kept(&self.learned, of_settings, OnceLock::new);
+                let patterns = get_or_learn(&self.learned, of_settings, OnceLock::new);
                 patterns.get_or_init(|| {
-                    let tried = kept(&self.tried, key, || Tried::new(all_probes(is_wide, is_temporal)));
+                    let tried = get_or_learn(&self.tried, key, || Tried::new(all_probes(is_wide, is_temporal)));
                     Patterns::learn(&compiler, &tried)
                 });
                 all.push(patterns);
@@ -265,7 +265,7 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
 }
 
 /// A compiler with the settings of a spec that knows the columns of probes.
-fn of_probes(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
+fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
     let compiler = read.outline.settings(compiler);
     let mut options = (*compiler.options).clone();
     options.schema = Arc::new(Schema::new().with(relation()));

@@ -340,7 +340,7 @@ impl Picked {
         }
     }
 
-    fn found(self) -> Option<usize> {
+    fn found_index(self) -> Option<usize> {
         match self {
             Self::Found(found) | Self::Ours { found, .. } | Self::Both { found, .. } => Some(found),
             Self::New(_) => None,
@@ -397,7 +397,7 @@ fn pick(
         let common = |item: &&LayoutItem| [&in_b, &in_o, &in_f].iter().all(|all| all.contains_key(item.key.as_str()));
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
-    let key_of = |one: &Picked| one.found().and_then(|at| f.get(at)).map(|item| item.key.as_str());
+    let key_of = |one: &Picked| one.found_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
     // The spec puts items into another order, and nobody else did.
     if order(b) == order(f) && order(b) != order(o) {
         let rank = |one: &Picked| key_of(one).and_then(|key| in_o.get(key).copied());

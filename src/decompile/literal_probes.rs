@@ -25,7 +25,7 @@ const CHAINS: usize = 12;
 const CASES: usize = 4;
 
 /// Calls with literals that the texts of an expression may come from, by what calls are known to become.
-pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
+pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
     let texts = texts(trees, expression);
     let mut all = Vec::new();
     for function in functions() {
@@ -36,7 +36,7 @@ pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: SqlNodeId)
                     let start = Arg::Column(column(Type::Integer, true, 2));
                     let started = Arg::Column(column(Type::Integer, false, 2));
                     for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
-                        of_texts(function.name, &[(0, &needle)], 2, more, &mut all);
+                        probe_texts(function.name, &[(0, &needle)], 2, more, &mut all);
                     }
                 }
             }
@@ -44,15 +44,15 @@ pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: SqlNodeId)
                 let takes_new = function.overloads.iter().any(|overload| overload.params.len() > 2);
                 for pattern in texts.iter().flat_map(|text| patterns_of(text)) {
                     if !takes_new {
-                        of_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
+                        probe_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
                         continue;
                     }
                     for new in texts.iter().map(|text| replacement_of(text)).chain([String::new()]) {
-                        of_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
+                        probe_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
                     }
                     for nullable in [true, false] {
                         let new = vec![Arg::Column(column(Type::Text, nullable, 2))];
-                        of_texts(function.name, &[(1, &pattern)], 2, new, &mut all);
+                        probe_texts(function.name, &[(1, &pattern)], 2, new, &mut all);
                     }
                 }
             }
@@ -77,7 +77,7 @@ fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
 }
 
 /// A call of so many arguments and these more: texts at some places, columns with and without NULLs at the others.
-fn of_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
+fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
             Some((_, text)) => Arg::Fixed(text_literal(text).text),

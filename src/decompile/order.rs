@@ -7,10 +7,10 @@ use crate::dialect::Dialect;
 /// Returns a query with the columns of each select in the order that they have in another text of it. `None` if no
 /// column is elsewhere, or if columns count by their place, as in a `union`.
 pub(crate) fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
-    of_files(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
+    moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
 
-pub(super) fn of_files(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
+pub(super) fn moved_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
     if [moved, other].iter().any(|file| file.parts.iter().any(|part| part.place.branch > 0)) {
         return None;
     }

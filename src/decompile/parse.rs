@@ -288,7 +288,7 @@ impl<'p> Parser<'p> {
                 let name = lexer::value(text, self.dialect).ok_or("a name in quotes does not end")?;
                 self.trees.leaf(SqlLabel::Quoted(name))
             }
-            SqlTokenKind::Word => return self.word(&key),
+            SqlTokenKind::Word => return self.keyword(&key),
             SqlTokenKind::Sign => match key.as_str() {
                 "-" => {
                     let x = self.expression(NEGATIVE)?;
@@ -325,7 +325,7 @@ impl<'p> Parser<'p> {
         Ok(self.trees.leaf(SqlLabel::Text(value, prefix)))
     }
 
-    fn word(&mut self, key: &str) -> Result<ParsedPart, String> {
+    fn keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
         match key {
             "case" => {
                 let id = self.case()?;

@@ -219,7 +219,7 @@ fn learned_of<'b>(
             Some(before) => (at, before.patterns.clone(), None),
             None => {
                 let pattern = learned(compiler, probe, definition.sql());
-                let both = pattern.into_iter().flat_map(|it| it.bare().into_iter().chain([it]));
+                let both = pattern.into_iter().flat_map(|it| it.without_brackets().into_iter().chain([it]));
                 (at, both.map(Arc::new).collect(), Some(definition.sql().into()))
             }
         });
@@ -239,7 +239,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
             let compiled = compiler.compile(&format!("start = {}", arg.text()));
             compiled.definitions().first().map(|definition| definition.sql().to_owned())
         }
-        _ => arg.spelled(),
+        _ => arg.to_text(),
     };
     let spelled: Vec<Option<SqlNodeId>> =
         probe.args.iter().map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees))).collect();
@@ -265,7 +265,7 @@ pub(super) fn pattern(
         return None;
     }
     let mut learner = Learner { trees, probe, spelled, found: vec![false; probe.args.len()] };
-    let part = learner.part(root);
+    let part = learner.pattern_part(root);
     let mut silent = 0;
     // Columns of other types that become the same SQL are one pattern.
     let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
@@ -302,54 +302,55 @@ struct Learner<'l> {
 }
 
 impl Learner<'_> {
-    fn found(&mut self, place: usize, part: PatternPart) -> PatternPart {
+    fn note_hole(&mut self, place: usize, part: PatternPart) -> PatternPart {
         if let Some(found) = self.found.get_mut(place) {
             *found = true;
         }
         part
     }
 
-    fn part(&mut self, id: SqlNodeId) -> PatternPart {
+    fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
         if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
             let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
-            return self.found(place, if is_value { PatternPart::Any(place) } else { PatternPart::Criterion(place) });
+            return self
+                .note_hole(place, if is_value { PatternPart::Any(place) } else { PatternPart::Criterion(place) });
         }
         let label = self.trees.label(id).clone();
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
-                    return self.found(place, PatternPart::Any(place));
+                    return self.note_hole(place, PatternPart::Any(place));
                 }
                 (Arg::Named(_, tree), _) if *tree == id || self.trees.bare(*tree) == id => {
-                    return self.found(place, PatternPart::Any(place));
+                    return self.note_hole(place, PatternPart::Any(place));
                 }
                 (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
-                        return self.found(place, PatternPart::Number(place, 0, ""));
+                        return self.note_hole(place, PatternPart::Number(place, 0, ""));
                     }
                     if number.strip_suffix(".0") == Some(digits) {
-                        return self.found(place, PatternPart::Number(place, 0, ".0"));
+                        return self.note_hole(place, PatternPart::Number(place, 0, ".0"));
                     }
                     let by = number.parse::<i64>().ok().zip(digits.parse::<i64>().ok()).map(|(a, b)| a - b);
                     if let Some(by @ (-1 | 1)) = by {
-                        return self.found(place, PatternPart::Number(place, by, ""));
+                        return self.note_hole(place, PatternPart::Number(place, by, ""));
                     }
                 }
                 // Escaped or not, and perhaps in small letters.
                 (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
-                    return self.found(place, PatternPart::Wild(place, prefix));
+                    return self.note_hole(place, PatternPart::Wild(place, prefix));
                 }
                 (Arg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
-                    return self.found(place, PatternPart::Number(place, 0, ""));
+                    return self.note_hole(place, PatternPart::Number(place, 0, ""));
                 }
                 (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), SqlLabel::Text(text, prefix))
                     if text.matches(marker).count() == 1 =>
                 {
                     if let Some((before, after)) = text.split_once(marker) {
                         let part = PatternPart::Text(place, before.to_owned(), after.to_owned(), prefix);
-                        return self.found(place, part);
+                        return self.note_hole(place, part);
                     }
                 }
                 _ => {}
@@ -361,13 +362,13 @@ impl Learner<'_> {
             let whole = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
             return PatternPart::Node(label, kids.drain(..).map(whole).collect());
         }
-        PatternPart::Node(label, kids.into_iter().map(|kid| self.part(kid)).collect())
+        PatternPart::Node(label, kids.into_iter().map(|kid| self.pattern_part(kid)).collect())
     }
 }
 
 impl SqlPattern {
     /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter or there is none.
-    pub fn bare(&self) -> Option<Self> {
+    pub fn without_brackets(&self) -> Option<Self> {
         let PatternPart::Node(SqlLabel::Call, parts) = &self.root else { return None };
         let [PatternPart::Node(SqlLabel::Word(name), _), inner @ PatternPart::Node(..), PatternPart::Node(default, _)] =
             parts.as_slice()

@@ -133,7 +133,7 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
             continue;
         }
         for overload in function.overloads {
-            of_overload(function.name, overload, widest, &mut all);
+            probe_overload(function.name, overload, widest, &mut all);
         }
         // Of an aggregate with several arguments, which are then of one row.
         if function.goes_across(2) {
@@ -226,7 +226,7 @@ fn operators(all: &mut Vec<Probe>) {
             all.push(Probe { shape: ExpressionShape::Percent, args: arg() });
             // What is written in one, though no function says it.
             for words in ["NOT(ISBLANK({0}))", "DATE(YEAR({0}), MONTH({0}), 1)", "EOMONTH({0}, -1) + 1"] {
-                all.push(Probe { shape: ExpressionShape::words(words), args: arg() });
+                all.push(Probe { shape: ExpressionShape::named(words), args: arg() });
             }
             for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
                 all.push(Probe { shape: ExpressionShape::Unique(name), args: arg() });
@@ -236,10 +236,10 @@ fn operators(all: &mut Vec<Probe>) {
             }
         }
     }
-    let months = ExpressionShape::words("DATEDIF({0}, {1}, \"M\")");
+    let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
     all.push(Probe { shape: months, args: vec![Arg::MonthStart(0), Arg::MonthStart(1)] });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(Probe { shape: ExpressionShape::words(words), args: Vec::new() });
+        all.push(Probe { shape: ExpressionShape::named(words), args: Vec::new() });
     }
 }
 
@@ -253,7 +253,7 @@ const WORDS: [&str; 16] =
     ["D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", ""];
 
 /// What stands for a parameter beside columns.
-fn written(param: &Param, place: usize) -> Vec<Arg> {
+fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
     let mut args = Vec::new();
     let place = place.min(4);
@@ -307,7 +307,7 @@ fn simplest(param: &Param) -> String {
     }
 }
 
-fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<Probe>) {
+fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<Probe>) {
     let most = if overload.repeated { widest.clamp(overload.params.len() + 2, PLACES) } else { overload.params.len() };
     for count in overload.needed..=most {
         let param = |place: usize| overload.params.get(place).or(overload.params.last());
@@ -367,13 +367,13 @@ fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut
                     types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
                 for place in 0..count.min(6) {
                     let Some(param) = params.get(place) else { continue };
-                    for literal in written(param, place) {
+                    for literal in parameter_args(param, place) {
                         let mut args = base.clone();
                         args[place] = literal;
                         put(args);
                     }
                 }
-                let general = |place: usize| params.get(place).map(|p| written(p, place)).unwrap_or_default();
+                let general = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
                         for a in general(first).into_iter().take(PAIRED) {
@@ -443,7 +443,7 @@ impl Arg {
     }
 
     /// Its SQL where it is no leaf: of a criterion's condition, of a quotient. It is the same everywhere.
-    pub fn spelled(&self) -> Option<String> {
+    pub fn to_text(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
             Self::Quotient(place) => Some(quotient(*place)),

@@ -48,7 +48,7 @@ pub(super) fn learned(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Optio
     let ExpressionShape::Words(words) = &probe.shape else { return None };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
     let window = *windows(trees, counted).first()?;
-    let numbers = Probe { shape: ExpressionShape::words(""), args: probe.args.iter().skip(1).cloned().collect() };
+    let numbers = Probe { shape: ExpressionShape::named(""), args: probe.args.iter().skip(1).cloned().collect() };
     let none = vec![None; numbers.args.len()];
     Some(LearnedRanges { window: pattern(trees, window, &numbers, none)?, range })
 }

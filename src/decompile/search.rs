@@ -56,22 +56,22 @@ impl<'s> Search<'s> {
     }
 
     /// With formulas of some parts.
-    pub fn given(self, given: &'s SearchInput) -> Self {
+    pub fn with_input(self, given: &'s SearchInput) -> Self {
         Self { given: Some(given), ..self }
     }
 
     /// With names that are columns of this relation.
-    pub fn of_columns(self, base: &'s str) -> Self {
+    pub fn with_base(self, base: &'s str) -> Self {
         Self { base: Some(base), ..self }
     }
 
     /// With names that stand for ranges of rows, too.
-    pub fn of_ranges(self, range: &'s str) -> Self {
+    pub fn with_range(self, range: &'s str) -> Self {
         Self { range: Some(range), ..self }
     }
 
     /// With formulas that name one of these columns, though the SQL does not.
-    pub fn of_silent(self, silent: &'s [(String, Type)]) -> Self {
+    pub fn with_silent(self, silent: &'s [(String, Type)]) -> Self {
         Self { silent, ..self }
     }
 
@@ -81,7 +81,7 @@ impl<'s> Search<'s> {
     }
 
     /// Formulas of an expression. All parts are looked at in the order in which they were made, so nothing recurses.
-    pub fn whole(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
+    pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = self.trees.below(id);
         for part in &parts {
             let pairs = self.pairs_of(*part);
@@ -123,11 +123,11 @@ impl<'s> Search<'s> {
         found.extend(given.cloned());
         found.extend(self.ranges(&found).collect::<Vec<_>>());
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
-            self.of_pattern(pattern, id, &mut found);
+            self.match_pattern(pattern, id, &mut found);
         }
         if !self.silent.is_empty() {
             for pattern in self.patterns.iter().flat_map(|patterns| patterns.silent(self.trees, id)) {
-                self.of_pattern(pattern, id, &mut found);
+                self.match_pattern(pattern, id, &mut found);
             }
         }
         if let Some(inner) = self.left_out(id) {
@@ -140,12 +140,12 @@ impl<'s> Search<'s> {
     fn pairs_of(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = Vec::new();
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.criteria(self.trees, id)) {
-            self.of_pattern(pattern, id, &mut found);
+            self.match_pattern(pattern, id, &mut found);
         }
         best(found, KEPT)
     }
 
-    fn of_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
+    fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
         let Some(bound) = pattern.matched(self.trees, id) else { return };
         let mut choices: Vec<Vec<ExpressionText>> = Vec::with_capacity(bound.len());
         for (bound, arg) in bound.into_iter().zip(&pattern.args) {
@@ -168,7 +168,7 @@ impl<'s> Search<'s> {
                 (Some(Binding::Text(text)), Arg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
-                (None, Arg::Fixed(text)) => vec![ExpressionText::whole(text.clone(), 1)],
+                (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
                 (None, Arg::Silent(ty)) => {
                     // They are looked for where all else was tried.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
@@ -213,10 +213,10 @@ impl<'s> Search<'s> {
             let plain = own == name;
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
-                forms.push(ExpressionText::whole(name.to_ascii_uppercase(), 1));
+                forms.push(ExpressionText::atom(name.to_ascii_uppercase(), 1));
             }
             if relation.is_none() && name == "null" {
-                forms.push(ExpressionText { strength: 4, ..ExpressionText::whole("1 / 0", 4) });
+                forms.push(ExpressionText { strength: 4, ..ExpressionText::atom("1 / 0", 4) });
             }
             if let Some(base) = self.base.filter(|_| relation.is_none()) {
                 forms.push(ExpressionText::name(format!("${{{base}.{name}}}"), 0));
@@ -234,7 +234,7 @@ impl<'s> Search<'s> {
                     true => format!("{base}[{frame}]"),
                     false => format!("${{{base}[{frame}]}}"),
                 };
-                forms.extend(base.filter(|base| !base.is_empty()).map(|base| ExpressionText::whole(framed(base), 3)));
+                forms.extend(base.filter(|base| !base.is_empty()).map(|base| ExpressionText::atom(framed(base), 3)));
             }
             return forms;
         }
@@ -268,14 +268,14 @@ impl<'s> Search<'s> {
 /// A number, as formulas write it.
 fn number(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') { 6 } else { super::expression_text::WHOLE };
-    ExpressionText { strength, ..ExpressionText::whole(digits, 1) }
+    ExpressionText { strength, ..ExpressionText::atom(digits, 1) }
 }
 
 fn date(text: &str) -> Vec<ExpressionText> {
     let mut forms = vec![text_literal(text)];
     let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
     if let [Some(year), Some(month), Some(day)] = parts[..] {
-        forms.push(ExpressionText::whole(format!("DATE({year}, {month}, {day})"), 3));
+        forms.push(ExpressionText::atom(format!("DATE({year}, {month}, {day})"), 3));
     }
     forms
 }

@@ -16,7 +16,7 @@ const TOTALS: usize = 12;
 /// What looks at the cells of a pivoted sheet, and what names cells by their letters.
 pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
-    let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: ExpressionShape::words(words), args });
+    let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: ExpressionShape::named(words), args });
     for letter in letters(sheet) {
         for row in [ROW, NUMBERS[0]] {
             put(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
@@ -104,7 +104,7 @@ pub(super) struct SheetLookup {
 
 impl SheetLookup {
     /// What the joins of an expression may look up in these columns.
-    pub fn of(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
+    pub fn new(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
         let mut looked = Self { tab, columns, keys, ..Self::default() };
         for part in parts {
             let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else { continue };
@@ -137,7 +137,7 @@ impl SheetLookup {
             }
         }
         let probe =
-            |words: &String, key: &Arg| Probe { shape: ExpressionShape::words(&**words), args: vec![key.clone()] };
+            |words: &String, key: &Arg| Probe { shape: ExpressionShape::named(&**words), args: vec![key.clone()] };
         forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
     }
 

@@ -81,7 +81,7 @@ fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<
         if a.kind != b.kind || matches!(a.kind, SqlTokenKind::Jinja | SqlTokenKind::Quoted) {
             return None;
         }
-        let pair = (SqlWord::of(*a, written.source), SqlWord::of(*b, found.source));
+        let pair = (SqlWord::new(*a, written.source), SqlWord::new(*b, found.source));
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
@@ -97,7 +97,7 @@ struct SqlWord<'s> {
 }
 
 impl<'s> SqlWord<'s> {
-    fn of(token: SqlToken, source: &'s str) -> Self {
+    fn new(token: SqlToken, source: &'s str) -> Self {
         let text = token.text(source);
         let is_quoted = matches!(token.kind, SqlTokenKind::Text | SqlTokenKind::Quoted);
         let inside = || text.get(1..text.len().checked_sub(1)?);
@@ -117,7 +117,7 @@ impl<'s> SqlWord<'s> {
 fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
     let mut found: Vec<Substitution> = Vec::new();
     for token in words {
-        let word = SqlWord::of(*token, spec);
+        let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
             // Texts of formulas stand in the quotes of SQL's names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),

@@ -25,7 +25,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             "OMNI_RANK({0}, {0}:{0}, TRUE)",
             "PERCENTRANK({0}:{0}, {0})",
         ] {
-            all.push(Probe { shape: ExpressionShape::words(words), args: vec![name.clone()] });
+            all.push(Probe { shape: ExpressionShape::named(words), args: vec![name.clone()] });
         }
     }
     // The rows that have what this one has.
@@ -43,7 +43,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             }
         }
     }
-    all.push(Probe { shape: ExpressionShape::words("ROW()"), args: Vec::new() });
+    all.push(Probe { shape: ExpressionShape::named("ROW()"), args: Vec::new() });
     all
 }
 

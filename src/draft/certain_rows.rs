@@ -25,7 +25,7 @@ pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample
     let seen = judge.judge(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for column in &judge.columns {
-        match settled(judge, data, column) {
+        match certain_values(judge, data, column) {
             Ok(settled) => {
                 columns.push(column.clone());
                 values.push(settled);
@@ -39,7 +39,7 @@ pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample
 }
 
 /// The values of a column, where they are the same whatever happens to last bits, and on every day.
-fn settled(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
+fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;
     for (day, spec) in judge.whole.iter().enumerate() {

@@ -43,10 +43,10 @@ const AMOUNTS: [f64; 8] = [100.0, 50.0, 200.0, 400.0, 25.0, 800.0, 0.0, -50.0];
 
 /// The slots of each relation.
 pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSpec) -> Result<Vec<Vec<Slot>>, String> {
-    let mut constants = Constants::of(&main.spec);
+    let mut constants = Constants::from_spec(&main.spec);
     for other in others {
         // What hangs on the day is no constant.
-        constants.keep_only(&Constants::of(other));
+        constants.keep_only(&Constants::from_spec(other));
     }
     let has_today = !others.is_empty();
     let read = names_read(&main.spec);
@@ -143,7 +143,7 @@ fn slot(
     let is_part_of_key = given.known.iter().any(|known| known.key().iter().any(|of| folded(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
-    let named = constants.of_column(&ComparedBase { relation: given.name.clone(), column: name.clone() });
+    let named = constants.values_for(&ComparedBase { relation: given.name.clone(), column: name.clone() });
     let mut pool = Vec::new();
     let mut add = |value: Value| {
         if !pool.contains(&value) {

@@ -23,7 +23,7 @@ pub struct ComparedBase {
 pub struct Constants(BTreeMap<ComparedBase, Vec<Value>>);
 
 impl Constants {
-    pub fn of(spec: &ReferenceSpec) -> Self {
+    pub fn from_spec(spec: &ReferenceSpec) -> Self {
         let mut found = Self::default();
         let bases = Bases { spec };
         for (at, step) in spec.steps.iter().enumerate() {
@@ -59,12 +59,12 @@ impl Constants {
             };
             if is_beside {
                 let mut values: Vec<Value> =
-                    children.iter().filter_map(|child| constant(child)).flat_map(spelled).collect();
+                    children.iter().filter_map(|child| constant(child)).flat_map(near_values).collect();
                 if matches!(x, ReferenceExpr::Call("WEEKDAY", _)) {
                     values.extend(WEEK.map(Value::Date));
                 }
                 let columns: BTreeSet<ComparedBase> =
-                    children.iter().flat_map(|child| bases.of(at, child, own)).collect();
+                    children.iter().flat_map(|child| bases.compared_columns(at, child, own)).collect();
                 for column in columns {
                     let known = self.0.entry(column).or_default();
                     values.iter().for_each(|value| {
@@ -85,7 +85,7 @@ impl Constants {
         }
     }
 
-    pub fn of_column(&self, column: &ComparedBase) -> Vec<Value> {
+    pub fn values_for(&self, column: &ComparedBase) -> Vec<Value> {
         self.0.get(column).cloned().unwrap_or_default()
     }
 }
@@ -105,7 +105,7 @@ fn constant(x: &ReferenceExpr) -> Option<Value> {
 }
 
 /// A criterion's text has a number, or a text with wildcards.
-fn spelled(value: Value) -> Vec<Value> {
+fn near_values(value: Value) -> Vec<Value> {
     let Value::Text(text) = &value else { return vec![value] };
     let operand = text.trim_start_matches(['<', '>', '=']).trim();
     let plain: String = operand.chars().filter(|c| !matches!(c, '*' | '?' | '~')).collect();
@@ -123,7 +123,7 @@ struct Bases<'a> {
 }
 
 impl Bases<'_> {
-    fn of(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
+    fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
         // Names of a step; one that is taken for a column of its input is marked so.

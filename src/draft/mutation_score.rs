@@ -160,7 +160,7 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Which of the mutants give something else.
-    pub fn told_apart(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
+    pub fn detected(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
         let Some(spec) = self.specs.first() else { return Vec::new() };
         let right = sorted(self.run(spec, data, None).value);
         let is_other = |at: &usize| {

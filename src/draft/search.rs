@@ -66,7 +66,7 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
         let data = tidied(judge, data, &shown);
         let Some(Worth { new, .. }) = worth(judge, &shown, &data) else { break };
         let alive = alive(judge, &shown);
-        let told = judge.told_apart(&data, &alive);
+        let told = judge.detected(&data, &alive);
         // A single outcome more is no reason to read another example, unless it is that of no rows at all.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
@@ -116,7 +116,7 @@ fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> 
 fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, mut data: Data) -> Data {
     let Some(mut best) = worth(judge, shown, &data) else { return data };
     let mut alive = alive(judge, shown);
-    let told = judge.told_apart(&data, &alive);
+    let told = judge.detected(&data, &alive);
     alive.retain(|at| !told.contains(at));
     let mut tries = 0;
     while !alive.is_empty() && tries < 4 * TRIES && !judge.is_spent(75) {
@@ -129,13 +129,13 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
         if worth.loses_against(best) {
             continue;
         }
-        let told = judge.told_apart(&candidate, &alive);
+        let told = judge.detected(&candidate, &alive);
         if told.is_empty() {
             continue;
         }
         // Nor may it hide a fault that showed.
-        let before = judge.told_apart(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
-        if judge.told_apart(&candidate, &before).len() < before.len() {
+        let before = judge.detected(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
+        if judge.detected(&candidate, &before).len() < before.len() {
             continue;
         }
         alive.retain(|at| !told.contains(at));
@@ -204,7 +204,7 @@ impl Tidied<'_> {
             return false;
         }
         let Some(worth) = worth(self.judge, self.shown, &candidate) else { return false };
-        if worth < self.best || self.judge.told_apart(&candidate, &self.told).len() < self.told.len() {
+        if worth < self.best || self.judge.detected(&candidate, &self.told).len() < self.told.len() {
             return false;
         }
         (self.best, self.data) = (worth, candidate);
@@ -300,7 +300,7 @@ impl Tidied<'_> {
 /// Without the rows that nothing hangs on, with the plainest values, in order.
 fn tidied(judge: &MutationScorer<'_>, data: Data, shown: &ShownRows) -> Data {
     let Some(best) = worth(judge, shown, &data) else { return data };
-    let told = judge.told_apart(&data, &alive(judge, shown));
+    let told = judge.detected(&data, &alive(judge, shown));
     let mut tidied = Tidied { judge, shown, data, best, told };
     tidied.without_rows();
     tidied.plainer();

@@ -44,14 +44,14 @@ pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[Drafted
             write_rows(&mut text, &names, rows, true);
         }
         text.push_str("    expect:\n      rows:");
-        let names: Vec<String> = example.columns.iter().map(|column| spelled(judge, column)).collect();
+        let names: Vec<String> = example.columns.iter().map(|column| column_text(judge, column)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         write_rows(&mut text, &names, &example.rows, false);
     }
     Draft { text, appends: !main.has_examples, count: examples.len() }
 }
 
-fn spelled(judge: &MutationScorer<'_>, column: &str) -> String {
+fn column_text(judge: &MutationScorer<'_>, column: &str) -> String {
     let known = judge.written.iter().find(|(name, _)| name == column);
     known.map_or(column, |(_, written)| written).to_owned()
 }

@@ -181,7 +181,7 @@ impl<'a> Graph<'a> {
                 let read = spec.compiled.reads().iter().filter_map(|from| match from {
                     From::Source { group, table } => {
                         let source = manifest.source(group, table)?;
-                        manifest.place(&source.unique_id)
+                        manifest.index_of(&source.unique_id)
                     }
                     from => by_name.get(&from.name().to_lowercase()).copied(),
                 });
@@ -252,8 +252,8 @@ impl<'a> Graph<'a> {
 
     /// The node of an id.
     #[must_use]
-    pub fn place(&self, id: &str) -> Option<usize> {
-        let known = self.sources.manifest.place(id);
+    pub fn index_of(&self, id: &str) -> Option<usize> {
+        let known = self.sources.manifest.index_of(id);
         known.or_else(|| self.parts.iter().position(|part| part.node.is_none() && part.id() == id))
     }
 

@@ -42,7 +42,7 @@ impl Graph<'_> {
     }
 
     fn find(&self, name: &str) -> Result<ImpactTarget, NameFault> {
-        let whole = self.called(name);
+        let whole = self.nodes_with_name(name);
         match whole.as_slice() {
             [place] => return Ok(ImpactTarget { place: *place, column: None, definition: None }),
             [_, _, ..] => {
@@ -54,7 +54,7 @@ impl Graph<'_> {
         let mut owners = Vec::new();
         for (at, _) in name.match_indices('.') {
             let (owner, column) = (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default());
-            owners.extend(self.called(owner).into_iter().map(|place| (place, column)));
+            owners.extend(self.nodes_with_name(owner).into_iter().map(|place| (place, column)));
         }
         let mut found = BTreeSet::new();
         for (place, column) in &owners {
@@ -65,7 +65,7 @@ impl Graph<'_> {
             (Some(target), None) => return Ok(target),
             (Some(first), Some(second)) => {
                 let all = [first, second].into_iter().chain(found);
-                return Err(ambiguous(name, all.map(|target| self.shown(&target))));
+                return Err(ambiguous(name, all.map(|target| self.display(&target))));
             }
             (None, _) => {}
         }
@@ -82,11 +82,11 @@ impl Graph<'_> {
             return Err(NameFault { message: format!("`{owner}` has no column `{column}`"), help });
         }
         if !name.contains('.') {
-            let of: Vec<ImpactTarget> = self.relations().filter_map(|at| self.said_column(at, name)).collect();
+            let of: Vec<ImpactTarget> = self.relations().filter_map(|at| self.stated_column(at, name)).collect();
             match of.as_slice() {
                 [target] => return Ok(target.clone()),
                 [] => {}
-                several => return Err(ambiguous(name, several.iter().map(|target| self.shown(target)))),
+                several => return Err(ambiguous(name, several.iter().map(|target| self.display(target)))),
             }
         }
         let names: Vec<String> = self.parts.iter().map(super::GraphPart::name).collect();
@@ -101,8 +101,8 @@ impl Graph<'_> {
     }
 
     /// The nodes of a name or an id. What is read goes before what only reads: a model before an exposure of its name.
-    fn called(&self, name: &str) -> Vec<usize> {
-        if let Some(place) = self.place(name) {
+    fn nodes_with_name(&self, name: &str) -> Vec<usize> {
+        if let Some(place) = self.index_of(name) {
             return vec![place];
         }
         let is_called = |at: &usize| {
@@ -127,7 +127,7 @@ impl Graph<'_> {
     }
 
     /// A column that a node is known to have.
-    fn said_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
+    fn stated_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         let KnownRelations { columns, .. } = self.known_columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget { place, column: Some(column.to_lowercase()), definition: None })
@@ -135,7 +135,7 @@ impl Graph<'_> {
 
     /// A column that a node has or may have, or a definition of its spec.
     fn column_of(&self, place: usize, column: &str) -> Option<ImpactTarget> {
-        if let Some(target) = self.said_column(place, column) {
+        if let Some(target) = self.stated_column(place, column) {
             return Some(target);
         }
         if let Some(definition) = self.definitions(place).into_iter().find(|name| name.eq_ignore_ascii_case(column)) {
@@ -159,7 +159,7 @@ impl Graph<'_> {
 
     /// A target as messages name it.
     #[must_use]
-    pub fn shown(&self, target: &ImpactTarget) -> String {
+    pub fn display(&self, target: &ImpactTarget) -> String {
         let name = self.parts.get(target.place).map(super::GraphPart::name).unwrap_or_default();
         match target.column.as_ref().or(target.definition.as_ref()) {
             Some(column) => format!("{name}.{column}"),

@@ -43,7 +43,7 @@ impl Graph<'_> {
                 if steps == depth {
                     continue;
                 }
-                let next = if is_up { self.made_of(&at, &mut notes) } else { self.makes(&at, &mut notes) };
+                let next = if is_up { self.upstream_of(&at, &mut notes) } else { self.makes(&at, &mut notes) };
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
                     picture.edges.push((self.id_of(from), self.id_of(to)));
@@ -73,7 +73,7 @@ impl Graph<'_> {
     }
 
     /// One step up: the columns that a column is made of, the nodes that a node reads.
-    fn made_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
+    fn upstream_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let whole = || self.parents.get(*place).into_iter().flatten().map(|parent| (*parent, None)).collect();
         let Some(column) = column else { return whole() };
         match self.lineage(*place) {

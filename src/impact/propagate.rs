@@ -137,7 +137,7 @@ impl NodeStates {
         }
     }
 
-    fn of(&mut self, place: usize) -> Option<&mut NodeState> {
+    fn state_mut(&mut self, place: usize) -> Option<&mut NodeState> {
         self.0.get_mut(place).map(|state| &mut **state.get_or_insert_default())
     }
 }
@@ -154,7 +154,7 @@ pub(super) struct Spread {
 pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
     let mut spread = Spread { states: NodeStates::new(graph.parts.len()), order: Vec::new() };
     for start in starts {
-        let Some(state) = spread.states.of(start.place) else { continue };
+        let Some(state) = spread.states.state_mut(start.place) else { continue };
         for (column, change) in &start.columns {
             let known = state.columns.entry(column.clone()).or_insert((*change, None));
             known.0 = known.0.max(*change);
@@ -165,7 +165,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
         if start.gone {
             state.fails = Some(None);
         }
-        of_start(graph, start, state);
+        grade_start(graph, start, state);
     }
     let from: Vec<usize> = starts.iter().map(|start| start.place).collect();
     spread.order = graph.downstream(&from);
@@ -181,7 +181,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
             let place = places.get(at).copied()?;
             let read = graph.parents.get(place)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
-            read.iter().any(is_touched).then(|| of_node(graph, place, states, starts, &tests))
+            read.iter().any(is_touched).then(|| grade_node(graph, place, states, starts, &tests))
         });
         for (place, state) in places.iter().zip(found) {
             if let Some(state) = state.filter(NodeState::is_affected) {
@@ -218,7 +218,7 @@ fn merge(own: &mut NodeState, other: NodeState) {
 }
 
 /// What is said of the changed node itself.
-fn of_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
+fn grade_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else { return };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
     for (column, change) in &start.columns {
@@ -235,7 +235,7 @@ fn of_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
     }
 }
 
-fn of_node(
+fn grade_node(
     graph: &Graph<'_>,
     place: usize,
     states: &NodeStates,
@@ -247,19 +247,19 @@ fn of_node(
     match part.kind() {
         ResourceType::Test => {
             let test = part.node.and_then(|node| tests.get(&*node.unique_id));
-            of_tests::of_data_test(graph, place, test, states, &mut state);
+            of_tests::grade_data_test(graph, place, test, states, &mut state);
         }
-        ResourceType::UnitTest => of_tests::of_unit_test(graph, place, states, starts, &mut state),
-        ResourceType::SemanticModel => semantic::of_semantic_model(graph, place, states, &mut state),
-        ResourceType::Metric => semantic::of_metric(graph, place, states, &mut state),
-        ResourceType::Exposure | ResourceType::SavedQuery => of_reader(graph, place, states, &mut state),
-        _ => of_model(graph, place, states, starts, &mut state),
+        ResourceType::UnitTest => of_tests::grade_unit_test(graph, place, states, starts, &mut state),
+        ResourceType::SemanticModel => semantic::grade_semantic_model(graph, place, states, &mut state),
+        ResourceType::Metric => semantic::grade_metric(graph, place, states, &mut state),
+        ResourceType::Exposure | ResourceType::SavedQuery => grade_reader(graph, place, states, &mut state),
+        _ => grade_model(graph, place, states, starts, &mut state),
     }
     state
 }
 
 /// A model, a snapshot, or whatever else has SQL.
-fn of_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Start], state: &mut NodeState) {
+fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Start], state: &mut NodeState) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
@@ -292,7 +292,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Star
         (None, None) => "it has no SQL".to_owned(),
     };
     let Some(Ok(lineage)) = graph.lineage(place).filter(|_| why.is_empty()) else {
-        return of_whole(graph, place, states, &why, state);
+        return grade_whole(graph, place, states, &why, state);
     };
     let name = |place: usize| graph.parts.get(place).map(super::GraphPart::name).unwrap_or_default();
     let relation = |parts: &[String]| graph.relation(place, parts).filter(|read| *read != place);
@@ -333,7 +333,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Star
         state.rows = Some(via.clone());
         state.judge(Grade::Changing, reason, via);
     }
-    of_columns(graph, place, state);
+    grade_columns(graph, place, state);
 }
 
 /// What a node reads of which other rows come, where nothing worse happens to what it reads.
@@ -347,7 +347,7 @@ pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -
 }
 
 /// What is said of a model by its columns that change.
-fn of_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
+fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
     let columns: Vec<(String, ColumnChange, Via)> =
@@ -375,7 +375,7 @@ fn of_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
 }
 
 /// What cannot be followed changes as a whole.
-fn of_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
+fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
@@ -400,7 +400,7 @@ fn of_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, sta
 }
 
 /// An exposure, a saved query: what they read of a node nobody says.
-fn of_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();

@@ -50,7 +50,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
                 (["if", "not", "is_incremental()"], _) => taken.push(!is_incremental),
                 (["else"], Some(taken)) => *taken = !*taken,
                 (["endif"], Some(_)) => drop(taken.pop()),
-                _ => return Err(shown(inside, kind)),
+                _ => return Err(display_block(inside, kind)),
             }
             continue;
         }
@@ -67,7 +67,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
                 let reads =
                     inside == "this" || matches!(From::read(inside), Some(From::Ref { .. } | From::Source { .. }));
                 let named = if reads { name(inside) } else { None };
-                out.push_str(&named.ok_or_else(|| shown(inside, kind))?);
+                out.push_str(&named.ok_or_else(|| display_block(inside, kind))?);
             }
         }
     }
@@ -128,7 +128,7 @@ fn end(text: &str, close: char) -> Option<usize> {
 }
 
 /// Jinja as messages show it.
-fn shown(inside: &str, kind: char) -> String {
+fn display_block(inside: &str, kind: char) -> String {
     let words = inside.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = words.chars().take(40).collect();
     let more = if short.len() < words.len() { "…" } else { "" };

@@ -89,7 +89,7 @@ pub struct Impact {
 impl Impact {
     /// How bad the worst is.
     #[must_use]
-    pub fn worst(&self) -> Grade {
+    pub fn worst_grade(&self) -> Grade {
         let changed = self.changed.iter().map(|changed| changed.grade);
         changed.chain(self.effects.iter().map(|effect| effect.grade)).max().unwrap_or_default()
     }
@@ -332,7 +332,7 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
     let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {
         let (Some(on), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else { continue };
-        if let Some(place) = graph.place(&on.unique_id) {
+        if let Some(place) = graph.index_of(&on.unique_id) {
             all.entry(place).or_default().push(status);
         }
     }

@@ -29,7 +29,7 @@ fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, 
 }
 
 /// A semantic model: those of its elements that read a changed column.
-pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::SemanticModel(model)) =
         graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
@@ -72,7 +72,7 @@ pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeSt
 }
 
 /// A metric: its measures, and the metrics that it is made of.
-pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
         return;
@@ -116,5 +116,5 @@ pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, st
 fn measures(metric: &Metric) -> Vec<&str> {
     let listed = metric.type_params.get("input_measures").and_then(MetaValue::as_list).unwrap_or_default();
     let listed = listed.iter().filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
-    listed.chain(metric.part("measure")).collect()
+    listed.chain(metric.type_parameter("measure")).collect()
 }

@@ -6,7 +6,7 @@ use crate::artifacts::{Check, DataTest, NodeDetail};
 use crate::lineage::ColumnChange;
 
 /// A data test: it fails to run where a column is gone, and may find other rows where values change.
-pub(super) fn of_data_test(
+pub(super) fn grade_data_test(
     graph: &Graph<'_>,
     place: usize,
     test: Option<&DataTest<'_>>,
@@ -26,11 +26,11 @@ pub(super) fn of_data_test(
     // Columns that the test names, and those of another table that it looks at.
     let mut columns: Vec<(usize, String)> = Vec::new();
     if let Some(test) = test {
-        let on = test.on.and_then(|on| graph.place(&on.unique_id));
+        let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
         columns.extend(on.zip(test.column.as_ref()).map(|(at, column)| (at, column.to_lowercase())));
         match &test.check {
             Check::Relationships { to, field } => {
-                let to = to.and_then(|id| graph.place(id));
+                let to = to.and_then(|id| graph.index_of(id));
                 columns.extend(to.map(|at| (at, field.to_lowercase())));
             }
             Check::UniqueTogether(names) => {
@@ -79,7 +79,7 @@ pub(super) fn of_data_test(
 }
 
 /// A unit test brings its own rows: it only notices what computes its model, and columns that are no longer there.
-pub(super) fn of_unit_test(
+pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
     place: usize,
     states: &NodeStates,

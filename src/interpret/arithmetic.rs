@@ -23,7 +23,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
             let moved = matches!(op, ReferenceOp::Later | ReferenceOp::Earlier);
             let a = or_zero(a, number || *op == ReferenceOp::Divide);
             let b = or_zero(b, number || moved);
-            if let Some(outcome) = told(*op, &a, &b) {
+            if let Some(outcome) = comparison_trace(*op, &a, &b) {
                 trace::record(|| x.to_string(), outcome);
             }
             binary(*op, &a, &b)
@@ -34,7 +34,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
         }),
         ReferenceExpr::Call(name, args) => {
             let is_written = |at: usize| matches!(args.get(at), Some(ReferenceExpr::Literal(Value::Text(_))));
-            let spelled = functions::spelled(name, is_written);
+            let spelled = functions::regex_argument_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
                 // Of NULL the type decides, which a value does not tell.
@@ -44,17 +44,17 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
                 uncertainty::unknown(|| format!("the function {name}"));
                 return Value::Null;
             };
-            of_decimals(&result, values.iter());
+            note_decimals(&result, values.iter());
             if trace::is_watched() {
                 trace::record(|| x.to_string(), trace::kind(&result));
-                if *name == "SWITCH" && taken(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
+                if *name == "SWITCH" && chosen_argument(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
                     let is_empty = values.first().is_none_or(Value::is_null);
                     trace::record(
                         || x.to_string(),
                         if is_empty { "finds nothing for an empty value" } else { "finds nothing for a value" },
                     );
                 }
-                if let Some(at) = taken(name, &values) {
+                if let Some(at) = chosen_argument(name, &values) {
                     trace::record(|| x.to_string(), trace::branch(at));
                 }
             }
@@ -68,7 +68,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
 }
 
 /// What became of an operator's operands.
-fn told(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
+fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
     let compares = matches!(
         op,
         ReferenceOp::Equal
@@ -92,7 +92,7 @@ fn told(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
 }
 
 /// The place of the value that a choice gives, the default behind the others.
-fn taken(name: &str, args: &[Value]) -> Option<usize> {
+fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.truth() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
         let held = tests.chunks(2).position(|pair| pair.len() == 1 || pair.first().is_some_and(holds));
@@ -126,7 +126,7 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         return Value::Null;
     }
     // ISO text beside a date is a date.
-    let (of_a, of_b) = (beside(a, b), beside(b, a));
+    let (of_a, of_b) = (blank_as(a, b), blank_as(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
     match op {
@@ -140,7 +140,7 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     }
 }
 
-fn beside(value: &Value, other: &Value) -> Option<Value> {
+fn blank_as(value: &Value, other: &Value) -> Option<Value> {
     match value {
         Value::Text(text) if other.seconds().is_some() => moment(text).or_else(|| {
             uncertainty::unknown(|| format!("the text `{text}` beside a date"));
@@ -213,7 +213,7 @@ fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
 
 /// Of decimals, and of what stands beside them.
 fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
-    let Some((x, y)) = Exact::of(a).zip(Exact::of(b)) else {
+    let Some((x, y)) = Exact::from_value(a).zip(Exact::from_value(b)) else {
         uncertainty::mark();
         return Value::Null;
     };
@@ -298,13 +298,13 @@ pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct
         uncertainty::unknown(|| format!("the function {name}"));
         return Value::Null;
     };
-    of_decimals(&result, rows.iter().flatten());
+    note_decimals(&result, rows.iter().flatten());
     trace::record(|| x.to_string(), trace::kind(&result));
     result
 }
 
 /// A number that a function has made of decimals.
-fn of_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
+fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::unshown();
     }

@@ -24,7 +24,7 @@ pub enum Towards {
 
 impl Exact {
     /// None of a number that is too large or too small for this.
-    pub fn of(value: &Value) -> Option<Self> {
+    pub fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Int(i) => Some(Self { digits: i128::from(*i), scale: 0 }),
             Value::Number(n) => {

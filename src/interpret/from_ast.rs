@@ -75,12 +75,12 @@ struct AstReader<'a> {
 }
 
 impl AstReader<'_> {
-    fn said(&self, id: ExprId) -> &str {
+    fn source_text(&self, id: ExprId) -> &str {
         self.ast.span(id).text(self.source)
     }
 
     fn node(&self, id: ExprId, children: Vec<ReferenceExpr>) -> Result<ReferenceExpr, Unread> {
-        let said = self.said(id);
+        let said = self.source_text(id);
         let mut children = children.into_iter();
         let mut next = || children.next().ok_or_else(|| format!("`{said}`"));
         Ok(match self.ast.expr(id) {
@@ -139,7 +139,7 @@ impl AstReader<'_> {
     fn reference(&self, id: ExprId) -> Result<ReferenceExpr, Unread> {
         let parts = reference(self.source, self.ast.span(id));
         if parts.total.is_some() {
-            return Err(format!("the total `{}`", self.said(id)));
+            return Err(format!("the total `{}`", self.source_text(id)));
         }
         let field = folded(parts.field.text(self.source));
         let view = parts.view.map(|view| folded(view.text(self.source)));
@@ -268,8 +268,8 @@ fn operator(op: BinaryOp) -> ReferenceOp {
 
 /// `m:m`, `FIRST(m):m`, `OFFSET(m, -2):m`.
 fn range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
-    let (of, from) = place(from)?;
-    let (same, to) = place(to)?;
+    let (of, from) = row_place(from)?;
+    let (same, to) = row_place(to)?;
     let rows = match (from, to) {
         (RowPlace::At(0), RowPlace::At(0)) => WindowRows::All,
         _ => WindowRows::Between(from, to),
@@ -277,7 +277,7 @@ fn range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     (of == same).then(|| ReferenceExpr::Range(Box::new(of), rows))
 }
 
-fn place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
+fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
     Some(match end {
         ReferenceExpr::Window(Window::First(of)) => (*of, RowPlace::First),
         ReferenceExpr::Window(Window::Last(of)) => (*of, RowPlace::Last),

@@ -34,7 +34,7 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
     });
     let rows: Vec<&StepRows> = rows.collect();
     let mut relations = Relations { names, rows, nothing: &nothing, merged: Vec::new() };
-    let mut found: Vec<JoinedRows<'_>> = relations.of(0).rows.iter().map(|row| vec![Some(row)]).collect();
+    let mut found: Vec<JoinedRows<'_>> = relations.rows_of(0).rows.iter().map(|row| vec![Some(row)]).collect();
     for (at, join) in step.joins.iter().enumerate() {
         found = relations.joined(step, at + 1, join, found);
         if let JoinCondition::Using(names) = &join.by {
@@ -61,7 +61,7 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
     };
     let rows = found.iter().map(row).collect();
     StepRows {
-        columns: relations.of(0).columns.clone(),
+        columns: relations.rows_of(0).columns.clone(),
         rows,
         grain,
         meant,
@@ -71,12 +71,12 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
 }
 
 impl<'a> Relations<'a> {
-    fn of(&self, at: usize) -> &'a StepRows {
+    fn rows_of(&self, at: usize) -> &'a StepRows {
         self.rows.get(at).copied().unwrap_or(self.nothing)
     }
 
     fn has(&self, at: usize, column: &str) -> bool {
-        self.of(at).columns.iter().any(|c| c == column)
+        self.rows_of(at).columns.iter().any(|c| c == column)
     }
 
     /// What a name means; `None` if two relations have it, or none has.
@@ -109,7 +109,7 @@ impl<'a> Relations<'a> {
         join: &ReferenceJoin,
         before: Vec<JoinedRows<'a>>,
     ) -> Vec<JoinedRows<'a>> {
-        let others = &self.of(at).rows;
+        let others = &self.rows_of(at).rows;
         let mut met = HashSet::new();
         let told = || format!("the join of {}", join.name());
         let mut found = Vec::new();
@@ -191,11 +191,11 @@ impl<'a> Relations<'a> {
     fn grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
-            self.of(at).grain.iter().map(move |column| format!("{name}.{column}"))
+            self.rows_of(at).grain.iter().map(move |column| format!("{name}.{column}"))
         };
         let mut grain: Vec<String> = told(0).collect();
         for (place, join) in step.joins.iter().enumerate() {
-            let single = self.of(place + 1).is_single;
+            let single = self.rows_of(place + 1).is_single;
             if join.kind == ReferenceJoinKind::Full {
                 // The columns of `using` are both sides' keys, or nothing is known.
                 let by = match &join.by {
@@ -206,9 +206,9 @@ impl<'a> Relations<'a> {
                 let known = place == 0
                     && !by.is_empty()
                     && step.joins.len() == 1
-                    && alike(&self.of(0).grain)
-                    && alike(&self.of(1).grain);
-                grain = if known { self.of(1).grain.clone() } else { Vec::new() };
+                    && alike(&self.rows_of(0).grain)
+                    && alike(&self.rows_of(1).grain);
+                grain = if known { self.rows_of(1).grain.clone() } else { Vec::new() };
             } else if join.many || (join.kind == ReferenceJoinKind::Cross && !single) {
                 let key: Vec<String> = told(place + 1).collect();
                 if key.is_empty() || grain.is_empty() {

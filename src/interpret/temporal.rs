@@ -21,7 +21,7 @@ pub enum TemporalKind {
 type TemporalNames = BTreeMap<String, TemporalKind>;
 
 /// Says so in the expressions, given what the columns of relations are.
-pub fn settle(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>) {
+pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>) {
     let mut known: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
     let mut read = spec.from.clone();
     for step in &mut spec.steps {
@@ -89,7 +89,7 @@ struct TemporalScope<'a> {
 }
 
 impl TemporalScope<'_> {
-    fn of(&self, name: &String) -> TemporalKind {
+    fn kind_of(&self, name: &String) -> TemporalKind {
         let defined = self.names.get(name).filter(|_| self.own != Some(name));
         defined.or_else(|| self.input.get(name)).copied().unwrap_or(TemporalKind::Other)
     }
@@ -113,7 +113,7 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
     match x {
         ReferenceExpr::Literal(Value::Date(_)) | ReferenceExpr::Period(..) => TemporalKind::Date,
         ReferenceExpr::Literal(Value::Time(_)) => TemporalKind::Time,
-        ReferenceExpr::Name(name) => scope.of(name),
+        ReferenceExpr::Name(name) => scope.kind_of(name),
         ReferenceExpr::Part(_, frame) => match frame.as_str() {
             "date" | "day" => TemporalKind::Date,
             "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,

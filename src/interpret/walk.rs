@@ -37,12 +37,12 @@ impl StepRows {
     }
 
     /// The column that a name means, by its relation where there are several.
-    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+    fn resolve_name<'a>(&'a self, name: &'a str) -> &'a str {
         self.meant.get(name).map_or(name, String::as_str)
     }
 
     /// A column that is kept; of those of a name it is the first relation's.
-    fn kept(&self, row: &ValueRow, name: &str) -> Value {
+    fn kept_value(&self, row: &ValueRow, name: &str) -> Value {
         let shared = || row.get(&format!("{USING}.{name}"));
         let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
         row.get(name).or_else(shared).or_else(first).cloned().unwrap_or_else(|| missing(name))
@@ -51,7 +51,7 @@ impl StepRows {
     /// Whether this is one of the names that tell the rows apart.
     fn is_kept(&self, kept: &[String], grain: &str) -> bool {
         let first = |name: &String| self.first.as_ref().is_some_and(|first| format!("{first}.{name}") == grain);
-        kept.iter().any(|name| self.meant(name) == grain || (!self.meant.contains_key(name) && first(name)))
+        kept.iter().any(|name| self.resolve_name(name) == grain || (!self.meant.contains_key(name) && first(name)))
     }
 }
 
@@ -202,7 +202,7 @@ impl SpecRun<'_> {
         // Of rows: a column has one name, however it is written.
         let meant = |x: ReferenceExpr| match x {
             ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
-                ReferenceExpr::name(input.meant(&name))
+                ReferenceExpr::name(input.resolve_name(&name))
             }
             other => other,
         };
@@ -449,7 +449,7 @@ impl SpecRun<'_> {
         for unit in &self.order {
             let mut row = ValueRow::new();
             for name in &kept {
-                let value = self.first_row(*unit).map_or(Value::Null, |row| input.kept(row, name));
+                let value = self.first_row(*unit).map_or(Value::Null, |row| input.kept_value(row, name));
                 row.insert(bare(name).to_owned(), value);
             }
             for (name, x) in &keys {

@@ -122,7 +122,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let is_own = |node: &ManifestNode| project.is_some_and(|project| project == &*node.package);
     let mut nodes: Vec<&ManifestNode> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
     nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
-    nodes.extend(manifest.of_type(ResourceType::Source));
+    nodes.extend(manifest.with_type(ResourceType::Source));
     let relations = parallel::each(nodes.len(), |number| {
         let node = nodes[number];
         let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));

@@ -163,7 +163,7 @@ impl Known {
 
     /// The same facts with these relations alone. Of a relation that several specs read, the columns of all of them.
     #[must_use]
-    pub fn of_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
+    pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
         for relation in relations {
             let read = all.entry(relation.name().to_ascii_lowercase()).or_insert_with(|| relation.clone());
@@ -282,7 +282,7 @@ fn flow_list(items: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn known(text: &str) -> Known {
+    fn parse_known(text: &str) -> Known {
         let (known, faults) = Known::from_text(text);
         assert_eq!(faults, [], "{text}");
         known
@@ -307,7 +307,7 @@ relations:
       amount: decimal(12,2)
       status: {type: text, values: [\"a,b\", open]}
 ";
-        let known = known(text);
+        let known = parse_known(text);
         assert_eq!(known.text(), format!("{HEADER}{text}"));
         assert_eq!(known.changes_since(&known), Vec::<String>::new());
     }
@@ -315,8 +315,8 @@ relations:
     #[test]
     fn what_one_does_not_know_the_other_tells() {
         let committed =
-            known("relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}");
-        let manifest = known("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
+            parse_known("relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}");
+        let manifest = parse_known("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
         let merged = manifest.or(&committed);
         let orders = merged.schema.relation("orders").unwrap();
         let shown: Vec<_> = orders.columns().iter().map(|c| (c.name(), c.ty().name(), c.is_nullable())).collect();
@@ -326,8 +326,8 @@ relations:
 
     #[test]
     fn a_relation_that_is_known_whole_has_no_other_columns_and_its_own_order() {
-        let committed = known("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
-        let catalog = known("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
+        let committed = parse_known("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
+        let catalog = parse_known("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
         let names = |known: Known| {
             let orders = known.schema.relation("orders").unwrap().clone();
             orders.columns().iter().map(|c| format!("{} {}", c.name(), c.ty())).collect::<Vec<_>>()

@@ -192,7 +192,7 @@ impl Stored for ValueArena {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineage::{ColumnChange, ColumnOf, of_sql};
+    use crate::lineage::{ColumnChange, ColumnOf, lineage_of_sql};
 
     /// What is kept answers every question as what it was made of does.
     #[test]
@@ -208,7 +208,7 @@ mod tests {
             "select a from t union select b from loose",
             "select * from (select a, b, count(*) as n from t group by 1, 2) pivot (sum(n) for b in ('x', 'y'))",
         ] {
-            let lineage = of_sql(sql, None, &known).unwrap();
+            let lineage = lineage_of_sql(sql, None, &known).unwrap();
             let prints = lineage.relations().iter().map(|parts| known(parts).print()).collect();
             let stored = Lineages::to_stored([(print_of_sql(sql, None), prints, &lineage)].into_iter());
             let kept = Lineages::from_stored(&stored).unwrap();

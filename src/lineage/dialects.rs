@@ -80,7 +80,7 @@ impl SqlDialect for DuckDb {
 /// a cross join. Returns the words that were replaced, since these joins have other rows.
 pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
     let mut replaced = Vec::new();
-    if !SqlReaderFacts::of(dialect).has_asof_on {
+    if !SqlReaderFacts::from_dialect(dialect).has_asof_on {
         return replaced;
     }
     let mut next = Keyword::NoKeyword;
@@ -162,7 +162,7 @@ impl SqlDialect for BigQuery {
 }
 
 /// Returns the parser's dialect for a dialect of formulac, and the most tolerant one for `None`.
-pub(crate) fn of_parser(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
+pub(crate) fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map(Dialect::name) {
         Some("bigquery") => Box::new(BigQuery),
         Some("snowflake") => Box::new(SnowflakeDialect),
@@ -186,7 +186,7 @@ pub(super) struct SqlReaderFacts {
 }
 
 impl SqlReaderFacts {
-    pub fn of(dialect: Option<Dialect>) -> Self {
+    pub fn from_dialect(dialect: Option<Dialect>) -> Self {
         let is_duckdb = dialect.is_some_and(|dialect| dialect.name() == "duckdb");
         Self { names_by_equals: is_duckdb, chains_calls: is_duckdb, has_asof_on: is_duckdb, has_columns: is_duckdb }
     }

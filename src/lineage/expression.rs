@@ -11,7 +11,7 @@ use sqlparser::ast::{
     OrderByExpr, Subscript, WindowSpec, WindowType,
 };
 
-use super::query::{QueryReader, parts};
+use super::query::{QueryReader, name_parts};
 use super::relation::{LineageRelation, RelationColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{ValueContext, print_of};
@@ -49,7 +49,7 @@ type Stack<'e> = Vec<(bool, &'e Expr)>;
 impl QueryReader<'_> {
     /// The value of an expression.
     pub(super) fn value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumns {
-        let (made, print) = self.made(expr, scope);
+        let (made, print) = self.sources_of(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let of = match made.of.as_slice() {
             // A column that is passed on is the same value.
@@ -75,13 +75,13 @@ impl QueryReader<'_> {
         }
     }
 
-    fn made(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (SelectScope, u64) {
+    fn sources_of(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (SelectScope, u64) {
         let mut made = SelectScope::default();
         let mut print = FxHasher::default();
         let mut stack: Stack<'_> = vec![(false, expr)];
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = SelectScope::default();
-            self.part(expr, scope, &mut stack, is_window, &mut part, &mut print);
+            self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
             let into = if is_window { &mut made.by } else { &mut made.of };
             into.extend(part.of);
             made.by.extend(part.by);
@@ -90,7 +90,7 @@ impl QueryReader<'_> {
     }
 
     /// One node: what it is itself, and what is below it onto the stack.
-    fn part<'e>(
+    fn visit_part<'e>(
         &mut self,
         expr: &'e Expr,
         scope: &QueryScope<'_>,
@@ -329,11 +329,11 @@ impl QueryReader<'_> {
             Expr::MatchAgainst { columns, match_value, .. } => {
                 match_value.to_string().hash(print);
                 for column in columns {
-                    made_of_name(self, column, scope, made);
+                    add_name_sources(self, column, scope, made);
                 }
             }
             Expr::Wildcard(_) => self.all_columns(scope, made),
-            Expr::QualifiedWildcard(name, _) => made_of_name(self, name, scope, made),
+            Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
             // `data -> 'key'` reads a document. Where it is a lambda, the call around it knows.
             Expr::Lambda(lambda) => {
                 lambda.to_string().hash(print);
@@ -357,7 +357,7 @@ impl QueryReader<'_> {
 
     fn subquery(&mut self, query: &sqlparser::ast::Query, scope: &QueryScope<'_>, made: &mut SelectScope) {
         let relation = self.query(query, Some(scope));
-        relation.columns.iter().for_each(|given| made.given(given));
+        relation.columns.iter().for_each(|given| made.add_columns(given));
         made.of.extend(&relation.rest);
         made.by.extend(&relation.rows);
     }
@@ -377,7 +377,7 @@ impl QueryReader<'_> {
             self.is_several = true;
             self.all_columns(scope, made);
         }
-        if let [of @ .., _] = parts(&function.name).as_slice()
+        if let [of @ .., _] = name_parts(&function.name).as_slice()
             && !of.is_empty()
         {
             self.called_on(of, scope, made);
@@ -394,7 +394,7 @@ impl QueryReader<'_> {
                             stack.push((is_window, expr));
                         }
                     }
-                    list.clauses.iter().for_each(|clause| of_clause(clause, stack, is_window, print));
+                    list.clauses.iter().for_each(|clause| visit_clause(clause, stack, is_window, print));
                 }
             }
         }
@@ -455,7 +455,7 @@ impl QueryReader<'_> {
                 arg
             }
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
-                let (of, key) = self.made(name, scope);
+                let (of, key) = self.sources_of(name, scope);
                 key.hash(print);
                 made.of.extend(of.of);
                 made.by.extend(of.by);
@@ -482,7 +482,7 @@ impl QueryReader<'_> {
             }
             FunctionArgExpr::Expr(expr) => Some(expr),
             FunctionArgExpr::QualifiedWildcard(name) => {
-                made_of_name(self, name, scope, made);
+                add_name_sources(self, name, scope, made);
                 None
             }
             FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
@@ -510,7 +510,7 @@ impl QueryReader<'_> {
         }
         let mut inner = QueryScope::within(Some(scope));
         inner.push(ScopeItem { path: Vec::new(), relation: Rc::new(relation) });
-        let (of, body) = self.made(&lambda.body, &inner);
+        let (of, body) = self.sources_of(&lambda.body, &inner);
         body.hash(print);
         made.of.extend(of.of);
         made.by.extend(of.by);
@@ -519,7 +519,7 @@ impl QueryReader<'_> {
     /// All columns that a `*` is.
     fn all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
         for item in &scope.items {
-            item.relation.columns.iter().for_each(|given| made.given(given));
+            item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
             if !item.relation.is_complete() {
                 made.of.extend(&item.relation.rows);
@@ -561,7 +561,7 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 
-fn made_of_name(reader: &mut QueryReader<'_>, name: &ObjectName, scope: &QueryScope<'_>, made: &mut SelectScope) {
+fn add_name_sources(reader: &mut QueryReader<'_>, name: &ObjectName, scope: &QueryScope<'_>, made: &mut SelectScope) {
     let parts: Vec<String> = name.0.iter().filter_map(|part| Some(part.as_ident()?.value.to_lowercase())).collect();
     reader.merge_column(&parts, scope, made);
 }
@@ -574,7 +574,7 @@ fn orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool,
     }
 }
 
-fn of_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+fn visit_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
     match clause {
         FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
         FunctionArgumentClause::OrderBy(by) => orders(by, stack, is_window, print),

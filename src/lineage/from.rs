@@ -8,7 +8,7 @@ use sqlparser::ast::{
     TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::query::{QueryReader, parts};
+use super::query::{QueryReader, name_parts};
 use super::relation::{LineageRelation, Passed, RelationColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{Leaf, ValueContext, print_of};
@@ -93,7 +93,7 @@ impl QueryReader<'_> {
         match kind.constraint {
             JoinConstraint::On(expr) => self.deciding([expr], scope, rows),
             JoinConstraint::Using(names) => {
-                let names: Vec<(String, String)> = names.iter().filter_map(spelled).collect();
+                let names: Vec<(String, String)> = names.iter().filter_map(schema_and_name).collect();
                 names.into_iter().for_each(|(name, shown)| self.merge(&name, &shown, kind, scope, rows));
             }
             JoinConstraint::Natural => {
@@ -125,7 +125,7 @@ impl QueryReader<'_> {
         let Some((last, before)) = scope.items.split_last() else { return };
         let mut left = SelectScope::default();
         match scope.merged.get(name) {
-            Some(given) => left.given(given),
+            Some(given) => left.add_columns(given),
             None => {
                 let known: Vec<&ScopeItem> =
                     before.iter().filter(|item| item.relation.column(name).is_some()).collect();
@@ -151,7 +151,7 @@ impl QueryReader<'_> {
     fn column_of(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         if let Some(given) = relation.column(name) {
             self.values.name(given.of);
-            return made.given(given);
+            return made.add_columns(given);
         }
         for table in relation.may_pass(name) {
             let at = self.leaf(Leaf { table, column: Some(name.into()) });
@@ -165,19 +165,19 @@ impl QueryReader<'_> {
     fn factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
-                let path = parts(name);
+                let path = name_parts(name);
                 let relation = self.named(name, &path, scope);
                 self.add(path, relation, alias.as_ref(), scope);
             }
             TableFactor::Table { name, alias, args: Some(args), .. } => {
-                let relation = self.called(&args.args, scope);
+                let relation = self.function_relation(&args.args, scope);
                 let relation = self.counted(relation, alias.as_ref());
-                self.add(parts(name), relation, alias.as_ref(), scope);
+                self.add(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::Function { name, args, alias, .. } => {
-                let relation = self.called(args, scope);
+                let relation = self.function_relation(args, scope);
                 let relation = self.counted(relation, alias.as_ref());
-                self.add(parts(name), relation, alias.as_ref(), scope);
+                self.add(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::TableFunction { expr, alias } => {
                 let relation = self.rest_of([expr], scope);
@@ -295,7 +295,7 @@ impl QueryReader<'_> {
     }
 
     /// A function that gives rows: all its columns are made of its arguments.
-    fn called(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
+    fn function_relation(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
         let exprs = args.iter().filter_map(|argument| match argument {
             FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
             | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr),
@@ -365,7 +365,7 @@ impl QueryReader<'_> {
     fn pivoted(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
         let used: FxHashSet<ValueContext> = of.iter().copied().collect();
         let parts: FxHashSet<ValueContext> =
-            of.iter().flat_map(|at| self.values.parts(*at).to_vec()).chain(used).collect();
+            of.iter().flat_map(|at| self.values.parts_of(*at).to_vec()).chain(used).collect();
         let mut pivoted = LineageRelation { rows: relation.rows.clone(), ..LineageRelation::default() };
         for given in relation.columns.iter().filter(|given| !parts.contains(&given.of)) {
             pivoted.rows.push(given.of);
@@ -402,7 +402,7 @@ fn ident(expr: &Expr) -> Option<&str> {
 }
 
 /// The last part of a name in small letters, and as it is spelled.
-fn spelled(name: &ObjectName) -> Option<(String, String)> {
+fn schema_and_name(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))
 }

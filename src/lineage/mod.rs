@@ -42,7 +42,7 @@ pub use codec::Lineages;
 #[cfg(feature = "cli")]
 pub(crate) use codec::print_of_sql;
 pub(crate) use depth_limit::with_room;
-pub(crate) use dialects::of_parser;
+pub(crate) use dialects::parser_dialect;
 #[cfg(feature = "cli")]
 pub(crate) use parallel_models::each_with_room;
 pub use result::{Affected, ColumnChange, ColumnOf, LineageColumn, SqlLineage};
@@ -84,7 +84,7 @@ impl std::error::Error for NotFollowed {}
 /// # Errors
 ///
 /// The SQL is not one query, is of a kind that the parser does not know, or too deep.
-pub fn of_sql(
+pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
     known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
@@ -99,7 +99,7 @@ pub(crate) fn read(
     known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
 ) -> Result<SqlLineage, NotFollowed> {
     let (query, joins) = parse(sql, dialect)?;
-    query::QueryReader::new(known, dialects::SqlReaderFacts::of(dialect)).read(&query, &joins)
+    query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
 }
 
 /// The columns that a SQL expression reads, by the last part of their names, in small letters; `None` if it cannot be
@@ -107,7 +107,7 @@ pub(crate) fn read(
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     let query = format!("select {sql}\n as it from t");
-    let lineage = of_sql(&query, dialect, &|_| KnownRelations::default()).ok()?;
+    let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelations::default()).ok()?;
     let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
     let mut names: Vec<String> = column.made_of.into_iter().chain(column.windowed_by).map(|of| of.column).collect();
     names.sort();
@@ -117,7 +117,7 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
 
 /// The query, with the words of joins that were replaced in it.
 fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), NotFollowed> {
-    let of_parser = dialects::of_parser(dialect);
+    let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokens(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);
     let dialect = of_parser;

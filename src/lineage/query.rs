@@ -318,7 +318,7 @@ impl<'k> QueryReader<'k> {
             let name = given.name.to_lowercase();
             let mut made = SelectScope::default();
             match if is_whole && !by_name { right.columns.get(place) } else { right.column(&name) } {
-                Some(other) => made.given(other),
+                Some(other) => made.add_columns(other),
                 None => {
                     for table in right.may_pass(&name) {
                         let at = self.leaf(Leaf { table, column: Some(name.as_str().into()) });
@@ -552,7 +552,7 @@ impl<'k> QueryReader<'k> {
             let given = self.value(name, &element.expr, scope);
             replaced.insert(name.to_lowercase(), given);
         }
-        let path: Vec<String> = of.map(parts).unwrap_or_default();
+        let path: Vec<String> = of.map(name_parts).unwrap_or_default();
         if of.is_some() && scope.item(&path).is_none() {
             // `address.*`, the fields of a struct.
             let made = self.column(&path, scope);
@@ -606,7 +606,7 @@ impl<'k> QueryReader<'k> {
 }
 
 /// The parts of a name in small letters.
-pub(super) fn parts(name: &ObjectName) -> Vec<String> {
+pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
     let idents = name.0.iter().filter_map(|part| part.as_ident());
     // BigQuery quotes several parts at once.
     let split = idents.flat_map(|ident| match ident.quote_style {
@@ -617,7 +617,7 @@ pub(super) fn parts(name: &ObjectName) -> Vec<String> {
 }
 
 fn last(name: &ObjectName) -> Option<String> {
-    parts(name).pop()
+    name_parts(name).pop()
 }
 
 /// What a column without an alias is called, as far as engines agree.

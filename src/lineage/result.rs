@@ -129,7 +129,7 @@ impl SqlLineage {
     /// What its columns are made of, in their order.
     #[must_use]
     pub fn columns(&self) -> Vec<LineageColumn> {
-        self.output.iter().map(|(name, of, by)| self.shown(name, &[*of], by.as_slice())).collect()
+        self.output.iter().map(|(name, of, by)| self.to_column(name, &[*of], by.as_slice())).collect()
     }
 
     /// What one column is made of, also one that is passed on of a relation whose columns are not known.
@@ -137,9 +137,9 @@ impl SqlLineage {
     pub fn column(&self, name: &str) -> Option<LineageColumn> {
         let lower = name.to_lowercase();
         if let Some((name, of, by)) = self.index.get(&lower).and_then(|at| self.output.get(*at)) {
-            return Some(self.shown(name, &[*of], by.as_slice()));
+            return Some(self.to_column(name, &[*of], by.as_slice()));
         }
-        let mut shown = self.shown(name, &self.rest, &[]);
+        let mut shown = self.to_column(name, &self.rest, &[]);
         let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
         let passed: Vec<ColumnOf> = passed
             .filter_map(|(table, _)| Some(ColumnOf { relation: self.table(*table)?, column: lower.clone() }))
@@ -177,7 +177,7 @@ impl SqlLineage {
         columns
     }
 
-    fn shown(&self, name: &str, of: &[ValueContext], by: &[ValueContext]) -> LineageColumn {
+    fn to_column(&self, name: &str, of: &[ValueContext], by: &[ValueContext]) -> LineageColumn {
         let made_of = self.columns_of(of);
         let mut windowed_by = self.columns_of(by);
         windowed_by.retain(|column| made_of.binary_search(column).is_err());
@@ -206,7 +206,7 @@ impl SqlLineage {
                 Some((kind, at))
             });
             // What is computed of a column that is gone or of another type has other values.
-            let parts = self.values.parts(at).iter().filter_map(|part| of.get(*part as usize).copied().flatten());
+            let parts = self.values.parts_of(at).iter().filter_map(|part| of.get(*part as usize).copied().flatten());
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
             of.push(own.or(parts));
         }

@@ -89,7 +89,7 @@ pub(super) struct SelectScope {
 }
 
 impl SelectScope {
-    pub fn given(&mut self, given: &RelationColumns) {
+    pub fn add_columns(&mut self, given: &RelationColumns) {
         self.of.push(given.of);
         self.by.extend(given.by);
     }
@@ -106,7 +106,7 @@ impl QueryReader<'_> {
             if let Some((item, count)) = here.qualified(parts)
                 && let Some(name) = parts.get(count)
             {
-                self.of_item(item, name, &mut made);
+                self.add_item_column(item, name, &mut made);
                 return made;
             }
             around = here.outer;
@@ -117,14 +117,14 @@ impl QueryReader<'_> {
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
             // A relation as a value is all of its row.
-            item.relation.columns.iter().for_each(|given| made.given(given));
+            item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
             made.of.extend(&item.relation.rows);
         }
         made
     }
 
-    fn of_item(&mut self, item: &ScopeItem, name: &str, made: &mut SelectScope) {
+    fn add_item_column(&mut self, item: &ScopeItem, name: &str, made: &mut SelectScope) {
         match item.relation.column(name) {
             Some(given) => self.name(given, made),
             None => {
@@ -170,7 +170,7 @@ impl QueryReader<'_> {
             self.gap(format!("`{name}` may be of {}, whose columns are not known", names.join(" or ")));
         }
         if let Some(alias) = alias {
-            made.given(alias);
+            made.add_columns(alias);
         }
         if open.is_empty() && own.is_empty() && alias.is_none() {
             let mut around = scope.outer;
@@ -186,6 +186,6 @@ impl QueryReader<'_> {
 
     fn name(&mut self, given: &RelationColumns, made: &mut SelectScope) {
         self.values.name(given.of);
-        made.given(given);
+        made.add_columns(given);
     }
 }

@@ -86,7 +86,7 @@ impl ValueArena {
         }
     }
 
-    pub fn parts(&self, at: ValueContext) -> &[ValueContext] {
+    pub fn parts_of(&self, at: ValueContext) -> &[ValueContext] {
         let (start, end) = self.made.get(at as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
@@ -123,7 +123,7 @@ impl ValueArena {
                 }
                 match places.get(&at).filter(|_| self.leaves.contains_key(&at)) {
                     Some(leaf) => flat.parts.push(*leaf),
-                    None => stack.extend(self.parts(at).iter().rev()),
+                    None => stack.extend(self.parts_of(at).iter().rev()),
                 }
             }
             let new = flat.push((start, flat.parts.len() as u32), self.print(*root));
@@ -146,7 +146,7 @@ impl ValueArena {
         while let Some(at) = stack.pop() {
             if seen.insert(at) {
                 found.extend(self.leaves.get(&at).map(|leaf| (at, leaf)));
-                stack.extend_from_slice(self.parts(at));
+                stack.extend_from_slice(self.parts_of(at));
             }
         }
         found.sort_unstable_by_key(|(at, _)| *at);

@@ -1,7 +1,7 @@
 //! Who may read the model: nobody who may not read what it is made of.
 
 use super::compile::SpecCompilation;
-use super::config::said_text;
+use super::config::stated_text;
 use super::sources::ReadSource;
 use crate::diag::{Code, Diagnostic};
 use crate::schema::{Access, Relation};
@@ -19,7 +19,7 @@ impl<'r> SpecCompilation<'r> {
     /// The relations that the spec reads and that dbt grants to some, with where it names them.
     fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
         self.sources.all.iter().filter_map(|source| {
-            let relation = self.known(&source.from)?;
+            let relation = self.known_relation(&source.from)?;
             Some((relation, relation.access()?, self.place_of(source)))
         })
     }
@@ -35,16 +35,16 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// What the spec says of its own model.
-    fn said_of_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
+    fn stated_by_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
-        let text = beside.and_then(Node::text).or_else(|| said_text(&self.spec.dbt, key))?;
+        let text = beside.and_then(Node::text).or_else(|| stated_text(&self.spec.dbt, key))?;
         Some((text, node.span))
     }
 
     /// Access that is wider than that of a relation which is read, and relations that the model may not read.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let access = self.said_of_model("access", self.spec.dbt.access);
-        let group = self.said_of_model("group", self.spec.dbt.group);
+        let access = self.stated_by_model("access", self.spec.dbt.access);
+        let group = self.stated_by_model("group", self.spec.dbt.group);
         let mut joined: Option<(&str, &Relation)> = None;
         for (relation, own, span) in self.granting() {
             let name = relation.name();
@@ -94,7 +94,7 @@ impl<'r> SpecCompilation<'r> {
     /// Who may read the model, and its group, as others that read it have to know.
     pub(super) fn own_access(&self) -> (Access, Option<String>) {
         let granted = self.granted();
-        let said = |key: &str, beside: Option<&'r Node>| self.said_of_model(key, beside).map(|(text, _)| text);
+        let said = |key: &str, beside: Option<&'r Node>| self.stated_by_model(key, beside).map(|(text, _)| text);
         let access = said("access", self.spec.dbt.access).and_then(Access::from_name).or(granted.access);
         let group = said("group", self.spec.dbt.group).map(str::to_owned).or(granted.group);
         // What dbt takes a model for where nothing is said.

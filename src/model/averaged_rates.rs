@@ -20,7 +20,10 @@ pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
 /// Whether it matters what the step's values are made of: a later one reads them, or they may be made of rates.
 pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
     !last
-        || relations.iter().flat_map(Relation::columns).any(|column| matches!(column.made(), ColumnProvenance::Rate(_)))
+        || relations
+            .iter()
+            .flat_map(Relation::columns)
+            .any(|column| matches!(column.provenance(), ColumnProvenance::Rate(_)))
 }
 
 /// Warns of sums and averages of what an earlier step divided, both of which were aggregates.
@@ -69,7 +72,7 @@ pub(super) fn check_rates(
 }
 
 /// By node: what it is made of. Operands come before what is made of them.
-pub(super) fn made(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
+pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
     let mut made: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
         let of = |id: IrId| made.get(id.index()).cloned().unwrap_or_default();
@@ -110,7 +113,7 @@ fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Column
     let Some(used) = program.columns.get(column as usize) else { return ColumnProvenance::Other };
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
     let known = relations.iter().filter(is_of).find_map(|r| r.column(&used.name));
-    known.map(|column| column.made().clone()).unwrap_or_default()
+    known.map(|column| column.provenance().clone()).unwrap_or_default()
 }
 
 /// What values are that make one: totals a total, rates a rate.

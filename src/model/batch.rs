@@ -108,7 +108,7 @@ impl Compiler {
             }
         }
         for circle in &order.circles {
-            tell_circle(circle, &heads, &mut all);
+            report_cycle(circle, &heads, &mut all);
         }
         all.truncate(count);
         let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
@@ -185,7 +185,7 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
 }
 
 /// Reports a circle where each of its specs reads the next.
-fn tell_circle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<CompiledSpec>]) {
+fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<CompiledSpec>]) {
     let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
         let around = circle[place..].iter().chain(&circle[..=place]);

@@ -63,7 +63,7 @@ impl SaidToday {
         self.variable.is_some()
     }
 
-    fn of_variable(name: &str, default: Option<String>) -> Self {
+    fn from_variable(name: &str, default: Option<String>) -> Self {
         let variable = Variable { name: name.to_owned(), default };
         Self { value: Today::Sql(variable.slot()), variable: Some(variable) }
     }
@@ -184,7 +184,7 @@ impl<'y> Loader<'y, '_> {
             self.misshapen(node, message, "write it as `2024-03-31`".to_owned());
             return None;
         }
-        Some(SaidToday::of_variable(name, default.map(str::to_owned)))
+        Some(SaidToday::from_variable(name, default.map(str::to_owned)))
     }
 }
 

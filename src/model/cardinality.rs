@@ -37,7 +37,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, CardinalityQuery)> {
         let mut unproven = Vec::new();
-        let conditions = Conditions::of(plan);
+        let conditions = Conditions::from_plan(plan);
         for (place, join) in step.joins.iter().enumerate() {
             let single = joined.single.get(place).copied().unwrap_or_default();
             let key = joined.keys.get(place).map(Vec::as_slice).unwrap_or_default();
@@ -46,7 +46,7 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let relation = join.name();
-            let asked = on.map(|root| asked(plan.program, root, relation)).unwrap_or_default();
+            let asked = on.map(|root| query_of_condition(plan.program, root, relation)).unwrap_or_default();
             let name = |column: &u32| plan.program.columns.get(*column as usize).map_or("", |c| &*c.name);
             let equal: Vec<&str> = asked.equal.iter().map(name).collect();
             let missing: Vec<&str> =
@@ -101,7 +101,7 @@ fn listed<T: AsRef<str>>(names: &[T]) -> String {
 pub(super) struct Conditions(FxHashMap<u32, IrId>);
 
 impl Conditions {
-    pub fn of(plan: &StepPlan<'_>) -> Self {
+    pub fn from_plan(plan: &StepPlan<'_>) -> Self {
         let mut conditions = FxHashMap::default();
         for (role, definition) in plan.roles.iter().zip(&plan.program.definitions) {
             if let (DefinitionRole::On(place), false) = (role, definition.failed) {
@@ -124,12 +124,12 @@ pub(super) fn settled_columns<'p>(
     relation: &str,
 ) -> Vec<&'p str> {
     let root = conditions.at(place).filter(|root| !plan.program.meta(*root).volatile);
-    let asked = root.map(|root| asked(plan.program, root, relation)).unwrap_or_default();
+    let asked = root.map(|root| query_of_condition(plan.program, root, relation)).unwrap_or_default();
     asked.equal.iter().filter_map(|column| plan.program.columns.get(*column as usize)).map(|c| &*c.name).collect()
 }
 
 /// What a condition asks of a relation.
-fn asked(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
+fn query_of_condition(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
     let equal = catalog::get(internal::EQUAL);
     let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
     let mut asked = CardinalityQuery::default();
@@ -210,12 +210,12 @@ pub(super) fn check_supported(
     found: &mut Vec<Diagnostic>,
 ) {
     let facts = dialect.facts();
-    let conditions = Conditions::of(plan);
+    let conditions = Conditions::from_plan(plan);
     for (place, join) in step.joins.iter().enumerate() {
         let name = join.name();
         let single = joined.single.get(place).copied().unwrap_or_default();
         let Some(root) = conditions.at(place) else { continue };
-        if asked(plan.program, root, name).pairs {
+        if query_of_condition(plan.program, root, name).pairs {
             continue;
         }
         let refused =

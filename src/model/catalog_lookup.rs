@@ -8,15 +8,15 @@ use crate::schema::Relation;
 use crate::span::Span;
 
 /// The relation as far as its columns are known.
-pub(super) fn known<'o>(options: &'o Options, from: &From) -> Option<&'o Relation> {
+pub(super) fn known_relation<'o>(options: &'o Options, from: &From) -> Option<&'o Relation> {
     let model = from.own_model().and_then(|model| options.models.relation(model));
     model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
 }
 
 impl<'r> SpecCompilation<'r> {
     /// The relation as far as its columns are known.
-    pub(super) fn known(&self, from: &From) -> Option<&'r Relation> {
-        known(&self.compiler.options, from)
+    pub(super) fn known_relation(&self, from: &From) -> Option<&'r Relation> {
+        known_relation(&self.compiler.options, from)
     }
 
     /// Whether the schema lists all relations and not this one, and no spec makes it.

@@ -220,11 +220,11 @@ pub(super) fn check_shape(
     if let Keep::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
-            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.place(source)) {
+            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.span(source)) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::DuplicateDefinition,
-                        name.place(source),
+                        name.span(source),
                         format!("`{}` is kept twice", name.text),
                     )
                     .with_other(first, "the first")
@@ -236,7 +236,7 @@ pub(super) fn check_shape(
     if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
         for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
             let help = if name.text == "*" { "write `keep: all`" } else { "correct the name in `keep`" };
-            diagnostics.push(check::no_column(relation, name.text, name.place(source), || help.to_owned()));
+            diagnostics.push(check::no_column(relation, name.text, name.span(source), || help.to_owned()));
         }
     }
 }

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::additivity::StepColumns;
-use super::averaged_rates::{check_rates, made, rates_matter, relations_of};
+use super::averaged_rates::{check_rates, column_provenances, rates_matter, relations_of};
 use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::dbt_tests::Proofs;
@@ -59,7 +59,7 @@ impl Compiler {
     }
 
     pub(super) fn compile_file(&self, mut file: SpecFile<'_>) -> CompiledSpec {
-        let mut compiled = CompiledSpec::of(self.options.dialect, std::mem::take(&mut file.diagnostics));
+        let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
         if let Some(spec) = file.spec(&mut compiled.diagnostics) {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
@@ -178,9 +178,9 @@ impl<'r> SpecCompilation<'r> {
         self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
-        self.sources = SpecSources::of(spec, self.compiler.options.dialect, &mut self.names);
+        self.sources = SpecSources::new(spec, self.compiler.options.dialect, &mut self.names);
         compiled.reads = self.sources.all.iter().map(|source| source.from.clone()).collect();
-        compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().into_owned()).collect();
+        compiled.tables = self.sources.all.iter().map(|source| source.from.display_name().into_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
         self.check_model_name(&mut compiled.diagnostics);
         self.check_exposures(&mut compiled.diagnostics);
@@ -192,7 +192,7 @@ impl<'r> SpecCompilation<'r> {
             compiled.diagnostics.push(missing);
             return;
         }
-        let known = self.known(&spec.from);
+        let known = self.known_relation(&spec.from);
         let mut relation: Option<Relation> = known.cloned();
         let mut grain: Vec<String> = known.map(|r| r.key().to_vec()).unwrap_or_default();
         let mut name = from;
@@ -386,7 +386,7 @@ impl<'r> SpecCompilation<'r> {
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = relations_of(input);
-        let made = if rates_matter(read, last) { made(program, read) } else { Vec::new() };
+        let made = if rates_matter(read, last) { column_provenances(program, read) } else { Vec::new() };
         check_rates(&plan, &made, read, &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
@@ -395,7 +395,7 @@ impl<'r> SpecCompilation<'r> {
             check_fan_out(&plan, step, joined, &mut found);
             check_supported(&plan, step, joined, options.dialect, &mut found);
         }
-        let kept = joined.map(|joined| joined.kept(step, diagnostics));
+        let kept = joined.map(|joined| joined.kept_columns(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
         check_order(step, program, input.grain, self.source, diagnostics);
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
@@ -505,7 +505,7 @@ impl<'r> SpecCompilation<'r> {
     /// The columns that a step may give, whatever is wrong in it; `None` if that cannot be said.
     fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>, memory: &mut Memory) -> Option<Relation> {
         let Memory { parse, ast, .. } = memory;
-        let formulas = StepFormulas::of(step, self.source);
+        let formulas = StepFormulas::new(step, self.source);
         let limits = &self.compiler.options.limits;
         let mut syntax = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
@@ -536,7 +536,7 @@ impl<'r> SpecCompilation<'r> {
     ) {
         let Memory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
-        let formulas = StepFormulas::of(step, self.source);
+        let formulas = StepFormulas::new(step, self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let place = self.spec.steps.iter().position(|other| other.span == step.span).unwrap_or_default();

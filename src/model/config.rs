@@ -87,11 +87,11 @@ pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Ya
 }
 
 /// What `config:` says for a key, as it is written; what Jinja says is dbt's.
-pub(super) fn said<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
+pub(super) fn stated_config<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
     dbt.config?.get(key).filter(|node| !node.is_null())
 }
 
 /// The same as a text without Jinja.
-pub(super) fn said_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
-    said(dbt, key)?.text().filter(|text| !text.contains(['{', '}']))
+pub(super) fn stated_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
+    stated_config(dbt, key)?.text().filter(|text| !text.contains(['{', '}']))
 }

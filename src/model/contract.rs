@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
-use super::config::said_text;
+use super::config::stated_text;
 use super::load::{ColumnKeys, DbtKeys};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -45,7 +45,7 @@ impl SpecCompilation<'_> {
     /// nobody knows.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
-        let materialized = said_text(dbt, "materialized");
+        let materialized = stated_text(dbt, "materialized");
         self.check_constraints(materialized, diagnostics);
         if !self.is_contract_enforced() {
             return;
@@ -69,7 +69,7 @@ impl SpecCompilation<'_> {
             );
             return;
         }
-        let said = self.said_types();
+        let said = self.stated_types();
         let dialect = self.compiler.options.dialect;
         let is_missing = |column: &&Column| {
             !said.contains_key(&column.name().to_lowercase()) && data_type(dialect, column).is_none()
@@ -122,7 +122,7 @@ impl SpecCompilation<'_> {
     }
 
     /// The types that the spec says of its columns, by the names of these in small letters.
-    fn said_types(&self) -> FxHashMap<String, &str> {
+    fn stated_types(&self) -> FxHashMap<String, &str> {
         let columns = self.spec.columns.iter();
         columns.filter_map(|column| Some((column.name.text.to_lowercase(), column.data_type?.text()?))).collect()
     }
@@ -140,12 +140,12 @@ impl SpecCompilation<'_> {
             // What gives its columns in another way is a step of its own, whose columns are named here.
             let name = dialect.name_text(&self.names.choose("final"), true);
             let items =
-                columns.iter().map(|column| Item { expr: tree.written(&written(column)), alias: None }).collect();
+                columns.iter().map(|column| Item { expr: tree.raw_text(&written(column)), alias: None }).collect();
             let select = Select { items, from: Some(SelectSource::Name(name.clone())), ..Select::default() };
             let body = std::mem::replace(&mut query.body, select);
             query.ctes.push(Cte { name, body });
         }
-        let said = self.said_types();
+        let said = self.stated_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {
             let of_spec = said.get(&column.name().to_lowercase()).copied();
             let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else { continue };

@@ -101,7 +101,7 @@ impl Environment {
     /// Takes over what is said here of that which each person may have otherwise.
     pub(super) fn take_over(&mut self, value: &Node, source: &str) {
         let text = |key: &str| value.get(key).and_then(Node::text).map(str::to_owned);
-        let vars = value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| written(vars, source));
+        let vars = value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| scalar_text(vars, source));
         for (own, said) in [
             (&mut self.connection, text("connection")),
             (&mut self.schema, text("schema")),
@@ -167,7 +167,7 @@ fn environment(name: &str, value: &Node, source: &str) -> Environment {
 }
 
 /// The YAML of a node as it is written, its first line indented like the others.
-fn written(node: &Node, source: &str) -> String {
+fn scalar_text(node: &Node, source: &str) -> String {
     let before = source.get(..node.span.start as usize).unwrap_or_default();
     let indent = before.chars().rev().take_while(|c| *c != '\n').count();
     format!("{}{}", " ".repeat(indent), node.span.text(source).trim_end())

@@ -44,7 +44,7 @@ fn check_one(
     found: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
-    let made = made(program, many.name());
+    let made = row_origins(program, many.name());
     let of = |id: &IrId| made.get(id.index()).copied().unwrap_or_default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
@@ -58,7 +58,7 @@ fn check_one(
                 },
                 _ => continue,
             };
-            let whole = together(args.iter().map(of));
+            let whole = combine_origins(args.iter().map(of));
             let span = program.meta(id).span;
             match whole.other {
                 Some(other) => found.push(repeated(program, other, span, many.name(), joined)),
@@ -111,7 +111,7 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
 }
 
 /// For each node what it is made of; operands come before what is made of them.
-fn made(program: &Program, many: &str) -> Vec<RowOrigin> {
+fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     let mut made: Vec<RowOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
         let id = IrId(index as u32);
@@ -129,12 +129,12 @@ fn made(program: &Program, many: &str) -> Vec<RowOrigin> {
             // Which branch it is may be told by any column; each branch is a value of its own.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 let told = program.operands(id).any(|operand| of(operand).told);
-                RowOrigin { told, ..apart(program.branches(arms).map(of)) }
+                RowOrigin { told, ..separate_origins(program.branches(arms).map(of)) }
             }
-            Ir::Coalesce(args) => apart(program.args(args).iter().map(|a| of(*a))),
+            Ir::Coalesce(args) => separate_origins(program.args(args).iter().map(|a| of(*a))),
             // What is told apart once is not repeated again.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
-            _ => together(program.operands(id).map(of)),
+            _ => combine_origins(program.operands(id).map(of)),
         };
         made.push(own);
     }
@@ -142,7 +142,7 @@ fn made(program: &Program, many: &str) -> Vec<RowOrigin> {
 }
 
 /// Values that make one together: one of the many rows is enough to make it theirs.
-fn together(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
+fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     let mut whole = RowOrigin::default();
     let mut clean = false;
     for part in parts {
@@ -155,7 +155,7 @@ fn together(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
 }
 
 /// Values of which the whole is one or another.
-fn apart(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
+fn separate_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         told: whole.told | part.told,
         many: whole.many | part.many,

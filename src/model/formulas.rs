@@ -31,7 +31,7 @@ pub(crate) struct StepFormulas {
 pub(crate) type SpelledFormula<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
-    pub fn of(step: &Step<'_>, source: &str) -> Self {
+    pub fn new(step: &Step<'_>, source: &str) -> Self {
         Self::with_using(step, &[], source)
     }
 
@@ -42,17 +42,17 @@ impl StepFormulas {
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
                 let name = formulas.spell(&[(key_name(column.text), *column)]);
-                formulas.part(*column, source, LayoutMode::Formula, DefinitionRole::Definitions, Some(name), None);
+                formulas.add_part(*column, source, LayoutMode::Formula, DefinitionRole::Definitions, Some(name), None);
             }
         }
         for definitions in &step.definitions {
             match definitions {
                 Definitions::Block(text) => {
-                    formulas.part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
+                    formulas.add_part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
                 Definitions::Named { name, formula, description, .. } => {
                     let at = formulas.append(*name, source);
-                    formulas.part(
+                    formulas.add_part(
                         *formula,
                         source,
                         LayoutMode::Formula,
@@ -67,11 +67,11 @@ impl StepFormulas {
             }
         }
         for text in &step.group_by {
-            formulas.part(*text, source, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
+            formulas.add_part(*text, source, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
         for (place, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.by {
-                formulas.part(*text, source, LayoutMode::Formula, DefinitionRole::On(place), None, None);
+                formulas.add_part(*text, source, LayoutMode::Formula, DefinitionRole::On(place), None, None);
             }
         }
         for (place, spelled) in using {
@@ -79,17 +79,17 @@ impl StepFormulas {
             formulas.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
         }
         if let Some(text) = step.filter {
-            formulas.part(text, source, LayoutMode::Formula, DefinitionRole::Where, None, None);
+            formulas.add_part(text, source, LayoutMode::Formula, DefinitionRole::Where, None, None);
         }
         if let Some(text) = step.having {
-            formulas.part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
+            formulas.add_part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
-            formulas.part(*text, source, LayoutMode::Formula, DefinitionRole::PartitionBy, None, None);
+            formulas.add_part(*text, source, LayoutMode::Formula, DefinitionRole::PartitionBy, None, None);
         }
         for key in &step.order_by {
             let (text, descending) = crate::compiler::order_key(key.text);
-            formulas.part(
+            formulas.add_part(
                 SpannedText { text, node: key.node },
                 source,
                 LayoutMode::Formula,
@@ -106,10 +106,10 @@ impl StepFormulas {
 
     /// A condition on the rows of the model, `Role::Check` or `Role::Rule`.
     pub fn condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
-        self.part(text, source, LayoutMode::Formula, role, None, None);
+        self.add_part(text, source, LayoutMode::Formula, role, None, None);
     }
 
-    fn part(
+    fn add_part(
         &mut self,
         text: SpannedText<'_>,
         source: &str,

@@ -12,7 +12,7 @@ impl JoinedStep<'_> {
     pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
         let mut grain: Vec<InputColumn> =
             input.grain.iter().map(|name| InputColumn { of: vec![0], name: name.clone() }).collect();
-        let conditions = Conditions::of(plan);
+        let conditions = Conditions::from_plan(plan);
         for (index, join) in step.joins.iter().enumerate() {
             let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
             let single = self.single.get(index).copied().unwrap_or_default();

@@ -4,7 +4,7 @@
 //! further back than the rows that are given out makes the run read further; what no length of time bounds is refused.
 
 use super::compile::SpecCompilation;
-use super::config::{said, said_text};
+use super::config::{stated_config, stated_text};
 use super::load::SpannedText;
 use super::lookback::{is_coarser, nests, seconds};
 use super::time_range::{Length, TimeKey, TimeOrigin, TimeReach, TimeValue};
@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
             return None;
         }
         let Some(output) = output else {
-            let place = said(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
+            let place = stated_config(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
             let message =
                 "the key of an incremental model is one of its columns, and no schema says which `keep: all` gives";
             diagnostics.push(
@@ -97,12 +97,12 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(SpannedText<'s>, Vec<SpannedText<'s>>)> {
         let dbt = &self.spec.dbt;
-        let place = said(dbt, "materialized").map_or(Span::default(), |node| node.span);
+        let place = stated_config(dbt, "materialized").map_or(Span::default(), |node| node.span);
         let mut lacks = |what: &str, help: String| {
             let message = format!("an incremental model lacks {what}");
             diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, place, message).with_help(help));
         };
-        let event_time = said(dbt, "event_time").and_then(text);
+        let event_time = stated_config(dbt, "event_time").and_then(text);
         if event_time.is_none() {
             let is_time = |c: &&Column| c.ty().is_temporal();
             let names = output.columns().iter().filter(is_time).map(Column::name);
@@ -113,7 +113,7 @@ impl SpecCompilation<'_> {
                 format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
             );
         }
-        let keys = said(dbt, "unique_key").map(|node| match node.items() {
+        let keys = stated_config(dbt, "unique_key").map(|node| match node.items() {
             Some(items) => items.iter().filter_map(text).collect(),
             None => text(node).into_iter().collect::<Vec<_>>(),
         });
@@ -143,7 +143,7 @@ impl SpecCompilation<'_> {
     fn strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
         let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
-        let Some(node) = said(&self.spec.dbt, "incremental_strategy") else { return known.first().copied() };
+        let Some(node) = stated_config(&self.spec.dbt, "incremental_strategy") else { return known.first().copied() };
         let strategy = node.text().unwrap_or_default();
         if known.contains(&strategy) {
             return Some(strategy);
@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
 
     /// dbt takes few words for it under a contract.
     fn check_schema_change(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(node) = said(&self.spec.dbt, "on_schema_change") else { return };
+        let Some(node) = stated_config(&self.spec.dbt, "on_schema_change") else { return };
         let word = node.text().unwrap_or_default();
         let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
         let message = if !all.contains(&word) {
@@ -236,7 +236,7 @@ impl SpecCompilation<'_> {
         event_time: SpannedText<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        if self.known(&self.spec.from).is_none() {
+        if self.known_relation(&self.spec.from).is_none() {
             // Nothing is known of any column; dbt will tell.
             return;
         }
@@ -389,7 +389,7 @@ impl SpecCompilation<'_> {
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, seconds));
                             if let Some(Some(unit)) = finest {
-                                let length = Length::of(unit, 1);
+                                let length = Length::new(unit, 1);
                                 further_out = further_out.max(length);
                                 further_back = further_back.max(length);
                             }
@@ -446,5 +446,5 @@ fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) ->
 
 /// Whether the spec asks for an incremental model.
 pub(super) fn is_incremental(run: &SpecCompilation<'_>) -> bool {
-    said_text(&run.spec.dbt, "materialized") == Some("incremental")
+    stated_text(&run.spec.dbt, "materialized") == Some("incremental")
 }

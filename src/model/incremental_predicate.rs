@@ -51,11 +51,11 @@ impl SpecCompilation<'_> {
         let body = std::mem::replace(&mut query.body, Select { star: true, ..Select::default() });
         query.ctes.push(Cte { name: name.clone(), body });
         query.body.from = Some(SelectSource::Name(name));
-        let time = work.tree.written(&written(&incremental.time));
+        let time = work.tree.raw_text(&written(&incremental.time));
         let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
         query.body.late = Some(Late { time, bound });
         if self.is_contract_enforced() {
-            let item = |column: &Column| Item { expr: work.tree.written(&written(column)), alias: None };
+            let item = |column: &Column| Item { expr: work.tree.raw_text(&written(column)), alias: None };
             query.body.items = columns.iter().map(item).collect();
             query.body.star = false;
         }

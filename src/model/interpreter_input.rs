@@ -125,7 +125,7 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
         steps.push(made);
     }
     let mut made = given::ReferenceSpec { from, steps };
-    temporal::settle(&mut made, &|name| {
+    temporal::infer_kinds(&mut made, &|name| {
         let known = relations.iter().find(|given| given.name == name).and_then(|given| given.known.as_ref());
         let columns = known.map_or(&[][..], Relation::columns);
         columns.iter().map(|column| (folded(column.name()), kind(column.ty()))).collect()
@@ -150,15 +150,17 @@ fn kind(ty: Type) -> TemporalKind {
 
 /// The name of a relation, which is known from then on.
 fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>) -> Result<String, Unread> {
-    let import = dbt::import(from, &from.spelled());
+    let import = dbt::import(from, &from.display_name());
     let input = import.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")).map(|(input, _)| input.trim());
-    let Some(input) = input else { return Err(format!("`{}`, which is no model or source of dbt,", from.spelled())) };
+    let Some(input) = input else {
+        return Err(format!("`{}`, which is no model or source of dbt,", from.display_name()));
+    };
     let name = folded(from.name());
     match relations.iter().find(|given| given.name == name) {
         Some(known) if known.input == input => {}
         Some(_) => return Err(format!("two relations called `{name}`")),
         None => {
-            let known = super::catalog_lookup::known(&compiler.options, from).cloned();
+            let known = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
             relations.push(InputRelation { name: name.clone(), input: input.to_owned(), known });
         }
     }
@@ -186,7 +188,7 @@ fn read_step(
     joins: &[(&JoinedRelation<'_>, String)],
     unread: &mut dyn FnMut(String, Unread),
 ) -> Result<given::ReferenceStep, Unread> {
-    let formulas = StepFormulas::of(step, source);
+    let formulas = StepFormulas::new(step, source);
     let (mut ast, mut faults) = (Ast::default(), Vec::new());
     let limits = &compiler.options.limits;
     parse::parse_parts(

@@ -102,7 +102,7 @@ impl SpecCompilation<'_> {
             None => Relation::unknown(name),
         };
         let mut joined = JoinedStep {
-            input: JoinedInput::of(named(input.relation, input.name)),
+            input: JoinedInput::from_first(named(input.relation, input.name)),
             merged: Vec::new(),
             using: Vec::new(),
             keys: Vec::new(),
@@ -122,7 +122,7 @@ impl SpecCompilation<'_> {
                     (facts.and_then(|f| f.relation.as_ref()), SelectSource::Name(written), own, key, single)
                 }
                 SourceTarget::Source(of) => {
-                    let known = self.known(&join.to);
+                    let known = self.known_relation(&join.to);
                     let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
                     let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
                     (known, SelectSource::Input(of as u32), own, key, false)
@@ -266,7 +266,7 @@ impl<'y> JoinedStep<'y> {
     }
 
     /// The columns that `keep` names; `None` if it keeps all of a relation of which no schema says the columns.
-    pub(super) fn kept(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
+    pub(super) fn kept_columns(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
         let relations = &self.input.relations;
         let first = relations.first()?;
         match &step.keep {

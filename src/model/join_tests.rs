@@ -79,7 +79,7 @@ impl SpecCompilation<'_> {
             for id in nodes_of(program, *root) {
                 emitter.emit(id);
             }
-            conditions.push(emitter.written(*root));
+            conditions.push(emitter.emitted(*root));
         }
         let tree = emitter.tree();
         let star = tree.word("*", Span::default());

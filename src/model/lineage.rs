@@ -121,7 +121,7 @@ impl Lineage {
     }
 
     /// What each column of the model is made of.
-    pub fn of_columns(&self) -> Vec<ColumnLineage> {
+    pub fn column_lineages(&self) -> Vec<ColumnLineage> {
         let of = |(name, at): &(String, ColumnPosition)| {
             let mut seen = vec![false; self.made.len()];
             let mut stack = vec![*at];
@@ -250,7 +250,7 @@ impl SpecCompilation<'_> {
         name: &str,
     ) -> Option<ColumnPosition> {
         let place = self.lineage.steps.len();
-        let joined = input.joined.and_then(|joined| joined.place(relation?)).and_then(|at| at.checked_sub(1));
+        let joined = input.joined.and_then(|joined| joined.position(relation?)).and_then(|at| at.checked_sub(1));
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
             return self.column_of(self.sources.target(self.spec, place, &join.to), name);
         }
@@ -347,7 +347,7 @@ mod tests {
     }
 
     /// `column: sources / tags`.
-    fn made(spec: &str) -> Vec<String> {
+    fn lineage_lines(spec: &str) -> Vec<String> {
         let compiler = Compiler::builder().schema(schema()).inherit(["pii"]).build();
         let compiled = compiler.compile_spec(spec);
         assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
@@ -384,7 +384,7 @@ steps:
       month = day_month
 ";
         assert_eq!(
-            made(&spec.replace("\\\"", "\"")),
+            lineage_lines(&spec.replace("\\\"", "\"")),
             [
                 "email: orders.email / pii",
                 "revenue: orders.amount / ",
@@ -415,7 +415,7 @@ steps:
       share: C1 / ${revenue:column_total}
 ";
         assert_eq!(
-            made(spec),
+            lineage_lines(spec),
             [
                 "email: orders.email / pii",
                 "customer_id: orders.customer_id / ",
@@ -441,6 +441,6 @@ steps:
         // The columns of the wide form are called by names of people.
         let people = "customers.country customers.customer_id customers.name / pii";
         let wide = ["n_ann", "n_bo", "twice_ann", "twice_bo"].map(|name| format!("{name}: {people}"));
-        assert_eq!(made(spec), [&["country: customers.country / ".to_owned()], &wide[..]].concat());
+        assert_eq!(lineage_lines(spec), [&["country: customers.country / ".to_owned()], &wide[..]].concat());
     }
 }

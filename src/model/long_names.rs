@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
-use super::config::{said, said_text};
+use super::config::{stated_config, stated_text};
 use super::properties::latest_version;
 use crate::ast::Ast;
 use crate::check::DefinitionRole;
@@ -112,12 +112,12 @@ impl SpecCompilation<'_> {
                 model.text.to_ascii_lowercase()
             )));
         }
-        let (name, span) = match (said(dbt, "alias").filter(|_| said_text(dbt, "alias").is_some()), latest_version(dbt))
-        {
-            (Some(alias), _) => (alias.text().unwrap_or_default().to_owned(), alias.span),
-            (None, Some(version)) => (format!("{}_v{version}", model.text), model.node.span),
-            (None, None) => (model.text.to_owned(), model.node.span),
-        };
+        let (name, span) =
+            match (stated_config(dbt, "alias").filter(|_| stated_text(dbt, "alias").is_some()), latest_version(dbt)) {
+                (Some(alias), _) => (alias.text().unwrap_or_default().to_owned(), alias.span),
+                (None, Some(version)) => (format!("{}_v{version}", model.text), model.node.span),
+                (None, None) => (model.text.to_owned(), model.node.span),
+            };
         let (length, most) = (name.len(), dialect.max_bytes());
         if most > 0 && length > most {
             let message = format!(

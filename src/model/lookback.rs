@@ -1,7 +1,7 @@
 //! How far an incremental run looks back for late rows: whole units of the calendar, so that no group is read in part.
 
 use super::compile::SpecCompilation;
-use super::config::said;
+use super::config::stated_config;
 use super::time_range::Length;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
@@ -21,7 +21,7 @@ impl SpecCompilation<'_> {
         let mut refuse = |node: &Node, message: String, help: &str| {
             diagnostics.push(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
         };
-        let unit = match said(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
+        let unit = match stated_config(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
             None => match cut_to {
                 Some(CalendarUnit::Second | CalendarUnit::Minute | CalendarUnit::Hour) => CalendarUnit::Hour,
                 Some(CalendarUnit::Month | CalendarUnit::Quarter) => CalendarUnit::Month,
@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
                 return None;
             }
         };
-        let count = match said(dbt, "lookback") {
+        let count = match stated_config(dbt, "lookback") {
             None => 1,
             Some(node) => {
                 match node.text().and_then(|text| text.parse::<i64>().ok()).filter(|n| (0..=100_000).contains(n)) {
@@ -52,9 +52,9 @@ impl SpecCompilation<'_> {
                 }
             }
         };
-        let length = Length::of(unit, count);
+        let length = Length::new(unit, count);
         Some(match cut_to {
-            Some(to) => Length::of(to, in_units(length, to)),
+            Some(to) => Length::new(to, in_units(length, to)),
             None => length,
         })
     }
@@ -99,12 +99,12 @@ mod tests {
 
     #[test]
     fn lengths_are_whole_units() {
-        assert_eq!(in_units(Length::of(CalendarUnit::Day, 3), CalendarUnit::Month), 1);
-        assert_eq!(in_units(Length::of(CalendarUnit::Day, 29), CalendarUnit::Month), 2);
-        assert_eq!(in_units(Length::of(CalendarUnit::Month, 1), CalendarUnit::Quarter), 1);
-        assert_eq!(in_units(Length::of(CalendarUnit::Month, 2), CalendarUnit::Week), 9);
-        assert_eq!(in_units(Length::of(CalendarUnit::Day, 2), CalendarUnit::Hour), 48);
-        assert_eq!(in_units(Length::of(CalendarUnit::Hour, 25), CalendarUnit::Day), 2);
+        assert_eq!(in_units(Length::new(CalendarUnit::Day, 3), CalendarUnit::Month), 1);
+        assert_eq!(in_units(Length::new(CalendarUnit::Day, 29), CalendarUnit::Month), 2);
+        assert_eq!(in_units(Length::new(CalendarUnit::Month, 1), CalendarUnit::Quarter), 1);
+        assert_eq!(in_units(Length::new(CalendarUnit::Month, 2), CalendarUnit::Week), 9);
+        assert_eq!(in_units(Length::new(CalendarUnit::Day, 2), CalendarUnit::Hour), 48);
+        assert_eq!(in_units(Length::new(CalendarUnit::Hour, 25), CalendarUnit::Day), 2);
         assert_eq!(in_units(Length::default(), CalendarUnit::Month), 0);
     }
 

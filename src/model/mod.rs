@@ -193,7 +193,7 @@ impl ModelTest {
 }
 
 impl CompiledSpec {
-    fn of(dialect: Dialect, diagnostics: Vec<Diagnostic>) -> Self {
+    fn new(dialect: Dialect, diagnostics: Vec<Diagnostic>) -> Self {
         Self {
             dialect,
             name: None,
@@ -459,7 +459,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn lineage(&self) -> Vec<ColumnLineage> {
-        self.lineage.of_columns()
+        self.lineage.column_lineages()
     }
 
     /// The definitions of its steps, in the order written; those of a step with an error are left out.

@@ -98,7 +98,7 @@ impl SpecOutline {
 fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline> {
     let mut steps = Vec::new();
     for step in &spec.steps {
-        let formulas = StepFormulas::of(step, source);
+        let formulas = StepFormulas::new(step, source);
         let mut ast = Ast::default();
         let limits = &compiler.options.limits;
         let mut faults = Vec::new();

@@ -71,7 +71,7 @@ impl SpecCompilation<'_> {
         if let [_, second, ..] = pivot.by.as_slice() {
             let message = "`values` lists those of one key, and the pivot has several";
             let help = "join the keys to one in a step before, `channel_and_region = channel & \" \" & region`";
-            diagnostics.push(unfit(second.place(self.source), message, help));
+            diagnostics.push(unfit(second.span(self.source), message, help));
             return Vec::new();
         }
         let key = pivot_keys(step).first().cloned().unwrap_or_default();
@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
                 None => {
                     let message = format!("`{}` is no {} as `{key}` has them", value.text, ty.name());
                     diagnostics.push(unfit(
-                        value.place(self.source),
+                        value.span(self.source),
                         &message,
                         "write values of the key, such as `[2023, 2024]` or `[2024-01-31]`",
                     ));
@@ -99,13 +99,13 @@ impl SpecCompilation<'_> {
             if values.iter().any(|other| other.name == name) {
                 let message = format!("`{text}` gives the same names of columns as another of the values, `…_{name}`");
                 diagnostics.push(unfit(
-                    value.place(self.source),
+                    value.span(self.source),
                     &message,
                     "list each once; where two differ by other signs only, give one another text in a step before",
                 ));
                 continue;
             }
-            values.push(PivotValue { sql: emitter.written(node), text, name });
+            values.push(PivotValue { sql: emitter.emitted(node), text, name });
         }
         values
     }
@@ -161,7 +161,7 @@ impl SpecCompilation<'_> {
         };
         let distinct = |tree: &mut SqlTree, names: &[String]| Select {
             distinct: true,
-            items: names.iter().map(|name| Item { expr: tree.written(&written.column(name)), alias: None }).collect(),
+            items: names.iter().map(|name| Item { expr: tree.raw_text(&written.column(name)), alias: None }).collect(),
             from: Some(source()),
             ..Select::default()
         };
@@ -182,7 +182,7 @@ impl SpecCompilation<'_> {
         let mut found = source();
         let marker = filled.as_ref().map(|name| dialect.name_text(name, true));
         if let (Some(marker), None) = (&marker, &sure) {
-            let items = vec![Item { expr: tree.written("true"), alias: Some(marker.clone()) }];
+            let items = vec![Item { expr: tree.raw_text("true"), alias: Some(marker.clone()) }];
             let body = Select { star: true, items, from: Some(source()), ..Select::default() };
             found = SelectSource::Name(cte(self, format!("{}_filled", input.name), body));
         }
@@ -280,7 +280,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return };
-        let at = pivot.by.first().map_or(Span::default(), |key| key.place(self.source));
+        let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
             let message = "`where` beside a formula that counts the cells of a pivot would leave cells out";
             diagnostics.push(
@@ -330,7 +330,7 @@ impl SpecCompilation<'_> {
         let mut items = Vec::new();
         for column in columns {
             let text = dialect.name_text(column.name(), !column.is_quoted());
-            items.push(Item { expr: tree.written(&text), alias: None });
+            items.push(Item { expr: tree.raw_text(&text), alias: None });
             let known = input.relation.and_then(|relation| relation.column(column.name())).filter(|_| !own(&column));
             relation.push(known.cloned().unwrap_or(column));
         }
@@ -338,7 +338,7 @@ impl SpecCompilation<'_> {
         let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
         let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
         output.ctes.push(Cte { name: name.clone(), body: inner });
-        let filter = Some(tree.written(&dialect.name_text(filled, true)));
+        let filter = Some(tree.raw_text(&dialect.name_text(filled, true)));
         output.body =
             Select { items, from: Some(SelectSource::Name(name)), filter, order_by, limit, ..Select::default() };
         output.relation = relation;
@@ -423,7 +423,7 @@ impl SpecCompilation<'_> {
                 relation.push(ty.clone());
                 items.push(expr);
             };
-            let plain = emitter.tree().written(&text);
+            let plain = emitter.tree().raw_text(&text);
             if is(&rows, &name) {
                 give(&name, Item { expr: plain, alias: None }, column, format!("`{name}`"));
                 continue;
@@ -442,9 +442,9 @@ impl SpecCompilation<'_> {
                     too_long.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help(help));
                 }
                 let tree = emitter.tree();
-                let of = tree.written(&key);
+                let of = tree.raw_text(&key);
                 let condition = tree.binary(Op::Equal, of, value.sql, Span::default());
-                let plain = tree.written(&text);
+                let plain = tree.raw_text(&text);
                 let arms = tree.slice(&[condition, plain]);
                 let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
                 let expr = emitter.largest(node, chosen);
@@ -457,7 +457,7 @@ impl SpecCompilation<'_> {
         }
         diagnostics.append(&mut too_long);
         let written = ColumnSql { dialect, relation: input.relation };
-        let group_by: Vec<SqlId> = rows.iter().map(|name| emitter.tree().written(&written.column(name))).collect();
+        let group_by: Vec<SqlId> = rows.iter().map(|name| emitter.tree().raw_text(&written.column(name))).collect();
         let order_by = if last || step.limit.is_some() {
             let descending = |name: &str| {
                 let key = step.order_by.iter().map(|key| order_key(key.text));
@@ -466,7 +466,7 @@ impl SpecCompilation<'_> {
             let said = step.order_by.is_empty();
             let ordered = rows.iter().filter(|_| !said);
             let keys = ordered.map(|name| {
-                let sql = emitter.tree().written(&written.column(name));
+                let sql = emitter.tree().raw_text(&written.column(name));
                 OrderKey { expr: emitter.order_key(sql, descending(name), written.is_nullable(name)) }
             });
             keys.collect()
@@ -495,7 +495,7 @@ impl SpecCompilation<'_> {
 fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let number = tree.written(&(index + 1).to_string());
+        let number = tree.raw_text(&(index + 1).to_string());
         let item = |expr, name: &str| Item { expr, alias: Some(name.to_owned()) };
         let items = vec![item(value.sql, key), item(number, place)];
         rows.push(Select { items, ..Select::default() });

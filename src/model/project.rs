@@ -217,7 +217,7 @@ impl ProjectReader<'_> {
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
-            semantic_models: root.get("semantic_model").and_then(SemanticModels::said).unwrap_or_default(),
+            semantic_models: root.get("semantic_model").and_then(SemanticModels::from_node).unwrap_or_default(),
             inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(fiscal_months),

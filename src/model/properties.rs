@@ -110,7 +110,7 @@ impl SpecCompilation<'_> {
     }
 
     /// The columns, in small letters, of which a test or an enforced constraint says that they are never NULL.
-    pub(super) fn said_never_null(&self) -> FxHashSet<String> {
+    pub(super) fn stated_not_null(&self) -> FxHashSet<String> {
         const TEST: &str = "not_null";
         let holds = |node: Option<&Node>| tests(node).iter().any(|test| holds_always(test, TEST));
         let enforced = self.is_contract_enforced();

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::additivity::{Additivity, ColumnFormula, Lost};
 use super::compile::SpecCompilation;
-use super::config::said_text;
+use super::config::stated_text;
 use super::properties::{holds_always, tests};
 use crate::dbt::{ModelDoc, YamlOutput, is_long};
 use crate::diag::{Code, Diagnostic};
@@ -31,7 +31,7 @@ pub enum SemanticModels {
 
 impl SemanticModels {
     /// What stands behind `semantic_model:`.
-    pub(super) fn said(node: &Node) -> Option<Self> {
+    pub(super) fn from_node(node: &Node) -> Option<Self> {
         match (node.boolean(), node.text()) {
             (Some(true), _) => Some(Self::ByVersion),
             (Some(false), _) => Some(Self::Off),
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds what the semantic layer is told to the properties of the model.
-    pub(super) fn tell_semantics(
+    pub(super) fn report_semantics(
         &self,
         columns: &[Column],
         additivity: &[(String, Additivity)],
@@ -167,7 +167,7 @@ impl SpecCompilation<'_> {
         }
         let model = self.spec.model;
         let mut semantic = SemanticModel { form, ..SemanticModel::default() };
-        if said_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
+        if stated_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
             let reason = "an ephemeral model is no table that could be asked";
             semantic.left_out = columns.iter().map(|c| (c.name().to_owned(), reason.to_owned())).collect();
             return Some(semantic);
@@ -226,7 +226,7 @@ impl SpecCompilation<'_> {
         let written = Semantics { elements, time, primary, metrics, by_column, columns: names };
         match form {
             SemanticModels::Latest => written.in_model(doc),
-            _ => written.beside(model.text, self.own_ref().call(), doc),
+            _ => written.add_to_doc(model.text, self.own_ref().call(), doc),
         }
         Some(semantic)
     }
@@ -448,7 +448,7 @@ impl Semantics<'_> {
     }
 
     /// As lists beside the model.
-    fn beside(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
+    fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
         out.extend(doc.description.iter().filter(|text| !is_long(text)).map(|text| pair("description", text)));

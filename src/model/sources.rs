@@ -45,7 +45,7 @@ pub(super) enum SourceTarget {
 
 impl SpecSources {
     /// The sources of a spec, whose names are taken from then on.
-    pub fn of(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
+    pub fn new(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
         let mut sources = Self::default();
         sources.add(&spec.from, dialect, names);
         for (index, step) in spec.steps.iter().enumerate() {
@@ -68,20 +68,20 @@ impl SpecSources {
         match step_of(spec, step, from) {
             Some(of) if of < step => SourceTarget::Step(of),
             Some(_) => SourceTarget::Later,
-            None => SourceTarget::Source(self.place(from).unwrap_or_default()),
+            None => SourceTarget::Source(self.position(from).unwrap_or_default()),
         }
     }
 
-    fn place(&self, from: &From) -> Option<usize> {
+    fn position(&self, from: &From) -> Option<usize> {
         self.places.get(&key(from)).copied()
     }
 
     pub(super) fn add(&mut self, from: &From, dialect: Dialect, names: &mut CteNames) {
-        if self.place(from).is_some() {
+        if self.position(from).is_some() {
             return;
         }
         let written = |name: &str| dialect.name_text(name, true);
-        let table = from.written(dialect);
+        let table = from.relation_sql(dialect);
         // Two tables of one name in different schemas: the second is called by its schema too.
         let first = self.called.insert(from.name().to_lowercase());
         let wanted = if first { from.name().to_owned() } else { from.long_name() };

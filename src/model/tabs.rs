@@ -29,7 +29,7 @@ impl SpecCompilation<'_> {
                 (facts.and_then(|f| f.relation.clone()), key, SelectSource::Name(written), own)
             }
             SourceTarget::Source(of) => {
-                let known = self.known(&keys.model);
+                let known = self.known_relation(&keys.model);
                 if self.is_missing(&keys.model) {
                     let span = keys.model_text.node.span;
                     diagnostics.push(self.missing("model", model, span, "", std::iter::empty()));
@@ -51,7 +51,7 @@ impl SpecCompilation<'_> {
             (Some(columns), _) => columns
                 .iter()
                 .map(|column| {
-                    known_column(&key_name(column.text), column.place(self.source), relation.as_ref(), diagnostics)
+                    known_column(&key_name(column.text), column.span(self.source), relation.as_ref(), diagnostics)
                 })
                 .collect(),
             (None, Some(relation)) => relation.columns().to_vec(),
@@ -61,7 +61,7 @@ impl SpecCompilation<'_> {
         for entry in &keys.order_by {
             let (name, descending) = order_key(entry.text);
             let name = key_name(name);
-            order.push((known_column(&name, entry.place(self.source), relation.as_ref(), diagnostics), descending));
+            order.push((known_column(&name, entry.span(self.source), relation.as_ref(), diagnostics), descending));
         }
         // What tells the rows apart breaks ties.
         for name in &key {

@@ -24,7 +24,7 @@ pub(super) struct Length {
 }
 
 impl Length {
-    pub fn of(unit: CalendarUnit, count: i64) -> Self {
+    pub fn new(unit: CalendarUnit, count: i64) -> Self {
         let (length, months) = unit.length();
         let length = length.saturating_mul(count);
         match (months, unit.is_of_clock()) {
@@ -116,7 +116,7 @@ impl SpecCompilation<'_> {
     ) -> StepTimes {
         let in_file = |span| formulas.in_file(span);
         let times = Times { plan, input, text: &formulas.text, in_file: &in_file };
-        let mut found = StepTimes { made: times.made(step, output), open: output.open, ..StepTimes::default() };
+        let mut found = StepTimes { made: times.time_values(step, output), open: output.open, ..StepTimes::default() };
         found.looks = times.looks(step);
         self.note_settled(step, place, &times, output, &mut found);
         self.joined_steps(step, place, &times, &mut found.looks);
@@ -181,7 +181,7 @@ impl SpecCompilation<'_> {
     }
 
     fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<TimeReach>) {
-        let conditions = Conditions::of(times.plan);
+        let conditions = Conditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
             if let SourceTarget::Step(of) = self.sources.target(self.spec, place, &join.to) {
                 let equal = conditions.at(index).map(|root| times.equal(root, index + 1)).unwrap_or_default();
@@ -239,7 +239,7 @@ impl Times<'_> {
         let Ir::Column(column) = self.program().node(id) else { return None };
         let used = self.program().columns.get(column as usize).filter(|used| used.merged.is_empty())?;
         let place = match self.input.joined {
-            Some(joined) => joined.place(used.relation.as_deref()?)?,
+            Some(joined) => joined.position(used.relation.as_deref()?)?,
             None => 0,
         };
         Some((place, used.name.to_lowercase()))
@@ -280,7 +280,7 @@ impl Times<'_> {
         Some(name)
     }
 
-    fn made(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
+    fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
         let program = self.program();
         let mut made = FxHashMap::default();
         // What is kept is a column as it was; what is computed may take its name.
@@ -298,7 +298,8 @@ impl Times<'_> {
             if let (Keep::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
                 for name in names {
                     let Some((relation, column)) = name.text.split_once('.') else { continue };
-                    if let (Some(place), Some(made)) = (joined.place(relation), made.get_mut(&column.to_lowercase())) {
+                    if let (Some(place), Some(made)) = (joined.position(relation), made.get_mut(&column.to_lowercase()))
+                    {
                         made.key.base = TimeOrigin::Column(place, column.to_lowercase());
                     }
                 }
@@ -398,7 +399,7 @@ impl Times<'_> {
         if let Ir::Lookup { period, .. } = program.node(id)
             && let Some(period) = program.periods.get(period as usize)
         {
-            let length = Length::of(period.unit, period.count.saturating_abs());
+            let length = Length::new(period.unit, period.count.saturating_abs());
             let side = if period.count < 0 { &mut own.0 } else { &mut own.1 };
             *side = side.plus(length);
         }

@@ -195,7 +195,7 @@ impl SpecCompilation<'_> {
 
     fn totals_of(&self, step: &Step<'_>, memory: &mut Memory) -> Vec<TotalUse> {
         let Some(sheet) = &step.sheet else { return Vec::new() };
-        let formulas = StepFormulas::of(step, self.source);
+        let formulas = StepFormulas::new(step, self.source);
         if !formulas.text.to_ascii_lowercase().contains("total") {
             return Vec::new();
         }

@@ -89,7 +89,7 @@ pub(super) fn check_order(
         "rows of every `{}` follow each other, so that the row before may be of another",
         others.join("` and `")
     );
-    diagnostics.push(Diagnostic::new(Code::RowsOfSeveral, first.place(source), message).with_help(format!(
+    diagnostics.push(Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(
         "begin anew for each with `partition_by: {}`, or say that all is one sheet with `partition_by: []`",
         others.join(", ")
     )));

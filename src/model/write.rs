@@ -66,14 +66,15 @@ impl SpecCompilation<'_> {
 
     /// The output columns with the best description that there is.
     pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let read: Vec<&Relation> = self.sources.all.iter().filter_map(|source| self.known(&source.from)).collect();
+        let read: Vec<&Relation> =
+            self.sources.all.iter().filter_map(|source| self.known_relation(&source.from)).collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
         let said =
             by_name(&mut self.spec.columns.iter().filter_map(|c| Some((c.name.text, c.description.as_deref()?))));
         let formulas = self.formulas_by_name();
-        let made_of = self.made_of();
+        let made_of = self.lineage_texts();
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
@@ -98,12 +99,12 @@ impl SpecCompilation<'_> {
     }
 
     /// What columns are made of, `orders.amount`, for those of which nobody says more.
-    fn made_of(&self) -> FxHashMap<String, String> {
+    fn lineage_texts(&self) -> FxHashMap<String, String> {
         let said = |column: ColumnLineage| {
             let sources = column.sources().iter().map(|s| format!("{}.{}", s.relation(), s.column()));
             (column.column().to_ascii_lowercase(), sources.collect::<Vec<_>>().join(", "))
         };
-        self.lineage.of_columns().into_iter().map(said).filter(|(_, text)| !text.is_empty()).collect()
+        self.lineage.column_lineages().into_iter().map(said).filter(|(_, text)| !text.is_empty()).collect()
     }
 
     /// What a plain query reads.
@@ -194,8 +195,8 @@ impl SpecCompilation<'_> {
         }
         let mut doc = self.properties(&compiled.columns, grain, &never_null);
         let (columns, additivity) = (&compiled.columns, &compiled.additivity);
-        let semantic = self.tell_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
-        let mut docs = dbt::DocsBlocks::of(self.spec.model.text);
+        let semantic = self.report_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
+        let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
         let yml = dbt::properties(doc, &mut docs);
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),

@@ -27,7 +27,7 @@ pub(super) struct Grants<'a> {
 
 impl<'a> Grants<'a> {
     /// Those that the tables need. `of_projects`: private models need their group's without saying so.
-    pub fn of(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
+    pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
         let mut grants = Self { names: BTreeMap::new(), of_projects };
         for table in tables {
             match grants.group(table.node) {

@@ -107,7 +107,7 @@ impl PullChange {
 }
 
 /// What is different in a view or a topic. None of both is there for one that is new, and for one that is gone.
-pub(super) fn of_view(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
+pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // Of a topic it is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole =
@@ -152,7 +152,7 @@ pub(super) fn of_view(view: &str, before: Option<&PullRecord>, after: Option<&Pu
 }
 
 /// The joins that are different, each as the line that says on what.
-pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
+pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let lines = text.unwrap_or_default().lines();
         let mut view = String::new();
@@ -176,7 +176,7 @@ pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<PullCha
 }
 
 /// The access grants that are different.
-pub(super) fn of_grants(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
+pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
         let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
         let pairs = root.as_ref().and_then(|root| root.get("access_grants")?.pairs()).unwrap_or_default();

@@ -13,7 +13,7 @@ const LAYOUT: &[(&str, &str)] = &[
 ];
 
 /// The lines of a view's context, each a fact.
-pub(super) fn of(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
+pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
     if let Some(said) = meta::omni(&node.meta).and_then(|omni| omni.get("ai_context")).and_then(MetaValue::as_str) {

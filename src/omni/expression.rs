@@ -58,7 +58,7 @@ fn token(text: &str, first: char) -> usize {
 }
 
 /// `{{ Dimension('order__status') }} = 'paid'` as the dimension's name and the rest.
-pub(super) fn of_dimension(template: &str) -> Option<(&str, &str)> {
+pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     let (inside, rest) = template.trim().strip_prefix("{{")?.split_once("}}")?;
     let name = inside.trim().strip_prefix("Dimension(")?.strip_suffix(')')?.trim().trim_matches(['\'', '"']);
     let name = name.rsplit_once("__").map_or(name, |(_, name)| name);
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn filters_on_one_dimension() {
         let read = |text: &'static str| {
-            let (name, rest) = of_dimension(text)?;
+            let (name, rest) = split_dimension(text)?;
             let (operator, values) = condition(rest)?;
             Some(format!("{name} {operator} {}", values.join("|")))
         };

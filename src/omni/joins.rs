@@ -74,15 +74,15 @@ pub(super) fn all<'a>(
 ) -> Vec<TableJoin> {
     let mut found = Vec::new();
     for (place, table) in tables.iter().enumerate() {
-        of_constraints(place, table.node, manifest, places, &mut found);
-        for test in tests.of_node(table.place) {
-            of_test(place, test, places, &mut found);
+        constraint_joins(place, table.node, manifest, places, &mut found);
+        for test in tests.for_node(table.place) {
+            test_joins(place, test, places, &mut found);
         }
     }
-    of_entities(semantic, &mut found);
+    entity_joins(semantic, &mut found);
     let mut joins: Vec<(usize, TableJoin)> = Vec::new();
     let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
-    let joined = parallel::each(found.len(), |number| settled(found.get(number)?, tables, tests));
+    let joined = parallel::each(found.len(), |number| settle_join(found.get(number)?, tables, tests));
     for (found, join) in found.iter().zip(joined) {
         let Some(join) = join else { continue };
         let key = (found.ends, [join.from_field.clone(), join.to_field.clone()]);
@@ -104,7 +104,7 @@ pub(super) fn all<'a>(
     joins
 }
 
-fn of_constraints<'a>(
+fn constraint_joins<'a>(
     place: usize,
     node: &'a ManifestNode,
     manifest: &'a Manifest,
@@ -153,7 +153,12 @@ fn only(columns: &[std::sync::Arc<str>]) -> Option<&str> {
     }
 }
 
-fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usize>, found: &mut Vec<FoundJoin<'a>>) {
+fn test_joins<'a>(
+    place: usize,
+    test: &'a RunTest<'a>,
+    places: &FxHashMap<&str, usize>,
+    found: &mut Vec<FoundJoin<'a>>,
+) {
     let Some(data) = &test.data else { return };
     let (Check::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
         return;
@@ -178,7 +183,7 @@ fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usi
 }
 
 /// Entities of one name: a foreign one refers to the primary or unique one.
-fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
+fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
     for Semantic { model, table, .. } in semantic {
@@ -201,10 +206,10 @@ fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
 }
 
 /// The join with its fields; `None` if a table lacks the column.
-fn settled(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>) -> Option<TableJoin> {
+fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
-    let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.of_node(table.place), name);
+    let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.place), name);
     let cardinality = match (unique(to, field), unique(from, column)) {
         (true, true) => Cardinality::OneToOne,
         (true, false) => Cardinality::ManyToOne,

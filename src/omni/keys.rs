@@ -24,7 +24,7 @@ pub struct TableKey {
 }
 
 /// The key of a table: its primary key, else what tests say is unique and never NULL.
-pub(super) fn of(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
+pub(super) fn key_of_node(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     constraint(node).or_else(|| tested(node, tests))
 }
 

@@ -75,7 +75,7 @@ pub(super) fn all<'a>(
     pass.dimensions();
     let aggregates = pass.aggregates();
     let mut waiting: Vec<(&ManifestNode, &Metric)> = manifest
-        .of_type(ResourceType::Metric)
+        .with_type(ResourceType::Metric)
         .filter_map(|node| if let NodeDetail::Metric(metric) = &node.detail { Some((node, &**metric)) } else { None })
         .collect();
     // Those of a measure's own name stand for the measure.
@@ -169,7 +169,7 @@ impl<'a> MeasurePass<'a> {
     /// A metric of one aggregate: a measure's, or in the newer form its own.
     fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric.type_params.get("metric_aggregation_params").and_then(Said::as_map);
-        let of_measure = metric.part("measure").and_then(|name| aggregates.iter().find(|it| it.name == name));
+        let of_measure = metric.type_parameter("measure").and_then(|name| aggregates.iter().find(|it| it.name == name));
         let written = match (of_measure, own) {
             (Some(of), _) => Aggregate { ..*of },
             (None, Some(params)) => {
@@ -256,7 +256,7 @@ impl<'a> MeasurePass<'a> {
 
     /// A filter on one dimension of the table itself.
     fn filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
-        let (dimension, rest) = expression::of_dimension(template)?;
+        let (dimension, rest) = expression::split_dimension(template)?;
         let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
         let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
             Some(found) => found.expr.as_deref().unwrap_or(&found.name),
@@ -296,7 +296,7 @@ impl<'a> MeasurePass<'a> {
         let parts: Vec<(&str, &str)> = match &*metric.kind {
             "ratio" => ["denominator", "numerator"]
                 .iter()
-                .filter_map(|key| metric.part(key).map(|name| (name, name)))
+                .filter_map(|key| metric.type_parameter(key).map(|name| (name, name)))
                 .collect(),
             _ => {
                 let alias = |part: &'a Said| {

@@ -46,7 +46,7 @@ pub(super) fn omni(meta: &ValueFields) -> Option<&ValueFields> {
 }
 
 /// Those of these keys that it says, in this order.
-pub(super) fn said(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
+pub(super) fn stated_meta(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
     let Some(omni) = omni(meta) else { return Vec::new() };
     keys.iter().filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?)))).collect()
 }

@@ -61,7 +61,7 @@ pub struct Artifacts<'a> {
 impl<'a> Artifacts<'a> {
     /// What a manifest alone says.
     #[must_use]
-    pub fn of(manifest: &'a Manifest) -> Self {
+    pub fn from_manifest(manifest: &'a Manifest) -> Self {
         Self { manifest, catalog: None, runs: &[], freshness: None }
     }
 }
@@ -83,7 +83,7 @@ pub struct Wanted {
 impl Wanted {
     /// For a dialect.
     #[must_use]
-    pub fn of(dialect: Dialect) -> Self {
+    pub fn from_dialect(dialect: Dialect) -> Self {
         Self { dialect, ..Self::default() }
     }
 
@@ -153,27 +153,27 @@ impl OmniModel {
     /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));
     /// ```
     #[must_use]
-    pub fn of(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
+    pub fn new(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
         let before = test_status::Recorded::read(before);
-        let tests = Tests::of(artifacts, &before);
+        let tests = Tests::new(artifacts, &before);
         let tables = DbtTable::all(artifacts, wanted, &tests);
-        let places = semantic::places(&tables);
+        let places = semantic::index_by_relation(&tables);
         let semantic = semantic::all(artifacts.manifest, &places);
         let joins = joins::all(&tables, &places, &semantic, artifacts.manifest, &tests);
         let (measures, mut gaps) = measures::all(&tables, &semantic, artifacts.manifest);
         let children = artifacts.manifest.children();
         let freshness = test_status::freshness(artifacts, &children);
-        let grants = access::Grants::of(&tables, wanted.access_grants, &mut gaps);
+        let grants = access::Grants::new(&tables, wanted.access_grants, &mut gaps);
         let topics = topics::all(&tables, &joins, &grants, wanted.topics, &mut gaps);
         let of_table = |place: usize| {
             let (table, measures) = (tables.get(place)?, measures.get(place)?);
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
-            Some(view::of(table, measures, &grants, artifacts.manifest, children, &tests, wanted))
+            Some(view::new(table, measures, &grants, artifacts.manifest, children, &tests, wanted))
         };
         let mut views: Vec<ViewFile> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
         let status =
             (!wanted.strip_status).then(|| test_status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
-        let health = run_trends::of(status.as_ref(), artifacts, &children, &freshness);
+        let health = run_trends::run_trends(status.as_ref(), artifacts, &children, &freshness);
         let status = status.and_then(|file| file.text());
         views.sort_by(|one, other| one.path.cmp(&other.path));
         Self {

@@ -151,7 +151,7 @@ impl Pull {
             return;
         }
         let before = before.as_deref().and_then(PullRecord::read);
-        self.changes.extend(changes::of_view(name, before.as_ref(), Some(record)));
+        self.changes.extend(changes::view_changes(name, before.as_ref(), Some(record)));
         self.bring(&record.path, before.as_ref(), &record.view, files, rules);
         self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
@@ -185,7 +185,7 @@ impl Pull {
     fn gone(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
         let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else { return };
         if !record.gone {
-            self.changes.extend(changes::of_view(name, Some(&record), None));
+            self.changes.extend(changes::view_changes(name, Some(&record), None));
         }
         let file = files.omni(&record.path);
         if ways.prune {
@@ -217,13 +217,13 @@ impl Pull {
     fn relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let rules = Rules::new().list("", &["join_from_view", "join_to_view", "on_sql"]);
         if let Some(before) = self.shared(RELATIONSHIPS, new, "[]\n", files, &rules) {
-            self.changes.extend(changes::of_joins(before.as_deref(), new));
+            self.changes.extend(changes::join_changes(before.as_deref(), new));
         }
     }
 
     fn grants(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         if let Some(before) = self.shared(access::FILE, new, "{}\n", files, &Rules::new()) {
-            self.changes.extend(changes::of_grants(before.as_deref(), new));
+            self.changes.extend(changes::grant_changes(before.as_deref(), new));
         }
     }
 
@@ -276,8 +276,8 @@ enum Generated<'m> {
 impl Generated<'_> {
     fn facts(&self) -> PulledFacts<'_> {
         match self {
-            Self::View(view) => PulledFacts::of(view),
-            Self::Topic(topic) => PulledFacts::of_topic(topic),
+            Self::View(view) => PulledFacts::from_view(view),
+            Self::Topic(topic) => PulledFacts::from_topic(topic),
         }
     }
 }

@@ -113,14 +113,14 @@ pub(super) struct PulledFacts<'r> {
 
 impl<'r> PulledFacts<'r> {
     /// What is known of a view now.
-    pub fn of(view: &'r ViewFile) -> Self {
+    pub fn from_view(view: &'r ViewFile) -> Self {
         let ViewFile { path, node, text, key, columns, tests, .. } = view;
         let key = key.as_ref().map_or(&[][..], |key| &key.columns);
         Self { node, path, gone: false, columns, tests, key, view: text, vanished: &[] }
     }
 
     /// What is known of a topic now.
-    pub fn of_topic(topic: &'r Topic) -> Self {
+    pub fn from_topic(topic: &'r Topic) -> Self {
         let Topic { path, node, text, .. } = topic;
         Self { node, path, gone: false, columns: &[], tests: &[], key: &[], view: text, vanished: &[] }
     }

@@ -78,7 +78,7 @@ pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
 }
 
 /// The trend in a word.
-pub(super) fn word(trend: &RunTrend) -> &'static str {
+pub(super) fn trend_name(trend: &RunTrend) -> &'static str {
     match trend.ratio() {
         ratio if ratio >= NOTABLE => "slower",
         ratio if ratio <= 1.0 / NOTABLE => "faster",
@@ -86,7 +86,7 @@ pub(super) fn word(trend: &RunTrend) -> &'static str {
     }
 }
 
-pub(super) fn of(
+pub(super) fn run_trends(
     file: Option<&StatusFile>,
     artifacts: Artifacts<'_>,
     children: &[Vec<usize>],
@@ -95,7 +95,7 @@ pub(super) fn of(
     let views = file.into_iter().flat_map(|file| &file.views);
     let trends = views.filter_map(|(view, of)| trend(view, of.run.as_ref().map_or(&[], |run| &run.times)));
     Health {
-        runs: trends.filter(|trend| word(trend) != "steady").collect(),
+        runs: trends.filter(|trend| trend_name(trend) != "steady").collect(),
         stale: stale(artifacts, children, freshness),
     }
 }
@@ -110,10 +110,10 @@ fn stale(artifacts: Artifacts<'_>, children: &[Vec<usize>], freshness: &[Option<
             *reached.entry(fresh.source.as_str()).or_default() += 1;
         }
     }
-    let sources = manifest.of_type(ResourceType::Source).filter_map(|node| {
+    let sources = manifest.with_type(ResourceType::Source).filter_map(|node| {
         let result = found.source(&node.unique_id).filter(|result| result.status != Status::Pass)?;
         let source = source_name(node);
-        let read_by = manifest.place(&node.unique_id).and_then(|place| children.get(place)).into_iter().flatten();
+        let read_by = manifest.index_of(&node.unique_id).and_then(|place| children.get(place)).into_iter().flatten();
         let readers = read_by.filter_map(|place| manifest.nodes.get(*place)).filter(has_table);
         Some(StaleSource {
             status: result.status.name().to_owned(),
@@ -140,7 +140,7 @@ mod tests {
             let times: Vec<RunTime> =
                 seconds.iter().map(|seconds| RunTime { at: String::new(), seconds: *seconds }).collect();
             let trend = trend("v", &times)?;
-            Some(format!("{} {:.1} of {}", word(&trend), trend.ratio(), trend.runs))
+            Some(format!("{} {:.1} of {}", trend_name(&trend), trend.ratio(), trend.runs))
         };
         for (seconds, expected) in [
             (&[1.0, 2.0, 9.0][..], None),

@@ -72,7 +72,7 @@ impl<'a> DbtTable<'a> {
         let of_named = |number: usize| {
             let (node, place, schema, name, folder, file) = named.get(number)?.clone();
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
-            let of_node = tests.of_node(place);
+            let of_node = tests.for_node(place);
             Some(Self {
                 node,
                 place,
@@ -82,7 +82,7 @@ impl<'a> DbtTable<'a> {
                 name,
                 catalog,
                 fields: fields(node, catalog, wanted),
-                key: keys::of(node, of_node),
+                key: keys::key_of_node(node, of_node),
                 state: test_status::state(of_node),
             })
         };
@@ -131,7 +131,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
                 let comment = column.comment.as_deref();
                 field(&column.name, KnownTables { documented, comment, data_type, is_exact: true })
             });
-            told_apart(of_warehouse.collect(), wanted)
+            with_distinct_names(of_warehouse.collect(), wanted)
         }
         None => {
             let of_node = node.columns.iter().map(|it| {
@@ -155,7 +155,7 @@ struct KnownTables<'a> {
 }
 
 /// Of columns that differ in their case only each says which it is.
-fn told_apart<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> Vec<TableField<'a>> {
+fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {
         *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;

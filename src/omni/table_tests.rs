@@ -28,12 +28,12 @@ pub(super) struct RunTest<'a> {
 }
 
 impl<'a> Tests<'a> {
-    pub fn of(artifacts: Artifacts<'a>, before: &Recorded) -> Self {
+    pub fn new(artifacts: Artifacts<'a>, before: &Recorded) -> Self {
         let manifest = artifacts.manifest;
         let last = last_results(artifacts.runs);
         let mut of_nodes: FxHashMap<usize, Vec<RunTest<'a>>> = FxHashMap::default();
         let mut add = |unique_id: &str, test: RunTest<'a>| {
-            if let Some(place) = manifest.place(unique_id) {
+            if let Some(place) = manifest.index_of(unique_id) {
                 of_nodes.entry(place).or_default().push(test);
             }
         };
@@ -50,14 +50,14 @@ impl<'a> Tests<'a> {
                 None => node.depends_on.iter().for_each(|id| add(id, ran(node, None))),
             }
         }
-        for node in manifest.of_type(ResourceType::UnitTest) {
+        for node in manifest.with_type(ResourceType::UnitTest) {
             node.depends_on.iter().for_each(|id| add(id, ran(node, None)));
         }
         Self { of_nodes, last }
     }
 
     /// The tests of the node at a place of the manifest.
-    pub fn of_node(&self, place: usize) -> &[RunTest<'a>] {
+    pub fn for_node(&self, place: usize) -> &[RunTest<'a>] {
         self.of_nodes.get(&place).map_or(&[], Vec::as_slice)
     }
 }

@@ -74,8 +74,9 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
     let Some(found) = artifacts.freshness else { return all };
     let mut waiting = Vec::new();
-    for source in manifest.of_type(ResourceType::Source) {
-        let (Some(place), Some(result)) = (manifest.place(&source.unique_id), found.source(&source.unique_id)) else {
+    for source in manifest.with_type(ResourceType::Source) {
+        let (Some(place), Some(result)) = (manifest.index_of(&source.unique_id), found.source(&source.unique_id))
+        else {
             continue;
         };
         let rank = match result.status {
@@ -204,7 +205,7 @@ pub(super) fn file(
     let mut views = BTreeMap::new();
     for table in tables {
         let old = before.views.remove(&table.view()).unwrap_or_default();
-        let mut of_tests: Vec<OfTest> = tests.of_node(table.place).iter().map(of_test).collect();
+        let mut of_tests: Vec<OfTest> = tests.for_node(table.place).iter().map(test_result).collect();
         for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
             // What was not selected this time keeps what came of it last.
             match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
@@ -225,7 +226,7 @@ pub(super) fn file(
             let seconds = last.result.execute.map(|span| span.duration().as_secs_f64()).or(last.result.execution_time);
             (last.result.status.name().to_owned(), last.at.map(instant_text), seconds)
         });
-        let run = of_run(old.run, now);
+        let run = run_result(old.run, now);
         let freshness = freshness.get(table.place).cloned().flatten();
         let node = table.node.unique_id.to_string();
         views.insert(
@@ -245,7 +246,7 @@ impl StatusFile {
     }
 }
 
-fn of_test(test: &RunTest<'_>) -> OfTest {
+fn test_result(test: &RunTest<'_>) -> OfTest {
     let column = test.data.as_ref().and_then(|data| data.column.as_ref()).map(|column| column.to_string());
     let last = test.last.as_ref();
     OfTest {
@@ -257,7 +258,7 @@ fn of_test(test: &RunTest<'_>) -> OfTest {
     }
 }
 
-fn of_run(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<OfRun> {
+fn run_result(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<OfRun> {
     let Some((status, at, seconds)) = now else { return before };
     let mut times = before.map(|run| run.times).unwrap_or_default();
     if let (Some(at), Some(seconds)) = (at, seconds)
@@ -268,6 +269,6 @@ fn of_run(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64
         let surplus = times.len().saturating_sub(TIMES);
         times.drain(..surplus);
     }
-    let trend = run_trends::trend("", &times).map(|trend| run_trends::word(&trend).to_owned());
+    let trend = run_trends::trend("", &times).map(|trend| run_trends::trend_name(&trend).to_owned());
     Some(OfRun { status, times, trend })
 }

@@ -74,7 +74,9 @@ pub(super) fn all(
     let mut named: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
     for (base, table) in tables.iter().enumerate() {
-        let Some(asked) = asked(base, table, of_projects && live.contains_key(table.view().as_str())) else { continue };
+        let Some(asked) = requested_topic(base, table, of_projects && live.contains_key(table.view().as_str())) else {
+            continue;
+        };
         match asked.name {
             Some(name) => named.entry(name).or_default().push(asked),
             None => unnamed.push(asked),
@@ -92,7 +94,7 @@ pub(super) fn all(
 }
 
 /// What a table's node asks for: `true`, a name, or a mapping with more; `false` is none.
-fn asked<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
+fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
         Some(RequestedTopic { base, name: name.map(str::trim).filter(|name| !name.is_empty()), said })
     };
@@ -171,7 +173,7 @@ fn topic(
     let keys: Vec<(String, YamlOutput)> =
         KEYS.iter().filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?)))).collect();
     // A topic is not seen further than the view whose rows it has.
-    let of_view = meta::said(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
+    let of_view = meta::stated_meta(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
     let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
     pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(said, _)| said == key)));

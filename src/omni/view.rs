@@ -34,7 +34,7 @@ pub struct ViewFile {
     pub tests: Vec<String>,
 }
 
-pub(super) fn of<'a>(
+pub(super) fn new<'a>(
     table: &DbtTable<'a>,
     measures: &Measures,
     grants: &Grants<'a>,
@@ -48,7 +48,7 @@ pub(super) fn of<'a>(
     let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
     add("schema", plain_text(table.schema));
     add("table_name", plain_text(table.name));
-    let mut said = meta::said(&node.meta, meta::OF_VIEWS);
+    let mut said = meta::stated_meta(&node.meta, meta::OF_VIEWS);
     let label = said.iter().position(|(key, _)| key == "label").map(|at| said.remove(at));
     label.into_iter().for_each(|(key, label)| add(&key, label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
@@ -63,7 +63,7 @@ pub(super) fn of<'a>(
     if !tags.is_empty() {
         add("tags", YamlOutput::Words(tags.into_iter().map(plain_text).collect()));
     }
-    add("ai_context", plain_text(&context::of(table, manifest, children)));
+    add("ai_context", plain_text(&context::table_context(table, manifest, children)));
     let key = key_fields(table);
     if let [_, _, ..] = key.as_slice() {
         add("custom_compound_primary_key_sql", YamlOutput::Words(key.iter().map(|name| plain_text(name)).collect()));
@@ -83,7 +83,7 @@ pub(super) fn of<'a>(
         let measures = measures.measures.iter().map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
         add("measures", YamlOutput::Map(measures.collect()));
     }
-    let mut names: Vec<String> = tests.of_node(table.place).iter().map(|test| test.node.name.to_string()).collect();
+    let mut names: Vec<String> = tests.for_node(table.place).iter().map(|test| test.node.name.to_string()).collect();
     names.sort();
     ViewFile {
         path: format!("{}/{}.view.yaml", table.folder, table.file),
@@ -118,7 +118,8 @@ fn dimension(
     if is_key {
         add("primary_key", YamlOutput::Bare("true".to_owned()));
     }
-    let mut said = field.documented.map(|column| meta::said(&column.meta, meta::OF_DIMENSIONS)).unwrap_or_default();
+    let mut said =
+        field.documented.map(|column| meta::stated_meta(&column.meta, meta::OF_DIMENSIONS)).unwrap_or_default();
     let mut take = |wanted: &str| said.iter().position(|(key, _)| key == wanted).map(|at| said.remove(at).1);
     if let Some(label) = take("label") {
         add("label", label);
@@ -173,7 +174,7 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
 /// The values that a column has, as a test says that holds.
 fn accepted(field: &TableField<'_>, table: &DbtTable<'_>, tests: &Tests<'_>) -> Option<Vec<YamlOutput>> {
     // What costs most is asked last: there are many fields, and many tests.
-    let values = tests.of_node(table.place).iter().find_map(|test| {
+    let values = tests.for_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {
             Check::AcceptedValues(values) if data.column.as_ref()?.eq_ignore_ascii_case(field.column) => {

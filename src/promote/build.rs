@@ -100,16 +100,16 @@ fn plan<'m>(
             let of_grain = grain.into_iter();
             let of_measures = measures.into_iter().map(|field| OmniReference { view: None, field, frame: None });
             let references: Vec<OmniReference> = of_grain.chain(of_measures).collect();
-            Ok(of_view(model, view, file, references, false))
+            Ok(build_view(model, view, file, references, false))
         }
-        PromoteRequest::Rows { view, dimensions } => Ok(of_view(model, view, file, dimensions, true)),
+        PromoteRequest::Rows { view, dimensions } => Ok(build_view(model, view, file, dimensions, true)),
         PromoteRequest::Query { query, calculations } => {
-            of_query(model, query, calculations.as_deref(), request, number)
+            build_query(model, query, calculations.as_deref(), request, number)
         }
     }
 }
 
-fn of_view<'m>(
+fn build_view<'m>(
     model: &'m OmniSource<'_>,
     view: usize,
     file: usize,
@@ -183,7 +183,7 @@ fn key_of(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> Fi
     (view, reference.field.to_lowercase())
 }
 
-fn of_query<'m>(
+fn build_query<'m>(
     model: &'m OmniSource<'_>,
     query: OmniSavedQuery<'m>,
     chosen: Option<&[String]>,
@@ -689,7 +689,7 @@ impl<'m, 't> Maker<'m, 't> {
                 }
             };
             if resolved.definition.is_none() {
-                self.said_of_column(&key, &name);
+                self.note_column(&key, &name);
             }
             if !is_measure && !self.plan.of_rows {
                 step.group_by.push(term.text.clone());
@@ -711,7 +711,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// What Omni says of a column that is passed on.
-    fn said_of_column(&mut self, key: &FieldKey, name: &str) {
+    fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && snake(&field.name) == name;
         let meta = is_cleaned.then(|| ("omni_name", field.name.clone())).into_iter().collect();

@@ -37,7 +37,7 @@ impl SqlNames for CalculationSheet {
         let (name, total) = reference.split_once(':').map_or((reference, None), |(name, total)| (name, Some(total)));
         let (column, place) = self.find(name)?;
         match total {
-            Some(total) => Ok(FormulaTerm::atom(of_total(*place, total)?)),
+            Some(total) => Ok(FormulaTerm::atom(total_reference(*place, total)?)),
             None => Ok(FormulaTerm::atom(column).there(self.there.contains(column))),
         }
     }
@@ -51,7 +51,7 @@ impl SqlNames for CalculationSheet {
     }
 }
 
-fn of_total(place: usize, total: &str) -> Result<String, String> {
+fn total_reference(place: usize, total: &str) -> Result<String, String> {
     let end = match total.trim() {
         "column_total" => "TOTAL",
         "row_total" => "ROW_TOTAL",

@@ -159,7 +159,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                     }
                     stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
-                    let made_of = made_of(field).into_iter().map(|reference| self.key(&key.0, &reference));
+                    let made_of = references_of(field).into_iter().map(|reference| self.key(&key.0, &reference));
                     // A field that names itself means the column.
                     let made_of: Vec<FieldKey> = made_of.filter(|of| *of != key).collect();
                     stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
@@ -224,14 +224,14 @@ impl<'m, 't> FieldResolver<'m, 't> {
             Ok(made) => made,
             Err(reason) => {
                 self.gap(field, &field.name, reason.clone(), false);
-                return Err(format!("`{}` could not be carried", shown(key)));
+                return Err(format!("`{}` could not be carried", display_key(key)));
             }
         };
         let Converted { term, doubts, computes } = converted;
         if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
             let reason = "it does not aggregate, so it has a value for each row only".to_owned();
             self.gap(field, &field.name, reason, false);
-            return Err(format!("`{}` could not be carried", shown(key)));
+            return Err(format!("`{}` could not be carried", display_key(key)));
         }
         self.computes |= computes;
         for doubt in doubts {
@@ -242,11 +242,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
         };
         if term.text.contains(['\n', '\r']) {
             self.gap(field, &field.name, "a text in it goes over several lines".to_owned(), false);
-            return Err(format!("`{}` could not be carried", shown(key)));
+            return Err(format!("`{}` could not be carried", display_key(key)));
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
-        let own = FormulaTerm::atom(name).of_type(term.ty).there(term.is_there);
+        let own = FormulaTerm::atom(name).with_type(term.ty).there(term.is_there);
         let own = if term.aggregates { own.aggregating() } else { own };
         Ok(Resolved { term: own, is_temporal, definition: Some(self.definitions.len() - 1) })
     }
@@ -262,13 +262,13 @@ impl<'m, 't> FieldResolver<'m, 't> {
             description: None,
             shown: Vec::new(),
             tags: Vec::new(),
-            field: shown(key),
+            field: display_key(key),
             omni_name: None,
             file,
             line: 1,
             original: "the count that every view has".to_owned(),
         });
-        let term = FormulaTerm::atom(name).of_type(Some(Type::Integer)).there(true).aggregating();
+        let term = FormulaTerm::atom(name).with_type(Some(Type::Integer)).there(true).aggregating();
         Ok(Resolved { term, is_temporal: false, definition: Some(self.definitions.len() - 1) })
     }
 
@@ -301,7 +301,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             description: None,
             shown: Vec::new(),
             tags: Vec::new(),
-            field: shown(key),
+            field: display_key(key),
             omni_name: None,
             file: 0,
             line: 1,
@@ -333,7 +333,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
         let has_timeframes = field.node.get("timeframes").is_some();
         let mut converted = match field.text("sql") {
-            None => self.of_column(&key.0, &field.name),
+            None => self.convert_column(&key.0, &field.name),
             Some(sql) => self.sql(&key.0, Some(&key.1), sql)?,
         };
         if let Some(groups) = field.node.get("groups") {
@@ -345,7 +345,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok((converted, is_temporal))
     }
 
-    fn of_column(&self, view: &str, column: &str) -> Converted {
+    fn convert_column(&self, view: &str, column: &str) -> Converted {
         Converted { term: self.column_of(view, column).term, doubts: Vec::new(), computes: false }
     }
 
@@ -410,7 +410,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let ty = known.map(|known| known.ty()).filter(|ty| *ty != Type::Unknown);
         let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
         Resolved {
-            term: FormulaTerm::atom(text).of_type(ty).there(is_there),
+            term: FormulaTerm::atom(text).with_type(ty).there(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),
             definition: None,
         }
@@ -460,7 +460,7 @@ pub(super) fn framed(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) 
     }
 }
 
-fn shown(key: &FieldKey) -> String {
+fn display_key(key: &FieldKey) -> String {
     format!("{}.{}", key.0, key.1)
 }
 
@@ -485,7 +485,7 @@ fn is_own_reference(field: &ViewField, sql: &str) -> bool {
 }
 
 /// The references of a field, those of its filters among them.
-fn made_of(field: &ViewField) -> Vec<OmniReference> {
+fn references_of(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"].into_iter().filter_map(|key| field.text(key));
     let mut all: Vec<OmniReference> = sqls.flat_map(references).map(OmniReference::read).collect();
     let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
@@ -555,7 +555,7 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
             doubts.push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned())
         }
     }
-    let term = FormulaTerm::call("IFS", &args).of_type(Some(Type::Text)).there(field.text("else").is_some());
+    let term = FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)).there(field.text("else").is_some());
     Ok(Converted { term, doubts, computes })
 }
 
@@ -577,5 +577,5 @@ fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
         args.push(x.compared(">=", &filters::number(last)));
         args.push(FormulaTerm::quoted(&format!("{last} and above")));
     }
-    Ok(FormulaTerm::call("IFS", &args).of_type(Some(Type::Text)))
+    Ok(FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)))
 }

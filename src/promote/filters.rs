@@ -137,7 +137,7 @@ impl FilterReader<'_> {
                 Ok(FormulaTerm::joined("OR", patterns.into_iter().map(like).collect()))
             }
             "is_empty" => {
-                let is_empty = patterns::length(self.x()).compared("=", &FormulaTerm::whole(0));
+                let is_empty = patterns::length(self.x()).compared("=", &FormulaTerm::integer(0));
                 match value.boolean() {
                     Some(false) => Ok(self.or_blank(is_empty.negated())),
                     _ => Ok(is_empty),
@@ -158,14 +158,16 @@ impl FilterReader<'_> {
                 let length = length.text().ok_or("it takes a beginning and a length")?;
                 Ok(self.within(from, from.and(length)?))
             }
-            "day_of_week" => {
-                self.part(value, Some((&WEEKDAYS, 0)), 1, |x| FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::whole(1)]))
+            "day_of_week" => self.convert_operator(value, Some((&WEEKDAYS, 0)), 1, |x| {
+                FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::integer(1)])
+            }),
+            "month_of_year" => {
+                self.convert_operator(value, Some((&MONTHS, 1)), 0, |x| FormulaTerm::call("MONTH", &[x]))
             }
-            "month_of_year" => self.part(value, Some((&MONTHS, 1)), 0, |x| FormulaTerm::call("MONTH", &[x])),
-            "day_of_month" => self.part(value, None, 0, |x| FormulaTerm::call("DAY", &[x])),
-            "day_of_quarter" | "day_of_year" => self.part(value, None, 0, |x| x.timeframe(operator)),
-            "hour_of_day" => self.part(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
-            "quarter_of_year" => self.part(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
+            "day_of_month" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("DAY", &[x])),
+            "day_of_quarter" | "day_of_year" => self.convert_operator(value, None, 0, |x| x.timeframe(operator)),
+            "hour_of_day" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
+            "quarter_of_year" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
             _ => Err("it is not known".to_owned()),
         }
     }
@@ -290,7 +292,7 @@ impl FilterReader<'_> {
     }
 
     /// A part of a date, by number or by a name.
-    fn part(
+    fn convert_operator(
         &self,
         value: &Node,
         names: Option<(&[&str], i64)>,
@@ -308,7 +310,7 @@ impl FilterReader<'_> {
         };
         let mut terms = Vec::new();
         for text in self.texts(value)? {
-            terms.push(of(self.x()).compared("=", &FormulaTerm::whole(number(&text)? + shift)));
+            terms.push(of(self.x()).compared("=", &FormulaTerm::integer(number(&text)? + shift)));
         }
         Ok(FormulaTerm::joined("OR", terms))
     }
@@ -336,7 +338,7 @@ pub(super) fn is_number(text: &str) -> bool {
 pub(super) fn number(text: &str) -> FormulaTerm {
     let ty = if text.contains('.') { Type::Decimal } else { Type::Integer };
     match text.strip_prefix('-') {
-        Some(digits) => FormulaTerm::atom(digits).of_type(Some(ty)).there(true).minus(),
-        None => FormulaTerm::atom(text).of_type(Some(ty)).there(true),
+        Some(digits) => FormulaTerm::atom(digits).with_type(Some(ty)).there(true).minus(),
+        None => FormulaTerm::atom(text).with_type(Some(ty)).there(true),
     }
 }

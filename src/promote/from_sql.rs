@@ -129,7 +129,7 @@ fn infix_operators(sql: &str) -> String {
 
 fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
     let no = || "its SQL is no expression that can be read".to_owned();
-    let dialect = lineage::of_parser(Some(dialect));
+    let dialect = lineage::parser_dialect(Some(dialect));
     let text = format!("select {sql}\n");
     let parser = Parser::new(&*dialect).with_recursion_limit(BRACKETS).try_with_sql(&text);
     let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|_| no())?;
@@ -156,7 +156,7 @@ const LEVELS: usize = 2_000;
 impl SqlReader<'_> {
     fn term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
-        let term = if self.depth > LEVELS { Err("its SQL is too deep".to_owned()) } else { self.part(expr) };
+        let term = if self.depth > LEVELS { Err("its SQL is too deep".to_owned()) } else { self.convert_part(expr) };
         self.depth -= 1;
         term
     }
@@ -165,7 +165,7 @@ impl SqlReader<'_> {
         exprs.iter().map(|expr| self.term(expr)).collect()
     }
 
-    fn part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
             Expr::Nested(inner) => self.term(inner),
             Expr::Identifier(ident) => match self.reference(&ident.value) {
@@ -226,16 +226,16 @@ impl SqlReader<'_> {
                 date_part(&unit, x).ok_or_else(|| not_carried(expr))
             }
             Expr::Ceil { expr: inner, field } if is_plain(field) => {
-                Ok(FormulaTerm::call("CEILING", &[self.term(inner)?]).of_type(Some(Type::Integer)))
+                Ok(FormulaTerm::call("CEILING", &[self.term(inner)?]).with_type(Some(Type::Integer)))
             }
             Expr::Floor { expr: inner, field } if is_plain(field) => {
-                Ok(FormulaTerm::call("FLOOR", &[self.term(inner)?]).of_type(Some(Type::Integer)))
+                Ok(FormulaTerm::call("FLOOR", &[self.term(inner)?]).with_type(Some(Type::Integer)))
             }
             Expr::Substring { expr: inner, substring_from: Some(from), substring_for: Some(length), .. } => {
-                match (whole(from), whole(length)) {
+                match (integer_literal(from), integer_literal(length)) {
                     (Some(from), Some(length)) if from >= 1 && length >= 0 => {
-                        let args = [self.term(inner)?, FormulaTerm::whole(from), FormulaTerm::whole(length)];
-                        Ok(FormulaTerm::call("MID", &args).of_type(Some(Type::Text)))
+                        let args = [self.term(inner)?, FormulaTerm::integer(from), FormulaTerm::integer(length)];
+                        Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
                     }
                     _ => Err(not_carried(expr)),
                 }
@@ -305,7 +305,7 @@ impl SqlReader<'_> {
         }
         self.computes |= !left.is_there || !right.is_there;
         let ty = arithmetic(left.ty, right.ty);
-        Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).of_type(ty))
+        Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
 
     /// A division is never by 0 and never whole in formulas.
@@ -319,7 +319,7 @@ impl SqlReader<'_> {
             && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
         {
             if is_whole(&left) && is_whole(&right) {
-                return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).of_type(Some(Type::Integer)));
+                return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).with_type(Some(Type::Integer)));
             }
             self.doubts.push(
                 "the warehouse drops the fraction where it divides whole numbers, and `/` in a formula never does"
@@ -327,7 +327,7 @@ impl SqlReader<'_> {
             );
         }
         self.computes |= !left.is_there;
-        Ok(FormulaTerm::binary(left, "/", 4, &right).of_type(Some(Type::Float)).there(false))
+        Ok(FormulaTerm::binary(left, "/", 4, &right).with_type(Some(Type::Float)).there(false))
     }
 
     /// `a || b` is NULL where one of them is; `&` is not.
@@ -341,12 +341,12 @@ impl SqlReader<'_> {
             parts.iter().filter(|part| !part.is_there && !is_formula).map(|part| part.clone().blank()).collect();
         let joined =
             parts.into_iter().reduce(|a, b| FormulaTerm::binary(a, "&", 2, &b)).unwrap_or_else(FormulaTerm::null);
-        let joined = joined.of_type(Some(Type::Text));
+        let joined = joined.with_type(Some(Type::Text));
         if blanks.is_empty() {
             return Ok(joined.there(true));
         }
         Ok(FormulaTerm::call("IF", &[FormulaTerm::joined("OR", blanks), FormulaTerm::null(), joined])
-            .of_type(Some(Type::Text)))
+            .with_type(Some(Type::Text)))
     }
 
     /// `x + interval '7 days'`.
@@ -370,7 +370,7 @@ impl SqlReader<'_> {
         let days = if back { -days } else { days };
         let (op, count) = if days < 0 { ("-", -days) } else { ("+", days) };
         let ty = x.ty;
-        Ok(FormulaTerm::binary(x, op, 3, &FormulaTerm::whole(count)).of_type(ty))
+        Ok(FormulaTerm::binary(x, op, 3, &FormulaTerm::integer(count)).with_type(ty))
     }
 
     fn like(
@@ -430,7 +430,7 @@ impl SqlReader<'_> {
             args.push(otherwise);
         }
         let args: Vec<FormulaTerm> = operand.into_iter().chain(args).collect();
-        Ok(FormulaTerm::call(name, &args).of_type(ty).there(is_there))
+        Ok(FormulaTerm::call(name, &args).with_type(ty).there(is_there))
     }
 
     fn cast(
@@ -448,7 +448,7 @@ impl SqlReader<'_> {
                 (Some(Type::Text), _) => Err(not_carried(whole)),
                 _ => Ok(x.timeframe("date")),
             },
-            _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.of_type(Some(Type::Float))),
+            _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.with_type(Some(Type::Float))),
             _ => Err(not_carried(whole)),
         }
     }
@@ -469,27 +469,27 @@ impl SqlReader<'_> {
             return Err(not_carried(whole));
         }
         if let Some(formula) = name.strip_prefix("omni_fx_") {
-            return self.of_formula(&formula.to_uppercase(), &args);
+            return self.formula_call(&formula.to_uppercase(), &args);
         }
         if name.starts_with("omni_") {
-            return self.of_omni(&name, &args, whole);
+            return self.omni_call(&name, &args, whole);
         }
         let texts: Vec<Option<String>> = args.iter().map(|arg| literal_text(arg)).collect();
         match (name.as_str(), args.as_slice()) {
             ("nullif", [x, y]) => {
                 let (x, y) = (self.term(x)?, self.term(y)?);
                 let ty = x.ty;
-                Ok(FormulaTerm::call("IF", &[x.clone().compared("=", &y), FormulaTerm::null(), x]).of_type(ty))
+                Ok(FormulaTerm::call("IF", &[x.clone().compared("=", &y), FormulaTerm::null(), x]).with_type(ty))
             }
-            ("round", [x]) => Ok(FormulaTerm::call("ROUND", &[self.term(x)?, FormulaTerm::whole(0)])),
+            ("round", [x]) => Ok(FormulaTerm::call("ROUND", &[self.term(x)?, FormulaTerm::integer(0)])),
             ("round", [x, digits]) => {
                 let x = self.term(x)?;
                 let ty = x.ty;
-                Ok(FormulaTerm::call("ROUND", &[x, self.term(digits)?]).of_type(ty))
+                Ok(FormulaTerm::call("ROUND", &[x, self.term(digits)?]).with_type(ty))
             }
-            ("left" | "right", [x, count]) if self::whole(count).is_some_and(|count| count >= 0) => {
+            ("left" | "right", [x, count]) if self::integer_literal(count).is_some_and(|count| count >= 0) => {
                 let args = [self.term(x)?, self.term(count)?];
-                Ok(FormulaTerm::call(&name.to_uppercase(), &args).of_type(Some(Type::Text)))
+                Ok(FormulaTerm::call(&name.to_uppercase(), &args).with_type(Some(Type::Text)))
             }
             ("starts_with" | "startswith", [x, _]) => match texts.get(1).cloned().flatten() {
                 Some(text) => Ok(patterns::starts_with(self.term(x)?, &text)),
@@ -497,11 +497,11 @@ impl SqlReader<'_> {
             },
             ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.dialect) => {
                 let args = self.terms(&args)?;
-                Ok(FormulaTerm::call("CONCAT", &args).of_type(Some(Type::Text)).there(true))
+                Ok(FormulaTerm::call("CONCAT", &args).with_type(Some(Type::Text)).there(true))
             }
             ("safe_divide", [x, y]) if self.dialect == "bigquery" => self.division(x, y),
             ("zeroifnull", [x]) => {
-                Ok(FormulaTerm::call("COALESCE", &[self.term(x)?, FormulaTerm::whole(0)]).there(true))
+                Ok(FormulaTerm::call("COALESCE", &[self.term(x)?, FormulaTerm::integer(0)]).there(true))
             }
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.term(x)?.timeframe("date")),
@@ -527,12 +527,12 @@ impl SqlReader<'_> {
             }
             _ => match self.branch(whole) {
                 Some((condition, result, otherwise)) => self.case(None, &[(condition, result)], otherwise),
-                None => self.known(&name, &args, whole),
+                None => self.convert_function(&name, &args, whole),
             },
         }
     }
 
-    fn known(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let known = sql_functions::find(name, self.dialect, args.len());
         let known = known.ok_or_else(|| not_carried(whole))?;
         let args = self.terms(args)?;
@@ -542,7 +542,7 @@ impl SqlReader<'_> {
             Gives::Unknown => None,
         };
         let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
-        let term = FormulaTerm::call(known.formula, &args).of_type(ty).there(is_there);
+        let term = FormulaTerm::call(known.formula, &args).with_type(ty).there(is_there);
         Ok(if known.aggregates { term.aggregating() } else { term })
     }
 
@@ -567,12 +567,12 @@ impl SqlReader<'_> {
                     return Err(not_carried(whole));
                 }
                 let (x, share) = (self.term(&by.expr)?, self.term(share)?);
-                FormulaTerm::call("PERCENTILE", &[keep(x), share]).of_type(Some(Type::Float))
+                FormulaTerm::call("PERCENTILE", &[keep(x), share]).with_type(Some(Type::Float))
             }
             _ if !function.within_group.is_empty() => return Ok(None),
             ("count", []) => match kept {
-                Some(kept) => FormulaTerm::call("COUNTIF", &[kept]).of_type(Some(Type::Integer)).there(true),
-                None => FormulaTerm::call("COUNT", &[]).of_type(Some(Type::Integer)).there(true),
+                Some(kept) => FormulaTerm::call("COUNTIF", &[kept]).with_type(Some(Type::Integer)).there(true),
+                None => FormulaTerm::call("COUNT", &[]).with_type(Some(Type::Integer)).there(true),
             },
             ("count", [x]) => {
                 let counted = match (self.conditional(x)?, is_distinct, &kept) {
@@ -585,7 +585,7 @@ impl SqlReader<'_> {
                         self.counted(keep(x), is_distinct)
                     }
                 };
-                counted.of_type(Some(Type::Integer)).there(true)
+                counted.with_type(Some(Type::Integer)).there(true)
             }
             ("sum", [x]) if !is_distinct => {
                 let (term, ty, is_there) = match (self.conditional(x)?, &kept) {
@@ -605,7 +605,7 @@ impl SqlReader<'_> {
                 if !is_there {
                     self.doubts.push("SQL's sum of nothing is NULL, a formula's is 0".to_owned());
                 }
-                term.of_type(ty).there(true)
+                term.with_type(ty).there(true)
             }
             _ => {
                 let known = sql_functions::find(name, self.dialect, args.len()).filter(|known| known.aggregates);
@@ -659,7 +659,7 @@ impl SqlReader<'_> {
     }
 
     /// `OMNI_FX_SUM_IF(…)`: functions of formulas by the names that the engine has for them.
-    fn of_formula(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
+    fn formula_call(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
         let operator = match name {
             "PLUS" => Some(("+", 3)),
             "MINUS" => Some(("-", 3)),
@@ -692,7 +692,7 @@ impl SqlReader<'_> {
     }
 
     /// Omni's own operators, those of times and of the rows of a result.
-    fn of_omni(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
+    fn omni_call(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let [x] = args else { return Err(not_carried(whole)) };
         if let Some(frame) = sql_functions::timeframe_of_operator(name) {
             return Ok(self.term(x)?.timeframe(frame));
@@ -817,26 +817,26 @@ fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
         "doy" | "dayofyear" => return Some(x.timeframe("day_of_year")),
         _ => return None,
     };
-    Some(FormulaTerm::call(function, &[x]).of_type(Some(Type::Integer)))
+    Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
 /// The limits of days, months or years that lie between, which is what warehouses count.
 fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
     let part =
-        |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).of_type(Some(Type::Integer));
+        |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));
     let years =
         |from: &FormulaTerm, to: &FormulaTerm| FormulaTerm::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
     Some(match unit {
         "day" => {
             let day = |x: FormulaTerm| if x.ty == Some(Type::Date) { x } else { x.timeframe("date") };
-            FormulaTerm::call("DAYS", &[day(to), day(from)]).of_type(Some(Type::Integer))
+            FormulaTerm::call("DAYS", &[day(to), day(from)]).with_type(Some(Type::Integer))
         }
         "month" => {
-            let months = FormulaTerm::binary(years(&from, &to), "*", 4, &FormulaTerm::whole(12));
+            let months = FormulaTerm::binary(years(&from, &to), "*", 4, &FormulaTerm::integer(12));
             let sum = FormulaTerm::binary(months, "+", 3, &part("MONTH", &to));
-            FormulaTerm::binary(sum, "-", 3, &part("MONTH", &from)).of_type(Some(Type::Integer))
+            FormulaTerm::binary(sum, "-", 3, &part("MONTH", &from)).with_type(Some(Type::Integer))
         }
-        "year" => years(&from, &to).of_type(Some(Type::Integer)),
+        "year" => years(&from, &to).with_type(Some(Type::Integer)),
         _ => return None,
     })
 }
@@ -852,7 +852,7 @@ fn arithmetic(left: Option<Type>, right: Option<Type>) -> Option<Type> {
     }
 }
 
-fn whole(expr: &Expr) -> Option<i64> {
+fn integer_literal(expr: &Expr) -> Option<i64> {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::Number(text, _) => text.parse().ok(),
@@ -936,7 +936,7 @@ mod tests {
                 Some('n') => Some(Type::Decimal),
                 _ => None,
             };
-            Ok(FormulaTerm::atom(column).of_type(ty))
+            Ok(FormulaTerm::atom(column).with_type(ty))
         }
     }
 

@@ -80,10 +80,10 @@ pub(super) fn measure(
     let term = match plain {
         "count" if x.is_none() => return counted_rows(fields, view, condition, doubts),
         "count" if repeats => return Err(format!("joins repeat the rows of `{view}`, so that its values count twice")),
-        "count" => FormulaTerm::call("COUNT", &[when(need()?)]).of_type(Some(Type::Integer)).there(true),
+        "count" => FormulaTerm::call("COUNT", &[when(need()?)]).with_type(Some(Type::Integer)).there(true),
         "count_distinct" => {
             let x = FormulaTerm::call("DISTINCT", &[when(need()?)]);
-            FormulaTerm::call("COUNT", &[x]).of_type(Some(Type::Integer)).there(true)
+            FormulaTerm::call("COUNT", &[x]).with_type(Some(Type::Integer)).there(true)
         }
         "sum" | "average" => {
             let x = need()?;
@@ -93,12 +93,12 @@ pub(super) fn measure(
                 Some(condition) => FormulaTerm::call(&format!("{name}IF"), &[condition.clone(), x]),
                 None => FormulaTerm::call(name, &[x]),
             };
-            term.of_type(ty).there(plain == "sum")
+            term.with_type(ty).there(plain == "sum")
         }
         "min" | "max" | "median" => {
             let x = need()?;
             let ty = if plain == "median" { Some(Type::Float) } else { x.ty };
-            FormulaTerm::call(&plain.to_uppercase(), &[when(x)]).of_type(ty)
+            FormulaTerm::call(&plain.to_uppercase(), &[when(x)]).with_type(ty)
         }
         "percentile" => {
             let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
@@ -106,14 +106,14 @@ pub(super) fn measure(
                 share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is no number from 0 to 100")?;
             let share =
                 super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
-            FormulaTerm::call("PERCENTILE", &[when(need()?), share]).of_type(Some(Type::Float))
+            FormulaTerm::call("PERCENTILE", &[when(need()?), share]).with_type(Some(Type::Float))
         }
         "list" => {
             doubts.push("the order of Omni's list, and what stands between its texts, are not documented; here they are in their own order, with `, ` between".to_owned());
             let x = when(need()?);
             let list = FormulaTerm::call("TEXTJOIN", &[FormulaTerm::quoted(", "), FormulaTerm::truth(true), x.clone()]);
-            let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::whole(0));
-            FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).of_type(Some(Type::Text))
+            let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::integer(0));
+            FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
         }
         other => return Err(format!("the aggregate type `{other}` is not known")),
     };
@@ -179,7 +179,7 @@ pub(super) fn counted_rows(
         let key = if repeats { FormulaTerm::call("DISTINCT", &[key]) } else { key };
         FormulaTerm::call("COUNT", &[key])
     };
-    let term = term.of_type(Some(Type::Integer)).there(true).aggregating();
+    let term = term.with_type(Some(Type::Integer)).there(true).aggregating();
     Ok((Converted { term, doubts, computes: false }, false))
 }
 
@@ -218,12 +218,12 @@ fn one_for_each_key(
     let formula = FormulaTerm::call("MAX", &[of_one]).text;
     let ty = x.ty;
     if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {
-        return Ok((Some(FormulaTerm::atom(name).of_type(ty)), None));
+        return Ok((Some(FormulaTerm::atom(name).with_type(ty)), None));
     }
     let begin = if condition.is_some() { field.name.as_str() } else { x.text.as_str() };
     let name = fields.taken.choose(&[&format!("{}_once", super::names::snake(begin))]);
     if let Some(per_key) = &mut fields.per_key {
         per_key.values.push((name.clone(), formula));
     }
-    Ok((Some(FormulaTerm::atom(name).of_type(ty)), None))
+    Ok((Some(FormulaTerm::atom(name).with_type(ty)), None))
 }

@@ -61,7 +61,7 @@ pub struct Request {
 impl Request {
     /// All of a file.
     #[must_use]
-    pub fn of(file: &str) -> Self {
+    pub fn from_file(file: &str) -> Self {
         Self { file: file.to_owned(), ..Self::default() }
     }
 }

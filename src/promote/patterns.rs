@@ -15,39 +15,39 @@ pub(super) fn like(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_c
     let x = if ignore_case { lower(x) } else { x };
     let pieces = pieces(&pattern, escape);
     match pieces.as_slice() {
-        [] => length(x).compared("=", &FormulaTerm::whole(0)),
+        [] => length(x).compared("=", &FormulaTerm::integer(0)),
         [LikePiece::Text(text)] => x.compared("=", &FormulaTerm::quoted(text)),
         [LikePiece::Any] => x.blank().negated(),
         [LikePiece::Text(text), LikePiece::Any] => starts_with(x, text),
         [LikePiece::Any, LikePiece::Text(text)] => ends_with(x, text),
         [LikePiece::Any, LikePiece::Text(text), LikePiece::Any] => contains(x, text),
-        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::quoted(&regex(&pieces))]).of_type(Some(Type::Boolean)),
+        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::quoted(&regex(&pieces))]).with_type(Some(Type::Boolean)),
     }
 }
 
 pub(super) fn lower(x: FormulaTerm) -> FormulaTerm {
-    FormulaTerm::call("LOWER", &[x]).of_type(Some(Type::Text))
+    FormulaTerm::call("LOWER", &[x]).with_type(Some(Type::Text))
 }
 
 pub(super) fn length(x: FormulaTerm) -> FormulaTerm {
-    FormulaTerm::call("LEN", &[x]).of_type(Some(Type::Integer))
+    FormulaTerm::call("LEN", &[x]).with_type(Some(Type::Integer))
 }
 
 pub(super) fn contains(x: FormulaTerm, text: &str) -> FormulaTerm {
-    FormulaTerm::call("CONTAINS", &[x, FormulaTerm::quoted(text)]).of_type(Some(Type::Boolean))
+    FormulaTerm::call("CONTAINS", &[x, FormulaTerm::quoted(text)]).with_type(Some(Type::Boolean))
 }
 
 pub(super) fn starts_with(x: FormulaTerm, text: &str) -> FormulaTerm {
-    part("LEFT", x, text)
+    piece_condition("LEFT", x, text)
 }
 
 pub(super) fn ends_with(x: FormulaTerm, text: &str) -> FormulaTerm {
-    part("RIGHT", x, text)
+    piece_condition("RIGHT", x, text)
 }
 
-fn part(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
+fn piece_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
     let count = text.chars().count() as i64;
-    FormulaTerm::call(function, &[x, FormulaTerm::whole(count)]).compared("=", &FormulaTerm::quoted(text))
+    FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compared("=", &FormulaTerm::quoted(text))
 }
 
 fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {

@@ -87,7 +87,7 @@ impl Moment {
 
     /// With `30 days`, `1 year` more.
     pub fn and(self, length: &str) -> Result<Self, String> {
-        let words: Vec<String> = words(length);
+        let words: Vec<String> = split_words(length);
         let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "complete").collect();
         let [count, unit] = words.as_slice() else { return Err(format!("`{length}` is no length of time")) };
         let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(length))?;
@@ -99,7 +99,7 @@ impl Moment {
     pub fn term(self) -> FormulaTerm {
         let (base, months) = match self.base {
             DateOrigin::Day(year, month, day) => {
-                let args = [year, month, day].map(FormulaTerm::whole);
+                let args = [year, month, day].map(FormulaTerm::integer);
                 (FormulaTerm::call("DATE", &args), self.months)
             }
             DateOrigin::Today(unit) => {
@@ -107,23 +107,23 @@ impl Moment {
                 (unit.timeframe().map_or(today.clone(), |frame| today.timeframe(frame)), self.months)
             }
         };
-        let base = if months == 0 { base } else { FormulaTerm::call("EDATE", &[base, FormulaTerm::whole(months)]) };
+        let base = if months == 0 { base } else { FormulaTerm::call("EDATE", &[base, FormulaTerm::integer(months)]) };
         let moved = match self.days {
             0 => base,
-            days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::whole(-days)),
-            days => FormulaTerm::binary(base, "+", 3, &FormulaTerm::whole(days)),
+            days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::integer(-days)),
+            days => FormulaTerm::binary(base, "+", 3, &FormulaTerm::integer(days)),
         };
-        moved.of_type(Some(Type::Date)).there(true)
+        moved.with_type(Some(Type::Date)).there(true)
     }
 }
 
 impl RelativePeriod {
     /// The day, month or other unit that a text names.
     pub fn read(text: &str) -> Result<Self, String> {
-        if let Some((base, unit)) = written(text) {
-            return Ok(Self::of(Moment { base, months: 0, days: 0 }, unit));
+        if let Some((base, unit)) = parse_written(text) {
+            return Ok(Self::new(Moment { base, months: 0, days: 0 }, unit));
         }
-        let words = words(text);
+        let words = split_words(text);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (unit, back) = match words.as_slice() {
             ["today"] => (RelativeUnit::Day, 0),
@@ -144,10 +144,10 @@ impl RelativePeriod {
             _ => return Err(format!("`{text}` is no date that can be carried")),
         };
         let (months, days) = unit.times(-back);
-        Ok(Self::of(Moment { base: DateOrigin::Today(unit), months, days }, unit))
+        Ok(Self::new(Moment { base: DateOrigin::Today(unit), months, days }, unit))
     }
 
-    fn of(from: Moment, unit: RelativeUnit) -> Self {
+    fn new(from: Moment, unit: RelativeUnit) -> Self {
         let (months, days) = unit.times(1);
         Self { from, to: Moment { months: from.months + months, days: from.days + days, ..from } }
     }
@@ -155,11 +155,11 @@ impl RelativePeriod {
 
 /// Whether a text is written as a date: `2024-06-01`.
 pub(super) fn is_date(text: &str) -> bool {
-    matches!(written(text), Some((_, RelativeUnit::Day)))
+    matches!(parse_written(text), Some((_, RelativeUnit::Day)))
 }
 
 /// `2024-06-01`, `2024-06`, and a midnight behind it.
-fn written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
+fn parse_written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     let text = text.trim();
     let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {
         let time = time.trim().trim_end_matches('Z');
@@ -177,7 +177,7 @@ fn written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some((DateOrigin::Day(year, month, day), unit))
 }
 
-fn words(text: &str) -> Vec<String> {
+fn split_words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_lowercase).collect()
 }
 

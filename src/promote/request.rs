@@ -45,10 +45,10 @@ pub(super) fn read<'m>(
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing("the query view has no query".to_owned(), "look at its `query:`".to_owned()));
         };
-        return of_query_view(query, request, &nothing);
+        return request_from_query_view(query, request, &nothing);
     }
     if let Some((place, of_view)) = view {
-        return of_view_file(model, place, of_view, request, &nothing);
+        return request_from_view(model, place, of_view, request, &nothing);
     }
     let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
     let listed = names.iter().map(|name| format!("`{}:{name}`", request.file)).collect::<Vec<_>>().join(", ");
@@ -81,7 +81,7 @@ pub(super) fn read<'m>(
     Ok((PromoteRequest::Query { query, calculations: None }, Vec::new()))
 }
 
-fn of_query_view<'m>(
+fn request_from_query_view<'m>(
     query: OmniSavedQuery<'m>,
     request: &Request,
     nothing: &dyn Fn(String, String) -> PromoteFault,
@@ -109,7 +109,7 @@ fn of_query_view<'m>(
     Ok((PromoteRequest::Query { query, calculations: Some(request.fields.clone()) }, vec![note]))
 }
 
-fn of_view_file<'m>(
+fn request_from_view<'m>(
     model: &OmniSource<'_>,
     place: usize,
     view: &OmniViewSource,

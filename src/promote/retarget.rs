@@ -24,7 +24,7 @@ pub struct Repoint {
 impl Repoint {
     /// A field of a file, or the query view that the file is.
     #[must_use]
-    pub fn of(file: &str, field: Option<&str>) -> Self {
+    pub fn new(file: &str, field: Option<&str>) -> Self {
         Self { file: file.to_owned(), field: field.map(str::to_owned) }
     }
 }
@@ -66,7 +66,7 @@ impl TargetModel {
     /// No spec was promoted from it, or several were.
     pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &Repoint) -> Result<Self, String> {
         let (model, _) = OmniSource::read(omni);
-        let view = place(&model, &what.file)?;
+        let view = file_index(&model, &what.file)?;
         let view = model.views.get(view).ok_or("the view is not there")?;
         let from = match &what.field {
             Some(field) if view.rows != QueryRows::Query => format!("{}.{field}", view.name.to_lowercase()),
@@ -100,7 +100,7 @@ pub fn repoint(
     compiled: &CompiledSpec,
 ) -> Result<Repointed, String> {
     let (model, _) = OmniSource::read(omni);
-    let place = place(&model, &what.file)?;
+    let place = file_index(&model, &what.file)?;
     let view = model.views.get(place).ok_or("the view is not there")?;
     let made = model
         .views
@@ -117,7 +117,7 @@ pub fn repoint(
         return Err("the spec has gaps that are not carried, so the model lacks something of it".to_owned());
     }
     let (edits, done) = match &taken_by.column {
-        None => of_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
+        None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
         Some(column) => {
             let field = what.field.as_deref().and_then(|name| model.field(place, name));
             let field = field.ok_or("the view has no such field")?;
@@ -132,7 +132,7 @@ pub fn repoint(
             let path = Path::root().key(path).key(&field.name);
             let reference = format!("${{{}.{column}}}", reference_name(&model, made));
             same_grain(&model, place, made, taken_by, compiled, field)?;
-            let edits = of_field(field, &path, &reference)?;
+            let edits = retarget_field(field, &path, &reference)?;
             (edits, format!("{} reads {reference}", taken_by.from))
         }
     };
@@ -149,7 +149,7 @@ fn leaves_out(root: &Node) -> bool {
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
 
-fn place(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
+fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     let place = model.views.iter().position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
     place.ok_or_else(|| format!("`{file}` is no file of a view, and only fields of views read columns"))
 }
@@ -162,7 +162,7 @@ fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
     longer.filter(is_joined).unwrap_or_else(|| view.name.clone())
 }
 
-fn of_query_view(
+fn retarget_query_view(
     model: &OmniSource<'_>,
     place: usize,
     schema: Option<&str>,
@@ -238,7 +238,7 @@ fn same_grain(
     }
 }
 
-fn of_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec<Edit>, String> {
+fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec<Edit>, String> {
     let set = |key: &str, value: &str| Edit::Set {
         at: path.clone().key(key),
         value: YamlValue::text(value),

@@ -26,7 +26,7 @@ impl FormulaTerm {
         Self { text: text.into(), strength: ATOM, ty: None, aggregates: false, is_there: false }
     }
 
-    pub fn of_type(mut self, ty: Option<Type>) -> Self {
+    pub fn with_type(mut self, ty: Option<Type>) -> Self {
         self.ty = ty;
         self
     }
@@ -43,16 +43,16 @@ impl FormulaTerm {
 
     /// A text in quotes.
     pub fn quoted(text: &str) -> Self {
-        Self::atom(parse::quote(text)).of_type(Some(Type::Text)).there(true)
+        Self::atom(parse::quote(text)).with_type(Some(Type::Text)).there(true)
     }
 
-    pub fn whole(number: i64) -> Self {
-        let term = Self::atom(number.to_string()).of_type(Some(Type::Integer)).there(true);
+    pub fn integer(number: i64) -> Self {
+        let term = Self::atom(number.to_string()).with_type(Some(Type::Integer)).there(true);
         if number < 0 { Self { strength: 7, ..term } } else { term }
     }
 
     pub fn truth(value: bool) -> Self {
-        Self::atom(if value { "TRUE" } else { "FALSE" }).of_type(Some(Type::Boolean)).there(true)
+        Self::atom(if value { "TRUE" } else { "FALSE" }).with_type(Some(Type::Boolean)).there(true)
     }
 
     /// The way to write NULL.
@@ -90,7 +90,7 @@ impl FormulaTerm {
     }
 
     pub fn compared(self, op: &str, right: &Self) -> Self {
-        Self::binary(self, op, COMPARED, right).of_type(Some(Type::Boolean))
+        Self::binary(self, op, COMPARED, right).with_type(Some(Type::Boolean))
     }
 
     pub fn minus(self) -> Self {
@@ -113,18 +113,18 @@ impl FormulaTerm {
             (0 | 1, Some(one)) => one,
             (_, Some(last)) => {
                 parts.push(last);
-                Self::call(name, &parts).of_type(Some(Type::Boolean))
+                Self::call(name, &parts).with_type(Some(Type::Boolean))
             }
             (_, None) => Self::truth(name == "AND"),
         }
     }
 
     pub fn negated(self) -> Self {
-        Self::call("NOT", &[self]).of_type(Some(Type::Boolean))
+        Self::call("NOT", &[self]).with_type(Some(Type::Boolean))
     }
 
     pub fn blank(self) -> Self {
-        Self::call("ISBLANK", &[self]).of_type(Some(Type::Boolean)).there(true)
+        Self::call("ISBLANK", &[self]).with_type(Some(Type::Boolean)).there(true)
     }
 
     fn at_least(self, strength: u8) -> String {

@@ -11,7 +11,7 @@ use crate::yaml_edit::{Edit, Path, Rules, YamlValue, edit, merge};
 /// changed the same.
 pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
-    match HandEditKind::of(path, model) {
+    match HandEditKind::new(path, model) {
         HandEditKind::Properties => properties(model, texts),
         HandEditKind::Docs => lines::merge(base, ours, found),
         HandEditKind::Model | HandEditKind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
@@ -24,7 +24,7 @@ pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]
 
 /// What stops [`merged`]: parts of a query where there are such, else lines.
 pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
-    let of_query = match HandEditKind::of(path, model) {
+    let of_query = match HandEditKind::new(path, model) {
         HandEditKind::Model | HandEditKind::Test => decompile::clashes(base, ours, found, dialect),
         HandEditKind::Properties | HandEditKind::Docs => Vec::new(),
     };

@@ -70,19 +70,19 @@ pub fn described(
     // A file may describe many nodes: all that is said of them goes into it together.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
-        let said = said(view);
+        let said = omni_descriptions(view);
         if said.is_empty() {
             continue;
         }
         let node = manifest.nodes.iter().find(|node| *node.unique_id == *view.record.node);
         let mut refuse =
-            |reason: String| done.refused.extend(said.iter().map(|one| (place(view, one), reason.clone())));
+            |reason: String| done.refused.extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
         let Some(node) = node else {
             refuse("dbt has it no more".to_owned());
             continue;
         };
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
-            done.of_specs.extend(said.into_iter().map(|one| (node.name.to_string(), of_spec(view, one))));
+            done.of_specs.extend(said.into_iter().map(|one| (node.name.to_string(), edit_of_spec(view, one))));
             continue;
         }
         if &*node.package != project {
@@ -111,7 +111,7 @@ pub fn described(
     done
 }
 
-fn place(view: &PulledView, said: &OmniDescription) -> String {
+fn description_place(view: &PulledView, said: &OmniDescription) -> String {
     format!("{}:{}", view.file, said.line)
 }
 
@@ -176,7 +176,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
 }
 
 /// What is described in another way than it was pulled.
-fn said(view: &PulledView) -> Vec<OmniDescription> {
+fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
     let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else { return Vec::new() };
     let text = |node: Option<&Node>| node.and_then(Node::text).map(|text| text.trim_end().to_owned());
@@ -197,7 +197,7 @@ fn said(view: &PulledView) -> Vec<OmniDescription> {
     all
 }
 
-fn of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
+fn edit_of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
     HandEdit {
         // A spec's columns are named as it names them.
         definition: said.column,
@@ -235,7 +235,7 @@ impl DescriptionFile {
         let path = self.plan.model.clone();
         let Some((at, found)) = find(node, &self.text) else {
             let reason = format!("`{path}` does not describe `{}`", node.name);
-            refused.extend(said.iter().map(|one| (place(view, one), reason.clone())));
+            refused.extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
             return;
         };
         for one in said {
@@ -249,7 +249,8 @@ impl DescriptionFile {
                 continue;
             }
             if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
-                refused.push((place(view, &one), format!("`{path}` describes it by Jinja: change it there")));
+                refused
+                    .push((description_place(view, &one), format!("`{path}` describes it by Jinja: change it there")));
                 continue;
             }
             let name = match &one.column {

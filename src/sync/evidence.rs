@@ -65,7 +65,7 @@ impl Verdict {
         }
     }
 
-    fn of(name: &str) -> Self {
+    fn from_name(name: &str) -> Self {
         [Self::Agrees, Self::Differs].into_iter().find(|verdict| verdict.name() == name).unwrap_or_default()
     }
 }
@@ -112,7 +112,7 @@ impl Proof {
 
     /// What was found, in a line: `10 of 10 rows within 0.01`.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         if let (Verdict::NotCompared, why) = (self.verdict, &self.why) {
             return why.clone().unwrap_or_else(|| "not compared".to_owned());
         }
@@ -147,7 +147,7 @@ impl Proof {
 impl Evidence {
     /// Evidence of a spec's text, of which nothing is found yet.
     #[must_use]
-    pub fn of(model: &str, spec: &str, source: &str) -> Self {
+    pub fn new(model: &str, spec: &str, source: &str) -> Self {
         let content = content_hash(lines(source).as_bytes());
         Self { model: model.to_owned(), spec: spec.to_owned(), content, ..Self::default() }
     }
@@ -308,7 +308,7 @@ impl Proof {
         Some(Self {
             ours: None,
             with: text("with").filter(|with| with != FORMULA),
-            verdict: Verdict::of(&text("verdict")?),
+            verdict: Verdict::from_name(&text("verdict")?),
             why: text("why"),
             of_formula: text("of_formula").is_some(),
             keys: texts("keys"),
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     fn evidence() -> Evidence {
-        let mut evidence = Evidence::of("m", "metrics/m.yml", "model: m\n");
+        let mut evidence = Evidence::new("m", "metrics/m.yml", "model: m\n");
         evidence.environment = "development".to_owned();
         evidence.engine = "dbt 1.12.6 on duckdb".to_owned();
         let counts = Counts {
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn what_was_found_is_told() {
-        let told: Vec<String> = evidence().proofs.iter().map(Proof::told).collect();
+        let told: Vec<String> = evidence().proofs.iter().map(Proof::message).collect();
         assert_eq!(
             told,
             [

@@ -88,7 +88,7 @@ pub(super) enum HandEditKind {
 }
 
 impl HandEditKind {
-    pub fn of(path: &str, model: &str) -> Self {
+    pub fn new(path: &str, model: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or(path);
         match name.rsplit_once('.') {
             Some((stem, "sql")) if stem == model => Self::Model,
@@ -109,18 +109,18 @@ pub(super) fn between(
     let mut edits = Vec::new();
     for (path, written) in written {
         let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else { continue };
-        match HandEditKind::of(path, model) {
+        match HandEditKind::new(path, model) {
             HandEditKind::Model => sql(path, written, &now, dialect, &mut edits),
             // Properties and docs are one thing.
             HandEditKind::Properties | HandEditKind::Docs => {}
             HandEditKind::Test if canonical(written) == canonical(&now) => {}
-            HandEditKind::Test => edits.push(whole(path, written, &now, Property::Tests)),
+            HandEditKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),
         }
     }
     let of_kind = |files: &BTreeMap<String, String>, kind: HandEditKind| {
         files
             .iter()
-            .find(|(path, _)| HandEditKind::of(path, model) == kind)
+            .find(|(path, _)| HandEditKind::new(path, model) == kind)
             .map(|(path, text)| (path.clone(), lines(text)))
     };
     let Some((path, yml)) = of_kind(written, HandEditKind::Properties) else { return edits };
@@ -137,25 +137,25 @@ pub(super) fn between(
     let before = edits.len();
     match both {
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
-        _ => edits.push(whole(&path, &yml, &now, Property::Text)),
+        _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
     // Other values that nobody looks at one by one, such as the order of columns. Layout and comments are no edits.
     if edits.len() == before {
         if !have_same_values(&now, &yml) {
-            edits.push(whole(&path, &yml, &now, Property::Text));
+            edits.push(whole_file_edit(&path, &yml, &now, Property::Text));
         }
         if let (Some(path), Some(md), Some(now)) = (md_path, md, md_now)
             && !is_as_written(&now)
             && md != now
         {
-            edits.push(whole(&path, &md, &now, Property::Text));
+            edits.push(whole_file_edit(&path, &md, &now, Property::Text));
         }
     }
     edits
 }
 
 /// A file as one thing.
-fn whole(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
+fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
     let line = 1 + before.lines().zip(after.lines()).take_while(|(before, after)| before == after).count();
     HandEdit {
         definition: None,
@@ -179,19 +179,19 @@ fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<H
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
-        ..whole(path, &item.before, &item.after, Property::Formula)
+        ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
     let rest = |rest: RestEdit| HandEdit {
         detail: rest.what,
         line: rest.line,
-        ..whole(path, &rest.before, &rest.after, Property::Text)
+        ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));
     let is_written = |now: &str| canonical(written) == canonical(now);
     let is_moved = || in_order_of(now, written, dialect).is_some_and(|now| is_written(&now));
     if edits.len() == begin && !is_written(now) && !is_moved() {
-        edits.push(whole(path, written, now, Property::Text));
+        edits.push(whole_file_edit(path, written, now, Property::Text));
     }
 }
 

@@ -57,10 +57,10 @@ pub struct Promised {
 impl Promised {
     /// Counts them in the files of a model, by path.
     #[must_use]
-    pub fn of(model: &str, files: &BTreeMap<String, String>) -> Self {
+    pub fn new(model: &str, files: &BTreeMap<String, String>) -> Self {
         let mut promised = Self::default();
         for (path, text) in files {
-            match HandEditKind::of(path, model) {
+            match HandEditKind::new(path, model) {
                 HandEditKind::Properties => {
                     for (about, said) in properties::read(text, None).unwrap_or_default() {
                         match (about.property, about.detail.as_str(), &said.value) {
@@ -85,7 +85,7 @@ impl Promised {
 
     /// `5 data tests and 1 unit test`; `None` if there is none.
     #[must_use]
-    pub fn told(self) -> Option<String> {
+    pub fn section(self) -> Option<String> {
         let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
         match (self.data, self.unit) {
             (0, 0) => None,
@@ -106,12 +106,12 @@ impl MergeRequest {
             plan.models.iter().filter(|model| !matches!(model.action, Action::Nothing | Action::Keep)).collect();
         let title = Some(plain(self.title.trim())).filter(|title| !title.is_empty());
         match (models.as_slice(), title) {
-            ([one], Some(title)) => of_model(&mut out, one, &title),
+            ([one], Some(title)) => write_model(&mut out, one, &title),
             (_, title) => {
                 if let Some(title) = title {
                     let _ = writeln!(out, "## {title}\n");
                 }
-                models.iter().for_each(|model| of_model(&mut out, model, model.action.name()));
+                models.iter().for_each(|model| write_model(&mut out, model, model.action.name()));
             }
         }
         let place =
@@ -149,7 +149,7 @@ impl MergeRequest {
     }
 }
 
-fn of_model(out: &mut String, model: &ModelPlan, about: &str) {
+fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     let _ = writeln!(out, "### {}: {about}\n", plain(&model.model));
     let cell = |text: &Option<String>| text.as_deref().map(code).unwrap_or_default();
     let name = |change: &PlannedChange| {

@@ -32,7 +32,9 @@ pub use log::{LOG, Log, LogEntry, Logged, REFUSED, short};
 pub use merge_request::{MergeRequest, Promised, ToldValues};
 pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, STATES, state_path};
 pub use reconcile::{Conflict, ModelSides, Ours, Reconciled, TextChange, Tools, files, reconcile, reconcile_all};
-pub use resolve::{spoken, taken, without};
+pub use resolve::{spoken, take_edit, without};
 pub use state::PushState;
 pub use timing::Timing;
-pub use transaction::{FileChange, JOURNAL, Journal, LeftTransaction, TransactionFault, content_hash, left, prepare};
+pub use transaction::{
+    FileChange, JOURNAL, Journal, LeftTransaction, TransactionFault, content_hash, left_transaction, prepare,
+};

@@ -146,7 +146,7 @@ impl ModelPlan {
     ///
     /// A model without a state was never pushed.
     #[must_use]
-    pub fn of(
+    pub fn new(
         sides: ModelSides<'_>,
         reconciled: Reconciled,
         base: Option<&CompiledSpec>,
@@ -168,7 +168,7 @@ impl ModelPlan {
         if let Some(source) = source {
             changed.push(TextChange { path: spec.clone(), before: spec_before, after: Some(source) });
         }
-        let state = sides.ours.map(|ours| PushState::of_pushed(sides.model, ours).text());
+        let state = sides.ours.map(|ours| PushState::from_pushed(sides.model, ours).text());
         let states_differ = state != state_before;
         let changes = changes(sides, base, is_new);
         let action = match (sides.ours, is_new) {
@@ -243,18 +243,18 @@ impl PushState {
     /// The base of a model that was never pushed, of which somebody edited files that its spec still makes as it did when
     /// they were written. None where that is not so.
     #[must_use]
-    pub fn of_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn from_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || found.iter().filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)));
         let is_edited = both().any(|(_, text, ours)| lines(text) != lines(ours));
         if !is_edited || !both().all(|(_, text, ours)| are_of_one_text(text, ours)) {
             return None;
         }
-        Some(Self::of_pushed(model, ours))
+        Some(Self::from_pushed(model, ours))
     }
 
     /// The base that a push of a spec leaves.
     #[must_use]
-    pub fn of_pushed(model: &str, ours: &Ours) -> Self {
+    pub fn from_pushed(model: &str, ours: &Ours) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
         state
@@ -265,7 +265,7 @@ impl Ours {
     /// What differs in what a model says since an earlier spec of it.
     #[must_use]
     pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
-        let base = [PushState::of_pushed(model, earlier)];
+        let base = [PushState::from_pushed(model, earlier)];
         let sides = ModelSides { model, bases: &base, ours: Some(self), found: &BTreeMap::new() };
         changes(sides, Some(&earlier.compiled), false)
     }
@@ -309,7 +309,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else { return changes };
     let said = |files: &BTreeMap<String, String>| {
         let of_kind = |kind: HandEditKind| {
-            files.iter().find(|(path, _)| HandEditKind::of(path, sides.model) == kind).map(|(_, it)| it)
+            files.iter().find(|(path, _)| HandEditKind::new(path, sides.model) == kind).map(|(_, it)| it)
         };
         let yml = of_kind(HandEditKind::Properties);
         yml.and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs).map(String::as_str))).unwrap_or_default()

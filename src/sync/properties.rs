@@ -30,7 +30,7 @@ pub(super) struct StatedProperties {
 impl StatedProperties {
     /// The text of a scalar, else the YAML in one line.
     pub fn text(&self) -> String {
-        shown(&self.value)
+        display_value(&self.value)
     }
 }
 
@@ -61,7 +61,7 @@ impl PropertiesReader<'_> {
             let key = key.text().unwrap_or_default();
             match (key, value.items()) {
                 ("columns", Some(columns)) => columns.iter().for_each(|column| self.column(column)),
-                _ => self.of_one(None, key, value),
+                _ => self.add_property(None, key, value),
             }
         }
     }
@@ -69,17 +69,17 @@ impl PropertiesReader<'_> {
     fn column(&mut self, column: &Node) {
         let Some(name) = column.get("name").and_then(Node::text) else { return };
         for (key, value) in column.pairs().unwrap_or_default() {
-            self.of_one(Some(name), key.text().unwrap_or_default(), value);
+            self.add_property(Some(name), key.text().unwrap_or_default(), value);
         }
     }
 
     /// What is said of a model or a column under a key.
-    fn of_one(&mut self, column: Option<&str>, key: &str, value: &Node) {
+    fn add_property(&mut self, column: Option<&str>, key: &str, value: &Node) {
         match key {
             "description" => self.description(column, value),
             "data_tests" | "tests" => {
                 for item in value.items().unwrap_or_default() {
-                    let detail = shown(&value_of(item));
+                    let detail = display_value(&value_of(item));
                     self.say(column, Property::Tests, &detail, item);
                 }
             }
@@ -147,14 +147,14 @@ fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
         let at = md.len() - tail.len() - "{% enddocs %}".len() - text.len();
         let line = line_at(md, at) + usize::from(text.starts_with('\n'));
         let text = text.trim_matches('\n');
-        found.insert(name.trim().to_owned(), (bare(text).to_owned(), line));
+        found.insert(name.trim().to_owned(), (bare_name(text).to_owned(), line));
         rest = tail;
     }
     found
 }
 
 /// A text without the `raw` block around it.
-pub(super) fn bare(text: &str) -> &str {
+pub(super) fn bare_name(text: &str) -> &str {
     text.strip_prefix("{% raw %}").and_then(|text| text.strip_suffix("{% endraw %}")).unwrap_or(text)
 }
 
@@ -169,7 +169,7 @@ fn value_of(node: &Node) -> YamlValue {
         Kind::Scalar { value, style: YamlStyle::Plain } if yaml::other_reading(value).is_some() => {
             YamlValue::Bare(value.clone())
         }
-        Kind::Scalar { value, .. } => YamlValue::Text(bare(value).to_owned()),
+        Kind::Scalar { value, .. } => YamlValue::Text(bare_name(value).to_owned()),
         Kind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
         Kind::Mapping(pairs) => {
             YamlValue::map(pairs.iter().map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))))
@@ -178,15 +178,15 @@ fn value_of(node: &Node) -> YamlValue {
 }
 
 /// A value in one line, for people and for comparing: keys in their order.
-pub(super) fn shown(value: &YamlValue) -> String {
+pub(super) fn display_value(value: &YamlValue) -> String {
     match value {
         YamlValue::Bare(text) if yaml::truth(text).is_some() => (yaml::truth(text) == Some(true)).to_string(),
         YamlValue::Text(text) | YamlValue::Bare(text) | YamlValue::Verbatim(text) => {
             text.trim_end_matches('\n').to_owned()
         }
-        YamlValue::List(items, _) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        YamlValue::List(items, _) => format!("[{}]", items.iter().map(display_value).collect::<Vec<_>>().join(", ")),
         YamlValue::Map(pairs, _) => {
-            let pairs = pairs.iter().map(|(key, value)| format!("{key}: {}", shown(value)));
+            let pairs = pairs.iter().map(|(key, value)| format!("{key}: {}", display_value(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }

@@ -31,7 +31,7 @@ impl Ours {
     /// A spec with what it makes; the folders are those of models and of tests, seen from the project's. None where it
     /// makes no model.
     #[must_use]
-    pub fn of(spec: &str, source: &str, compiled: CompiledSpec, models: &str, tests: &str) -> Option<Self> {
+    pub fn new(spec: &str, source: &str, compiled: CompiledSpec, models: &str, tests: &str) -> Option<Self> {
         let name = compiled.name()?;
         let (sql, yml) = (compiled.model_sql()?, compiled.model_yml()?);
         if compiled.has_errors() {
@@ -139,7 +139,7 @@ impl Tools<'_> {
     #[must_use]
     pub fn compile(&self, spec: &str, text: &str) -> Option<Ours> {
         let compiled = self.compiler.compile_spec_at(text, Some(spec));
-        let mut made = Ours::of(spec, text, compiled, self.folders.0, self.folders.1)?;
+        let mut made = Ours::new(spec, text, compiled, self.folders.0, self.folders.1)?;
         made.files =
             made.files.into_iter().map(|(path, it)| (self.moved.get(&path).cloned().unwrap_or(path), it)).collect();
         Some(made)
@@ -159,9 +159,9 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     }
     let tools = tools();
     // Its definitions are compared with those of the spec where a formula was edited.
-    let is_formula = edits.iter().any(|edit| edit.property == Property::Formula || of_model_file(sides.model)(edit));
+    let is_formula = edits.iter().any(|edit| edit.property == Property::Formula || is_in_model_file(sides.model)(edit));
     let before = if is_formula { tools.compile(&base.spec, &base.source) } else { None };
-    let base_said = said(sides.model, &base.files);
+    let base_said = stated_properties(sides.model, &base.files);
     let mut work = ReconcileWork { sides, base, before, ours: ours.clone(), tools, base_said };
     work.respelled(&mut edits, &mut done);
     for edit in edits {
@@ -198,9 +198,9 @@ fn edited(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap
     found.collect()
 }
 
-fn said(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, StatedProperties> {
+fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, StatedProperties> {
     let of_kind = |kind: HandEditKind| {
-        files.iter().find(|(path, _)| HandEditKind::of(path, model) == kind).map(|(_, text)| text.as_str())
+        files.iter().find(|(path, _)| HandEditKind::new(path, model) == kind).map(|(_, text)| text.as_str())
     };
     of_kind(HandEditKind::Properties)
         .and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs)))
@@ -260,7 +260,7 @@ impl ReconcileWork<'_> {
     /// Edits of the SQL that only put words, numbers or signs in the place of others: the spec says them as well as they do.
     /// Where something else was edited too, or the spec has changed in these places, each is looked at by itself.
     fn respelled(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
-        let of_model = of_model_file(self.sides.model);
+        let of_model = is_in_model_file(self.sides.model);
         let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else { return };
         if self.sides.bases.len() != 1 {
             return;
@@ -351,15 +351,17 @@ impl ReconcileWork<'_> {
             return (of(&self.base.files), of(&self.ours.files));
         }
         let about = about(edit);
-        let now = said(self.sides.model, &self.ours.files);
+        let now = stated_properties(self.sides.model, &self.ours.files);
         (self.base_said.get(&about).map(StatedProperties::text), now.get(&about).map(StatedProperties::text))
     }
 
     /// Whether a spec says what the edit says, and all else as before.
     fn says(&self, carried: &Ours, edit: &HandEdit) -> bool {
         let about = about(edit);
-        let (mut before, mut after) =
-            (said(self.sides.model, &self.ours.files), said(self.sides.model, &carried.files));
+        let (mut before, mut after) = (
+            stated_properties(self.sides.model, &self.ours.files),
+            stated_properties(self.sides.model, &carried.files),
+        );
         let says = after.remove(&about).map(|said| said.text()) == edit.after;
         before.remove(&about);
         let same = before.len() == after.len()
@@ -399,8 +401,8 @@ impl ReconcileWork<'_> {
 }
 
 /// Whether an edit is of something in a model's SQL that has a name or a place.
-fn of_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
-    move |edit| HandEditKind::of(&edit.file, model) == HandEditKind::Model && !edit.is_whole()
+fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
+    move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole()
 }
 
 /// The SQL that a spec makes, without the heads, which say how formulas are spelled.
@@ -420,7 +422,7 @@ pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(
 
 /// Whether a spec says of a property what the edit says.
 pub(super) fn says(model: &str, made: &Ours, edit: &HandEdit) -> bool {
-    said(model, &made.files).get(&about(edit)).map(StatedProperties::text) == edit.after
+    stated_properties(model, &made.files).get(&about(edit)).map(StatedProperties::text) == edit.after
 }
 
 fn about(edit: &HandEdit) -> About {

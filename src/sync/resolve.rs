@@ -13,7 +13,7 @@ pub fn without(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole() {
         return edit.before.clone();
     }
-    let in_yaml = HandEditKind::of(&edit.file, model) == HandEditKind::Properties;
+    let in_yaml = HandEditKind::new(&edit.file, model) == HandEditKind::Properties;
     match edit.property {
         Property::Description | Property::Tests | Property::Config if in_yaml => {
             edit_yaml(file, &[undone(edit, model)?]).ok()
@@ -57,7 +57,7 @@ fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
 /// The spec with what the file says, over what the spec says; where no spec can say it, without what the spec changed, so
 /// that the edit stays in the file. None where that cannot be.
 #[must_use]
-pub fn taken(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) -> Option<String> {
+pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) -> Option<String> {
     let edit = conflict.edit.as_ref()?;
     if edit.property == Property::Formula {
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;

@@ -144,7 +144,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
 /// # Errors
 ///
 /// The journal cannot be read, or is none.
-pub fn left(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
+pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
         let path = file(name);
         let Some(bytes) = disk.read(&path).map_err(|error| TransactionFault::Io(path.clone(), error))? else {
@@ -470,7 +470,7 @@ mod tests {
 
     /// What the next run does first.
     fn next_run(disk: &mut Failing, committed: &mut bool) -> Result<(), TransactionFault> {
-        match left(disk)? {
+        match left_transaction(disk)? {
             LeftTransaction::Nothing => Ok(()),
             LeftTransaction::ToUndo(journal) => journal.undo(disk),
             LeftTransaction::ToFinish(journal) => {

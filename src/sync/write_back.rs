@@ -1,7 +1,7 @@
 //! Hand edits of generated files, brought into the spec that the files are made of.
 
 use super::hand_edits::{HandEdit, Property};
-use super::properties::bare;
+use super::properties::bare_name;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
 /// The texts that the spec may become so that it says what the edit says, the best first. Whether one does is for who
@@ -10,7 +10,7 @@ pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
         (Property::Description, Some(YamlValue::Text(text))) => {
-            descriptions(source, hand.definition.as_deref(), bare(text))
+            descriptions(source, hand.definition.as_deref(), bare_name(text))
         }
         (Property::Tests, after) => {
             let Some(column) = &hand.definition else { return Vec::new() };

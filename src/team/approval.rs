@@ -56,7 +56,13 @@ impl RequiredApproval {
     /// How a change stands: what was said of it, who wrote it, and the hash of what it holds now. Of what one person said
     /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
     #[must_use]
-    pub fn standing(&self, people: &People, events: &[Event], authors: &[String], content: &str) -> ApprovalState {
+    pub fn approval_state(
+        &self,
+        people: &People,
+        events: &[Event],
+        authors: &[String],
+        content: &str,
+    ) -> ApprovalState {
         let mut judged: Vec<&Event> = events
             .iter()
             .filter(|event| matches!(event.said, ChangeComment::Approved | ChangeComment::Rejected))
@@ -90,7 +96,7 @@ impl RequiredApproval {
     }
 
     fn lacks(&self, people: &People, approved: &[String]) -> Vec<String> {
-        let given = given(people, approved, &self.roles);
+        let given = approvals_by_role(people, approved, &self.roles);
         let of_role = self.roles.iter().filter_map(|(role, count)| {
             let missing = count.saturating_sub(given.get(role).copied().unwrap_or_default());
             let noun = if missing == 1 { "approval" } else { "approvals" };
@@ -104,7 +110,7 @@ impl RequiredApproval {
 }
 
 /// How many count for each role, each person for one, so that as much as can be is given.
-fn given(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
+fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
     let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
@@ -158,38 +164,38 @@ groups: {data-team: [a@x, b@x]}
 roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
 ";
 
-    fn said(said: ChangeComment, by: &str, content: &str) -> Event {
+    fn comment_event(said: ChangeComment, by: &str, content: &str) -> Event {
         let mut event = Event::new(said, "2026-11-20T10:00:00Z", by, "");
         content.clone_into(&mut event.content);
         event
     }
 
-    fn standing(events: &[Event]) -> ApprovalState {
+    fn approval_state(events: &[Event]) -> ApprovalState {
         let people = Project::from_text(PROJECT).0.people().clone();
         let asked = RequiredApproval { roles: vec![(Role::Engineer, 1), (Role::Business, 1)], specs: Vec::new() };
-        asked.standing(&people, events, &["O <own@x>".to_owned()], "c")
+        asked.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
     }
 
     #[test]
     fn approvals_count_for_exact_content_of_others() {
         use ChangeComment::{Approved, Commented, Rejected};
-        let ok = [said(Approved, "Bo <b@x>", "c"), said(Approved, "f@x", "c")];
-        assert!(standing(&ok).is_approved());
+        let ok = [comment_event(Approved, "Bo <b@x>", "c"), comment_event(Approved, "f@x", "c")];
+        assert!(approval_state(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
-            (said(Approved, "a@x", "c"), 0, 0, 0),
+            (comment_event(Approved, "a@x", "c"), 0, 0, 0),
             // What one said of other content is neither here nor there.
-            (said(Approved, "f@x", "old"), 0, 0, 0),
-            (said(Approved, "g@x", "old"), 0, 1, 0),
-            (said(Approved, "own@x", "c"), 0, 1, 0),
-            (said(Approved, "n@x", "c"), 0, 1, 0),
-            (said(Rejected, "f@x", "c"), 1, 0, 1),
-            (said(Rejected, "f@x", "old"), 0, 0, 0),
-            (said(Commented, "f@x", "c"), 0, 0, 0),
+            (comment_event(Approved, "f@x", "old"), 0, 0, 0),
+            (comment_event(Approved, "g@x", "old"), 0, 1, 0),
+            (comment_event(Approved, "own@x", "c"), 0, 1, 0),
+            (comment_event(Approved, "n@x", "c"), 0, 1, 0),
+            (comment_event(Rejected, "f@x", "c"), 1, 0, 1),
+            (comment_event(Rejected, "f@x", "old"), 0, 0, 0),
+            (comment_event(Commented, "f@x", "c"), 0, 0, 0),
         ] {
-            let all = standing(&[ok.as_slice(), std::slice::from_ref(&more)].concat());
+            let all = approval_state(&[ok.as_slice(), std::slice::from_ref(&more)].concat());
             assert_eq!((all.lacks.len(), all.void.len(), all.rejected.len()), (lacks, voids, rejects), "{more:?}");
         }
-        assert_eq!(standing(&[]).lacks, ["1 approval by engineer", "1 approval by business"]);
+        assert_eq!(approval_state(&[]).lacks, ["1 approval by engineer", "1 approval by business"]);
     }
 
     #[test]
@@ -201,8 +207,8 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: Vec::new(),
         };
         let lacks = |asked: RequiredApproval, by: &[&str]| {
-            let events: Vec<Event> = by.iter().map(|by| said(ChangeComment::Approved, by, "c")).collect();
-            asked.standing(&people, &events, &[], "c").lacks
+            let events: Vec<Event> = by.iter().map(|by| comment_event(ChangeComment::Approved, by, "c")).collect();
+            asked.approval_state(&people, &events, &[], "c").lacks
         };
         // The one who is both makes room for the other, in whatever order they come.
         assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
@@ -219,7 +225,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert!(approvers("[").is_empty());
         let people = Project::from_text(PROJECT).0.people().clone();
         let asked = RequiredApproval { roles: Vec::new(), specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])] };
-        let of = |by: &str| asked.standing(&people, &[said(ChangeComment::Approved, by, "c")], &[], "c");
+        let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
         // Whom it names may approve, whatever their role is.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);

@@ -125,7 +125,7 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
         if project.people().rights(&commit.author).has(right) {
             return Ok(());
         }
-        Err(format!("{} may not {}", who(project, &commit.author), right.told()))
+        Err(format!("{} may not {}", who(project, &commit.author), right.description()))
     };
     let path = file.path.as_str();
     if path == "formulac.yml" || OWNERS.contains(&path) {

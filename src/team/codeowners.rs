@@ -28,7 +28,7 @@ pub fn codeowners(
             let _ = writeln!(own, "{prefix}{} {}", pattern(path), owners.join(" "));
         }
     };
-    let engineers = people.of_role(Role::Engineer);
+    let engineers = people.with_role(Role::Engineer);
     folders.iter().for_each(|folder| line(&format!("{folder}/"), &engineers));
     for (path, names) in specs {
         let named: Vec<&str> = names
@@ -40,7 +40,7 @@ pub fn codeowners(
             .collect();
         line(path, &named);
     }
-    let admins = people.of_role(Role::Admin);
+    let admins = people.with_role(Role::Admin);
     line("formulac.yml", &admins);
     let (before, after) = match (written.find(BEGIN), written.find(END)) {
         (Some(begin), Some(end)) if begin < end => {

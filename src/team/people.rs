@@ -71,7 +71,7 @@ impl People {
 
     /// Those of a role whom the project file names: persons, and the members of groups, in the order written.
     #[must_use]
-    pub fn of_role(&self, role: Role) -> Vec<&str> {
+    pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();
         for (name, _) in self.roles.iter().filter(|(_, other)| *other == role) {
             match self.members(name) {
@@ -128,6 +128,6 @@ mod tests {
         assert_eq!(People::default().roles("anybody"), [Role::Engineer]);
         let strict = People::new(Vec::new(), vec![("a@b".to_owned(), Role::Admin)], None);
         assert_eq!((strict.roles("c@d"), strict.rights("c@d")), (Vec::new(), Rights::default()));
-        assert_eq!(people().of_role(Role::Engineer), ["a@example.com", "b@example.com"]);
+        assert_eq!(people().with_role(Role::Engineer), ["a@example.com", "b@example.com"]);
     }
 }

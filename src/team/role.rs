@@ -29,7 +29,7 @@ impl Right {
 
     /// What it lets people do, as a sentence goes on behind "may not".
     #[must_use]
-    pub fn told(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::Comment => "comment on changes",
             Self::Approve => "approve or reject changes",
@@ -62,10 +62,10 @@ impl Rights {
     /// All there are.
     #[must_use]
     pub fn all() -> Self {
-        Self::of(&Right::ALL)
+        Self::from_rights(&Right::ALL)
     }
 
-    fn of(rights: &[Right]) -> Self {
+    fn from_rights(rights: &[Right]) -> Self {
         Self(rights.iter().fold(0, |bits, right| bits | right.bit()))
     }
 
@@ -116,9 +116,9 @@ impl Role {
     pub fn rights(self) -> Rights {
         use Right::{Approve, Comment, Deploy, Develop, Propose, Test};
         match self {
-            Self::Business => Rights::of(&[Comment, Approve]),
-            Self::Analyst => Rights::of(&[Comment, Develop, Test, Propose]),
-            Self::Engineer => Rights::of(&[Comment, Approve, Develop, Test, Propose, Deploy]),
+            Self::Business => Rights::from_rights(&[Comment, Approve]),
+            Self::Analyst => Rights::from_rights(&[Comment, Develop, Test, Propose]),
+            Self::Engineer => Rights::from_rights(&[Comment, Approve, Develop, Test, Propose, Deploy]),
             Self::Admin => Rights::all(),
         }
     }

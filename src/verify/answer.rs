@@ -88,10 +88,10 @@ impl Comparison {
         // A sum of no rows is NULL.
         let number = |name: &str| match value(name) {
             None => Some(0),
-            Some(text) => whole(&text),
+            Some(text) => parse_count(&text),
         };
         // This alone is never NULL: without it there is no answer.
-        value("compared").and_then(|text| whole(&text))?;
+        value("compared").and_then(|text| parse_count(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
         let sums =
             |of: &str| ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| plain(&text)));
@@ -126,7 +126,7 @@ impl Comparison {
     /// Reads a row of [`Comparison::rows_sql`], likewise.
     #[must_use]
     pub fn row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
-        let number = |name: &str| whole(&value(name)?);
+        let number = |name: &str| parse_count(&value(name)?);
         let rows = [number("in_ours_text")?, number("in_theirs_text")?];
         let mut values = Vec::new();
         for column in 0..self.columns.len() {
@@ -142,7 +142,7 @@ impl Comparison {
 }
 
 /// A count, which some warehouses write as a decimal.
-fn whole(text: &str) -> Option<u64> {
+fn parse_count(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits =
         text.split_once('.').map_or(text, |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text });
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn counts_are_whole_numbers() {
         for (text, expected) in [("10", Some(10)), ("10.000", Some(10)), ("1.5", None), ("-1", None), ("", None)] {
-            assert_eq!(whole(text), expected, "{text}");
+            assert_eq!(parse_count(text), expected, "{text}");
         }
         assert_eq!(["20.50", "0.0", "100", "1e-05"].map(plain), ["20.5", "0", "100", "1e-05"]);
     }

@@ -191,7 +191,7 @@ impl Comparison {
 
     /// The same with the rows of the formula in place of the model, for where that is not built.
     #[must_use]
-    pub fn of_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
+    pub fn with_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
         self.sides[0].rows = compiled.formula_rows()?;
         Some(self)
     }
@@ -365,8 +365,8 @@ impl RowSource {
     /// A query of all of them.
     fn select(&self, dialect: Dialect, reader: ComparisonReader) -> String {
         match (self, reader) {
-            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.written(dialect)),
-            (Self::Relation(from), ComparisonReader::Tables) => format!("select * from {}", from.written(dialect)),
+            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.relation_sql(dialect)),
+            (Self::Relation(from), ComparisonReader::Tables) => format!("select * from {}", from.relation_sql(dialect)),
             (Self::Query { plain, .. }, ComparisonReader::Tables) => plain.trim_end().to_owned(),
             (Self::Query { dbt, .. }, ComparisonReader::Dbt) => dbt.trim_end().to_owned(),
         }

@@ -26,14 +26,14 @@ pub(super) fn counted(dialect: Dialect, rows: &RowSource, columns: &[Column], re
     let mut out = format!("with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted", rows.select(dialect, reader));
     for (number, column) in columns.iter().enumerate() {
         let name = dialect.name_text(column.name(), !column.is_quoted());
-        let _ = write!(out, ",\n    count({}) as counted_{number}", said(&name, reader));
+        let _ = write!(out, ",\n    count({}) as counted_{number}", literal_for(&name, reader));
     }
     let _ = writeln!(out, "\nfrom {THEIRS}");
     out
 }
 
 /// A text of people as the reader takes it.
-fn said(text: &str, reader: ComparisonReader) -> String {
+fn literal_for(text: &str, reader: ComparisonReader) -> String {
     match reader {
         ComparisonReader::Dbt => dbt::protect(text),
         ComparisonReader::Tables => text.to_owned(),
@@ -41,7 +41,7 @@ fn said(text: &str, reader: ComparisonReader) -> String {
 }
 
 impl Texts {
-    fn of(&self, reader: ComparisonReader) -> &str {
+    fn text_for(&self, reader: ComparisonReader) -> &str {
         match reader {
             ComparisonReader::Dbt => &self.dbt,
             ComparisonReader::Tables => &self.plain,
@@ -113,12 +113,12 @@ impl Comparison {
         let as_text = |expr: &str, name: &str| format!("cast({expr} as {text}) as {name}_text");
         let mut items = vec![as_text("in_ours", "in_ours"), as_text("in_theirs", "in_theirs")];
         for (number, key) in self.keys.iter().enumerate() {
-            items.push(as_text(&shown(key, &format!("key_{number}")), &format!("key_{number}")));
+            items.push(as_text(&display_column(key, &format!("key_{number}")), &format!("key_{number}")));
         }
         for (number, column) in self.columns.iter().enumerate() {
             items.push(as_text(&format!("differs_{number}"), &format!("differs_{number}")));
             for side in ["ours", "theirs"] {
-                items.push(as_text(&shown(column, &format!("{side}_{number}")), &format!("{side}_{number}")));
+                items.push(as_text(&display_column(column, &format!("{side}_{number}")), &format!("{side}_{number}")));
             }
             if self.is_number(column) {
                 items.push(as_text(&format!("apart_{number}"), &format!("apart_{number}")));
@@ -133,7 +133,7 @@ impl Comparison {
         if !self.columns.is_empty() {
             let _ = write!(chosen, " or {} > 0", self.differences());
         }
-        if let Some(worst) = self.worst() {
+        if let Some(worst) = self.worst_rows() {
             order.insert(1, format!("{worst} desc"));
         }
         order.extend((0..self.keys.len()).map(|number| format!("key_{number}")));
@@ -158,7 +158,7 @@ impl Comparison {
     }
 
     /// The greatest difference of a row's numbers, of those that differ.
-    fn worst(&self) -> Option<String> {
+    fn worst_rows(&self) -> Option<String> {
         let float = self.dialect.type_name(Type::Float);
         let numbers = self.columns.iter().enumerate().filter(|(_, column)| self.is_number(column));
         let apart = numbers.map(|(number, _)| {
@@ -230,7 +230,7 @@ impl Comparison {
         let of = &self.sides[place];
         let mut items = Vec::new();
         let written = |column: &BothHave| {
-            let name = said(&column.written[place], reader);
+            let name = literal_for(&column.written[place], reader);
             // A boolean has no maximum everywhere.
             if column.ty() == Type::Boolean {
                 format!("case when {name} then 1 when not {name} then 0 end")
@@ -258,10 +258,10 @@ impl Comparison {
         let cte = if side == RelationSide::Ours { OURS } else { THEIRS };
         let _ = write!(out, "select\n    {}\nfrom {cte}", items.join(",\n    "));
         if let Some(alias) = &of.alias {
-            let _ = write!(out, " as {}", said(alias, reader));
+            let _ = write!(out, " as {}", literal_for(alias, reader));
         }
         if let Some(filter) = &of.filter {
-            let _ = write!(out, "\nwhere {}", filter.of(reader));
+            let _ = write!(out, "\nwhere {}", filter.text_for(reader));
         }
         out.push('\n');
     }
@@ -283,7 +283,7 @@ impl Comparison {
 }
 
 /// A value as it is to be shown: booleans have become numbers.
-fn shown(column: &BothHave, name: &str) -> String {
+fn display_column(column: &BothHave, name: &str) -> String {
     match column.ty() {
         Type::Boolean => format!("case {name} when 1 then 'true' when 0 then 'false' end"),
         _ => name.to_owned(),

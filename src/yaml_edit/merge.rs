@@ -81,7 +81,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
         merged: MergedText::default(),
         path: Path::root(),
     };
-    merger.whole();
+    merger.merge_root();
     let Merger { changes, mut merged, .. } = merger;
     let text = splice::apply(&tree, &changes)?;
     let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
@@ -173,7 +173,7 @@ fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'
 }
 
 impl<'t> Merger<'t, '_> {
-    fn whole(&mut self) {
+    fn merge_root(&mut self) {
         let base = self.base.and_then(|tree| tree.root);
         match (self.file.root, self.new.root) {
             (Some(file), Some(new)) => self.value(base, file, new),
@@ -201,7 +201,7 @@ impl<'t> Merger<'t, '_> {
         let mut added = Vec::new();
         for (step, child) in fresh.children {
             let Some(step) = step else { continue };
-            self.path.push(shown(&step));
+            self.path.push(display_segment(&step));
             match old.get(&step) {
                 Some((_, was)) => self.deleted(was.value, child.value),
                 None => {
@@ -326,7 +326,7 @@ impl<'t> Merger<'t, '_> {
         let mut before = None;
         for (number, (step, child)) in ours.children.iter().enumerate() {
             let Some(step) = step else { continue };
-            self.path.push(shown(step));
+            self.path.push(display_segment(step));
             let was = old.get(step).map(|(_, was)| was.value);
             match (theirs.get(step), was) {
                 (Some((place, found)), was) => {
@@ -352,7 +352,7 @@ impl<'t> Merger<'t, '_> {
         }
         for (number, (step, _)) in theirs.children.iter().enumerate() {
             let Some(step) = step.as_ref().filter(|step| !ours.places.contains_key(step)) else { continue };
-            self.path.push(shown(step));
+            self.path.push(display_segment(step));
             match base.zip(old.get(step)) {
                 Some((base, (was, _))) => self.vanished((base, was), file, number),
                 None => self.left_over(file, number),
@@ -549,7 +549,7 @@ impl<'t> Merger<'t, '_> {
 }
 
 /// A step as messages show it.
-fn shown(step: &PathSegment) -> PathSegment {
+fn display_segment(step: &PathSegment) -> PathSegment {
     match step {
         PathSegment::Scalar(lookup) => PathSegment::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
         step => step.clone(),

@@ -45,7 +45,7 @@ pub(super) struct RenderStyle {
 
 impl RenderStyle {
     /// As most of the file is.
-    pub fn of(tree: &YamlTree<'_>) -> Self {
+    pub fn from_tree(tree: &YamlTree<'_>) -> Self {
         let (mut steps, mut dashes) = ([0usize; 9], [0usize; 9]);
         for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == YamlLayout::Block) {
             for pair in node.children() {

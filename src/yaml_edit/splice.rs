@@ -17,10 +17,10 @@ pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String
         return Ok(tree.source.to_owned());
     }
     let mut splicer =
-        Splicer { tree, changes, parents: parents(tree), style: RenderStyle::of(tree), splices: Vec::new() };
+        Splicer { tree, changes, parents: parents(tree), style: RenderStyle::from_tree(tree), splices: Vec::new() };
     splicer.refuse_shared()?;
     if let Some(value) = &changes.whole {
-        splicer.whole(value);
+        splicer.replace_all(value);
     }
     for (id, value) in &changes.replaced {
         splicer.replace(*id, value)?;
@@ -153,7 +153,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// A file that held nothing, or comments.
-    fn whole(&mut self, value: &YamlValue) {
+    fn replace_all(&mut self, value: &YamlValue) {
         let source = self.tree.source;
         let text = self.at_top(value);
         let at = source.find("\n...").map_or(source.len(), |at| at + 1);

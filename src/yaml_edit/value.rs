@@ -66,7 +66,7 @@ impl YamlValue {
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.trim_end_matches('\n') == b.trim_end_matches('\n'),
-            (Self::Bare(a), Self::Bare(b)) => word(a) == word(b),
+            (Self::Bare(a), Self::Bare(b)) => plain_word(a) == plain_word(b),
             (Self::Verbatim(a), Self::Verbatim(b)) => a == b,
             (Self::List(a, _), Self::List(b, _)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
             (Self::Map(a, _), Self::Map(b, _)) => {
@@ -111,7 +111,7 @@ impl YamlValue {
     pub(super) fn lookup(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(format!("t{}", text.trim_end_matches('\n'))),
-            Self::Bare(text) => Some(format!("b{}", word(text))),
+            Self::Bare(text) => Some(format!("b{}", plain_word(text))),
             _ => None,
         }
     }
@@ -138,7 +138,7 @@ impl YamlValue {
 }
 
 /// Words that mean the same are one.
-fn word(bare: &str) -> &str {
+fn plain_word(bare: &str) -> &str {
     match bare.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => "null",
         "true" | "yes" | "on" => "true",

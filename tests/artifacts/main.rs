@@ -253,7 +253,7 @@ fn shapes_that_do_no_harm_are_taken_for_what_they_can_be() {
     assert_eq!(names, [("a", 0), ("B", 2)]);
     assert_eq!(m.meta.get("old").and_then(|value| value.as_f64()), Some(1.0));
     assert_eq!(m.config.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["materialized"]);
-    assert_eq!(manifest.of_type(ResourceType::Model).count(), 1);
+    assert_eq!(manifest.with_type(ResourceType::Model).count(), 1);
     assert_eq!(manifest.data_tests()[0].column.as_deref(), Some("a"));
     assert_eq!(manifest.generic_tests().collect::<Vec<_>>(), ["dbt_utils.x"]);
 }

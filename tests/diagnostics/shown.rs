@@ -64,7 +64,7 @@ fn doubling(count: usize) -> String {
 fn promoted(field: &str) -> Vec<Diagnostic> {
     use formulac::promote::{Request, promote};
     let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
-    let mut request = Request::of("orders.view");
+    let mut request = Request::from_file("orders.view");
     request.fields = vec![field.to_owned()];
     let files = [("orders.view".to_owned(), view.to_owned())];
     promote(&files, &request, &Compiler::default()).map_or_else(|fault| vec![fault.1], |it| it.diagnostics)

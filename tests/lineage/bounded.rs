@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use formulac::lineage::{KnownRelations, of_sql};
+use formulac::lineage::{KnownRelations, lineage_of_sql};
 
 fn nothing(_: &[String]) -> KnownRelations {
     KnownRelations::default()
@@ -49,7 +49,7 @@ fn deep_sql_is_followed_or_refused() {
 
 fn check(what: &str, sql: &str) {
     let start = Instant::now();
-    let _ = of_sql(sql, "postgres".parse().ok(), &nothing);
+    let _ = lineage_of_sql(sql, "postgres".parse().ok(), &nothing);
     let spent = start.elapsed();
     assert!(spent < Duration::from_secs(60), "{what}: {spent:?}");
 }
@@ -57,7 +57,7 @@ fn check(what: &str, sql: &str) {
 fn seconds(sql: &str) -> f64 {
     let run = || {
         let start = Instant::now();
-        of_sql(sql, "postgres".parse().ok(), &nothing).unwrap();
+        lineage_of_sql(sql, "postgres".parse().ok(), &nothing).unwrap();
         start.elapsed().as_secs_f64()
     };
     (0..7).map(|_| run()).fold(f64::MAX, f64::min)
@@ -95,6 +95,6 @@ fn time_is_linear_in_the_length() {
 fn stars_that_double_are_refused() {
     let ctes: String = (0..40).map(|i| format!("c{} as (select *, * from c{i}), ", i + 1)).collect();
     let sql = format!("with c0 as (select 1 as a, 2 as b), {ctes} z as (select 1 as x) select * from c40");
-    let fault = of_sql(&sql, None, &nothing).unwrap_err();
+    let fault = lineage_of_sql(&sql, None, &nothing).unwrap_err();
     assert_eq!(fault.to_string(), "its relations have too many columns");
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnOf, KnownRelations, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, lineage_of_sql};
 
 /// What is found, in the words of the cases.
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
@@ -17,7 +17,7 @@ pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)
         let columns = known.iter().find(|(known, _)| *known == name).map(|(_, columns)| columns.clone());
         KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
     };
-    let lineage = match of_sql(sql, dialect, &of_relation) {
+    let lineage = match lineage_of_sql(sql, dialect, &of_relation) {
         Ok(lineage) => lineage,
         Err(fault) => return format!("not followed: {fault}\n"),
     };

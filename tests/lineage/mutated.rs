@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnChange, KnownRelations, SqlLineage, of_sql};
+use formulac::lineage::{ColumnChange, KnownRelations, SqlLineage, lineage_of_sql};
 use proptest::prelude::*;
 
 /// The SQL of all cases, without comments.
@@ -73,7 +73,7 @@ proptest! {
             }
         }
         let dialect = Dialect::all().nth(dialect);
-        if let Ok(lineage) = of_sql(&words.concat(), dialect, &|_| KnownRelations::default()) {
+        if let Ok(lineage) = lineage_of_sql(&words.concat(), dialect, &|_| KnownRelations::default()) {
             agrees(&lineage);
         }
     }

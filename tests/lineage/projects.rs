@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use formulac::artifacts::{Catalog, KeptParts, Manifest, ResourceType};
 use formulac::dbt::relation_parts;
-use formulac::lineage::{ColumnOf, KnownRelations, SqlLineage, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, SqlLineage, lineage_of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 
 fn root() -> PathBuf {
@@ -60,9 +60,9 @@ fn the_fixture_project() {
             KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
         };
         let mut found = String::new();
-        for node in manifest.of_type(ResourceType::Model) {
+        for node in manifest.with_type(ResourceType::Model) {
             let sql = node.compiled_code.as_deref().unwrap();
-            let lineage = of_sql(sql, "duckdb".parse().ok(), &known).unwrap();
+            let lineage = lineage_of_sql(sql, "duckdb".parse().ok(), &known).unwrap();
             let shown = |of: &ColumnOf| format!("{}.{}", of.relation.last().unwrap(), of.column);
             found += &lines(&node.name, &lineage, &shown);
             // What it says of columns is what the warehouse has.
@@ -105,7 +105,7 @@ fn the_example_project() {
                 Some(columns) => KnownRelations { columns: columns.clone(), is_complete: true },
                 None => nothing(parts),
             };
-            let lineage = of_sql(spec.query().unwrap(), Some(dialect), &known).unwrap();
+            let lineage = lineage_of_sql(spec.query().unwrap(), Some(dialect), &known).unwrap();
             let shown = |of: &ColumnOf| of.to_string();
             found += &lines(&name, &lineage, &shown);
             same_as_spec(dialect, &name, &spec, &lineage);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnOf, KnownRelations, of_sql};
+use formulac::lineage::{ColumnOf, KnownRelations, lineage_of_sql};
 use serde_json::{Value, json};
 
 const TABLES: &[(&str, &[&str])] = &[
@@ -117,7 +117,7 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
         let columns = table.map(|(_, columns)| columns.iter().map(|name| (*name).to_owned()).collect());
         KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
     };
-    let (lineage, answer) = match (of_sql(&case.sql, Some(case.dialect), &known), answer) {
+    let (lineage, answer) = match (lineage_of_sql(&case.sql, Some(case.dialect), &known), answer) {
         (Ok(lineage), Ok(answer)) => (lineage, answer),
         (Ok(_), Err(fault)) => return vec![("*".to_owned(), format!("sqlglot: {fault}"))],
         (Err(fault), _) => return vec![("*".to_owned(), format!("formulac: {fault}"))],

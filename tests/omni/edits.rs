@@ -120,7 +120,7 @@ impl Project {
             nodes.insert(id, node);
         }
         let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
-        OmniModel::of(Artifacts::of(&manifest), &Wanted::default().access_grants(self.grants), None)
+        OmniModel::new(Artifacts::from_manifest(&manifest), &Wanted::default().access_grants(self.grants), None)
     }
 }
 

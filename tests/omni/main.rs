@@ -37,11 +37,11 @@ fn left(folder: &str) -> Left {
 
 impl Left {
     fn model(&self, before: Option<&str>) -> OmniModel {
-        let mut artifacts = Artifacts::of(&self.manifest);
+        let mut artifacts = Artifacts::from_manifest(&self.manifest);
         artifacts.catalog = self.catalog.as_ref();
         artifacts.runs = &self.runs;
         artifacts.freshness = self.freshness.as_ref();
-        OmniModel::of(artifacts, &Wanted::default(), before)
+        OmniModel::new(artifacts, &Wanted::default(), before)
     }
 }
 
@@ -98,10 +98,10 @@ fn an_upper_casing_warehouse_gives_the_same() {
     let mut upper = left("dbt_1_12");
     upper.catalog = Some(Catalog::from_text(&catalog.to_string()).unwrap());
     let shown_in = |left: &Left, dialect: &str| {
-        let mut artifacts = Artifacts::of(&left.manifest);
+        let mut artifacts = Artifacts::from_manifest(&left.manifest);
         artifacts.catalog = left.catalog.as_ref();
         artifacts.runs = &left.runs;
-        let model = OmniModel::of(artifacts, &Wanted::of(dialect.parse().unwrap()), None);
+        let model = OmniModel::new(artifacts, &Wanted::from_dialect(dialect.parse().unwrap()), None);
         shown(&model)
     };
     assert!(catalog.to_string().contains("ORDER_ID") && !catalog.to_string().contains("order_id"));

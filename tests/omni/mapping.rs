@@ -108,18 +108,18 @@ impl Row<'_> {
     fn gives(&self) -> Value {
         let (manifest, catalog) = (self.manifest(), self.catalog());
         let (runs, freshness) = (self.runs(), self.freshness());
-        let mut artifacts = Artifacts::of(&manifest);
+        let mut artifacts = Artifacts::from_manifest(&manifest);
         artifacts.catalog = catalog.as_ref();
         artifacts.runs = &runs;
         artifacts.freshness = freshness.as_ref();
         let option = |name: &str| self.0["options"][name].as_bool() == Some(true);
         let dialect = manifest.metadata.adapter_type.as_deref().unwrap().parse().unwrap();
-        let wanted = Wanted::of(dialect)
+        let wanted = Wanted::from_dialect(dialect)
             .strip_status(option("strip_status"))
             .topics(option("topics"))
             .access_grants(option("access_grants"));
         let before = self.0.get("status_before").map(Value::to_string);
-        let model = OmniModel::of(artifacts, &wanted, before.as_deref());
+        let model = OmniModel::new(artifacts, &wanted, before.as_deref());
         let mut files = Map::new();
         for view in &model.views {
             files.insert(view.path.clone(), read(&view.text));

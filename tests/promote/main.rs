@@ -46,7 +46,7 @@ impl Case {
                     let list = |text: &str| {
                         text.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect()
                     };
-                    case.request = Request::of(file.trim());
+                    case.request = Request::from_file(file.trim());
                     case.request.fields = list(fields);
                     case.request.grain = list(rest);
                 }

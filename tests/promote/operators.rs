@@ -138,7 +138,7 @@ fn every_operator_is_carried_or_refused_by_name() {
     for (field, filter, expected) in OPERATORS {
         let filter = if filter.contains(':') { format!("{{{filter}}}") } else { (*filter).to_owned() };
         let view = format!("measures:\n  n:\n    aggregate_type: count\n    filters:\n      {field}: {filter}\n");
-        let promotion = promote(&[("t.view".to_owned(), view)], &Request::of("t.view"), &compiler).unwrap();
+        let promotion = promote(&[("t.view".to_owned(), view)], &Request::from_file("t.view"), &compiler).unwrap();
         match expected.strip_prefix('!') {
             Some(reason) => {
                 let gap = promotion.gaps.first().unwrap_or_else(|| panic!("{filter} is carried"));

@@ -26,7 +26,7 @@ pub fn compiled(compiler: &Compiler, spec: &str) -> CompiledSpec {
 }
 
 pub fn ours(compiler: &Compiler, spec: &str) -> Option<Ours> {
-    Ours::of(SPEC, spec, compiled(compiler, spec), "models", "tests")
+    Ours::new(SPEC, spec, compiled(compiler, spec), "models", "tests")
 }
 
 /// What is learned of SQL is learned once.
@@ -69,7 +69,7 @@ impl World {
         let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
         let sides = ModelSides { ours: again.as_ref().or(Some(&now)), ..sides };
         let base = bases.first().map(|base| compiled(compiler, &base.source));
-        Plan::new(None, [ModelPlan::of(sides, done, base.as_ref(), [Some(self.spec().to_owned()), state])])
+        Plan::new(None, [ModelPlan::new(sides, done, base.as_ref(), [Some(self.spec().to_owned()), state])])
     }
 
     /// The same world once that is done.

@@ -64,7 +64,7 @@ impl Ground<'_> {
                     .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"));
             }
         };
-        let under_way = UnderWay::of(&self.place, &self.repository, &base, named)?;
+        let under_way = UnderWay::new(&self.place, &self.repository, &base, named)?;
         let content = self.content(&under_way, &base)?;
         if let Some(same) = self.all.iter().find(|it| it.events.iter().any(|it| it.content == content)) {
             return Err(Failure::new(Exit::Usage, format!("this is proposed as `{}` already", same.id))
@@ -82,12 +82,12 @@ impl Ground<'_> {
         event.content = content;
         let commit = self.record(&id, &event)?;
         self.session.note(&format!("proposed as `{id}`: {commit}"));
-        let standing = under_way.standing([]);
+        let standing = under_way.state_of_changes([]);
         if !standing.lacks.is_empty() {
             self.session.note(&format!("it needs {}", standing.lacks.join(", ")));
         }
         self.session.note("bring the branch to the others with `git push`");
-        self.told(args.json, &id, &event, &commit)
+        self.report_event(args.json, &id, &event, &commit)
     }
 
     fn comment(&self, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
@@ -98,7 +98,7 @@ impl Ground<'_> {
         let event = self.event(ChangeComment::Commented, text)?;
         let commit = self.record(&change.id, &event)?;
         self.session.note(&format!("said of `{}`: {commit}", change.id));
-        self.told(as_json, &change.id, &event, &commit)
+        self.report_event(as_json, &change.id, &event, &commit)
     }
 
     fn decide(&self, said: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
@@ -120,13 +120,13 @@ impl Ground<'_> {
         self.session.note(&format!("{said} `{}`: {commit}", change.id));
         let mut after = change.clone();
         after.events.push(event.clone());
-        let standing = under_way.standing([&after]);
+        let standing = under_way.state_of_changes([&after]);
         match standing.lacks.as_slice() {
             [] if standing.rejected.is_empty() => self.session.note("it has all approvals that it needs"),
             [] => {}
             lacks => self.session.note(&format!("it still needs {}", lacks.join(", "))),
         }
-        self.told(as_json, &change.id, &event, &commit)
+        self.report_event(as_json, &change.id, &event, &commit)
     }
 
     /// The change of this name, or of which this is the begin.
@@ -155,7 +155,7 @@ impl Ground<'_> {
     fn under_way(&self, change: &Change) -> Result<UnderWay, Failure> {
         let proposal = proposal(change)?;
         let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
-        UnderWay::of(&self.place, &self.repository, &proposal.base, environment)
+        UnderWay::new(&self.place, &self.repository, &proposal.base, environment)
     }
 
     /// The hash of what is under way, which has to be committed.
@@ -198,7 +198,7 @@ impl Ground<'_> {
         Ok(made.get(..7).unwrap_or_default().to_owned())
     }
 
-    fn told(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
+    fn report_event(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
         if as_json {
             self.session.json(&json!({"id": id, "commit": commit, "event": object(event)}))?;
         }

@@ -46,7 +46,7 @@ pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> 
 impl UnderWay {
     /// What the last commit has and the base has not. The environment is the one that is named, else that of the base's
     /// branch, else the first that is merged into.
-    pub fn of(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
+    pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = revision(repository, base)?;
         let Some(head) = repository.head()? else {
             return Err(Failure::new(Exit::Failed, "nothing is committed yet").with_help("`git commit` what is there"));
@@ -98,7 +98,7 @@ impl UnderWay {
 
     /// Whose it is: authors of commits of what people wrote, and who proposed exactly this.
     fn owners(&self, changes: &[&Change]) -> Vec<String> {
-        let written: BTreeSet<&str> = self.written().collect();
+        let written: BTreeSet<&str> = self.written_paths().collect();
         let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
         let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
         let events = changes.iter().flat_map(|change| &change.events);
@@ -109,7 +109,7 @@ impl UnderWay {
     }
 
     /// The files that people wrote.
-    fn written(&self) -> impl Iterator<Item = &str> {
+    fn written_paths(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|file| file.is_written_by_people()).map(|file| file.path.as_str())
     }
 
@@ -119,12 +119,12 @@ impl UnderWay {
     }
 
     /// How it stands with what was said of a change, or of all.
-    pub fn standing<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
+    pub fn state_of_changes<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
         let Some(content) = &self.content else { return ApprovalState::default() };
         // Others were merged before, or wait elsewhere.
         let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
-        self.asked.standing(self.project.people(), &events, &self.owners(&changes), content)
+        self.asked.approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
     /// Whether something was said of a change on this branch, or of exactly what this branch holds.

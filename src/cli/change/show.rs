@@ -9,13 +9,13 @@ use super::{Ground, object};
 use crate::cli::exit::{Exit, Failure};
 
 /// How a change stands on this branch; `None` if nothing of it is under way here: it is merged, or of another branch.
-fn standing(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
+fn change_state(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
     let is_here = under_way.content.is_some() && under_way.is_of(change);
-    is_here.then(|| (under_way.standing([change]), under_way.approved().map(str::to_owned).collect()))
+    is_here.then(|| (under_way.state_of_changes([change]), under_way.approved().map(str::to_owned).collect()))
 }
 
-fn told(standing: Option<&ApprovalState>) -> String {
+fn state_label(standing: Option<&ApprovalState>) -> String {
     match standing {
         None => "not under way on this branch".to_owned(),
         Some(standing) if !standing.rejected.is_empty() => format!("rejected by {}", standing.rejected.join(", ")),
@@ -28,16 +28,16 @@ pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> 
     let mut text = String::new();
     let mut objects = Vec::new();
     for change in &ground.all {
-        let standing = standing(ground, change);
+        let standing = change_state(ground, change);
         let standing = standing.as_ref().map(|(standing, _)| standing);
         let title = change.proposal().map(|event| event.text.as_str()).unwrap_or_default();
-        let _ = writeln!(text, "{}  {title}\n    {}", change.id, told(standing));
+        let _ = writeln!(text, "{}  {title}\n    {}", change.id, state_label(standing));
         objects.push(json!({"id": change.id, "title": title, "standing": standing.map(standing_object)}));
     }
     if as_json {
         ground.session.json(&json!({"changes": objects}))?;
     } else {
-        ground.session.shown(&text)?;
+        ground.session.print_escaped(&text)?;
         if ground.all.is_empty() {
             ground.session.note("nothing is proposed here; `formulac change propose TITLE` does");
         }
@@ -47,7 +47,7 @@ pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> 
 
 pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let change = ground.change(id)?;
-    let standing = standing(ground, change);
+    let standing = change_state(ground, change);
     if as_json {
         let events: Vec<Value> = change.events.iter().map(object).collect();
         let title = change.proposal().map(|event| event.text.as_str());
@@ -81,9 +81,9 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
             let _ = writeln!(text, "not counted: {by}, {why}");
         }
     }
-    let _ = writeln!(text, "{}", told(standing.as_ref().map(|(standing, _)| standing)));
+    let _ = writeln!(text, "{}", state_label(standing.as_ref().map(|(standing, _)| standing)));
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    ground.session.shown(&format!("{}\n", lines.join("\n")))?;
+    ground.session.print_escaped(&format!("{}\n", lines.join("\n")))?;
     Ok(Exit::Done)
 }
 

@@ -33,7 +33,7 @@ pub struct DataFile {
 
 /// The files of a folder, in the order of their names. Files of other kinds are left alone.
 pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
-    let unreadable = |path: &Path, error: &std::io::Error| Failure::of(SourceText::unreadable(path, error));
+    let unreadable = |path: &Path, error: &std::io::Error| Failure::from_source(SourceText::unreadable(path, error));
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut paths = Vec::new();
     for entry in entries {

@@ -79,7 +79,7 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
         let sent = Sent { sql: asked.sql, before: "", missing: MISSING };
-        return Err(fault::of_sql("dbt", &output.message(), sent));
+        return Err(fault::from_sql("dbt", &output.message(), sent));
     };
     let (engine, version) = engine(&output);
     let answer = Answer {
@@ -88,7 +88,7 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
         columns: columns(&rows, asked.columns),
         rows: rows.iter().map(|row| row.values().map(value).collect()).collect(),
         more: false,
-        seconds: output.told().next().and_then(|told| told.as_f64()),
+        seconds: output.messages().next().and_then(|told| told.as_f64()),
     };
     Ok(answer.limited(asked.limit))
 }
@@ -120,7 +120,7 @@ pub fn show_all(
         };
         let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         rest = others;
-        let together = if group.len() > 1 { together(group, run)? } else { None };
+        let together = if group.len() > 1 { run_together(group, run)? } else { None };
         match together {
             Some(together) => answers.extend(together.into_iter().map(Ok)),
             None => answers.extend(group.iter().map(|asked| show(*asked, run))),
@@ -131,7 +131,7 @@ pub fn show_all(
 }
 
 /// The answers of queries that are run in one call; `None` if dbt fails over one of them.
-fn together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
+fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> =
         group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();
     let what = group.first().map_or("rows", |asked| asked.what);
@@ -152,7 +152,7 @@ fn together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answ
         };
         Some(answer.limited(asked.limit))
     };
-    let told: Vec<Value> = output.told().collect();
+    let told: Vec<Value> = output.messages().collect();
     if !output.succeeded || told.len() != group.len() {
         return Ok(None);
     }
@@ -177,7 +177,7 @@ pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<RelationLookup>, Failure> {
     let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
     let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations), "the columns of tables")?;
-    let told: Vec<RelationLookup> = output.told().filter_map(|told| looked(&told)).map(Ok).collect();
+    let told: Vec<RelationLookup> = output.messages().filter_map(|told| parse_columns(&told)).map(Ok).collect();
     if output.succeeded && told.len() == relations.len() {
         return Ok(told);
     }
@@ -192,7 +192,7 @@ pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> 
     Ok(vec![if is_missing { Ok(None) } else { Err(format!("{}: {first_line}", first.name())) }])
 }
 
-fn looked(told: &Value) -> Option<Option<Vec<(String, String)>>> {
+fn parse_columns(told: &Value) -> Option<Option<Vec<(String, String)>>> {
     if !told.get(0)?.as_bool()? {
         return Some(None);
     }

@@ -100,7 +100,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
     let [columns, rows, timed @ ..] = answers else {
         let before = if answers.is_empty() { describe } else { rows };
-        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
+        return Err(fault::from_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     };
     let version =
         versions.first().and_then(|rows| rows.first()).and_then(|row| row["version"].as_str()).unwrap_or_default();
@@ -202,7 +202,7 @@ fn unreadable(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failu
         }),
         DataFormat::Parquet | DataFormat::Json => None,
     };
-    fault::of_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
+    fault::from_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
 }
 
 fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialect) -> String {

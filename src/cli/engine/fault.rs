@@ -17,8 +17,8 @@ pub struct Sent<'s> {
 }
 
 /// The failure of an engine that was given this SQL: the first paragraph of its message, at the place it names.
-pub fn of_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
-    let span = place(message, sent);
+pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
+    let span = span_of_message(message, sent);
     let mut diagnostic = diagnostic(engine, message, span.unwrap_or_default());
     if diagnostic.help().is_none() && names_no_table(message) {
         diagnostic = diagnostic.with_help(sent.missing);
@@ -32,7 +32,7 @@ pub fn of_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
 }
 
 /// The failure of an engine that was given this file.
-pub fn of_file(engine: &str, message: &str, file: &str) -> Failure {
+pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
     let diagnostics = vec![diagnostic(engine, message, Span::default())];
     Failure::Found(vec![FailureKind { file: file.to_owned(), text: String::new(), diagnostics }])
 }
@@ -94,7 +94,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
 }
 
 /// The place that the message points to. What it shows of a long line is cut on both sides.
-fn place(message: &str, sent: Sent<'_>) -> Option<Span> {
+fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
     let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
     let shown = lines.next()?;
     let caret_line = message.lines().skip_while(|line| !is_place(line.trim_start())).nth(1)?;
@@ -122,23 +122,23 @@ fn place(message: &str, sent: Sent<'_>) -> Option<Span> {
 mod tests {
     use super::*;
 
-    fn found(message: &str, before: &str, sql: &str) -> Option<String> {
-        place(message, Sent { sql, before, missing: "" }).map(|span| span.text(sql).to_owned())
+    fn quoted_name(message: &str, before: &str, sql: &str) -> Option<String> {
+        span_of_message(message, Sent { sql, before, missing: "" }).map(|span| span.text(sql).to_owned())
     }
 
     #[test]
     fn the_word_that_an_engine_points_to() {
         let sql = "select id,\n  amout as \"é\", broken\nfrom t";
         let duckdb = "Binder Error: no!\n\nLINE 2:   amout as \"é\", broken\n          ^\n";
-        assert_eq!(found(duckdb, "describe ", sql).as_deref(), Some("amout"));
+        assert_eq!(quoted_name(duckdb, "describe ", sql).as_deref(), Some("amout"));
         let cut = "ERROR:  no\nLINE 2: ...t as \"é\", broken\n                     ^";
-        assert_eq!(found(cut, "", sql).as_deref(), Some("broken"));
+        assert_eq!(quoted_name(cut, "", sql).as_deref(), Some("broken"));
         let by_dbt = "  no\n  LINE 7:   amout as \"é\", broken\n            ^^^^^\n";
-        assert_eq!(found(by_dbt, "", sql).as_deref(), Some("amout"));
+        assert_eq!(quoted_name(by_dbt, "", sql).as_deref(), Some("amout"));
         let first = "LINE 1: describe select id,\n                        ^";
-        assert_eq!(found(first, "describe ", sql).as_deref(), Some("id"));
+        assert_eq!(quoted_name(first, "describe ", sql).as_deref(), Some("id"));
         for nowhere in ["", "LINE 9: xyz\n        ^", "LINE 1: describe\n        ^", "LINE 2: amout", "LINE x: y\n^"] {
-            assert_eq!(found(nowhere, "describe ", sql), None, "{nowhere}");
+            assert_eq!(quoted_name(nowhere, "describe ", sql), None, "{nowhere}");
         }
     }
 

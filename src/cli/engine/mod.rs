@@ -70,8 +70,8 @@ impl Engine {
         match (args.engine.as_deref(), data) {
             (Some("duckdb"), Some(folder)) | (None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
             (Some("duckdb"), None) => Err(no_data("DuckDB has no tables of its own here")),
-            (Some("postgres" | "postgresql"), _) => Self::postgres(Server::of_environment(), args),
-            (Some(url), _) if Server::is_url(url) => Self::postgres(Server::of_url(url), args),
+            (Some("postgres" | "postgresql"), _) => Self::postgres(Server::from_environment(), args),
+            (Some(url), _) if Server::is_url(url) => Self::postgres(Server::from_url(url), args),
             (Some("dbt"), Some(_)) => {
                 let failure = Failure::new(Exit::Usage, "dbt runs on its warehouse and reads no `--data`");
                 Err(failure.with_help("leave out `--data`, or choose `--engine duckdb`"))
@@ -153,7 +153,7 @@ impl Engine {
     }
 
     /// A schema with what the files of `--data` show, where the engine reads files.
-    pub fn shown(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
+    pub fn data_schema(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
         Ok(self.schema_text()?.map(|text| Schema::from_text(&text, dialect).0))
     }
 
@@ -197,7 +197,7 @@ impl Engine {
                 relations.iter().map(one).collect()
             }
             Self::Postgres(..) => {
-                relations.iter().map(|read| self.presence(&read.written(Dialect::default()), typed)).collect()
+                relations.iter().map(|read| self.presence(&read.relation_sql(Dialect::default()), typed)).collect()
             }
         }
     }

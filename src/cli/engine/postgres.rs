@@ -38,7 +38,7 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// The server that `PGHOST`, `PGDATABASE` and the like name.
-    pub fn of_environment() -> Self {
+    pub fn from_environment() -> Self {
         Self { address: None, password: None }
     }
 
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// The server of a URL.
-    pub fn of_url(url: &str) -> Self {
+    pub fn from_url(url: &str) -> Self {
         let (address, password) = without_password(url);
         Self { address: Some(address), password: password.map(|text| decoded(&text)) }
     }
@@ -177,20 +177,20 @@ pub fn query(
     let output = server.run(&script)?;
     let mut fields = output.out.split('\0');
     let version = fields.next().filter(|text| !text.is_empty());
-    let Some(version) = version else { return Err(fault::of_file(ENGINE, &output.err, "<postgres>")) };
+    let Some(version) = version else { return Err(fault::from_file(ENGINE, &output.err, "<postgres>")) };
     let version = version.split_whitespace().next().unwrap_or_default();
     let mut fields = fields.skip(1);
     for file in files {
         match (fields.next(), fields.next()) {
             (Some("loaded"), Some("")) => {}
-            _ => return Err(fault::of_file(ENGINE, &output.err, &file.shown)),
+            _ => return Err(fault::from_file(ENGINE, &output.err, &file.shown)),
         }
     }
     let mut seconds = None;
     if asked.timed.is_some() {
         match (fields.next(), fields.next()) {
             (Some("seconds"), Some(number)) => seconds = number.parse().ok(),
-            _ => return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before: "", missing: MISSING })),
+            _ => return Err(fault::from_sql(ENGINE, &output.err, Sent { sql, before: "", missing: MISSING })),
         }
     }
     let mut columns = Vec::new();
@@ -204,7 +204,7 @@ pub fn query(
     }
     if !output.succeeded {
         let before = if described { rows } else { "" };
-        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
+        return Err(fault::from_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     }
     let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
     let engine = format!("{ENGINE} {version}");
@@ -250,7 +250,7 @@ mod tests {
             ("postgresql:///db?host=/tmp&password=x%&user=me", "postgresql:///db?host=/tmp&user=me", Some("x%")),
             ("postgres://me:a@b@host/d@b", "postgres://me@host/d@b", Some("a@b")),
         ] {
-            let server = Server::of_url(url);
+            let server = Server::from_url(url);
             assert_eq!((server.address.as_deref(), server.password.as_deref()), (Some(address), password), "{url}");
             assert!(!format!("{server:?}").contains("p@ss"));
         }

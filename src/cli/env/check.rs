@@ -45,7 +45,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
             let text = "a variable looks like a secret: let dbt take it from `env_var('DBT_ENV_SECRET_…')` instead";
             tell(false, text.to_owned());
         }
-        if let Some(schema) = show::left(place, environment)?.filter(|left| left.is_own == Some(false)) {
+        if let Some(schema) = show::left_out_value(place, environment)?.filter(|left| left.is_own == Some(false)) {
             let of = schema.schema.unwrap_or_default();
             let text = format!("what dbt left in {} is of the schema {of}", schema.folder.display());
             tell(false, text);
@@ -64,7 +64,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         let of = if it.environment.is_empty() { String::new() } else { format!("{}: ", it.environment) };
         format!("{kind}: {of}{}\n", it.text)
     };
-    session.shown(&found.iter().map(line).collect::<String>())?;
+    session.print_escaped(&found.iter().map(line).collect::<String>())?;
     if found.is_empty() {
         session.note("nothing is wrong with the environments");
     }
@@ -128,7 +128,7 @@ fn branch(
 fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
-        let named = people.of_role(*role).len();
+        let named = people.with_role(*role).len();
         // The rest have the default role, however many they are; without roles everybody is an engineer.
         let is_default = people.roles("").contains(role);
         if named < *count && !is_default {

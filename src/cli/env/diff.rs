@@ -31,7 +31,7 @@ struct DiffedModel {
 }
 
 impl DiffedModel {
-    fn told(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         match (&self.here, &self.there) {
             (Some(_), None) => "only here",
             (None, _) => "only there",
@@ -78,7 +78,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     if args.json {
         let one = |it: &&DiffedModel| {
             let rows = rows.as_ref().map_or(Value::Null, |rows| rows.object(&it.name));
-            json!({"model": it.name, "is": it.told(), "diff": it.diff(), "rows": rows})
+            json!({"model": it.name, "is": it.description(), "diff": it.diff(), "rows": rows})
         };
         session.json(&json!({
             "environment": environment.name, "branch": branch, "commit": commit, "same": same,
@@ -88,13 +88,13 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     }
     let mut text = String::new();
     for model in &shown {
-        let _ = writeln!(text, "{}  {}", model.name, model.told());
+        let _ = writeln!(text, "{}  {}", model.name, model.description());
         for line in model.diff().unwrap_or_default().lines().take(LINES) {
             let _ = writeln!(text, "    {line}");
         }
         text.extend(rows.as_ref().map(|rows| rows.text(&model.name)));
     }
-    session.shown(&text)?;
+    session.print_escaped(&text)?;
     let commit = commit.get(..7).unwrap_or_default();
     let differ = match all.len() - same {
         0 => format!("as on `{branch}` ({commit})"),

@@ -157,7 +157,7 @@ impl NamedRelation<'_> {
             (_, _, Err(why)) => return Err(format!("the manifest of {} {why}", self.here)),
         };
         if ours == theirs {
-            return Err(format!("the manifests say that both are {}", ours.spelled()));
+            return Err(format!("the manifests say that both are {}", ours.display_name()));
         }
         Ok(comparison.between(ours, theirs))
     }
@@ -202,7 +202,7 @@ impl RowComparison {
     pub fn text(&self, model: &str) -> String {
         let mut out = String::new();
         let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else { return out };
-        let told = proof.told();
+        let told = proof.message();
         let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
         // Where both have the same rows, sums of floats that agree may differ in what was added first.
         let counts = &proof.counts;
@@ -212,7 +212,7 @@ impl RowComparison {
             let _ = writeln!(out, "    {}", self::column(column, proof));
         }
         for row in &compared.rows {
-            let _ = writeln!(out, "      {}", row_line::told(row, proof, &compared.columns, |_| false));
+            let _ = writeln!(out, "      {}", row_line::line(row, proof, &compared.columns, |_| false));
         }
         if compared.more {
             out.push_str("      and more\n");

@@ -27,7 +27,7 @@ pub struct LeftOut {
 }
 
 /// What dbt left of an environment: in its own folder, else in the project's target folder where that is of it.
-pub fn left(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
+pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
     let own = environment::artifacts(&place.root, &dbt.target(), environment);
     let read = TargetFolder::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
@@ -42,7 +42,7 @@ pub fn left(place: &Workspace, environment: &Environment) -> Result<Option<LeftO
         of == schema || of.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
     };
     let models: Vec<Option<&str>> =
-        artifacts.manifest.of_type(ResourceType::Model).map(|node| node.schema.as_deref()).collect();
+        artifacts.manifest.with_type(ResourceType::Model).map(|node| node.schema.as_deref()).collect();
     let is_own =
         (environment.schema.is_some() && !models.is_empty()).then(|| models.iter().any(|schema| schema_of(*schema)));
     let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
@@ -77,7 +77,8 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
     };
     let mut text = line(" ", ["environment", "connection", "schema", "branch"], "") + "\n";
     for (environment, row) in all.iter().zip(&rows) {
-        let reason = used.as_ref().filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.told());
+        let reason =
+            used.as_ref().filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.description());
         let mut more = Vec::new();
         more.extend(environment.protected.then_some("protected"));
         let used = reason.map(|reason| format!("used: {reason}"));
@@ -85,12 +86,12 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
         let row = [row[0].as_str(), row[1].as_str(), row[2].as_str(), row[3].as_str()];
         let _ = writeln!(text, "{}", line(if reason.is_some() { "*" } else { " " }, row, &more.join(", ")));
     }
-    session.shown(&text)?;
+    session.print_escaped(&text)?;
     Ok(Exit::Done)
 }
 
 fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Value {
-    let reason = used.filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.told());
+    let reason = used.filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.description());
     let approvals = environment.approvals.iter().map(|(role, count)| (role.name().to_owned(), json!(count)));
     json!({
         "name": environment.name, "used": reason.is_some(), "because": reason,
@@ -113,7 +114,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
                 .with_help("`formulac env list` shows those of formulac.yml; `--env NAME` takes one"));
         }
     };
-    let left = left(place, &environment)?;
+    let left = left_out_value(place, &environment)?;
     let target = place.dbt.as_ref().map(DbtProject::target);
     let deferred = target.and_then(|it| environment::deferred(&place.project, &place.root, &it, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
@@ -130,7 +131,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         return Ok(Exit::Done);
     }
     let mut text = String::new();
-    let reason = used.as_ref().filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.told());
+    let reason = used.as_ref().filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.description());
     let mark = reason.map(|reason| format!("  (used: {reason})")).unwrap_or_default();
     let _ = writeln!(text, "{}{mark}", environment.name);
     let mut line = |name: &str, value: Option<&str>| {
@@ -161,7 +162,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     });
     line("artifacts", Some(artifacts.as_deref().unwrap_or("none")));
     line("dbt", Some(&command));
-    session.shown(&text)?;
+    session.print_escaped(&text)?;
     Ok(Exit::Done)
 }
 

@@ -69,7 +69,7 @@ impl ImpactContext {
         let artifacts = path.map(|path| TargetFolder::read_kept(path, keep, &root));
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
         match &artifacts {
-            Some(artifacts) => artifacts.tell(session, dbt.as_ref()),
+            Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => session
                 .warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
         }
@@ -141,7 +141,7 @@ impl ImpactContext {
     }
 
     /// Lines of a page that say what is compared.
-    pub fn said(&self, since: Option<&str>) -> Vec<String> {
+    pub fn messages(&self, since: Option<&str>) -> Vec<String> {
         since.map(|revision| format!("Changes since `{revision}`.")).into_iter().collect()
     }
 }
@@ -151,7 +151,7 @@ type ImpactFacts<'f> = (&'f Project, &'f formulac::Known, Option<&'f TargetFolde
 
 fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
-    let found = artifacts.and_then(|artifacts| artifacts.known(dialect, None).ok()).unwrap_or_default();
+    let found = artifacts.and_then(|artifacts| artifacts.known_relations(dialect, None).ok()).unwrap_or_default();
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 
@@ -165,7 +165,7 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
     for path in project::specs(&folder)? {
         let source = SourceText::file(&path);
         if source.fault.is_some() {
-            return Err(Failure::of(source));
+            return Err(Failure::from_source(source));
         }
         texts.push((path, source.text));
     }

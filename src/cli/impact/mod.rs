@@ -47,15 +47,15 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         GraphFormat::Tree => {
             let mut text = show::tree(&impact);
             for difference in &differences {
-                text.push_str(&formulac::diag::render::visible(&told(difference)));
+                text.push_str(&formulac::diag::render::visible(&difference_line(difference)));
             }
             text
         }
         GraphFormat::Json => json::text(&show::json(&impact, &differences)),
         GraphFormat::Markdown => show::markdown(&impact),
-        GraphFormat::Mermaid => show::of_impact(&impact).mermaid(),
-        GraphFormat::Dot => show::of_impact(&impact).dot(),
-        GraphFormat::Html => show::page(&impact, &graph, &known.status, &known.said(args.since.as_deref())),
+        GraphFormat::Mermaid => show::from_impact(&impact).mermaid(),
+        GraphFormat::Dot => show::from_impact(&impact).dot(),
+        GraphFormat::Html => show::page(&impact, &graph, &known.status, &known.messages(args.since.as_deref())),
     };
     match &args.output {
         Some(path) => write(session, path, &text)?,
@@ -91,7 +91,7 @@ pub fn unknown(fault: NameFault) -> Failure {
     if fault.help.is_empty() { failure } else { failure.with_help(fault.help) }
 }
 
-fn told(difference: &RevisionDifference) -> String {
+fn difference_line(difference: &RevisionDifference) -> String {
     let RevisionDifference { name, what, before, now, whole, .. } = difference;
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let change = match (before.as_str(), now.as_str()) {
@@ -107,7 +107,7 @@ fn told(difference: &RevisionDifference) -> String {
 
 fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
     let root = project::folder(session.global.project_dir.as_deref())?;
-    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::of_project(&root))?.and_named(path);
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?.and_named(path);
     write_all(&bounds, &[Planned { path: path.to_owned(), text: text.to_owned() }])?;
     session.note(&format!("wrote {}", path.display()));
     Ok(())
@@ -119,5 +119,5 @@ fn exit(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
         Some(FailOn::Breaking) => Grade::Breaking,
         Some(FailOn::Changing) => Grade::Changing,
     };
-    if impact.worst() >= limit { Exit::Faulty } else { Exit::Done }
+    if impact.worst_grade() >= limit { Exit::Faulty } else { Exit::Done }
 }

@@ -62,7 +62,7 @@ fn models(dbt: &DbtProject) -> Vec<String> {
 /// What the last manifest knows, else what the properties files say.
 fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
-        return Ok(artifacts.known(dialect, None)?.schema);
+        return Ok(artifacts.known_relations(dialect, None)?.schema);
     }
     let folders = dbt.model_paths.iter().chain(&dbt.seed_paths).map(|folder| dbt.folder.join(folder));
     let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending))).flatten();

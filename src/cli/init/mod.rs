@@ -46,17 +46,17 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     }
     if args.dry_run && !args.json {
         let texts: Vec<String> =
-            plan.files.iter().map(|file| format!("==> {} <==\n{}", shown(&file.path), file.text)).collect();
+            plan.files.iter().map(|file| format!("==> {} <==\n{}", display_path(&file.path), file.text)).collect();
         session.data(&texts.join("\n"))?;
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
         Some(folder) if args.example => Bounds::none().and_named(folder),
-        _ => Bounds::of_project(&dbt(session, args)?.folder)?,
+        _ => Bounds::from_project(&dbt(session, args)?.folder)?,
     };
     if args.json {
-        let file = |file: &Planned| json!({"path": shown(&file.path), "text": file.text});
+        let file = |file: &Planned| json!({"path": display_path(&file.path), "text": file.text});
         let files: Vec<Value> = plan.files.iter().map(file).collect();
         session.json(&json!({"files": files, "kept": plan.kept, "written": !args.dry_run}))?;
     }
@@ -67,8 +67,8 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     for file in &plan.files {
         let added = plan.added.filter(|_| file.path.ends_with(GITIGNORE));
         session.note(&match added {
-            Some(lines) => format!("added {} to {}", count(lines, "line", "lines"), shown(&file.path)),
-            None => format!("wrote {}", shown(&file.path)),
+            Some(lines) => format!("added {} to {}", count(lines, "line", "lines"), display_path(&file.path)),
+            None => format!("wrote {}", display_path(&file.path)),
         });
     }
     if plan.files.is_empty() {
@@ -98,7 +98,7 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
     let place = dbt.folder.join(project::FILE);
     let is_new = !place.exists();
     let (specs, dialect) = if !is_new {
-        plan.kept.push(shown(&place));
+        plan.kept.push(display_path(&place));
         let project = project::read(Some(&dbt.folder))?;
         (project.specs().unwrap_or(SPECS).to_owned(), known_dialect(dbt, dialect.or(project.dialect()))?)
     } else {
@@ -133,7 +133,7 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
     if present > 0 {
-        plan.kept.push(format!("{} ({})", shown(&folder), count(present, "spec", "specs")));
+        plan.kept.push(format!("{} ({})", display_path(&folder), count(present, "spec", "specs")));
         return Ok(None);
     }
     match first_spec::find(dbt, dialect)? {
@@ -143,7 +143,7 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
             Ok(Some(path))
         }
         None => {
-            plan.kept.push(format!("{} empty: there is no model yet that a spec could read", shown(&folder)));
+            plan.kept.push(format!("{} empty: there is no model yet that a spec could read", display_path(&folder)));
             Ok(None)
         }
     }
@@ -151,9 +151,9 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
 
 /// The commands of the first evening.
 fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
-    let (specs, preview) = match spec.map(shown) {
+    let (specs, preview) = match spec.map(display_path) {
         Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
-        None => (shown(&dbt.folder.join(specs)), String::new()),
+        None => (display_path(&dbt.folder.join(specs)), String::new()),
     };
     let known = if dbt.target().join("catalog.json").is_file() {
         String::new()
@@ -167,13 +167,13 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
 fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
     let now = Planned { path: path.to_owned(), text: String::new() };
     let before = match now.present()? {
-        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::of(SourceText::file(path)))?,
+        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::file(path)))?,
         Present::Nothing | Present::Same => String::new(),
     };
     let missing: Vec<&str> =
         IGNORED.into_iter().filter(|line| !before.lines().any(|present| present.trim() == *line)).collect();
     if missing.is_empty() {
-        plan.kept.push(shown(path));
+        plan.kept.push(display_path(path));
         return Ok(());
     }
     plan.added = (!before.is_empty()).then_some(missing.len());
@@ -183,7 +183,7 @@ fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     let path = path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned);
     path.to_string_lossy().replace('\\', "/")
 }
@@ -193,7 +193,7 @@ fn is_free(folder: &Path) -> Result<bool, Failure> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Failure::of(SourceText::unreadable(folder, &error))),
+        Err(error) => Err(Failure::from_source(SourceText::unreadable(folder, &error))),
     }
 }
 

@@ -26,14 +26,14 @@ pub struct Versioned<'v, T: Serialize> {
 }
 
 impl<'v, T: Serialize> Versioned<'v, T> {
-    pub fn of(object: &'v T) -> Self {
+    pub fn from_object(object: &'v T) -> Self {
         Self { version: VERSION, object }
     }
 }
 
 /// Returns the text of a command's object.
 pub fn text(object: &impl Serialize) -> String {
-    render::json_text(&Versioned::of(object))
+    render::json_text(&Versioned::from_object(object))
 }
 
 /// Returns the JSON Schema of what a command prints with `--json`.

@@ -40,7 +40,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => PreviewOutcome { found, ..PreviewOutcome::default() },
         outcome => outcome?,
     };
-    let exit = Exit::of_all(&outcome.found);
+    let exit = Exit::from_all(&outcome.found);
     if args.json {
         let answer = outcome.answer.as_ref();
         session.json(&json!({
@@ -96,9 +96,9 @@ fn outcome(
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
     let target = TargetOptions { dialect: Some(dialect), schema: args.engine.schema.clone() };
-    let knowledge = Knowledge::of(session, &target)?;
-    let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
-    let data = knowledge.of_data(shown);
+    let knowledge = Knowledge::new(session, &target)?;
+    let shown = if target.schema.is_none() { engine.data_schema(dialect)? } else { None };
+    let data = knowledge.with_data_schema(shown);
     let path = project::path_in_project(path, session.global.project_dir.as_deref());
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else { return Ok(PreviewOutcome::default()) };
@@ -122,7 +122,7 @@ fn outcome(
         spec.query.take()
     };
     let mut outcome = PreviewOutcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
-    let compiles = Exit::of(&spec.found.diagnostics) == Exit::Done;
+    let compiles = Exit::from_diagnostics(&spec.found.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
         let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
         let asked = EngineRequest {

@@ -16,7 +16,7 @@ const AROUND: u16 = 3;
 pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
-    table.set_header(line(answer.columns.iter().map(|column| shown(&column.name)).collect()));
+    table.set_header(line(answer.columns.iter().map(|column| display_cell(&column.name)).collect()));
     for row in &answer.rows {
         let values = row.iter().zip(&answer.columns);
         table.add_row(line(values.map(|(value, column)| cell(value.as_deref(), column.ty)).collect()));
@@ -60,8 +60,8 @@ fn cell(value: Option<&str>, ty: Type) -> String {
     match value {
         None => "NULL".to_owned(),
         Some("NULL") => "\"NULL\"".to_owned(),
-        Some(number) if ty.is_number() => shown(shortest(number)),
-        Some(text) => shown(text),
+        Some(number) if ty.is_number() => display_cell(shortest(number)),
+        Some(text) => display_cell(text),
     }
 }
 
@@ -75,7 +75,7 @@ fn shortest(number: &str) -> &str {
 }
 
 /// In one line, with nothing that a terminal would obey.
-fn shown(text: &str) -> String {
+fn display_cell(text: &str) -> String {
     visible(text).replace('\n', "↵").replace('\t', " ")
 }
 

@@ -35,13 +35,13 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     }
     let name = name(&repository, args.version.as_deref(), last)?;
     let made = sync::planned(session, &place, &Selection::default())?;
-    let found = obstacles::of(session, &place, &repository, environment.as_ref(), last, &made)?;
-    let notes = notes::of(&place, &repository, last, &made)?;
+    let found = obstacles::new(session, &place, &repository, environment.as_ref(), last, &made)?;
+    let notes = notes::new(&place, &repository, last, &made)?;
     let text = text(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
-        session.shown(&text)?;
+        session.print_escaped(&text)?;
         for it in &found {
-            session.shown(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
+            session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
         }
     }
     let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;

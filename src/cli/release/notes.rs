@@ -14,7 +14,7 @@ use super::super::workspace::Workspace;
 use super::tags::Release;
 
 /// The notes, below the release's name.
-pub fn of(
+pub fn new(
     place: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
@@ -99,7 +99,7 @@ fn models_at(
         let Some(tools) = &made.tools else { continue };
         let compiled = tools.borrowed().compiler.compile_spec_at(&text, Some(path));
         if let Some(name) = compiled.name().map(str::to_owned) {
-            found.insert(name, Ours::of(path, &text, compiled, &models, &tests));
+            found.insert(name, Ours::new(path, &text, compiled, &models, &tests));
         }
     }
     Ok(found)

@@ -32,7 +32,7 @@ fn obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
     Obstacle { exit, what: what.into(), fix: fix.to_owned() }
 }
 
-pub fn of(
+pub fn new(
     session: &Session,
     place: &Workspace,
     repository: &Repository,
@@ -160,7 +160,7 @@ fn approvals(
         if !under_way.asks() {
             continue;
         }
-        let standing = under_way.standing(&changes);
+        let standing = under_way.state_of_changes(&changes);
         if !standing.is_approved() {
             let short = commit.get(..7).unwrap_or_default();
             let mut lacks = standing.lacks;

@@ -19,7 +19,7 @@ pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
     let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
     let args =
         ["for-each-ref", "--merged=HEAD", "--sort=-version:refname", "--sort=-creatordate", &format, "refs/tags"];
-    let output = repository.told(&args)?;
+    let output = repository.run_git(&args)?;
     let mut parts = output.split('\0').map(str::trim);
     let mut found = Vec::new();
     while let (Some(name), Some(commit), Some(trailer)) = (parts.next(), parts.next(), parts.next()) {
@@ -47,6 +47,6 @@ pub fn make(
     // What people said could pass for a trailer of its own, as the last lines do.
     let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
     repository
-        .told_with(&["tag", "--annotate", "--cleanup=whitespace", "--file=-", "--", name, commit], &text)
+        .run_git_with_input(&["tag", "--annotate", "--cleanup=whitespace", "--file=-", "--", name, commit], &text)
         .map(|_| ())
 }

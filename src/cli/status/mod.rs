@@ -2,7 +2,7 @@
 
 mod specs;
 
-pub use specs::parts as of_specs;
+pub use specs::spec_health as of_specs;
 
 use std::path::PathBuf;
 
@@ -31,12 +31,12 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         match place.check_folders() {
             Err(Failure::Found(found)) => {
                 session.report(&found);
-                exit = Exit::of_all(&found);
+                exit = Exit::from_all(&found);
             }
             other => other?,
         }
         place.warn_of_folders(session, None);
-        parts.extend(specs::parts(session, place, &args.selection)?);
+        parts.extend(specs::spec_health(session, place, &args.selection)?);
     }
     let Some(read) = place.artifacts()? else {
         let found = vec![format!("there is no {}", dbt.manifest_path().display())];

@@ -19,7 +19,7 @@ use crate::cli::workspace::Workspace;
 use crate::cli::{promote, sync};
 
 /// What is to be said of the specs of the project.
-pub fn parts(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
+pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
     let of_files = match sync::was_pushed(place) {
         true => pushed(session, place, selection)?,
         false => generated(session, place, selection)?,
@@ -66,7 +66,7 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
 fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::planned(session, place, selection)?;
     if !made.is_sound() {
-        return Ok(part(vec![faulty(&made.found).unwrap_or_default()], String::new(), "formulac check"));
+        return Ok(health_part(vec![faulty(&made.found).unwrap_or_default()], String::new(), "formulac check"));
     }
     let conflicts: Vec<&ModelPlan> = made.plan.models.iter().filter(|model| !model.conflicts.is_empty()).collect();
     let mut found = Vec::new();
@@ -111,14 +111,14 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(part(found, well, &fix))
+    Ok(health_part(found, well, &fix))
 }
 
 /// What `generate` would do, where nothing was ever pushed.
 fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let mut made = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let mut made = Generation::new(place, &compiler, place.sources()?, || {})?;
     let chosen = made.choose(session, selection)?;
     for (found, _) in made.found.iter_mut().zip(&chosen.specs).filter(|(_, is_needed)| !**is_needed) {
         found.diagnostics.clear();
@@ -145,17 +145,17 @@ fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Res
         0 => "there are no specs".to_owned(),
         files => format!("{} as the specs make them", count(files, "file is", "files are")),
     };
-    Ok(part(found, well, fix))
+    Ok(health_part(found, well, fix))
 }
 
-fn part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
+fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
     HealthPart { name: "specs and dbt", found, well, fix: fix.to_owned(), ..HealthPart::default() }
 }
 
 fn faulty(found: &[FailureKind]) -> Option<String> {
     let faulty: Vec<String> = found
         .iter()
-        .filter(|found| Exit::of(&found.diagnostics) != Exit::Done)
+        .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
         .map(|found| found.file.clone())
         .collect();
     let what = count(faulty.len(), "spec has errors", "specs have errors");

@@ -53,14 +53,14 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             "diagnostics": render::filed_objects(&reports(&made.found)),
         }))?;
     } else {
-        tell(session, &place, &models, &taken);
+        report(session, &place, &models, &taken);
         let what = if args.dry_run { "would write" } else { "wrote" };
         written.iter().for_each(|path| session.note(&format!("{what} {path}")));
     }
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
 
-fn tell(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[&ModelPlan]) {
+fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[&ModelPlan]) {
     let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
         Some(name) => format!("{}.{name}", model.model),
         None => model.model.clone(),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use formulac::sync::{Disk, FileChange, Journal, LeftTransaction, TextChange, TransactionFault, left, prepare};
+use formulac::sync::{
+    Disk, FileChange, Journal, LeftTransaction, TextChange, TransactionFault, left_transaction, prepare,
+};
 use serde_json::{Value, json};
 
 use super::disk::WorkTreeDisk;
@@ -79,7 +81,7 @@ pub fn carry_out(
     changes: &[FileChange],
     commit: &PushCommit,
 ) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::of(place)?;
+    let mut disk = WorkTreeDisk::from_place(place)?;
     let journal = prepare(&mut disk, changes, commit.note()).map_err(|fault| failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
     let is_applied = applied.is_ok();
@@ -100,7 +102,7 @@ pub fn without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(),
     if changes.is_empty() {
         return Ok(());
     }
-    let mut disk = WorkTreeDisk::of(place)?;
+    let mut disk = WorkTreeDisk::from_place(place)?;
     let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
     if applied.is_err() {
@@ -153,8 +155,8 @@ fn undone(
 
 /// Finishes what an earlier run was killed in, or undoes what failed in it.
 pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::of(place)?;
-    let (journal, to_undo) = match left(&mut disk).map_err(|fault| failure(&fault))? {
+    let mut disk = WorkTreeDisk::from_place(place)?;
+    let (journal, to_undo) = match left_transaction(&mut disk).map_err(|fault| failure(&fault))? {
         LeftTransaction::Nothing => return Ok(()),
         LeftTransaction::ToFinish(journal) => (journal, false),
         LeftTransaction::ToUndo(journal) => (journal, true),
@@ -209,7 +211,7 @@ pub fn placed(place: &Workspace, changes: impl IntoIterator<Item = TextChange>) 
     let bounds = place.bounds()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
-    let mut disk = WorkTreeDisk::of(place)?;
+    let mut disk = WorkTreeDisk::from_place(place)?;
     for change in changes {
         let path = bounds.inside(&place.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())

@@ -128,7 +128,7 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
     if !repository.differing(&[path.to_owned()]).ok()?.is_empty() {
         return None;
     }
-    let told = repository.told(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path]).ok()?;
+    let told = repository.run_git(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path]).ok()?;
     Some(told.trim().to_owned()).filter(|told| !told.is_empty())
 }
 

@@ -20,7 +20,7 @@ pub struct WorkTreeDisk {
 }
 
 impl WorkTreeDisk {
-    pub fn of(place: &Workspace) -> Result<Self, Failure> {
+    pub fn from_place(place: &Workspace) -> Result<Self, Failure> {
         let root = &place.root;
         let root = or_here(root).to_owned();
         Ok(Self { root, bounds: place.bounds()? })

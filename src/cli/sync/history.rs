@@ -35,7 +35,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         let faults: Vec<Value> = log.faults.iter().map(fault).collect();
         session.json(&json!({"entries": shown.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
     } else {
-        session.shown(&text(&shown))?;
+        session.print_escaped(&text(&shown))?;
         for (file, what) in &log.faults {
             session.warn(&format!("{LOG}/{file}: {what}"));
         }

@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use formulac::sync::{LeftTransaction, left};
+use formulac::sync::{LeftTransaction, left_transaction};
 
 use super::apply;
 use super::disk::WorkTreeDisk;
@@ -56,8 +56,8 @@ pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
 }
 
 /// Tells of a run that was killed, where nothing is to be written.
-pub fn tell_what_waits(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    let waits = !matches!(left(&mut WorkTreeDisk::of(place)?), Ok(LeftTransaction::Nothing));
+pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
+    let waits = !matches!(left_transaction(&mut WorkTreeDisk::from_place(place)?), Ok(LeftTransaction::Nothing));
     if waits {
         session.warn("warning: a push was interrupted here; `formulac push` finishes or undoes it first");
     }

@@ -18,7 +18,7 @@ use crate::cli::workspace::Workspace;
 pub const FILE: &str = ".formulac/local/merge_request.md";
 
 /// The text as it is before a push or after it. `log` is the one before.
-pub fn of(
+pub fn new(
     session: &Session,
     place: &Workspace,
     made: &PlannedModels,
@@ -36,8 +36,8 @@ pub fn of(
         ParsedProject::Refused(..) => {}
     }
     let written = made.plan.models.iter().filter_map(|model| Some((model, made.ours.get(&model.model)?)));
-    let promised = written.map(|(model, ours)| Promised::of(&model.model, &ours.files));
-    if let Some(tests) = promised.fold(Promised::default(), Promised::and).told() {
+    let promised = written.map(|(model, ours)| Promised::new(&model.model, &ours.files));
+    if let Some(tests) = promised.fold(Promised::default(), Promised::and).section() {
         let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
         request.not_run.push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
@@ -74,7 +74,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
                 Some(with) => format!("`{with}`"),
                 None => proof.other().to_owned(),
             };
-            let told = proof.told();
+            let told = proof.message();
             let told = told.lines().next().unwrap_or_default();
             match proof.verdict {
                 Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {told}")),
@@ -152,7 +152,7 @@ fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
 }
 
 /// How the text is brought to the forge.
-pub fn told(branch: &str, into: &str) -> String {
+pub fn next_step(branch: &str, into: &str) -> String {
     format!(
         "the merge request's text is in {FILE}: `gh pr create --base {into} --head {branch} --body-file {FILE}`, or `glab mr create`"
     )

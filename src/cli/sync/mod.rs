@@ -45,13 +45,13 @@ pub use repository::Repository;
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
-    lock::tell_what_waits(session, &place)?;
+    lock::report_waiting(session, &place)?;
     let made = planner::make_of(session, &place, &args.selection)?;
     place.warn_of_folders(session, Some(&made.plan));
     let exit = made.exit();
     if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("a push runs it");
-        let request = merge_request::of(session, &place, &made, &parsed, &history::read(&place), None)?;
+        let request = merge_request::new(session, &place, &made, &parsed, &history::read(&place), None)?;
         session.data(&request.text(&made.plan))?;
     } else if args.json {
         let mut data = made.plan.json();
@@ -68,7 +68,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     }
     if let Some(path) = args.output.as_deref().filter(|_| made.is_sound() && made.plan.conflicts() == 0) {
         let bounds = place.bounds()?.and_named(path);
-        let text = json::text(&push::kept(&made.plan, &args.selection));
+        let text = json::text(&push::plan_file(&made.plan, &args.selection));
         write_all(&bounds, &[Planned { path: path.to_owned(), text }])?;
         session.note(&format!("kept in {0}; `formulac push {0}` does exactly that", path.display()));
     }

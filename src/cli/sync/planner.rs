@@ -79,12 +79,12 @@ impl Toolbox {
 impl PlannedModels {
     /// Whether all specs are without errors, so that there is a plan.
     pub fn is_sound(&self) -> bool {
-        Exit::of_all(&self.found) == Exit::Done
+        Exit::from_all(&self.found) == Exit::Done
     }
 
     pub fn exit(&self) -> Exit {
         let conflict = if self.plan.conflicts() > 0 { Exit::Conflict } else { Exit::Done };
-        Exit::of_all(&self.found).worse(conflict)
+        Exit::from_all(&self.found).worse(conflict)
     }
 }
 
@@ -102,7 +102,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     let environment = environment::chosen(&session.global, &place.project)?;
     let target = TargetOptions::default();
     let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
-    let mut generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
     let chosen = (!selection.is_everything()).then(|| generation.choose(session, selection)).transpose()?;
     let keep_needed = |found: &mut [FailureKind]| {
         for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
@@ -137,7 +137,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     let files: BTreeMap<String, BTreeMap<String, String>> = all
         .into_iter()
         .map(|name| {
-            let files = found(place, ours.get(&name), states.get(&name));
+            let files = find_changes(place, ours.get(&name), states.get(&name));
             (name, files)
         })
         .collect();
@@ -158,12 +158,12 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     // What reads a model may be made in another way when that is.
     let mut generation = if replaced.is_empty() { generation } else { with_texts(place, &compiler, &replaced)? };
     keep_needed(&mut generation.found);
-    if Exit::of_all(&generation.found) != Exit::Done {
+    if Exit::from_all(&generation.found) != Exit::Done {
         made.found = generation.found;
         return Ok(made);
     }
     ours = self::ours(place, &generation);
-    let known = generation.known()?.and_then(|(known, facts)| {
+    let known = generation.planned_known()?.and_then(|(known, facts)| {
         let path = place.inside(&known.path);
         let before = text_of(&place.root, &path);
         let file = TextChange::new(&path, before, Some(known.text));
@@ -185,7 +185,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
         });
         // What it reads may be another model.
         let base = base.map(|base| tools.borrowed().compiler.compile_spec_at(&base.source, Some(&base.spec)));
-        let mut plan = ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
+        let mut plan = ModelPlan::new(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
         // A file that moved is gone from where it was.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
             plan.paths.extend(left.get(name).into_iter().flatten().cloned());
@@ -224,18 +224,18 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec
 pub fn generated(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
-    if Exit::of_all(&generation.found) != Exit::Done {
+    let generation = Generation::new(place, &compiler, place.sources()?, || {})?;
+    if Exit::from_all(&generation.found) != Exit::Done {
         return Err(Failure::Found(generation.found));
     }
     let mut left = BTreeMap::new();
     for (model, ours) in ours(place, &generation) {
-        left.insert(state_path(&model), PushState::of_pushed(&model, &ours).text());
+        left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
     // The facts are the committed ones, because artifacts may be of another day. Which of them there are, specs decide.
     let read = models::built(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
-    left.insert(KNOWN.to_owned(), place.committed()?.of_relations(read).text());
+    left.insert(KNOWN.to_owned(), place.committed()?.with_relations(read).text());
     Ok(left)
 }
 
@@ -271,7 +271,7 @@ fn written_from(
     ours: &Ours,
     found: &BTreeMap<String, String>,
 ) -> Option<PushState> {
-    let base = PushState::of_written(name, ours, found);
+    let base = PushState::from_written(name, ours, found);
     if base.is_some() || found.values().all(|text| is_as_written(text)) {
         return base;
     }
@@ -279,7 +279,7 @@ fn written_from(
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.borrowed().compile(&ours.spec, text))
-        .find_map(|it| PushState::of_written(name, &it, found))
+        .find_map(|it| PushState::from_written(name, &it, found))
 }
 
 fn names(ours: &BTreeMap<String, Ours>, states: &ModelStates) -> BTreeSet<String> {
@@ -302,7 +302,7 @@ fn ours(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, Ours
     let one = |model: &CompiledModel| {
         let built = model.built.as_ref()?;
         let text = &generation.found.get(model.spec)?.text;
-        let mut ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;
+        let mut ours = Ours::new(&model.path, text, built.compiled.clone(), &models, &tests)?;
         ours.files = generation.moved.paths(ours.files);
         Some((model.name.clone(), ours))
     };
@@ -348,7 +348,7 @@ fn with_texts<'p>(
             source.text = (*text).to_owned();
         }
     }
-    Generation::of(place, compiler, sources, || {})
+    Generation::new(place, compiler, sources, || {})
 }
 
 /// Whether something was ever pushed.
@@ -371,7 +371,7 @@ fn states(place: &Workspace) -> ModelStates {
 }
 
 /// The files of a model as they stand in the work tree.
-fn found(
+fn find_changes(
     place: &Workspace,
     ours: Option<&Ours>,
     state: Option<&(Option<String>, Vec<PushState>)>,

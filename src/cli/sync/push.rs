@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let made = planner::make_of(session, &place, &selection)?;
     place.warn_of_folders(session, Some(&made.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
-        same(path, plan, &super::push::kept(&made.plan, &selection))?;
+        same(path, plan, &super::push::plan_file(&made.plan, &selection))?;
     }
     if !args.json {
         session.report_grouped(&made.found);
@@ -52,23 +52,23 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let exit = made.exit();
     if exit != Exit::Done {
-        tell(session, args, &made.plan, &made.found, None)?;
+        report(session, args, &made.plan, &made.found, None)?;
         session.note("nothing is written");
         return Ok(exit);
     }
     if made.plan.is_empty() {
-        tell(session, args, &made.plan, &made.found, None)?;
+        report(session, args, &made.plan, &made.found, None)?;
         return Ok(Exit::Done);
     }
-    let branch = PushBranch::of(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
-    if !agreed(args.yes, &format!("Commit this to {}?", branch.told()))? {
+    let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
+    if !agreed(args.yes, &format!("Commit this to {}?", branch.name()))? {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
     let parsed = dbt_check::check(session, args, &place, &made)?;
     if let ParsedProject::Refused(refused, copy) = &parsed {
-        let exit = Exit::of_all(refused);
-        tell(session, args, &made.plan, refused, None)?;
+        let exit = Exit::from_all(refused);
+        report(session, args, &made.plan, refused, None)?;
         session.report(refused);
         session.note("nothing is written: dbt refuses it");
         session.warn(&format!("the copy of the project that dbt parsed is kept in {}", copy.display()));
@@ -76,7 +76,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let log = history::read(&place);
     let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
-    session.note(&format!("committed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
+    session.note(&format!("committed to {}: {}, entry {}", branch.name(), pushed.commit, short(&pushed.entry)));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     // What is done stays done, whether git answers or not.
     let missing = repository.differing(&settings).unwrap_or_default();
@@ -86,21 +86,21 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
              formulac\"`",
             missing.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ")
                 + if missing.len() == 1 { " is not" } else { " are not" },
-            missing.iter().map(|path| shown(&place, path)).collect::<Vec<_>>().join(" ")
+            missing.iter().map(|path| display_path(&place, path)).collect::<Vec<_>>().join(" ")
         ));
     }
     if branch.begins.is_some() {
         let title = args.message.as_deref();
-        let request = merge_request::of(session, &place, &made, &parsed, &log, title)?;
+        let request = merge_request::new(session, &place, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
         offer(session, args, &place, &branch, pushed.request.as_deref().unwrap_or_default())?;
     }
-    tell(session, args, &made.plan, &made.found, Some(&pushed))?;
+    report(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
 }
 
 /// The path of a file of the project, as it is written in a command.
-fn shown(place: &Workspace, path: &str) -> String {
+fn display_path(place: &Workspace, path: &str) -> String {
     let path = place.root.join(path);
     path.strip_prefix(".").unwrap_or(&path).display().to_string()
 }
@@ -126,11 +126,11 @@ fn offer(
         session.data(&format!("\n{text}"))?;
     }
     session.note(&format!("merge it into {} when it is approved", branch.now));
-    session.note(&merge_request::told(branch.told(), &branch.now));
+    session.note(&merge_request::next_step(branch.name(), &branch.now));
     Ok(())
 }
 
-fn tell(
+fn report(
     session: &Session,
     args: &PushArgs,
     plan: &Plan,
@@ -151,7 +151,7 @@ fn tell(
 }
 
 /// Returns the text of a plan that is kept for a later push, with the selection that it was made with.
-pub fn kept(plan: &Plan, selection: &Selection) -> Value {
+pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
     if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
         let Selection { select, exclude, state } = selection;
@@ -175,7 +175,7 @@ fn selection(plan: &Value) -> Selection {
 fn read(path: &Path) -> Result<Value, Failure> {
     let source = SourceText::large_file(path, usize::MAX >> 1);
     if source.fault.is_some() {
-        return Err(Failure::of(source));
+        return Err(Failure::from_source(source));
     }
     let kept: Value = serde_json::from_str(&source.text).unwrap_or_default();
     if kept.get("formulac_plan").is_none() {
@@ -187,7 +187,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
 
 /// Refuses a plan that is not the one that would be made now.
 fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
-    if *kept == json!(json::Versioned::of(now)) {
+    if *kept == json!(json::Versioned::from_object(now)) {
         return Ok(());
     }
     Err(Failure::new(
@@ -207,7 +207,7 @@ pub struct PushBranch {
 
 impl PushBranch {
     /// The environment's branch, a new one where that is protected, else the one that is there.
-    pub fn of(
+    pub fn new(
         session: &Session,
         place: &Workspace,
         repository: &Repository,
@@ -217,7 +217,7 @@ impl PushBranch {
         refuse_elsewhere(session, place, repository, environment, "push", false)?;
         let now = repository.branch()?;
         let Some(environment) = environment else { return Ok(Self { now, begins: None }) };
-        let wanted = wanted(place, repository, environment)?;
+        let wanted = required_branch(place, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
         if environment.is_merged_into() {
             let hash = content_hash(plan.json().to_string().as_bytes());
@@ -237,7 +237,7 @@ impl PushBranch {
         }
     }
 
-    pub fn told(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.begins.as_deref().unwrap_or(&self.now)
     }
 }
@@ -259,7 +259,7 @@ pub fn refuse_elsewhere(
 ) -> Result<(), Failure> {
     let Some(environment) = environment.filter(|it| it.is_merged_into()) else { return Ok(()) };
     let now = repository.branch()?;
-    match wanted(place, repository, environment)? {
+    match required_branch(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&begun(environment))) => {
             let what = format!("`{}` is changed only on its branch `{wanted}`, and this is `{now}`", environment.name);
             Err(permissions::elsewhere(session, place, command, environment, &what, &wanted))
@@ -269,7 +269,11 @@ pub fn refuse_elsewhere(
 }
 
 /// The branch of an environment, where it has one.
-fn wanted(place: &Workspace, repository: &Repository, environment: &Environment) -> Result<Option<String>, Failure> {
+fn required_branch(
+    place: &Workspace,
+    repository: &Repository,
+    environment: &Environment,
+) -> Result<Option<String>, Failure> {
     let Some(name) = environment::branch(&place.project, &place.root, environment) else { return Ok(None) };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
         return Ok(Some(name));

@@ -42,7 +42,7 @@ impl Repository {
         }
         let found = Self { folder };
         for (name, what) in BEGUN {
-            let path = found.told(&["rev-parse", "--git-path", name])?;
+            let path = found.run_git(&["rev-parse", "--git-path", name])?;
             if found.folder.join(path.trim()).exists() {
                 return Err(Failure::new(Exit::Failed, format!("{what} is not ended here"))
                     .with_help("end it first: `git status` says how"));
@@ -62,12 +62,12 @@ impl Repository {
 
     /// The way from the repository's folder to the project's, with `/` at its end; empty where they are one.
     pub fn prefix(&self) -> Result<String, Failure> {
-        Ok(self.told(&["rev-parse", "--show-prefix"])?.trim_end_matches('\n').to_owned())
+        Ok(self.run_git(&["rev-parse", "--show-prefix"])?.trim_end_matches('\n').to_owned())
     }
 
     /// The repository's folder.
     pub fn top(&self) -> Result<PathBuf, Failure> {
-        Ok(PathBuf::from(self.told(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n')))
+        Ok(PathBuf::from(self.run_git(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n')))
     }
 
     /// The branch.
@@ -116,19 +116,19 @@ impl Repository {
 
     /// Begins a branch here and goes to it; the work tree stays as it is.
     pub fn begin_branch(&self, name: &str) -> Result<(), Failure> {
-        self.told(&["switch", "--quiet", "-c", name]).map(|_| ())
+        self.run_git(&["switch", "--quiet", "-c", name]).map(|_| ())
     }
 
     /// Goes back to a branch and forgets the one that was begun.
     pub fn leave_branch(&self, begun: &str, back: &str) -> Result<(), Failure> {
-        self.told(&["symbolic-ref", "HEAD", &format!("refs/heads/{back}")])?;
-        self.told(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
+        self.run_git(&["symbolic-ref", "HEAD", &format!("refs/heads/{back}")])?;
+        self.run_git(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
     }
 
     /// Commits these files as they stand, and nothing else that may be staged.
     pub fn commit(&self, paths: &[String], message: &str) -> Result<(), Failure> {
         let message = format!("--message={message}");
-        let author = identity::told().map(|author| format!("--author={author}"));
+        let author = identity::from_environment().map(|author| format!("--author={author}"));
         let mut args = vec!["commit", "--quiet", "--only", "--cleanup=whitespace", &message];
         args.extend(author.as_deref());
         self.commit_with(&args, paths)
@@ -151,7 +151,7 @@ impl Repository {
         // A hook may have committed files outside of the project's folder.
         let top = self.top()?;
         let args = ["diff-tree", "-r", "--root", "--no-commit-id", "--no-renames", "--name-only", "-z", "HEAD"];
-        let files = self.told(&args)?;
+        let files = self.run_git(&args)?;
         let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
         if !files.is_empty() && !git(&top, &args, &files)?.succeeded {
             return Err(Failure::new(Exit::Failed, "`git reset` failed after the commit"));
@@ -161,20 +161,23 @@ impl Repository {
 
     fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
         let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
-        self.told_with(&["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(&there))?;
+        self.run_git_with_input(
+            &["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"],
+            &listed(&there),
+        )?;
         // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
         let known: &[&str] = match self.head()? {
             Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
             None => &["ls-files", "-z", "--"],
         };
-        let known = self.told_of(known, paths)?;
+        let known = self.run_git_on_paths(known, paths)?;
         let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
         let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
         let trace = Trace::new(&self.folder.join(LOCAL));
         let output = git_traced(&self.folder, &args, &listed(&known), hooks::TRACE, trace.path())?;
         match trace.failed().filter(|_| !output.succeeded) {
-            None => told("commit", output).map(|_| ()),
+            None => run_git("commit", output).map(|_| ()),
             Some(hook) => Err(hook_failed(&hook, &output)),
         }
     }
@@ -187,16 +190,16 @@ impl Repository {
         if !output.succeeded {
             let args =
                 ["rm", "--quiet", "--cached", "--ignore-unmatch", "--pathspec-from-file=-", "--pathspec-file-nul"];
-            self.told_with(&args, &listed(paths))?;
+            self.run_git_with_input(&args, &listed(paths))?;
         }
         Ok(())
     }
 
     /// The files of these that differ from the last commit or are not in it.
     pub fn differing(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
-        let prefix = self.told(&["rev-parse", "--show-prefix"])?;
+        let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
         let args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
-        let output = self.told_of(&args, paths)?;
+        let output = self.run_git_on_paths(&args, paths)?;
         let of = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
         Ok(output.split('\0').filter_map(of).collect())
     }
@@ -208,14 +211,14 @@ impl Repository {
 
     /// The commit that brought a file.
     pub fn brought(&self, path: &str) -> Result<Option<String>, Failure> {
-        let output = self.told(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
+        let output = self.run_git(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
         Ok(output.lines().last().map(str::to_owned))
     }
 
     /// The last committed texts of a file, the newest first, from at most so many commits.
     pub fn last_texts(&self, path: &str, commits: usize) -> Vec<String> {
-        let commits = self.told(&["log", &format!("-n{commits}"), "--format=%H", "--", path]).unwrap_or_default();
-        commits.lines().filter_map(|commit| self.told(&["show", &format!("{commit}:./{path}")]).ok()).collect()
+        let commits = self.run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path]).unwrap_or_default();
+        commits.lines().filter_map(|commit| self.run_git(&["show", &format!("{commit}:./{path}")]).ok()).collect()
     }
 
     /// Who changed one of these lines last, and why; `None` if one of them is not committed.
@@ -253,42 +256,42 @@ impl Repository {
         Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
     }
 
-    pub fn told(&self, args: &[&str]) -> Result<String, Failure> {
-        self.told_with(args, "")
+    pub fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
+        self.run_git_with_input(args, "")
     }
 
     /// What git prints of these paths, which in a large project are too many for the arguments of one call.
-    pub(super) fn told_of(&self, args: &[&str], paths: &[String]) -> Result<String, Failure> {
+    pub(super) fn run_git_on_paths(&self, args: &[&str], paths: &[String]) -> Result<String, Failure> {
         let some = |some: &[String]| {
             let args: Vec<&str> = args.iter().copied().chain(some.iter().map(String::as_str)).collect();
-            self.told(&args)
+            self.run_git(&args)
         };
         paths.chunks(AT_ONCE).map(some).collect()
     }
 
-    pub fn told_with(&self, args: &[&str], input: &str) -> Result<String, Failure> {
-        told(args.first().copied().unwrap_or_default(), git(&self.folder, args, input)?)
+    pub fn run_git_with_input(&self, args: &[&str], input: &str) -> Result<String, Failure> {
+        run_git(args.first().copied().unwrap_or_default(), git(&self.folder, args, input)?)
     }
 }
 
 /// What a call of git printed, or why it failed.
-fn told(what: &str, output: ProgramOutput) -> Result<String, Failure> {
+fn run_git(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     if output.succeeded {
         return Ok(output.out);
     }
-    let said = said(&output).unwrap_or_else(|| "it says nothing".to_owned());
+    let said = error_text(&output).unwrap_or_else(|| "it says nothing".to_owned());
     Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
 }
 
 /// The lines that a program printed; `None` if it printed nothing.
-fn said(output: &ProgramOutput) -> Option<String> {
+fn error_text(output: &ProgramOutput) -> Option<String> {
     let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
     (!said.is_empty()).then(|| said.join("\n  "))
 }
 
 fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
     let FailedHook { name, program, status } = hook;
-    let said = match said(output) {
+    let said = match error_text(output) {
         Some(said) => format!(":\n  {said}"),
         None => " and printed nothing".to_owned(),
     };

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, spoken, taken, without,
+    Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, spoken, take_edit, without,
 };
 use serde_json::json;
 
@@ -116,7 +116,7 @@ impl ResolveWork<'_> {
             }
             Side::Theirs => {
                 let tools = self.made.tools.as_ref().map(|tools| tools.borrowed());
-                let text = current.zip(tools).and_then(|(ours, tools)| taken(conflict, &model.model, &ours, tools));
+                let text = current.zip(tools).and_then(|(ours, tools)| take_edit(conflict, &model.model, &ours, tools));
                 let text = text.ok_or_else(|| impossible("the spec cannot say what the file says"))?;
                 self.set(&conflict.spec, text);
             }

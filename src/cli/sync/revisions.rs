@@ -35,7 +35,7 @@ impl Repository {
     pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
         let args =
             ["diff", "--no-ext-diff", "--no-renames", "--raw", "--no-abbrev", "-z", "--relative", base, head, "--"];
-        let output = self.told(&args)?;
+        let output = self.run_git(&args)?;
         let mut parts = output.split('\0').filter(|part| !part.is_empty());
         let mut found: Vec<(String, Option<String>, String)> = Vec::new();
         // `:100644 100644 <blob> <blob> M`, then the path.
@@ -98,7 +98,7 @@ impl Repository {
             let mut facts = facts.split(' ').skip(1);
             (facts.next()? == "blob").then(|| Some((path.to_owned(), facts.next()?.to_owned())))?
         };
-        let found = self.told_of(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
+        let found = self.run_git_on_paths(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
         let mut files: Vec<(String, String)> = found.split('\0').filter_map(of).collect();
         files.sort();
         files.dedup();
@@ -111,7 +111,7 @@ impl Repository {
         let signature = if signed { "%G?%x00%GS" } else { "%x00" };
         let format = format!("--format=%H%x00%an <%ae>%x00%cn <%ce>%x00{signature}%x00%P%x00");
         let range = format!("{base}..{head}");
-        let output = self.told(&["log", "--reverse", "--no-mailmap", &format, &range])?;
+        let output = self.run_git(&["log", "--reverse", "--no-mailmap", &format, &range])?;
         let mut parts = output.split('\0').map(str::trim);
         let mut commits = Vec::new();
         while let (Some(id), Some(author), Some(committer), Some(valid), Some(signer), Some(parents)) =
@@ -130,7 +130,7 @@ impl Repository {
                 "--relative",
                 id,
             ];
-            let paths = self.told(&args)?;
+            let paths = self.run_git(&args)?;
             let paths: Vec<String> = paths.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
             let records: Vec<String> =
                 paths.iter().filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder))).cloned().collect();
@@ -155,7 +155,7 @@ impl Repository {
     /// The commits of this branch itself since one, or all: each with the one before it and its title, the oldest first.
     pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
-        let output = self.told(&["log", "--reverse", "--first-parent", "--format=%H%x00%P%x00%s%x00", &range])?;
+        let output = self.run_git(&["log", "--reverse", "--first-parent", "--format=%H%x00%P%x00%s%x00", &range])?;
         let mut parts = output.split('\0').map(str::trim);
         let mut found = Vec::new();
         while let (Some(commit), Some(parents), Some(title)) = (parts.next(), parts.next(), parts.next()) {
@@ -167,7 +167,7 @@ impl Repository {
 
     /// When a commit was made, as `2026-11-20`.
     pub fn time_of(&self, commit: &str) -> Result<String, Failure> {
-        Ok(self.told(&["show", "--no-patch", "--format=%cs", commit, "--"])?.trim().to_owned())
+        Ok(self.run_git(&["show", "--no-patch", "--format=%cs", commit, "--"])?.trim().to_owned())
     }
 
     /// Whether a tag may have this name.
@@ -183,7 +183,7 @@ impl Repository {
     /// Whether this work tree is as the last commit is.
     pub fn is_clean(&self) -> Result<bool, Failure> {
         let output =
-            self.told(&["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", "."])?;
+            self.run_git(&["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", "."])?;
         Ok(output.is_empty())
     }
 }

@@ -33,10 +33,10 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let environment = environment::chosen(&session.global, &place.project)?;
     push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read(&place);
-    let point = Point::of(&log, &repository, id)?;
+    let point = Point::new(&log, &repository, id)?;
     let changes = changes(&place, &repository, &log, &point.commit)?;
     if !args.json {
-        session.shown(&shown(&changes, &point))?;
+        session.print_escaped(&display_changes(&changes, &point))?;
     }
     let mut done = None;
     if changes.is_empty() {
@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             .with_help("commit them, or put them away with `git stash`"));
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
-        let branch = PushBranch::of(session, &place, &repository, environment.as_ref(), &plan)?;
+        let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
         if !push::agreed(args.yes, &format!("Go back to {}?", point.name))? {
             session.note("nothing is written");
             return Ok(Exit::Done);
@@ -85,7 +85,7 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
         return Ok(Failure::new(Exit::Usage, "nothing was pushed yet, so there is no entry to go back to"));
     };
     if !as_json {
-        session.shown(&history::text(&entries))?;
+        session.print_escaped(&history::text(&entries))?;
     }
     let help = format!("for example, `formulac rollback {}` restores the state after entry {0}", before.number);
     Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
@@ -106,7 +106,7 @@ struct Point {
 }
 
 impl Point {
-    fn of(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
+    fn new(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
         match log.named(id).as_slice() {
             [one] => Self::entry(repository, one),
             [] => match release::find(repository, id)? {
@@ -201,7 +201,7 @@ fn model_line(change: &TextChange) -> Option<String> {
     Some(format!("{} {model}", action.name()))
 }
 
-fn shown(changes: &[TextChange], point: &Point) -> String {
+fn display_changes(changes: &[TextChange], point: &Point) -> String {
     let mut out = format!("Back to {}\n", point.told);
     for change in changes {
         let what = match (&change.before, &change.after) {

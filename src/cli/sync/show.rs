@@ -17,7 +17,7 @@ const LINES: usize = 40;
 pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     let mut out = String::new();
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
-        of_model(&mut out, model, session.global.quiet);
+        write_model(&mut out, model, session.global.quiet);
     }
     let written: Vec<&str> = plan.models.iter().filter(|model| is_written(model)).map(|model| &*model.model).collect();
     if !written.is_empty() {
@@ -50,7 +50,7 @@ pub fn refused(session: &Session, refused: &[(String, String)]) {
     }
 }
 
-fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
+fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     let sign = match model.action {
         Action::Create => '+',
         Action::Update => '~',
@@ -69,8 +69,8 @@ fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
     };
     model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
     model.kept.iter().for_each(|one| edit(out, "stays a hand edit, as no spec says it", one));
-    for file in shown_files(model) {
-        of_file(out, file, brief);
+    for file in displayed_files(model) {
+        write_file(out, file, brief);
     }
     for path in &model.uncommitted {
         let _ = writeln!(out, "  {path}  edited by hand, not committed yet");
@@ -79,16 +79,16 @@ fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
 }
 
 /// The files that change, but for those that formulac keeps for itself.
-fn shown_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
+fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
     model.files.iter().filter(|file| !file.path.starts_with(STATES))
 }
 
 /// Whether a new model has all its files already, such as `generate` writes.
 fn is_written(model: &ModelPlan) -> bool {
-    model.action == Action::Create && model.conflicts.is_empty() && shown_files(model).next().is_none()
+    model.action == Action::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
 }
 
-fn of_file(out: &mut String, file: &TextChange, brief: bool) {
+fn write_file(out: &mut String, file: &TextChange, brief: bool) {
     let lines = |text: &Option<String>| text.as_deref().map_or(0, |text| text.lines().count());
     let what = match (&file.before, &file.after) {
         (None, _) => format!("{} lines", lines(&file.after)),

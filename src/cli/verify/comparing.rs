@@ -78,7 +78,7 @@ impl Comparer<'_> {
         let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
         let verified = Verified {
-            evidence: Evidence::of(name, subject.path, subject.text),
+            evidence: Evidence::new(name, subject.path, subject.text),
             compared: Vec::new(),
             timing: Timing::default(),
             last_seconds: None,
@@ -136,7 +136,7 @@ impl Comparer<'_> {
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
-        proof.with = comparison.with().map(|it| it.spelled().into_owned());
+        proof.with = comparison.with().map(|it| it.display_name().into_owned());
         match self.bring_together(model.compiled, &mut comparison, &mut proof) {
             Err(why) => proof.why = Some(why),
             Ok(lacking) => {
@@ -178,7 +178,7 @@ impl Comparer<'_> {
             Some(Presence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
             Some(Presence::Missing) => {
                 proof.of_formula = true;
-                let of_formula = comparison.clone().of_formula(compiled);
+                let of_formula = comparison.clone().with_formula(compiled);
                 *comparison = of_formula.ok_or_else(|| format!("`{name}` is not built"))?;
             }
             Some(Presence::Unknown(why)) => return Err(why.clone()),

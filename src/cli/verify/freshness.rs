@@ -132,7 +132,7 @@ impl BuildState {
     }
 
     /// What is known, in words; `None` if nothing is.
-    pub fn told(&self, is_here: bool) -> Option<String> {
+    pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {
             let how =

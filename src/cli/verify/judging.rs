@@ -61,19 +61,24 @@ impl DifferenceJudge<'_> {
     pub fn judge(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
         let reader = self.reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
-        let asked =
-            pairs.iter().zip(&counts).map(|(pair, sql)| self.asked(pair, sql, COUNTS, 1, pair.timed.as_deref()));
+        let asked = pairs
+            .iter()
+            .zip(&counts)
+            .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
         let mut all: Vec<JudgedComparison> =
-            pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, said(answer))).collect();
+            pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, answer_or_message(answer))).collect();
         let differing: Vec<(&RowPair, &mut JudgedComparison)> =
             pairs.iter().zip(&mut all).filter(|(_, judged)| self.wants_rows(judged)).collect();
         let rows: Vec<String> = differing.iter().map(|(pair, _)| pair.comparison.rows_sql(reader)).collect();
-        let asked = differing.iter().zip(&rows).map(|((pair, _), sql)| self.asked(pair, sql, ROWS, self.limit, None));
+        let asked = differing
+            .iter()
+            .zip(&rows)
+            .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS, self.limit, None));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, judged), answer) in differing.into_iter().zip(answers) {
             // What is counted stands, whether rows can be shown or not.
-            if let Ok(answer) = said(answer) {
+            if let Ok(answer) = answer_or_message(answer) {
                 judged.show_rows(pair, &answer);
             }
         }
@@ -84,7 +89,7 @@ impl DifferenceJudge<'_> {
         if self.engine.runs_models() { ComparisonReader::Dbt } else { ComparisonReader::Tables }
     }
 
-    fn asked<'a>(
+    fn comparison_queries<'a>(
         &self,
         pair: &'a RowPair,
         sql: &'a str,
@@ -142,13 +147,13 @@ impl JudgedComparison {
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
         let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
-        let told = |row: &DifferingRow| row_line::told(row, &self.proof, &self.compared.columns, is_hidden);
+        let told = |row: &DifferingRow| row_line::line(row, &self.proof, &self.compared.columns, is_hidden);
         self.proof.worst = self.compared.rows.iter().map(told).collect();
     }
 }
 
 /// The answer, or what the engine says is wrong.
-fn said(answer: Result<Answer, Failure>) -> Result<Answer, String> {
+fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(found) => {
             let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();

@@ -89,9 +89,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
     let target = TargetOptions { dialect: Some(dialect), ..target };
-    let known = place.facts(knowledge::given(session, &target, dialect)?, First::Committed, dialect)?;
+    let known = place.facts(knowledge::given_schema(session, &target, dialect)?, First::Committed, dialect)?;
     // A schema that is given says what the files hold.
-    let shown = if target.schema.is_none() { engine.shown(dialect)? } else { None };
+    let shown = if target.schema.is_none() { engine.data_schema(dialect)? } else { None };
     let OfData { compiler, typed } = OfData::new(place.builder(dialect, known.clone()), &known, shown);
     let (sources, texts) = sources(&place, &named)?;
     let specs = spec::compile_all(&compiler, sources, || {});
@@ -144,7 +144,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
 /// How it ends; a verification that compares nothing proves nothing.
 fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
     let nothing = if all.is_empty() && faulty.is_empty() { Exit::Failed } else { Exit::Done };
-    all.iter().map(Verified::exit).fold(nothing.worse(Exit::of_all(faulty)), Exit::worse)
+    all.iter().map(Verified::exit).fold(nothing.worse(Exit::from_all(faulty)), Exit::worse)
 }
 
 /// A spec, and its path as seen from the project where it has one.
@@ -210,7 +210,7 @@ fn errors(spec: &Spec) -> Option<FailureKind> {
 /// What is read, as it is spelled.
 fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
-        let own = relations(&[(0, compiled)]).iter().map(|it| it.spelled().into_owned()).collect::<Vec<_>>();
+        let own = relations(&[(0, compiled)]).iter().map(|it| it.display_name().into_owned()).collect::<Vec<_>>();
         compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
     };
     models.iter().flat_map(|(_, compiled)| of(compiled)).collect()

@@ -10,9 +10,9 @@ const LONGEST: usize = 60;
 const HIDDEN: &str = "(hidden)";
 
 /// `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are those that are compared.
-pub fn told(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
+pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
     let value = |column: &str, value: &Option<String>| {
-        if is_hidden(column) { HIDDEN.to_owned() } else { shown(value.as_deref()) }
+        if is_hidden(column) { HIDDEN.to_owned() } else { display_value(value.as_deref()) }
     };
     let keys = proof.keys.iter().zip(&row.key).map(|(name, key)| format!("{} {}", visible(name), value(name, key)));
     let keys: Vec<String> = keys.collect();
@@ -37,7 +37,7 @@ pub fn told(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
 }
 
 /// A value in one line, with nothing that a terminal would obey.
-fn shown(value: Option<&str>) -> String {
+fn display_value(value: Option<&str>) -> String {
     match value {
         None => "NULL".to_owned(),
         Some("") => "\"\"".to_owned(),

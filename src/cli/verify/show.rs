@@ -51,7 +51,7 @@ fn text(all: &[Verified]) -> String {
             // What is known of times stands behind the first.
             let own = std::mem::take(&mut own);
             out.push_str(&format!("{} {name:width$}  {}{own}\n", sign(proof), line(proof)));
-            let rows = compared.rows.iter().map(|row| row_line::told(row, proof, &compared.columns, |_| false));
+            let rows = compared.rows.iter().map(|row| row_line::line(row, proof, &compared.columns, |_| false));
             rows.for_each(|row| out.push_str(&format!("      {row}\n")));
             if compared.more {
                 out.push_str("      and more\n");
@@ -82,12 +82,12 @@ fn sign(proof: &Proof) -> &'static str {
 /// What was compared with what, and what came of it.
 fn line(proof: &Proof) -> String {
     let ours = if proof.of_formula { "its formula, as nothing is built, and " } else { "" };
-    format!("{ours}{}", beside(proof))
+    format!("{ours}{}", proof_label(proof))
 }
 
 /// What it was compared with, and what came of it.
-fn beside(proof: &Proof) -> String {
-    let told = proof.told();
+fn proof_label(proof: &Proof) -> String {
+    let told = proof.message();
     // Of a failing engine's message one line is enough here.
     format!("{}: {}", visible(proof.other()), visible(told.lines().next().unwrap_or_default()))
 }
@@ -107,8 +107,8 @@ fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
         facts.push(format!("takes {seconds:.2} s{last}"));
     }
     let mut standings = verified.standings.iter();
-    facts.extend(standings.next().and_then(|standing| standing.told(true)));
-    let others = standings.filter_map(|standing| standing.told(false)).chain(older(&verified.standings));
+    facts.extend(standings.next().and_then(|standing| standing.message(true)));
+    let others = standings.filter_map(|standing| standing.message(false)).chain(older(&verified.standings));
     (facts, others.collect())
 }
 
@@ -157,9 +157,9 @@ fn in_markdown(all: &[Verified]) -> String {
                 Verdict::Differs => "**differs** from ",
                 Verdict::NotCompared => "**not compared** with ",
             };
-            out.push_str(&format!("- {mark}{}\n", markdown::sentence(&beside(proof))));
+            out.push_str(&format!("- {mark}{}\n", markdown::sentence(&proof_label(proof))));
             for row in &compared.rows {
-                let row = row_line::told(row, proof, &compared.columns, |_| false);
+                let row = row_line::line(row, proof, &compared.columns, |_| false);
                 out.push_str(&format!("  - {}\n", markdown::plain(&row)));
             }
             if compared.more {
@@ -245,7 +245,7 @@ pub fn comparison(proof: &Proof, compared: &ComparedColumn) -> Value {
     json!({
         "with": proof.with,
         "verdict": proof.verdict.name(),
-        "told": proof.told(),
+        "told": proof.message(),
         "formula_for_model": proof.of_formula,
         "keys": proof.keys,
         "tolerance": proof.tolerance,

@@ -23,7 +23,7 @@ impl Lower<'_> {
         if !function.caution.is_empty() {
             self.caution(function, span);
         }
-        if let Some(today) = self.said_today(id, span) {
+        if let Some(today) = self.stated_today(id, span) {
             return today;
         }
         let marks = function.lower == Some(Lowering::Distinct);
@@ -137,9 +137,9 @@ impl Lower<'_> {
             if meta.level >= Level::Aggregate {
                 return self.nested(function, meta, span);
             }
-            self.alone(*arg);
+            self.settle_point(*arg);
         }
-        if self.late(Level::Aggregate, span) {
+        if self.is_too_late(Level::Aggregate, span) {
             return self.error(span);
         }
         let operands = self.operands(args, span);

@@ -37,7 +37,7 @@ impl Lower<'_> {
         let (from, to) = (range.from, range.to);
         let rows = match (from, to) {
             (SheetRow::Unsaid, SheetRow::Unsaid) => "all rows".to_owned(),
-            (SheetRow::At(a), SheetRow::At(b)) => of_rows(a.min(b), a.max(b)),
+            (SheetRow::At(a), SheetRow::At(b)) => rows_in_words(a.min(b), a.max(b)),
             (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
         };
@@ -66,7 +66,7 @@ impl Lower<'_> {
 }
 
 /// The rows from one distance to another.
-fn of_rows(from: i64, to: i64) -> String {
+fn rows_in_words(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
     match (from, to) {
         (0, 0) => "this row".to_owned(),
@@ -93,10 +93,10 @@ fn end(row: SheetRow, first: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::of_rows;
+    use super::rows_in_words;
 
     #[test]
-    fn rows_in_words() {
+    fn rows_are_described() {
         for (from, to, words) in [
             (0, 4, "this row and the 4 after it"),
             (-2, 0, "this row and the 2 before it"),
@@ -104,7 +104,7 @@ mod tests {
             (-3, -1, "the rows 3 to 1 rows before"),
             (1, 2, "the rows 1 to 2 rows on"),
         ] {
-            assert_eq!(of_rows(from, to), words);
+            assert_eq!(rows_in_words(from, to), words);
         }
     }
 }

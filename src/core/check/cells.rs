@@ -86,7 +86,7 @@ impl Lower<'_> {
         if !self.may_look(&shown, Some(value), span) || !self.has_order(&shown, span) {
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let nullable = self.program.meta(value).nullable;
         if row == 1 {
             return self.row_of(internal::FIRST_VALUE, &[value], Over::Ordered, nullable, span);
@@ -255,7 +255,7 @@ impl Lower<'_> {
         let column = match self.names.targets.get(arg.index()) {
             Some(NameTarget::Cell(cell)) => self.names.cells.get(*cell as usize).map(|cell| cell.column),
             _ => {
-                let columns = self.sheet_columns.get_or_init(|| SheetColumns::of(ast, source, scope));
+                let columns = self.sheet_columns.get_or_init(|| SheetColumns::new(ast, source, scope));
                 columns.position(text.as_str().into())
             }
         };
@@ -282,7 +282,7 @@ impl Lower<'_> {
         let Some(only) = only else { return value };
         let of = self.program.meta(value);
         let meta = Meta { nullable: true, level: Level::Window, span, ..of };
-        self.alone(value);
+        self.settle_point(value);
         self.add_all(Ir::Case, &[only, value], meta)
     }
 }

@@ -191,7 +191,7 @@ impl Lower<'_> {
         let mut same_rows: Vec<IrId> = by.iter().map(|same| self.text_without_case(*same, span)).collect();
         let Some(compared) = compared else {
             let over = rows.map(|rows| rows.over);
-            return self.of_chosen(
+            return self.aggregate_chosen(
                 lowering,
                 function,
                 (value, by.first().copied()),
@@ -210,13 +210,20 @@ impl Lower<'_> {
                 conditions.push(self.is_there(key, span));
             }
             same_rows.push(key);
-            self.of_chosen(lowering, function, (value, Some(counted)), conditions, (Some(over), &same_rows), span)
+            self.aggregate_chosen(
+                lowering,
+                function,
+                (value, Some(counted)),
+                conditions,
+                (Some(over), &same_rows),
+                span,
+            )
         };
         self.where_compared(node, compared, empty, span)
     }
 
     /// Aggregates the rows for which all conditions hold: those of a group, or those that a window sees.
-    fn of_chosen(
+    fn aggregate_chosen(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -269,7 +276,7 @@ impl Lower<'_> {
             );
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let Some(condition) = condition else {
             let Some(over) = rows else { return self.error(span) };
             return self.parted_aggregate(aggregate, &[value], over, same_rows, function, span);

@@ -65,14 +65,14 @@ impl Lower<'_> {
         let friday = self.integer("5", span);
         let on_weekday = self.apply(internal::LESS_EQUAL, &[weekday, friday], span);
         let place = self.program.holidays.len() as u32;
-        let day = self.of_holidays(place, Holidays::DAY, span);
+        let day = self.holiday_column(place, Holidays::DAY, span);
         let weekdays = self.apply(internal::WEEKDAY_COUNT, &[day], span);
         self.program.holidays.push(Holidays { tab, column, given, date, on_weekday, day, weekdays });
         Some(place)
     }
 
     /// A column of the holidays, by its number there.
-    fn of_holidays(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
+    fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
         let ty = if column == Holidays::DAY { Type::Date } else { Type::Integer };
         let meta = Meta { level: Level::Row, ..Self::constant(ty, span) };
         self.program.add(Ir::Elsewhere { tab: Holidays::TABS + holidays, column }, meta)
@@ -90,7 +90,7 @@ impl Lower<'_> {
         if self.is_error(test) || !values.iter().all(|value| self.may_look(function.name, Some(*value), span)) {
             return None;
         }
-        let day = self.of_holidays(holidays, Holidays::DAY, span);
+        let day = self.holiday_column(holidays, Holidays::DAY, span);
         let args: Vec<IrId> = match *values {
             [value, other] => vec![value, column, day, other],
             _ => values.iter().copied().chain([column, day]).collect(),
@@ -117,7 +117,7 @@ impl Lower<'_> {
     ) -> Option<IrId> {
         let [start, end] = dates.map(|date| self.converted(date, Type::Date));
         let in_order = self.apply_checked(internal::LESS_EQUAL, &[start, end], span, function.name);
-        let day = self.of_holidays(holidays, Holidays::DAY, span);
+        let day = self.holiday_column(holidays, Holidays::DAY, span);
         let test = self.apply(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
         let between = self.holidays_with(function, holidays, [day, test], &[start, end], span)?;
         let one = self.integer("1", span);
@@ -156,7 +156,7 @@ impl Lower<'_> {
         };
         let weekdays = self.apply(internal::WEEKDAY_COUNT, &[from], span);
         let [day, before] =
-            [Holidays::DAY, Holidays::WORKING_DAYS].map(|column| self.of_holidays(holidays, column, span));
+            [Holidays::DAY, Holidays::WORKING_DAYS].map(|column| self.holiday_column(holidays, column, span));
         let is_passed = self.apply(internal::LESS_EQUAL, &[day, from], span);
         let passed = self.holidays_with(function, holidays, [day, is_passed], &[from], span)?;
         let working_days = self.apply(internal::SUBTRACT, &[weekdays, passed], span);

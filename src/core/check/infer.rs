@@ -150,7 +150,7 @@ pub(super) fn infer(
         }
         pass.work.results[*index as usize] = pass.work.terms[definition.body.index()];
     }
-    pass.settle();
+    pass.settle_sums();
     if let Some(wanted) = pass.work.calendar {
         pass.order_by_calendar(wanted);
     }
@@ -436,7 +436,7 @@ impl Infer<'_> {
         }
     }
 
-    fn settle(&mut self) {
+    fn settle_sums(&mut self) {
         let number = InferTerm::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
             let (a, b, result, at) = self.work.waiting[index];

@@ -117,7 +117,7 @@ impl Lower<'_> {
             return x;
         }
         let meta = self.program.meta(x);
-        self.alone(x);
+        self.settle_point(x);
         self.program.add(Ir::IsNull { x, negated: false }, Meta { ty: Type::Boolean, nullable: false, span, ..meta })
     }
 
@@ -156,7 +156,7 @@ impl Lower<'_> {
     }
 
     fn count_rows(&mut self, span: Span) -> IrId {
-        if self.late(Level::Aggregate, span) {
+        if self.is_too_late(Level::Aggregate, span) {
             return self.error(span);
         }
         let meta = Meta { level: Level::Aggregate, columnless: true, ..Self::constant(Type::Integer, span) };

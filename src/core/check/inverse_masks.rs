@@ -288,7 +288,7 @@ pub fn replacement_of(spelled: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::mask::number;
-    use super::super::mask::tests::spelled;
+    use super::super::mask::tests::both_notations;
     use super::super::regex::{self, RegexPattern};
     use super::super::wildcards::wildcards;
     use super::*;
@@ -296,9 +296,15 @@ mod tests {
     #[test]
     fn spellings_are_read_back() {
         for mask in ["yyyy-mm-dd", "dddd, d mmmm \"of\" yyyy", "hh:mm:ss", "h:mm AM/PM", "d\\\"\\\\m", "\"100%\" yy"] {
-            let (strftime, to_char) = spelled(mask);
-            assert!(dates_of(&strftime).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {strftime}");
-            assert!(dates_of(&to_char).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {to_char}");
+            let (strftime, to_char) = both_notations(mask);
+            assert!(
+                dates_of(&strftime).iter().any(|back| both_notations(back) == both_notations(mask)),
+                "{mask}: {strftime}"
+            );
+            assert!(
+                dates_of(&to_char).iter().any(|back| both_notations(back) == both_notations(mask)),
+                "{mask}: {to_char}"
+            );
         }
         for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
             let read = number(mask).unwrap();

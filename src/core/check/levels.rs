@@ -80,7 +80,7 @@ impl Lower<'_> {
 
     /// A value of groups, or one that looks at other rows, where there are neither yet: whether that is so. It is said
     /// once a definition.
-    pub(super) fn late(&mut self, level: Level, span: Span) -> bool {
+    pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
         match (level, self.role.forbids_windows(), self.scope.forbids_aggregates(self.role)) {
             (Level::Window, Some(_), _) => self.late_window(span),
             (Level::Aggregate, _, Some(_)) => self.late_aggregate(span),
@@ -187,7 +187,7 @@ impl Lower<'_> {
         ) {
             return self.condition(root);
         }
-        self.alone(root);
+        self.settle_point(root);
         root
     }
 }

@@ -351,7 +351,7 @@ impl Lower<'_> {
         if by.is_none() && !self.counts_rows(tab, function, span) {
             return None;
         }
-        self.alone(value);
+        self.settle_point(value);
         let ty = gives.map_or(Type::Integer, |gives| self.program.meta(gives).ty);
         if self.is_null(value) {
             return Some(self.null(ty, span));

@@ -357,7 +357,7 @@ impl Lower<'_> {
         }
         let root = used.root;
         let meta = self.program.meta(root);
-        if self.late(meta.level, span) {
+        if self.is_too_late(meta.level, span) {
             return self.error(span);
         }
         // One that is `1/0` is that wherever it is named.
@@ -448,7 +448,7 @@ impl Lower<'_> {
     }
 
     /// A literal with a point that nothing stands beside is a float.
-    pub(super) fn alone(&mut self, id: IrId) {
+    pub(super) fn settle_point(&mut self, id: IrId) {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
             self.program.meta_mut(id).ty = Type::Float;
         }

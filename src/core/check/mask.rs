@@ -251,7 +251,7 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
 }
 
 /// A form that is a text and no number; `None` if it has digits, or what is no sign of a mask.
-pub(super) fn words(section: &str) -> Option<String> {
+pub(super) fn literal_section(section: &str) -> Option<String> {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
         match quoted(section, at) {
@@ -642,7 +642,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A mask of dates as both spellings have it.
-    pub fn spelled(mask: &str) -> (String, String) {
+    pub fn both_notations(mask: &str) -> (String, String) {
         let (mut strftime, mut to_char) = (String::new(), String::new());
         for part in date(mask).unwrap() {
             part.strftime(&mut strftime);
@@ -687,7 +687,7 @@ pub(super) mod tests {
             ("m/d/yy h:mm", "%-m/%-d/%y %-H:%M", "FMMM/FMDD/YY FMHH24:MI"),
             ("dddd\"%\"", "%A%%", "FMDay\"%\""),
         ] {
-            assert_eq!(spelled(mask), (strftime.into(), to_char.into()), "{mask}");
+            assert_eq!(both_notations(mask), (strftime.into(), to_char.into()), "{mask}");
         }
     }
 

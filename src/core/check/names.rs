@@ -157,7 +157,7 @@ pub(super) fn resolve(
             symbol.definition = Some(index as u32);
         }
     }
-    let letters = SheetColumns::of(ast, source, scope);
+    let letters = SheetColumns::new(ast, source, scope);
     let mut resolver = Resolver {
         ast,
         source,
@@ -237,7 +237,7 @@ pub(super) fn resolve(
         }
     }
     if ast.ranges || !names.cell_ranges.is_empty() || scope.sheet.is_some_and(|sheet| sheet.pivot.is_some()) {
-        ranges::settle(ast, scope, names);
+        ranges::settle_ranges(ast, scope, names);
     }
 }
 

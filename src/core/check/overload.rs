@@ -46,13 +46,13 @@ pub(super) struct Choices {
 impl Choices {
     const PLACES: usize = 1024;
 
-    fn place(call: u64) -> usize {
+    fn slot(call: u64) -> usize {
         (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::PLACES.ilog2())) as usize
     }
 
     #[inline]
     fn find(&self, call: u64) -> Option<Choice> {
-        let (known, choice) = self.known.get(Self::place(call))?;
+        let (known, choice) = self.known.get(Self::slot(call))?;
         (*known == call).then_some(*choice)
     }
 
@@ -61,7 +61,7 @@ impl Choices {
             // The greatest number is that of no call.
             self.known.resize(Self::PLACES, (u64::MAX, choice));
         }
-        self.known[Self::place(call)] = (call, choice);
+        self.known[Self::slot(call)] = (call, choice);
     }
 }
 

@@ -29,7 +29,7 @@ impl Lower<'_> {
         if !self.may_look("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
         let (length, months) = unit.length();
         let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };

@@ -116,14 +116,14 @@ impl Lower<'_> {
     }
 
     /// The value so many columns to the right.
-    fn beside(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
+    fn value_at_distance(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
         if columns == 0 {
             return value;
         }
         if !self.may_look(function.name, Some(value), span) {
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let count = self.integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
         self.row_of(entry, &[value, count], Over::Across(Across::Ordered), true, span)
@@ -162,7 +162,7 @@ impl Lower<'_> {
             format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")
         });
         if args.len() <= 3 {
-            let beside = self.beside(value, left, function, span);
+            let beside = self.value_at_distance(value, left, function, span);
             return if self.is_error(beside) { beside } else { self.shifted(beside, top, function.name, span) };
         }
         if !self.has_order(function.name, span) {
@@ -170,7 +170,7 @@ impl Lower<'_> {
         }
         let rows = Over::Rows { from: Place::At(top), to: Place::At(bottom) };
         if left == right {
-            let beside = self.beside(value, left, function, span);
+            let beside = self.value_at_distance(value, left, function, span);
             return self.pivot_range(beside, rows, span);
         }
         if top == bottom {
@@ -185,7 +185,7 @@ impl Lower<'_> {
         }
         let mut each = self.list();
         for column in left..=right {
-            let beside = self.beside(value, column, function, span);
+            let beside = self.value_at_distance(value, column, function, span);
             each.push(self.pivot_range(beside, rows, span));
         }
         self.side_by_side(each, span)

@@ -84,7 +84,7 @@ impl Lower<'_> {
             if !self.has_order(&text, span) {
                 return self.error(span);
             }
-            let (Some(a), Some(b)) = (self.place(first), self.place(last)) else { return self.error(span) };
+            let (Some(a), Some(b)) = (self.end_place(first), self.end_place(last)) else { return self.error(span) };
             match (a.min(b), a.max(b)) {
                 (Place::First, Place::Last) => Over::Partition,
                 (from, to) if from == to && !matches!(from, Place::At(_)) => {
@@ -109,7 +109,7 @@ impl Lower<'_> {
         self.program.add(Ir::Range { x, over }, meta)
     }
 
-    fn place(&mut self, end: End) -> Option<Place> {
+    fn end_place(&mut self, end: End) -> Option<Place> {
         match end.at {
             EndAt::Bare => Some(Place::At(0)),
             EndAt::Place(place) => Some(place),
@@ -148,17 +148,17 @@ impl Lower<'_> {
 
     /// An aggregate of ranges: of the rows that they hold, for each row.
     pub(super) fn range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
-        let Some(mut taken) = self.taken(id, call) else { return self.error(span) };
+        let Some(mut taken) = self.range_arguments(id, call) else { return self.error(span) };
         if taken.ranges.iter().flatten().all(|(range, _)| self.is_this_row(*range)) {
             return self.cells_of_this_row(id, taken, span);
         }
         let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
         let first = ranges.next();
         taken.apart = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
-        let node = self.of_ranges(id, &taken, false, span);
+        let node = self.aggregate_ranges(id, &taken, false, span);
         let node = match first.filter(|_| !taken.apart).and_then(|first| self.turning(first)) {
             Some(turning) if !self.is_error(node) => {
-                let before = self.of_ranges(id, &taken, true, span);
+                let before = self.aggregate_ranges(id, &taken, true, span);
                 self.turned(turning, node, before)
             }
             _ => node,
@@ -183,7 +183,11 @@ impl Lower<'_> {
             None => {
                 let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
                 let shown = self.source_text(at);
-                if self.has_order(&shown, at) { self.of_ranges(id, &taken, false, span) } else { self.error(span) }
+                if self.has_order(&shown, at) {
+                    self.aggregate_ranges(id, &taken, false, span)
+                } else {
+                    self.error(span)
+                }
             }
         };
         self.give_back(taken.values);
@@ -214,7 +218,7 @@ impl Lower<'_> {
     }
 
     /// The arguments of a call, and which rows each is of.
-    fn taken(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
+    fn range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
@@ -292,7 +296,7 @@ impl Lower<'_> {
         self.rows_of(a, false).over == self.rows_of(b, false).over && written(a) == written(b)
     }
 
-    fn of_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
+    fn aggregate_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let Some((first, _)) = taken.ranges.iter().flatten().next() else { return self.error(span) };
         let rows = self.rows_of(*first, before);
@@ -385,7 +389,7 @@ impl Lower<'_> {
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
             let one = RangeAggregate { call: taken.call, values, ranges, distinct: false, apart: false };
-            each.push(self.of_ranges(internal::COUNTBLANK, &one, before, span));
+            each.push(self.aggregate_ranges(internal::COUNTBLANK, &one, before, span));
         }
         let failed = each.iter().any(|id| self.is_error(*id));
         let node = if failed { self.error(span) } else { self.apply(internal::ROW_SUM, &each, span) };
@@ -477,7 +481,7 @@ impl Lower<'_> {
         if self.is_error(x) || !self.may_look(shown.name, Some(x), span) {
             return self.error(span);
         }
-        values.iter().for_each(|value| self.alone(*value));
+        values.iter().for_each(|value| self.settle_point(*value));
         let counts = function.nulls == Nulls::Never;
         let entry = if over.is_whole() { function.over } else { function.framed };
         let operands = self.operands(values, span);

@@ -80,7 +80,7 @@ pub(super) fn reads_as_cell(text: &str) -> bool {
 /// When all names are found: the ends of ranges, and which calls take them.
 ///
 /// An aggregate of a range looks at other rows and groups nothing.
-pub(super) fn settle(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
+pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
     for definition in &ast.definitions {

@@ -124,7 +124,7 @@ impl Lower<'_> {
         if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let operands = self.operands(&[value], span);
         let Some(ChosenOverload { args, choice, .. }) = self.choose(entry, &[value], &operands, function.name) else {
             return self.error(span);

@@ -226,11 +226,11 @@ impl RegexReader<'_> {
 
     /// The next piece; the one before is complete.
     fn add(&mut self, piece: RegexPiece) {
-        self.settle();
+        self.settle_piece();
         self.piece = Some(piece);
     }
 
-    fn settle(&mut self) {
+    fn settle_piece(&mut self) {
         let (Some(piece), Some(frame)) = (self.piece.take(), self.frames.last_mut()) else { return };
         let branch = &mut frame.branch;
         if branch.least == 0 && branch.length == Some(0) && !piece.anchor {
@@ -246,7 +246,7 @@ impl RegexReader<'_> {
     }
 
     fn alternative(&mut self) {
-        self.settle();
+        self.settle_piece();
         self.write("|");
         if let Some(frame) = self.frames.last_mut() {
             frame.branches.push(std::mem::replace(&mut frame.branch, Alternative::NEW));
@@ -255,7 +255,7 @@ impl RegexReader<'_> {
 
     /// What the innermost frame's alternatives amount to; the frame is gone.
     fn finish(&mut self) -> Option<RegexPiece> {
-        self.settle();
+        self.settle_piece();
         let mut frame = self.frames.pop()?;
         frame.branches.push(frame.branch);
         let branches = &frame.branches;
@@ -279,7 +279,7 @@ impl RegexReader<'_> {
     }
 
     fn open(&mut self, at: usize) -> Result<(), RefusedRegex> {
-        self.settle();
+        self.settle_piece();
         let first_group = self.optional.len();
         self.opened += 1;
         if self.eat("?:") {

@@ -58,7 +58,7 @@ impl Lower<'_> {
         if !self.may_look(function.name, Some(key), span) {
             return self.error(span);
         }
-        let meta = Self::of_rows(self.program.meta(key), span);
+        let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::RANK_OF, key, meta);
         let over = Over::Ranked { descending, apart: false, within: true };
         let rank = self.over_parted(call, over, same, meta);
@@ -78,13 +78,13 @@ impl Lower<'_> {
             return Some((Over::Ahead { descending, own }, key));
         }
         // No window leaves out the rows that have the same value but one that counts the values there are.
-        let meta = Self::of_rows(self.program.meta(key), span);
+        let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::DENSE_RANK, key, meta);
         let place = self.over(call, Over::Ranked { descending, apart: false, within: true }, meta);
         self.may_look(function.name, Some(place), span).then_some((Over::Ahead { descending: false, own }, place))
     }
 
-    fn of_rows(of: Meta, span: Span) -> Meta {
+    fn row_meta(of: Meta, span: Span) -> Meta {
         Meta {
             ty: Type::Integer,
             nullable: false,

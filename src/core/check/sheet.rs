@@ -92,7 +92,7 @@ pub(super) enum KnownRow {
 const MOST_COLUMNS: usize = 1 << 20;
 
 /// Reads the text of a cell; `None` if it is none.
-pub(super) fn written(text: &str) -> Option<WrittenCell> {
+pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
     let rest = rest.unwrap_or(text);
@@ -116,9 +116,9 @@ impl Resolver<'_> {
     pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
-        let Some(written) = written(text) else { return self.total_by_letter(span) };
+        let Some(written) = parse_cell(text) else { return self.total_by_letter(span) };
         let is_name = !text.contains('$');
-        match self.known(text).filter(|_| is_name) {
+        match self.known_name(text).filter(|_| is_name) {
             // Where any name may be a column, the sheet says that this is one, though it reads as a cell.
             Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
                 return Some(NameTarget::Column(self.open_column(None, text)));
@@ -145,7 +145,7 @@ impl Resolver<'_> {
     }
 
     /// What a name is that of, which it means rather than a cell or a total.
-    pub(super) fn known(&self, text: &str) -> Option<KnownRow> {
+    pub(super) fn known_name(&self, text: &str) -> Option<KnownRow> {
         let name = Hashed::from(text);
         if self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some()) {
             return Some(KnownRow::Definition);
@@ -445,7 +445,7 @@ fn literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{WrittenCell, written};
+    use super::{WrittenCell, parse_cell};
 
     #[test]
     fn cells_as_they_are_written() {
@@ -459,10 +459,10 @@ mod tests {
             ("C", 2, None),
             ("$c", 2, None),
         ] {
-            assert_eq!(written(text), Some(WrittenCell { column, row }), "{text}");
+            assert_eq!(parse_cell(text), Some(WrittenCell { column, row }), "{text}");
         }
         for text in ["c", "revenue", "C-1", "A12345678", "ABCD1", "1", "$", "C$", "B_TOTAL", ""] {
-            assert_eq!(written(text), None, "{text}");
+            assert_eq!(parse_cell(text), None, "{text}");
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct SheetColumns<'a> {
 }
 
 impl<'a> SheetColumns<'a> {
-    pub fn of(ast: &Ast, source: &'a str, scope: &'a CheckScope<'_>) -> Self {
+    pub fn new(ast: &Ast, source: &'a str, scope: &'a CheckScope<'_>) -> Self {
         let Some(sheet) = scope.sheet else { return Self::default() };
         let mut columns = Self { names: Vec::with_capacity(sheet.columns.len()), index: NameIndex::default() };
         columns.index.reset(sheet.columns.len());

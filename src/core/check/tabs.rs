@@ -1,7 +1,7 @@
 //! Other tabs of a worksheet, which are other models: what `'Targets'!A:B` stands for.
 
 use super::names::{NameResolver, NameTarget, Resolver};
-use super::sheet::written;
+use super::sheet::parse_cell;
 use super::sheet_columns::letters;
 use super::unresolved_names::listed;
 use crate::ast::{Ast, Expr, ExprId};
@@ -157,7 +157,7 @@ impl Resolver<'_> {
             return Some(place as u32);
         }
         let names: Vec<&str> = tab.columns.iter().map(Column::name).collect();
-        let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell).then(|| written(text)).flatten();
+        let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell).then(|| parse_cell(text)).flatten();
         let (message, help) = match cell {
             Some(cell) if cell.row.is_some() => {
                 let letter = letters(cell.column);

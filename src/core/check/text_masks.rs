@@ -85,7 +85,7 @@ impl Lower<'_> {
         let mut texts = self.list();
         // The fourth form is for texts.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
-            let text = match (mask::words(section), mask::number(section)) {
+            let text = match (mask::literal_section(section), mask::number(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
                     let shown =

@@ -18,7 +18,7 @@ pub enum Today {
 impl Lower<'_> {
     /// TODAY() and NOW() where the spec says which day it is: that day, and the midnight that begins it; else TODAY() in
     /// the time zone that the spec or the project sets.
-    pub(super) fn said_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
+    pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {
             return None;

@@ -30,7 +30,7 @@ impl SheetTotalKind {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name.trim()))
     }
 }
@@ -55,7 +55,7 @@ pub struct TotalUse {
 /// `B_TOTAL`: the letters, the row where one is said, the kind.
 fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
     let (cell, rest) = text.split_once('_')?;
-    let kind = match SheetTotalKind::of(rest) {
+    let kind = match SheetTotalKind::from_name(rest) {
         None if rest.eq_ignore_ascii_case("total") => SheetTotalKind::Column,
         kind => kind?,
     };
@@ -76,7 +76,7 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
         match ast.expr(id) {
             Expr::Model => {
                 let parts = reference(source, span);
-                let kind = SheetTotalKind::of(parts.total?.text(source));
+                let kind = SheetTotalKind::from_name(parts.total?.text(source));
                 Some(TotalUse { measure: parts.field.text(source).to_owned(), kind, span })
             }
             Expr::Name => {
@@ -95,7 +95,7 @@ impl Resolver<'_> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let (column, row, kind) = by_letter(text)?;
-        if self.known(text).is_some() {
+        if self.known_name(text).is_some() {
             return None;
         }
         let measure = sheet.columns.get(column)?.clone();
@@ -110,7 +110,7 @@ impl Resolver<'_> {
 
     /// `${revenue:column_total}`.
     pub(super) fn total_of_field(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
-        let kind = SheetTotalKind::of(total.text(self.source));
+        let kind = SheetTotalKind::from_name(total.text(self.source));
         let measure = field.text(self.source).to_owned();
         self.total(&measure, kind, span)
     }

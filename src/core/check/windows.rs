@@ -37,7 +37,7 @@ impl Lower<'_> {
         if !self.may_look(shown, Some(value), span) || !self.has_order(shown, span) {
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let count = self.integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
         self.row_of(function, &[value, count], Over::Ordered, true, span)
@@ -89,7 +89,7 @@ impl Lower<'_> {
         if !self.has_order(function.name, span) {
             return self.error(span);
         }
-        self.alone(value);
+        self.settle_point(value);
         let meta = self.program.meta(value);
         if meta.is_constant() {
             return value;
@@ -151,7 +151,7 @@ impl Lower<'_> {
 
     /// Whether a value that looks at other rows may stand here, and look at this one.
     pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
-        if self.late(Level::Window, span) {
+        if self.is_too_late(Level::Window, span) {
             return false;
         }
         let Some(meta) = value.map(|value| self.program.meta(value)) else { return true };

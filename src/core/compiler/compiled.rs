@@ -49,7 +49,7 @@ pub(super) enum Reads {
 }
 
 impl Reads {
-    pub fn of(indices: &[u32]) -> Self {
+    pub fn from_indices(indices: &[u32]) -> Self {
         let in_order = indices.iter().zip(0..).all(|(index, place)| *index == place);
         if in_order { Self::First(indices.len()) } else { Self::These(indices.to_vec()) }
     }

@@ -76,7 +76,7 @@ impl Compiler {
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,
-                reads: Reads::of(emitter.reads()),
+                reads: Reads::from_indices(emitter.reads()),
                 columns: None,
                 description: parse::description(text, definition.span.start),
                 span: definition.span,

@@ -174,7 +174,7 @@ impl<'p> Emitter<'p> {
             return None;
         }
         self.end_reads(index);
-        let root_sql = self.alone(root);
+        let root_sql = self.emit_alone(root);
         self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
     }
@@ -221,7 +221,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// A definition's whole value: a NULL needs its type said where nothing else tells it.
-    pub fn alone(&mut self, root: IrId) -> SqlId {
+    pub fn emit_alone(&mut self, root: IrId) -> SqlId {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
@@ -439,18 +439,18 @@ impl<'p> Emitter<'p> {
 
     /// The name of a column that an earlier select made.
     pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
-        let name = self.made_name(name, span);
+        let name = self.generated_name(name, span);
         self.in_relation(name, span)
     }
 
     /// The name of a column that this step makes, where no relation is told.
-    pub fn made_name(&mut self, name: &str, span: Span) -> SqlId {
+    pub fn generated_name(&mut self, name: &str, span: Span) -> SqlId {
         let (dialect, cased) = (self.dialect, self.cased.contains(name));
         self.work.tree.text(span, |out| dialect.push_name(out, name, !cased))
     }
 
     /// The same as text.
-    pub fn made_name_text(&self, name: &str) -> String {
+    pub fn generated_name_text(&self, name: &str) -> String {
         self.dialect.name_text(name, !self.cased.contains(name))
     }
 
@@ -463,7 +463,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// The SQL of a node that was emitted.
-    pub fn written(&self, id: IrId) -> SqlId {
+    pub fn emitted(&self, id: IrId) -> SqlId {
         self.work.sql[id.index()]
     }
 
@@ -497,7 +497,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Makes a constant a value of the group: `case when count(*) >= 0 then 1 end`.
-    pub fn of_group(&mut self, constant: SqlId) -> SqlId {
+    pub fn group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;
         let star = tree.word("*", span);

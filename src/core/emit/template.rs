@@ -40,7 +40,7 @@ pub(super) struct WindowOf {
 
 impl WindowOf {
     /// A call that looks at the rows of the window.
-    pub fn of(self, x: SqlId) -> Sql {
+    pub fn fill(self, x: SqlId) -> Sql {
         let Self { partition, order, rows, name } = self;
         match name {
             Some(name) => Sql::OverNamed { x, name, rows },
@@ -74,7 +74,7 @@ impl Emitter<'_> {
                 let x = self.distinct(self.work.sql[x.index()], span);
                 self.work.tree.call(name, &[x], span)
             }
-            _ => self.parts(template, args, distinct, span),
+            _ => self.fill_parts(template, args, distinct, span),
         }
     }
 
@@ -86,7 +86,7 @@ impl Emitter<'_> {
 
     /// One forward loop over the template's parts; their operands come before them.
     #[inline(never)]
-    fn parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
+    fn fill_parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
         let base = self.work.template.locals.len();
         let spread = self.work.template.spread.len();
         let ids = self.work.template.spread_ids.len();
@@ -129,7 +129,7 @@ impl Emitter<'_> {
                     let left_out = if is_same { first as usize..until as usize } else { 0..0 };
                     self.side_by_side(parts, left_out, base, span)
                 }
-                _ => self.part(part, base, spread, span),
+                _ => self.fill_part(part, base, spread, span),
             };
             self.work.template.locals.push(id);
         }
@@ -207,7 +207,7 @@ impl Emitter<'_> {
         }))
     }
 
-    fn part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
+    fn fill_part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let at = |i: u16| locals[base + i as usize];
         let tree = &mut self.work.tree;
@@ -288,7 +288,7 @@ impl Emitter<'_> {
             Part::Subscript { x, index } => tree.add(Sql::Subscript { x: at(x), index: at(index) }, span),
             // Until the window is known that it is part of, the call stands alone.
             Part::Over(x) => match self.work.template.window {
-                Some(window) => tree.add(window.of(at(x)), span),
+                Some(window) => tree.add(window.fill(at(x)), span),
                 None => at(x),
             },
             Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } | Part::Ordered { .. } => {

@@ -69,7 +69,7 @@ impl Emitter<'_> {
             self.work.template.window = None;
             return x;
         }
-        self.work.tree.add(window.of(x), span)
+        self.work.tree.add(window.fill(x), span)
     }
 
     /// A window over rows, in the step's order where it has one.

@@ -21,7 +21,7 @@ impl Planner<'_> {
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         found.position = numbered.position;
-        let source = SelectSource::Name(self.written(&numbered.name));
+        let source = SelectSource::Name(self.quoted_name(&numbered.name));
         (Among { name: numbered.name, source, renamed: false }, true)
     }
 
@@ -87,11 +87,11 @@ impl Planner<'_> {
         let test = self.written_test(parts.find.test, &[parts.sought, parts.by]);
         let part = self.same_part(parts.find.tab, stage, from, &alias);
         let on = self.and(part, test);
-        let written_alias = self.written(&alias);
+        let written_alias = self.quoted_name(&alias);
         let on = self.emitter.tree().earlier_first(on, &written_alias);
         let position = found.position.clone();
         let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
-        let renamed = (there != here.0).then(|| self.written(&there));
+        let renamed = (there != here.0).then(|| self.quoted_name(&there));
         let mut items = vec![Item { expr: sought, alias: renamed }];
         for (column, _) in &columns {
             items.push(Item { expr: self.emitter.field(&alias, &column.0, column.1), alias: None });
@@ -105,7 +105,7 @@ impl Planner<'_> {
             partition.push(self.emitter.partition_key(id, written));
         }
         let expr = self.row_number(&partition, &order);
-        items.push(Item { expr, alias: Some(self.written(&place)) });
+        items.push(Item { expr, alias: Some(self.quoted_name(&place)) });
         let written_alias = (own || among.renamed).then_some(written_alias);
         let join = Join { kind: JoinKind::Inner, source: among.source, alias: written_alias, on: Some(on) };
         let body = Select { items, from: Some(self.source(stage, from)), joins: vec![join], ..Select::default() };
@@ -115,7 +115,7 @@ impl Planner<'_> {
             _ => "up_to",
         };
         let candidates = self.cte_names.choose(&format!("{origin}_{side}_{}", as_part_of_name(&here.0)));
-        ctes.push(Cte { name: self.written(&candidates), body });
+        ctes.push(Cte { name: self.quoted_name(&candidates), body });
         let quoted_there = here.1 && there == here.0;
         let mut items = vec![Item { expr: self.emitter.column_spelled(&there, quoted_there), alias: None }];
         for (column, _) in &columns {
@@ -126,9 +126,9 @@ impl Planner<'_> {
         }
         let filter = Some(self.is_first(&place));
         let name = self.cte_names.choose(&format!("{origin}_for_{}", as_part_of_name(&here.0)));
-        let from = Some(SelectSource::Name(self.written(&candidates)));
-        ctes.push(Cte { name: self.written(&name), body: Select { items, from, filter, ..Select::default() } });
-        found.source = Some(SelectSource::Name(self.written(&name)));
+        let from = Some(SelectSource::Name(self.quoted_name(&candidates)));
+        ctes.push(Cte { name: self.quoted_name(&name), body: Select { items, from, filter, ..Select::default() } });
+        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
         found.how = How::ByValues(vec![(here, (there, quoted_there))]);
     }
@@ -161,7 +161,7 @@ impl Planner<'_> {
         }
         let parted = self.parted_by(parts.find.tab, stage);
         let expr = self.row_number(&parted, &order);
-        items.push(Item { expr, alias: Some(self.written(&place)) });
+        items.push(Item { expr, alias: Some(self.quoted_name(&place)) });
         let origin = self.among(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             Matching::Below => "up_to",
@@ -170,9 +170,9 @@ impl Planner<'_> {
         };
         let name = self.cte_names.choose(&format!("{origin}_{side}_{}", self.name_sought(parts.sought)));
         let body = Select { items, from: Some(among.source), filter: Some(test), ..Select::default() };
-        ctes.push(Cte { name: self.written(&name), body });
+        ctes.push(Cte { name: self.quoted_name(&name), body });
         self.read_other();
-        let source = SelectSource::Name(self.written(&name));
+        let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.is_first(&place);
         self.single(found, parts, &alike, source, filter, stage, from, ctes);
     }

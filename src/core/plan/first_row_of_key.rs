@@ -132,18 +132,18 @@ impl Planner<'_> {
         }
         if let Some(place) = &place {
             let expr = self.row_number(&partition, &order);
-            select.items.push(Item { expr, alias: Some(self.written(place)) });
+            select.items.push(Item { expr, alias: Some(self.quoted_name(place)) });
         }
         if counts {
             let expr = self.row_number(&parted, &order);
-            select.items.push(Item { expr, alias: Some(self.written(&position)) });
+            select.items.push(Item { expr, alias: Some(self.quoted_name(&position)) });
         }
         let wanted = match key {
             Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
             _ => format!("{}_numbered", among.name),
         };
         let name = self.cte_names.choose(&wanted);
-        ctes.push(Cte { name: self.written(&name), body: select });
+        ctes.push(Cte { name: self.quoted_name(&name), body: select });
         self.read_other();
         // Of those with one key the first.
         let with_others = alike.iter().any(|other| !self.step.program.meta(other.sought).is_constant());
@@ -157,9 +157,9 @@ impl Planner<'_> {
             }
             let filter = self.is_first(place);
             let first = self.cte_names.choose(&format!("{}_by_{shown_key}", among.name));
-            let from = Some(SelectSource::Name(self.written(&name)));
+            let from = Some(SelectSource::Name(self.quoted_name(&name)));
             let body = Select { items, from, filter: Some(filter), ..Select::default() };
-            ctes.push(Cte { name: self.written(&first), body });
+            ctes.push(Cte { name: self.quoted_name(&first), body });
             first
         });
         if place.is_some() {
@@ -216,7 +216,7 @@ impl Planner<'_> {
         } else {
             let numbered = self.numbered(parts, stage, from, ctes);
             found.position = numbered.position;
-            (SelectSource::Name(self.written(&numbered.name)), numbered.place)
+            (SelectSource::Name(self.quoted_name(&numbered.name)), numbered.place)
         };
         let test = self.test_here(parts, stage, &found.position);
         let filter = match place {
@@ -279,14 +279,14 @@ impl Planner<'_> {
             select.items.push(match parted.is_empty() {
                 true => {
                     let expr = self.emitter.tree().call("max", &[written], Span::default());
-                    Item { expr, alias: Some(self.written(&position)) }
+                    Item { expr, alias: Some(self.quoted_name(&position)) }
                 }
                 false => Item { expr: written, alias: None },
             });
         }
         let among = self.among(parts.find.tab, stage, from);
         let name = self.cte_names.choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));
-        let written = self.written(&name);
+        let written = self.quoted_name(&name);
         ctes.push(Cte { name: written.clone(), body: select });
         found.source = Some(SelectSource::Name(written));
         found.alias = name;

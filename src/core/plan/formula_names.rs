@@ -22,15 +22,15 @@ pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<S
             catalog::shown(catalog::owner(overload)).filter(|_| text.contains(':') && !text.ends_with(')'))?;
         name_of_range(&format!("{function}({text})"))
     };
-    of_cell(program, id, text)
+    cell_name(program, id, text)
         .or_else(|| name_of_offset(text))
         .or_else(|| name_of_range(text))
         .or_else(of_range)
-        .or_else(|| of_call(program, id, text))
+        .or_else(|| call_name(program, id, text))
 }
 
 /// What a call or an operation is called by its text, if that is its own: what a function is made of has the function's.
-fn of_call(program: &Program, id: IrId, text: &str) -> Option<String> {
+fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
         Ir::IsNull { .. } | Ir::Not(_) => return name_of_expression(text),
@@ -93,7 +93,7 @@ pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String 
 }
 
 /// What a cell or a range of cells gives is called by its column, whose name stands nowhere in the text.
-fn of_cell(program: &Program, id: IrId, text: &str) -> Option<String> {
+fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (call, over) = match program.node(id) {
         Ir::Window { call, over } => (call, program.over(over)),
         _ => return None,

@@ -57,23 +57,23 @@ impl Planner<'_> {
         let items = vec![Item { expr: date, alias: (!self.is_written(date, &alias)).then_some(alias) }];
         let body = Select { distinct: true, items, from: Some(among.source), filter, ..Select::default() };
         let on_weekdays = self.cte_names.choose(&format!("{}_on_weekdays", among.name));
-        ctes.push(Cte { name: self.written(&on_weekdays), body });
+        ctes.push(Cte { name: self.quoted_name(&on_weekdays), body });
 
         self.read_other();
         let mut name = on_weekdays;
         if self.finds.looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS) {
-            let from = Some(SelectSource::Name(self.written(&name)));
+            let from = Some(SelectSource::Name(self.quoted_name(&name)));
             let written = self.emitter.column_spelled(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[written]);
             self.emitter.set(holidays.day, written);
             let weekdays = self.written_test(holidays.weekdays, &[holidays.day]);
             let before = self.emitter.tree().binary(Op::Subtract, weekdays, number, Span::default());
-            let alias = Some(self.written(working_days.name()));
+            let alias = Some(self.quoted_name(working_days.name()));
             let items = vec![Item { expr: written, alias: None }, Item { expr: before, alias }];
             name = self.cte_names.choose(&format!("{}_numbered", among.name));
-            ctes.push(Cte { name: self.written(&name), body: Select { items, from, ..Select::default() } });
+            ctes.push(Cte { name: self.quoted_name(&name), body: Select { items, from, ..Select::default() } });
         }
-        let source = SelectSource::Name(self.written(&name));
+        let source = SelectSource::Name(self.quoted_name(&name));
         if let Some(tab) = self.holidays.get_mut(place as usize) {
             (tab.name, tab.source) = (name, source);
         }
@@ -125,7 +125,7 @@ impl Planner<'_> {
             found.position.push_str("_counted");
         }
         let expr = self.emitter.count_rows();
-        select.items.push(Item { expr, alias: Some(self.written(&found.position)) });
+        select.items.push(Item { expr, alias: Some(self.quoted_name(&found.position)) });
         let of = self.among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from).name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
@@ -137,15 +137,15 @@ impl Planner<'_> {
             let items = items.map(|expr| Item { expr, alias: None }).collect();
             self.read_other();
             let body = Select { distinct: true, items, from: Some(self.source(stage, from)), ..Select::default() };
-            ctes.push(Cte { name: self.written(&dates), body });
-            select.from = Some(SelectSource::Name(self.written(&dates)));
+            ctes.push(Cte { name: self.quoted_name(&dates), body });
+            select.from = Some(SelectSource::Name(self.quoted_name(&dates)));
             select.joins.push(Join { kind: JoinKind::Inner, source: among.source, alias: None, on: Some(on) });
             found.how = How::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
         let name = self.cte_names.choose(&name);
-        ctes.push(Cte { name: self.written(&name), body: select });
-        found.source = Some(SelectSource::Name(self.written(&name)));
+        ctes.push(Cte { name: self.quoted_name(&name), body: select });
+        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
     }
 }

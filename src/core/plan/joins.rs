@@ -60,7 +60,7 @@ impl Planner<'_> {
         let columns = &self.step.program.columns;
         let place = |column: u32| {
             let relation = columns.get(column as usize)?.relation.as_deref()?;
-            joined.place(relation)
+            joined.position(relation)
         };
         let used = &columns[column as usize];
         let of = if used.merged.is_empty() {
@@ -78,10 +78,10 @@ impl Planner<'_> {
             let on = self.roles.on.get(&(place as u32)).copied();
             let on = on.map(|root| {
                 self.emit(&[root], 0);
-                self.emitter.written(root)
+                self.emitter.emitted(root)
             });
             let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
-            let written = self.written(name);
+            let written = self.quoted_name(name);
             let on = on.map(|on| self.emitter.tree().earlier_first(on, &written));
             let alias = join.renamed.then_some(written);
             joins.push(Join { kind: join.kind, source: join.source.clone(), alias, on });
@@ -244,7 +244,7 @@ impl Planner<'_> {
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::Lookup { .. });
         let mut read: FxHashSet<u32> = FxHashSet::default();
         for stage in 1..=self.last_stage() {
-            let mut stack: Vec<IrId> = self.wanted(stage).into_iter().map(|(_, id)| id).collect();
+            let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
             stack.extend(self.conditions(stage));
             if self.computed_in(stack.as_slice(), stage).any(looks_at_rows) {
                 stack.extend(self.roles.order.iter().map(|(id, _)| *id).chain(self.roles.partition.iter().copied()));

@@ -8,9 +8,9 @@ use crate::ir::{Ir, IrId};
 impl Planner<'_> {
     /// Columns that these values read beside the groups and that are no keys. Each has one value in a group, since it is
     /// made of the keys, so that grouping by it too makes the same groups, and engines take it for told.
-    pub(super) fn made_of_keys(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
+    pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;
-        let meant = |id: IrId| self.meant(id);
+        let meant = |id: IrId| self.canonical(id);
         let keys: FxHashSet<IrId> = keys.iter().copied().map(meant).collect();
         let mut found: Vec<IrId> = Vec::new();
         let mut seen: FxHashSet<IrId> = FxHashSet::default();

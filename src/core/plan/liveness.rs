@@ -14,7 +14,7 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    pub fn of(step: &StepPlan<'_>) -> Self {
+    pub fn from_step(step: &StepPlan<'_>) -> Self {
         Self { rows: row_context(step), live: live_definitions(step) }
     }
 }

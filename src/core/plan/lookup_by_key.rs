@@ -93,7 +93,7 @@ impl FoundRow {
 }
 
 impl Finds {
-    pub fn of(step: &super::StepPlan<'_>, live: &[bool]) -> Self {
+    pub fn new(step: &super::StepPlan<'_>, live: &[bool]) -> Self {
         let program = step.program;
         if program.finds.is_empty() {
             return Self::default();
@@ -104,7 +104,7 @@ impl Finds {
             let definition = &program.definitions[index];
             if live[index] && !definition.failed {
                 let nodes = needed(program, definition.first, definition.root);
-                for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, LookupParts::of(program, id)?))) {
+                for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, LookupParts::new(program, id)?))) {
                     let same = finds.same(parts);
                     finds.alike.entry(same).or_default().push(id);
                     finds.alike.entry(SameRows { sought: None, ..same }).or_default().push(id);
@@ -121,7 +121,7 @@ impl Finds {
 
     /// Whether rows of a tab are found by a column of it.
     pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
-        let by = self.alike.values().flatten().filter_map(|id| LookupParts::of(program, *id)).map(|parts| parts.by);
+        let by = self.alike.values().flatten().filter_map(|id| LookupParts::new(program, *id)).map(|parts| parts.by);
         by.map(|by| program.node(by)).any(|by| by == Ir::Elsewhere { tab, column })
     }
 
@@ -148,7 +148,7 @@ pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
 }
 
 impl LookupParts {
-    fn of(program: &Program, id: IrId) -> Option<Self> {
+    fn new(program: &Program, id: IrId) -> Option<Self> {
         let Ir::Find { args, find } = program.node(id) else { return None };
         let find = *program.finds.get(find as usize)?;
         match *program.args(args) {
@@ -161,13 +161,13 @@ impl LookupParts {
 }
 
 impl Planner<'_> {
-    pub(super) fn parts(&self, id: IrId) -> Option<LookupParts> {
-        LookupParts::of(self.step.program, id)
+    pub(super) fn lookup_parts(&self, id: IrId) -> Option<LookupParts> {
+        LookupParts::new(self.step.program, id)
     }
 
     /// What makes a lookup one join with others.
     pub(super) fn rows_found(&self, id: IrId) -> Option<FoundRow> {
-        let same = self.finds.same(self.parts(id)?);
+        let same = self.finds.same(self.lookup_parts(id)?);
         Some(FoundRow {
             same,
             id,
@@ -181,7 +181,7 @@ impl Planner<'_> {
 
     /// The value of the row that is found.
     pub(super) fn value_found(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
-        let parts = self.parts(id)?;
+        let parts = self.lookup_parts(id)?;
         let (name, quoted) = match parts.gives {
             Some(gives) if parts.find.matching != Matching::Count => self.column_found(gives, stage)?,
             _ => (found.position.clone(), false),
@@ -209,7 +209,7 @@ impl Planner<'_> {
         taken: &FxHashSet<String>,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(parts) = self.parts(found.id) else { return };
+        let Some(parts) = self.lookup_parts(found.id) else { return };
         let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
         let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
@@ -230,7 +230,7 @@ impl Planner<'_> {
 
     /// The join of the rows that are found.
     pub(super) fn join_found(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
-        let LookupParts { find, sought, by, .. } = self.parts(found.id)?;
+        let LookupParts { find, sought, by, .. } = self.lookup_parts(found.id)?;
         let on = match &found.how {
             How::One => None,
             How::ByKey => {
@@ -261,7 +261,7 @@ impl Planner<'_> {
             Some(on) => Some(self.and(part, on)),
             None => part,
         };
-        let alias = found.renamed.then(|| self.written(&found.alias));
+        let alias = found.renamed.then(|| self.quoted_name(&found.alias));
         let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
         Some(Join { kind, source: found.source.clone()?, alias, on })
     }
@@ -284,7 +284,7 @@ impl Planner<'_> {
         nodes.sort_unstable();
         nodes.dedup();
         nodes.into_iter().for_each(|id| self.emitter.emit(id));
-        self.emitter.written(test)
+        self.emitter.emitted(test)
     }
 
     /// What is sought, as a part of names.
@@ -402,7 +402,7 @@ impl Planner<'_> {
         let same = if with_sought { same } else { SameRows { sought: None, ..same } };
         let all = self.finds.alike.get(&same).into_iter().flatten();
         let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.holds(**id));
-        here.filter_map(|id| self.parts(*id)).collect()
+        here.filter_map(|id| self.lookup_parts(*id)).collect()
     }
 
     /// The columns that lookups read, each once: the key first, then what parts the sheet.
@@ -445,7 +445,7 @@ impl Planner<'_> {
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
-        found.source = Some(SelectSource::Name(self.written(&name)));
+        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
         found.position = numbered.position;
     }

@@ -191,7 +191,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
-        let key = self.told(id, stage);
+        let key = self.row_key(id, stage);
         let (compared, unique) = self.compared(id, stage);
         let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
         let mut joins = Vec::new();
@@ -213,13 +213,13 @@ impl Planner<'_> {
             conditions.push(self.emitter.tree().binary(Op::Equal, moved, found, Span::default()));
             let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
             let on = conditions.into_iter().reduce(all);
-            let alias = Some(self.written(&alias));
+            let alias = Some(self.quoted_name(&alias));
             joins.push(Join { kind: JoinKind::Left, source: source.clone(), alias, on });
         }
         joins
     }
 
-    fn told(&self, id: IrId, stage: u32) -> Told {
+    fn row_key(&self, id: IrId, stage: u32) -> Told {
         let program = self.step.program;
         let nullable = program.meta(id).nullable;
         match (self.column_of(id, stage), program.node(id)) {
@@ -281,7 +281,7 @@ impl Planner<'_> {
         let takes =
             |ty: Type| move |o: &&catalog::Overload| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty));
         let timed = overloads.iter().find(takes(Type::Timestamp)).filter(|_| program.meta(key).ty == Type::Timestamp);
-        let Some(overload) = timed.or(overloads.first()) else { return self.emitter.written(key) };
+        let Some(overload) = timed.or(overloads.first()) else { return self.emitter.emitted(key) };
         let words = program.args(period.words);
         words.iter().for_each(|word| self.emitter.emit(*word));
         let args: Vec<IrId> = std::iter::once(key).chain(words.iter().copied()).collect();
@@ -299,7 +299,7 @@ impl Planner<'_> {
         };
         let said = !self.spec.default_partition;
         if said {
-            self.roles.partition.iter().for_each(|id| add(self.told(*id, stage)));
+            self.roles.partition.iter().for_each(|id| add(self.row_key(*id, stage)));
         }
         // What tells the rows apart: each column, with what it is.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
@@ -362,13 +362,13 @@ impl Planner<'_> {
                 None => self.emitter.column_spelled(&told.name, told.quoted),
             };
             taken.insert(told.name.to_lowercase());
-            let alias = told.computed.map(|_| self.emitter.made_name_text(&told.name));
+            let alias = told.computed.map(|_| self.emitter.generated_name_text(&told.name));
             select.items.push(Item { expr, alias });
             // GROUP BY may take the relation's name for the output of that name.
             select.group_by.push(match shadows {
                 true => {
                     let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
-                    self.emitter.tree().written(&name)
+                    self.emitter.tree().raw_text(&name)
                 }
                 false => expr,
             });
@@ -398,7 +398,7 @@ impl Planner<'_> {
             _ => format!("{from}_by_{}_and_more", key.name),
         };
         let name = self.cte_names.choose(&name);
-        let written = self.written(&name);
+        let written = self.quoted_name(&name);
         self.lookups.sources.push(Cte { name: written.clone(), body: select });
         SelectSource::Name(written)
     }

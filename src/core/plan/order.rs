@@ -90,7 +90,7 @@ impl Planner<'_> {
         };
         let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let name = if plain { name.to_ascii_lowercase() } else { "in_order".to_owned() };
-        self.emitter.windows.name = Some(self.emitter.tree().written(&name));
+        self.emitter.windows.name = Some(self.emitter.tree().raw_text(&name));
         let windows = &self.emitter.windows;
         let (partition, order) = (windows.partition.clone(), windows.order.clone());
         self.named_window = Some(NamedWindow { name, partition, order });
@@ -145,9 +145,9 @@ impl Planner<'_> {
         match kept {
             Some(column) => {
                 let written = self.kept_name(&column);
-                self.emitter.tree().written(&written)
+                self.emitter.tree().raw_text(&written)
             }
-            None => self.emitter.made_name(name, Span::default()),
+            None => self.emitter.generated_name(name, Span::default()),
         }
     }
 

@@ -98,7 +98,7 @@ pub fn plan_step<'p>(
         }
     }
     let aliases = aliases(step, &outputs);
-    let reach = Reach::of(step);
+    let reach = Reach::from_step(step);
     let plan = |taken: &mut UsedNames, found_are_columns: bool| {
         let cuts = materialization::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
         let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
@@ -124,7 +124,7 @@ pub fn plan_step<'p>(
         &reach,
         &mut cuts,
         stages.main,
-        &|id| stages.of(id),
+        &|id| stages.stratum_of(id),
         spec.source,
         &mut taken,
     );
@@ -157,7 +157,7 @@ pub fn plan_step<'p>(
         in_windows: false,
         named_window: None,
         lookups: Lookups::default(),
-        finds: Finds::of(step, &reach.live),
+        finds: Finds::new(step, &reach.live),
         holidays: holidays::tabs(program, input),
         times: Vec::new(),
         cte_names,
@@ -204,7 +204,7 @@ impl Planner<'_> {
     fn note_columns(&mut self) {
         self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
         for id in self.cuts.sorted() {
-            let stage = self.stages.of(id);
+            let stage = self.stages.stratum_of(id);
             let name = self.cuts.name(id).unwrap_or_default().to_owned();
             let before = self.step.grouped && stage < self.stages.main;
             if before { &mut self.row_columns } else { &mut self.columns }.insert(id, (stage, name));
@@ -217,18 +217,18 @@ impl Planner<'_> {
             self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
         }
         for output in &self.outputs {
-            let stage = if output.key { main } else { self.stages.of(output.root) };
+            let stage = if output.key { main } else { self.stages.stratum_of(output.root) };
             // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
-                let root = self.meant(output.root);
+                let root = self.canonical(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
         }
     }
 
     /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
-    pub(super) fn meant(&self, id: IrId) -> IrId {
+    pub(super) fn canonical(&self, id: IrId) -> IrId {
         self.cuts.chosen(self.program().behind_names(id))
     }
 
@@ -249,7 +249,7 @@ impl Planner<'_> {
     pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
         let made = |(made, _): &&(u32, String)| *made < stage;
         let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
-        let id = self.meant(id);
+        let id = self.canonical(id);
         let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
         let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made)).or_else(of_helper);
         column.map(|(_, name)| name.as_str())

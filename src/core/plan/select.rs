@@ -25,14 +25,14 @@ impl Planner<'_> {
             let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             first = first.or(Some(ctes.len()));
-            ctes.push(Cte { name: self.written(&name), body: select });
+            ctes.push(Cte { name: self.quoted_name(&name), body: select });
         }
         let body = self.last(&from);
         ctes.append(&mut self.lookups.sources);
         (ctes, body, first)
     }
 
-    pub(super) fn written(&self, name: &str) -> String {
+    pub(super) fn quoted_name(&self, name: &str) -> String {
         self.emitter.dialect.name_text(name, true)
     }
 
@@ -51,7 +51,7 @@ impl Planner<'_> {
     }
 
     /// What a stratum computes, with the names of the columns.
-    pub(super) fn wanted(&self, stage: u32) -> Vec<(String, IrId)> {
+    pub(super) fn requested_columns(&self, stage: u32) -> Vec<(String, IrId)> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let mut wanted: Vec<(String, IrId)> = Vec::new();
         if stage == self.stages.last {
@@ -61,11 +61,11 @@ impl Planner<'_> {
         if grouping {
             let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
-                let here = output.key || self.stages.of(output.root) == stage;
+                let here = output.key || self.stages.stratum_of(output.root) == stage;
                 // Of two keys that mean the same the later selects read one.
-                let is = if output.key { self.meant(output.root) } else { self.cuts.chosen(output.root) };
+                let is = if output.key { self.canonical(output.root) } else { self.cuts.chosen(output.root) };
                 if here && seen.insert(is) {
-                    let name = self.columns.get(&self.meant(output.root)).map_or(&output.name, |(_, name)| name);
+                    let name = self.columns.get(&self.canonical(output.root)).map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
             }
@@ -86,7 +86,7 @@ impl Planner<'_> {
     /// A select that adds columns to all it reads, or the grouping one.
     fn stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
-        let wanted = self.wanted(stage);
+        let wanted = self.requested_columns(stage);
         let first_new = wanted.first().map(|(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
         select.star = !grouping;
@@ -104,7 +104,7 @@ impl Planner<'_> {
     fn last(&mut self, from: &str) -> Select {
         let stage = self.stages.last;
         let grouping = self.step.grouped && stage == self.stages.main;
-        let wanted = self.wanted(stage);
+        let wanted = self.requested_columns(stage);
         let mut select = self.select(stage, from, &wanted);
         let mut kept: Vec<Item> = Vec::new();
         let mut kept_names: Vec<String> = Vec::new();
@@ -132,7 +132,7 @@ impl Planner<'_> {
                 Some(names) => {
                     for name in names.into_iter().filter(|n| !shadowed(n)) {
                         let written = self.kept_name(&InputColumn { of: Vec::new(), name: name.clone() });
-                        let written = self.emitter.tree().written(&written);
+                        let written = self.emitter.tree().raw_text(&written);
                         let expr = self.emitter.in_relation(written, Span::default());
                         kept.push(Item { expr, alias: None });
                         kept_names.push(name);
@@ -190,7 +190,7 @@ impl Planner<'_> {
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
         if grouping {
             let groups: Vec<IrId> = wanted.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
-            keys.extend(self.made_of_keys(&groups, &keys, stage));
+            keys.extend(self.key_dependents(&groups, &keys, stage));
         }
         let joined = self.input.joined.filter(|_| stage == 0);
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
@@ -218,18 +218,18 @@ impl Planner<'_> {
         let mut select = Select { window: self.named_window.take(), ..Select::default() };
         let source = self.source(stage, from);
         if !self.lookups.is_empty() {
-            select.star_of = Some(self.written(from));
+            select.star_of = Some(self.quoted_name(from));
             select.joins = self.joins_of_lookups(stage, from, &source);
         }
         select.from = Some(source);
         if let Some(joined) = joined {
             select.joins = self.joins(joined);
-            select.star_of = Some(self.written(self.input.name));
+            select.star_of = Some(self.quoted_name(self.input.name));
         }
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();
-            let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
-            let alias = (!self.is_named(expr, name)).then(|| self.emitter.made_name_text(name));
+            let expr = if made { self.emitter.emit_alone(*id) } else { self.written_node(*id, stage) };
+            let alias = (!self.is_named(expr, name)).then(|| self.emitter.generated_name_text(name));
             select.items.push(Item { expr, alias });
         }
         if grouping && keys.is_empty() {
@@ -256,13 +256,13 @@ impl Planner<'_> {
         if !self.computed_in_sql(roots, stage).any(is_aggregate)
             && let Some(item) = select.items.first_mut()
         {
-            item.expr = self.emitter.of_group(item.expr);
+            item.expr = self.emitter.group_constant(item.expr);
         }
     }
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
     pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
-        let written = self.emitter.made_name_text(name);
+        let written = self.emitter.generated_name_text(name);
         self.is_written(expr, &written)
     }
 
@@ -279,7 +279,7 @@ impl Planner<'_> {
 
     /// What a stratum reads.
     pub(super) fn source(&self, stage: u32, from: &str) -> SelectSource {
-        if stage == 0 && self.input.first { SelectSource::Input(0) } else { SelectSource::Name(self.written(from)) }
+        if stage == 0 && self.input.first { SelectSource::Input(0) } else { SelectSource::Name(self.quoted_name(from)) }
     }
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
@@ -316,13 +316,13 @@ impl Planner<'_> {
     /// Without those that mean what an earlier one does.
     pub(super) fn distinct(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
         let mut seen = rustc_hash::FxHashSet::default();
-        ids.filter(|id| seen.insert(self.meant(*id))).collect()
+        ids.filter(|id| seen.insert(self.canonical(*id))).collect()
     }
 
     pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
         match self.column_in(id, stage).map(str::to_owned) {
             Some(name) => self.emitter.column_name(&name, self.step.program.meta(id).span),
-            None => self.emitter.written(id),
+            None => self.emitter.emitted(id),
         }
     }
 

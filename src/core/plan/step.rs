@@ -55,7 +55,7 @@ pub struct JoinedInput {
 
 impl JoinedInput {
     /// What is joined to, and nothing joined yet.
-    pub fn of(first: Relation) -> Self {
+    pub fn from_first(first: Relation) -> Self {
         let places = std::iter::once((first.name().to_owned(), 0)).collect();
         Self { relations: vec![first], joins: Vec::new(), places }
     }
@@ -67,7 +67,7 @@ impl JoinedInput {
         self.joins.push(join);
     }
 
-    pub fn place(&self, relation: &str) -> Option<usize> {
+    pub fn position(&self, relation: &str) -> Option<usize> {
         self.places.get(relation).copied()
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    pub fn of(&self, id: IrId) -> u32 {
+    pub fn stratum_of(&self, id: IrId) -> u32 {
         self.stage[id.index()]
     }
 }

@@ -103,7 +103,7 @@ impl Column {
         self
     }
 
-    pub fn made(&self) -> &ColumnProvenance {
+    pub fn provenance(&self) -> &ColumnProvenance {
         &self.made
     }
 

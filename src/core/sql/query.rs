@@ -64,7 +64,7 @@ pub enum JoinKind {
 }
 
 impl JoinKind {
-    fn words(self) -> &'static str {
+    fn keyword(self) -> &'static str {
         match self {
             Self::Left => "left join ",
             Self::Inner => "inner join ",
@@ -217,7 +217,7 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[Input<'_>], indent: u
     }
     for join in &select.joins {
         line(out, indent);
-        out.push_str(join.kind.words());
+        out.push_str(join.kind.keyword());
         write_source(&join.source, inputs, out);
         if let Some(alias) = &join.alias {
             out.push_str(" as ");

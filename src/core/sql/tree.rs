@@ -221,13 +221,13 @@ impl SqlTree {
     }
 
     /// Text as it is, of no place in a formula.
-    pub fn written(&mut self, text: &str) -> SqlId {
+    pub fn raw_text(&mut self, text: &str) -> SqlId {
         self.text(Span::default(), |out| out.push_str(text))
     }
 
     /// A column of one of several relations, both as they are written.
     pub fn field_of(&mut self, relation: &str, column: &str) -> SqlId {
-        let (qualifier, name) = (self.written(relation), self.written(column));
+        let (qualifier, name) = (self.raw_text(relation), self.raw_text(column));
         self.add(Sql::Field { qualifier, name }, Span::default())
     }
 

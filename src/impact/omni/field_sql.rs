@@ -19,7 +19,7 @@ impl FieldSql {
         let plain = replaced(sql, |_| "1".to_owned());
         let (columns, is_guessed) = match lineage::columns_of_expression(&plain, dialect) {
             Some(columns) => (columns.into_iter().collect(), false),
-            None => (words(&plain), true),
+            None => (identifiers(&plain), true),
         };
         Self { columns, fields, is_guessed }
     }
@@ -60,7 +60,7 @@ pub(super) fn replaced(sql: &str, mut with: impl FnMut(&str) -> String) -> Strin
     out
 }
 
-pub(super) fn words(sql: &str) -> BTreeSet<String> {
+pub(super) fn identifiers(sql: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     sql.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }

@@ -60,7 +60,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
             .flat_map(|key| own.get(key).and_then(Node::pairs).unwrap_or_default())
         {
             let sql = field.get("sql").and_then(Node::text).unwrap_or_default();
-            fields.extend(references(sql).map(|field| of_view(&view, field)));
+            fields.extend(references(sql).map(|field| qualify_field(&view, field)));
         }
     }
     for (_, sample) in root.get("sample_queries").and_then(Node::pairs).unwrap_or_default() {
@@ -77,11 +77,11 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
         let named = listed.iter().filter(|field| !field.starts_with('-'));
         fields.extend(named.map(|field| without_timeframe(field).to_lowercase()));
     }
-    let fields = fields.into_iter().map(|field| of_view(&base, field)).collect();
+    let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
     User { name: name.to_owned(), kind: OmniNodeKind::Topic, file: file.to_owned(), views, fields }
 }
 
-fn of_view(view: &str, field: String) -> String {
+fn qualify_field(view: &str, field: String) -> String {
     if field.contains('.') { field } else { format!("{view}.{field}") }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::field_sql::{replaced, words};
+use super::field_sql::{identifiers, replaced};
 use super::view::ViewTables;
 use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
@@ -28,12 +28,12 @@ pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialec
         }
         None => stand_in(name),
     });
-    match lineage::of_sql(&plain, dialect, &|_| KnownRelations::default()) {
+    match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => columns(view, &lineage, tables, named),
         Err(why) => {
             // All of every table that it may name.
             let why = format!("its view's SQL is known as a whole: {why}");
-            let tables = words(&plain).into_iter().filter_map(|word| table(&[word], tables));
+            let tables = identifiers(&plain).into_iter().filter_map(|word| table(&[word], tables));
             let read = ViewRead { columns: tables.map(|table| (table, None)).collect(), fields: named };
             for field in &mut view.fields {
                 add(field, &read);

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::picture::{Dot, Picture, class, of_impact};
+use super::picture::{Dot, Picture, class, from_impact};
 use crate::impact::{Effect, Grade, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
@@ -86,7 +86,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
         text(&subject(impact))
     );
     let _ = writeln!(out, "<header>\n<p class=\"said\">{}</p>", text(&origin(graph)));
-    let _ = writeln!(out, "<h1 class=\"{}\">{}</h1>", class(impact.worst()), text(&impact.sentence()));
+    let _ = writeln!(out, "<h1 class=\"{}\">{}</h1>", class(impact.worst_grade()), text(&impact.sentence()));
     for line in said {
         let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence(line));
     }
@@ -162,11 +162,11 @@ fn origin(graph: &Graph<'_>) -> String {
 
 /// The graph with what the changed nodes read, so that these stand in the middle.
 fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
-    let mut picture = of_impact(impact);
+    let mut picture = from_impact(impact);
     let mut known: BTreeSet<String> = picture.dots.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
-    for place in changed.iter().filter_map(|id| graph.place(id)) {
+    for place in changed.iter().filter_map(|id| graph.index_of(id)) {
         let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else { continue };
         for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
             if known.insert(parent.id()) {

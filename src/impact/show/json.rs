@@ -101,7 +101,7 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
     });
     JsonReport {
         summary: impact.sentence(),
-        worst: class(impact.worst()),
+        worst: class(impact.worst_grade()),
         differences: differences.collect(),
         changed: changed.collect(),
         effects: effects.collect(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::picture::of_impact;
+use super::picture::from_impact;
 use crate::impact::Impact;
 use crate::markdown::{code, sentence as text};
 
@@ -40,7 +40,7 @@ pub fn markdown(impact: &Impact) -> String {
     if !impact.unaffected.is_empty() {
         let _ = writeln!(out, "\n{} downstream not reached.", impact.unaffected.len());
     }
-    let picture = of_impact(impact);
+    let picture = from_impact(impact);
     if !picture.edges.is_empty() && picture.dots.len() <= DRAWN {
         let _ = write!(out, "\n```mermaid\n{}```\n", picture.mermaid());
     }

@@ -38,7 +38,7 @@ pub struct Picture {
 
 /// The graph of what is changed and reached.
 #[must_use]
-pub fn of_impact(impact: &Impact) -> Picture {
+pub fn from_impact(impact: &Impact) -> Picture {
     let mut changed: Vec<(&str, Vec<&str>)> = Vec::new();
     for change in &impact.changed {
         match changed.iter_mut().find(|(id, _)| *id == change.id) {

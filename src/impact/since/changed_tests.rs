@@ -59,10 +59,10 @@ impl<'n> TestedValue<'n> {
         for (key, value) in body.iter().chain(beside) {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
-                ("config", Some(below)) => test.settings.extend(below.iter().filter_map(shown)),
+                ("config", Some(below)) => test.settings.extend(below.iter().filter_map(display_pair)),
                 ("arguments", Some(below)) => below.iter().for_each(|(key, value)| test.argument(key, value)),
                 _ if SETTINGS.contains(&key) => {
-                    test.settings.insert(key.to_owned(), yaml_text::shown(value));
+                    test.settings.insert(key.to_owned(), yaml_text::display_node(value));
                 }
                 ("name" | "test_name", _) => {}
                 _ => test.argument_of(key, value),
@@ -82,7 +82,7 @@ impl<'n> TestedValue<'n> {
             self.values = value.texts();
             self.values.sort();
         } else {
-            self.arguments.insert(key.to_owned(), yaml_text::shown(value));
+            self.arguments.insert(key.to_owned(), yaml_text::display_node(value));
         }
     }
 
@@ -135,7 +135,7 @@ impl<'n> TestedValue<'n> {
         }
     }
 
-    fn told(&self) -> String {
+    fn message(&self) -> String {
         let arguments = self.arguments.iter().map(|(key, value)| format!("{key}: {value}"));
         let values = (!self.values.is_empty()).then(|| format!("values: [{}]", self.values.join(", ")));
         let settings = self.settings.iter().map(|(key, value)| format!("{key}: {value}"));
@@ -144,8 +144,8 @@ impl<'n> TestedValue<'n> {
     }
 }
 
-fn shown((key, value): &(Node, Node)) -> Option<(String, String)> {
-    Some((key.text()?.to_owned(), yaml_text::shown(value)))
+fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
+    Some((key.text()?.to_owned(), yaml_text::display_node(value)))
 }
 
 /// The tests of a table or a column.
@@ -184,7 +184,7 @@ impl FoundChange<'_, '_> {
         }
         for now in left {
             let Some(at) = old.iter().position(|was| was.name == now.name) else {
-                self.tell(name, "test added", "", &now.told());
+                self.report_change(name, "test added", "", &now.message());
                 self.test_note(place, name, &format!("the test `{}` is added", now.name), None);
                 continue;
             };
@@ -195,11 +195,11 @@ impl FoundChange<'_, '_> {
                 TestVerdict::Stricter => ("test stricter", "checks more"),
                 TestVerdict::Other => ("test changed", "checks something else"),
             };
-            self.tell(name, what, &was.told(), &now.told());
+            self.report_change(name, what, &was.message(), &now.message());
             self.test_note(place, name, &format!("the test `{}` {word}", now.name), Some(verdict));
         }
         for gone in old {
-            self.tell(name, "test removed", &gone.told(), "");
+            self.report_change(name, "test removed", &gone.message(), "");
             self.test_note(place, name, &format!("the test `{}` is removed", gone.name), Some(TestVerdict::Looser));
         }
     }
@@ -223,14 +223,14 @@ impl FoundChange<'_, '_> {
         }
         let name = file.name();
         if before.split_whitespace().eq(now.split_whitespace()) {
-            return self.tell(name, "layout", "", "");
+            return self.report_change(name, "layout", "", "");
         }
         let (what, said, verdict) = match (&file.before, &file.now) {
             (None, _) => ("test added", "is added", None),
             (_, None) => ("test removed", "is removed", Some(TestVerdict::Looser)),
             _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
         };
-        self.tell(name, what, "", "");
+        self.report_change(name, what, "", "");
         // What it looks at its text says, also where dbt no longer knows it.
         let mut models = code::refs(before);
         models.extend(code::refs(now));
@@ -238,13 +238,13 @@ impl FoundChange<'_, '_> {
         models.dedup();
         let mut is_told = false;
         for model in models {
-            if let Some(place) = self.place(&model) {
+            if let Some(place) = self.index_of(&model) {
                 self.test_note(Some(place), &model, &format!("the test `{name}` {said}"), verdict);
                 is_told = true;
             }
         }
         if !is_told {
-            self.tell_whole(name, what, "which models it looks at is not known");
+            self.report_whole(name, what, "which models it looks at is not known");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::impact::raw_code::sql_of;
 use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 
 /// Two states of a spec: by what the SQL computes, so that a formula in other words is no change.
-pub(super) fn of_specs(
+pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
     new: &SpecModel,
@@ -63,7 +63,7 @@ pub(super) fn of_specs(
                 found.push(difference(name, "description", "", ""));
             }
         }
-        (Some(was), Some(now)) => of_sql(graph, name, was, now, start, found),
+        (Some(was), Some(now)) => compare_sql(graph, name, was, now, start, found),
         _ => {
             start.rows = true;
             let whole = Some("one of its states has errors".to_owned());
@@ -73,7 +73,14 @@ pub(super) fn of_specs(
 }
 
 /// Two SQL texts: columns that are computed otherwise, and rows that are chosen otherwise.
-fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start, found: &mut Vec<RevisionDifference>) {
+fn compare_sql(
+    graph: &Graph<'_>,
+    name: &str,
+    was: &str,
+    now: &str,
+    start: &mut Start,
+    found: &mut Vec<RevisionDifference>,
+) {
     let known = |parts: &[String]| {
         let last = parts.last();
         let place = graph.parts.iter().position(|part| {
@@ -96,10 +103,16 @@ fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start
             return;
         }
     };
-    of_lineages(name, &old, &new, start, found);
+    compare_lineages(name, &old, &new, start, found);
 }
 
-fn of_lineages(name: &str, old: &SqlLineage, new: &SqlLineage, start: &mut Start, found: &mut Vec<RevisionDifference>) {
+fn compare_lineages(
+    name: &str,
+    old: &SqlLineage,
+    new: &SqlLineage,
+    start: &mut Start,
+    found: &mut Vec<RevisionDifference>,
+) {
     let ((old_columns, old_rows), (new_columns, new_rows)) = (old.prints(), new.prints());
     let mut is_layout = true;
     for (column, print) in &old_columns {
@@ -129,7 +142,7 @@ fn of_lineages(name: &str, old: &SqlLineage, new: &SqlLineage, start: &mut Start
 }
 
 /// Two states of a model's file, with plain names for its `ref`s and `source`s.
-pub(super) fn of_models(
+pub(super) fn compare_models(
     graph: &Graph<'_>,
     name: &str,
     old: &str,
@@ -146,7 +159,7 @@ pub(super) fn of_models(
             if !found.iter().any(|d| d.name == name) {
                 found.push(difference(name, "sql", "", ""));
             }
-            of_sql(graph, name, &was, &now, start, found);
+            compare_sql(graph, name, &was, &now, start, found);
         }
         (Err(jinja), _) | (_, Err(jinja)) => {
             start.rows = true;

@@ -16,7 +16,7 @@ impl FoundChange<'_, '_> {
         let changed = jinja::changed(&old, &new);
         if changed.is_empty() && before != now {
             // Only comments, or what no macro holds.
-            self.tell(&file.path, "layout", "", "");
+            self.report_change(&file.path, "layout", "", "");
         }
         for (name, was, is) in changed {
             let what = match (was, is) {
@@ -26,11 +26,11 @@ impl FoundChange<'_, '_> {
             };
             let kind = old.iter().chain(&new).find(|block| block.name == name).map(|block| block.kind);
             if kind == Some("materialization") {
-                self.tell_whole(&name, "macro", "which models a materialization builds is not followed");
+                self.report_whole(&name, "macro", "which models a materialization builds is not followed");
                 continue;
             }
             if CALLED_BY_DBT.iter().any(|known| name == *known || name.ends_with(&format!("__{known}"))) {
-                self.tell_whole(
+                self.report_whole(
                     &name,
                     "macro",
                     "dbt calls it by itself, for any model: which ones change is not followed",
@@ -40,8 +40,8 @@ impl FoundChange<'_, '_> {
             let name = if kind == Some("test") { format!("test_{name}") } else { name };
             let count = self.users_of(&name);
             match count {
-                0 if what != "added" => self.tell_whole(&name, what, "dbt's manifest knows nothing that uses it"),
-                _ => self.tell(&name, what, "", ""),
+                0 if what != "added" => self.report_whole(&name, what, "dbt's manifest knows nothing that uses it"),
+                _ => self.report_change(&name, what, "", ""),
             }
         }
     }

@@ -117,16 +117,16 @@ impl FoundChange<'_, '_> {
     fn specs(&mut self, before: &[SpecModel]) {
         let now = self.graph.sources.specs;
         for spec in now {
-            let Some(place) = self.place(&spec.name) else { continue };
+            let Some(place) = self.index_of(&spec.name) else { continue };
             let start = self.starts.entry(place).or_insert_with(|| Start { place, ..Start::default() });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
-                Some(old) => code::of_specs(self.graph, old, spec, start, &mut self.differences),
+                Some(old) => code::compare_specs(self.graph, old, spec, start, &mut self.differences),
                 None => self.differences.push(difference(&spec.name, "added", "", &spec.path)),
             }
         }
         for old in before.iter().filter(|old| !now.iter().any(|spec| spec.name.eq_ignore_ascii_case(&old.name))) {
-            self.tell(&old.name, "removed", &old.path, "");
-            if let Some(place) = self.place(&old.name) {
+            self.report_change(&old.name, "removed", &old.path, "");
+            if let Some(place) = self.index_of(&old.name) {
                 self.start(place).gone = true;
             }
         }
@@ -143,30 +143,30 @@ impl FoundChange<'_, '_> {
             FileKind::Project => self.project(file, macros),
             FileKind::Other => {
                 let why = "what it changes is not followed: `dbt compile` with both states tells it";
-                self.tell_whole(&file.path, "file", why);
+                self.report_whole(&file.path, "file", why);
             }
         }
     }
 
     /// A model or a snapshot.
     fn code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
-        let place = self.place(name);
+        let place = self.index_of(name);
         let mut start = Start::default();
         match (before, now) {
             (Some(old), Some(new)) => {
-                code::of_models(self.graph, name, old, new, &mut start, &mut self.differences);
+                code::compare_models(self.graph, name, old, new, &mut start, &mut self.differences);
                 let config = jinja::config_changes(old, new);
                 for change in &config {
-                    self.tell(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
+                    self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
                     if change.shapes_rows() {
                         start.rows = true;
                         start.why = Some(format!("its configuration `{}` changes", change.key));
                     }
                 }
             }
-            (None, _) => self.tell(name, "added", "", ""),
+            (None, _) => self.report_change(name, "added", "", ""),
             (Some(_), None) => {
-                self.tell(name, "removed", "", "");
+                self.report_change(name, "removed", "", "");
                 start.gone = true;
             }
         }
@@ -204,16 +204,16 @@ impl FoundChange<'_, '_> {
         self.start(place).notes.push(note);
     }
 
-    fn tell(&mut self, name: &str, what: &'static str, before: &str, now: &str) {
+    fn report_change(&mut self, name: &str, what: &'static str, before: &str, now: &str) {
         self.differences.push(difference(name, what, before, now));
     }
 
-    fn tell_whole(&mut self, name: &str, what: &'static str, why: &str) {
+    fn report_whole(&mut self, name: &str, what: &'static str, why: &str) {
         self.differences.push(RevisionDifference { whole: Some(why.to_owned()), ..difference(name, what, "", "") });
     }
 
     /// The model, seed or snapshot of a name.
-    fn place(&self, name: &str) -> Option<usize> {
+    fn index_of(&self, name: &str) -> Option<usize> {
         self.graph.parts.iter().position(|part| {
             part.kind().is_referred()
                 && (part.name().eq_ignore_ascii_case(name) || part.spec.is_some_and(|spec| spec.name == name))

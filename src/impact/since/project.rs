@@ -15,7 +15,7 @@ impl FoundChange<'_, '_> {
             .filter_map(|(key, _)| key.text())
             .collect();
         for key in keys {
-            let (was, is) = (yaml_text::of(old.as_ref(), key), yaml_text::of(new.as_ref(), key));
+            let (was, is) = (yaml_text::value_text(old.as_ref(), key), yaml_text::value_text(new.as_ref(), key));
             if was == is {
                 continue;
             }
@@ -24,7 +24,7 @@ impl FoundChange<'_, '_> {
                 continue;
             }
             let why = "what it sets is only known once dbt has read it: `dbt compile` with both states tells it";
-            self.tell_whole(&format!("{}: {key}", file.path), "project", why);
+            self.report_whole(&format!("{}: {key}", file.path), "project", why);
         }
     }
 
@@ -38,7 +38,7 @@ impl FoundChange<'_, '_> {
                 continue;
             }
             let shown = |value: Option<&String>| value.cloned().unwrap_or_default();
-            self.tell(&format!("var {name}"), "variable", &shown(before), &shown(now));
+            self.report_change(&format!("var {name}"), "variable", &shown(before), &shown(now));
             let mut count = 0;
             for (place, part) in self.graph.parts.iter().enumerate() {
                 if part.node.and_then(|node| node.raw_code.as_deref()).is_some_and(|code| asks(code, name)) {
@@ -55,7 +55,7 @@ impl FoundChange<'_, '_> {
             }
             if count == 0 {
                 let why = "no code of this project asks for it; packages and YAML files are not looked through";
-                self.tell_whole(&format!("var {name}"), "variable", why);
+                self.report_whole(&format!("var {name}"), "variable", why);
             }
         }
     }
@@ -68,11 +68,13 @@ fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
         match value.pairs() {
             Some(own) if key == project => {
-                let own = own.iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), yaml_text::shown(value))));
+                let own = own
+                    .iter()
+                    .filter_map(|(key, value)| Some((key.text()?.to_owned(), yaml_text::display_node(value))));
                 own.for_each(|(name, value)| drop(found.insert(name, value)));
             }
             _ => {
-                found.entry(key.to_owned()).or_insert_with(|| yaml_text::shown(value));
+                found.entry(key.to_owned()).or_insert_with(|| yaml_text::display_node(value));
             }
         }
     }

@@ -26,7 +26,7 @@ impl FoundChange<'_, '_> {
         let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
-                return self.tell_whole(&file.path, "description", "one of its states is no YAML");
+                return self.report_whole(&file.path, "description", "one of its states is no YAML");
             }
         }
         let (old, new) = (old.as_ref(), new.as_ref());
@@ -47,17 +47,17 @@ impl FoundChange<'_, '_> {
             self.others(list, what, is_computed, old, new);
         }
         if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {
-            self.tell(&file.path, "layout", "", "");
+            self.report_change(&file.path, "layout", "", "");
         }
     }
 
     fn table(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
-        let place = self.place(name);
+        let place = self.index_of(name);
         self.described(name, old, new);
         let (was, is) = (contract(old), contract(new));
         if was != is {
             let word = |enforced: bool| if enforced { "enforced" } else { "none" };
-            self.tell(name, "contract", word(was), word(is));
+            self.report_change(name, "contract", word(was), word(is));
             if let Some(place) = place {
                 let (what, grade, reason) = if is {
                     ("a contract is enforced", Grade::Harmless, "it fails where its SQL gives something else")
@@ -75,9 +75,10 @@ impl FoundChange<'_, '_> {
             let shown = format!("{name}.{column}");
             self.described(&shown, before, Some(now));
             self.constraints(place, &shown, before, Some(now));
-            let (old_type, new_type) = (yaml_text::of(before, "data_type"), yaml_text::of(Some(now), "data_type"));
+            let (old_type, new_type) =
+                (yaml_text::value_text(before, "data_type"), yaml_text::value_text(Some(now), "data_type"));
             if before.is_some() && old_type != new_type {
-                self.tell(&shown, "type", &old_type, &new_type);
+                self.report_change(&shown, "type", &old_type, &new_type);
                 // A type that is only written down changes nothing; under a contract it is the column's.
                 if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
                     self.start(place).columns.insert(column.to_lowercase(), ColumnChange::Type);
@@ -86,16 +87,16 @@ impl FoundChange<'_, '_> {
         }
         for (column, before) in was.iter().filter(|(name, _)| !is.iter().any(|(other, _)| other == name)) {
             let shown = format!("{name}.{column}");
-            self.tell(&shown, "description", "described", "");
+            self.report_change(&shown, "description", "described", "");
             self.constraints(place, &shown, Some(before), None);
         }
         self.tests_of(place, name, old, new);
     }
 
     fn described(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
-        let (was, is) = (yaml_text::of(old, "description"), yaml_text::of(new, "description"));
+        let (was, is) = (yaml_text::value_text(old, "description"), yaml_text::value_text(new, "description"));
         if was != is {
-            self.tell(name, "description", &was, &is);
+            self.report_change(name, "description", &was, &is);
         }
     }
 
@@ -103,11 +104,11 @@ impl FoundChange<'_, '_> {
     fn configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
             let pairs = node.and_then(|node| node.get("config")).and_then(Node::pairs).unwrap_or_default();
-            let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::shown(value)));
+            let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::display_node(value)));
             pairs.iter().filter_map(shown).filter(|(key, _)| key != "contract").collect::<Vec<_>>()
         };
         for change in jinja::changes(&config(old), &config(new)) {
-            self.tell(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
+            self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
             if let Some(place) = place.filter(|_| change.shapes_rows()) {
                 self.may_differ(place, format!("its configuration `{}` changes", change.key));
             }
@@ -118,18 +119,18 @@ impl FoundChange<'_, '_> {
     fn constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node.and_then(|node| node.get("constraints")).and_then(Node::items).unwrap_or_default();
-            items.iter().map(yaml_text::shown).collect::<Vec<String>>()
+            items.iter().map(yaml_text::display_node).collect::<Vec<String>>()
         };
         let (was, is) = (listed(old), listed(new));
         for gone in was.iter().filter(|one| !is.contains(one)) {
-            self.tell(name, "constraint", gone, "");
+            self.report_change(name, "constraint", gone, "");
             if let Some(place) = place {
                 let reason = "what it refused comes in from now on";
                 self.note(place, name, "a constraint is removed".to_owned(), Grade::Changing, reason);
             }
         }
         for added in is.iter().filter(|one| !was.contains(one)) {
-            self.tell(name, "constraint", "", added);
+            self.report_change(name, "constraint", "", added);
             if let Some(place) = place {
                 let reason = "its build fails where rows break it";
                 self.note(place, name, "a constraint is added".to_owned(), Grade::Harmless, reason);
@@ -140,7 +141,7 @@ impl FoundChange<'_, '_> {
     fn others(&mut self, list: &str, what: &'static str, is_computed: bool, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (yaml_text::named(old, list), yaml_text::named(new, list));
         let of = |all: &[(&str, &Node)], name: &str| {
-            all.iter().find(|(other, _)| *other == name).map(|(_, node)| yaml_text::shown(node))
+            all.iter().find(|(other, _)| *other == name).map(|(_, node)| yaml_text::display_node(node))
         };
         let names: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         for name in names {
@@ -148,7 +149,7 @@ impl FoundChange<'_, '_> {
             if before == now {
                 continue;
             }
-            self.tell(name, what, before.as_deref().unwrap_or_default(), now.as_deref().unwrap_or_default());
+            self.report_change(name, what, before.as_deref().unwrap_or_default(), now.as_deref().unwrap_or_default());
             let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
             let is_it = |part: &crate::impact::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
             if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {

@@ -6,10 +6,10 @@ use crate::lineage::ColumnChange;
 impl FoundChange<'_, '_> {
     pub(super) fn seed(&mut self, file: &FileText) {
         let name = file.name();
-        let place = self.place(name);
+        let place = self.index_of(name);
         let (Some(before), Some(now)) = (&file.before, &file.now) else {
             let what = if file.now.is_some() { "added" } else { "removed" };
-            self.tell(name, what, "", "");
+            self.report_change(name, what, "", "");
             if let Some(place) = place.filter(|_| file.now.is_none()) {
                 self.start(place).gone = true;
             }
@@ -18,11 +18,11 @@ impl FoundChange<'_, '_> {
         let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
         let (old, new) = (lines(before), lines(now));
         if old == new {
-            return self.tell(name, "layout", "", "");
+            return self.report_change(name, "layout", "", "");
         }
         let (was, is) = (columns(before), columns(now));
         let gone: Vec<&String> = was.iter().filter(|column| !is.contains(column)).collect();
-        self.tell(name, "seed", &rows(old.len()), &rows(new.len()));
+        self.report_change(name, "seed", &rows(old.len()), &rows(new.len()));
         let Some(place) = place else { return };
         for column in gone {
             self.start(place).columns.insert(column.clone(), ColumnChange::Gone);

@@ -26,8 +26,8 @@ impl FoundChange<'_, '_> {
                 // What a table does not say itself its source says for it.
                 let said = |table: &Node, source: Option<&Node>, key: &str| {
                     let of = |node: &Node| {
-                        let own = yaml_text::of(Some(node), key);
-                        if own.is_empty() { yaml_text::of(node.get("config"), key) } else { own }
+                        let own = yaml_text::value_text(Some(node), key);
+                        if own.is_empty() { yaml_text::value_text(node.get("config"), key) } else { own }
                     };
                     let own = of(table);
                     if own.is_empty() { source.map(of).unwrap_or_default() } else { own }
@@ -36,7 +36,7 @@ impl FoundChange<'_, '_> {
                 for key in TABLE {
                     let (was, is) = both(key);
                     if was != is {
-                        self.tell(&name, "table", &format!("{key}: {was}"), &format!("{key}: {is}"));
+                        self.report_change(&name, "table", &format!("{key}: {was}"), &format!("{key}: {is}"));
                         self.source_differs(&name, key);
                     }
                 }
@@ -57,7 +57,7 @@ impl FoundChange<'_, '_> {
         for (source, node) in &is {
             for (table, _) in yaml_text::named(Some(node), "tables") {
                 if is_new(source, table) {
-                    self.tell(&format!("{source}.{table}"), "added", "", "");
+                    self.report_change(&format!("{source}.{table}"), "added", "", "");
                 }
             }
         }
@@ -71,10 +71,10 @@ impl FoundChange<'_, '_> {
     }
 
     fn source_gone(&mut self, name: &str) {
-        self.tell(name, "removed", "", "");
+        self.report_change(name, "removed", "", "");
         match self.source(name) {
             Some(place) => self.start(place).gone = true,
-            None => self.tell_whole(name, "removed", "dbt's manifest no longer has it: what read it is not known"),
+            None => self.report_whole(name, "removed", "dbt's manifest no longer has it: what read it is not known"),
         }
     }
 
@@ -85,7 +85,7 @@ impl FoundChange<'_, '_> {
     }
 
     fn freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
-        self.tell(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
+        self.report_change(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
         let Some(place) = self.source(name) else { return };
         let (grade, reason) = match (was, is) {
             ("", _) => (Grade::Harmless, "old data is noticed that was not before"),
@@ -110,9 +110,9 @@ impl FoundChange<'_, '_> {
             let shown = format!("{name}.{column}");
             let is_there = table.map(|table| table.columns.iter().any(|known| known.name.eq_ignore_ascii_case(column)));
             match is_there {
-                Some(true) => self.tell(&shown, "description", "described", "the table still has it"),
-                Some(false) => self.tell(&shown, "removed", "", ""),
-                None => self.tell_whole(
+                Some(true) => self.report_change(&shown, "description", "described", "the table still has it"),
+                Some(false) => self.report_change(&shown, "removed", "", ""),
+                None => self.report_whole(
                     &shown,
                     "removed",
                     "no catalogue says whether the table still has it: it is taken to be gone",

@@ -14,7 +14,7 @@ enum YamlStep<'n> {
     Text(String),
 }
 
-pub(super) fn shown(node: &Node) -> String {
+pub(super) fn display_node(node: &Node) -> String {
     let mut out = String::new();
     let mut stack = vec![YamlStep::Node(node)];
     while let Some(step) = stack.pop() {
@@ -57,8 +57,8 @@ pub(super) fn shown(node: &Node) -> String {
 }
 
 /// The same of a key's value; nothing where it is not there.
-pub(super) fn of(node: Option<&Node>, key: &str) -> String {
-    node.and_then(|node| node.get(key)).map(shown).unwrap_or_default()
+pub(super) fn value_text(node: Option<&Node>, key: &str) -> String {
+    node.and_then(|node| node.get(key)).map(display_node).unwrap_or_default()
 }
 
 /// The items of a list below a key that have a name.
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn equal_values_are_equal_texts() {
-        let of = |text: &str| shown(&root(Some(text)).unwrap());
+        let of = |text: &str| display_node(&root(Some(text)).unwrap());
         assert_eq!(of("a: [1, 'x']\nb: {d: null, c: 2}"), "{a: [1, x], b: {c: 2, d: null}}");
         assert_eq!(of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"), of("a: [1, 'x']\nb: {d: null, c: 2}"));
     }

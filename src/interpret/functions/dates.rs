@@ -15,7 +15,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "MONTH" => |args: CallArgs<'_>| int(civil(day(&args[0])).1),
         "DAY" => |args: CallArgs<'_>| int(civil(day(&args[0])).2),
         "QUARTER" => |args: CallArgs<'_>| int((civil(day(&args[0])).1 + 2) / 3),
-        "EDATE" => |args: CallArgs<'_>| is_date(add_months(day(&args[0]), whole(&args[1])?)),
+        "EDATE" => |args: CallArgs<'_>| is_date(add_months(day(&args[0]), whole_days(&args[1])?)),
         "EOMONTH" => eomonth,
         "DATEDIF" => datedif,
         "DAYS" => |args: CallArgs<'_>| int(day(&args[0]) - day(&args[1])),
@@ -65,7 +65,7 @@ fn day(value: &Value) -> i64 {
 }
 
 /// A number without its fraction; none is beyond what any calendar holds.
-fn whole(value: &Value) -> Option<i64> {
+fn whole_days(value: &Value) -> Option<i64> {
     let number = number(value).trunc();
     (number.abs() <= 1e9).then_some(number as i64)
 }
@@ -77,7 +77,7 @@ fn from_monday(date: i64) -> i64 {
 
 /// Parts out of range roll over, but not the year.
 fn date(args: CallArgs<'_>) -> Option<Value> {
-    let (year, month, day) = (whole(&args[0])?, whole(&args[1])?, whole(&args[2])?);
+    let (year, month, day) = (whole_days(&args[0])?, whole_days(&args[1])?, whole_days(&args[2])?);
     if !(1..=9999).contains(&year) {
         return None;
     }
@@ -91,7 +91,7 @@ fn rolled(year: i64, month: i64, day: i64) -> i64 {
 
 fn eomonth(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, _) = civil(day(&args[0]));
-    is_date(rolled(year, month + whole(&args[1])? + 1, 0))
+    is_date(rolled(year, month + whole_days(&args[1])? + 1, 0))
 }
 
 fn datedif(args: CallArgs<'_>) -> Option<Value> {
@@ -162,7 +162,7 @@ fn is_day(text: &str) -> bool {
 }
 
 fn time(args: CallArgs<'_>) -> Option<Value> {
-    let seconds = whole(&args[0])? * 3600 + whole(&args[1])? * 60 + whole(&args[2])?;
+    let seconds = whole_days(&args[0])? * 3600 + whole_days(&args[1])? * 60 + whole_days(&args[2])?;
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
 
@@ -178,7 +178,7 @@ fn first_day(kind: i64) -> Option<i64> {
 
 /// A type is cut off to a whole number; 1 is that which may be left out.
 fn kind(args: CallArgs<'_>) -> Option<i64> {
-    args.get(1).map_or(Some(1), whole)
+    args.get(1).map_or(Some(1), whole_days)
 }
 
 fn weekday(args: CallArgs<'_>) -> Option<Value> {
@@ -223,7 +223,7 @@ fn networkdays(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn workday(args: CallArgs<'_>) -> Option<Value> {
-    let (mut date, count) = (day(&args[0]), whole(&args[1])?);
+    let (mut date, count) = (day(&args[0]), whole_days(&args[1])?);
     // No calendar has so many days.
     if count.abs() > 3_660_000 {
         return None;
@@ -246,7 +246,7 @@ fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let (a, b) = (day(&args[0]), day(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
     let apart = (end - start) as f64;
-    let fraction = match args.get(2).map_or(Some(0), whole)? {
+    let fraction = match args.get(2).map_or(Some(0), whole_days)? {
         0 => months_of_30(start, end, true) / 360.0,
         1 => apart / days_of_a_year(start, end),
         2 => apart / 360.0,

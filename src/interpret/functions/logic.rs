@@ -8,7 +8,7 @@ use crate::interpret::functions::text::strict;
 use crate::interpret::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    let value = of(name, args)?;
+    let value = evaluate(name, args)?;
     // Of a date and times to choose from all are times.
     let is_choice = |at: usize| match name {
         "IF" | "CHOOSE" => at > 0,
@@ -23,7 +23,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-fn of(name: &str, args: CallArgs<'_>) -> Option<Value> {
+fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(match name {
         "IF" => match (args[0].truth(), args.get(2)) {
             (Some(true), _) => args[1].clone(),

@@ -18,9 +18,9 @@ fn masked(args: CallArgs<'_>) -> Option<Value> {
         return Some(Value::Text(unread(&mask, "as a mask with an exponent")));
     }
     let forms = forms(&mask);
-    let parts = parts(forms.first().map_or("", String::as_str));
+    let parts = mask_parts(forms.first().map_or("", String::as_str));
     if let Value::Text(text) = &args[0] {
-        let form = forms.get(3).map_or(parts, |form| self::parts(form));
+        let form = forms.get(3).map_or(parts, |form| self::mask_parts(form));
         let shown = form.iter().map(|part| match part {
             MaskPart::Plain(plain) => plain.clone(),
             MaskPart::General => text.clone(),
@@ -38,8 +38,8 @@ fn masked(args: CallArgs<'_>) -> Option<Value> {
     let number = args[0].text();
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
-        (Some(positive), [_, below, ..]) if !is_zero => counted(positive, &self::parts(below)),
-        (_, [_, _, zero, ..]) if is_zero => counted(&number, &self::parts(zero)),
+        (Some(positive), [_, below, ..]) if !is_zero => counted(positive, &self::mask_parts(below)),
+        (_, [_, _, zero, ..]) if is_zero => counted(&number, &self::mask_parts(zero)),
         _ => counted(&number, &parts),
     }))
 }
@@ -78,7 +78,7 @@ enum MaskPart {
     General,
 }
 
-fn parts(mask: &str) -> Vec<MaskPart> {
+fn mask_parts(mask: &str) -> Vec<MaskPart> {
     let signs: Vec<char> = mask.chars().collect();
     let run = |from: usize, of: &dyn Fn(char) -> bool| -> String {
         signs.iter().skip(from).copied().take_while(|c| of(*c)).collect()

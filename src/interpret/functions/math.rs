@@ -14,9 +14,9 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ABS" => |a| Some(if number(&a[0]) < 0.0 { negated(&a[0]) } else { a[0].clone() }),
         "SIGN" => |a| Some(Value::Int(sign(number(&a[0])))),
         "INT" => |a| integer(rounded(&a[0], 0, Towards::Down)),
-        "ROUND" => |a| Some(padded(rounded(&a[0], places(a), Towards::Nearest), places(a))),
-        "ROUNDUP" => |a| Some(rounded(&a[0], places(a), Towards::Away)),
-        "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], places(a), Towards::Zero)),
+        "ROUND" => |a| Some(padded(rounded(&a[0], digits_argument(a), Towards::Nearest), digits_argument(a))),
+        "ROUNDUP" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Away)),
+        "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Zero)),
         "CEILING" => |a| multiple(&a[0], a.get(1), Towards::Up),
         "FLOOR" => |a| multiple(&a[0], a.get(1), Towards::Down),
         "MROUND" => nearest_multiple,
@@ -88,7 +88,7 @@ fn sign(x: f64) -> i64 {
 }
 
 /// A place behind the point: its fraction is cut off.
-fn places(args: CallArgs<'_>) -> i64 {
+fn digits_argument(args: CallArgs<'_>) -> i64 {
     args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
 }
 
@@ -96,7 +96,7 @@ fn places(args: CallArgs<'_>) -> i64 {
 fn as_is(of: &Value, exact: Exact) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
-        Value::Int(_) => whole(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
+        Value::Int(_) => integer_value(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
         _ => Value::Number(sized(exact.number())),
     }
 }
@@ -109,7 +109,7 @@ fn as_difference(of: &Value, exact: Exact) -> Value {
     }
 }
 
-fn whole(digits: i128) -> Value {
+fn integer_value(digits: i128) -> Value {
     match i64::try_from(digits) {
         Ok(i) => {
             sized(i as f64);
@@ -127,7 +127,7 @@ fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
         // Warehouses stop there, sooner or later.
         uncertainty::mark();
     }
-    let Some(exact) = Exact::of(value) else {
+    let Some(exact) = Exact::from_value(value) else {
         // So large that it has no fraction, or so small that it is none.
         uncertainty::mark();
         return value.clone();
@@ -180,7 +180,7 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
 
 /// Where one has as many digits as both.
 fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
-    let aligned = Exact::of(a).zip(Exact::of(b)).and_then(|(a, b)| Exact::aligned(a, b));
+    let aligned = Exact::from_value(a).zip(Exact::from_value(b)).and_then(|(a, b)| Exact::aligned(a, b));
     if aligned.is_none() {
         uncertainty::mark();
     }

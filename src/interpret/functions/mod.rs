@@ -18,7 +18,7 @@ use std::ops::{Deref, Index};
 
 use crate::interpret::value::Value;
 
-pub use patterns::spelled;
+pub use patterns::regex_argument_name;
 pub use timeframes::timeframe;
 
 /// The values of a call's arguments; one that is not given is NULL.

@@ -13,7 +13,7 @@ const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
 /// The name to `call`, which depends on whether an argument of a call, by its place, is a text that is written out:
 /// only such a needle has wildcards, and only such a new text has groups.
-pub fn spelled(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
+pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
         "SEARCH" if !is_written(0) => SEARCH_AS_IS,
         "REGEXREPLACE" if !is_written(2) => REGEXREPLACE_AS_IS,

@@ -47,8 +47,8 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "VAR.P" => spread(&column(), 0).map_or(Value::Null, Value::Number),
         "STDEV" => spread(&column(), 1).map_or(Value::Null, |v| Value::Number(inexact(v.sqrt()))),
         "STDEV.P" => spread(&column(), 0).map_or(Value::Null, |v| Value::Number(inexact(v.sqrt()))),
-        "COVAR" | "COVARIANCE.S" => pairs(rows).together(1),
-        "COVARIANCE.P" => pairs(rows).together(0),
+        "COVAR" | "COVARIANCE.S" => pairs(rows).covariance(1),
+        "COVARIANCE.P" => pairs(rows).covariance(0),
         "CORREL" => pairs(rows).correlation(),
         "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(slope)),
         "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(start)),
@@ -248,7 +248,7 @@ impl Pairs {
         (a, b, aa, bb, both(&|x, y| x * y))
     }
 
-    fn together(&self, short: usize) -> Value {
+    fn covariance(&self, short: usize) -> Value {
         if self.count() <= short {
             return Value::Null;
         }

@@ -21,7 +21,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "UPPER" => upper,
         "LOWER" => lower,
         "LEN" => len,
-        "LEFT" => left,
+        "LEFT" => left_text,
         "RIGHT" => right,
         "MID" => mid,
         "TRIM" => trim,
@@ -59,13 +59,13 @@ pub fn text(value: &Value) -> Cow<'_, str> {
 }
 
 /// A count or a position: cut off, so that -0.5 is below 0.
-fn place(args: CallArgs<'_>, at: usize) -> i64 {
+fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
     number(&args[at]).floor() as i64
 }
 
 /// The argument that may be left out.
 fn place_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
-    if args.len() > at { place(args, at) } else { missing }
+    if args.len() > at { position_argument(args, at) } else { missing }
 }
 
 fn characters(text: &str) -> Vec<char> {
@@ -95,7 +95,7 @@ fn len(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Int(args[0].text().chars().count() as i64))
 }
 
-fn left(args: CallArgs<'_>) -> Option<Value> {
+fn left_text(args: CallArgs<'_>) -> Option<Value> {
     let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, 0, count)) }
 }
@@ -106,7 +106,7 @@ fn right(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn mid(args: CallArgs<'_>) -> Option<Value> {
-    let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
+    let (all, start, count) = (characters(&text(&args[0])), position_argument(args, 1), position_argument(args, 2));
     if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
 }
 
@@ -142,7 +142,7 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 fn replace(args: CallArgs<'_>) -> Option<Value> {
     // No text of a warehouse is longer.
     const MOST: i64 = 1_073_741_823;
-    let (all, start, count) = (characters(&text(&args[0])), place(args, 1), place(args, 2));
+    let (all, start, count) = (characters(&text(&args[0])), position_argument(args, 1), position_argument(args, 2));
     if !(1..=MOST).contains(&start) || !(0..=MOST).contains(&count) {
         return None;
     }
@@ -154,7 +154,7 @@ fn replace(args: CallArgs<'_>) -> Option<Value> {
 fn substitute(args: CallArgs<'_>) -> Option<Value> {
     let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
     let (old, new): (&str, &str) = (&old, &new);
-    let which = args.get(3).map(|_| place(args, 3));
+    let which = args.get(3).map(|_| position_argument(args, 3));
     match which {
         Some(which) if which < 1 => None,
         _ if old.is_empty() => is(all),
@@ -170,7 +170,7 @@ fn substitute(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn rept(args: CallArgs<'_>) -> Option<Value> {
-    let (text, times) = (&text(&args[0]), usize::try_from(place(args, 1)).ok()?);
+    let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
     // A text of no characters is counted as one of one.
     let length = text.chars().count().max(1).checked_mul(times)?;
     if length > LONGEST { None } else { is(text.repeat(times)) }
@@ -196,12 +196,12 @@ fn clean(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn char(args: CallArgs<'_>) -> Option<Value> {
-    let code = u8::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
+    let code = u8::try_from(position_argument(args, 0)).ok().filter(|code| *code > 0)?;
     is(std::primitive::char::from(code))
 }
 
 fn unichar(args: CallArgs<'_>) -> Option<Value> {
-    let code = u32::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
+    let code = u32::try_from(position_argument(args, 0)).ok().filter(|code| *code > 0)?;
     is(std::primitive::char::from_u32(code)?)
 }
 

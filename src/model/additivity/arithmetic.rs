@@ -25,7 +25,7 @@ pub(super) struct WrittenSum {
 }
 
 /// What values are together that only are together: of rows where one is, lost where one is a total.
-pub(super) fn together(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
+pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {
         all = match (all, value) {
@@ -58,7 +58,7 @@ pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) 
             }),
             other => other,
         },
-        args => together(&mut args.iter().map(of), Lost::Function),
+        args => combine(&mut args.iter().map(of), Lost::Function),
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn arithmetic(
     let all: Vec<ValueClass> = args.iter().map(of).collect();
     let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
-        return match together(&mut all.into_iter(), Lost::Function) {
+        return match combine(&mut all.into_iter(), Lost::Function) {
             // What is cut to a unit is known by the call that cuts it.
             ValueClass::Dimension(_) => ValueClass::Dimension(unit(program, id)),
             other => other,

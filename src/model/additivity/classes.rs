@@ -1,6 +1,6 @@
 //! The values of a step's formulas, node by node: what each is where rows are taken together.
 
-use super::arithmetic::{Binds, WrittenSum, arithmetic, coalesce, together};
+use super::arithmetic::{Binds, WrittenSum, arithmetic, coalesce, combine};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -100,14 +100,14 @@ impl Classes<'_> {
             Ir::Error => ValueClass::Lost(Lost::Function),
             Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
                 let cases = &mut program.operands(id).map(of);
-                together(cases, Lost::Condition)
+                combine(cases, Lost::Condition)
             }
         }
     }
 
     /// A column that the step reads.
     pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
-        let place = self.input.joined.and_then(|joined| joined.place(relation?)).unwrap_or(0);
+        let place = self.input.joined.and_then(|joined| joined.position(relation?)).unwrap_or(0);
         let of_single_rows = || if ty.is_number() { ValueClass::Row } else { ValueClass::Dimension(None) };
         let Some(before) = self.before.filter(|_| place == 0) else { return of_single_rows() };
         if self.plan.grouped {
@@ -134,19 +134,19 @@ impl Classes<'_> {
     }
 
     /// A column that is passed on under its name or another.
-    pub fn passed_on(&self, column: u32, value: &ValueClass) -> Additivity {
+    pub fn pass_on(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
-            Some(used) => self.kept(used.relation.as_deref(), &used.name, used.ty),
-            None => settled(value, Type::Unknown),
+            Some(used) => self.keep(used.relation.as_deref(), &used.name, used.ty),
+            None => additivity_of_value(value, Type::Unknown),
         }
     }
 
-    pub fn kept(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
-        let place = self.input.joined.and_then(|joined| joined.place(relation?)).unwrap_or(0);
+    pub fn keep(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
+        let place = self.input.joined.and_then(|joined| joined.position(relation?)).unwrap_or(0);
         let before = self.before.filter(|_| place == 0 && !self.plan.grouped);
         match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
             Some(own) => own.clone(),
-            None => settled(&self.column(relation, name, ty), ty),
+            None => additivity_of_value(&self.column(relation, name, ty), ty),
         }
     }
 
@@ -174,7 +174,7 @@ impl Classes<'_> {
 }
 
 /// What an output column is.
-pub(super) fn settled(value: &ValueClass, ty: Type) -> Additivity {
+pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
     match value {
         ValueClass::Constant => Additivity::Dimension { unit: None },
         ValueClass::Dimension(unit) => Additivity::Dimension { unit: *unit },

@@ -16,7 +16,7 @@ use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::classes::{Classes, ValueClass, settled, unit};
+use self::classes::{Classes, ValueClass, additivity_of_value, unit};
 use super::compile::SpecCompilation;
 use super::lineage::column_given;
 use super::load::Step;
@@ -225,8 +225,8 @@ impl SpecCompilation<'_> {
                 _ if is_key => Additivity::Dimension { unit: unit(plan.program, definition.root) },
                 value => match plan.program.node(plan.program.behind_names(definition.root)) {
                     // Another name of a column is what that is.
-                    Ir::Column(column) if !plan.grouped => work.passed_on(column, value),
-                    _ => settled(value, plan.program.meta(definition.root).ty),
+                    Ir::Column(column) if !plan.grouped => work.pass_on(column, value),
+                    _ => additivity_of_value(value, plan.program.meta(definition.root).ty),
                 },
             };
             columns.columns.entry(name.to_lowercase()).or_insert(additivity);
@@ -237,7 +237,7 @@ impl SpecCompilation<'_> {
             let has = |relation: &&Relation| relation.column(name).is_some();
             columns.columns.entry(name.to_lowercase()).or_insert_with(|| {
                 let joined = input.joined.and_then(|joined| joined.relations.iter().find(has));
-                work.kept(joined.map(Relation::name), name, column.ty())
+                work.keep(joined.map(Relation::name), name, column.ty())
             });
         }
         self.additivity.push(columns);

@@ -18,7 +18,7 @@ fn compiler() -> Compiler {
 }
 
 /// `column: how it behaves`, of each column.
-fn told(spec: &str) -> Vec<String> {
+fn behaviours(spec: &str) -> Vec<String> {
     let compiled = compiler().compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
     let names: Vec<&str> = compiled.columns().iter().map(Column::name).collect();
@@ -35,12 +35,12 @@ fn told(spec: &str) -> Vec<String> {
 }
 
 /// The formula in a model by month and shop, with `a` and `b` beside it.
-fn of_formula(formula: &str) -> String {
+fn formula_behaviour(formula: &str) -> String {
     let spec = format!(
         "model: m\nfrom: orders\ngroup_by: ['day[month]', shop]\norder_by: day[month]\ndefinitions: |\n  \
          a = SUM(amount)\n  b = COUNT()\n  least = MIN(amount)\n  f = {formula}\n"
     );
-    told(&spec).pop().expect("a column").split_off(3)
+    behaviours(&spec).pop().expect("a column").split_off(3)
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn formulas_over_groups() {
         ("RANK(a)", "Lost(OtherRows)"),
         ("a / b - PERIODOFFSET(a, -1, \"month\")", "Lost(OtherRows)"),
     ] {
-        assert_eq!(of_formula(formula), expected, "{formula}");
+        assert_eq!(formula_behaviour(formula), expected, "{formula}");
     }
 }
 
@@ -95,7 +95,7 @@ fn steps_pass_on_what_they_have() {
     let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[quarter]', shop]\n    \
                  definitions: |\n      a = SUM(amount)\n      b = COUNT()\n      mean = AVERAGE(amount)\n      \
                  per = a / b\n";
-    let with = |step: &str| told(&format!("{first}  - name: next\n{step}"));
+    let with = |step: &str| behaviours(&format!("{first}  - name: next\n{step}"));
     assert_eq!(
         with(
             "    keep: all\n    definitions: |\n      c = a - b\n      d = a / b\n      e = UPPER(shop)\n      g = per\n      h = per * 2\n"
@@ -146,18 +146,18 @@ fn steps_pass_on_what_they_have() {
 #[test]
 fn single_rows_and_sheets() {
     assert_eq!(
-        told("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
+        behaviours("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
         ["id: dimension", "day: dimension", "shop: dimension", "amount: Lost(SingleRows)", "net: Lost(SingleRows)",]
     );
     let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[month]', shop]\n    \
                  definitions: a = SUM(amount)\n  - name: sheet\n    columns: [day_month, shop, a]\n    order_by: day_month\n";
     let long = "    pivot_by: shop\n    calculations: |\n      twice = C1 * 2\n      growth = C1 / C0 - 1\n";
     assert_eq!(
-        told(&format!("{first}{long}")),
+        behaviours(&format!("{first}{long}")),
         ["day_month: month", "shop: dimension", "a: Sum", "twice: Sum", "growth: Lost(OtherRows)"]
     );
     assert_eq!(
-        told(&format!("{first}    values: [x, y]\n{long}")),
+        behaviours(&format!("{first}    values: [x, y]\n{long}")),
         [
             "day_month: month",
             "a_x: Lost(WidePivot)",

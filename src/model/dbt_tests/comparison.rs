@@ -77,7 +77,7 @@ impl SpecCompilation<'_> {
             );
             return None;
         }
-        let other_known = self.known(&comparison.with);
+        let other_known = self.known_relation(&comparison.with);
         diagnostics.extend(other_known.and_then(|other| self.check_test_access(other, comparison.with_span)));
         let (keys, columns) = self.pairs(comparison, tested, diagnostics)?;
         let by_key = keys.iter().find(|key| key.never_null);
@@ -111,12 +111,12 @@ impl SpecCompilation<'_> {
         keys.iter().chain(&columns).for_each(|pair| listed.reserve(pair.said.text));
         let mut items = Vec::new();
         for key in &keys {
-            let both = key.of(tree, sides);
+            let both = key.qualified_columns(tree, sides);
             let expr = tree.call("coalesce", &both, NOWHERE);
             items.push(Item { expr, alias: key.names.first().cloned() });
         }
         for column in &columns {
-            let [ours, theirs] = column.of(tree, sides);
+            let [ours, theirs] = column.qualified_columns(tree, sides);
             let alias = dialect.name_text(&listed.choose(&format!("{other}_{}", file_word(column.said.text))), true);
             items.extend([Item { expr: ours, alias: None }, Item { expr: theirs, alias: Some(alias) }]);
         }
@@ -174,7 +174,7 @@ impl SpecCompilation<'_> {
         tested: &'c TestedModel<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>)> {
-        let other = self.known(&comparison.with);
+        let other = self.known_relation(&comparison.with);
         let with = SpannedText { text: comparison.with.name(), ..*comparison.keys.first()? };
         let said: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
@@ -196,7 +196,7 @@ impl SpecCompilation<'_> {
         for name in comparison.keys.iter().chain(&said) {
             let Some(other) = other.filter(|other| other.column(name.text).is_none()) else { continue };
             let is_said = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
-            let place = if is_said { name.place(self.source) } else { comparison.with_span };
+            let place = if is_said { name.span(self.source) } else { comparison.with_span };
             let message = format!("`{}` has no column `{}`", other.name(), name.text);
             let near = suggest::nearest(name.text, other.columns().iter().map(Column::name));
             let help = match near {
@@ -254,7 +254,7 @@ impl SpecCompilation<'_> {
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let is_named = || program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&relation.name));
         if options.dialect.facts().relation_shadows_column && is_named() {
-            emitter.qualifier = Some(emitter.tree().written(&relation.import));
+            emitter.qualifier = Some(emitter.tree().raw_text(&relation.import));
         }
         let sql = emitter.definition(0);
         let found = std::mem::take(&mut emitter.diagnostics);
@@ -277,7 +277,7 @@ impl ComparedPair<'_> {
     }
 
     /// The column of each side.
-    fn of(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2]) -> [SqlId; 2] {
+    fn qualified_columns(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2]) -> [SqlId; 2] {
         let [here, there] = sides;
         let [ours, theirs] = &self.names;
         [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
@@ -285,7 +285,7 @@ impl ComparedPair<'_> {
 
     /// That the key is the same: an equality of something on either side, without which engines refuse a full join.
     fn same(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
-        let [ours, theirs] = self.of(tree, sides);
+        let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
             return tree.binary(Op::Equal, ours, theirs, NOWHERE);
         }
@@ -293,7 +293,7 @@ impl ComparedPair<'_> {
             let date = &dialect.forms().date;
             let (key, instead) = match self.ty {
                 Type::Text => (key, tree.text(NOWHERE, |out| dialect.push_text(out, ""))),
-                ty if ty.is_number() => (key, tree.written("0")),
+                ty if ty.is_number() => (key, tree.raw_text("0")),
                 Type::Boolean => (key, tree.word("false", NOWHERE)),
                 Type::Date => (key, tree.text(NOWHERE, |out| date.push(out, "1970-01-01"))),
                 _ => {
@@ -312,13 +312,13 @@ impl ComparedPair<'_> {
 
     /// That the values differ. Two that are empty are the same.
     fn differs(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], comparison: &CompareKey<'_>) -> Vec<SqlId> {
-        let [ours, theirs] = self.of(tree, sides);
+        let [ours, theirs] = self.qualified_columns(tree, sides);
         let Some(tolerance) = comparison.tolerance.filter(|_| comparison.lets_differ(self)) else {
             return vec![tree.binary(Op::Distinct, ours, theirs, NOWHERE)];
         };
         let difference = tree.binary(Op::Subtract, ours, theirs, NOWHERE);
         let difference = tree.call("abs", &[difference], NOWHERE);
-        let tolerance = tree.written(tolerance);
+        let tolerance = tree.raw_text(tolerance);
         let far = tree.binary(Op::Greater, difference, tolerance, NOWHERE);
         let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
         vec![far, tree.binary(Op::NotEqual, left, right, NOWHERE)]

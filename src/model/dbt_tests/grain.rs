@@ -77,7 +77,7 @@ impl SpecCompilation<'_> {
     pub(super) fn note_never_null(&mut self) {
         let ruled = self.proofs.of_columns.iter().filter(|test| test.always && test.kind == "not_null");
         let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
-        self.proofs.never_null = self.said_never_null();
+        self.proofs.never_null = self.stated_not_null();
         self.proofs.never_null.extend(ruled);
     }
 
@@ -113,11 +113,11 @@ impl SpecCompilation<'_> {
             names.reserve(key);
             let quoted = tested.relation.column(key).is_some_and(|column| column.is_quoted());
             let written = dialect.name_text(key, !quoted);
-            keys.push(if shadows { tree.field_of(import, &written) } else { tree.written(&written) });
+            keys.push(if shadows { tree.field_of(import, &written) } else { tree.raw_text(&written) });
         }
         let star = tree.word("*", Span::default());
         let count = tree.call("count", &[star], Span::default());
-        let one = tree.written("1");
+        let one = tree.raw_text("1");
         let several = tree.binary(Op::Greater, count, one, Span::default());
         let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
         items.push(Item { expr: count, alias: Some(names.choose("row_count")) });

@@ -93,7 +93,7 @@ pub(super) struct TestedModel<'t> {
 }
 
 impl<'t> TestedModel<'t> {
-    fn of(output: &'t StepOutput, model: &str) -> Self {
+    fn new(output: &'t StepOutput, model: &str) -> Self {
         let mut relation = output.relation.columns().iter().cloned().fold(Relation::new(model), Relation::with);
         relation.all_nullable();
         let (known, grain) = (&output.relation, &output.grain);
@@ -113,7 +113,7 @@ impl SpecCompilation<'_> {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return;
         }
-        let tested = TestedModel::of(output, self.spec.model.text);
+        let tested = TestedModel::new(output, self.spec.model.text);
         self.test_rules(&tested, memory, diagnostics);
         self.note_never_null();
         self.test_grain(&tested, memory, diagnostics);
@@ -150,7 +150,7 @@ impl SpecCompilation<'_> {
         };
         for comparison in &self.spec.comparisons {
             let names = comparison.keys.iter().chain(comparison.columns.iter().flatten());
-            names.for_each(|name| known(name.text, name.place(self.source)));
+            names.for_each(|name| known(name.text, name.span(self.source)));
         }
         for example in &self.spec.examples {
             let rows = example.expect.get("rows").and_then(Node::items).unwrap_or_default();

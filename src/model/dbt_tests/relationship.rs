@@ -31,7 +31,7 @@ impl SpecCompilation<'_> {
         let name = ours.map_or(&*used.name, Column::name);
         let dialect = self.compiler.options.dialect;
         let asked = found_in.field.map_or(name, |field| field.text);
-        let relation = self.known(&found_in.to);
+        let relation = self.known_relation(&found_in.to);
         let theirs = relation.and_then(|relation| relation.column(asked));
         if let (Some(relation), None) = (relation.filter(|relation| !relation.is_partial()), theirs) {
             return Err(self.no_field(found_in, asked, relation));
@@ -45,10 +45,10 @@ impl SpecCompilation<'_> {
                 found_in.to.name(),
                 theirs.described()
             );
-            return Err(Diagnostic::new(Code::TypeMismatch, rule.check.place(self.source), message)
+            return Err(Diagnostic::new(Code::TypeMismatch, rule.check.span(self.source), message)
                 .with_help("name two columns of one type"));
         }
-        let to = found_in.to.call().unwrap_or_else(|| found_in.to.spelled().into_owned());
+        let to = found_in.to.call().unwrap_or_else(|| found_in.to.display_name().into_owned());
         let field =
             theirs.map_or_else(|| dialect.name_text(asked, true), |c| dialect.name_text(c.name(), !c.is_quoted()));
         let mut tests = vec![ColumnTest::Relationships(to, field)];
@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
     }
 
     fn no_field(&self, found_in: &FoundIn<'_>, asked: &str, relation: &crate::schema::Relation) -> Diagnostic {
-        let place = found_in.field.map_or(found_in.to_span, |field| field.place(self.source));
+        let place = found_in.field.map_or(found_in.to_span, |field| field.span(self.source));
         let message = format!("`{}` has no column `{asked}`", relation.name());
         let help = match suggest::nearest(asked, relation.columns().iter().map(Column::name)) {
             Some(near) if found_in.field.is_some() => suggest::similar(near),

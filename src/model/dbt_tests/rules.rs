@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
         if program.definitions.len() < conditions.len() {
             return None;
         }
-        let shown = shown_columns(program, tested);
+        let shown = displayed_columns(program, tested);
         use_other_forms(program, options.dialect);
         let looks_around = program.meta(program.definitions.first()?.root).level == Level::Window;
         let mut listed = CteNames::new(options.dialect.max_bytes());
@@ -235,8 +235,8 @@ impl SpecCompilation<'_> {
         let written = |name: &String| {
             dialect.name_text(name, !tested.relation.column(name).is_some_and(|column| column.is_quoted()))
         };
-        let items = shown.iter().map(|name| Item { expr: tree.written(&written(name)), alias: None }).collect();
-        let mut x = tree.written(holds);
+        let items = shown.iter().map(|name| Item { expr: tree.raw_text(&written(name)), alias: None }).collect();
+        let mut x = tree.raw_text(holds);
         if rule.nulls_fail {
             let no = tree.word("false", span);
             x = tree.call("coalesce", &[x, no], span);
@@ -257,7 +257,7 @@ impl SpecCompilation<'_> {
 
 /// The columns that show a row that breaks a rule: those that tell it apart, and those that the rule looks at. All,
 /// where nothing is known to tell it apart.
-fn shown_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
+fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();
     }

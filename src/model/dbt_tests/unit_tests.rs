@@ -49,7 +49,7 @@ impl SpecCompilation<'_> {
                 YamlOutput::List(vec![if is_number { YamlOutput::Bare(version) } else { YamlOutput::Dbt(version) }]);
             said.push(("versions", YamlOutput::Map(vec![("include".to_owned(), own)])));
         }
-        let (given, has_own_rows) = self.given(example, diagnostics);
+        let (given, has_own_rows) = self.given_rows(example, diagnostics);
         said.push(("given", YamlOutput::List(given)));
         said.extend(self.overrides(example, has_own_rows, diagnostics).map(|overrides| ("overrides", overrides)));
         let columns = (!tested.open).then_some(tested.known);
@@ -60,7 +60,7 @@ impl SpecCompilation<'_> {
 
     /// The rows of each relation that the model reads; of those that are not given none. With whether the model's own
     /// rows are among them.
-    fn given(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
+    fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
         let read = &self.sources.all;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
         let mut given = Vec::new();
@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
             has_own_rows |= own;
             let relation = match (own, source) {
                 (true, _) => None,
-                (false, Some(source)) => self.known(&source.from),
+                (false, Some(source)) => self.known_relation(&source.from),
                 (false, None) => {
                     diagnostics.push(not_read(said, input, read));
                     continue;
@@ -95,7 +95,7 @@ impl SpecCompilation<'_> {
         }
         for source in read {
             let Some(name) = source.from.call() else {
-                let message = format!("dbt cannot put rows in the place of the table `{}`", source.from.spelled());
+                let message = format!("dbt cannot put rows in the place of the table `{}`", source.from.display_name());
                 diagnostics.push(
                     Diagnostic::new(Code::WrongShape, example.name.node.span, message)
                         .with_help(format!("declare it in dbt and read `{}`", as_source(&source.from))),
@@ -234,14 +234,14 @@ fn row_of<'y>(
             }
             _ => {}
         }
-        pairs.push((name.to_owned(), written(value, column)));
+        pairs.push((name.to_owned(), yaml_value(value, column)));
     }
     pairs
 }
 
 /// A value as dbt takes it: as it was written. What comes out is compared as it prints, so that a decimal keeps the
 /// digits that it was given, `100.00`, of which YAML would make a float.
-fn written(value: &Node, column: Option<&Column>) -> YamlOutput {
+fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
         Kind::Scalar { value: text, style: YamlStyle::Plain } if text.is_empty() => YamlOutput::Bare("null".to_owned()),
         Kind::Scalar { value: text, style: YamlStyle::Plain } if !text.contains(|c: char| c.is_control()) => {
@@ -252,9 +252,10 @@ fn written(value: &Node, column: Option<&Column>) -> YamlOutput {
             YamlOutput::Bare(text.clone())
         }
         Kind::Scalar { value: text, .. } => YamlOutput::Dbt(text.clone()),
-        Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| written(item, None)).collect()),
+        Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, None)).collect()),
         Kind::Mapping(pairs) => {
-            let pair = |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None));
+            let pair =
+                |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), yaml_value(value, None));
             YamlOutput::Map(pairs.iter().map(pair).collect())
         }
     }
@@ -286,17 +287,17 @@ fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
         Type::Text => "one text",
         _ => "a number",
     };
-    let message = format!("`{}` is {}, found {}", column.name(), ty.described(), found(value));
+    let message = format!("`{}` is {}, found {}", column.name(), ty.described(), describe_value(value));
     Some(Diagnostic::new(Code::TypeMismatch, value.span, message).with_help(format!("write {example}")))
 }
 
-fn found(value: &Node) -> String {
+fn describe_value(value: &Node) -> String {
     value.text().map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
 }
 
 /// `source('raw', 'orders')` for `raw.orders`.
 fn as_source(from: &From) -> String {
-    let spelled = from.spelled();
+    let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();
     format!("source('{}', '{}')", parts.last().copied().unwrap_or_default(), from.name())
 }

@@ -132,7 +132,7 @@ pub(crate) const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thurs
 
 impl Shape {
     /// How messages name it.
-    pub fn wanted(&self) -> String {
+    pub fn expected(&self) -> String {
         match self {
             Self::Text | Self::Name => "a text".to_owned(),
             Self::Formula => "a formula".to_owned(),
@@ -150,7 +150,7 @@ impl Shape {
             Self::Mapping | Self::Keys(_) => "a mapping".to_owned(),
             Self::Each(_) => "a mapping of names".to_owned(),
             Self::List(_) | Self::Joins | Self::Steps => "a list".to_owned(),
-            Self::Either(one, other) => format!("{} or {}", one.wanted(), other.wanted()),
+            Self::Either(one, other) => format!("{} or {}", one.expected(), other.expected()),
             Self::DataTest => "the name of a test, or a mapping from one name to arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),
             Self::Rule => "`name: formula`, or a mapping with `name` and `check`".to_owned(),

@@ -41,15 +41,15 @@ pub(crate) struct DefinitionKeys<'y> {
 impl<'y> Loader<'y, '_> {
     pub(super) fn dbt_keys(&self, root: &'y Node) -> DbtKeys<'y> {
         DbtKeys {
-            config: said(root, "config"),
-            contract: said(root, "contract"),
-            access: said(root, "access"),
-            group: said(root, "group"),
-            tags: said(root, "tags"),
-            meta: said(root, "meta"),
-            owner: said(root, "owner"),
-            versions: said(root, "versions"),
-            latest_version: said(root, "latest_version"),
+            config: stated_value(root, "config"),
+            contract: stated_value(root, "contract"),
+            access: stated_value(root, "access"),
+            group: stated_value(root, "group"),
+            tags: stated_value(root, "tags"),
+            meta: stated_value(root, "meta"),
+            owner: stated_value(root, "owner"),
+            versions: stated_value(root, "versions"),
+            latest_version: stated_value(root, "latest_version"),
             data_tests: tests(root),
         }
     }
@@ -60,11 +60,11 @@ impl<'y> Loader<'y, '_> {
             Some(ColumnKeys {
                 name: SpannedText { text: key.text()?, node: key },
                 description: self.description(value),
-                data_type: said(value, "data_type"),
-                constraints: said(value, "constraints"),
-                tags: said(value, "tags"),
-                meta: said(value, "meta"),
-                omni: said(value, "omni"),
+                data_type: stated_value(value, "data_type"),
+                constraints: stated_value(value, "constraints"),
+                tags: stated_value(value, "tags"),
+                meta: stated_value(value, "meta"),
+                omni: stated_value(value, "omni"),
                 data_tests: tests(value),
             })
         };
@@ -72,14 +72,14 @@ impl<'y> Loader<'y, '_> {
     }
 
     pub(super) fn definition_keys(&self, definition: &'y Node) -> DefinitionKeys<'y> {
-        DefinitionKeys { meta: said(definition, "meta"), data_tests: tests(definition) }
+        DefinitionKeys { meta: stated_value(definition, "meta"), data_tests: tests(definition) }
     }
 }
 
-fn said<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
+fn stated_value<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
     node.get(key).filter(|value| !value.is_null())
 }
 
 fn tests(node: &Node) -> Option<&Node> {
-    said(node, "data_tests").or_else(|| said(node, "tests"))
+    stated_value(node, "data_tests").or_else(|| stated_value(node, "tests"))
 }

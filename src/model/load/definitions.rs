@@ -61,7 +61,7 @@ impl<'y> Loader<'y, '_> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
         let is_pair = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
         let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else { return false };
-        let place = SpannedText { text: first, node }.place(self.source);
+        let place = SpannedText { text: first, node }.span(self.source);
         let mended = first.replacen(": ", " = ", 1);
         self.report(
             Diagnostic::new(

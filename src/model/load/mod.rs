@@ -35,7 +35,7 @@ pub(crate) struct SpannedText<'y> {
 
 impl SpannedText<'_> {
     /// Where it stands in the file: in a comma-separated text, the place of this name.
-    pub fn place(&self, source: &str) -> Span {
+    pub fn span(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
         if self.text.len() == whole.len() {
             self.node.span

@@ -80,7 +80,7 @@ impl<'y> Loader<'y, '_> {
             comparisons,
             examples,
             exposures,
-            semantic: root.get("semantic_model").and_then(SemanticModels::said),
+            semantic: root.get("semantic_model").and_then(SemanticModels::from_node),
             timezone: self.text(root, "timezone").map(|zone| zone.text.to_owned()),
             blank_zero: self.text(root, "blanks").is_some_and(|blanks| blanks.text == "zero"),
             week_start: self.week_start(root),

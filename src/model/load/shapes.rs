@@ -192,11 +192,11 @@ impl Loader<'_, '_> {
         match value.text().filter(|_| matches!(shape, Shape::Boolean | Shape::Number)) {
             _ if fits => {}
             Some(text) => {
-                let message = format!("`{name}` must be {}, found `{text}`", shape.wanted());
-                let help = format!("write `{name}:` followed by {}", shape.wanted());
+                let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
+                let help = format!("write `{name}:` followed by {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
-            None => self.shape(name, &shape.wanted(), value),
+            None => self.shape(name, &shape.expected(), value),
         }
     }
 
@@ -228,7 +228,7 @@ impl Loader<'_, '_> {
         value: &Node,
     ) {
         let words: Vec<&str> = words.collect();
-        let message = format!("`{name}` must be {}, found `{found}`", shape.wanted());
+        let message = format!("`{name}` must be {}, found `{found}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
         self.report(match suggest::nearest(found, words.iter().copied()) {
             Some(near) => diagnostic.with_help(suggest::similar(near)).with_fix(value.span, near),
@@ -240,7 +240,7 @@ impl Loader<'_, '_> {
         if value.text().is_some() {
             return;
         }
-        let Some(items) = value.items() else { return self.shape(name, &Shape::Names.wanted(), value) };
+        let Some(items) = value.items() else { return self.shape(name, &Shape::Names.expected(), value) };
         for item in items {
             match (item.text(), item.items()) {
                 (Some(_), _) => {}

@@ -46,7 +46,7 @@ impl<'s> Places<'s> {
     }
 
     /// The first and the last place of a diagnostic.
-    fn of(&mut self, diagnostic: &Diagnostic) -> (Position, Position) {
+    fn positions(&mut self, diagnostic: &Diagnostic) -> (Position, Position) {
         let span = diagnostic.span();
         let start = self.position(self.last, span.start);
         self.last = (span.start, start);
@@ -82,7 +82,7 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
         return Vec::new();
     }
     let mut places = Places::new(report.source);
-    report.diagnostics.iter().map(|d| object(d, places.of(d).0)).collect()
+    report.diagnostics.iter().map(|d| object(d, places.positions(d).0)).collect()
 }
 
 /// The same, each with its `file`.
@@ -249,7 +249,7 @@ fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnosti
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let mut places = Places::new(report.source);
         for diagnostic in report.diagnostics {
-            let (start, end) = places.of(diagnostic);
+            let (start, end) = places.positions(diagnostic);
             each(report, diagnostic, start, end);
         }
     }
@@ -272,13 +272,13 @@ mod tests {
     use super::*;
     use crate::span::Span;
 
-    fn found(span: Span) -> Vec<Diagnostic> {
+    fn diagnostics_at(span: Span) -> Vec<Diagnostic> {
         vec![Diagnostic::new(Code::UnknownFunction, span, "unknown function `A\u{1b}[31m`").with_help("100%: a, b\nc")]
     }
 
     #[test]
     fn a_line_each() {
-        let diagnostics = found(Span::new(5, 7));
+        let diagnostics = diagnostics_at(Span::new(5, 7));
         let report = Report { file: "a,b.fx", source: "é = \nSUM", diagnostics: &diagnostics };
         assert_eq!(
             concise(&[report]),
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn json_has_the_keys_of_the_contract_in_order() {
-        let diagnostics = found(Span::new(0, 1));
+        let diagnostics = diagnostics_at(Span::new(0, 1));
         let value = json(&[Report { file: "<stdin>", source: "x", diagnostics: &diagnostics }]);
         let keys: Vec<&String> = value["diagnostics"][0].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["file", "code", "name", "severity", "message", "help", "span"]);
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn sarif_counts_columns_in_characters() {
-        let diagnostics = found(Span::new(2, 3));
+        let diagnostics = diagnostics_at(Span::new(2, 3));
         let value = sarif(&[Report { file: "a b.fx", source: "éx", diagnostics: &diagnostics }], "1");
         let place = &value["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "a%20b.fx");

@@ -77,7 +77,7 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     }
     let place = Span::new(span.start, span.start + written.len() as u32);
     let message = format!("to YAML, `{sign}` at the beginning of a value begins a text block, and there is none");
-    Some(YamlLine::at(source, span.start).mending(Diagnostic::new(Code::InvalidYaml, place, message)))
+    Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
 /// Bytes on either side of a fault that are looked at.
@@ -160,7 +160,7 @@ impl<'s> YamlLine<'s> {
     }
 
     /// With the line as it has to be written.
-    fn mending(&self, diagnostic: Diagnostic) -> Diagnostic {
+    fn with_fix(&self, diagnostic: Diagnostic) -> Diagnostic {
         let Some(pair) = self.pair() else {
             return diagnostic.with_help("put the value in single quotes, or into a block text (`|`)");
         };
@@ -208,7 +208,7 @@ impl<'s> YamlLine<'s> {
                 Diagnostic::new(Code::FormulaCut, Span::new(at, at + 1), message)
             }
         };
-        Some(self.mending(diagnostic))
+        Some(self.with_fix(diagnostic))
     }
 }
 

@@ -74,7 +74,8 @@ impl<'a> Traps<'a> {
         let [a, b] = *program.args(args) else { return None };
         let function = catalog::owner(overload);
         let ignores_case = function == internal::EQUAL_IGNORE_CASE;
-        let comparison = if ignores_case { ComparisonOperator::Equal } else { ComparisonOperator::of(function)? };
+        let comparison =
+            if ignores_case { ComparisonOperator::Equal } else { ComparisonOperator::from_function(function)? };
         let (of, literal, comparison) = match (self.literal(a), self.literal(b)) {
             (None, Some(literal)) => (a, literal, comparison),
             (Some(literal), None) => (b, literal, comparison.mirrored()),

@@ -50,7 +50,7 @@ pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<
         match program.node(id) {
             Ir::Text(text) => add(program.text(text)),
             Ir::Null => {}
-            Ir::Column(column) => known(program, relations, column)?.iter().for_each(|value| add(value)),
+            Ir::Column(column) => listed_values(program, relations, column)?.iter().for_each(|value| add(value)),
             Ir::Definition(used) => waiting.push(program.definitions.get(used as usize).filter(|d| !d.failed)?.root),
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 if arms.count as usize > NODES * 2 {
@@ -70,7 +70,7 @@ pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<
 }
 
 /// What the schema says of a column.
-fn known<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
+fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
     let used = program.columns.get(column as usize).filter(|c| !c.unknown && c.merged.is_empty())?;
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
     relations.iter().filter(is_of).find_map(|r| r.column(&used.name))?.known_values()

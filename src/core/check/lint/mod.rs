@@ -40,7 +40,7 @@ enum ComparisonOperator {
 }
 
 impl ComparisonOperator {
-    fn of(function: FunctionId) -> Option<Self> {
+    fn from_function(function: FunctionId) -> Option<Self> {
         COMPARISONS.iter().find(|(id, _)| *id == function).map(|(_, comparison)| *comparison)
     }
 
@@ -149,7 +149,7 @@ impl Traps<'_> {
         {
             return self.criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
         }
-        let Some(comparison) = ComparisonOperator::of(function) else { return };
+        let Some(comparison) = ComparisonOperator::from_function(function) else { return };
         // Of the sides the second is the literal, or the date.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned { (b, a, comparison.mirrored()) } else { (a, b, comparison) };

@@ -46,7 +46,7 @@ impl Traps<'_> {
         if comparison != ComparisonOperator::Equal
             || !is_name
             || !program.meta(of).nullable
-            || self.asked_for_blanks(of)
+            || self.tests_for_blanks(of)
         {
             return;
         }
@@ -57,7 +57,7 @@ impl Traps<'_> {
     }
 
     /// Whether the program looks for NULLs of the same name anywhere.
-    fn asked_for_blanks(&self, name: IrId) -> bool {
+    fn tests_for_blanks(&self, name: IrId) -> bool {
         let same = |id: IrId| self.program.node(id) == self.program.node(name);
         self.program.nodes().any(|node| match node {
             Ir::IsNull { x, .. } => same(x),
