@@ -130,7 +130,7 @@ impl RawMetadata<'_> {
         }
         let newer = version.filter(|version| *version > newest).map(|version| {
             let file = kind.file();
-            format!("{file} is v{version}, and v{newest} is the newest that is known: what is new in it is not read")
+            format!("{file} is v{version}, but v{newest} is the newest known version: new content is not read")
         });
         Ok(Metadata {
             version,

@@ -110,7 +110,7 @@ fn by_hand(
         if let Some(path) = repository.differing(&paths)?.first() {
             return Err(Failure::new(
                 Exit::Failed,
-                format!("`{path}` is not as it is committed, so nothing can be said"),
+                format!("`{path}` has uncommitted changes, so it cannot be judged"),
             )
             .with_help("look at a clean checkout of the branch"));
         }
@@ -122,8 +122,8 @@ fn by_hand(
             // A state that goes with its model is gone on both sides.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
-                true => "it says that formulac made it, and the specs make something else",
-                false => "it is not what a push of the specs records; `formulac push` writes it",
+                true => "its header says that formulac generated it, but the specs generate other content",
+                false => "it differs from the record of a push; `formulac push` writes it",
             };
             // A formatter or a comment changes no meaning.
             let is_layout = is_generated(file)

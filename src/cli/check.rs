@@ -104,7 +104,7 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
         }
         Some(place) if place.is_set_up() => place.specs()?,
         _ => {
-            return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
+            return Err(Failure::new(Exit::Usage, "no file is given, and there is no project with specs to check")
                 .with_help("name files, or `-` for standard input"));
         }
     };

@@ -142,7 +142,7 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             Some(at.clone())
         });
         if below.any(|at| fs::symlink_metadata(at).is_ok_and(|data| data.is_symlink())) {
-            let help = format!("write the folder that it leads to behind `{}:` in formulac.yml", kind.key());
+            let help = format!("write the folder that the link leads to after `{}:` in formulac.yml", kind.key());
             reason = Some((
                 format!("dbt does not follow the link `{folder}`, so it finds no {} there", kind.description()),
                 help,

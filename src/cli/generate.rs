@@ -140,7 +140,7 @@ fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> 
     let more = notes.len().saturating_sub(NO_METRICS);
     notes.truncate(NO_METRICS);
     if more > 0 {
-        notes.push(format!("and {more} more columns that are no metrics; `--json` names all"));
+        notes.push(format!("and {more} more columns that are not metrics; `--json` lists all"));
     }
     notes
 }

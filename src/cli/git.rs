@@ -31,7 +31,7 @@ impl Revision {
     pub fn find(folder: &Path, name: &str) -> Result<Self, Failure> {
         // It would be an option of git's.
         if name.starts_with('-') || name.is_empty() {
-            return Err(Failure::new(Exit::Usage, format!("`{name}` is no revision"))
+            return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
                 .with_help("name a commit, a branch or a tag"));
         }
         let folder = or_here(folder).to_owned();

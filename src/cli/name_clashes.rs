@@ -88,7 +88,7 @@ fn check_declared(
     };
     let said = |paths: &[&str]| {
         let file = paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
-        format!("dbt has it already{file}")
+        format!("dbt already has a node with this name{file}")
     };
     let mut taken: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.disabled) {
@@ -109,7 +109,7 @@ fn check_declared(
                 "doc" => "docs block".to_owned(),
                 kind => kind.replace('_', " "),
             };
-            let here = format!("the spec of `{}` has it as well", model.name);
+            let here = format!("the spec of `{}` uses this name too", model.name);
             if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
                 let help = match declared.kind() {
                     "exposure" => "write it once, and list the other model in its `depends_on`",

@@ -115,7 +115,7 @@ pub fn refused(
         Exit::NotAllowed,
         format!("`{command}`{target} is not allowed: {who} {role} and may not {}", right.description()),
     )
-    .with_help(format!("it takes the role {}; roles stand in formulac.yml. This is logged", can.join(" or ")))
+    .with_help(format!("it requires the role {}; roles are in formulac.yml. This is logged", can.join(" or ")))
 }
 
 /// Logs a command that was called on another branch than that of a protected environment, and says where it belongs.

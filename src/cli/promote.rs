@@ -192,7 +192,7 @@ fn back(
     let Some(place) = knowledge.set_up() else {
         return Err(Failure::new(
             Exit::Usage,
-            "`--repoint` looks at the project's specs, and there is no formulac.yml",
+            "`--repoint` needs the project's specs, but there is no formulac.yml",
         )
         .with_help("begin with `formulac init` in the dbt project"));
     };

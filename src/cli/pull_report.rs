@@ -162,7 +162,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     );
     let marked = pull.marked.iter().map(|(file, place)| {
         let what = match place.as_str() {
-            "" if file.ends_with(".topic.yaml") => "nobody asks for the topic any more".to_owned(),
+            "" if file.ends_with(".topic.yaml") => "the topic is no longer requested".to_owned(),
             "" => "dbt has the view no more".to_owned(),
             place => format!("dbt has `{place}` no more"),
         };
@@ -186,7 +186,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
         ));
     }
     if !has_catalog {
-        notes.push("there is no catalog.json, so types and columns that nobody described are not known; `dbt docs generate` writes it".to_owned());
+        notes.push("there is no catalog.json, so types and undocumented columns are unknown; `dbt docs generate` writes it".to_owned());
     }
     notes
 }

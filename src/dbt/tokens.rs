@@ -213,7 +213,7 @@ impl<'s> Lexer<'s> {
         SqlTokenKind::Text
     }
 
-    /// A text or a name in quotes; in one that dbt renders, Jinja is no part of it.
+    /// A text or a name in quotes; in one that dbt renders, Jinja is not part of it.
     fn quoted(&mut self, quote: char, escapes: bool) {
         self.at += quote.len_utf8();
         while let Some(c) = self.rest().chars().next() {

@@ -137,8 +137,8 @@ pub(super) fn described(place: &FilePlace) -> String {
         FilePartKind::Column(name) => format!("the column `{name}`"),
         FilePartKind::Unnamed => "a column without a name".to_owned(),
         FilePartKind::Clause(clause) => format!("`{clause}`"),
-        FilePartKind::Config => "what stands before the query".to_owned(),
-        FilePartKind::Other => "text that is no part of a query".to_owned(),
+        FilePartKind::Config => "the text before the query".to_owned(),
+        FilePartKind::Other => "text that is not part of a query".to_owned(),
     };
     match &place.cte {
         Some(cte) => format!("{what} of `{cte}`"),

@@ -133,7 +133,7 @@ impl Decompiler {
     ) -> Result<String, NotAFormula> {
         let (compiler, read) = (case.compiler, case.read);
         if let Some(call) = self.unknown_call(case, trees, part) {
-            return Err(because(format!("no formula says {}", trees.construct(call))));
+            return Err(because(format!("no formula expresses {}", trees.construct(call))));
         }
         let learned = self.learned(compiler, read, widest(trees, part));
         let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
@@ -202,7 +202,7 @@ impl Decompiler {
         let mut search = Search::new(&all, trees).with_input(&given);
         let forms = search.candidates(part);
         Err(match search.unknown(part).filter(|_| forms.is_empty()) {
-            Some(part) => because(format!("no formula says {}", trees.construct(part))),
+            Some(part) => because(format!("no formula expresses {}", trees.construct(part))),
             None => because(format!("no formula of {} gives exactly this SQL", trees.construct(part))),
         })
     }

@@ -34,10 +34,10 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, imp
             let change = field.column.as_ref().and_then(|column| state.columns.get(column)).map(|(change, _)| *change);
             let (grade, reason) = match change {
                 _ if state.fails.is_some() => {
-                    (Grade::Breaking, format!("`{}`, which its view shows, fails or is gone", part.name()))
+                    (Grade::Breaking, format!("`{}`, which its view shows, fails or was removed", part.name()))
                 }
                 Some(ColumnChange::Gone) => {
-                    (Grade::Breaking, format!("it reads `{}`, and its column is gone", field.by))
+                    (Grade::Breaking, format!("it reads `{}`, whose column was removed", field.by))
                 }
                 Some(ColumnChange::Type) if field.in_sql => {
                     (Grade::Breaking, format!("it reads `{}` in SQL, and the column is of another type", field.by))

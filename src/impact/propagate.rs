@@ -225,10 +225,10 @@ fn grade_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
         let is_said = part.node.is_some_and(|node| node.column(column).is_some());
         match change {
             ColumnChange::Gone if contract && is_said => {
-                state.judge(Grade::Breaking, format!("its contract has `{column}`, which is gone"), None);
+                state.judge(Grade::Breaking, format!("its contract has `{column}`, which was removed"), None);
             }
             ColumnChange::Type if contract && is_said => {
-                state.judge(Grade::Breaking, format!("its contract says another type of `{column}`"), None);
+                state.judge(Grade::Breaking, format!("its contract has another type for `{column}`"), None);
             }
             _ => {}
         }
@@ -286,7 +286,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
             && graph.parts.get(**parent).is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
     let why = match (ephemeral, graph.lineage(place)) {
-        (Some(_), _) => "what it reads is ephemeral and stands inside of its SQL".to_owned(),
+        (Some(_), _) => "its input is ephemeral and part of its SQL".to_owned(),
         (None, Some(Ok(_))) => String::new(),
         (None, Some(Err(why))) => why.to_string(),
         (None, None) => "it has no SQL".to_owned(),
@@ -304,7 +304,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
         let shown = format!("{}.{}", name(read), column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
-            state.judge(Grade::Breaking, format!("it reads `{shown}`, which is gone"), via);
+            state.judge(Grade::Breaking, format!("it reads `{shown}`, which was removed"), via);
         } else {
             state.judge(Grade::Breaking, format!("it reads `{shown}`, which is of another type"), via);
         }
@@ -361,14 +361,14 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
         let of = of.map(|of| format!("`{of}`")).unwrap_or_else(|| "what it reads".to_owned());
         let (grade, reason) = match change {
             ColumnChange::Gone if contract && is_said => {
-                (Grade::Breaking, format!("its contract has `{column}`, which is no longer there"))
+                (Grade::Breaking, format!("its contract has `{column}`, which was removed"))
             }
             ColumnChange::Type if contract && is_said => {
-                (Grade::Breaking, format!("its contract says the type of `{column}`"))
+                (Grade::Breaking, format!("its contract has a type for `{column}`"))
             }
             ColumnChange::Gone => (Grade::Changing, format!("it loses `{column}`")),
             ColumnChange::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
-            ColumnChange::Values => (Grade::Changing, format!("`{column}` is made of {of}")),
+            ColumnChange::Values => (Grade::Changing, format!("`{column}` is derived from {of}")),
         };
         state.judge(grade, reason, via);
     }
@@ -407,9 +407,9 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
         let one =
             |change: ColumnChange| before.columns.iter().find(|(_, (kind, _))| *kind == change).map(|(name, _)| name);
         let (grade, reason, column) = if before.fails.is_some() {
-            (Grade::Breaking, format!("`{name}`, which it reads, fails or is gone"), None)
+            (Grade::Breaking, format!("its input `{name}` fails or was removed"), None)
         } else if let Some(column) = one(ColumnChange::Gone) {
-            (Grade::Breaking, format!("it may read `{name}.{column}`, which is gone"), Some(column.clone()))
+            (Grade::Breaking, format!("it may read `{name}.{column}`, which was removed"), Some(column.clone()))
         } else if let Some(column) = one(ColumnChange::Type) {
             (Grade::Breaking, format!("it may read `{name}.{column}`, which is of another type"), Some(column.clone()))
         } else if before.rows.is_some() {
@@ -428,6 +428,6 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
         state.rows.get_or_insert(Some((*parent, None)));
     }
     if state.is_affected() {
-        state.whole = Some("what it reads of a model is not said in dbt".to_owned());
+        state.whole = Some("dbt does not know the columns that it reads".to_owned());
     }
 }

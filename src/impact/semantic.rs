@@ -40,7 +40,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
-            state.judge(Grade::Breaking, format!("`{name}`, which it reads, fails or is gone"), Some((*parent, None)));
+            state.judge(Grade::Breaking, format!("its input `{name}` fails or was removed"), Some((*parent, None)));
         }
         for (element, columns) in elements(model, graph.sources.dialect) {
             let Some(columns) = columns else {
@@ -61,9 +61,9 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
             let via = Some((*parent, column.clone()));
             let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
-                ColumnChange::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which is gone")),
+                ColumnChange::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which was removed")),
                 ColumnChange::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, which is of another type")),
-                ColumnChange::Values => (Grade::Changing, format!("`{element}` is made of `{of}`")),
+                ColumnChange::Values => (Grade::Changing, format!("`{element}` is derived from `{of}`")),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
             state.judge(grade, reason, via);
@@ -89,23 +89,23 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
                 let grade = if change == ColumnChange::Values { Grade::Changing } else { Grade::Breaking };
                 state.judge(
                     grade,
-                    format!("it is made of `{name}.{measure}`"),
+                    format!("it is derived from `{name}.{measure}`"),
                     Some((*parent, Some((*measure).to_owned()))),
                 );
             }
             None if before.fails.is_some() => {
-                state.judge(Grade::Breaking, format!("`{name}` fails or is gone"), Some((*parent, None)));
+                state.judge(Grade::Breaking, format!("`{name}` fails or was removed"), Some((*parent, None)));
             }
             // Its measures are known, and none of them changes; a filter may name a dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
             None => {
                 state.judge(
                     before.grade.max(Grade::Changing),
-                    format!("it is made of `{name}`"),
+                    format!("it is derived from `{name}`"),
                     Some((*parent, None)),
                 );
                 if is_semantic {
-                    state.whole = Some("which measures or dimensions it is made of is not known".to_owned());
+                    state.whole = Some("its measures or dimensions are unknown".to_owned());
                 }
             }
         }

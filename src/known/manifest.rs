@@ -93,7 +93,7 @@ fn read(
         // Beside something else a catalog says nothing.
         if rest.is_empty() && faults.is_empty() {
             let fault = not_a_schema(Span::default(), "this is dbt's catalog, which has types and no models", None);
-            faults.push((*number, fault.with_help("give the manifest.json; the catalog.json beside it is found")));
+            faults.push((*number, fault.with_help("pass the manifest.json; the catalog.json next to it is found")));
         }
     }
     let catalog = catalogs.pop().map(|(_, catalog)| catalog);

@@ -237,7 +237,7 @@ impl QueryReader<'_> {
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
             | TableFactor::SemanticView { .. } => {
-                self.fault("what stands in its `from` is of a kind that is not followed")
+                self.fault("an item of its `from` is not supported")
             }
         }
     }
@@ -289,7 +289,7 @@ impl QueryReader<'_> {
             return Rc::new(LineageRelation { rest: made.of, rows, ..LineageRelation::default() });
         }
         if path.is_empty() {
-            self.fault(format!("`{name}` is no name of a table"));
+            self.fault(format!("`{name}` is not the name of a table"));
         }
         self.table(path.to_vec())
     }

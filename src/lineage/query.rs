@@ -372,7 +372,7 @@ impl<'k> QueryReader<'k> {
             self.joined(from, &mut scope, &mut rows);
         }
         if !select.lateral_views.is_empty() || !select.connect_by.is_empty() || select.exclude.is_some() {
-            self.fault("lateral views, `connect by` and `exclude` behind a select list are not followed");
+            self.fault("lateral views, `connect by` and `exclude` after a select list are not followed");
         }
         for item in &scope.items {
             rows.extend(&item.relation.rows);

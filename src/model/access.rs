@@ -63,7 +63,7 @@ impl<'r> SpecCompilation<'r> {
                 let diagnostic = |message: String| Diagnostic::new(Code::PrivateParent, span, message);
                 match (group, joined) {
                     (Some((said, at)), _) if said != of => diagnostics.push(
-                        diagnostic(format!("`{name}` is private to the group `{of}`, and the model is in `{said}`"))
+                        diagnostic(format!("`{name}` is private to the group `{of}`, but the model is in `{said}`"))
                             .with_other(at, "the model's group")
                             .with_help(format!("write `group: {of}`, or read a model that is not private")),
                     ),
@@ -72,7 +72,7 @@ impl<'r> SpecCompilation<'r> {
                             "`{name}` is private to the group `{of}`, and `{}` to `{other}`",
                             first.name()
                         ))
-                        .with_help("a model is in one group: read one that is not private in place of one of them"),
+                        .with_help("a model is in one group: replace one of them by a model that is not private"),
                     ),
                     _ => joined = joined.or(Some((of, relation))),
                 }

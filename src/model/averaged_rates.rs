@@ -56,7 +56,7 @@ pub(super) fn check_rates(
             let here = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
             let help = match [Some(&*parts.0).filter(here), Some(&*parts.1).filter(here)] {
                 [Some(a), Some(b)] => format!("divide the sums: `SUM({a}) / SUM({b})`"),
-                _ => "let the step before give what it divides as columns of their own, and divide their sums here"
+                _ => "return numerator and denominator as columns of the previous step, and divide their sums here"
                     .to_owned(),
             };
             found.push(

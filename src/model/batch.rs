@@ -197,7 +197,7 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
         let Some(compiled) = &mut all[*number] else { continue };
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)
-                .with_help("let one of them read what the others are made of"),
+                .with_help("let one of them read the inputs of the others"),
         );
         (compiled.query, compiled.model) = (None, None);
         crate::diag::sort(&mut compiled.diagnostics);

@@ -56,8 +56,8 @@ impl SpecCompilation<'_> {
             }
             let is_step = matches!(join.to, crate::dbt::From::Table(_)) && self.step_named(join.to.name());
             let why = match (key, equal.as_slice()) {
-                ([], []) => "nothing known says that one of them at most is found".to_owned(),
-                ([], equal) => format!("nothing known says that {} is different in each", listed(equal)),
+                ([], []) => "no known key guarantees at most one match".to_owned(),
+                ([], equal) => format!("{} is not known to be unique", listed(equal)),
                 (key, _) => format!("its key is {}, and the join does not ask for {}", listed(key), listed(&missing)),
             };
             let wanted = if key.is_empty() { equal.join(", ") } else { missing.join(", ") };

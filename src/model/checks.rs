@@ -121,7 +121,7 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
             let help = match program.node(definition.root) {
                 // `group_by: a, "b[month]"`: YAML takes the quotes for a part of the text.
                 Ir::Text(text) => format!(
-                    "a name in a comma-separated text stands without quotes: `{}`; in a list, `[…]`, each may have its own",
+                    "a name in a comma-separated text has no quotes: `{}`; in a list, `[…]`, each name may be quoted",
                     program.text(text)
                 ),
                 _ => "leave it out of `group_by`; a constant is a column of its own".to_owned(),
@@ -252,7 +252,7 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
             plan.roles.get(index) == Some(&DefinitionRole::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
             let message = format!(
-                "`{}` has a value per row, so it is no column of a grouped step, and nothing uses it",
+                "`{}` has a value per row, so it is not a column of a grouped step, and no definition uses it",
                 name.text(text)
             );
             found.push(

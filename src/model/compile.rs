@@ -494,7 +494,7 @@ impl<'r> SpecCompilation<'r> {
                 Diagnostic::new(
                     Code::ColumnsNotKnown,
                     step.keep_span,
-                    format!("`keep: all` cannot leave out `{column}`, since no schema says the other columns"),
+                    format!("`keep: all` cannot exclude `{column}` because no schema lists the other columns"),
                 )
                 .with_help("give a schema with `--schema`, or list the columns in `keep`"),
             );

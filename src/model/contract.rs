@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
             );
         }
         if open {
-            let message = "an enforced contract needs the type of every column, and no schema says which columns `keep: all` gives";
+            let message = "an enforced contract needs the type of every column, but no schema lists the columns of `keep: all`";
             diagnostics.push(
                 Diagnostic::new(Code::ContractWithoutTypes, span, message)
                     .with_help("give a schema with `--schema`, or list the columns in `keep`"),

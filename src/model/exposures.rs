@@ -14,7 +14,7 @@ impl SpecCompilation<'_> {
     /// Exposures for which nobody answers, whom dbt asks for.
     pub(super) fn check_exposures(&self, diagnostics: &mut Vec<Diagnostic>) {
         for exposure in self.spec.exposures.iter().filter(|exposure| self.owner(exposure).is_empty()) {
-            let message = format!("nobody answers for the exposure `{}`", exposure.name.text);
+            let message = format!("the exposure `{}` has no owner", exposure.name.text);
             diagnostics.push(
                 Diagnostic::new(Code::ExposureWithoutOwner, exposure.name.node.span, message)
                     .with_help("add `owner: {name: …}` or `owner: {email: …}`, or an `owner` of the spec"),

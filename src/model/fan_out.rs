@@ -82,7 +82,7 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
         return Diagnostic::new(
             Code::FanOut,
             span,
-            format!("an aggregate beside the many rows of `{many}` must say whose `{name}` it takes"),
+            format!("in a join with many rows of `{many}`, an aggregate must qualify `{name}`"),
         )
         .with_help(format!("write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"));
     };

@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
         let Some(output) = output else {
             let place = stated_config(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
             let message =
-                "the key of an incremental model is one of its columns, and no schema says which `keep: all` gives";
+                "the key of an incremental model must be among its columns, but no schema lists the columns of `keep: all`";
             diagnostics.push(
                 Diagnostic::new(Code::IncrementalWithoutKey, place, message)
                     .with_help("give a schema with `--schema`, or list the columns in `keep`"),
@@ -109,7 +109,7 @@ impl SpecCompilation<'_> {
             let example =
                 names.clone().find(|n| grain.iter().any(|g| g.eq_ignore_ascii_case(n))).or(names.clone().next());
             lacks(
-                "the column that says how late a row is",
+                "the column with the time of a row",
                 format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
             );
         }
@@ -120,7 +120,7 @@ impl SpecCompilation<'_> {
         let keys = keys.filter(|keys| !keys.is_empty());
         if keys.is_none() {
             let example = if grain.is_empty() { "…".to_owned() } else { grain.join(", ") };
-            lacks("the columns that tell its rows apart", format!("add `unique_key: [{example}]` to `config`"));
+            lacks("the columns that identify its rows", format!("add `unique_key: [{example}]` to `config`"));
         }
         let (event_time, keys) = (event_time?, keys?);
         let mut known = true;
@@ -154,7 +154,7 @@ impl SpecCompilation<'_> {
             "insert_overwrite" => {
                 "`insert_overwrite` replaces whole partitions, and a run does not give all of their rows".to_owned()
             }
-            "microbatch" => "with `microbatch` dbt filters what a model reads by times of its own, which is no look-back for what it computes".to_owned(),
+            "microbatch" => "with `microbatch`, dbt filters a model's inputs by its own time ranges, without a lookback for computed values".to_owned(),
             _ => format!("`{strategy}` is none of dbt's strategies whose rows formulac can choose"),
         };
         let known = known.iter().map(|name| format!("`incremental_strategy: {name}`")).collect::<Vec<_>>().join(" or ");
@@ -204,7 +204,7 @@ impl SpecCompilation<'_> {
             let named = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             let span = Span::new(first.node.span.start, last.node.span.end);
             let message =
-                format!("a row of the model is told by {}, and `unique_key` is {}", named(grain), named(unique_key));
+                format!("the model has one row per {}, but `unique_key` is {}", named(grain), named(unique_key));
             diagnostics.push(
                 Diagnostic::new(Code::IncrementalKey, span, message)
                     .with_help(format!("write `unique_key: [{}]`", grain.join(", "))),
@@ -306,18 +306,18 @@ impl SpecCompilation<'_> {
                     Some(made) if !made.of_rows => (
                         made.span,
                         format!(
-                            "`{name}` is computed of several rows{of}, so no filter of rows tells which of them are late"
+                            "`{name}` is computed from several rows{of}, so no filter of rows selects the late ones"
                         ),
                         "group by a time and name that as `event_time`, or write `materialized: table`",
                     ),
                     Some(made) => (
                         made.span,
-                        format!("`{name}` is computed{of}, and the rows that are read cannot be told by it"),
+                        format!("`{name}` is computed{of}, so it cannot select the input rows"),
                         "pass the time of the first step on, at most cut to a unit, `day[month]`; or write `materialized: table`",
                     ),
                     None => (
                         said.node.span,
-                        format!("nothing says what `{name}` is made of{of}"),
+                        format!("the origin of `{name}` is unknown{of}"),
                         "pass a time of the first step on, or write `materialized: table`",
                     ),
                 };

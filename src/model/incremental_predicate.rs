@@ -35,10 +35,10 @@ impl SpecCompilation<'_> {
         };
         let (Some(first), Some(select)) = (first, select) else {
             // What was traced is a time of the first select.
-            let message = format!("nothing filters the rows that `{}` is made of", incremental.time.name());
+            let message = format!("no filter applies to the input rows of `{}`", incremental.time.name());
             diagnostics.push(
                 Diagnostic::new(Code::Internal, self.spec.model.node.span, message)
-                    .with_help("write `materialized: table`, and tell us of it"),
+                    .with_help("write `materialized: table`, and report this problem"),
             );
             return query;
         };

@@ -75,7 +75,7 @@ impl SpecCompilation<'_> {
                             joined.to_text.node.span,
                             format!("step `{table}` is not computed yet where it is joined"),
                         )
-                        .with_help("move it before this step; a step reads what stands before it"),
+                        .with_help("move it before this step; a step reads earlier steps only"),
                     ),
                     SourceTarget::Source(_) if !self.is_missing(&joined.to) => {}
                     SourceTarget::Source(_) => {

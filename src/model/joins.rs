@@ -151,7 +151,7 @@ impl<'y> Loader<'y, '_> {
                         (format!("`using` of `{name}` names no column"), "name the columns that both relations have")
                     } else {
                         (
-                            format!("nothing says which rows of `{name}` belong to a row"),
+                            format!("the join of `{name}` has no condition"),
                             "add `on:` with a condition, `using:` with the columns that both have, or `type: cross`",
                         )
                     };

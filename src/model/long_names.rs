@@ -121,7 +121,7 @@ impl SpecCompilation<'_> {
         let (length, most) = (name.len(), dialect.max_bytes());
         if most > 0 && length > most {
             let message = format!(
-                "the model would be the table `{name}`, whose name is {length} bytes long, and dbt takes {most} at most for {dialect}"
+                "the table `{name}` would have a name of {length} bytes, but dbt accepts at most {most} for {dialect}"
             );
             diagnostics.push(Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {
                 "give it a shorter name, or `config: {alias: …}`"

@@ -69,7 +69,7 @@ impl SpecCompilation<'_> {
             diagnostics.push(unfit(pivot.values_span, "`values` lists no value", help));
         }
         if let [_, second, ..] = pivot.by.as_slice() {
-            let message = "`values` lists those of one key, and the pivot has several";
+            let message = "`values` needs a single key, but the pivot has several";
             let help = "join the keys to one in a step before, `channel_and_region = channel & \" \" & region`";
             diagnostics.push(unfit(second.span(self.source), message, help));
             return Vec::new();
@@ -282,7 +282,7 @@ impl SpecCompilation<'_> {
         let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return };
         let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
-            let message = "`where` beside a formula that counts the cells of a pivot would leave cells out";
+            let message = "`where` would drop cells that a formula of the pivot counts";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, filter.node.span, message)
                     .with_help("filter in a step before this one, `keep: all` and `where: …`"),
@@ -295,13 +295,13 @@ impl SpecCompilation<'_> {
         };
         for name in rows.iter().chain(keys).filter(|name| made(name)) {
             let message =
-                format!("the rows and columns of a pivot are columns of what it reads, and `{name}` is computed here");
+                format!("row and column keys of a pivot must be columns of its input, but `{name}` is computed here");
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in a step before this one"),
             );
         }
         if input.relation.is_none() && matches!(step.keep, super::load::Keep::All) {
-            let message = "nothing says which columns the sheet has";
+            let message = "the columns of the sheet are not declared";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, at, message)
                     .with_help("list them, `columns: [month, channel, revenue]`"),

@@ -52,7 +52,7 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::WrongShape,
                     second.span,
-                    format!("`{name}` is said twice: there is `{inside}` as well"),
+                    format!("`{name}` is set twice: also as `{inside}`"),
                 )
                 .with_other(first.span, "the first")
                 .with_help("leave one of them out"),
@@ -99,7 +99,7 @@ impl SpecCompilation<'_> {
         for (_, (name, keys)) in lost {
             for (key, node) in [("data_tests", keys.data_tests), ("meta", keys.meta)] {
                 if node.is_some() {
-                    let message = format!("`{}` is no column of the model, so its `{key}` says nothing", name.text);
+                    let message = format!("`{}` is not a column of the model, so its `{key}` has no effect", name.text);
                     diagnostics.push(
                         Diagnostic::new(Code::KeyWithoutEffect, name.node.span, message)
                             .with_help("move it to a definition of the last step"),

@@ -168,7 +168,7 @@ impl SpecCompilation<'_> {
         let model = self.spec.model;
         let mut semantic = SemanticModel { form, ..SemanticModel::default() };
         if stated_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
-            let reason = "an ephemeral model is no table that could be asked";
+            let reason = "an ephemeral model is not a table that can be queried";
             semantic.left_out = columns.iter().map(|c| (c.name().to_owned(), reason.to_owned())).collect();
             return Some(semantic);
         }
@@ -191,7 +191,7 @@ impl SpecCompilation<'_> {
             let lost = match of {
                 Additivity::Lost(lost) => Some(lost.to_string()),
                 Additivity::Dimension { .. } => None,
-                _ if !column.ty().is_number() => Some("it is no number".to_owned()),
+                _ if !column.ty().is_number() => Some("it is not a number".to_owned()),
                 _ => None,
             };
             if let Some(lost) = lost {

@@ -42,7 +42,7 @@ impl SpecCompilation<'_> {
                 let message = format!("step `{model}` is not computed yet where it is a tab");
                 diagnostics.push(
                     Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)
-                        .with_help("move it before this step; a step reads what stands before it"),
+                        .with_help("move it before this step; a step reads earlier steps only"),
                 );
                 (None, Vec::new(), SelectSource::Name(String::new()), "")
             }

@@ -220,7 +220,7 @@ impl NotByKeys {
     fn at(self, span: Span) -> Diagnostic {
         let measures = self.measures.join("`, `");
         let message = format!("`{measures}` cannot be computed by fewer keys than the step before has");
-        let help = "let the measure be made of aggregates only, without the keys that its total leaves out";
+        let help = "compute the measure from aggregates only, without the keys that its total drops";
         let diagnostic = no_total(span, message).with_help(help);
         match self.fault {
             Some(fault) => diagnostic.with_other(fault.span(), fault.message().to_owned()),
@@ -238,7 +238,7 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
     let first = used.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {
         let message = "a total would be of groups too that `having` or `limit` leaves out of the sheet";
-        let help = "filter the sheet in a step behind it, or rows with `where`";
+        let help = "filter the sheet in a later step, or rows with `where`";
         return vec![no_total(first, message).with_help(help)];
     }
     let has_pivot = !pivot_keys(step).is_empty();
@@ -250,7 +250,7 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
         let is_key = prior.group_by.iter().any(|key| key_name(key.text).eq_ignore_ascii_case(&total.measure));
         let is_there = input.relation.is_none_or(|relation| relation.column(&total.measure).is_some());
         if is_key || !is_there {
-            let message = format!("`{}` is no measure of the step before, so it has no total", total.measure);
+            let message = format!("`{}` is not a measure of the previous step, so it has no total", total.measure);
             let help = "name a definition that aggregates there; of a calculation write `SUM(C:C)`";
             return Some(no_total(total.span, message).with_help(help));
         }

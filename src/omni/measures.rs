@@ -283,7 +283,7 @@ impl<'a> MeasurePass<'a> {
         let reason = match &*metric.kind {
             "ratio" | "derived" if moved => Some("it looks at another time, which a measure of Omni cannot"),
             "ratio" | "derived" if filtered || templates(&metric.filter).next().is_some() => {
-                Some("it filters what it is made of; a measure of Omni has the filters of its own values only")
+                Some("it filters its inputs; a measure of Omni can filter only its own values")
             }
             "ratio" | "derived" => None,
             "cumulative" => Some("it adds up over time, which a measure of Omni cannot"),
@@ -311,7 +311,7 @@ impl<'a> MeasurePass<'a> {
             parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
         let (Some(places), false) = (places, parts.is_empty()) else {
             if last {
-                self.gap(&node.name, "a metric that it is made of is none in Omni");
+                self.gap(&node.name, "one of its input metrics does not exist in Omni");
             }
             return last;
         };

@@ -66,7 +66,7 @@ pub struct Pull {
     pub left_out: Vec<String>,
     /// Files that cannot be changed in place, with the reason. Nothing is written where there is one.
     pub refused: Vec<(String, YamlRefusal)>,
-    /// What is marked now, as dbt has it no more: files, each with the places in it.
+    /// What is marked now, as dbt no longer has it: files, each with the places in it.
     pub marked: Vec<(String, String)>,
 }
 

@@ -159,7 +159,7 @@ fn topic(
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason =
-            format!("more is joined to it than {MOST} views or {DEPTH} joins in a row; the nearest stand in it");
+            format!("it joins more than {MOST} views, or {DEPTH} joins in a row; it contains the nearest ones");
         gaps.push(MeasureGap { name: name.clone(), reason });
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];

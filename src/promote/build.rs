@@ -203,7 +203,7 @@ fn build_query<'m>(
         let span = node.get("base_view").unwrap_or(node).span;
         let text = match &base_name {
             Some(name) => format!("there is no file of the view `{name}`, with which the query begins"),
-            None => "nothing says which view the query begins with".to_owned(),
+            None => "the query does not specify its base view".to_owned(),
         };
         let fault = Diagnostic::new(Code::NothingToPromote, span, text);
         let near = base_name
@@ -281,9 +281,9 @@ fn build_query<'m>(
     }
     for (key, why) in [
         ("pivots", "a pivoted query is written without its pivot; `pivot_by` of a worksheet makes one"),
-        ("bind", "filters of whoever asks are bound into the query, and a model is asked by nobody"),
-        ("bind_all_filters", "filters of whoever asks are bound into the query, and a model is asked by nobody"),
-        ("fill_fields", "rows for what is missing are not filled in; a model of dates and a left join do"),
+        ("bind", "filters of the current user are bound into the query, but a model has no current user"),
+        ("bind_all_filters", "filters of the current user are bound into the query, but a model has no current user"),
+        ("fill_fields", "missing rows are not filled in; use a model of dates and a left join"),
         ("join_via_map", "the way of its joins is not carried, the shortest one is taken"),
     ] {
         let is_set = |node: &&Node| node.boolean() != Some(false) && !node.items().is_some_and(<[Node]>::is_empty);
@@ -526,7 +526,7 @@ impl<'m, 't> Maker<'m, 't> {
             wanted.extend(read.map(|reference| key_of(self.model, &base, &reference)));
         }
         let order = self.fields.closure(&wanted).map_err(|reason| {
-            (0, Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("mend it in Omni first"))
+            (0, Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"))
         })?;
         let mut asked: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
@@ -898,7 +898,7 @@ impl<'m, 't> Maker<'m, 't> {
                 }
                 (None, None) => {
                     let reason =
-                        "the field is no column of the result, so its rows cannot be put in its order".to_owned();
+                        "the field is not a column of the result, so the rows cannot be sorted by it".to_owned();
                     gaps.push((format!("sort by {field}"), reason, false));
                 }
             }

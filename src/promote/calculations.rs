@@ -28,7 +28,7 @@ impl CalculationSheet {
 
     fn find(&self, reference: &str) -> Result<&(String, usize), String> {
         let lower = reference.trim().to_lowercase();
-        self.columns.get(&lower).ok_or_else(|| format!("`{reference}` is no column of the query"))
+        self.columns.get(&lower).ok_or_else(|| format!("`{reference}` is not a column of the query"))
     }
 }
 
@@ -56,7 +56,7 @@ fn total_reference(place: usize, total: &str) -> Result<String, String> {
         "column_total" => "TOTAL",
         "row_total" => "ROW_TOTAL",
         "grand_total" => "GRAND_TOTAL",
-        other => return Err(format!("`:{other}` is no total")),
+        other => return Err(format!("`:{other}` is not a total")),
     };
     Ok(format!("{}_{end}", letters(place)))
 }
@@ -88,7 +88,7 @@ pub(super) fn formula(
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if !letters_fit && has_cells(&text) {
-        return Err("it names columns by letter, and a calculation stands between the columns".to_owned());
+        return Err("it names columns by letter, but there is a calculation between the columns".to_owned());
     }
     with_columns(&text, sheet)
 }

@@ -155,7 +155,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 ResolveStep::Enter(key) if done.contains(&key) => {}
                 ResolveStep::Enter(key) => {
                     if !open.insert(key.clone()) {
-                        return Err(format!("`{}.{}` is made of itself", key.0, key.1));
+                        return Err(format!("`{}.{}` depends on itself", key.0, key.1));
                     }
                     stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
@@ -442,7 +442,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
             }
         };
         if self.fields.view(&view).is_none() {
-            return Err(format!("`{view}` is no view that is joined"));
+            return Err(format!("`{view}` is not a joined view"));
         }
         Ok(self.fields.column_of(&view, column).term)
     }
@@ -563,7 +563,7 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
 fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
     let bounds = bounds.texts();
     if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {
-        return Err("`bin_boundaries` is no list of numbers".to_owned());
+        return Err("`bin_boundaries` is not a list of numbers".to_owned());
     }
     let mut args = Vec::new();
     for (place, bound) in bounds.iter().enumerate() {

@@ -23,7 +23,7 @@ pub(super) struct Condition {
 
 /// Operators that look beyond the rows, each with the reason why none of them can be carried.
 const REFUSED: &[(&str, &str)] = &[
-    ("date_offset_from_query", "it moves the dates that the query asks for, and a model is no answer to a query"),
+    ("date_offset_from_query", "it shifts the dates of the query, which a model cannot do"),
     ("cancel_query_filter", "it takes back a filter of the query, and a model knows none"),
     ("field_name_in_query", "it looks rows up in another query"),
     ("field_name_not_in_query", "it looks rows up in another query"),
@@ -100,7 +100,7 @@ impl FilterReader<'_> {
             ("not", _) => self.is_not(value).map_err(at_operator),
             ("and", _) => self.all(value, "AND"),
             ("or", _) => self.all(value, "OR"),
-            (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is no operator; `not` negates")),
+            (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is not an operator; `not` negates")),
             _ => {
                 let condition = self.plain(base, value).map_err(at_operator)?;
                 Ok(if is_negated { self.or_blank(condition.negated()) } else { condition })
@@ -306,7 +306,7 @@ impl FilterReader<'_> {
                     names.iter().position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
                 Some(at as i64 + first)
             });
-            named.or_else(|| lower.parse().ok()).ok_or_else(|| format!("`{text}` is no such part of a date"))
+            named.or_else(|| lower.parse().ok()).ok_or_else(|| format!("`{text}` is not a part of a date"))
         };
         let mut terms = Vec::new();
         for text in self.texts(value)? {
@@ -321,7 +321,7 @@ impl FilterReader<'_> {
         let is_number = is_number(text);
         match self.x().ty {
             Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number(text)),
-            Some(Type::Integer | Type::Decimal | Type::Float) => Err(format!("`{text}` is no number")),
+            Some(Type::Integer | Type::Decimal | Type::Float) => Err(format!("`{text}` is not a number")),
             None if is_number && !value.is_quoted() => Ok(number(text)),
             _ => Ok(FormulaTerm::quoted(text)),
         }

@@ -128,7 +128,7 @@ fn infix_operators(sql: &str) -> String {
 }
 
 fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
-    let no = || "its SQL is no expression that can be read".to_owned();
+    let no = || "its SQL is not a readable expression".to_owned();
     let dialect = lineage::parser_dialect(Some(dialect));
     let text = format!("select {sql}\n");
     let parser = Parser::new(&*dialect).with_recursion_limit(BRACKETS).try_with_sql(&text);
@@ -254,7 +254,7 @@ impl SqlReader<'_> {
         match value {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
             Value::SingleQuotedString(text) if text.contains(MARK) => {
-                Err("a reference stands inside of a text".to_owned())
+                Err("a reference is inside a text".to_owned())
             }
             Value::SingleQuotedString(text) => Ok(FormulaTerm::quoted(text)),
             // BigQuery has texts in these quotes.
@@ -388,7 +388,7 @@ impl SqlReader<'_> {
             },
             _ => None,
         };
-        let pattern = text(pattern).ok_or("a pattern that is no literal is not carried")?;
+        let pattern = text(pattern).ok_or("a pattern that is not a literal is not supported")?;
         let escape = match escape {
             None if self.dialect == "duckdb" => None,
             None => Some('\\'),
@@ -720,7 +720,7 @@ fn not_carried(expr: &Expr) -> String {
     let text = expr.to_string();
     let short: String = text.chars().take(60).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
-    format!("no formula says `{short}{more}`")
+    format!("no formula expresses `{short}{more}`")
 }
 
 /// The operands of a chain of one operator, in order.
@@ -803,7 +803,7 @@ fn date(text: &str) -> Result<FormulaTerm, String> {
         .ok()
         .filter(|_| super::relative_dates::is_date(text))
         .map(super::relative_dates::Moment::term)
-        .ok_or_else(|| format!("`{text}` is no date"))
+        .ok_or_else(|| format!("`{text}` is not a date"))
 }
 
 fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {

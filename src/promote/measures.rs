@@ -51,7 +51,7 @@ pub(super) fn measure(
     let Some(kind) = kind else {
         let term = x.ok_or("it has neither `sql` nor `aggregate_type`")?;
         if condition.is_some() {
-            return Err("`filters` beside SQL that aggregates itself are not carried".to_owned());
+            return Err("`filters` next to SQL that aggregates are not supported".to_owned());
         }
         let is_temporal = term.ty.is_some_and(Type::is_temporal);
         return Ok((Converted { term, doubts, computes }, is_temporal));
@@ -103,13 +103,13 @@ pub(super) fn measure(
         "percentile" => {
             let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
             let share =
-                share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is no number from 0 to 100")?;
+                share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is not a number from 0 to 100")?;
             let share =
                 super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
             FormulaTerm::call("PERCENTILE", &[when(need()?), share]).with_type(Some(Type::Float))
         }
         "list" => {
-            doubts.push("the order of Omni's list, and what stands between its texts, are not documented; here they are in their own order, with `, ` between".to_owned());
+            doubts.push("Omni's order and separator of the list are not documented; here the texts are sorted, with `, ` between them".to_owned());
             let x = when(need()?);
             let list = FormulaTerm::call("TEXTJOIN", &[FormulaTerm::quoted(", "), FormulaTerm::truth(true), x.clone()]);
             let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::integer(0));
@@ -171,7 +171,7 @@ pub(super) fn counted_rows(
                 field.text("sql").and_then(super::from_sql::plain_column).map_or(field.name.clone(), |it| it.1);
             fields.column_of(view, &column).term
         });
-        let key = column.ok_or_else(|| format!("the primary key of `{view}` is no column"))?;
+        let key = column.ok_or_else(|| format!("the primary key of `{view}` is not a column"))?;
         let key = match condition {
             Some(condition) => FormulaTerm::call("IF", &[condition, key]),
             None => key,

@@ -89,7 +89,7 @@ impl Moment {
     pub fn and(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);
         let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "complete").collect();
-        let [count, unit] = words.as_slice() else { return Err(format!("`{length}` is no length of time")) };
+        let [count, unit] = words.as_slice() else { return Err(format!("`{length}` is not a length of time")) };
         let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(length))?;
         let (months, days) = unit.times(count);
         Ok(Self { months: self.months + months, days: self.days + days, ..self })
@@ -141,7 +141,7 @@ impl RelativePeriod {
                 // The unit that has begun is one of them.
                 (unit, count - 1)
             }
-            _ => return Err(format!("`{text}` is no date that can be carried")),
+            _ => return Err(format!("`{text}` is not a supported date")),
         };
         let (months, days) = unit.times(-back);
         Ok(Self::new(Moment { base: DateOrigin::Today(unit), months, days }, unit))
@@ -187,7 +187,7 @@ fn counted(count: &str, unit: &str) -> Option<(i64, RelativeUnit)> {
 }
 
 fn no_unit(text: &str) -> String {
-    format!("`{text}` counts in a unit that is no day, week, month, quarter or year")
+    format!("the unit of `{text}` is not day, week, month, quarter or year")
 }
 
 #[cfg(test)]

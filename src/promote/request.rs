@@ -62,12 +62,12 @@ pub(super) fn read<'m>(
         }
         ([], [one]) => *one,
         ([], _) => {
-            let text = format!("`{}` holds {} saved queries, and a spec is made of one", request.file, names.len());
+            let text = format!("`{}` has {} saved queries, but a spec is made from one", request.file, names.len());
             return Err(nothing(text, format!("name one: {listed}")));
         }
         ([one], _) => one,
         _ => {
-            let text = "a spec is made of one saved query".to_owned();
+            let text = "pass one saved query, because a spec is made from one".to_owned();
             return Err(nothing(text, "call it once for each".to_owned()));
         }
     };
@@ -105,7 +105,7 @@ fn request_from_query_view<'m>(
             return Err(nothing(format!("the query has no column `{name}`"), help));
         }
     }
-    let note = "all columns of the query are kept, since they are what its rows are made of".to_owned();
+    let note = "all columns of the query are kept because they define its rows".to_owned();
     Ok((PromoteRequest::Query { query, calculations: Some(request.fields.clone()) }, vec![note]))
 }
 
@@ -160,7 +160,7 @@ fn request_from_view<'m>(
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     if grain.is_empty() {
         let text = format!(
-            "one row over all rows of {}; `--grain` says what they are grouped by, such as `--grain 'created_at[month]'`",
+            "one row over all rows of {}; `--grain` groups them, for example `--grain 'created_at[month]'`",
             view.name
         );
         notes.push(text);

@@ -151,7 +151,7 @@ fn leaves_out(root: &Node) -> bool {
 
 fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     let place = model.views.iter().position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
-    place.ok_or_else(|| format!("`{file}` is no file of a view, and only fields of views read columns"))
+    place.ok_or_else(|| format!("`{file}` is not a view file, and only fields of views read columns"))
 }
 
 /// How other views name it: with the schema where its own name is not enough.
@@ -170,7 +170,7 @@ fn retarget_query_view(
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), String> {
     let file = model.views.get(place).and_then(|view| model.files.get(view.file)).ok_or("the view is not there")?;
-    let query = file.root.get("query").ok_or("the view is no query view")?;
+    let query = file.root.get("query").ok_or("the view is not a query view")?;
     let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
     let columns = fields_of(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
@@ -207,7 +207,7 @@ fn same_grain(
     };
     let (own, grain) = (lower(&view.key), lower(compiled.key()));
     if own.is_empty() {
-        return Err(format!("the view `{}` says no primary key, so its rows cannot be told apart", view.name));
+        return Err(format!("the view `{}` has no primary key, so its rows cannot be identified", view.name));
     }
     if own != grain {
         let known = if grain.is_empty() { "as one row".to_owned() } else { format!("for each `{}`", grain.join(", ")) };

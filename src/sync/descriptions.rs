@@ -78,7 +78,7 @@ pub fn described(
         let mut refuse =
             |reason: String| done.refused.extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
         let Some(node) = node else {
-            refuse("dbt has it no more".to_owned());
+            refuse("dbt no longer has it".to_owned());
             continue;
         };
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
@@ -91,7 +91,7 @@ pub fn described(
         }
         let Some(path) = node.patch_path.as_deref() else {
             let file = &node.original_file_path;
-            refuse(format!("no file of properties describes `{}`; begin one beside {file}", node.name));
+            refuse(format!("no properties file describes `{}`; create one next to {file}", node.name));
             continue;
         };
         if !files.contains_key(path) {

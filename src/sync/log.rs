@@ -162,7 +162,7 @@ impl Log {
             let text = text.replace('\r', "");
             let hash = content_hash(text.as_bytes());
             let Some(entry) = LogEntry::read(&text) else {
-                log.faults.push((name, "it is no entry".to_owned()));
+                log.faults.push((name, "it is not an entry".to_owned()));
                 continue;
             };
             if !is_named_after(&name, &hash) {
@@ -173,7 +173,7 @@ impl Log {
         for (name, entry) in found.values() {
             for parent in entry.parents.iter().filter(|parent| !found.contains_key(*parent)) {
                 log.faults
-                    .push((name.clone(), format!("the entry {} before it is gone or was changed", short(parent))));
+                    .push((name.clone(), format!("the entry {} before it was removed or changed", short(parent))));
             }
         }
         let numbers = numbers(&found);
@@ -328,6 +328,6 @@ mod tests {
             Log::read([(first.file_name(), first.text().replace("Ann", "Bob")), (second.file_name(), second.text())]);
         assert_eq!(forged.faults.len(), 2, "{:?}", forged.faults);
         assert_eq!(log(&[&second]).faults.len(), 1);
-        assert_eq!(Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1, "it is no entry");
+        assert_eq!(Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1, "it is not an entry");
     }
 }

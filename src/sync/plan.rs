@@ -79,7 +79,7 @@ impl fmt::Display for PlannedChange {
         }
         match (&self.before, &self.after) {
             (None, Some(after)) => write!(f, ": {after}"),
-            (Some(before), None) => write!(f, ": {before} → gone"),
+            (Some(before), None) => write!(f, ": {before} → removed"),
             (Some(before), Some(after)) => write!(f, ": {before} → {after}"),
             (None, None) => Ok(()),
         }

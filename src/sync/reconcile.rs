@@ -308,7 +308,7 @@ impl ReconcileWork<'_> {
         let base = self.before.as_ref().and_then(|before| definition(before, &name, edit.cte.as_deref()));
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // A column that no definition is: it may be a helper, or be passed on.
-            edit.why = Some("it is no definition of the spec".to_owned());
+            edit.why = Some("it is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
             done.kept.push(edit);

@@ -144,7 +144,7 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
     }
     if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
         let text = written_once(file)?;
-        let entry = LogEntry::read_as(name, text).ok_or("it is no entry, or was changed after it was written")?;
+        let entry = LogEntry::read_as(name, text).ok_or("it is not an entry, or was changed after it was written")?;
         if entry.did == REFUSED {
             return Ok(());
         }
@@ -160,8 +160,8 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
 fn written_once(file: &Touched) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),
-        (Some(_), true) => Err("it was changed, and what was said stays".to_owned()),
-        (None, _) => Err("it was removed, and what was said stays".to_owned()),
+        (Some(_), true) => Err("it was changed, but comments must not change".to_owned()),
+        (None, _) => Err("it was removed, but comments must not be removed".to_owned()),
     }
 }
 

@@ -116,12 +116,12 @@ impl Event {
     /// Reads the text of its file; an error where it is none, or where it was changed after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
-        let root = yaml::read(&text, &mut Vec::new()).ok().flatten().ok_or("it says nothing of a change")?;
+        let root = yaml::read(&text, &mut Vec::new()).ok().flatten().ok_or("it does not describe a change")?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         let said = ChangeComment::ALL
             .into_iter()
             .find(|said| said.name() == scalar("did"))
-            .ok_or("it says nothing of a change")?;
+            .ok_or("it does not describe a change")?;
         let event = Self {
             said,
             at: scalar("at"),

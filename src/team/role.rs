@@ -34,7 +34,7 @@ impl Right {
             Self::Comment => "comment on changes",
             Self::Approve => "approve or reject changes",
             Self::Propose => "propose changes",
-            Self::Develop => "change specs and what is made of them",
+            Self::Develop => "change specs and generated files",
             Self::Test => "run verifications",
             Self::Deploy => "change a protected environment",
             Self::Settings => "change the project's settings",

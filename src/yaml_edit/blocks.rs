@@ -121,7 +121,7 @@ pub(super) fn merge(
     match (means(&tree), means(&after)) {
         (Some(before), Some(after)) if before.same(&after) => Ok((out, differing)),
         (None, None) => Ok((out, differing)),
-        _ => Err(tree.refusal(0, "the text with its managed comments would not mean what it should")),
+        _ => Err(tree.refusal(0, "the text with its managed comments would change its meaning")),
     }
 }
 

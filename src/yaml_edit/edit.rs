@@ -166,7 +166,7 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         if !self.tree.node(list).is_list() {
-            return Err(self.tree.refusal(self.tree.node(list).start, format!("`{to}` is no list")));
+            return Err(self.tree.refusal(self.tree.node(list).start, format!("`{to}` is not a list")));
         }
         let has = match value.as_text() {
             Some(text) => self.child(list, &PathSegment::Scalar(text.to_owned())).is_some(),

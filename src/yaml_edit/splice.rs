@@ -71,7 +71,7 @@ fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<u
         .map_err(|fault| refusal(&format!("the edited text could not be read back ({})", fault.reason())))?;
     let found = after.root.map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !found.same(&changes.value(tree)) {
-        return Err(refusal("the edited text would not mean what it should"));
+        return Err(refusal("the edited text would change its meaning"));
     }
     let is_kept = |comment: &&Range<usize>| {
         let next = gone.partition_point(|range| range.end <= comment.start);

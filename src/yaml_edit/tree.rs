@@ -231,7 +231,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|fault| {
-            let reason = format!("this is no valid YAML: {}", fault.info());
+            let reason = format!("this is not valid YAML: {}", fault.info());
             YamlRefusal::at(source, places.byte(fault.marker().index()), reason)
         })?;
         let (start, end) = (places.byte(span.start.index()), places.byte(span.end.index()));
@@ -251,7 +251,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
             Event::Alias(anchor) => {
                 let target = reader.anchors.get(&anchor).copied();
                 let target =
-                    target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside what it stands for"))?;
+                    target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside its own anchor"))?;
                 reader.comments_until(start);
                 reader.gap = end;
                 reader.add(EditNode::new(YamlKind::Alias(target), start, end), 0)?;
@@ -388,7 +388,7 @@ impl<'s> TreeReader<'s> {
             };
             if let Some(first) = open.keys.insert(text.clone(), node.start) {
                 let (line, _) = lines::position(source, first);
-                let reason = format!("the key `{text}` stands twice, first in line {line}");
+                let reason = format!("the key `{text}` is duplicated, first in line {line}");
                 return Err(YamlRefusal::at(source, node.start, reason));
             }
             open.key = Some((text, node.start, node.end));

@@ -151,7 +151,7 @@ fn a_push_of_some_leaves_the_others() {
     let run = place.run(&["push", "plan.json", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert_eq!(place.files(".formulac/state"), ["counts.yml", "revenue.yml"]);
-    // A spec that is gone is no part of it.
+    // A spec that is gone is not part of it.
     std::fs::remove_file(place.path("metrics/counts.yml")).unwrap();
     assert_eq!(models(&place, &["plan", "--select", "revenue", "share"]), ["share"]);
 }

@@ -81,7 +81,7 @@ fn all_else_is_told() {
     };
     assert_eq!(told(&sql.replace("<> 'trial'", "<> 'test'")), ["`where` of `monthly`"]);
     assert_eq!(told(&sql.replace("ref('subscriptions')", "ref('orders')")), ["`from` of `subscriptions`"]);
-    assert_eq!(told(&format!("{{{{ config(materialized='table') }}}}\n{sql}")), ["what stands before the query"]);
+    assert_eq!(told(&format!("{{{{ config(materialized='table') }}}}\n{sql}")), ["the text before the query"]);
     assert_eq!(told(&sql.replace("group by", "order by")), ["`order by` of `monthly`", "`group by` of `monthly`"]);
     assert_eq!(told(&format!("{sql}limit 3\n")), ["`limit`"]);
     assert_eq!(told(&format!("{sql}union all select 1 as x\n")), ["the column `x`"]);

@@ -138,7 +138,7 @@ fn the_first_evening_at_the_lender() {
     evening.runs("formulac push --yes --message 'Repayments, loans and losses'", 0, &["committed to main"]);
     evening.runs("git status --short", 0, &[]);
 
-    evening.part("A hand edit that no formula says, and then a change of the spec");
+    evening.part("A hand edit that no formula expresses, and then a change of the spec");
     evening.runs(&format!("sed -i '0,/^with /s//{{{{ config(tags=[\"board\"]) }}}}\\n&/' {MODEL}"), 0, &[]);
     evening.runs("formulac plan", 0, &["0 conflicts"]);
     evening.runs("sed -i 's/late_count <= 20/late_count <= 25/; s/, \"D\")), 2)/, \"D\")), 1)/' metrics/*.yml", 0, &[]);

@@ -60,7 +60,7 @@ impl Ground<'_> {
             (Some(base), _) => base.clone(),
             (None, Some(branch)) => branch,
             (None, None) => {
-                return Err(Failure::new(Exit::Usage, "it is not known what the change is compared with")
+                return Err(Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
                     .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"));
             }
         };
@@ -113,7 +113,7 @@ impl Ground<'_> {
         }
         if said == ChangeComment::Approved && under_way.is_by(&event.by, change) {
             permissions::log(self.session, &self.place, &event.by, command, None);
-            return Err(Failure::new(Exit::NotAllowed, format!("nobody approves a change of their own: {}", event.by))
+            return Err(Failure::new(Exit::NotAllowed, format!("users cannot approve their own changes: {}", event.by))
                 .with_help("somebody who wrote no part of it approves it. This is logged"));
         }
         let commit = self.record(&change.id, &event)?;
@@ -162,13 +162,13 @@ impl Ground<'_> {
     fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
         let Some(content) = &under_way.content else {
             return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))
-                .with_help("commit what is to change on a branch of its own, or name another `--base`"));
+                .with_help("commit the changes on a branch of their own, or pass another `--base`"));
         };
         let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
         match self.repository.differing(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed"))
-                .with_help("what is approved is what is committed: commit them, or put them away with `git stash`")),
+                .with_help("approvals cover committed content only: commit the changes, or put them away with `git stash`")),
         }
     }
 

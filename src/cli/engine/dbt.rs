@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Waiting;
 
 /// What helps where the warehouse has not what the model reads.
-const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
+const MISSING: &str = "build its inputs with `dbt build`, or read files with `--data DIR`";
 
 /// The text of one call is shorter: Linux takes no argument of more than 128 KiB.
 const LONGEST: usize = 100_000;
@@ -188,7 +188,7 @@ pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> 
     }
     let message = output.message();
     let is_missing = fault::names_no_table(&message) || message.contains("which was not found");
-    let first_line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("dbt says nothing of why");
+    let first_line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("dbt reports no reason");
     Ok(vec![if is_missing { Ok(None) } else { Err(format!("{}: {first_line}", first.name())) }])
 }
 

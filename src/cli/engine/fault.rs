@@ -39,7 +39,7 @@ pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
 
 fn diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
     let said = first_paragraph(message);
-    let said = if said.is_empty() { "it says nothing of why".to_owned() } else { said };
+    let said = if said.is_empty() { "it reports no reason".to_owned() } else { said };
     let diagnostic = Diagnostic::new(Code::EngineFailed, span, format!("{engine} failed: {said}"));
     match hint(message) {
         Some(hint) => diagnostic.with_help(hint),

@@ -141,7 +141,7 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     }
     if !files.is_empty() && !has_schema {
         let help = "give the types of the columns with `--schema`, or choose `--engine duckdb`, which finds them";
-        return refused("Postgres does not tell types from CSV files".to_owned(), help);
+        return refused("Postgres does not infer types from CSV files".to_owned(), help);
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ fn branch(
     };
     let who = identity::of(&place.root);
     if branch.contains(USER) && who.is_none() && place.project.user().is_none() {
-        tell(true, format!("nobody is known to stand for {USER} in `{branch}`"));
+        tell(true, format!("no user is known for {USER} in `{branch}`"));
     }
     let name = environment::branch(&place.project, &place.root, environment).unwrap_or_default();
     let Some(repository) = repository else { return Ok(()) };

@@ -55,7 +55,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     let environment = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
     let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
         return Err(Failure::new(Exit::Usage, format!("`{}` has no `branch:` in formulac.yml", environment.name))
-            .with_help("what is defined in an environment stands on its branch"));
+            .with_help("definitions of an environment are on its branch"));
     };
     let repository = Repository::find(&place.root)?;
     let commit = revision(&repository, &branch)?;

@@ -40,7 +40,7 @@ fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exi
     if let Some((now, reason)) = now
         && now.name != chosen.name
     {
-        session.warn(&format!("warning: {} says `{}`, and goes first", reason.description(), now.name));
+        session.warn(&format!("warning: {} sets `{}`, which takes precedence", reason.description(), now.name));
     }
     if chosen.protected {
         session.note("it is protected: a push to it is a branch of its own, to be merged by people");

@@ -43,7 +43,7 @@ pub fn compare(
             .with_help("choose the one whose rows are to be compared with it: `--env NAME`"));
     }
     if args.engine.as_deref() == Some("duckdb") {
-        return Err(Failure::new(Exit::Usage, "DuckDB reads files, and not what is built in an environment")
+        return Err(Failure::new(Exit::Usage, "DuckDB reads files, but no tables of an environment")
             .with_help("choose dbt, postgres or a `postgres://` URL"));
     }
     let engine_args = EngineArgs { data: None, engine: args.engine.clone(), schema: None, dbt: args.dbt.clone() };
@@ -102,7 +102,7 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
     let Some(dbt) = &place.dbt else {
         return Err(Failure::new(
             Exit::Usage,
-            "there is no dbt project here, so nothing says what its models are called",
+            "there is no dbt project here, so the names of its tables are unknown",
         )
         .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
     };
@@ -147,13 +147,13 @@ impl NamedRelation<'_> {
     /// What is to be compared, or why that is not known.
     fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
         let compiled = compiled.ok_or("no spec of it compiles here")?;
-        let comparison = compiled.beside_formula().ok_or("no schema says which columns it has")?;
+        let comparison = compiled.beside_formula().ok_or("no schema lists its columns")?;
         let theirs = relation(&self.other, model).map_err(|why| format!("the manifest of {} {why}", self.there))?;
         let own = self.own.map(|manifest| relation(manifest, model)).transpose();
         let ours = match (self.by_dbt, comparison.ours(), own) {
             (true, Some(ours), _) => ours.clone(),
             (_, _, Ok(Some(own))) => own,
-            (_, _, Ok(None)) => return Err("dbt left no manifest, which says what it is called here".to_owned()),
+            (_, _, Ok(None)) => return Err("there is no manifest of dbt with its name in this environment".to_owned()),
             (_, _, Err(why)) => return Err(format!("the manifest of {} {why}", self.here)),
         };
         if ours == theirs {
@@ -178,7 +178,7 @@ impl NamedRelation<'_> {
             };
             let lacking = comparison.keep_to(side, &columns);
             if let Some(key) = lacking.keys.first() {
-                return Err(format!("{name} has no `{key}`, which tells the rows apart"));
+                return Err(format!("{name} has no column `{key}`, which is part of the key"));
             }
             proof.lacking.extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
         }
@@ -193,7 +193,7 @@ impl NamedRelation<'_> {
 fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
     let mut nodes = manifest.nodes.iter().filter(|node| node.resource_type == ResourceType::Model);
     let node = nodes.find(|node| &*node.name == model && node.is_latest()).ok_or("knows no such model")?;
-    let name = node.relation_name.as_deref().ok_or("says that nothing is built of it")?;
+    let name = node.relation_name.as_deref().ok_or("states that it is not built")?;
     RelationName::read(name).map(Read::Relation).ok_or("calls it by a name that cannot be read")
 }
 

@@ -59,7 +59,7 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
         return Ok(Exit::Done);
     }
     if all.is_empty() {
-        session.note("formulac.yml has no `environments:`; commands run where dbt's profile says");
+        session.note("formulac.yml has no `environments:`; commands use the target of dbt's profile");
         return Ok(Exit::Done);
     }
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());

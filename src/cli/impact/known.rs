@@ -71,7 +71,7 @@ impl ImpactContext {
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => session
-                .warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
+                .warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one"),
         }
         // A catalog that cannot be read is an error at once.
         artifacts.as_ref().map(TargetFolder::catalog).transpose()?;

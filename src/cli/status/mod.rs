@@ -104,7 +104,7 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
         found.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
         let what = count(files.len(), "file is", "files are");
-        found.push(format!("{what} not as dbt has it now: {}", named(&files)));
+        found.push(format!("{what} differ from dbt's current state: {}", named(&files)));
     }
     let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {

@@ -146,7 +146,7 @@ fn undone(
     match (result, why) {
         (Ok(()), why) => why,
         (Err(_), Failure::Message(mut message)) => {
-            message.help = Some("the next `formulac push` finishes or undoes what is half done".to_owned());
+            message.help = Some("the next `formulac push` completes or undoes the interrupted push".to_owned());
             Failure::Message(message)
         }
         (Err(_), why) => why,
@@ -187,7 +187,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
             message.text = format!("an earlier push was interrupted and cannot be finished: {}", message.text);
             message.help.get_or_insert_with(|| {
                 let journal = place.root.join(formulac::sync::JOURNAL);
-                format!("what it was to write is in {}; remove that folder to forget it", journal.display())
+                format!("its pending files are in {}; remove that folder to discard them", journal.display())
             });
             Failure::Message(message)
         }
@@ -200,7 +200,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
 fn failure(fault: &TransactionFault) -> Failure {
     match fault {
         TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("nothing is written: {fault}"))
-            .with_help("plan again: what is new in it belongs into the plan"),
+            .with_help("plan again, so that the plan includes the new changes"),
         _ => Failure::new(Exit::Failed, fault.to_string()),
     }
 }

@@ -77,12 +77,12 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     }
     if is_file && conflict.clashes.is_empty() {
         let why = match conflict.ours {
-            Some(_) => "somebody edited it, and no record says what formulac wrote there",
+            Some(_) => "it was edited, and there is no record of the content that formulac wrote",
             None => "somebody edited it, and no spec makes it any more",
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {
-            let _ = writeln!(out, "  - is the file's, + is what the spec makes");
+            let _ = writeln!(out, "- marks lines of the file, + lines that the spec generates");
             diff_lines(theirs, ours).lines().take(LINES).for_each(|line| {
                 let _ = writeln!(out, "    {line}");
             });

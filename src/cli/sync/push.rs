@@ -179,7 +179,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
     }
     let kept: Value = serde_json::from_str(&source.text).unwrap_or_default();
     if kept.get("formulac_plan").is_none() {
-        return Err(Failure::new(Exit::Usage, format!("`{}` is no plan", path.display()))
+        return Err(Failure::new(Exit::Usage, format!("`{}` is not a plan", path.display()))
             .with_help("`formulac plan -o FILE` writes one"));
     }
     Ok(kept)
@@ -289,7 +289,7 @@ pub fn agreed(yes: bool, question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::new(
             Exit::Usage,
-            "nothing is written: this needs a confirmation, and there is no terminal",
+            "nothing is written: this needs a confirmation, but there is no terminal",
         )
         .with_help("pass `--yes` to confirm"));
     }

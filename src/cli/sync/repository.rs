@@ -45,7 +45,7 @@ impl Repository {
             let path = found.run_git(&["rev-parse", "--git-path", name])?;
             if found.folder.join(path.trim()).exists() {
                 return Err(Failure::new(Exit::Failed, format!("{what} is not ended here"))
-                    .with_help("end it first: `git status` says how"));
+                    .with_help("complete or abort it first: `git status` shows how"));
             }
         }
         Ok(found)
@@ -94,7 +94,7 @@ impl Repository {
     pub fn author(&self) -> Result<String, Failure> {
         identity::of(&self.folder).ok_or_else(|| {
             Failure::new(Exit::Failed, "git does not know who you are")
-                .with_help("`git config user.name NAME` and `git config user.email ADDRESS` tell it")
+                .with_help("set them with `git config user.name NAME` and `git config user.email ADDRESS`")
         })
     }
 

@@ -111,13 +111,13 @@ impl ResolveWork<'_> {
         match side {
             Side::Ours => {
                 let text =
-                    undone().ok_or_else(|| impossible("the edit cannot be told apart from the rest of the file"))?;
+                    undone().ok_or_else(|| impossible("the edit cannot be separated from the rest of the file"))?;
                 self.set(&conflict.file, text);
             }
             Side::Theirs => {
                 let tools = self.made.tools.as_ref().map(|tools| tools.borrowed());
                 let text = current.zip(tools).and_then(|(ours, tools)| take_edit(conflict, &model.model, &ours, tools));
-                let text = text.ok_or_else(|| impossible("the spec cannot say what the file says"))?;
+                let text = text.ok_or_else(|| impossible("a spec cannot express the content of the file"))?;
                 self.set(&conflict.spec, text);
             }
             Side::Base => {

@@ -82,7 +82,7 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
     let entries: Vec<&Logged> = log.entries.iter().rev().filter(|it| it.entry.did != REFUSED).take(ENTRIES).collect();
     // The last entry is the state that is there.
     let Some(before) = entries.get(1).or(entries.first()) else {
-        return Ok(Failure::new(Exit::Usage, "nothing was pushed yet, so there is no entry to go back to"));
+        return Ok(Failure::new(Exit::Usage, "nothing was pushed yet, so there is no entry to restore"));
     };
     if !as_json {
         session.print_escaped(&history::text(&entries))?;
@@ -125,7 +125,7 @@ impl Point {
                 }
                 None => Err(Failure::new(
                     Exit::Usage,
-                    format!("the log has no entry `{id}`, and there is no release of this name"),
+                    format!("the log has no entry `{id}`, and there is no release with this name"),
                 )
                 .with_help("`formulac log` lists entries, with their numbers; `git tag` lists releases")),
             },

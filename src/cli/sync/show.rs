@@ -68,7 +68,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         let _ = writeln!(out, "    {what}: {} of {name}, {}:{}{why}", edit.property, edit.file, edit.line);
     };
     model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
-    model.kept.iter().for_each(|one| edit(out, "stays a hand edit, as no spec says it", one));
+    model.kept.iter().for_each(|one| edit(out, "stays a hand edit because no spec can express it", one));
     for file in displayed_files(model) {
         write_file(out, file, brief);
     }

@@ -104,7 +104,7 @@ impl Comparer<'_> {
             Some(comparison) => self.compare(&mut model, comparison),
             None => {
                 let mut proof = Proof::default();
-                proof.why = Some("no schema says which columns it has".to_owned());
+                proof.why = Some("no schema lists its columns".to_owned());
                 model.verified.add(proof);
             }
         }
@@ -166,7 +166,7 @@ impl Comparer<'_> {
             Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
                 let lacking = comparison.keep_to(RelationSide::Theirs, columns);
-                refuse_keys(&lacking, |key| format!("`{}` has no `{key}`, which tells the rows apart", proof.other()))?;
+                refuse_keys(&lacking, |key| format!("`{}` has no column `{key}`, which is part of the key", proof.other()))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{}` has no `{column}`", proof.other())));
             }
             None => {}
@@ -184,7 +184,7 @@ impl Comparer<'_> {
             Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
                 let lacking = comparison.keep_to(RelationSide::Ours, columns);
-                refuse_keys(&lacking, |key| format!("`{key}`, which tells the rows apart, is not built"))?;
+                refuse_keys(&lacking, |key| format!("the key column `{key}` is not built"))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
                 if is_formula {
                     let more = lacking.more.iter().map(|column| format!("`{column}` is built, and the spec has none"));

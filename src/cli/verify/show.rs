@@ -149,7 +149,7 @@ fn in_markdown(all: &[Verified]) -> String {
         let about = about.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ");
         out.push_str(&format!("### {}: {}\n\n", markdown::plain(&evidence.model), evidence.verdict().name()));
         if verified.is_unbuilt {
-            out.push_str(&format!("- {UNBUILT}; its formula stands for it\n"));
+            out.push_str(&format!("- {UNBUILT}; compared by its formula\n"));
         }
         for (proof, compared) in pairs(verified) {
             let mark = match proof.verdict {

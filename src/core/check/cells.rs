@@ -216,7 +216,7 @@ impl Lower<'_> {
     pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
-            let message = format!("`{}` looks at rows, and nothing says at which", function.name);
+            let message = format!("`{}` reads other rows, but its argument does not specify which", function.name);
             let column = self.first_column_by_letter();
             self.report(
                 Diagnostic::new(Code::BadRange, span, message)
@@ -266,7 +266,7 @@ impl Lower<'_> {
             }
             None => format!("{text}:{text}"),
         };
-        let message = format!("`{}` of `{text}` is of one cell, the one in this row", function.name);
+        let message = format!("`{}` of `{text}` aggregates one cell, the one in this row", function.name);
         self.report(
             Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the whole column")),
         );

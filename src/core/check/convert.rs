@@ -122,7 +122,7 @@ impl Lower<'_> {
         }
         let (message, help) = match moment {
             Some(moment) => (
-                format!("`\"{text}\"` has a time of day, and the value beside it is a date"),
+                format!("`\"{text}\"` has a time of day, but the other value is a date"),
                 format!("leave the time out, `\"{}\"`", &moment[..10]),
             ),
             None if text.is_empty() => (
@@ -262,7 +262,7 @@ impl Lower<'_> {
     fn mismatch(&mut self, first: IrId, second: IrId, what: ConversionTarget<'_>) {
         let is_if = matches!(what, ConversionTarget::Branches("IF"));
         let what = match what {
-            ConversionTarget::Values(shown) => format!("`{shown}` takes values of one type"),
+            ConversionTarget::Values(shown) => format!("all values of `{shown}` must have the same type"),
             ConversionTarget::Branches(shown) => format!("the branches of `{shown}` have different types"),
         };
         let (a, b) = (self.program.meta(first), self.program.meta(second));

@@ -441,7 +441,7 @@ impl Lower<'_> {
                     ),
                     _ => (
                         "texts come in another order on each warehouse",
-                        "compare a number or a date, such as the place of the text that a table says",
+                        "compare a number or a date, for example the position of the text in a table",
                     ),
                 };
                 self.bad_criterion(meta.span, why, help);
@@ -450,7 +450,7 @@ impl Lower<'_> {
         }
         let column = self.source_text(self.program.meta(range).span);
         let help =
-            format!("take the value of the same row, as in `{column}`, or join what is looked for in a step before");
+            format!("use the value of the same row, as in `{column}`, or join the searched value in an earlier step");
         self.bad_criterion(meta.span, "each row would look for another value", &help);
         Some(RowCriterion::Fault)
     }

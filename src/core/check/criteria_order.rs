@@ -77,9 +77,9 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::CriterionOrder,
                     of.span,
-                    format!("`{range}` stands where a column is expected that `{criterion}` is a criterion of"),
+                    format!("`{range}` is in the position of the column that `{criterion}` tests"),
                 )
-                .with_help(format!("write what is tested first: `{criterion}, {range}`")),
+                .with_help(format!("write the tested column first: `{criterion}, {range}`")),
             );
         } else if asked.ty == Type::Boolean
             && of.ty != Type::Boolean
@@ -92,7 +92,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::CriterionOrder,
                     of.span,
-                    format!("nothing is asked of `{range}`: the condition `{criterion}` stands for itself"),
+                    format!("`{range}` is not tested: `{criterion}` is a complete condition"),
                 )
                 .with_help(
                     "leave it out, with the condition first, `SUMIF(condition, value)`, or correct the condition",

@@ -66,7 +66,7 @@ const OTHER_TOOLS: &[(&str, Instead)] = &[
     ("MEAN", Write("AVERAGE(x)")),
     ("MEDIANIF", Write("MEDIAN(IF(condition, x))")),
     ("NA", Say("write `1/0` for an empty value, as errors are NULL here")),
-    ("NETWORKDAYS.INTL", Say("write `NETWORKDAYS(start, end)`, in which Saturday and Sunday are no working days")),
+    ("NETWORKDAYS.INTL", Say("write `NETWORKDAYS(start, end)`, where Saturday and Sunday are the weekend")),
     ("NULLIF", Write("IF(a = b, 1/0, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
     ("POW", Write("POWER(base, exponent)")),
@@ -102,7 +102,7 @@ const OTHER_TOOLS: &[(&str, Instead)] = &[
     ("TRY_CAST", Say(CONVERSION)),
     ("UCASE", Write("UPPER(text)")),
     ("UNIQUE", Write("COUNT(DISTINCT(x))")),
-    ("WORKDAY.INTL", Say("write `WORKDAY(start, days)`, in which Saturday and Sunday are no working days")),
+    ("WORKDAY.INTL", Say("write `WORKDAY(start, days)`, where Saturday and Sunday are the weekend")),
     ("ZEROIFNULL", Write("IFNA(x, 0)")),
     ("ZN", Write("IFNA(x, 0)")),
 ];

@@ -222,7 +222,7 @@ impl Lower<'_> {
                         "some warehouses take the first alternative that matches, others the longest; put longer ones first",
                     ),
                     _ if replaces && pattern.matches_empty => {
-                        faulty(0..length, "it matches where nothing stands, and warehouses do not agree how often")
+                        faulty(0..length, "it matches the empty text, and warehouses disagree on how often")
                     }
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,

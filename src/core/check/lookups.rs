@@ -295,7 +295,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::NoSuchCell,
                     span,
-                    format!("`{text}` {has}, so there is no column {number} of it"),
+                    format!("`{text}` {has}, so it has no column {number}"),
                 )
                 .with_other(columns.span, "counted from 1 in these")
                 .with_help(match count {
@@ -452,7 +452,7 @@ impl Lower<'_> {
             return true;
         }
         let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else { return false };
-        let message = format!("`{}` counts the rows of `{}`, and nothing says their order", function.name, tab.name);
+        let message = format!("`{}` counts the rows of `{}`, which have no order", function.name, tab.name);
         let column = tab.columns.first().map_or("…", |column| column.name());
         let help = format!("add `order_by: {column}` to the tab, or what else its rows go by");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));

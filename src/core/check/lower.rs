@@ -316,10 +316,10 @@ impl Lower<'_> {
             ty if ty.is_number() => self.integer("0", span),
             ty if ty.is_temporal() => self.null(ty, span),
             _ => {
-                let message = "an empty argument is 0, empty text or FALSE, and nothing says the type of this one";
+                let message = "an empty argument is 0, empty text or FALSE, but the type of this one is unknown";
                 self.report(
                     Diagnostic::new(Code::TypeMismatch, span, message)
-                        .with_help("write `0` or `\"\"`, or declare the type of the columns beside it in a schema"),
+                        .with_help("write `0` or `\"\"`, or declare the types of the other columns in a schema"),
                 );
                 self.error(span)
             }
@@ -441,7 +441,7 @@ impl Lower<'_> {
 
     fn misplaced_distinct(&mut self, span: Span) -> IrId {
         self.report(
-            Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
+            Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` is allowed only inside COUNT, SUM or AVERAGE")
                 .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
         );
         self.error(span)

@@ -117,13 +117,13 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
         return Some(match rest.chars().next() {
             // As wide as that sign in a cell; in a text a blank.
             Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
-            None => refused(at..at + 1, "a sign stands behind `_`, as in `_)`"),
+            None => refused(at..at + 1, "`_` must be followed by a character, as in `_)`"),
         });
     }
     let rest = rest.strip_prefix('\\')?;
     Some(match rest.chars().next() {
         Some(c) => Ok((c.to_string(), at + 1 + c.len_utf8())),
-        None => refused(at..at + 1, "a backslash stands before the sign that is meant as such"),
+        None => refused(at..at + 1, "a backslash must be followed by a literal character"),
     })
 }
 
@@ -213,7 +213,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
         if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
             return refused(
                 at..end,
-                "the largest unit stands first and alone in brackets, as `[h]:mm:ss` or `[mm]:ss`",
+                "only the first, largest unit is in brackets, as in `[h]:mm:ss` or `[mm]:ss`",
             );
         }
         parts.push(ElapsedPart::Units { seconds, within: before, digits: count as u32 });
@@ -310,13 +310,13 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                         continue;
                     }
                     '0' | '#' | '.' if place == MaskPlace::After => {
-                        return refused(here, "digits stand together, with nothing between them");
+                        return refused(here, "write the digits without other characters between them");
                     }
                     '0' | '#' if place == MaskPlace::Decimals => {
                         out.decimals += 1;
                         out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
                         if out.decimals > MOST_DECIMALS {
-                            return refused(here, format!("at most {MOST_DECIMALS} digits stand behind the point"));
+                            return refused(here, format!("use at most {MOST_DECIMALS} digits after the point"));
                         }
                         continue;
                     }
@@ -327,7 +327,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                         digits += 1;
                         out.zeros += u32::from(c == '0' || out.zeros > 0);
                         if out.zeros > MOST_ZEROS {
-                            return refused(here, format!("at most {MOST_ZEROS} zeros stand before the point"));
+                            return refused(here, format!("use at most {MOST_ZEROS} zeros before the point"));
                         }
                         continue;
                     }
@@ -351,9 +351,9 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                     }
                     '[' => return refused(here, "conditions are not known; write `IF(x > 5, TEXT(x, …), …)`"),
                     '?' => return refused(here, "digits are `0` or `#`, and fractions are not written"),
-                    '*' => return refused(here, "a text has no width to fill; leave out `*` and the sign behind it"),
-                    c if c.is_alphabetic() => return refused(here, "letters stand in quotes"),
-                    _ => return refused(here, "this is no sign of a number's mask; put it in quotes"),
+                    '*' => return refused(here, "a text has no width to fill; remove `*` and the character after it"),
+                    c if c.is_alphabetic() => return refused(here, "put letters in quotes"),
+                    _ => return refused(here, "this character is not part of a number mask; put it in quotes"),
                 }
             }
         };
@@ -374,12 +374,12 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     }
     let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && commas == 0;
     if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MOST_DECIMALS_OF_POWER) {
-        let why = "a number with an exponent has one digit before the point and at most 8 behind it, as `0.00E+0`";
+        let why = "a number with an exponent has one digit before the point and at most 8 after it, as in `0.00E+0`";
         return refused(0..mask.len(), why);
     }
     let is_code = out.zeros == digits && !point && !out.grouped && out.thousands == 0 && out.percents == 0;
     if !out.breaks.is_empty() && (!is_code || out.breaks.len() > 9) {
-        let why = "between digits signs stand only in codes of zeros, as `000-000`; thousands are set apart by `#,##0`";
+        let why = "characters between digits are allowed only in codes of zeros such as `000-000`; `#,##0` separates thousands";
         return refused(0..mask.len(), why);
     }
     if out.percents > 2 || out.thousands > 4 {
@@ -432,8 +432,8 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
                 '0' | '#' => refused(here, "digits are of numbers; fractions of seconds are not written"),
                 '[' => refused(here, "conditions are not known; write `IF(…)`"),
                 'q' | 'Q' => refused(here, "a quarter is written as `\"Q\" & QUARTER(date)`"),
-                c if c.is_alphabetic() => refused(here, "letters that are no part of a date stand in quotes"),
-                _ => refused(here, "this is no sign of a date's mask; put it in quotes"),
+                c if c.is_alphabetic() => refused(here, "put letters that are not part of a date in quotes"),
+                _ => refused(here, "this character is not part of a date mask; put it in quotes"),
             };
         }
     }

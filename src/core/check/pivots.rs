@@ -40,7 +40,7 @@ impl Lower<'_> {
             let message = format!("`{shown}` needs a pivoted worksheet");
             self.report(
                 Diagnostic::new(Code::NeedsPivot, span, message)
-                    .with_help("write a worksheet step that says what its columns are of, `pivot_by: channel`"),
+                    .with_help("add `pivot_by` with the column keys to the worksheet step, for example `pivot_by: channel`"),
             );
         }
         pivoted
@@ -50,10 +50,10 @@ impl Lower<'_> {
     pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
         let known = self.scope.sheet.and_then(|sheet| sheet.pivot).is_some_and(|pivot| pivot.rows_known);
         if !known {
-            let message = format!("`{shown}` looks at a row of the pivot, and nothing says which cells are of one row");
+            let message = format!("`{shown}` reads a row of the pivot, but the rows have no key");
             self.report(
                 Diagnostic::new(Code::OrderNeeded, span, message)
-                    .with_help("add `order_by:` with what the rows are of, for example `order_by: month`"),
+                    .with_help("add `order_by:` with the row key, for example `order_by: month`"),
             );
         }
         known

@@ -46,7 +46,7 @@ impl Lower<'_> {
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
             // `B-1:B1`, for the row before the first.
             let text = self.source_text(span);
-            let message = format!("`{text}` is no range: the rows of a sheet are counted from 1, and `-` takes away");
+            let message = format!("`{text}` is not a range: rows of a sheet are numbered from 1, and `-` subtracts");
             let help = "write the formula for a later row, `row: 3` and `B1:B3`, or take `OFFSET(B1, -2, 0, 3, 1)`";
             return self.bad_range(span, &message, help);
         }
@@ -64,12 +64,12 @@ impl Lower<'_> {
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
             let message =
-                format!("`{text}` is no range: it begins and ends with a name, or FIRST, LAST or OFFSET of it");
-            return self.bad_range(span, &message, "define what is looked at, and give its name: `FIRST(name):name`");
+                format!("`{text}` is not a range: both ends must be a name, or FIRST, LAST or OFFSET of it");
+            return self.bad_range(span, &message, "define the value, and use its name: `FIRST(name):name`");
         };
         if !ranges::same_name(self.ast, self.source, self.names, first.name, last.name) {
             let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
-            let message = format!("a range holds rows of one name, found `{a}` and `{b}`");
+            let message = format!("both ends of a range must use one name, found `{a}` and `{b}`");
             return self.bad_range(
                 span,
                 &message,

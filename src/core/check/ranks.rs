@@ -114,7 +114,7 @@ impl Lower<'_> {
             let message = format!("`{}` ranks each row's value among all of that name, found `{text}`", function.name);
             self.report(
                 Diagnostic::new(Code::BadRange, self.ast.span(range), message)
-                    .with_help(format!("write `{of}:{of}`, or leave it out; `partition_by` says among which rows")),
+                    .with_help(format!("write `{of}:{of}`, or leave it out; `partition_by` selects the rows to rank")),
             );
         }
         all

@@ -287,9 +287,9 @@ impl RegexReader<'_> {
         } else if self.peek() == Some('?') {
             let what = match self.text.get(at..).unwrap_or_default() {
                 rest if rest.starts_with("(?=") || rest.starts_with("(?!") || rest.starts_with("(?<") => {
-                    "looking ahead or behind, and groups with names,"
+                    "lookaround and named groups"
                 }
-                rest if rest.starts_with("(?i") => "`(?i)` behind the beginning",
+                rest if rest.starts_with("(?i") => "`(?i)` after the beginning",
                 _ => "this kind of group",
             };
             return refused(at..at + 2, format!("{what} is not known to every warehouse"));
@@ -325,7 +325,7 @@ impl RegexReader<'_> {
             );
         };
         if piece.repeated {
-            let why = "a quantifier behind a quantifier, as of those that match as little as they can, is not known to every warehouse";
+            let why = "a quantifier after a quantifier, such as a lazy one, is not supported by every warehouse";
             return refused(at..self.at, why);
         }
         if piece.anchor {
@@ -468,7 +468,7 @@ pub(super) fn members(class: char) -> &'static str {
 fn not_known(c: char) -> String {
     match c {
         'b' | 'B' => "where words end is not the same in every warehouse".to_owned(),
-        '0'..='9' => "what a group has matched cannot be asked for again".to_owned(),
+        '0'..='9' => "backreferences are not supported".to_owned(),
         'A' | 'z' | 'Z' => "the beginning and end are written `^` and `$`".to_owned(),
         'p' | 'P' => "classes of Unicode are not known to every warehouse".to_owned(),
         c => format!("`\\{c}` is not known to every warehouse"),
@@ -497,7 +497,7 @@ pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String)
                 let Some(group) = (number as usize).checked_sub(1).and_then(|n| groups.get(n)).filter(|g| **g < 10)
                 else {
                     let why = match number {
-                        0 => "there is no group 0; put brackets around the whole pattern, and write `$1`".to_owned(),
+                        0 => "there is no group 0; put the whole pattern in brackets, and write `$1`".to_owned(),
                         _ => format!("the pattern has no group {number}"),
                     };
                     return refused(at..at + 2, why);

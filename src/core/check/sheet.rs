@@ -206,7 +206,7 @@ impl Resolver<'_> {
     fn outside(&mut self, column: usize, span: Span) -> NameTarget {
         let count = self.letters.len();
         let message = match count {
-            0 => "the sheet has no columns by letter: nothing says which they are".to_owned(),
+            0 => "the sheet has no columns by letter because they are not declared".to_owned(),
             _ => format!("the sheet has {count} columns, A to {}; {} is none", letters(count - 1), letters(column)),
         };
         let help = match count {
@@ -220,7 +220,7 @@ impl Resolver<'_> {
     fn row_zero(&mut self, span: Span) -> NameTarget {
         let text = span.text(self.source);
         self.diagnostics.push(
-            Diagnostic::new(Code::NoSuchCell, span, format!("the first row of a sheet is 1; `{text}` is no row of it"))
+            Diagnostic::new(Code::NoSuchCell, span, format!("the first row of a sheet is 1; `{text}` is not a row"))
                 .with_help("write `$1` for the first row; without `$` a row is counted from the one it is read from"),
         );
         NameTarget::Error

@@ -137,7 +137,7 @@ impl Resolver<'_> {
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
                 format!(
-                    "say which model it is: `tabs: {{{name}: {{model: …, columns: […]}}}}`, of which `{end}` is a column"
+                    "specify its model, with the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
                 )
             }
             (None, known) => format!("the tabs are {}", listed(known)),
@@ -168,7 +168,7 @@ impl Resolver<'_> {
             }
             Some(cell) if cell.column < names.len() => return Some(cell.column as u32),
             Some(cell) if names.is_empty() => (
-                format!("`{}` is no column of the tab `{}`: nothing says which it has", letters(cell.column), tab.name),
+                format!("`{}` is not a column of the tab `{}`, whose columns are not declared", letters(cell.column), tab.name),
                 format!("list them, `tabs: {{{}: {{columns: […]}}}}`", tab.name),
             ),
             Some(cell) => {

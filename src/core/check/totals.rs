@@ -119,7 +119,7 @@ impl Resolver<'_> {
         let Some(sheet) = self.scope.sheet else { return NameTarget::Error };
         let Some(totals) = &sheet.totals else {
             let message =
-                "a total is computed again from the rows that the measure is made of, which no single expression does";
+                "a total recomputes the measure from its rows, which a single expression cannot do";
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec whose step before groups, and compile it with `formulac query`"),

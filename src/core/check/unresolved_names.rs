@@ -277,7 +277,7 @@ fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
 
 /// A name that a relation had a column of once.
 pub fn gone(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
-    diagnostic.with_label("it was there at an earlier pull, and is gone").with_help(format!(
+    diagnostic.with_label("it existed at an earlier pull but was removed").with_help(format!(
         "dbt has no such column of `{}` any more: use another, or bring it back there",
         relation.name()
     ))

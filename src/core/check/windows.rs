@@ -194,7 +194,7 @@ impl Lower<'_> {
         } else {
             "say the order, for example `--order-by month`".to_owned()
         };
-        let message = format!("`{shown}` looks at other rows and nothing says their order");
+        let message = format!("`{shown}` reads other rows, but the rows have no order");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
         false
     }

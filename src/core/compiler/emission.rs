@@ -48,7 +48,7 @@ impl Compiler {
                         definition.span,
                         format!("the SQL of all definitions is more than {} MiB long", options.limits.output >> 20),
                     )
-                    .with_help("compile a spec with `formulac query`, which names what is used again"),
+                    .with_help("compile a spec with `formulac query`, which names repeated values"),
                 );
                 continue;
             }
@@ -56,7 +56,7 @@ impl Compiler {
             if let Some((span, repeated)) = emitter.repetition() {
                 let part = repeated.excerpt(text);
                 diagnostics.push(
-                    Diagnostic::new(Code::RepeatedArgument, span, format!("`{part}` stands more than once in the SQL"))
+                    Diagnostic::new(Code::RepeatedArgument, span, format!("`{part}` occurs more than once in the SQL"))
                         .with_help("name it as a definition of a spec; `formulac query` computes it once"),
                 );
             }

@@ -63,7 +63,7 @@ impl Planner<'_> {
     pub(super) fn needs_order(&mut self, parts: LookupParts, stage: u32) {
         let key = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
         let span = self.step.program.meta(parts.by).span;
-        let message = format!("several rows may have the same `{key}`, and nothing says which is the first");
+        let message = format!("several rows may have the same `{key}`, and their order is not specified");
         let help = "add `order_by:` to the step, for example `order_by: month`";
         self.emitter.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
     }
@@ -193,7 +193,7 @@ impl Planner<'_> {
         let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else { return };
         let span = self.step.program.meta(parts.by).span;
         let message =
-            format!("several rows of `{}` may have the same `{key}`, and nothing says which is the first", tab.name);
+            format!("several rows of `{}` may have the same `{key}`, and their order is not specified", tab.name);
         let help = format!("add `order_by` to the tab, or give the schema a `primary_key: [{key}]` of `{}`", tab.name);
         self.emitter.diagnostics.push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
     }

@@ -27,7 +27,7 @@ pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
         if name == "relations" {
             for (key, name, value) in named_pairs(value, "`relations`", faults) {
                 if schema.relation(name).is_some() {
-                    let message = format!("the relation `{name}` stands twice; case does not tell names apart");
+                    let message = format!("the relation `{name}` is listed twice; names that differ only in case are the same");
                     faults.push(Diagnostic::new(Code::InvalidYaml, key.span, message));
                 }
                 schema.push(relation(name, value, faults));

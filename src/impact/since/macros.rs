@@ -61,7 +61,7 @@ impl FoundChange<'_, '_> {
             count += 1;
             if node.resource_type == ResourceType::Test {
                 let what = format!("its macro `{own}` changes");
-                self.note(place, &node.name, what, Grade::Changing, "what it looks for may be something else");
+                self.note(place, &node.name, what, Grade::Changing, "its result may change");
             } else {
                 self.may_differ(place, format!("it uses the macro `{own}`, which changes"));
             }

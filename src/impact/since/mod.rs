@@ -142,7 +142,7 @@ impl FoundChange<'_, '_> {
             FileKind::Properties => self.properties(file),
             FileKind::Project => self.project(file, macros),
             FileKind::Other => {
-                let why = "what it changes is not followed: `dbt compile` with both states tells it";
+                let why = "its effect is not followed: run `dbt compile` with both states";
                 self.report_whole(&file.path, "file", why);
             }
         }

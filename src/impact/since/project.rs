@@ -23,7 +23,7 @@ impl FoundChange<'_, '_> {
                 self.variables(old.as_ref(), new.as_ref(), macros);
                 continue;
             }
-            let why = "what it sets is only known once dbt has read it: `dbt compile` with both states tells it";
+            let why = "its effect is known only to dbt: run `dbt compile` with both states";
             self.report_whole(&format!("{}: {key}", file.path), "project", why);
         }
     }

@@ -125,7 +125,7 @@ impl FoundChange<'_, '_> {
         for gone in was.iter().filter(|one| !is.contains(one)) {
             self.report_change(name, "constraint", gone, "");
             if let Some(place) = place {
-                let reason = "what it refused comes in from now on";
+                let reason = "rows that it rejected are now included";
                 self.note(place, name, "a constraint is removed".to_owned(), Grade::Changing, reason);
             }
         }
@@ -154,7 +154,7 @@ impl FoundChange<'_, '_> {
             let is_it = |part: &crate::impact::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
             if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {
                 match now {
-                    Some(_) => self.may_differ(place, "what it computes may be something else".to_owned()),
+                    Some(_) => self.may_differ(place, "its result may change".to_owned()),
                     None => self.start(place).gone = true,
                 }
             }

@@ -74,7 +74,7 @@ impl FoundChange<'_, '_> {
         self.report_change(name, "removed", "", "");
         match self.source(name) {
             Some(place) => self.start(place).gone = true,
-            None => self.report_whole(name, "removed", "dbt's manifest no longer has it: what read it is not known"),
+            None => self.report_whole(name, "removed", "dbt's manifest no longer has it, so its readers are unknown"),
         }
     }
 
@@ -115,7 +115,7 @@ impl FoundChange<'_, '_> {
                 None => self.report_whole(
                     &shown,
                     "removed",
-                    "no catalogue says whether the table still has it: it is taken to be gone",
+                    "there is no catalog that lists it, so it is assumed to be removed",
                 ),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {

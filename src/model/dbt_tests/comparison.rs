@@ -210,7 +210,7 @@ impl SpecCompilation<'_> {
             (comparison.keys.iter().map(pair).collect(), said.iter().map(pair).collect());
         let numbers = columns.iter().any(|column| comparison.lets_differ(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
-            let message = "`tolerance` says nothing: no number is compared";
+            let message = "`tolerance` has no effect: no number is compared";
             diagnostics.push(
                 Diagnostic::new(Code::KeyWithoutEffect, comparison.with_span, message)
                     .with_help("leave it out, or name the numbers in `columns`"),

@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
         SingularTest {
             name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
             config: TestConfig { group: self.group_of_test(None), ..TestConfig::default() },
-            about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
+            about: format!("Fails for each {} with several rows in {model}.", grain.join(" and ")),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
         }
     }
@@ -163,7 +163,7 @@ impl SpecCompilation<'_> {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))
                 }
-                _ => format!("add `not_null` as the help for `{}` says", keys[0]),
+                _ => format!("add `not_null` as in the help for `{}`", keys[0]),
             };
             all.push(nullable_key(key, grouped, &add, span));
         }

@@ -46,7 +46,7 @@ impl SpecCompilation<'_> {
                 theirs.described()
             );
             return Err(Diagnostic::new(Code::TypeMismatch, rule.check.span(self.source), message)
-                .with_help("name two columns of one type"));
+                .with_help("name two columns with the same type"));
         }
         let to = found_in.to.call().unwrap_or_else(|| found_in.to.display_name().into_owned());
         let field =

@@ -7,7 +7,7 @@ use super::{Key, Keys, Shape};
 
 pub(crate) static MODEL: Keys = Keys {
     title: "spec",
-    doc: "One dbt model or query, made of formulas in steps.",
+    doc: "dbt model or query, defined by formulas in steps.",
     open: false,
     keys: &[
         Key::new("model", Shape::Name, "The model's name: letters, digits and `_`.")

@@ -29,7 +29,7 @@ pub(crate) static PROJECT: Keys = Keys {
         ),
         Key::new("pull", Shape::Keys(&PULL), "What `pull` writes in addition to views and joins."),
         Key::new("environments", Shape::Each(&Shape::Keys(&ENVIRONMENT)), "The environments, by name."),
-        Key::new("inherit", Shape::Texts, "Tags that a column keeps of the columns that it is made of."),
+        Key::new("inherit", Shape::Texts, "Tags that a column inherits from the columns that it is derived from."),
         Key::new("groups", Shape::Each(&Shape::Texts), "Members of each group."),
         Key::new("roles", Shape::Each(&ROLE), "Role of each person or group."),
         Key::new("default_role", ROLE, "Role of everybody whom `roles` does not name."),

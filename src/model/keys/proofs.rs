@@ -41,7 +41,7 @@ pub(super) static COMPARE: Keys = Keys {
         Key::new("with", Shape::Text, "The other relation: a table, `ref('…')` or `source('…', '…')`.")
             .required("the other relation, such as `with: ref('old_revenue')`"),
         Key::new("keys", Shape::Names, "Columns that identify a row on both sides.")
-            .required("the columns that tell the rows apart, such as `keys: month`"),
+            .required("the columns that identify rows, such as `keys: month`"),
         Key::new("columns", Shape::Names, "Columns to compare. Default: all columns except the keys."),
         Key::new("tolerance", Shape::Number, "Largest allowed difference between two numbers."),
         Key::new("where", Shape::Formula, "Filter of the rows to compare, on both sides."),

@@ -78,7 +78,7 @@ pub(crate) static TAB: Keys = Keys {
         Key::new(
             "order_by",
             Shape::Names,
-            "Order of the rows of the tab, of which a lookup takes the first: names, each with `asc` or `desc`.",
+            "Order of the rows of the tab: names, each with `asc` or `desc`. A lookup returns the first matching row.",
         ),
     ],
 };

@@ -69,7 +69,7 @@ impl<'y> Loader<'y, '_> {
                 place,
                 "in a text block a definition is `name = formula`, and not `name: formula`",
             )
-            .with_help(format!("write `{mended}`, or leave out the `|` for a mapping")),
+            .with_help(format!("write `{mended}`, or remove the `|` for a mapping")),
         );
         true
     }

@@ -41,8 +41,8 @@ impl<'y> Loader<'y, '_> {
             if let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) {
                 let span = self.key_span(root, key);
                 self.report(
-                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` stands beside `steps`")).with_help(
-                        "move it into the step that it belongs to; only a spec of one step has it at the top",
+                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` is next to `steps`")).with_help(
+                        "move it into its step; only a spec with one step has it at the top level",
                     ),
                 );
             }

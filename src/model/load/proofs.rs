@@ -113,7 +113,7 @@ impl<'y> Loader<'y, '_> {
                             node.described()
                         ),
                     )
-                    .with_help("write `- name: formula`, one rule behind each `-`"),
+                    .with_help("write `- name: formula`, one rule after each `-`"),
                 );
                 return None;
             }
@@ -137,7 +137,7 @@ impl<'y> Loader<'y, '_> {
             if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
                 self.report(
                     Diagnostic::new(Code::WrongShape, node.span, "`keys` names no column")
-                        .with_help("name the columns that tell the rows apart"),
+                        .with_help("name the columns that identify rows"),
                 );
             }
             comparisons.push(CompareKey {

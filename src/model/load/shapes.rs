@@ -19,7 +19,7 @@ impl Loader<'_, '_> {
             let Some(text) = key.text() else {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
-                        .with_help("write `key: value`, or remove what stands here"),
+                        .with_help("write `key: value`, or remove this text"),
                 );
                 continue;
             };

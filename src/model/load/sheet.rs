@@ -61,7 +61,7 @@ impl<'y> Loader<'y, '_> {
             if node.get(key).is_some_and(|value| !value.is_null()) {
                 let at = self.key_span(node, key);
                 self.report(
-                    Diagnostic::new(Code::WrongShape, at, format!("`{key}` stands in a worksheet"))
+                    Diagnostic::new(Code::WrongShape, at, format!("`{key}` is not allowed in a worksheet"))
                         .with_other(span, "which makes the step one")
                         .with_help(instead),
                 );
@@ -103,7 +103,7 @@ impl<'y> Loader<'y, '_> {
                 let at = self.key_span(node, "values");
                 self.report(
                     Diagnostic::new(Code::WrongShape, at, "`values` lists the values of a pivot, and there is none")
-                        .with_help("say what they are values of, `pivot_by: channel`"),
+                        .with_help("specify the column of the values, for example `pivot_by: channel`"),
                 );
                 step.faulty = true;
             }
@@ -112,7 +112,7 @@ impl<'y> Loader<'y, '_> {
         if step.partition_by.is_some() {
             let at = self.key_span(node, "partition_by");
             self.report(
-                Diagnostic::new(Code::WrongShape, at, "`partition_by` stands in a pivoted worksheet")
+                Diagnostic::new(Code::WrongShape, at, "`partition_by` is not allowed in a pivoted worksheet")
                     .with_other(self.key_span(node, "pivot_by"), "which begins anew in each of its columns")
                     .with_help("leave it out"),
             );

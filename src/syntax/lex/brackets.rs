@@ -65,7 +65,7 @@ impl LayoutPass<'_, '_> {
         let help =
             if name.eq_ignore_ascii_case("count") { "write `COUNT()`, which counts rows" } else { "name the column" };
         self.diagnostics.push(
-            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not stand for all columns")
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not select all columns")
                 .with_help(help)
                 .with_fix(span, ""),
         );
@@ -116,7 +116,7 @@ impl LayoutPass<'_, '_> {
                 .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
             self.diagnostics.push(match self.before_end(span.end, end) {
                 // Brackets around nothing would be the next fault.
-                "" => diagnostic.with_help(format!("write what stands in it, and `{right}`")),
+                "" => diagnostic.with_help(format!("write its content, and `{right}`")),
                 shown => {
                     diagnostic.with_help(format!("add `{right}` after `{shown}`")).with_fix(Span::new(end, end), right)
                 }

@@ -33,14 +33,14 @@ impl LayoutPass<'_, '_> {
                 "`order_by` and `partition_by` of a spec's step say over which rows `OFFSET` looks back".to_owned(),
             ),
             "AS" if named => ("AS", format!("the name comes first: `{} = …`", self.text(at + 1))),
-            "GROUP" if by => ("GROUP BY", "a spec says it, `group_by: name`, or `--group-by name`".to_owned()),
-            "ORDER" if by => ("ORDER BY", "a spec says it, `order_by: name`, or `--order-by name`".to_owned()),
+            "GROUP" if by => ("GROUP BY", "write `group_by: name` in a spec, or pass `--group-by name`".to_owned()),
+            "ORDER" if by => ("ORDER BY", "write `order_by: name` in a spec, or pass `--order-by name`".to_owned()),
             "WHERE" if !bracket => {
-                ("WHERE", "a spec says it, `where: condition`; for one aggregate, `SUMIF(condition, value)`".to_owned())
+                ("WHERE", "write `where: condition` in a spec; for one aggregate, `SUMIF(condition, value)`".to_owned())
             }
-            "HAVING" if named => ("HAVING", "a spec says it, `having: condition`".to_owned()),
-            "LIMIT" if self.token(at + 1) == Some(Token::Number) => ("LIMIT", "a spec says it, `limit: 10`".to_owned()),
-            "FROM" if named => ("FROM", "a spec says it, `from: relation`, or `--from relation`".to_owned()),
+            "HAVING" if named => ("HAVING", "write `having: condition` in a spec".to_owned()),
+            "LIMIT" if self.token(at + 1) == Some(Token::Number) => ("LIMIT", "write `limit: 10` in a spec".to_owned()),
+            "FROM" if named => ("FROM", "write `from: relation` in a spec, or pass `--from relation`".to_owned()),
             _ => return 0,
         };
         let words = if by { span.to(self.tokens[at + 1].1) } else { span };

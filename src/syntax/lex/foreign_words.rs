@@ -96,7 +96,7 @@ impl LayoutPass<'_, '_> {
                 let help = if inner.is_empty() || inner.len() > 60 || inner.contains('\n') {
                     "write what is between `SELECT` and `FROM`, without these".to_owned()
                 } else {
-                    format!("write `{inner}`; `--from` or a spec says of which relation")
+                    format!("write `{inner}`; `--from` or a spec specifies the relation")
                 };
                 self.syntax(span, "a formula is one expression, and not a query", help);
                 self.push(Token::Fault, span.to(self.tokens[end - 1].1));
@@ -160,7 +160,7 @@ impl LayoutPass<'_, '_> {
             }
             "LIKE" | "ILIKE" | "RLIKE" => {
                 let help = format!(
-                    "wildcards `*` and `?` stand in criteria: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`"
+                    "use the wildcards `*` and `?` in a criterion: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`"
                 );
                 self.syntax(words, "`LIKE` is not part of the language", help);
                 let pattern =

@@ -122,7 +122,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             None if done.is_some() && !node.is_null() => {
                 faults.push(
                     Diagnostic::new(Code::InvalidYaml, node.span, "the file holds a second YAML document")
-                        .with_help("keep one document in a file: remove what stands behind `---`"),
+                        .with_help("keep one document per file: remove the text after `---`"),
                 );
                 return Ok(done);
             }
@@ -135,7 +135,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 Some(key) => {
                     if let Some(text) = key.text() {
                         if let Some(first) = keys.get(text) {
-                            let message = format!("the key `{text}` stands twice");
+                            let message = format!("the key `{text}` is duplicated");
                             faults.push(
                                 Diagnostic::new(Code::InvalidYaml, key.span, message)
                                     .with_other(*first, "the first")

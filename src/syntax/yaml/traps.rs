@@ -57,7 +57,7 @@ pub(super) fn property(source: &str, span: Span) -> Diagnostic {
     let mark = span.text(source).chars().next().unwrap_or('&');
     let what = if mark == '!' { "a tag" } else { "an anchor" };
     let word = span.text(source);
-    let message = format!("`{word}` is {what} to YAML, so it is no part of the value");
+    let message = format!("YAML reads `{word}` as {what}, so it is not part of the value");
     let diagnostic = Diagnostic::new(Code::FormulaCut, span, message);
     match line.pair() {
         Some(pair) => {
@@ -198,7 +198,7 @@ impl<'s> YamlLine<'s> {
             '!' => begins("begins a tag"),
             '%' | '@' | '`' => begins("is reserved"),
             '|' | '>' => begins("begins a text block"),
-            '?' | '-' | ',' if inside => begins("is no part of it"),
+            '?' | '-' | ',' if inside => begins("is not part of it"),
             '{' | '[' => return None,
             _ => {
                 let colon = pair.value.find(": ").or_else(|| pair.value.strip_suffix(':').map(str::len))?;

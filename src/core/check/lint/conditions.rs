@@ -131,12 +131,12 @@ impl<'a> Traps<'a> {
         let starts = |word: &str| shown.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
         let (message, help) = if and {
             let help = match starts("AND") {
-                true => "write OR, of which one has to hold".to_owned(),
+                true => "write OR, which needs only one true condition".to_owned(),
                 false => "every criterion has to hold: add up one call for each value".to_owned(),
             };
             (format!("`{shown}` never holds: no `{of}` meets all of it"), help)
         } else {
-            let help = "write AND, of which all have to hold".to_owned();
+            let help = "write AND, which needs all conditions to be true".to_owned();
             (format!("`{shown}` holds for every `{of}` that is there"), help)
         };
         self.warn(Code::NeverVaries, id, message, help);
@@ -172,7 +172,7 @@ impl<'a> Traps<'a> {
         let Some(earlier) = seen.met_before(&test) else { return seen.add(&test, span, false) };
         let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
         let help = if shown == before {
-            "leave it out, or correct what it tests".to_owned()
+            "remove it, or correct the tested value".to_owned()
         } else {
             format!("put `{shown}` before `{before}`")
         };
@@ -208,7 +208,7 @@ impl<'a> Traps<'a> {
                     format!("`{}` is never reached: it is met before", span.excerpt(self.source)),
                 )
                 .with_other(self.program.meta(first).span, "decides first")
-                .with_help("leave it out, or correct what it tests"),
+                .with_help("remove it, or correct the tested value"),
             );
         }
     }

@@ -42,7 +42,7 @@ impl Traps<'_> {
         let (over, under) = (self.excerpt(a), self.excerpt(b));
         let help = match program.meta(id).level {
             Level::Window => {
-                "divide the sums of the same rows: the sum of what stands above the line by that of what stands below"
+                "divide sums over the same rows: the sum of the numerators by the sum of the denominators"
                     .to_owned()
             }
             _ => format!("divide the sums: `SUM({over}) / SUM({under})`"),
