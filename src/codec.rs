@@ -1,7 +1,8 @@
-//! Data in a form that is read many times faster than what it was made of: each text once, all else as numbers.
+//! Binary form of data that is much faster to read than its source. It contains each text once, and everything else as
+//! numbers.
 //!
-//! The form is this build's own and for the same machine only. It says what it holds and ends in a checksum, so that
-//! what is cut, damaged or of another build is refused and never half understood.
+//! The form is only valid for this build and this machine. It starts with a fingerprint of its shape and ends with a
+//! checksum, so that data that is truncated, damaged or from another build is rejected as a whole.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -9,10 +10,10 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-/// Values in values that are read; JSON has no deeper ones.
+/// Maximum nesting of values; JSON is not nested deeper.
 pub(crate) const DEPTH: usize = 200;
 
-/// A value as bytes that [`read`] reads, where `shape` says the same there.
+/// Writes a value as bytes for [`read`], which must be called with the same `shape`.
 pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     let mut writer = CodecWriter::default();
     value.write(&mut writer);
@@ -33,7 +34,7 @@ pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     out
 }
 
-/// The value in such bytes; `None` if they are cut, damaged or of another shape.
+/// Reads a value from bytes. `None` if they are truncated, damaged or have another shape.
 pub(crate) fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
     if print(all) != u64::from_le_bytes(*checksum) {
@@ -64,19 +65,19 @@ fn number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-/// A number that tells bytes apart.
+/// Returns a fingerprint of bytes.
 pub(crate) fn print(bytes: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(bytes);
     hasher.finish()
 }
 
-/// Numbers and texts that are written.
+/// Numbers and texts to write.
 #[derive(Default)]
 pub(crate) struct CodecWriter<'m> {
     places: FxHashMap<&'m str, u32>,
     texts: Vec<&'m str>,
-    /// Bytes of all texts.
+    /// Total length of all texts in bytes.
     size: usize,
     numbers: Vec<u32>,
 }
@@ -97,11 +98,11 @@ impl<'m> CodecWriter<'m> {
     }
 }
 
-/// What is still to be read.
+/// Texts, and numbers that remain to be read.
 pub(crate) struct CodecReader<'t> {
     texts: &'t [Arc<str>],
     numbers: &'t [[u8; 4]],
-    /// Values in values that are being read.
+    /// Nesting depth of the value that is being read.
     pub depth: usize,
 }
 
@@ -118,7 +119,7 @@ impl CodecReader<'_> {
     }
 }
 
-/// What can be stored.
+/// Type that can be stored in this binary form.
 pub(crate) trait Stored: Sized {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>);
     fn read(from: &mut CodecReader<'_>) -> Option<Self>;
@@ -210,7 +211,7 @@ impl<T: Stored> Stored for Vec<T> {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let count = from.number()? as usize;
-        // Each takes a number at least.
+        // Each item takes at least one number.
         if count > from.numbers.len() {
             return None;
         }
@@ -254,10 +255,10 @@ impl<A: Stored, B: Stored> Stored for (A, B) {
     }
 }
 
-/// Structs by their fields, all of which have to be named.
+/// Implements `Stored` for structs. All fields must be listed.
 macro_rules! structs {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
-        /// What is stored, in which order.
+        /// Names of the stored fields in order, with the version of the build.
         const SHAPE: &str = concat!(env!("CARGO_PKG_VERSION"), " 1 ", $(stringify!($name { $($field),* })),*);
 
         $(impl $crate::codec::Stored for $name {

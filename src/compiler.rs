@@ -1,4 +1,4 @@
-//! The compiler of formulas, and of specs above it.
+//! Compiler of formulas and of specs.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -14,8 +14,8 @@ use crate::limits::Limits;
 use crate::model::SemanticModels;
 use crate::schema::Schema;
 
-/// A compiler for one dialect and schema; cheap to share between threads. What it makes of formulas alone is that of
-/// `formulac-core`, which it stands for.
+/// Compiler for one dialect and schema, cheap to share between threads. Dereferences to the compiler of
+/// `formulac-core`, which compiles plain formulas.
 ///
 /// ```
 /// use formulac::{Column, Compiler, Relation, Schema, Type};
@@ -30,45 +30,46 @@ pub struct Compiler {
     pub(crate) specs: Arc<SpecOptions>,
 }
 
-/// What only specs ask for.
+/// Options that apply only to specs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SpecOptions {
-    /// Tags that a column keeps which is made of a tagged one.
+    /// Tags that a column inherits from the columns that it is computed from.
     pub inherit: Vec<String>,
-    /// Specs are compiled with other types to find columns whose type decides the SQL.
+    /// Whether specs are also compiled with other types, to find the columns whose type affects the SQL.
     pub probe_types: bool,
-    /// The version of dbt that reads the models; none said is a recent one.
+    /// Version of dbt that reads the models. `None` means a recent version.
     pub dbt_version: Option<(u32, u32, u32)>,
-    /// Data tests of packages that the project has, `dbt_utils.accepted_range`.
+    /// Data tests of packages in the project, such as `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
-    /// The project enforces the contracts of models of which the spec says nothing.
+    /// Whether the project enforces the contract of a model if its spec does not specify one.
     pub contracts: bool,
-    /// Whether dbt's semantic layer is told of models whose specs do not say.
+    /// Semantic models to generate for specs that do not specify any.
     pub semantic_models: SemanticModels,
 }
 
 impl SpecOptions {
-    /// dbt takes arguments of tests beside their configuration only.
+    /// Returns whether dbt accepts the arguments of a test only next to its configuration.
     pub fn flat_tests(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 5))
     }
 
-    /// dbt reads tags and meta of columns and exposures beside their names only, and passes over them below `config`.
+    /// Returns whether dbt reads tags and meta of columns and exposures only next to their names and ignores them
+    /// under `config`.
     pub fn flat_meta(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 0))
     }
 
-    /// dbt reads semantic models as keys of the model.
+    /// Returns whether dbt reads semantic models as keys of the model.
     pub fn new_semantic_models(&self) -> bool {
         self.dbt_version.is_some_and(|version| version >= (1, 12, 0))
     }
 
-    /// dbt has unit tests.
+    /// Returns whether dbt supports unit tests.
     pub fn unit_tests(&self) -> bool {
         self.dbt_version.is_none_or(|version| version >= (1, 8, 0))
     }
 
-    /// Whether the same files are generated for two versions of dbt.
+    /// Returns whether the generated files are the same for two versions of dbt.
     #[cfg(feature = "cli")]
     pub fn generate_alike(one: &str, other: &str) -> bool {
         let features = |version| {
@@ -79,7 +80,7 @@ impl SpecOptions {
     }
 }
 
-/// Major, minor and patch version of dbt.
+/// Parses the major, minor and patch version of dbt.
 fn version_of(text: &str) -> Option<(u32, u32, u32)> {
     let mut parts = text.split('.').map(|part| {
         let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
@@ -88,7 +89,7 @@ fn version_of(text: &str) -> Option<(u32, u32, u32)> {
     Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
 }
 
-/// Collects what a [`Compiler`] is to know.
+/// Builder of a [`Compiler`].
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Builder {
@@ -97,105 +98,105 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The dialect to write; Postgres when not said.
+    /// Sets the SQL dialect. Postgres by default.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.formulas = self.formulas.dialect(dialect);
         self
     }
 
-    /// What is known of the data; with nothing known, types are taken from use.
+    /// Sets the schema of the data. Types that the schema does not specify are inferred from use.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.formulas = self.formulas.schema(schema);
         self
     }
 
-    /// The relation that bare names come from.
+    /// Sets the relation of unqualified names.
     pub fn from(mut self, relation: impl Into<String>) -> Self {
         self.formulas = self.formulas.from(relation);
         self
     }
 
-    /// What formulas are written for; measures when not said.
+    /// Sets the context in which formulas are written. Measures by default.
     pub fn context(mut self, context: Context) -> Self {
         self.formulas = self.formulas.context(context);
         self
     }
 
-    /// The names that the query groups by.
+    /// Sets the names by which the query groups.
     pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.group_by(names);
         self
     }
 
-    /// The order of rows, `name` or `name desc`, for what looks at other rows.
+    /// Sets the order of rows, `name` or `name desc`, for functions that read other rows.
     pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.order_by(keys);
         self
     }
 
-    /// Where what looks at other rows begins anew.
+    /// Sets the partition columns for functions that read other rows.
     pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.partition_by(names);
         self
     }
 
-    /// The columns of a worksheet in order, A, B, C and so on; those of the relation when not said. They are read in the
-    /// worksheet context.
+    /// Sets the columns of a worksheet in the order A, B, C and so on. The columns of the relation by default. Only
+    /// the worksheet context uses them.
     pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.columns(names);
         self
     }
 
-    /// The row of the worksheet for which its formulas are written; the first when not said.
+    /// Sets the worksheet row for which the formulas are written. The first row by default.
     pub fn row(mut self, row: u32) -> Self {
         self.formulas = self.formulas.row(row);
         self
     }
 
-    /// How much input is taken.
+    /// Sets the limits on the size of the input.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.formulas = self.formulas.limits(limits);
         self
     }
 
-    /// The time zone in which an instant becomes a date, such as `Europe/Berlin`.
+    /// Sets the time zone in which an instant is converted to a date, such as `Europe/Berlin`.
     pub fn timezone(mut self, zone: impl Into<String>) -> Self {
         self.formulas = self.formulas.timezone(zone);
         self
     }
 
-    /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
+    /// Sets whether blank operands of `+ - *` and blank numerators count as 0, as in Omni's engine.
     pub fn blanks_as_zero(mut self, yes: bool) -> Self {
         self.formulas = self.formulas.blanks_as_zero(yes);
         self
     }
 
-    /// The day that weeks begin on, for the timeframes `week` and `day_of_week_num`; Monday when not said.
+    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Monday by default.
     pub fn week_start(mut self, day: Weekday) -> Self {
         self.formulas = self.formulas.week_start(day);
         self
     }
 
-    /// Sets the months from January to the fiscal year's first month, which fiscal timeframes need. Of more than 11
-    /// months, whole years are left out.
+    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need. If
+    /// the number is above 11, whole years are removed.
     pub fn fiscal_month_offset(mut self, months: u8) -> Self {
         self.formulas = self.formulas.fiscal_month_offset(months);
         self
     }
 
-    /// Warnings that are not wanted; errors stay whatever is named here.
+    /// Suppresses warnings with these codes. Errors are always reported.
     pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.formulas = self.formulas.without_warnings(codes);
         self
     }
 
-    /// Whether each definition also says which part of its SQL comes from which part of the formula.
+    /// Sets whether each definition maps the parts of its SQL to the parts of the formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.formulas = self.formulas.map_spans(yes);
         self
     }
 
-    /// The tags that a column of a model keeps when it is made of a column that has them.
+    /// Sets the tags that a column of a model inherits from the columns that it is computed from.
     ///
     /// ```
     /// use formulac::{Column, Compiler, Relation, Schema, Type};
@@ -209,9 +210,9 @@ impl Builder {
         self
     }
 
-    /// The version of dbt that is to read the models, as its manifest spells it. From 1.10.5 on, and when not said, what
-    /// a data test is given stands below `arguments:`; earlier ones refuse that. From 1.10 on, and when not said, tags and
-    /// meta of a column stand below its `config:`; earlier ones do not read them there.
+    /// Sets the version of dbt that reads the models, in the form of its manifest. From 1.10.5 on and by default, the
+    /// arguments of a data test are under `arguments:`, which earlier versions reject. From 1.10 on and by default,
+    /// tags and meta of a column are under its `config:`, where earlier versions do not read them.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n\
@@ -226,15 +227,15 @@ impl Builder {
     /// assert!(yml("1.8.10").contains("        tags:\n          - pii\n"));
     /// ```
     pub fn dbt_version(mut self, version: &str) -> Self {
-        // A text that is no version specifies nothing.
+        // If the text is not a version, keep the previous version.
         self.specs.dbt_version = version_of(version).or(self.specs.dbt_version);
         self.formulas = self.formulas.schema_of_dbt(self.specs.dbt_version.is_some());
         self
     }
 
-    /// Whether specs are also compiled with other types for columns of unknown type, to find those whose type decides the
-    /// SQL: [`CompiledSpec::undecided_types`](crate::CompiledSpec::undecided_types). It costs a compilation or two for
-    /// each such column.
+    /// Sets whether specs are also compiled with other types for columns of unknown type, to find those whose type
+    /// affects the SQL: [`CompiledSpec::undecided_types`](crate::CompiledSpec::undecided_types). This costs one or two
+    /// extra compilations per such column.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndefinitions: {days: 'MAX(DAYS(left_on, joined))', total: SUM(amount)}\n";
@@ -247,8 +248,8 @@ impl Builder {
         self
     }
 
-    /// Data tests that the project has of packages, each with the package's name. Those of `dbt_utils` are used where they
-    /// say what a rule says, and only then.
+    /// Sets the data tests from the project's packages, each with the name of its package. A test of `dbt_utils` is
+    /// generated for a rule only if it checks exactly that rule.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: a = SUM(x)\nrules: [positive: a > 0]\n";
@@ -261,8 +262,8 @@ impl Builder {
         self
     }
 
-    /// Whether `dbt_project.yml` enforces the contracts of models. A spec that says something of its `contract` is not
-    /// asked; no is the default.
+    /// Sets whether `dbt_project.yml` enforces the contracts of models. False by default. A `contract` in the spec
+    /// takes precedence.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  a = COUNT()\ncolumns: {k: {data_type: text}}\n";
@@ -274,8 +275,8 @@ impl Builder {
         self
     }
 
-    /// Whether models whose specs do not say have a semantic model, and in which form. The form by version is the legacy
-    /// one where no version is said, since every dbt reads it.
+    /// Sets whether a model gets a semantic model if its spec does not specify that, and in which form. With
+    /// `ByVersion` and an unknown version of dbt, the form is the legacy one, because every version reads it.
     ///
     /// ```
     /// use formulac::SemanticModels;
@@ -293,7 +294,7 @@ impl Builder {
         self
     }
 
-    /// The compiler.
+    /// Builds the compiler.
     #[must_use]
     pub fn build(self) -> Compiler {
         Compiler { formulas: self.formulas.build(), specs: Arc::new(self.specs) }
@@ -301,19 +302,19 @@ impl Builder {
 }
 
 impl Compiler {
-    /// Begins a compiler.
+    /// Returns a builder.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The same compiler with other settings for formulas.
+    /// Returns a compiler with the same spec options and other options for formulas.
     #[cfg(feature = "sync")]
     pub(crate) fn with_options(&self, options: Options) -> Self {
         let formulas = formulac_core::Compiler { options: Arc::new(options), pool: Arc::default() };
         Self { formulas, specs: Arc::clone(&self.specs) }
     }
 
-    /// The same compiler for another dialect.
+    /// Returns the same compiler for another dialect.
     #[must_use]
     pub fn in_dialect(&self, dialect: Dialect) -> Self {
         Self { formulas: self.formulas.in_dialect(dialect), specs: Arc::clone(&self.specs) }

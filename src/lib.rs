@@ -1,12 +1,13 @@
-//! A compiler from spreadsheet-style formulas, the language of the BI tool Omni, to SQL and dbt models.
+//! Compiler from spreadsheet-style formulas, the language of the BI tool Omni, to SQL and dbt models.
 //!
 //! ```text
 //! formula text ─ lex ─ parse ─ AST ─ resolve names ─ infer and check types and levels ─ typed IR
 //!   ─ plan steps and strata ─ SQL tree ─ dialect text ─ dbt model
 //! ```
 //!
-//! Everything is pure: no files, no clock, no environment, no network. Nothing panics on input and nothing recurses
-//! as deep as the input says. There is always a result: what could be compiled, and diagnostics with exact spans.
+//! Everything is pure: no files, no clock, no environment, no network. No input causes a panic, and the depth of
+//! recursion does not depend on the input. A compilation always returns a result: everything that could be compiled,
+//! and diagnostics with exact spans.
 //!
 //! ```
 //! use formulac::{Compiler, Dialect};
@@ -18,8 +19,8 @@
 //! assert!(ltv.sql().starts_with("safe_divide("));
 //! ```
 //!
-//! `Compiler::compile` takes formulas, [`Compiler::compile_spec`] takes a model spec in YAML and gives a query and a
-//! dbt model. The stages are public as functions ([`lex`], [`parse`]) for tools that stop early.
+//! `Compiler::compile` compiles formulas. [`Compiler::compile_spec`] compiles a model spec in YAML to a query and a
+//! dbt model. Functions for the first stages, [`lex`] and [`parse`], are public for tools that need only these.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
@@ -90,7 +91,7 @@ pub use model::{
     Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
 };
 
-/// The README's Rust is compiled and run with the tests.
+/// Compiles and runs the README's Rust code as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,16 +1,16 @@
-//! Work shared among the processor's cores, with results in the order of what they are of.
+//! Runs work on all cores and returns the results in the order of the input.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What `work` gives for each of so many numbers, in their order.
+/// Returns the results of `work` for the numbers from 0 to `count` (exclusive), in order.
 pub(crate) fn each<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     each_with_stack(count, None, work)
 }
 
-/// The same in threads whose stacks have so many bytes. The calling thread works too, with the stack that it has; where
-/// no other can be started it does all.
+/// Returns the results of `work` like `each`, on threads with this stack size in bytes. The calling thread works, too,
+/// with its own stack, and does all the work if no thread can be started.
 pub(crate) fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     if threads <= 1 {

@@ -1,4 +1,4 @@
-//! Variables that look like secrets, so that none is shown.
+//! Detection of variables that look like secrets, so that they are never shown.
 
 use crate::yaml::{self, Node};
 
@@ -26,7 +26,8 @@ const PARTS: [&str; 16] = [
 /// Short names of secrets, each a whole word, because `pat` is also in `path` and `sas` in `sasha`.
 const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
-/// Beginnings of tokens that services issue: GitHub, GitLab, Slack, OpenAI and Stripe, AWS, Google, dbt, and JSON Web Tokens.
+/// Prefixes of tokens that services issue: GitHub, GitLab, Slack, OpenAI and Stripe, AWS, Google, dbt, and JSON Web
+/// Tokens.
 const TOKENS: [&str; 21] = [
     "ghp_",
     "gho_",
@@ -50,7 +51,7 @@ const TOKENS: [&str; 21] = [
     "dbtu_",
     "eyJ",
 ];
-/// Fewer characters are a word and no token.
+/// Minimum length of a token. A shorter text is an ordinary word.
 const SHORTEST_TOKEN: usize = 16;
 
 /// Returns whether a variable of this name is likely to hold a secret.
@@ -68,7 +69,7 @@ pub fn looks_secret(name: &str) -> bool {
     PARTS.iter().any(is_part) || name.split('_').any(|word| WORDS.contains(&word))
 }
 
-/// `AccountKey` and `account-key` as `account_key`.
+/// Converts a name to snake case: `AccountKey` and `account-key` to `account_key`.
 fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     let mut was_lower = false;
@@ -99,7 +100,7 @@ fn snake_case(name: &str) -> String {
 #[must_use]
 pub fn masked(vars: &str) -> String {
     let mut out = vars.to_owned();
-    // From the last on, so that places stay what they are.
+    // Replace from the end, so that the earlier positions stay valid.
     let mut places: Vec<(usize, usize)> = secrets(vars).into_iter().map(|(start, end, _)| (start, end)).collect();
     places.sort_unstable();
     for (start, end) in places.into_iter().rev() {
@@ -110,16 +111,16 @@ pub fn masked(vars: &str) -> String {
     out
 }
 
-/// A text in which no value of these variables stands that looks secret, such as what a program says that was given them.
+/// Returns a text, such as the output of a program that received these variables, with their secret values masked.
 #[must_use]
 pub fn without_secrets(text: &str, vars: &str) -> String {
     secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {
-        // Shorter ones would be found in words.
+        // A shorter value could also occur inside a word.
         if value.len() < 4 { text } else { text.replace(&value, MASK) }
     })
 }
 
-/// Values that look secret: where they stand, and what they are.
+/// Returns the values that look secret, with their start and end.
 fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
     let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else { return Vec::new() };
     let mut found = Vec::new();
@@ -138,14 +139,14 @@ fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
     found
 }
 
-/// Whether it is an address with a password: `scheme://name:password@host`.
+/// Returns whether the text is an address with a password: `scheme://name:password@host`.
 fn has_password(text: &str) -> bool {
     let rest = text.split_once("://").map(|(_, rest)| rest);
     let before = rest.and_then(|rest| rest.split('/').next()).and_then(|rest| rest.rsplit_once('@'));
     before.is_some_and(|(before, _)| before.contains(':'))
 }
 
-/// Whether it has the form of a token that a well-known service issues.
+/// Returns whether the text has the form of a token of a well-known service.
 fn is_token(text: &str) -> bool {
     let is_one_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     text.len() >= SHORTEST_TOKEN && is_one_word && TOKENS.iter().any(|token| text.starts_with(token))

@@ -1,4 +1,4 @@
-//! `dialects/functions/*.toml`: reads the functions, checks them, writes them as Rust.
+//! Reads the functions in `dialects/functions/*.toml`, checks them and writes them as Rust.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -41,20 +41,20 @@ pub struct Function {
 }
 
 pub struct Overload {
-    /// Empty for the unnamed one.
+    /// Key of the overload. Empty for the overload without a key.
     pub key: String,
     pub signature: Signature,
-    /// Its own null rule, where it differs from the function's.
+    /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<String>,
     pub template: Option<Vec<Node>>,
-    /// `file:line` of the default template, for faults that are found later.
+    /// `file:line` of the default template, for errors that a later check finds.
     pub place: String,
 }
 
 impl Function {
-    /// The greatest number of arguments; none when there is no end.
+    /// Returns the largest number of arguments, or `None` if there is no limit.
     fn most(&self) -> Option<usize> {
-        // An aggregate that also goes across the row takes any number.
+        // An aggregate that also combines values of one row accepts any number of arguments.
         if self.across.is_some() || self.overloads.iter().any(|o| o.signature.repeated) {
             return None;
         }
@@ -256,7 +256,7 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
     let sql = toml_file::get(table, "sql");
     let text = toml_file::text(file, table, "sql", faults).unwrap_or_default().to_owned();
     let mut parsed = None;
-    // Without one here, a dialect may hold the template; `dialects::read` checks that each has one.
+    // If the template is missing here, a dialect may define it; `dialects::read` checks that each dialect has one.
     if let Some(value) = sql {
         match template::parse(&text, &names(&signature)) {
             Ok(nodes) => parsed = Some(nodes),

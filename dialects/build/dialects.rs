@@ -1,4 +1,4 @@
-//! `dialects/*.toml`: reads the dialects, checks them against the functions, writes them as Rust.
+//! Reads the dialects in `dialects/*.toml`, checks them against the functions and writes them as Rust.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub struct Dialect {
     types: Vec<(String, String)>,
     literals: Vec<(String, String)>,
     facts: Vec<(String, Fact)>,
-    /// A cell for each overload, in the catalogue's order.
+    /// One cell per overload, in catalogue order.
     cells: Vec<Cell>,
 }
 
@@ -32,7 +32,7 @@ enum Cell {
     Unsupported(String),
 }
 
-/// What stands beside a template; `dialects/README.md` explains each.
+/// Properties next to a template in TOML; `dialects/README.md` explains each.
 #[derive(Clone, Default)]
 struct Notes {
     gives: Option<&'static str>,
@@ -217,7 +217,7 @@ fn dialect(
     Ok(new)
 }
 
-/// Whether a quote inside quotes has a backslash before it; else it is doubled.
+/// Returns whether a quote in quoted text is escaped by a backslash instead of doubled.
 fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<bool> {
     match toml_file::text(file, table, key, faults)? {
         "backslash" => Some(true),
@@ -229,7 +229,8 @@ fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &
     }
 }
 
-/// `NAME.key` sets the cell of one overload, `NAME` those of the others; a function's own name may hold a dot.
+/// Sets the cells of a key: `NAME.key` for one overload, `NAME` for all overloads without a key of their own. The name
+/// of a function may contain a dot.
 #[allow(clippy::too_many_arguments)]
 fn cell(
     file: &File,
@@ -281,7 +282,7 @@ fn cell(
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
-                        // Another form with other parameters keeps its own default.
+                        // An overload with other parameters keeps its own default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault(value.span().start, format!("{key}: {fault}"))),
                     },
@@ -300,7 +301,7 @@ fn cell(
     }
 }
 
-/// Every mode of a placeholder names an internal function, every operator is known.
+/// Checks that every placeholder mode names an internal function and that every operator exists.
 fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
     for node in nodes {
         if let Node::Binary { op, .. } | Node::ArgJoin { op, .. } = node {
@@ -423,7 +424,8 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     out
 }
 
-/// By the low bits of the first letter, which are those of the capital too: a bit for each length of a word.
+/// Returns the lengths of the words by the low five bits of the first letter, which are the same in both cases: one
+/// bit per length.
 fn lengths(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {
@@ -433,19 +435,20 @@ fn lengths(words: &[String]) -> [u32; 32] {
     lengths
 }
 
-/// What stands before and behind the slot of a literal's form.
+/// Returns the text before and after the placeholder in the form of a literal.
 fn around_slot(form: &str) -> Option<(&str, &str)> {
     form.split_once("{n}").or_else(|| form.split_once("{iso}"))
 }
 
-/// What the whole template is, where it is one of the kinds that most are.
+/// Returns the shape of a template: one operator, one call, or several parts.
 fn shape(nodes: &[Node], params: usize) -> String {
     let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
     match nodes {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
             format!("Shape::Operator({})", operator(op))
         }
-        // What these two drop of their arguments is seen where parts are put together.
+        // Templates of `nullif` and `safe_divide` are written part by part, because that step removes `coalesce` from
+        // their arguments.
         [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
         [plain @ .., Node::Call { name, args }]
             if params > 0
@@ -459,7 +462,7 @@ fn shape(nodes: &[Node], params: usize) -> String {
     }
 }
 
-/// How often an argument stands in a template.
+/// Returns how often an argument occurs in a template.
 fn count(nodes: &[Node], wanted: u8) -> u8 {
     nodes
         .iter()
@@ -468,7 +471,8 @@ fn count(nodes: &[Node], wanted: u8) -> u8 {
         .min(255) as u8
 }
 
-/// The function that a mode of a placeholder names: `{x:float}` is `to_float`, `{x:present}` is `present`.
+/// Returns the internal function for the mode of a placeholder: `to_float` for `{x:float}`, `present` for
+/// `{x:present}`.
 pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
     let find = |name: &str| functions.iter().position(|f| f.internal() && f.name == name);
     if mode.is_empty() {
@@ -491,7 +495,7 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
 }
 
 fn operator(text: &str) -> String {
-    // `check_modes` has seen to it that there is one.
+    // `check_modes` has already checked that the operator exists.
     Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
 }
 

@@ -1,4 +1,4 @@
-//! `(value: number, digits: integer = 0) -> value`.
+//! Parser of signatures such as `(value: number, digits: integer = 0) -> value`.
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
@@ -16,12 +16,12 @@ pub struct Param {
 }
 
 impl Signature {
-    /// Whether some parameter takes only certain literal numbers.
+    /// Returns whether a parameter accepts only certain number literals.
     pub fn takes_literals(&self) -> bool {
         self.params.iter().any(|p| p.ty.contains("..") || p.ty == "positive")
     }
 
-    /// Whether some parameter takes only certain literals of up to nine digits.
+    /// Returns whether a parameter accepts only certain literals and excludes some of up to nine digits.
     pub fn takes_few_literals(&self) -> bool {
         if self.params.iter().any(|p| p.ty == "positive") {
             return true;
@@ -33,12 +33,12 @@ impl Signature {
         })
     }
 
-    /// Whether some parameter takes dates.
+    /// Returns whether a parameter accepts dates.
     pub fn takes_dates(&self) -> bool {
         self.params.iter().any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))
     }
 
-    /// How many arguments it needs: a repeated parameter behind others may be left out.
+    /// Returns the minimum number of arguments. A repeated parameter after other parameters is optional.
     pub fn needed(&self) -> usize {
         let rest = usize::from(self.repeated && self.params.len() > 1);
         self.params.iter().take(self.params.len() - rest).filter(|p| !p.optional).count()
@@ -111,7 +111,7 @@ pub fn type_code(ty: &str) -> Result<String, String> {
 
 pub fn result_code(signature: &Signature) -> Result<String, String> {
     match signature.result.as_str() {
-        // The name of a type is the type, though a parameter may be called `date`.
+        // A type name means the type, even if a parameter has the same name, such as `date`.
         name if TYPES.iter().all(|(n, _)| *n != name) => signature
             .params
             .iter()
@@ -119,7 +119,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .map(|at| format!("ResultType::Param({at})"))
             .ok_or_else(|| format!("`{name}` is neither a type nor a parameter")),
         "T" => Ok("ResultType::Same".into()),
-        // `any` and the classes are resolved by the lowering function.
+        // The lowering function resolves `any` and the type classes.
         "any" | "number" | "positive" | "temporal" => Ok("ResultType::Lowered".into()),
         other => type_code(other)?
             .strip_prefix("Is(")

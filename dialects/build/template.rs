@@ -1,10 +1,10 @@
-//! Template text to parts: a small reader of SQL expressions, so that brackets are put by precedence later.
+//! Parser of templates, a subset of SQL expressions. Parentheses are added later, by precedence.
 
 mod scope;
 
 use crate::part::NEUTRAL;
 
-/// As `part::Part`, with owned operands.
+/// Template node like `part::Part`, but with owned operands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     Word(String),
@@ -140,7 +140,7 @@ struct Reader<'a> {
     params: &'a [String],
 }
 
-/// Words that may stand side by side with an expression inside a call or subquery; they end an expression.
+/// Keywords that can follow an expression inside a call or a subquery, and that end the expression.
 const JOINING: [&str; 22] = [
     "from",
     "as",
@@ -213,7 +213,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Operators by strength: or 1, and 2, not 3, comparison 4, other 5, + - 6, * / % 7.
+    /// Returns the binary operator at the current token and its precedence: `or` 1, `and` 2, `not` 3, comparison 4,
+    /// other 5, `+ -` 6, `* / %` 7.
     fn binary(&self) -> Option<(String, u8)> {
         match self.tokens.get(self.at)? {
             Token::Word(w) => match w.as_str() {
@@ -263,7 +264,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `is null`, `in (…)`, `between`.
+    /// Parses `is null`, `in (…)` or `between` after an operand.
     fn predicate(&mut self, x: u16) -> Result<Option<u16>, String> {
         if self.eat_word("is") {
             let not = self.eat_word("not");
@@ -302,7 +303,7 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// Comma-separated items up to a closing symbol, which is eaten.
+    /// Parses comma-separated items and the closing symbol.
     fn list(&mut self, close: &str) -> Result<Vec<u16>, String> {
         let mut items = Vec::new();
         if self.eat(close) {
@@ -317,7 +318,7 @@ impl Reader<'_> {
         }
     }
 
-    /// An expression with keywords around it: `distinct x`, `year from d`, `x order by y`, `select …`.
+    /// Parses an expression with surrounding keywords: `distinct x`, `year from d`, `x order by y`, `select …`.
     fn item(&mut self) -> Result<u16, String> {
         let mut parts = Vec::new();
         loop {
@@ -337,7 +338,7 @@ impl Reader<'_> {
                     let node = self.add(Node::Word(word));
                     parts.push(node);
                 }
-                // `order by a, b` inside a subquery or an over clause: the comma is met by the caller.
+                // In `order by a, b` inside a subquery or an `over` clause, the caller handles the comma.
                 _ => {
                     let node = self.expr(0)?;
                     parts.push(node);
@@ -354,7 +355,8 @@ impl Reader<'_> {
         }
     }
 
-    /// `x order by {y} desc`, which is not all of what a call asks: `within group (order by …)` begins with the order.
+    /// Returns an `Ordered` node for `x order by {y} desc`. Returns `None` if the order is all that the brackets
+    /// contain, as in `within group (order by …)`.
     fn ordered(&self, parts: &[u16]) -> Option<Node> {
         let word = |at: usize| match &self.nodes[*parts.get(at)? as usize] {
             Node::Word(word) => Some(word.as_str()),
@@ -379,7 +381,8 @@ impl Reader<'_> {
             Token::Symbol("(") => {
                 let list = self.list(")")?;
                 match list.as_slice() {
-                    // Brackets around an expression are put back by precedence; around a query and before an index they stay.
+                    // Parentheses around an expression are dropped here and added by precedence later. They stay
+                    // around a query and before an index.
                     [one] if !self.is_query(*one) && !self.peek("[") => *one,
                     [one] => self.add(Node::Paren(*one)),
                     _ => {
@@ -430,7 +433,7 @@ impl Reader<'_> {
                 let inner = self.add(Node::Paren(inner));
                 node = self.add(Node::Spaced(vec![node, word, inner]));
             } else if self.eat("->") {
-                // A lambda, `(a, b) -> f(a, b)`.
+                // Lambda: `(a, b) -> f(a, b)`.
                 let arrow = self.add(Node::Word("->".into()));
                 let body = self.expr(0)?;
                 node = self.add(Node::Spaced(vec![node, arrow, body]));
@@ -473,7 +476,7 @@ impl Reader<'_> {
         if RESERVED.contains(&word.as_str()) {
             return Err(format!("unexpected `{word}` in template"));
         }
-        // `lambda x: f(x)`, as DuckDB writes it.
+        // Lambda in DuckDB syntax: `lambda x: f(x)`.
         if word == "lambda" {
             let name = self.peek_word().ok_or("`lambda` without a name")?.to_owned();
             self.at += 1;

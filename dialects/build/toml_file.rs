@@ -1,4 +1,4 @@
-//! A TOML file with places, so that every fault names its file and line.
+//! TOML file with positions, so that every error names its file and line.
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,12 @@ impl File {
             .map_err(|e| vec![self.fault(e.span().map_or(0, |s| s.start), e.message())])
     }
 
-    /// `file:line: what`.
+    /// Formats an error message as `file:line: message`.
     pub fn fault(&self, offset: usize, what: impl std::fmt::Display) -> String {
         format!("{}: {what}", self.place(offset))
     }
 
-    /// `file:line`.
+    /// Formats a position as `file:line`.
     pub fn place(&self, offset: usize) -> String {
         let line = self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1;
         format!("{}:{line}", self.path.display())
@@ -40,7 +40,7 @@ pub fn get<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Value<'a>> {
     table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
 }
 
-/// A text value of a key, if the key is there.
+/// Returns the text value of a key, if the key exists.
 pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<&'t str> {
     let value = get(table, key)?;
     let text = value.get_ref().as_str();
@@ -50,7 +50,7 @@ pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec
     text
 }
 
-/// A list of texts, empty when the key is missing.
+/// Returns the list of texts of a key. Empty if the key is missing.
 pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
     let Some(value) = get(table, key) else { return Vec::new() };
     let Some(array) = value.get_ref().as_array() else {
@@ -64,7 +64,7 @@ pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<Strin
     list
 }
 
-/// Reports keys that mean nothing.
+/// Reports unknown keys.
 pub fn unknown_keys(file: &File, table: &DeTable<'_>, known: &[&str], faults: &mut Vec<String>) {
     for (key, _) in table {
         if !known.contains(&key.get_ref().as_ref()) {

@@ -1,4 +1,4 @@
-//! The functions of the language, from `dialects/functions/*.toml`.
+//! Functions of the formula language, from `dialects/functions/*.toml`.
 
 use crate::tables;
 use crate::types::Level;
@@ -7,22 +7,22 @@ pub use crate::hash;
 pub use crate::tables::internal;
 pub use crate::tables::{Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
 
-/// The function of an id.
+/// Returns the function with an id.
 pub fn get(id: FunctionId) -> &'static Function {
     &tables::FUNCTIONS[id.0 as usize]
 }
 
-/// The overload of an id.
+/// Returns the overload with an id.
 pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(owner(id)).overloads.iter().find(|o| o.id == id)
 }
 
-/// The function that an overload is of.
+/// Returns the function that an overload belongs to.
 pub fn owner(id: OverloadId) -> FunctionId {
     tables::OWNERS[id.0 as usize]
 }
 
-/// The function that a formula calls by this name, in any case.
+/// Looks up a function by the name used in formulas, ignoring case.
 ///
 /// ```
 /// assert_eq!(formulac_catalog::catalog::lookup("sumif").unwrap().name, "SUMIF");
@@ -33,7 +33,7 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     find(name).map(get)
 }
 
-/// The place of the function that a formula calls by this name.
+/// Returns the id of a function by the name used in formulas.
 #[inline]
 pub fn find(name: &str) -> Option<FunctionId> {
     match hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
@@ -42,24 +42,25 @@ pub fn find(name: &str) -> Option<FunctionId> {
     }
 }
 
-/// The place of an entry that only the compiler calls.
+/// Returns the id of an internal function, which only the compiler calls.
 pub fn find_internal(entry: &Function) -> Option<FunctionId> {
     entry.overloads.first().map(|o| owner(o.id))
 }
 
-/// A dotted name may have blanks around its dot.
+/// Looks up a dotted name that has whitespace around its dot.
 #[cold]
 fn find_spaced(name: &str) -> Option<FunctionId> {
     let name: String = name.contains(char::is_whitespace).then(|| name.split_whitespace().collect())?;
     find(&name)
 }
 
-/// Whether the overload is one of an aggregate, which may stand as a window too.
+/// Returns whether the overload belongs to an aggregate, which may also be used as a window function.
 pub fn is_aggregate(id: OverloadId) -> bool {
     get(owner(id)).level == Level::Aggregate
 }
 
-/// The name that formulas call an entry by: its own, or that of the aggregate which it stands for.
+/// Returns the name used in formulas: the function's own name or, for an internal function, the name of the aggregate
+/// that it implements.
 pub fn shown(id: FunctionId) -> Option<&'static str> {
     let function = get(id);
     let whose = |f: &&Function| f.over == Some(id) || f.framed == Some(id);
@@ -67,12 +68,12 @@ pub fn shown(id: FunctionId) -> Option<&'static str> {
     Some(named.name)
 }
 
-/// Every function that a formula can call, by name.
+/// Returns all functions that a formula can call, sorted by name.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
     tables::FUNCTIONS.iter().filter(|f| !f.internal)
 }
 
-/// Every name that a formula can call, aliases included.
+/// Returns all function names that a formula can use, including aliases.
 pub fn names() -> impl Iterator<Item = &'static str> {
     tables::NAMES.iter().map(|(n, _)| *n)
 }

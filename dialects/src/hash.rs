@@ -1,8 +1,8 @@
-// Tables of names that are looked up without ASCII case: slots found by a hash, the next ones tried on a clash.
-// The build script includes this file to fill the tables.
+// Hash tables of names with lookup that ignores ASCII case. A collision uses the next free slot. The build script
+// includes this file to fill the tables.
 
-/// The same for a name in any case; eight bytes at a time. Setting the bit of small letters in each byte makes some
-/// others alike too, which does no harm.
+/// Returns a hash that is the same for a name in any case. Reads eight bytes at a time. Setting the lower-case bit in
+/// each byte also makes some other bytes equal, which only adds collisions.
 #[inline]
 pub fn hash(name: &str) -> u32 {
     const SMALL: u64 = 0x2020_2020_2020_2020;
@@ -10,10 +10,10 @@ pub fn hash(name: &str) -> u32 {
     let bytes = name.as_bytes();
     let mut hash = bytes.len() as u64;
     let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | SMALL)).wrapping_mul(FACTOR);
-    // The last words overlap those before, so that no byte is taken by itself.
+    // The last word overlaps the words before it, so that no single bytes remain.
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));
-        // Few names are longer than those two.
+        // Few names are longer than two words of eight bytes.
         let mut at = 8;
         while let (true, Some(word)) = (at + 8 < bytes.len(), bytes[at..].first_chunk::<8>()) {
             take(u64::from_le_bytes(*word));
@@ -28,7 +28,8 @@ pub fn hash(name: &str) -> u32 {
     (hash >> 32) as u32
 }
 
-/// Whether two names are the same; mostly a name is written in one way.
+/// Returns whether two names are equal, ignoring ASCII case. Compares the bytes first, because most names have the
+/// same case.
 #[inline]
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && (equal(a, b) || same_letters(a, b))
@@ -39,7 +40,8 @@ fn same_letters(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// Whether bytes of one length are the same: short ones without a call, by words that may overlap.
+/// Returns whether two slices of equal length have the same bytes. Compares short slices as overlapping words, without
+/// a function call.
 #[inline]
 fn equal(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
@@ -50,7 +52,7 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The index of a name, by the slots that [`slots`] made; `at` gives the name of an index.
+/// Returns the index of a name in the table that [`slots`] built; `at` returns the name at an index.
 #[allow(dead_code)]
 #[inline]
 pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Option<usize> {
@@ -65,7 +67,8 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
     }
 }
 
-/// Slots for these names: at least four times as many, a power of two; 0 is free, else the index and one.
+/// Builds the hash table of the names. Its size is a power of two and at least four times the number of names. A slot
+/// holds 0 if it is free, else the index plus one.
 #[allow(dead_code)]
 pub fn slots(names: &[String]) -> Vec<u16> {
     let mut slots = vec![0u16; (names.len().max(1) * 4).next_power_of_two()];

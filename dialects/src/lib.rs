@@ -1,18 +1,18 @@
-//! The functions of the language formulac and the dialects of SQL that it writes, as tables.
+//! Functions of the formula language and SQL dialects, as static tables.
 //!
-//! The tables are the TOML files beside this crate: `functions/*.toml` holds what each function takes, gives and means,
-//! and a template of SQL; `ansi.toml` and a file for each dialect hold how names, texts and literals are written, what
-//! the warehouse can do, and templates of its own. The build script reads them, checks each against the others and
-//! writes static data, so that a mistake stops the build with its file and line, and nothing is read when a program runs.
+//! The tables come from the TOML files next to this crate. `functions/*.toml` defines the parameters, result and
+//! meaning of each function, and a SQL template. `ansi.toml` and one file per dialect define the syntax of names,
+//! texts and literals, the capabilities of the warehouse, and templates that differ. The build script reads these
+//! files, checks them against each other and writes static data. A mistake stops the build with its file and line, and
+//! a program reads no file at run time.
 //!
-//! - [`catalog`] finds a function by name and says what is known of it: signatures, docs, null rules, levels.
-//! - [`Dialect`] is a dialect: facts, literals, the template of each overload, and names and texts in quotes. User text
-//!   enters SQL there and nowhere else.
-//! - [`Type`] and [`Level`] are the types of values and where they are computed.
-//! - [`tables`] is the data itself, for those who print SQL by it.
+//! - [`catalog`] looks up functions by name and returns their signatures, docs, null rules and levels.
+//! - [`Dialect`] is a SQL dialect: facts, literals, the template of each overload, and the quoting of names and texts. User text enters SQL only there.
+//! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
+//! - [`tables`] is the data itself, for code that writes SQL from it.
 //!
-//! Which dialect it is no other crate asks: it asks for a fact, a literal or a template. To add a function or a dialect
-//! is to write TOML; `README.md` in this folder says how.
+//! Other crates do not compare dialects; they use facts, literals and templates. To add a function or a dialect, write
+//! TOML; `README.md` in this folder explains how.
 //!
 //! ```
 //! use formulac_catalog::{Dialect, catalog};
@@ -28,7 +28,7 @@
 
 pub mod catalog;
 pub mod dialect;
-/// Names that are looked up in any case.
+/// Hash tables of names with lookup that ignores case.
 pub mod hash;
 pub mod tables;
 mod types;

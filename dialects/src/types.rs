@@ -3,69 +3,69 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The type of a value.
+/// Type of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Type {
     /// TRUE or FALSE.
     Boolean,
-    /// A whole number.
+    /// Whole number.
     Integer,
-    /// An exact number with a fraction.
+    /// Exact number with a fraction.
     Decimal,
-    /// An approximate number.
+    /// Approximate number.
     Float,
     /// Text.
     Text,
-    /// A day.
+    /// Calendar date without a time.
     Date,
     /// Wall-clock date and time (BigQuery DATETIME, Snowflake TIMESTAMP_NTZ).
     Timestamp,
-    /// An instant (BigQuery TIMESTAMP).
+    /// Instant (BigQuery TIMESTAMP).
     Timestamptz,
-    /// A type of the warehouse that formulas only pass on.
+    /// Type of the warehouse that formulas can only pass on.
     Other,
-    /// Not known.
+    /// Unknown type.
     #[default]
     Unknown,
-    /// A number of which only that is known; shown as decimal.
+    /// Number of an unknown kind. Shown as decimal.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "decimal"))]
     Number,
-    /// A literal with a point, decimal or float as its neighbours ask; shown as float.
+    /// Literal with a decimal point. Becomes decimal or float according to its neighbours. Shown as float.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "float"))]
     Point,
-    /// A time of day as a fraction of a day, which makes a date a timestamp; shown as float.
+    /// Time of day as a fraction of a day. A date plus a time is a timestamp. Shown as float.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "float"))]
     Time,
 }
 
 impl Type {
-    /// How many there are, those that are shown as others included.
+    /// Number of types, including those that are shown as another type.
     pub const COUNT: usize = Self::Time as usize + 1;
 
-    /// Whether it is a number of any kind.
+    /// Returns whether the type is a number of any kind.
     #[must_use]
     pub fn is_number(self) -> bool {
         matches!(self, Self::Integer | Self::Decimal | Self::Float | Self::Number | Self::Point | Self::Time)
     }
 
-    /// The type that SQL knows it by: a time is a float there.
+    /// Returns the type of the value in SQL: float for a time.
     #[must_use]
     pub fn in_sql(self) -> Self {
         if self == Self::Time { Self::Float } else { self }
     }
 
-    /// Whether it is a date, a timestamp or an instant.
+    /// Returns whether the type is a date, a timestamp or an instant.
     #[must_use]
     pub fn is_temporal(self) -> bool {
         matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz)
     }
 
-    /// The type as the contract names it.
+    /// Returns the name of the type in schemas and results.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl Type {
         }
     }
 
-    /// The type as messages name it: `a number` where no more is known.
+    /// Returns the name of the type in messages, such as `a number` if the kind of number is unknown.
     #[must_use]
     pub fn described(self) -> &'static str {
         match self {
@@ -110,7 +110,8 @@ impl fmt::Display for Type {
 impl FromStr for Type {
     type Err = UnknownType;
 
-    /// Reads the contract's names and the usual spellings of warehouses: `varchar`, `NUMBER(38, 0)`, `INT64`.
+    /// Parses a type: a name of this language or a common spelling of warehouses, such as `varchar`, `NUMBER(38, 0)`
+    /// or `INT64`.
     fn from_str(text: &str) -> Result<Self, UnknownType> {
         let lower = text.trim().to_ascii_lowercase();
         let (base, arguments) = match lower.split_once('(') {
@@ -143,31 +144,31 @@ impl FromStr for Type {
     }
 }
 
-/// The size of a decimal that may have all the digits of an engine's decimals, so that it takes no other scale.
+/// Size of a decimal that may use all digits of the engine's decimals, so that it cannot take another scale.
 pub const ALL_DIGITS: u32 = u32::MAX;
 
-/// The text names no type.
+/// Error for a text that names no type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no type is given")]
 pub struct UnknownType;
 
-/// Where an expression is computed, from the earliest to the latest.
+/// Level at which an expression is computed, from the earliest to the latest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 pub enum Level {
-    /// The same for all rows.
+    /// Same value for all rows.
     #[default]
     Const,
     /// One value per row.
     Row,
     /// One value per group.
     Aggregate,
-    /// One value per row of the grouped result, looking at other rows.
+    /// One value per row of the grouped result, computed from other rows, too.
     Window,
 }
 
 impl Level {
-    /// The level's name.
+    /// Returns the name of the level.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What the grammar's actions call: nodes into the arena, precedence of operator chains.
+//! Functions for the grammar's actions: add nodes to the arena and resolve the precedence in operator chains.
 
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
@@ -6,20 +6,20 @@ use formulac_syntax::diag::{Code, Diagnostic};
 use formulac_syntax::lex::{DefinitionHead, Token};
 use formulac_syntax::span::Span;
 
-/// A chain of operands and operators being read: how high the builder's stack stood after its last operand, or its only
-/// operand, marked by [`ALONE`] and on no stack, as most arguments are.
-/// Recovery may drop a chain half-way; whoever comes next cuts the stack back to its own height.
+/// Chain of operands and operators that is being parsed. Holds the height of the builder's stack after the chain's
+/// last operand. A single operand, as in most arguments, is not on the stack: the chain then holds its node, marked by
+/// [`ALONE`]. Error recovery may abandon a chain, so each chain first cuts the stack back to its own height.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain(u32);
 
-/// There are fewer nodes than this, since a source has fewer bytes.
+/// Flag of a single operand. A node id is always smaller, because a source has fewer bytes than this.
 const ALONE: u32 = 1 << 31;
 
-/// Several arguments being read, likewise.
+/// List of arguments that is being parsed. Holds the height of the argument stack.
 #[derive(Clone, Copy, Debug)]
 pub struct PendingList(u32);
 
-/// The arguments of a call.
+/// Arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Arguments {
     None,
@@ -27,27 +27,27 @@ pub enum Arguments {
     Several(PendingList),
 }
 
-/// An operand of a chain.
+/// Operand of a chain.
 #[derive(Clone, Copy, Debug)]
 struct Operand {
-    /// What joins it to the one before, and where that stands; none before the first of a chain.
+    /// Operator between the previous operand and this one, and its position. `None` for the first operand of a chain.
     operator: Option<BinaryOp>,
     at: u32,
     node: ExprId,
-    /// Where it stands, brackets and all, so that `a * (b + c)` does not end before the last one.
+    /// Span including brackets, so that `a * (b + c)` ends after the closing bracket.
     span: Span,
 }
 
-/// The builder's stacks, kept from one text to the next.
+/// Stacks of the builder, reused for the next text.
 #[derive(Debug, Default)]
 pub struct Stacks {
     operands: Vec<Operand>,
-    /// Arguments, each with how many its list holds up to it.
+    /// Arguments, each with the number of arguments in its list so far.
     args: Vec<(ExprId, u32)>,
 }
 
 impl Stacks {
-    /// How many arguments the list holds, which is then the last one.
+    /// Returns the number of arguments in a list, after cutting the stack to the end of that list.
     #[inline]
     fn count(&mut self, list: PendingList) -> u32 {
         self.args.truncate(list.0 as usize);
@@ -61,14 +61,14 @@ pub struct AstBuilder<'s> {
     first: u32,
     pub(super) broken: bool,
     stacks: &'s mut Stacks,
-    /// The expression in the brackets closed last, and where these stand.
+    /// Expression in the brackets closed last, and the span of these brackets.
     closed: Option<(ExprId, Span)>,
     ast: &'s mut Ast,
     diagnostics: &'s mut Vec<Diagnostic>,
 }
 
 impl<'s> AstBuilder<'s> {
-    /// The tree must be empty.
+    /// Creates a builder. The tree must be empty.
     pub fn new(
         source: &'s str,
         heads: &'s [DefinitionHead],
@@ -93,7 +93,7 @@ impl<'s> AstBuilder<'s> {
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
-        // What follows from a text or reference that was never closed is not said.
+        // An error that follows from an unclosed text or reference is not reported.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
         if !(follows && self.heads.as_slice().first().is_some_and(|h| h.swallowed)) {
             self.diagnostics.push(diagnostic);
@@ -120,7 +120,7 @@ impl<'s> AstBuilder<'s> {
     pub fn empty_formula(&mut self) {
         let head = self.heads.as_slice().first().copied();
         let span = head.map_or(Span::default(), |h| h.span);
-        // A formula without a name that holds nothing was found by what is wrong with it.
+        // The error in an empty formula without a name has already been reported.
         if head.is_some_and(|h| !h.too_deep && h.name.is_some()) {
             let at = Span::new(span.end, span.end);
             self.report(
@@ -133,22 +133,22 @@ impl<'s> AstBuilder<'s> {
         self.formula(body);
     }
 
-    // Operator chains, by a stack of the operands that wait for their right side
+    // Operator chains: a stack holds the operands that wait for their right-hand side
 
     #[inline]
     pub fn begin(&mut self, node: ExprId) -> Chain {
         match self.closed {
-            // Where its brackets stand is not known for long.
+            // Push the operand with its brackets now, because only the brackets closed last are remembered.
             Some((inner, _)) if inner == node => self.push(None, 0, node),
             _ => Chain(node.0 | ALONE),
         }
     }
 
-    /// All operators before it that bind at least as tight have their right side.
+    /// Adds an operator and its right operand. First completes the operators before it that bind at least as tightly.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
-        // An operand that was alone has no operator before it.
+        // A single operand has no operator before it.
         while chain.0 & ALONE == 0
             && let Some(right) = self.stacks.operands.last().copied()
             && let Some(before) = right.operator
@@ -180,7 +180,7 @@ impl<'s> AstBuilder<'s> {
         Chain(self.stacks.operands.len() as u32)
     }
 
-    /// What stands above the chain's last operand is dropped.
+    /// Drops the operands above the chain's last operand.
     #[inline]
     fn cut(&mut self, chain: Chain) {
         if chain.0 & ALONE != 0 {
@@ -192,7 +192,7 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// One operand of the last one and this, which was taken off.
+    /// Joins the last operand on the stack and `right`, already popped, into one operand.
     fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
         let Some(left) = self.stacks.operands.last_mut() else { return };
         let chained = compared && op.compares();
@@ -213,7 +213,7 @@ impl<'s> AstBuilder<'s> {
         );
     }
 
-    /// `==` and `!=`.
+    /// Reports `==` or `!=` and returns its operator.
     pub fn misspelt(&mut self, terminal: Terminal, l: u32, r: u32) -> BinaryOp {
         let span = Span::new(l, r);
         self.diagnostics.push(if terminal.token == Token::DoubleEqual {
@@ -231,12 +231,12 @@ impl<'s> AstBuilder<'s> {
 
     // Operands
 
-    /// `%` after the operand read last; it binds tighter than any operator between two.
+    /// Applies `%` to the operand read last, because `%` binds tighter than any binary operator.
     pub fn percent(&mut self, chain: Chain, r: u32) -> Chain {
         self.with_last(chain, |b, x| b.add(Expr::Percent(x.node), Span::new(x.span.start, r)))
     }
 
-    /// Puts another operand in place of the one read last.
+    /// Replaces the operand read last.
     #[inline]
     fn with_last(&mut self, chain: Chain, make: impl FnOnce(&mut Self, Operand) -> ExprId) -> Chain {
         self.cut(chain);
@@ -247,7 +247,8 @@ impl<'s> AstBuilder<'s> {
         Chain(self.stacks.operands.len() as u32)
     }
 
-    /// The same for what binds tighter than a sign: the signs are taken off and put on again around it.
+    /// Replaces an operand by a construct that binds tighter than a sign: removes the signs and adds them again around
+    /// the result.
     fn below_signs(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
         let mut signs: Vec<(Sign, u32)> = Vec::new();
         let mut inner = x;
@@ -266,13 +267,13 @@ impl<'s> AstBuilder<'s> {
         made
     }
 
-    /// `(x)` is x, and no sign of it is taken off again.
+    /// Records the brackets of `(x)`. The result is `x` itself, but signs inside the brackets stay inside.
     pub fn bracketed(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
         self.closed = Some((x, Span::new(l, r)));
         x
     }
 
-    /// Where an operand that was just read stands, with its brackets, which are then the ones closed last.
+    /// Returns the span of an operand that was just read, including its brackets if they were closed last.
     #[inline]
     fn outer(&self, x: ExprId) -> Span {
         match self.closed {
@@ -298,7 +299,8 @@ impl<'s> AstBuilder<'s> {
             });
         }
         self.with_last(chain, |b, x| {
-            // A call or bracket on the right came after the signs on the left, which then stay where they are.
+            // If the right end is a call or is in brackets, its nodes come after the signs of the left end, so those
+            // signs stay where they are.
             b.below_signs(x.node, |b, from| {
                 let start = if from == x.node { x.span } else { b.span(from) };
                 let span = start.to(b.outer(to));
@@ -340,18 +342,18 @@ impl<'s> AstBuilder<'s> {
         self.add(Expr::Cell, Span::new(l, r))
     }
 
-    /// An argument that is left empty, before the comma or bracket at `at`.
+    /// Adds an empty argument before the comma or bracket at `at`.
     pub fn blank(&mut self, at: u32) -> ExprId {
         self.add(Expr::Blank, Span::new(at, at))
     }
 
-    /// An operand that is reported already.
+    /// Adds an error node for an operand that has already been reported.
     pub fn fault(&mut self, l: u32, r: u32) -> ExprId {
         self.broken = true;
         self.add(Expr::Error, Span::new(l, r))
     }
 
-    /// Two expressions that make no one.
+    /// Joins two adjacent expressions that do not form one expression into an error node.
     pub fn torn(&mut self, x: ExprId, y: ExprId) -> ExprId {
         self.broken = true;
         let span = self.span(x).to(self.span(y));
@@ -363,7 +365,7 @@ impl<'s> AstBuilder<'s> {
         self.ast.names.push(Span::new(l, m));
         self.with_last(chain, |b, x| {
             b.below_signs(x.node, |b, last| {
-                // Of a range it is the last end that stands before the bracket.
+                // In a range, the timeframe bracket belongs to the right end.
                 let closed = b.closed.is_some_and(|(closed, _)| closed == last);
                 let range = match b.ast.expr(last) {
                     Expr::Range { from, to } if !closed && last.0 + 1 == b.ast.len() as u32 => {
@@ -403,7 +405,7 @@ impl<'s> AstBuilder<'s> {
         PendingList(list.0 + 1)
     }
 
-    /// `l..m` is the name; the closing bracket `c..r` is empty when the layout pass supplied it.
+    /// Adds a call. `l..m` is its name. The closing bracket `c..r` is empty if the layout pass supplied it.
     pub fn call(&mut self, l: u32, m: u32, args: Arguments, c: u32, r: u32) -> ExprId {
         if let (Arguments::None, Some(value)) = (&args, boolean_call(Span::new(l, m).text(self.source))) {
             return self.add(Expr::Bool(value), Span::new(l, r));
@@ -426,7 +428,7 @@ impl<'s> AstBuilder<'s> {
     }
 }
 
-/// `TRUE()` and `FALSE()`, as spreadsheets write the constants when they export.
+/// Returns the value of `TRUE()` or `FALSE()`, the spelling of the constants in spreadsheet exports.
 fn boolean_call(name: &str) -> Option<bool> {
     if name.eq_ignore_ascii_case("true") {
         Some(true)

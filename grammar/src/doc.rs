@@ -1,6 +1,6 @@
-//! `///` lines above a definition.
+//! Doc comments: `///` lines above a definition.
 
-/// The text of the `///` lines that stand just above the line of `start`.
+/// Returns the text of the `///` lines directly above the line that contains `start`.
 ///
 /// ```
 /// let source = "/// First day\n/// of the month.\nmonth = d[month]";

@@ -1,4 +1,4 @@
-//! What the recovering parser could not read, in words.
+//! Error messages of the recovering parser.
 
 use lalrpop_util::{ErrorRecovery, ParseError};
 
@@ -12,7 +12,7 @@ use formulac_syntax::span::Span;
 type Recovery = ErrorRecovery<u32, Terminal, ()>;
 
 impl AstBuilder<'_> {
-    /// An operand was expected.
+    /// Reports a missing operand and returns an error node for it.
     pub fn hole(&mut self, recovery: Recovery) -> ExprId {
         let (span, token) = self.fault_span(&recovery);
         if !operand_expected(&recovery) {
@@ -21,7 +21,7 @@ impl AstBuilder<'_> {
         }
         let missing = Span::new(span.start, span.start);
         if span.is_empty() && self.follows_open(span) {
-            // The bracket was never closed, which is said.
+            // The unclosed bracket has already been reported.
             self.broken = true;
             return self.add(Expr::Error, missing);
         }
@@ -44,12 +44,12 @@ impl AstBuilder<'_> {
         self.add(Expr::Error, if at_end { missing } else { span })
     }
 
-    /// Whether an opening bracket is the last thing before this place.
+    /// Returns whether the text before the span ends with an opening bracket.
     fn follows_open(&self, span: Span) -> bool {
         self.source.get(..span.start as usize).unwrap_or_default().trim_end().ends_with(['(', '['])
     }
 
-    /// An expression is followed by something that cannot follow it.
+    /// Reports a token that cannot follow the expression before it.
     pub fn surplus(&mut self, recovery: Recovery) {
         let (span, token) = self.fault_span(&recovery);
         if span.is_empty() && self.follows_open(span) {
@@ -74,7 +74,7 @@ impl AstBuilder<'_> {
         self.report(diagnostic);
     }
 
-    /// How to mend two expressions side by side.
+    /// Returns the help for two adjacent expressions.
     #[cold]
     fn between(&self, token: Token, span: Span) -> String {
         let before = self.source.get(..span.start as usize).unwrap_or_default();
@@ -111,7 +111,7 @@ impl AstBuilder<'_> {
         let text = span.text(self.source);
         match token {
             Token::Start | Token::End => "the end of the formula".to_owned(),
-            // A bracket that nobody wrote closes what was never closed.
+            // A closing bracket without text was added by the layout pass for an unclosed one.
             Token::Close | Token::CloseSquare if text.is_empty() => "the end of the formula".to_owned(),
             _ if text.is_empty() => token.describe().to_owned(),
             _ if text.chars().count() > 24 => {
@@ -121,7 +121,7 @@ impl AstBuilder<'_> {
         }
     }
 
-    /// Where a fault stands, and the token there.
+    /// Returns the span of an error and its token.
     fn fault_span(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
             ParseError::UnrecognizedToken { token: (l, terminal, r), .. }
@@ -134,7 +134,8 @@ impl AstBuilder<'_> {
     }
 }
 
-/// Recovery may put a hole where an operator was expected; the parser's own list tells.
+/// Returns whether the parser expected an operand here. Recovery may also insert an error node where an operator was
+/// expected, so this reads the parser's list of expected tokens.
 fn operand_expected(recovery: &Recovery) -> bool {
     match &recovery.error {
         ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {

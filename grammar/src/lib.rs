@@ -1,14 +1,16 @@
-//! The parser of formulac's formulas: tokens of `formulac-syntax` to its tree. The only crate that knows LALRPOP.
+//! Parser of formulas: builds the syntax tree from the tokens of `formulac-syntax`. The only crate that uses LALRPOP.
 //!
-//! [`parse()`] takes a file of definitions or one formula and always gives a tree: what is broken is an error node and a
-//! diagnostic, and the formulas beside it are whole. The language is permissive on purpose: which functions there are, how
-//! many arguments they take and what types are right is asked later.
+//! [`parse()`] reads a file of definitions or a single formula and always returns a tree. A syntax error becomes an
+//! error node and a diagnostic, and the other formulas stay complete. The grammar is deliberately permissive: later
+//! passes check function names, numbers of arguments and types.
 //!
-//! `formula.lalrpop` in this folder is the one statement of the language. Operators come as a flat chain there, and the
-//! builder settles precedence. What is well formed is read by a loop that knows what may follow, in a third of the time;
-//! what that refuses goes through the grammar's parser, which recovers. A property test holds the two together.
+//! `formula.lalrpop` in this folder defines the grammar. It parses operators as a flat chain, and the builder resolves
+//! precedence. Well-formed text is parsed by a hand-written loop, which takes a third of the time. If the loop rejects
+//! the text, the LALRPOP parser reads it again and recovers from errors. A property test checks that both parsers
+//! agree.
 //!
-//! [`reference()`], [`quote`] and [`unquote`] read and write the small forms inside a token: `${view.field[month]}` and texts.
+//! [`reference()`], [`quote`] and [`unquote`] read and write the content of single tokens: `${view.field[month]}` and
+//! texts.
 //!
 //! ```
 //! use formulac_syntax::ast;
@@ -49,7 +51,7 @@ mod tables {
     include!(concat!(env!("OUT_DIR"), "/formula.rs"));
 }
 
-/// A tree with the source that its spans point into.
+/// Syntax tree with the source of its spans.
 #[derive(Clone, Debug)]
 pub struct ParsedSource {
     source: Arc<str>,
@@ -57,20 +59,20 @@ pub struct ParsedSource {
 }
 
 impl ParsedSource {
-    /// The tree.
+    /// Returns the syntax tree.
     #[must_use]
     pub fn ast(&self) -> &Ast {
         &self.ast
     }
 
-    /// The text.
+    /// Returns the source text.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 }
 
-/// Parses a file of definitions, or one formula, with the usual limits.
+/// Parses a file of definitions, or a single formula, with the default limits.
 ///
 /// ```
 /// let (parsed, diagnostics) = formulac_grammar::parse("a = 1 +\nb = (2");
@@ -83,18 +85,19 @@ pub fn parse(source: &str) -> (ParsedSource, Vec<Diagnostic>) {
     parse_with(source, LayoutMode::File, &Limits::default())
 }
 
-/// Parses with a mode and limits. The tree is whole whatever the faults: error nodes stand in the holes.
+/// Parses with a mode and limits. The tree is always complete: error nodes replace everything that could not be
+/// parsed.
 #[must_use]
 pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSource, Vec<Diagnostic>) {
     let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
     let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
     parse_parts(source, &[whole], limits, &mut ParseBuffers::default(), &mut ast, &mut diagnostics);
-    // Where there is nothing to parse, what the lexer said comes before that in the list and not in the text: `=/*`.
+    // If the text has nothing to parse, as in `=/*`, diagnostics are not in the order of the text yet.
     formulac_syntax::diag::sort(&mut diagnostics);
     (ParsedSource { source: Arc::from(source), ast }, diagnostics)
 }
 
-/// What parsing needs besides its result, kept from one text to the next.
+/// Buffers of the parser, reused for the next text.
 #[derive(Debug, Default)]
 pub struct ParseBuffers {
     lexed: lex::Lexed,
@@ -103,19 +106,18 @@ pub struct ParseBuffers {
     levels: Vec<well_formed::BracketLevel>,
 }
 
-/// A part of a source that is made of several, such as the formulas of a spec.
+/// Part of a source with several parts, such as one formula of a spec.
 #[derive(Clone, Copy, Debug)]
 pub struct SourcePart {
-    /// Where it stands.
+    /// Span of the part.
     pub span: Span,
-    /// What it is.
+    /// Kind of text: a file of definitions or a single formula.
     pub mode: LayoutMode,
-    /// What the formula of this part defines, when its name stands elsewhere.
+    /// Name that the formula of this part defines, if the name is outside the part.
     pub name: Option<Span>,
 }
 
-/// Parses several parts of a source into one tree; each definition says which part it is of. What was in the tree before
-/// is dropped.
+/// Parses several parts of a source into one tree. Each definition holds the index of its part. Clears the tree first.
 pub fn parse_parts(
     source: &str,
     parts: &[SourcePart],
@@ -144,7 +146,7 @@ pub fn parse_parts(
         let frame = lex::LayoutPart { mode: part.mode, name: part.name, index: index as u32 };
         lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
         if layout.heads.len() > before {
-            // What the layout has taken over need not wait beside it.
+            // The layout has copied these tokens, so release the memory.
             lexed.give_back();
             continue;
         }
@@ -164,13 +166,14 @@ pub fn parse_parts(
     let before = diagnostics.len();
     let mut builder = builder::AstBuilder::new(source, &layout.heads, stacks, ast, diagnostics);
     if well_formed::parse(&mut builder, &layout.tokens, levels).is_none() {
-        // Something is wrong: the whole once more, by the parser that goes on after a fault.
+        // The text has an error, so parse it again with the recovering parser.
         ast.clear();
         diagnostics.truncate(before);
         let mut builder = builder::AstBuilder::new(source, &layout.heads, stacks, ast, diagnostics);
         let result = tables::FileParser::new().parse(&mut builder, terminals(layout));
         if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
-            // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
+            // Recovery accepts every token stream of the layout pass. If it ever rejects one, report an internal
+            // error.
             diagnostics.push(Diagnostic::new(
                 Code::Internal,
                 Span::new(0, end),
@@ -193,8 +196,8 @@ mod tests {
 
     type ParseOutcome = Option<(Ast, Vec<Diagnostic>)>;
 
-    /// What the parser of well-formed texts and the one of the grammar make of a text, nothing where it refuses it, and
-    /// whether something in it is reported before either.
+    /// Returns the results of the loop and of the grammar's parser, `None` if the parser rejects the text, and whether
+    /// the lexer or the layout pass reports an error.
     fn read(text: &str) -> (bool, ParseOutcome, ParseOutcome) {
         let whole = Span::new(0, text.len() as u32);
         let (mut lexed, mut layout, mut said) = Default::default();
@@ -232,7 +235,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever tokens stand in a row, sense or none.
+        /// Both parsers accept the same texts, for any sequence of tokens.
         #[test]
         fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",
@@ -241,7 +244,7 @@ mod tests {
             let text = words.join(" ");
             let (faulty, well_formed, by_grammar) = read(&text);
             match (&well_formed, &by_grammar) {
-                // What the layout pass has reported already, the grammar takes in silence.
+                // The grammar's parser does not report errors that the layout pass has already reported.
                 (None, Some((_, said))) => prop_assert!(faulty || said.iter().any(Diagnostic::is_error), "{}", text),
                 _ => prop_assert_eq!(well_formed, by_grammar, "{}", text),
             }

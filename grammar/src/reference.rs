@@ -1,21 +1,21 @@
-//! The parts of `view.field` and `${view.field[timeframe]:total}`.
+//! Parser for the parts of `view.field` and `${view.field[timeframe]:total}`.
 
 use formulac_syntax::span::Span;
 
-/// A reference taken apart; spans are of the whole source.
+/// Parts of a reference. Spans refer to the whole source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellReference {
-    /// The view, where one is named.
+    /// View, if the reference names one.
     pub view: Option<Span>,
-    /// The field or column.
+    /// Field or column.
     pub field: Span,
-    /// The timeframe in square brackets.
+    /// Timeframe in square brackets.
     pub timeframe: Option<Span>,
-    /// The total after a colon.
+    /// Total after the colon.
     pub total: Option<Span>,
 }
 
-/// Takes apart the text at `span`: `view.field` or `${…}`.
+/// Splits the reference at `span`, `view.field` or `${…}`, into its parts.
 ///
 /// ```
 /// use formulac_grammar::reference;
@@ -55,7 +55,7 @@ pub fn reference(source: &str, span: Span) -> CellReference {
         timeframe = Some(trim(open + 1, close));
         end = open;
     }
-    // The last dot divides: views may be qualified, fields hold no dot.
+    // The last dot separates the field, because views may be qualified but fields contain no dot.
     let dot = text.get(start..end).and_then(|t| t.rfind('.')).map(|i| start + i);
     let (view, field) = match dot {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),

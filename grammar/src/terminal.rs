@@ -1,17 +1,17 @@
-//! Tokens as the grammar tells them apart.
+//! Terminals of the grammar.
 
 use formulac_syntax::ast::BinaryOp;
 use formulac_syntax::lex::Token;
 
-/// A token with the column of the parser's tables that it stands in.
+/// Token with its column in the parser's tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     pub kind: TerminalKind,
     pub token: Token,
 }
 
-/// All operators between operands are one terminal, and the two that are also signs another: what they are matters to
-/// the builder only, and a rule for each would be a reduction for each operator.
+/// Terminal kind. All infix operators are one terminal, and `+` and `-`, which are also signs, are another. Only the
+/// builder distinguishes the operators, because one rule per operator would cost one reduction per operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminalKind {
     Start,
@@ -39,11 +39,11 @@ pub enum TerminalKind {
     Odd,
     Fault,
     Last,
-    /// In no rule; the layout pass lets none through.
+    /// Token that occurs in no rule. The layout pass emits none.
     Other,
 }
 
-/// By token: one load, where a `match` compares first.
+/// Terminal kinds by token. A table lookup is one load, but a `match` compares first.
 const KINDS: [TerminalKind; 256] = {
     let known = [
         (Token::Start, TerminalKind::Start),
@@ -97,7 +97,7 @@ impl Terminal {
         Self { kind: KINDS[token as usize], token }
     }
 
-    /// The operator that it stands for between two operands.
+    /// Returns the operator that the token represents between two operands.
     #[inline]
     pub fn operator(self) -> BinaryOp {
         match self.token {

@@ -1,8 +1,8 @@
-//! The parser of well-formed formulas: one loop, with a stack of what is open.
+//! Parser of well-formed formulas: one loop, with a stack of open levels.
 //!
-//! The grammar is `formula.lalrpop`; its parser recovers and explains, and walks tables for it, which takes three
-//! times as long. This one reads the same language without its faults and gives up at the first token that has no place,
-//! whereupon the other reads the text from the start. Tests hold the two together.
+//! The grammar is `formula.lalrpop`. Its parser recovers and explains errors, but its tables make it three times as
+//! slow. This parser accepts the same language without errors and gives up at the first unexpected token; the other
+//! parser then reads the text from the start. Tests check that both agree.
 
 use super::builder::{Arguments, AstBuilder, Chain, PendingList};
 use super::terminal::{Terminal, TerminalKind};
@@ -10,19 +10,19 @@ use formulac_syntax::ast::{BinaryOp, ExprId};
 use formulac_syntax::lex::Token;
 use formulac_syntax::span::Span;
 
-/// What is open around an operand.
+/// Construct that contains the operand, and is still open.
 #[derive(Clone, Copy, Debug)]
 enum Opener {
     Formula,
     Bracket {
         l: u32,
     },
-    /// `l..m` is the name.
+    /// Call; `l..m` is its name.
     Call {
         l: u32,
         m: u32,
     },
-    /// Closed by one operand, as `Tab`.
+    /// Sign, which ends after one operand, as `Tab` does.
     Sign {
         terminal: Terminal,
         l: u32,
@@ -33,7 +33,7 @@ enum Opener {
     },
 }
 
-/// What the next operand is joined to.
+/// Element to the left of the next operand.
 #[derive(Clone, Copy, Debug)]
 enum Preceding {
     Nothing,
@@ -41,12 +41,12 @@ enum Preceding {
     Colon(Chain),
 }
 
-/// One more for each bracket, call or prefix that is open.
+/// Nesting level: one per open bracket, call or prefix.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BracketLevel {
     opener: Opener,
     before: Preceding,
-    /// The arguments that a comma has closed.
+    /// Arguments before the last comma.
     args: Option<PendingList>,
 }
 
@@ -56,12 +56,12 @@ impl BracketLevel {
         Self { opener, before: Preceding::Nothing, args: None }
     }
 
-    /// No sign stands before a range's second end or a tab's reference.
+    /// Returns whether a sign may come next. The right end of a range and the reference after a tab have no sign.
     fn takes_sign(&self) -> bool {
         !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Preceding::Colon(_))
     }
 
-    /// Nothing of the next argument is read yet, so that it may be empty.
+    /// Returns whether the next argument has no tokens yet and so may be empty.
     fn awaits_argument(&self) -> bool {
         matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Preceding::Nothing)
     }
@@ -71,12 +71,12 @@ struct WellFormedReader<'p, 'b, 's> {
     tokens: std::slice::Iter<'p, (Token, Span)>,
     builder: &'b mut AstBuilder<'s>,
     level: BracketLevel,
-    /// The levels around it.
+    /// Levels around the current one.
     outer: &'b mut Vec<BracketLevel>,
 }
 
-/// Reads all formulas of the tokens, which end with [`Token::Last`]; nothing when something is wrong, and then what was
-/// built is of no use.
+/// Parses all formulas of the tokens, which end with [`Token::Last`]. Returns `None` if the text has an error; the
+/// caller must then discard the built tree.
 pub(super) fn parse(
     builder: &mut AstBuilder<'_>,
     tokens: &[(Token, Span)],
@@ -100,7 +100,7 @@ impl WellFormedReader<'_, '_, '_> {
         self.tokens.next().copied()
     }
 
-    /// The next one, when it is of this kind.
+    /// Takes the next token if it is of this kind.
     #[inline]
     fn take(&mut self, token: Token) -> Option<Span> {
         let (found, span) = self.tokens.as_slice().first()?;
@@ -118,7 +118,7 @@ impl WellFormedReader<'_, '_, '_> {
         self.level = BracketLevel::new(Opener::Formula);
         loop {
             let Some(mut operand) = self.operand()? else { continue };
-            // Each turn closes a level, whose value is an operand of the one around it.
+            // Each iteration closes a level. Its value is an operand of the level around it.
             loop {
                 operand = match self.level.opener {
                     Opener::Sign { terminal, l } => self.builder.signed(terminal, l, operand),
@@ -147,7 +147,7 @@ impl WellFormedReader<'_, '_, '_> {
         self.level = BracketLevel::new(opener);
     }
 
-    /// An operand of one or three tokens, or what opens a level.
+    /// Parses an operand of one or three tokens, or opens a level.
     #[inline]
     fn operand(&mut self) -> Option<Option<ExprId>> {
         let unread = self.tokens.clone();
@@ -191,7 +191,7 @@ impl WellFormedReader<'_, '_, '_> {
         }))
     }
 
-    /// What follows an operand, up to the next one or the end of its level.
+    /// Parses the tokens after an operand, up to the next operand or the end of the level.
     #[inline]
     fn after(&mut self, mut chain: Chain) -> Option<Next> {
         loop {
@@ -253,10 +253,10 @@ impl WellFormedReader<'_, '_, '_> {
     }
 }
 
-/// What comes after an operand and its operators.
+/// Next step after an operand and its operators.
 enum Next {
     Operand,
     Formula,
-    /// The level is closed, and this is its value.
+    /// The level is closed, with this value.
     Closed(ExprId),
 }

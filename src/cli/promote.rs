@@ -190,11 +190,8 @@ fn back(
         return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
     };
     let Some(place) = knowledge.set_up() else {
-        return Err(Failure::new(
-            Exit::Usage,
-            "`--repoint` needs the project's specs, but there is no formulac.yml",
-        )
-        .with_help("begin with `formulac init` in the dbt project"));
+        return Err(Failure::new(Exit::Usage, "`--repoint` needs the project's specs, but there is no formulac.yml")
+            .with_help("begin with `formulac init` in the dbt project"));
     };
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
     let what = Repoint::new(path, fields.first().map(String::as_str));

@@ -186,7 +186,10 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
         ));
     }
     if !has_catalog {
-        notes.push("there is no catalog.json, so types and undocumented columns are unknown; `dbt docs generate` writes it".to_owned());
+        notes.push(
+            "there is no catalog.json, so types and undocumented columns are unknown; `dbt docs generate` writes it"
+                .to_owned(),
+        );
     }
     notes
 }

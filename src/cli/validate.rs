@@ -76,7 +76,9 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
         models.iter().filter_map(|model| Some((line_of_model(said, model)?, model))).max_by_key(|(place, _)| *place);
     let Some((_, model)) = named else {
         let fault = Diagnostic::new(Code::EngineFailed, Span::default(), format!("dbt refuses the project: {said}"))
-            .with_help("the error does not name a generated file; run `dbt parse` on the project without the generated files");
+            .with_help(
+                "the error does not name a generated file; run `dbt parse` on the project without the generated files",
+            );
         return FailureKind { file: "dbt_project.yml".to_owned(), text: String::new(), diagnostics: vec![fault] };
     };
     let (file, text) =

@@ -1,9 +1,9 @@
-//! When weeks and fiscal years begin.
+//! First days of weeks and first months of fiscal years.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A day of the week.
+/// Day of the week.
 ///
 /// ```
 /// assert_eq!("Sunday".parse(), Ok(formulac_core::Weekday::Sunday));
@@ -23,11 +23,11 @@ pub enum Weekday {
 }
 
 impl Weekday {
-    /// All of them, in order.
+    /// All weekdays, from Monday to Sunday.
     pub const ALL: [Self; 7] =
         [Self::Monday, Self::Tuesday, Self::Wednesday, Self::Thursday, Self::Friday, Self::Saturday, Self::Sunday];
 
-    /// Its English name, in small letters.
+    /// Returns the English name of the weekday, in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl FromStr for Weekday {
     }
 }
 
-/// The text is no English name of a day of the week.
+/// Error for a text that is not the English name of a weekday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownWeekday;
 
@@ -62,28 +62,30 @@ impl fmt::Display for UnknownWeekday {
 
 impl std::error::Error for UnknownWeekday {}
 
-/// What timeframes count from.
+/// Settings of the calendar that timeframes depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
-    /// The first day of the week.
+    /// First day of the week.
     pub week_start: Weekday,
-    /// Months from January to the first month of the fiscal year, at most 11. `None` if nothing sets it.
+    /// Number of months from January to the first month of the fiscal year, at most 11. `None` if the offset is not
+    /// set.
     pub fiscal_month_offset: Option<u8>,
 }
 
 impl Calendar {
-    /// The days that a date is moved by so that weeks begin on Mondays: none, or 1 to 6.
+    /// Returns the number of days to move a date by, so that weeks begin on Mondays: 0 to 6.
     pub fn week_shift(self) -> u8 {
         (7 - self.week_start as u8) % 7
     }
 
-    /// The months that fiscal quarters begin after those of the calendar: none, or 1 or 2.
+    /// Returns the number of months by which fiscal quarters begin after calendar quarters: 0 to 2.
     pub fn quarter_shift(self) -> u8 {
         self.fiscal_month_offset.unwrap_or_default() % 3
     }
 }
 
-/// The months from January to the first month of a fiscal year, as they are written.
+/// Parses the number of months from January to the first month of a fiscal year. `None` if the text is not a number
+/// from 0 to 11.
 pub fn months(text: &str) -> Option<u8> {
     text.parse().ok().filter(|months| *months < 12)
 }

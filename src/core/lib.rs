@@ -1,13 +1,14 @@
-//! The compiler alone: formulas to SQL expressions, for a dialect and what is known of the data.
+//! Compiler core: translates formulas to SQL expressions, for a dialect and a schema of the data.
 //!
 //! ```text
 //! text ─ formulac-grammar ─ tree ─ check ─ ir ─ emit ─ sql ─ text
 //!                                           ╰─ plan ─ emit ─ sql    (a step of a model, for the crate above)
 //! ```
 //!
-//! Everything is pure: no files, no clock, no environment, no network. Nothing panics on input and nothing recurses as
-//! deep as the input says. There is always a result: what could be compiled, and diagnostics with exact spans. This is
-//! the crate to link where only formulas are compiled: an editor, a page, a language server.
+//! The crate is pure: it uses no files, clock, environment or network. It does not panic on any input, and its
+//! recursion depth does not grow with the input. It always returns a result: everything that could be compiled, and
+//! diagnostics with exact spans. Link this crate to compile only formulas, for example in an editor, a web page or a
+//! language server.
 //!
 //! ```
 //! use formulac_core::{Column, Compiler, Dialect, Relation, Schema, Type};
@@ -19,13 +20,14 @@
 //! assert_eq!(compiled.definitions()[0].sql(), "coalesce(sum(revenue), 0)");
 //! ```
 //!
-//! [`Builder`] takes what is to be known, [`Compiler::compile`] gives [`Compiled`], [`Compiler::check`] the diagnostics
-//! alone. [`Schema`] holds relations and columns, built by hand or read from text.
+//! [`Builder`] configures a compiler, [`Compiler::compile`] returns [`Compiled`], and [`Compiler::check`] returns only
+//! the diagnostics. [`Schema`] holds relations and columns, built in code or read from text.
 //!
-//! The modules are the stages, in the order of the picture: [`check`] resolves names and infers types and levels, [`ir`] is
-//! the typed program, [`plan`] puts a step's program into selects, [`emit`] writes expressions by the dialect's templates,
-//! [`sql`] is the tree that prints itself. They are public for the crate `formulac`, which compiles models with them, and
-//! change with it; the names at the top are what others build on.
+//! The modules are the stages, in the order of the diagram: [`check`] resolves names and infers types and levels,
+//! [`ir`] is the typed program, [`plan`] divides a step's program into selects, [`emit`] writes expressions by the
+//! dialect's templates, and [`sql`] is the expression tree and its printer. The modules are public for the crate
+//! `formulac`, which compiles models with them, and change with it. Other crates should use only the names that are
+//! re-exported at the crate root.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]

@@ -1,4 +1,5 @@
-//! What compilations work in, kept from one to the next: a call for each keystroke allocates next to nothing.
+//! Working memory of compilations, reused from one to the next, so that a compilation for each keystroke allocates
+//! almost nothing.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use crate::ir::Program;
 use crate::sql::FlatStep;
 use crate::{check, emit, parse};
 
-/// The working memory of one compilation. What is in it is cleared by whoever fills it.
+/// Working memory of one compilation. Each stage clears the buffers that it fills.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub parse: parse::ParseBuffers,
@@ -20,14 +21,14 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Gives back what only parsing reads, where it is so much that it is not kept for the next compilation.
+    /// Frees the buffers that only the parser reads, if the memory is too large to be reused by the next compilation.
     pub fn parsed(&mut self) {
         if self.room() > NODES {
             self.parse = parse::ParseBuffers::default();
         }
     }
 
-    /// The same of what only checking reads; the definitions stay.
+    /// Frees the buffers that only the checker reads, if the memory is too large to be reused. The definitions remain.
     pub fn checked(&mut self) {
         if self.room() > NODES {
             self.ast.forget_nodes();
@@ -35,25 +36,25 @@ impl Memory {
         }
     }
 
-    /// How many nodes it has memory for.
+    /// Returns the number of nodes that fit in the allocated memory.
     fn room(&self) -> usize {
         self.ast.room().max(self.program.room())
     }
 }
 
-/// Memory that no compilation uses at the moment.
+/// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
 pub struct Pool {
-    /// Held by whoever works with it: mostly there is one at a time.
+    /// Memory that is locked while in use. Mostly there is only one compilation at a time.
     first: Mutex<Memory>,
-    /// For those that find it held, as several threads do.
+    /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(clippy::vec_box, reason = "a memory is over a kilobyte, and is taken and put back by each compilation")]
     others: Mutex<Vec<Box<Memory>>>,
 }
 
-/// No more is kept than what so many nodes take, at some 200 bytes each; the first may keep as many again.
+/// Largest number of nodes whose memory is kept, at about 200 bytes each. `first` may keep the same amount again.
 const NODES: usize = 250_000;
-/// Nor more than this many, which is as many compilations as are likely to run at once.
+/// Largest number of memories that are kept: as many as compilations are likely to run at once.
 const KEPT: usize = 16;
 
 impl Pool {
@@ -71,7 +72,7 @@ impl Pool {
 
     #[cold]
     fn lend_other<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
-        // A poisoned pool is an empty one.
+        // Treat a poisoned pool as empty.
         let taken = self.others.lock().ok().and_then(|mut kept| kept.pop());
         let mut memory = taken.unwrap_or_default();
         let result = work(&mut memory);

@@ -1,8 +1,8 @@
-//! Names without regard to ASCII case, to places in a list that somebody else keeps.
+//! Index of names, without regard to ASCII case, to places in a list that the caller owns.
 
 use crate::catalog::hash::{hash, same};
 
-/// A name with its hash, for whoever looks for it in several indices.
+/// Name with its hash, for lookups in several indices.
 #[derive(Clone, Copy, Debug)]
 pub struct Hashed<'n> {
     pub name: &'n str,
@@ -16,15 +16,16 @@ impl<'n> From<&'n str> for Hashed<'n> {
     }
 }
 
-/// An open-addressed table. Whoever has the names says which one stands at a place.
+/// Open-addressed hash table. The caller provides the name at each place.
 #[derive(Clone, Debug, Default)]
 pub struct NameIndex {
-    /// The hash of a name, and its place and one; 0 there is free. A power of two, at least twice as many as names.
+    /// Hash of a name, and its place plus 1. A place of 0 marks a free slot. The length is a power of two, at least
+    /// twice the number of names.
     slots: Vec<(u32, u32)>,
     names: usize,
 }
 
-/// It follows from the names, which are compared elsewhere.
+/// Always equal, because the index is derived from the names, which are compared elsewhere.
 impl PartialEq for NameIndex {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -33,25 +34,25 @@ impl PartialEq for NameIndex {
 
 impl Eq for NameIndex {}
 
-/// The least number of slots.
+/// Minimum number of slots.
 const LEAST: usize = 32;
 
 impl NameIndex {
-    /// Empties it, with room for some names.
+    /// Clears the index and allocates slots for `names` names.
     pub fn reset(&mut self, names: usize) {
         self.names = 0;
         self.slots.clear();
         self.slots.resize((names * 4).next_power_of_two().max(LEAST), (0, 0));
     }
 
-    /// The place of a name.
+    /// Returns the place of a name.
     #[inline]
     pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
         let slot = self.slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
-    /// The place of a name, which is this one when it was not there before.
+    /// Adds a name and returns its place: the existing one, or `place` if the name is new.
     #[inline]
     pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
@@ -70,7 +71,7 @@ impl NameIndex {
         place
     }
 
-    /// The slot that holds the name, or the free one where it belongs.
+    /// Returns the slot with the name, or the free slot where it belongs.
     #[inline]
     fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);

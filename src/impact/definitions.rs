@@ -1,15 +1,15 @@
-//! Which columns of a model a definition of its spec reaches.
+//! Columns of a model that a definition of its spec affects.
 
 use std::collections::BTreeSet;
 
 use super::graph::SpecModel;
 
-/// The columns of a model that a definition is part of, in small letters. A name means the definition of its step, else
-/// of a step before; in doubt it means all of them.
+/// Returns the columns of a model that depend on a definition, in lower case. A name refers to the definition of its
+/// own step, else of an earlier step; if this is uncertain, it refers to all of them.
 pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([definition.to_lowercase()]);
-    // Definitions of later steps read those of earlier ones, so that one pass over them does; a step's own may stand in
-    // any order.
+    // Definitions of later steps come after those they read, so one pass suffices for them. Definitions of the same
+    // step can be in any order.
     let definitions = spec.compiled.definitions();
     loop {
         let before = reached.len();
@@ -27,7 +27,7 @@ pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     columns.filter(|column| reached.contains(column)).collect()
 }
 
-/// The names in a formula, in small letters; of a name with a point each part.
+/// Returns the names in a formula, in lower case. A name with a dot is split into its parts.
 fn names(formula: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     formula.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()

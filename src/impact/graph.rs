@@ -1,4 +1,4 @@
-//! A project as a graph: what dbt knows, and models of specs that dbt does not know yet.
+//! Graph of a project: the nodes in dbt's manifest, and models of specs that are not in the manifest yet.
 
 use std::sync::OnceLock;
 
@@ -13,45 +13,45 @@ use crate::dialect::Dialect;
 use crate::lineage::{self, KnownRelations, Lineages, NotFollowed, SqlLineage};
 use crate::model::CompiledSpec;
 
-/// A spec with the model that it makes.
+/// Spec with its compiled model.
 #[derive(Clone, Debug)]
 pub struct SpecModel {
-    /// The model's name.
+    /// Name of the model.
     pub name: String,
-    /// The spec's path, as seen from the project.
+    /// Path of the spec, relative to the project.
     pub path: String,
-    /// What was made of it.
+    /// Compiled spec.
     pub compiled: CompiledSpec,
 }
 
-/// All that is known of a project.
+/// Inputs of the graph: all known data of a project.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphSources<'a> {
-    /// What dbt says, with the code of models.
+    /// dbt's manifest, with the code of models.
     pub manifest: &'a Manifest,
-    /// What the warehouse holds, where that is known.
+    /// dbt's catalog of the warehouse, if known.
     pub catalog: Option<&'a Catalog>,
-    /// The specs of the project.
+    /// Specs of the project.
     pub specs: &'a [SpecModel],
-    /// The Omni model.
+    /// Omni model.
     pub omni: &'a OmniFields,
-    /// The dialect of the SQL; `None` if it is one that formulac does not write.
+    /// Dialect of the SQL. `None` if formulac does not support it.
     pub dialect: Option<Dialect>,
 }
 
-/// A thing that reads others or is read.
+/// Node of the graph: a resource that reads others or is read by others.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphPart<'a> {
-    /// What dbt knows of it; none for a model of a spec that dbt does not know yet.
+    /// Node in dbt's manifest. `None` for a model of a spec that dbt does not know yet.
     pub node: Option<&'a ManifestNode>,
-    /// Its spec, where it has one.
+    /// Spec of the node, if it has one.
     pub spec: Option<&'a SpecModel>,
-    /// Whether the spec says something else than dbt knows.
+    /// Whether the SQL of the spec differs from the SQL in dbt's manifest.
     pub is_newer: bool,
 }
 
 impl<'a> GraphPart<'a> {
-    /// Its unique id; of a model that dbt does not know yet what it will be like.
+    /// Returns the unique id, or `spec.<name>` for a model that dbt does not know yet.
     #[must_use]
     pub fn id(&self) -> String {
         match (self.node, self.spec) {
@@ -61,7 +61,7 @@ impl<'a> GraphPart<'a> {
         }
     }
 
-    /// What people call it: `orders`, `raw.orders` of a source, `customers.v2` of a version.
+    /// Returns the display name, such as `orders`, `raw.orders` for a source, or `customers.v2` for a version.
     #[must_use]
     pub fn name(&self) -> String {
         match (self.node, self.spec) {
@@ -75,19 +75,20 @@ impl<'a> GraphPart<'a> {
         }
     }
 
-    /// What it is, in dbt's words.
+    /// Returns the resource type in dbt's terms.
     #[must_use]
     pub fn kind(&self) -> ResourceType {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Whether its SQL is the spec's: dbt does not know it, knows an earlier state, or has not compiled it.
+    /// Returns whether the SQL comes from the spec, because dbt does not know the model, has an earlier state or has
+    /// not compiled it.
     fn is_of_spec(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
         self.spec.is_some() && (self.is_newer || !is_compiled)
     }
 
-    /// Its SQL, as far as it can be read without dbt: that of the spec, or what dbt compiled.
+    /// Returns the SQL that is readable without dbt: the query of the spec, or the code compiled by dbt.
     pub(super) fn known_sql(&self) -> Option<&'a str> {
         match self.spec.filter(|_| self.is_of_spec()) {
             Some(spec) => spec.compiled.query(),
@@ -95,47 +96,47 @@ impl<'a> GraphPart<'a> {
         }
     }
 
-    /// Whether it has SQL, be it with Jinja that only dbt can run.
+    /// Returns whether the node has SQL, with or without Jinja.
     pub(super) fn has_sql(&self) -> bool {
         self.known_sql().is_some() || self.raw_sql().is_some()
     }
 
-    /// Its SQL with Jinja, where there is no other.
+    /// Returns the SQL with Jinja, if the node has no other SQL.
     fn raw_sql(&self) -> Option<&'a str> {
         let node = self.node.filter(|node| !self.is_of_spec() && node.compiled_code.is_none() && !is_python(node))?;
         let holds_sql = matches!(node.resource_type, ResourceType::Model | ResourceType::Snapshot | ResourceType::Test);
         node.raw_code.as_deref().filter(|_| holds_sql)
     }
 
-    /// Whether other SQL may read it.
+    /// Returns whether SQL of other nodes can read the node.
     #[must_use]
     pub fn is_relation(&self) -> bool {
         self.kind().is_referred() || self.kind() == ResourceType::Source
     }
 }
 
-/// The graph. Nodes are places in `parts`.
+/// Graph of a project. Nodes are indices into `parts`.
 #[derive(Debug)]
 pub struct Graph<'a> {
-    /// What it is made of.
+    /// Inputs of the graph.
     pub sources: GraphSources<'a>,
-    /// The nodes.
+    /// Nodes of the graph.
     pub parts: Vec<GraphPart<'a>>,
-    /// What each reads.
+    /// Nodes that each node reads.
     pub parents: Vec<Vec<usize>>,
-    /// What reads each.
+    /// Nodes that read each node.
     pub children: Vec<Vec<usize>>,
     relations: FxHashMap<Vec<String>, usize>,
-    /// The SQL of nodes that dbt has not compiled, or why it cannot be read.
+    /// SQL of nodes that dbt has not compiled, or the reason why it cannot be read.
     read: Vec<OnceLock<Result<String, NotFollowed>>>,
     lineages: Vec<OnceLock<Of>>,
-    /// What is known of queries from before.
+    /// Lineage of queries from an earlier run.
     kept: Lineages,
-    /// What tells the known columns of each node apart.
+    /// Fingerprint of the known columns of each node.
     prints: Vec<OnceLock<u64>>,
 }
 
-/// Where what a node's columns are made of stands.
+/// Column lineage of a node: read in this run, or at an index of the stored lineages.
 #[derive(Debug)]
 enum Of {
     Read(Box<Result<SqlLineage, NotFollowed>>),
@@ -143,7 +144,7 @@ enum Of {
 }
 
 impl<'a> Graph<'a> {
-    /// The graph of a project.
+    /// Builds the graph of a project.
     #[must_use]
     pub fn new(sources: GraphSources<'a>) -> Self {
         let manifest = sources.manifest;
@@ -214,13 +215,14 @@ impl<'a> Graph<'a> {
         Self { sources, parts, parents, children, relations, read, lineages, kept: Lineages::default(), prints }
     }
 
-    /// With what is known of queries from before: SQL that is the same is not read again.
+    /// Adds the lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_lineages(self, kept: Lineages) -> Self {
         Self { kept, ..self }
     }
 
-    /// What is known of queries by now, for [`Lineages::from_stored`]; `None` if fewer than so many were read.
+    /// Returns the current lineage of all queries for [`Lineages::from_stored`], or `None` if fewer than `many`
+    /// queries were parsed.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
         let is_read = |of: &&OnceLock<Of>| matches!(of.get(), Some(Of::Read(read)) if read.is_ok());
@@ -231,7 +233,7 @@ impl<'a> Graph<'a> {
             let sql = self.sql(place).ok()?;
             let print = lineage::print_of_sql(sql, self.sources.dialect);
             let known = |parts: &[String]| self.print_of(place, parts);
-            // Of what was not asked for this time, what is still so.
+            // For a query that this run did not need, keep the stored lineage if it is still valid.
             let lineage = match self.lineages.get(place)?.get() {
                 Some(Of::Read(read)) => (**read).as_ref().ok()?,
                 Some(Of::Kept(at)) => self.kept.get(*at)?,
@@ -250,14 +252,14 @@ impl<'a> Graph<'a> {
         self.relation(reader, parts).map_or_else(|| KnownRelations::default().print(), print)
     }
 
-    /// The node of an id.
+    /// Returns the node with an id.
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<usize> {
         let known = self.sources.manifest.index_of(id);
         known.or_else(|| self.parts.iter().position(|part| part.node.is_none() && part.id() == id))
     }
 
-    /// What the columns of a node are made of. Read once; the stack is to have [room](lineage::with_room).
+    /// Returns the column lineage of a node. Computed once; the caller must provide [stack space](lineage::with_room).
     pub(crate) fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &NotFollowed>> {
         let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
         Some(match of {
@@ -266,7 +268,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// The SQL of a node.
+    /// Returns the SQL of a node.
     fn sql(&self, place: usize) -> Result<&str, NotFollowed> {
         let part = self.parts.get(place).ok_or_else(|| NotFollowed::new("it is not there"))?;
         match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
@@ -282,7 +284,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The name in SQL of what a call of Jinja in a node reads.
+    /// Returns the SQL name of the relation that a Jinja call in a node refers to.
     fn name_read(&self, part: &GraphPart<'_>, call: &str) -> Option<String> {
         let node = part.node?;
         let read = if call == "this" { node } else { self.sources.manifest.referred(node, call)? };
@@ -305,13 +307,13 @@ impl<'a> Graph<'a> {
         Of::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts))))
     }
 
-    /// The node that a relation of a node's SQL is.
+    /// Returns the node that a relation name in a node's SQL refers to.
     pub(crate) fn relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
         let of_spec = self.parts.get(reader)?.is_of_spec();
         if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
             return Some(*place);
         }
-        // As it is spelled in a spec, or with fewer parts than dbt writes.
+        // Otherwise the name is spelled as in a spec, or has fewer parts than dbt writes.
         let last = parts.last()?;
         let is_meant = |place: &&usize| {
             self.parts.get(**place).is_some_and(|part| match part.node {
@@ -333,7 +335,7 @@ impl<'a> Graph<'a> {
         self.relation(reader, parts).map(|place| self.known_columns(place)).unwrap_or_default()
     }
 
-    /// The columns of a node, as far as they are known without its SQL.
+    /// Returns the columns of a node that are known without its SQL.
     #[must_use]
     pub fn known_columns(&self, place: usize) -> KnownRelations {
         let Some(part) = self.parts.get(place) else { return KnownRelations::default() };
@@ -350,7 +352,7 @@ impl<'a> Graph<'a> {
         KnownRelations { columns, is_complete: node.contract_enforced && !node.columns.is_empty() }
     }
 
-    /// All names of columns of a node that are known, those of its SQL too, and whether there are no others.
+    /// Returns all known columns of a node, including those from its SQL, and whether the list is complete.
     pub(crate) fn columns(&self, place: usize) -> KnownRelations {
         let mut known = self.known_columns(place);
         if known.is_complete {
@@ -367,24 +369,24 @@ impl<'a> Graph<'a> {
         known
     }
 
-    /// What is downstream of nodes, each behind all that it reads of them; the nodes themselves where they are downstream
-    /// of each other. What stands in a circle comes last.
+    /// Returns the nodes downstream of others, each after all downstream nodes that it reads. Includes a start node
+    /// only if it is downstream of another one. Nodes in a cycle come last.
     #[must_use]
     pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
         order(from, &self.children)
     }
 
-    /// The same upstream.
+    /// Returns the nodes upstream of others, each after all upstream nodes that read it.
     #[must_use]
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
         order(from, &self.parents)
     }
 }
 
-/// What dbt writes before the name of a model that is part of the SQL of those that read it.
+/// Prefix that dbt writes before the name of an ephemeral model in the SQL of its readers.
 const EPHEMERAL: &str = "__dbt__cte__";
 
-/// Why there is none.
+/// Returns the reason why a node has no SQL.
 fn without_sql(part: &GraphPart<'_>) -> &'static str {
     match part.kind() {
         _ if part.is_of_spec() => "its spec has errors",
@@ -398,7 +400,7 @@ fn is_python(node: &ManifestNode) -> bool {
     node.original_file_path.ends_with(".py")
 }
 
-/// What is reached over edges, in an order in which each comes behind all that leads to it.
+/// Returns the nodes reachable over edges in topological order: each after all nodes that lead to it.
 fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut reached = vec![false; edges.len()];
     let mut stack = from.to_vec();
@@ -414,7 +416,7 @@ fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
         }
     }
     let mut ready: Vec<usize> = (0..edges.len()).filter(|at| reached[*at] && waiting[*at] == 0).collect();
-    // Nothing leads to these, so that they are of those that it begins with.
+    // No edge leads to these nodes, so they are start nodes.
     let first = ready.len();
     let mut order = Vec::new();
     let mut next = 0;
@@ -440,7 +442,7 @@ mod tests {
 
     #[test]
     fn each_comes_behind_what_leads_to_it() {
-        // 0 → 1 → 3, 0 → 2 → 3 → 4, and 5 ⇄ 6 behind 4.
+        // 0 → 1 → 3, 0 → 2 → 3 → 4, then 5 ⇄ 6 after 4.
         let edges = [vec![1, 2], vec![3], vec![3], vec![4], vec![5], vec![6], vec![5]];
         assert_eq!(order(&[0], &edges), [1, 2, 3, 4, 5, 6]);
         assert_eq!(order(&[2], &edges), [3, 4, 5, 6]);

@@ -1,8 +1,8 @@
-//! What a change touches: everything downstream of a column, a model or a definition, through dbt's nodes, specs and
-//! Omni's fields, each graded, with the way it is reached.
+//! Impact of a change: everything downstream of a column, model or definition, across dbt nodes, specs and Omni
+//! fields, each with its severity and the path that leads to it.
 //!
-//! Columns are followed through the SQL of models where that can be; where not, the whole model counts and the report
-//! says why. Everything here is pure.
+//! Columns are traced through the SQL of models if possible; otherwise the whole model counts as affected and the
+//! report gives the reason. Everything here is pure.
 
 mod definitions;
 mod graph;

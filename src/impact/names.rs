@@ -1,4 +1,5 @@
-//! What a name on the command line means: a model, a source, a column, a definition of a spec, by name or unique id.
+//! Resolution of names on the command line: a model, a source, a column or a definition of a spec, by name or unique
+//! id.
 
 use std::collections::BTreeSet;
 
@@ -7,35 +8,35 @@ use crate::artifacts::ResourceType;
 use crate::diag::suggest;
 use crate::lineage::KnownRelations;
 
-/// What a name means.
+/// Node, column or definition that a name refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImpactTarget {
-    /// The node.
+    /// Index of the node.
     pub place: usize,
-    /// The column, in small letters; none for the whole node.
+    /// Column in lower case. `None` for the whole node.
     pub column: Option<String>,
-    /// The definition of the node's spec, where it is no column of the model.
+    /// Definition of the node's spec, if it is not a column of the model.
     pub definition: Option<String>,
 }
 
-/// A name that means nothing, or several things.
+/// Error for a name that refers to nothing or is ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameFault {
-    /// What is wrong.
+    /// Error message.
     pub message: String,
-    /// What to say instead.
+    /// Help for the user.
     pub help: String,
 }
 
-/// Candidates that are named before the others are counted.
+/// Maximum number of candidates that a message lists. The others are only counted.
 const NAMED: usize = 8;
 
 impl Graph<'_> {
-    /// What a name means.
+    /// Resolves a name.
     ///
     /// # Errors
     ///
-    /// Nothing, or more than one thing, is called so.
+    /// The name refers to nothing, or to more than one thing.
     pub fn target(&self, name: &str) -> Result<ImpactTarget, NameFault> {
         crate::lineage::with_room(|| self.find(name))
             .unwrap_or_else(|| Err(NameFault { message: "no thread could be started".to_owned(), help: String::new() }))
@@ -50,7 +51,7 @@ impl Graph<'_> {
             }
             [] => {}
         }
-        // `orders.amount`, `raw.orders.amount`, `model.shop.orders.amount`; a column's name may hold points.
+        // `orders.amount`, `raw.orders.amount` or `model.shop.orders.amount`. A column name may contain dots.
         let mut owners = Vec::new();
         for (at, _) in name.match_indices('.') {
             let (owner, column) = (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default());
@@ -100,7 +101,7 @@ impl Graph<'_> {
         Err(NameFault { message: format!("nothing is called `{name}`"), help })
     }
 
-    /// The nodes of a name or an id. What is read goes before what only reads: a model before an exposure of its name.
+    /// Returns the nodes with a name or id. Relations take precedence: a model over an exposure of the same name.
     fn nodes_with_name(&self, name: &str) -> Vec<usize> {
         if let Some(place) = self.index_of(name) {
             return vec![place];
@@ -126,14 +127,14 @@ impl Graph<'_> {
         (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation))
     }
 
-    /// A column that a node is known to have.
+    /// Returns a column that is known without the node's SQL.
     fn stated_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         let KnownRelations { columns, .. } = self.known_columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget { place, column: Some(column.to_lowercase()), definition: None })
     }
 
-    /// A column that a node has or may have, or a definition of its spec.
+    /// Returns a column that a node has or may have, or a definition of its spec.
     fn column_of(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         if let Some(target) = self.stated_column(place, column) {
             return Some(target);
@@ -143,8 +144,8 @@ impl Graph<'_> {
         }
         let KnownRelations { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        // Any column may be in a source or a seed that is described in part, unless it looks like a misspelling, and in a
-        // model whose SQL is not followed.
+        // Accept any column of a source or seed with an incomplete list of columns, unless it looks like a
+        // misspelling, and any column of a model whose SQL cannot be traced.
         let has_sql = self.parts.get(place)?.has_sql();
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
         let is_misspelled = || suggest::nearest(column, columns.iter().map(String::as_str)).is_some();
@@ -157,7 +158,7 @@ impl Graph<'_> {
         spec.into_iter().flat_map(|spec| spec.compiled.definitions()).map(|d| d.name().to_owned()).collect()
     }
 
-    /// A target as messages name it.
+    /// Returns the name of a target for messages.
     #[must_use]
     pub fn display(&self, target: &ImpactTarget) -> String {
         let name = self.parts.get(target.place).map(super::GraphPart::name).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The graph around a node or a column: what it is made of, and what is made of it.
+//! Graph around a node or column: its upstream and downstream lineage.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,12 +7,12 @@ use super::names::ImpactTarget;
 use super::show::{Dot, Picture};
 use crate::lineage;
 
-/// A node, or a column of it.
+/// Node, or column of a node.
 type GraphPlace = (usize, Option<String>);
 
 impl Graph<'_> {
-    /// What is around a target, so many steps away: its id, what it is made of, what is made of it, and where columns
-    /// could not be followed.
+    /// Returns the graph around a target up to a number of steps: its id, its upstream graph, its downstream graph,
+    /// and notes on models whose columns could not be traced.
     #[must_use]
     pub fn around(
         &self,
@@ -72,7 +72,7 @@ impl Graph<'_> {
         }
     }
 
-    /// One step up: the columns that a column is made of, the nodes that a node reads.
+    /// Returns the next upstream step: the columns from which a column is computed, or the nodes that a node reads.
     fn upstream_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let whole = || self.parents.get(*place).into_iter().flatten().map(|parent| (*parent, None)).collect();
         let Some(column) = column else { return whole() };
@@ -91,14 +91,14 @@ impl Graph<'_> {
         }
     }
 
-    /// One step down: the columns that are made of a column, and what decides about rows by it; the nodes that read a
-    /// node.
+    /// Returns the next downstream step: the columns computed from a column and the models whose rows depend on it, or
+    /// the nodes that read a node.
     fn makes(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {
             let is_relation = self.parts.get(*child).is_some_and(super::GraphPart::is_relation);
             let (Some(column), true) = (column, is_relation) else {
-                // What a test or an exposure reads is not a column's.
+                // Tests and exposures do not read single columns.
                 if column.is_none() {
                     found.push((*child, None));
                 }

@@ -1,4 +1,4 @@
-//! What changes of tables reach in Omni, as part of the report.
+//! Effects of table changes on the Omni model, as part of the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::propagate::{Grade, Spread};
 use super::report::{Effect, GraphEdge, Impact, Steps};
 use crate::lineage::ColumnChange;
 
-/// Omni's fields, topics and joins behind the tables that change.
+/// Adds the Omni fields, topics and joins that depend on changed tables.
 pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, impact: &mut Impact) {
     if graph.sources.omni.is_empty() {
         return;
     }
-    // The first effect of each field.
+    // First effect of each field.
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (place, state) in spread.states.iter() {
         let Some(part) = graph.parts.get(place).filter(|part| part.is_relation()) else { continue };
@@ -102,7 +102,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, imp
             });
         }
     }
-    // A field that two tables reach is told once, the worse first.
+    // A field that two tables affect is reported once, with the worse effect.
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, effect) in impact.effects.iter().enumerate() {
         let known = worst.entry(&effect.id).or_insert(at);

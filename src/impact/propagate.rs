@@ -1,4 +1,4 @@
-//! How a change spreads: node by node downstream, each judged by what it reads of the changed.
+//! Propagation of a change: node by node downstream, each graded by the changed columns and rows that it reads.
 
 use std::collections::BTreeMap;
 
@@ -8,52 +8,52 @@ use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
-/// What is said to change, of one node.
+/// Start of a propagation: the changes of one node.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// The node.
+    /// Index of the node.
     pub place: usize,
-    /// Columns that change, by their names in small letters.
+    /// Changed columns by name, in lower case.
     pub columns: BTreeMap<String, ColumnChange>,
-    /// Whether other rows come, and so all columns have other values.
+    /// Whether the rows change, so that the values of all columns change.
     pub rows: bool,
-    /// Whether it is gone altogether.
+    /// Whether the node is removed.
     pub gone: bool,
-    /// Whether what computes it is another, so that its unit tests may expect the old values.
+    /// Whether the code of the node changes, so that its unit tests may expect the old values.
     pub redefined: bool,
-    /// Why its rows or values change, where that is worth saying.
+    /// Reason why rows or values change, if it should be reported.
     pub why: Option<String>,
-    /// What else becomes of it, and reaches nothing else.
+    /// Other changes of the node, which do not affect downstream nodes.
     pub notes: Vec<Note>,
 }
 
-/// What becomes of a node without other values: a test that is gone, a contract.
+/// Change of a node that does not affect its values, such as a removed test or a contract.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
-    /// What it is about: the node, or a column of it.
+    /// Name of the node or of one of its columns.
     pub name: String,
-    /// What happens.
+    /// Description of the change.
     pub what: String,
-    /// How bad that is.
+    /// Severity of the change.
     pub grade: Grade,
-    /// Why.
+    /// Reason for the grade.
     pub reason: String,
 }
 
-/// How bad it is.
+/// Severity of a change or an effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// Nothing that anybody sees.
+    /// Nobody sees a difference.
     #[default]
     Harmless,
-    /// Other values come.
+    /// Values change.
     Changing,
     /// Something fails.
     Breaking,
 }
 
 impl Grade {
-    /// The word for it.
+    /// Returns the grade as words in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,25 +64,25 @@ impl Grade {
     }
 }
 
-/// Where a change comes from: the node before, and its column where one is known.
+/// Origin of a change: the previous node, and its column if known.
 pub(super) type Via = Option<(usize, Option<String>)>;
 
-/// What happens to a node.
+/// State of an affected node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeState {
-    /// Columns that change, of a semantic model its elements.
+    /// Changed columns, or changed elements of a semantic model.
     pub columns: BTreeMap<String, (ColumnChange, Via)>,
-    /// Other rows come, and so all columns have other values.
+    /// Origin of changed rows, which change the values of all columns. `None` if the rows do not change.
     pub rows: Option<Via>,
-    /// It fails.
+    /// Origin of a failure. `None` if the node does not fail.
     pub fails: Option<Via>,
     pub grade: Grade,
     pub reason: String,
-    /// Where the change comes from first.
+    /// Origin of the first change with the worst grade.
     pub via: Via,
-    /// Why it is only known for the whole node.
+    /// Reason why the effect is only known for the whole node.
     pub whole: Option<String>,
-    /// Where more is said than is known to be.
+    /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl NodeState {
         self.rows.is_some() || self.fails.is_some() || !self.columns.is_empty() || !self.reason.is_empty()
     }
 
-    /// What happens to a column, or to the rows.
+    /// Returns the change of a column, or of the rows.
     pub fn change(&self, column: Option<&str>) -> Option<ColumnChange> {
         let rows = self.rows.is_some().then_some(ColumnChange::Values);
         match column {
@@ -100,7 +100,7 @@ impl NodeState {
         }
     }
 
-    /// Takes a reason where it is worse than what is known.
+    /// Sets grade, reason and origin if the grade is worse than the current one.
     pub fn judge(&mut self, grade: Grade, reason: impl Into<String>, via: Via) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
@@ -110,7 +110,7 @@ impl NodeState {
     }
 }
 
-/// What happens to each node, by its place; `None` if nothing does.
+/// States by node index. `None` for unaffected nodes.
 #[derive(Debug, Default)]
 pub(super) struct NodeStates(Vec<Option<Box<NodeState>>>);
 
@@ -123,14 +123,14 @@ impl NodeStates {
         self.0.get(*place)?.as_deref()
     }
 
-    /// Those that something happens to, in the order of their places.
+    /// Iterates over the affected nodes in index order.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &NodeState)> {
         self.0.iter().enumerate().filter_map(|(place, state)| Some((place, state.as_deref()?)))
     }
 
     fn add(&mut self, place: usize, state: NodeState) {
         match self.0.get_mut(place) {
-            // It changes itself, too.
+            // The node also has changes of its own.
             Some(Some(own)) => merge(own, state),
             Some(none) => *none = Some(Box::new(state)),
             None => {}
@@ -142,15 +142,15 @@ impl NodeStates {
     }
 }
 
-/// All nodes that are affected, and those downstream that are not.
+/// Result of a propagation: affected nodes, and unaffected downstream nodes.
 #[derive(Debug, Default)]
 pub(super) struct Spread {
     pub states: NodeStates,
-    /// Nodes downstream, each behind all that it reads.
+    /// Downstream nodes, each after all nodes that it reads.
     pub order: Vec<usize>,
 }
 
-/// Spreads changes downstream.
+/// Propagates changes downstream.
 pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
     let mut spread = Spread { states: NodeStates::new(graph.parts.len()), order: Vec::new() };
     for start in starts {
@@ -171,7 +171,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
     spread.order = graph.downstream(&from);
     let tests: BTreeMap<&str, DataTest<'_>> =
         graph.sources.manifest.data_tests().into_iter().map(|test| (&*test.node.unique_id, test)).collect();
-    // What reads nothing that changes is not looked at: its SQL is most of the work.
+    // Skip nodes that do not read an affected node, because parsing SQL takes most of the time.
     let mut next = 0;
     while next < spread.order.len() {
         let wave = wave(graph, &spread.order, next);
@@ -193,7 +193,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
     spread
 }
 
-/// Up to where nodes do not read each other.
+/// Returns the end of the run of nodes, starting at `from`, that do not read each other.
 fn wave(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, place) in order.iter().enumerate().skip(from) {
@@ -217,7 +217,7 @@ fn merge(own: &mut NodeState, other: NodeState) {
     own.whole = own.whole.take().or(other.whole);
 }
 
-/// What is said of the changed node itself.
+/// Grades a changed node itself by its contract.
 fn grade_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else { return };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
@@ -258,7 +258,7 @@ fn grade_node(
     state
 }
 
-/// A model, a snapshot, or whatever else has SQL.
+/// Grades a node with SQL, such as a model or snapshot.
 fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Start], state: &mut NodeState) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
@@ -271,7 +271,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
         state.judge(Grade::Breaking, format!("`{name}`, which it reads, {why}"), Some((parent, None)));
         return;
     }
-    // Where the rows of what it reads are others, all of it changes, whatever its SQL says.
+    // If the rows of a parent change, all columns change, whatever the SQL is.
     if let Some((parent, name)) =
         other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
     {
@@ -279,7 +279,8 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
         state.judge(Grade::Changing, format!("it reads `{name}`, whose rows change"), Some((parent, None)));
         return;
     }
-    // What is ephemeral has no name in the SQL that reads it; what it reads itself is seen there.
+    // An ephemeral model has no name of its own in the SQL of its readers. Models that it reads can still be traced
+    // there.
     let ephemeral = parents.iter().find(|parent| {
         let is_start = starts.iter().any(|start| start.place == **parent);
         is_start
@@ -313,7 +314,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
         let via = of.and_then(|of| Some((relation(&of.relation)?, Some(of.column))));
         state.columns.insert(column, (change, via));
     }
-    // What is passed on of a relation whose columns are not known.
+    // Columns passed on by `*` from a relation with unknown columns.
     for parts in lineage.relations() {
         let Some(read) = relation(parts) else { continue };
         let Some(before) = states.get(&read) else { continue };
@@ -336,7 +337,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
     grade_columns(graph, place, state);
 }
 
-/// What a node reads of which other rows come, where nothing worse happens to what it reads.
+/// Returns a parent whose rows change, unless a parent has a worse change.
 pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -> Option<(usize, String)> {
     let parents = graph.parents.get(place)?;
     let is_plain = |parent: &usize| {
@@ -346,7 +347,7 @@ pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -
     parents.iter().all(is_plain).then(|| graph.parts.get(*parent).map(|part| (*parent, part.name()))).flatten()
 }
 
-/// What is said of a model by its columns that change.
+/// Grades a model by its changed columns.
 fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
@@ -374,7 +375,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     }
 }
 
-/// What cannot be followed changes as a whole.
+/// Marks a node as changed as a whole, because its lineage is not known per column.
 fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
@@ -399,7 +400,7 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
     }
 }
 
-/// An exposure, a saved query: what they read of a node nobody says.
+/// Grades an exposure or a saved query. dbt does not specify which columns they read.
 fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };

@@ -1,10 +1,10 @@
-//! Code of dbt as it is written, read as SQL without dbt. Plain calls of Jinja have a known result. Other Jinja could return
-//! any SQL, so code with it is not read.
+//! Reads the raw code of dbt models as SQL, without dbt. Plain Jinja calls have a known result. Other Jinja could
+//! return any SQL, so code with it is not read.
 
 use crate::dbt::From;
 
-/// Returns the SQL of a model's code. `name` returns the SQL name of what `ref(…)`, `source(…)` or `this` reads. The SQL of an
-/// incremental model is the union of its first run and of the later ones, because its columns are made by both.
+/// Returns the SQL of a model's code. `name` returns the SQL name of the relation in `ref(…)`, `source(…)` or `this`.
+/// The SQL of an incremental model is the union of the first run and later runs, because both write its columns.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -
 fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
     let mut place = CodePlace::Code;
-    // Whether the branch of each open `if` is taken.
+    // Whether each open `if` takes its current branch.
     let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
     while let Some(at) = rest.find('{') {
@@ -57,7 +57,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
         if !taken.iter().all(|taken| *taken) {
             continue;
         }
-        // A comment holds no SQL.
+        // A comment contains no SQL.
         if matches!(place, CodePlace::Comment | CodePlace::Block) {
             continue;
         }
@@ -78,14 +78,14 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
     Ok(out)
 }
 
-/// Returns the SQL of a call that reads no relation.
+/// Returns the SQL of a Jinja call that reads no relation.
 fn value(inside: &str, place: CodePlace) -> Option<&str> {
     if call(inside, "config").is_some() {
         return Some("");
     }
     let arguments = call(inside, "var")?;
     if place == CodePlace::Text {
-        // A text is a constant, whatever it says.
+        // A variable inside a text is part of a constant, so its value does not matter.
         return Some("");
     }
     // The project may set another number, but a text could be any SQL.
@@ -93,15 +93,15 @@ fn value(inside: &str, place: CodePlace) -> Option<&str> {
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
 }
 
-/// Returns the arguments of a call of this name. `None` if there is anything beside the call.
+/// Returns the arguments of a call of this name. `None` if the code contains anything else.
 fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
     let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
     let length = end(arguments, ')')?;
     arguments.get(length + 1..)?.trim().is_empty().then(|| arguments.get(..length))?
 }
 
-/// Returns the place of the closing bracket: `)`, or the first character of `}}` or `%}`. Texts and brackets inside are
-/// skipped.
+/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Skips texts and inner
+/// brackets.
 fn end(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;
@@ -127,7 +127,7 @@ fn end(text: &str, close: char) -> Option<usize> {
     None
 }
 
-/// Jinja as messages show it.
+/// Formats Jinja for messages.
 fn display_block(inside: &str, kind: char) -> String {
     let words = inside.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = words.chars().take(40).collect();
@@ -136,17 +136,17 @@ fn display_block(inside: &str, kind: char) -> String {
     format!("`{{{kind} {short}{more} {close}}}`")
 }
 
-/// Where in SQL a character is.
+/// Lexical context of a character in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CodePlace {
     Code,
-    /// In single quotes.
+    /// Text in single quotes.
     Text,
-    /// In double quotes or backticks.
+    /// Name in double quotes or backticks.
     Name(char),
-    /// Behind `--`.
+    /// Comment after `--`.
     Comment,
-    /// Between `/*` and `*/`.
+    /// Comment between `/*` and `*/`.
     Block,
 }
 

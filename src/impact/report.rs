@@ -1,4 +1,4 @@
-//! The report: what changes, what that reaches, worst first, and the graph of it.
+//! Impact report: the changes, their effects (worst first) and the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,80 +14,80 @@ use super::summary::ORDER;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
-/// Something that changes.
+/// Changed node or column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangedNode {
-    /// `orders.amount`, `orders`.
+    /// Name such as `orders.amount` or `orders`.
     pub name: String,
-    /// The node's id.
+    /// Id of the node.
     pub id: String,
-    /// What happens to it: `its values change`, `it is removed`.
+    /// Description of the change: `its values change`, `it is removed`.
     pub what: String,
-    /// How bad that is for itself.
+    /// Severity of the change for the node itself.
     pub grade: Grade,
-    /// Why; `None` if it is what follows.
+    /// Reason for the grade, or cause of the change. `None` if there is none.
     pub reason: Option<String>,
 }
 
-/// Something that a change reaches.
+/// Effect of a change on a node or on a field, topic or join of Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effect {
-    /// `quarterly_growth_rate`, `orders.revenue` of Omni.
+    /// Name such as `quarterly_growth_rate`, or `orders.revenue` for a field of Omni.
     pub name: String,
-    /// The node's id; of Omni's things their kind and name.
+    /// Id of the node, or kind and name of an Omni object.
     pub id: String,
-    /// dbt's word for it; `omni dimension`, `omni topic`, … .
+    /// Resource type in dbt's terms, or `omni dimension`, `omni topic` and so on.
     pub kind: String,
-    /// The columns that change, where they are known; empty if all do.
+    /// Columns that change. Empty if all change or none are known.
     pub columns: Vec<String>,
-    /// How it is reached, from the change on.
+    /// Path from the change to this node.
     pub path: Vec<Arc<str>>,
-    /// The id of what it is reached by.
+    /// Id of the previous node on the path.
     pub via: Option<String>,
-    /// How bad it is.
+    /// Severity of the effect.
     pub grade: Grade,
-    /// Why.
+    /// Reason for the grade.
     pub reason: String,
-    /// Why it is only known for the whole of it, where that is so.
+    /// Reason why lineage is only known for the whole node, if so.
     pub whole: Option<String>,
-    /// Where more is said than is known to be.
+    /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
-    /// Who answers for it.
+    /// Owner of the node.
     pub owner: Option<String>,
-    /// How it, or the worst of its tests, ended last.
+    /// Last status of the node or the worst last status of its tests.
     pub status: Option<String>,
-    /// The file that it stands in.
+    /// File that defines the node.
     pub file: Option<String>,
 }
 
-/// What reads what, by ids.
+/// Dependency between two ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct GraphEdge {
-    /// What is read.
+    /// Id that is read.
     pub from: String,
-    /// What reads it.
+    /// Id that reads it.
     pub to: String,
 }
 
-/// What a change touches.
+/// Impact of a set of changes.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Impact {
-    /// What changes.
+    /// Changed nodes and columns.
     pub changed: Vec<ChangedNode>,
-    /// What that reaches, worst first.
+    /// Effects of the changes, worst first.
     pub effects: Vec<Effect>,
-    /// What is downstream and not reached: ids and names.
+    /// Ids and names of downstream nodes that the changes do not affect.
     pub unaffected: Vec<(String, String)>,
-    /// What reads what, of all these.
+    /// Dependencies between all these nodes.
     pub edges: Vec<GraphEdge>,
 }
 
 impl Impact {
-    /// How bad the worst is.
+    /// Returns the worst grade of all changes and effects.
     #[must_use]
     pub fn worst_grade(&self) -> Grade {
         let changed = self.changed.iter().map(|changed| changed.grade);
@@ -95,20 +95,20 @@ impl Impact {
     }
 }
 
-/// What changes touch. `status` says how a node ended last.
+/// Returns the impact of changes. `status` maps node ids to their last run status.
 #[must_use]
 pub fn impact(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>) -> Impact {
     lineage::with_room(|| report(graph, starts, status)).unwrap_or_default()
 }
 
 impl Graph<'_> {
-    /// A change of what a name means: of its values where `change` says nothing worse.
+    /// Returns the start of a change to a target. For a definition, `change` is ignored: its values change.
     #[must_use]
     pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> Start {
         let mut start = Start { place: target.place, ..Start::default() };
         let spec = self.parts.get(target.place).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
-            // A definition that is no column is part of some.
+            // A definition that is not a column affects the columns that depend on it.
             let reached = definitions::columns(spec, definition);
             start.redefined = true;
             start.rows = reached.is_empty();
@@ -117,7 +117,7 @@ impl Graph<'_> {
         }
         match &target.column {
             Some(column) => {
-                // A column that is defined by a formula is changed there, and others may be made of it.
+                // If the column is defined by a formula, other columns of the model may depend on it.
                 if let Some(spec) = spec
                     .filter(|spec| spec.compiled.definitions().iter().any(|d| d.name().eq_ignore_ascii_case(column)))
                 {
@@ -188,7 +188,7 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
 fn changed(graph: &Graph<'_>, start: &Start, state: Option<&NodeState>) -> Vec<ChangedNode> {
     let Some(part) = graph.parts.get(start.place) else { return Vec::new() };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // What may change by something that nobody sees in its own file is worth a look.
+    // A possible change with a cause outside the node's own file is at least `Changing`.
     let grade = if start.why.is_some() { grade.max(Grade::Changing) } else { grade };
     let reason = state.map(|state| state.reason.clone()).filter(|reason| !reason.is_empty()).or(start.why.clone());
     let one = |name: String, what: &str| ChangedNode {
@@ -234,7 +234,7 @@ fn effect(
     of_tests: &BTreeMap<usize, String>,
 ) -> Effect {
     let columns = if state.rows.is_some() { Vec::new() } else { state.columns.keys().cloned().collect() };
-    // dbt lists exposures in its results, and does nothing with them.
+    // dbt lists exposures in its run results but does not run them.
     let own = part.node.and_then(|node| status.get(&*node.unique_id)).filter(|status| *status != "no-op").cloned();
     Effect {
         name: part.name(),
@@ -253,14 +253,14 @@ fn effect(
     }
 }
 
-/// The column of a step where one is known, and what the step is called.
+/// Column of a step, if known, and the display name of the step.
 type PathStep = (Option<String>, Arc<str>);
 
-/// The names of steps, each made once: many ways lead through the same.
+/// Cache of step names, because many paths share steps.
 pub(super) struct Steps<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Spread,
-    /// By place.
+    /// Steps by node index.
     named: FxHashMap<usize, Vec<PathStep>>,
 }
 
@@ -280,7 +280,7 @@ impl<'s> Steps<'s> {
         name
     }
 
-    /// The way from the change to a node, each step with its column where one is known.
+    /// Returns the path from the change to a node. Each step includes its column, if known.
     pub fn path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
         let mut steps = vec![self.step(place, None)];
         let mut via: Option<(usize, Option<&str>)> = reached(&state.via);
@@ -304,7 +304,7 @@ fn reached(via: &Via) -> Option<(usize, Option<&str>)> {
     via.as_ref().map(|(at, column)| (*at, column.as_deref()))
 }
 
-/// Who answers for a node: what its meta says, else its group.
+/// Returns the owner of a node, from its meta or else its group.
 fn owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
     if let NodeDetail::Exposure(exposure) = &node.detail {
         return named(&exposure.owner);
@@ -327,7 +327,7 @@ fn named(owner: &Owner) -> Option<String> {
     }
 }
 
-/// The worst of the last results of each node's tests.
+/// Returns the last test results of each node: how many tests pass, and a failure if there is one.
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {

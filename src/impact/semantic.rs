@@ -1,4 +1,4 @@
-//! What becomes of semantic models and metrics.
+//! Effects of a change on semantic models and metrics.
 
 use super::graph::Graph;
 use super::propagate::{Grade, NodeState, NodeStates};
@@ -6,7 +6,8 @@ use crate::artifacts::{DbtSemanticModel, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
 
-/// The elements of a semantic model, each with the columns that it reads; `None` if its SQL cannot be followed.
+/// Returns the elements of a semantic model with the columns that each reads. `None` if the SQL of an element cannot
+/// be traced.
 fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
         None => Some(vec![name.to_lowercase()]),
@@ -17,7 +18,7 @@ fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, 
     let plain = entities.chain(dimensions).map(|(name, expr)| (name.to_string(), columns(name, expr.as_deref())));
     let measures = model.measures.iter().map(|measure| {
         let mut read = columns(&measure.name, measure.expr.as_deref());
-        // A measure goes by its time.
+        // A measure depends on its time dimension.
         let time = measure.agg_time_dimension.as_ref().or(model.agg_time_dimension.as_ref());
         let time = time.and_then(|time| model.dimensions.iter().find(|dimension| dimension.name == *time));
         if let (Some(read), Some(time)) = (&mut read, time) {
@@ -28,7 +29,7 @@ fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, 
     plain.chain(measures).collect()
 }
 
-/// A semantic model: those of its elements that read a changed column.
+/// Updates the state of a semantic model from its elements that read changed columns.
 pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::SemanticModel(model)) =
         graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
@@ -71,7 +72,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
     }
 }
 
-/// A metric: its measures, and the metrics that it is made of.
+/// Updates the state of a metric from its measures and input metrics.
 pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
@@ -96,7 +97,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
             None if before.fails.is_some() => {
                 state.judge(Grade::Breaking, format!("`{name}` fails or was removed"), Some((*parent, None)));
             }
-            // Its measures are known, and none of them changes; a filter may name a dimension.
+            // None of the metric's known measures changes, and it has no filter that could name a changed dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
             None => {
                 state.judge(

@@ -1,10 +1,10 @@
-//! The report's sentence.
+//! Summary sentence of the report.
 
 use super::propagate::Grade;
 use super::report::{Effect, Impact};
 
 impl Impact {
-    /// One sentence: `1 change alters values in 2 models, 1 exposure; nothing breaks`.
+    /// Returns a summary sentence: `1 change alters values in 2 models, 1 exposure; nothing breaks`.
     #[must_use]
     pub fn sentence(&self) -> String {
         let count = self.changed.len();
@@ -41,7 +41,7 @@ fn es(one: bool) -> &'static str {
     if one { "es" } else { "" }
 }
 
-/// `2 models, 1 exposure, 3 Omni fields`.
+/// Formats the counts by kind: `2 models, 1 exposure, 3 Omni fields`.
 fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for effect in effects {
@@ -68,7 +68,7 @@ fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// Kinds in the order in which they are named.
+/// Kinds in display order.
 pub(super) const ORDER: &[&str] = &[
     "model",
     "snapshot",

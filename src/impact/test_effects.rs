@@ -1,11 +1,11 @@
-//! What becomes of tests.
+//! Effects of a change on tests.
 
 use super::graph::Graph;
 use super::propagate::{Grade, NodeState, NodeStates, Start, other_rows};
 use crate::artifacts::{Check, DataTest, NodeDetail};
 use crate::lineage::ColumnChange;
 
-/// A data test: it fails to run where a column is gone, and may find other rows where values change.
+/// Grades a data test. It fails to run if a column is removed, and may find other rows if values change.
 pub(super) fn grade_data_test(
     graph: &Graph<'_>,
     place: usize,
@@ -23,7 +23,7 @@ pub(super) fn grade_data_test(
         let reason = format!("it looks at `{name}`, whose rows change");
         return state.judge(Grade::Changing, reason, Some((parent, None)));
     }
-    // Columns that the test names, and those of another table that it looks at.
+    // Columns that the test names, and columns of another table that it reads.
     let mut columns: Vec<(usize, String)> = Vec::new();
     if let Some(test) = test {
         let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
@@ -39,7 +39,7 @@ pub(super) fn grade_data_test(
             _ => {}
         }
     }
-    // What a test of dbt's own reads is known without its SQL.
+    // The columns that a built-in dbt test reads are known without its SQL.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, Check::Other(_) | Check::Singular) && test.node.config_text("where").is_none()
     });
@@ -78,7 +78,7 @@ pub(super) fn grade_data_test(
     }
 }
 
-/// A unit test brings its own rows: it only notices what computes its model, and columns that are no longer there.
+/// Grades a unit test. It has its own input rows, so only changed code of its model and removed columns affect it.
 pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
     place: usize,

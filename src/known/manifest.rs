@@ -1,4 +1,4 @@
-//! What dbt's manifest says of relations, with types from the catalog beside it.
+//! Relations from dbt's manifest, with types from its catalog.
 
 use std::sync::Arc;
 
@@ -34,14 +34,14 @@ pub fn from_dbt(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect
     schema
 }
 
-/// As [`Schema::from_text`], where the text may also be dbt's manifest.
+/// Reads a schema as [`Schema::from_text`] does; the text may also be dbt's manifest.
 #[must_use]
 pub fn from_text(text: &str, dialect: Dialect) -> (Schema, Vec<Diagnostic>) {
     let (schema, faults) = from_texts(&[("", text)], dialect);
     (schema, faults.into_iter().map(|(_, fault)| fault).collect())
 }
 
-/// As [`Schema::from_texts`], where texts may also be dbt's manifest and the catalog beside it.
+/// Reads schemas as [`Schema::from_texts`] does; texts may also be dbt's manifest and its catalog.
 #[must_use]
 pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usize, Diagnostic)>) {
     let mut schema = Schema::new();
@@ -51,7 +51,7 @@ pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usi
     (schema, faults)
 }
 
-/// Reads the texts that are artifacts of dbt; the places of the others come back.
+/// Reads the texts that are artifacts of dbt, and returns the indices of the others.
 fn read(
     files: &[(&str, &str)],
     dialect: Dialect,
@@ -90,7 +90,7 @@ fn read(
         }
     }
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
-        // Beside something else a catalog says nothing.
+        // A catalog without a manifest is of no use.
         if rest.is_empty() && faults.is_empty() {
             let fault = not_a_schema(Span::default(), "this is dbt's catalog, which has types and no models", None);
             faults.push((*number, fault.with_help("pass the manifest.json; the catalog.json next to it is found")));
@@ -117,7 +117,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let adapter = manifest.metadata.adapter_type.as_deref();
     let dialect = adapter.and_then(|name| name.parse().ok()).unwrap_or(dialect);
     let tests = manifest.tests_by_node();
-    // The project's own relations have the first right to a name; packages' and sources' come behind.
+    // Relations of the project take precedence over those of packages and sources with the same name.
     let project = manifest.metadata.project_name.as_deref();
     let is_own = |node: &ManifestNode| project.is_some_and(|project| project == &*node.package);
     let mut nodes: Vec<&ManifestNode> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
@@ -143,7 +143,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     }
 }
 
-/// The warehouse's columns with what is documented of them, then documented ones that it does not have.
+/// Returns the columns of the warehouse with their documentation, then documented columns that the warehouse lacks.
 fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
     let mut facts = RelationFacts { name: node.name.to_string(), ..RelationFacts::default() };
     if node.resource_type == ResourceType::Model {
@@ -181,7 +181,7 @@ fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
     }
     let Some(it) = facts.column_mut(&column.name) else { return };
     if is_physical && !it.quoted {
-        // The case says nothing, so the name is the one that people wrote.
+        // The case is not significant, so the name is the documented one.
         it.name = column.name.to_string();
     }
     it.description = (!column.description.is_empty()).then(|| column.description.to_string());
@@ -189,7 +189,7 @@ fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
     it.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
-/// What a constraint says of its columns.
+/// Adds the facts of a constraint to its columns.
 fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnFacts)| {
         columns.iter().for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default())
@@ -205,7 +205,7 @@ fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<
     }
 }
 
-/// What a test proves of the relation that it is about.
+/// Adds the facts that a test proves about its relation.
 fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
     if let Check::UniqueTogether(names) = &test.check {
         facts.unique_together.push(names.iter().map(ToString::to_string).collect());

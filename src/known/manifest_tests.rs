@@ -11,7 +11,7 @@ fn read(files: &[&str]) -> Schema {
     schema
 }
 
-/// `name type` of each column, with `!` where it is never NULL and quotes where its case matters.
+/// Returns `name type` of each column, with `!` if it is never NULL and quotes if its case matters.
 fn columns(relation: &Relation) -> Vec<String> {
     let shown = |c: &crate::schema::Column| {
         let (mark, null) = (if c.is_quoted() { "\"" } else { "" }, if c.is_nullable() { "" } else { "!" });
@@ -140,7 +140,7 @@ fn access_groups_and_tags_are_those_of_either_place() {
     assert_eq!(columns.column("day").unwrap().tags(), ["x"]);
 }
 
-/// Columns and key of `m`: a model of columns `a`, `b`, with these fields and nodes beside it.
+/// Returns the columns and key of a model `m` with columns `a`, `b`, these fields, and these nodes in the manifest.
 fn model(fields: &str, nodes: &str) -> (Vec<String>, Vec<String>) {
     let text = format!(
         r#"{{"nodes": {{"model.p.m": {{"name": "m", "resource_type": "model", "columns": {{"a": {{}}, "b": {{}}}} {fields}}} {nodes}}}}}"#

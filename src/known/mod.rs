@@ -1,4 +1,5 @@
-//! `known.yml`: what was known of the data when models were last generated, so that the SQL depends on the commit alone.
+//! `known.yml`: facts about the data that were known when models were last generated, so that the SQL depends on the
+//! commit alone.
 
 mod manifest;
 
@@ -15,13 +16,13 @@ use crate::schema::read::{named_pairs, wrong_shape};
 use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml::{self, Node};
 
-/// Tests of packages that change what is generated.
+/// Tests of packages that change the generated files.
 const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
 
 const HEADER: &str =
     "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
 
-/// What was known of the relations that specs read, and of the dbt that reads the models.
+/// Known facts about the relations that specs read, and about the project's dbt.
 ///
 /// ```
 /// use formulac::Known;
@@ -34,25 +35,25 @@ const HEADER: &str =
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known {
-    /// The relations, each with the columns that specs read. The schema lists only some relations.
+    /// Relations with the columns that specs read. The schema is partial.
     pub schema: Schema,
-    /// The dialect of the adapter.
+    /// Dialect of the adapter.
     pub dialect: Option<Dialect>,
-    /// The version of dbt.
+    /// Version of dbt.
     pub dbt_version: Option<String>,
-    /// The data tests of packages that change what is generated.
+    /// Data tests of packages that change the generated files.
     pub generic_tests: BTreeSet<String>,
 }
 
 impl From<Schema> for Known {
-    /// A schema of which no dbt is known.
+    /// Wraps a schema without facts about dbt.
     fn from(schema: Schema) -> Self {
         Self { schema, ..Self::default() }
     }
 }
 
 impl Known {
-    /// Reads the file. What cannot be read is reported and left out.
+    /// Reads the file. Unreadable parts are reported and skipped.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
         let mut known = Self::default();
@@ -85,8 +86,8 @@ impl Known {
         (known, faults)
     }
 
-    /// The text of the file: relations and columns sorted by name; the columns of a relation that is read as a whole in
-    /// its own order.
+    /// Returns the text of the file: relations and columns sorted by name; if a relation is read as a whole, its
+    /// columns in their own order.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = HEADER.to_owned();
@@ -109,20 +110,20 @@ impl Known {
         out
     }
 
-    /// What `self` knows, and where it knows nothing what `other` knows.
+    /// Returns the facts of `self`, completed by those of `other`.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Self {
             schema: self.schema.or(&other.schema),
             dialect: self.dialect.or(other.dialect),
-            // The tests of packages come with the version: both are of one manifest.
+            // The tests of packages belong to the same manifest as the version.
             generic_tests: if self.dbt_version.is_some() { self.generic_tests } else { other.generic_tests.clone() },
             dbt_version: self.dbt_version.or_else(|| other.dbt_version.clone()),
         }
     }
 
-    /// What artifacts know now, and of what was `committed` only what artifacts leave open: types that no catalog tells,
-    /// and relations that they do not list.
+    /// Returns the facts of the artifacts, completed by `committed` where artifacts leave them open: types that no
+    /// catalog lists, and relations that are not in the artifacts.
     #[must_use]
     pub fn renewing(mut self, committed: &Self) -> Self {
         let mut left = committed.clone();
@@ -131,7 +132,7 @@ impl Known {
             let is_listed = self.schema.relation(relation.name()).is_some();
             left.schema.push(if is_listed { relation.types_alone() } else { relation.clone() });
         }
-        // A version that generates the same is no change.
+        // A version that generates the same files is no change.
         if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
             && SpecOptions::generate_alike(before, now)
         {
@@ -140,7 +141,7 @@ impl Known {
         self.or(&left)
     }
 
-    /// The facts of `committed` of which artifacts say otherwise, a line each.
+    /// Returns the facts of `committed` that contradict the artifacts, one per line.
     #[must_use]
     pub fn contradicting(&self, committed: &Self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -161,7 +162,7 @@ impl Known {
         lines
     }
 
-    /// The same facts with these relations alone. Of a relation that several specs read, the columns of all of them.
+    /// Keeps only these relations. If several specs read a relation, the columns of all of them are kept.
     #[must_use]
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
@@ -180,14 +181,14 @@ impl Known {
         self
     }
 
-    /// Marks the schema as one that lists only some relations.
+    /// Marks the schema as partial.
     #[must_use]
     pub fn listing_some(mut self) -> Self {
         self.schema = self.schema.listing_some();
         self
     }
 
-    /// What differs from an earlier state, a line for each relation, column or fact.
+    /// Returns the differences from an earlier state, one line per relation, column or fact.
     ///
     /// ```
     /// use formulac::Known;
@@ -242,7 +243,7 @@ fn write_relation(out: &mut String, relation: &Relation) {
     }
 }
 
-/// Facts of a relation besides its columns, as pairs of YAML.
+/// Returns facts of a relation other than its columns, as YAML pairs.
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
@@ -253,14 +254,14 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
     facts
 }
 
-/// Facts of a column, as a value of YAML.
+/// Returns facts of a column as a YAML value.
 fn column_facts(column: &Column) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();
     if !column.is_nullable() {
         facts.push("nullable: false".to_owned());
     }
-    // A key in quotes reads as a name in quotes.
+    // A quoted key reads as a quoted name.
     if column.is_quoted() != yaml_key(column.name()).starts_with('"') {
         facts.push(format!("quoted: {}", column.is_quoted()));
     }

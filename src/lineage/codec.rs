@@ -1,4 +1,4 @@
-//! What is known of queries, in a form that is read fast: what each column is made of, without what stands between.
+//! Stored lineage of queries, which is fast to read. It maps each column to its sources without intermediate values.
 
 use rustc_hash::FxHashMap;
 
@@ -8,32 +8,32 @@ use super::values::{Leaf, ValueArena, ValueContext};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 use crate::dialect::Dialect;
 
-/// What is known of queries that were read before, by their texts. It is believed of a query where that and what is
-/// known of the columns of its relations are the same. What cannot be followed is not among them.
+/// Lineage of queries from an earlier run, by fingerprint of their text. An entry is valid for a query if the text and
+/// the known columns of its relations are the same. Queries that could not be analyzed have no entry.
 #[derive(Debug, Default)]
 pub struct Lineages {
     entries: Vec<CachedLineage>,
     places: FxHashMap<u64, usize>,
 }
 
-/// One query.
+/// Stored lineage of one query.
 #[derive(Debug)]
 struct CachedLineage {
-    /// Of its text and dialect.
+    /// Fingerprint of the text and the dialect.
     print: u64,
-    /// Of the columns of its relations.
+    /// Fingerprints of the columns of its relations.
     known: Vec<u64>,
     lineage: SqlLineage,
 }
 
-/// Tells queries apart.
+/// Returns the fingerprint of a query.
 pub(crate) fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
     let name = dialect.map_or("", Dialect::name);
     codec::print(sql.as_bytes()) ^ codec::print(name.as_bytes()).rotate_left(1)
 }
 
 impl KnownRelations {
-    /// Tells what is known apart.
+    /// Returns the fingerprint of the known columns.
     pub(crate) fn print(&self) -> u64 {
         let mut text = if self.is_complete { String::from("all") } else { String::from("some") };
         for column in &self.columns {
@@ -45,7 +45,7 @@ impl KnownRelations {
 }
 
 impl Lineages {
-    /// Those in a stored form; `None` if it is cut, damaged or of another build.
+    /// Reads stored lineages. `None` if the data is truncated, damaged or from another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let entries: Vec<CachedLineage> = codec::read(bytes, SHAPE)?;
@@ -53,19 +53,19 @@ impl Lineages {
         Some(Self { entries, places })
     }
 
-    /// How many there are.
+    /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The place of what is known of a query; `known` says what tells the columns of a relation apart.
+    /// Returns the index of the valid entry for a query. `known` returns the fingerprint of a relation's columns.
     pub(crate) fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
         let place = *self.places.get(&print)?;
         let entry = self.entries.get(place)?;
@@ -78,7 +78,8 @@ impl Lineages {
         self.entries.get(place).map(|entry| &entry.lineage)
     }
 
-    /// The stored form of queries: of each what tells it apart, what tells its relations apart, and what is known of it.
+    /// Returns the stored form of queries: for each its fingerprint, the fingerprints of its relations, and its
+    /// lineage.
     pub(crate) fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
@@ -89,7 +90,7 @@ impl Lineages {
 }
 
 impl SqlLineage {
-    /// The same without values that stand between its columns and those of its relations; `None` if that is larger.
+    /// Removes the values between output columns and columns of relations. `None` if the result would be larger.
     fn flattened(&self) -> Option<Self> {
         let Self { values, tables, output, index, passed, rest, rows, gaps } = self;
         let mut roots: Vec<ValueContext> = output.iter().flat_map(|(_, of, by)| [Some(*of), *by]).flatten().collect();
@@ -194,7 +195,7 @@ mod tests {
     use super::*;
     use crate::lineage::{ColumnChange, ColumnOf, lineage_of_sql};
 
-    /// What is kept answers every question as what it was made of does.
+    /// Stored lineages give the same answers as the original ones.
     #[test]
     fn what_is_kept_says_the_same() {
         let known = |parts: &[String]| KnownRelations {

@@ -1,5 +1,6 @@
-//! How deep SQL may be. The parser's trees are boxes in boxes, so that reading, walking and dropping them takes stack by
-//! their depth: that is bounded beforehand, by counting tokens, and the work done where the stack has room for it.
+//! Limits on the depth of SQL. The parser's trees are nested boxes, so parsing, walking and dropping them use stack in
+//! proportion to their depth. The depth is limited beforehand by counting tokens, and the work runs on a thread with a
+//! sufficient stack.
 
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
@@ -7,14 +8,15 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::NotFollowed;
 
-/// Brackets in brackets that the parser follows.
+/// Maximum nesting of brackets in the parser.
 pub(super) const BRACKETS: usize = 200;
-/// Levels of a tree: a chain of one operator has one for each of its operands.
+/// Maximum depth of a tree. A chain of one operator has one level per operand.
 const LEVELS: usize = 6_000;
-/// Bytes of stack. They are only used as far as the tree is deep.
+/// Stack size in bytes. Only as much as the depth of the tree requires is used.
 pub(super) const STACK: usize = 256 << 20;
 
-/// Does work in a thread whose stack has room for the deepest tree that is taken; `None` if there is no thread.
+/// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
+/// started.
 pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
         let named = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);
@@ -25,23 +27,24 @@ pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     })
 }
 
-/// The tokens of a SQL text whose tree is not too deep.
+/// Tokenizes SQL, and rejects it if its tree may be too deep.
 pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, NotFollowed> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| NotFollowed::new(format!("its SQL cannot be read: {error}")))?;
     if is_too_deep(&tokens) { Err(NotFollowed::new("its SQL is too deep")) } else { Ok(tokens) }
 }
 
-/// A bracket that is open.
+/// Open bracket.
 #[derive(Default)]
 struct OpenBracket {
-    /// Set operations in it, each of which is a level.
+    /// Number of set operations in the bracket. Each is one level.
     sets: usize,
-    /// Tokens of the expression that is being read: at least as many as its levels.
+    /// Number of tokens in the current expression, which has at most as many levels.
     tokens: usize,
 }
 
-/// An upper bound: each level has a token of its own in a bracket around or beside it.
+/// Returns whether the tree may be too deep. Computes an upper bound, because each level has at least one token of its
+/// own.
 fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     let mut open = vec![OpenBracket::default()];
     let mut levels = 0usize;
@@ -59,7 +62,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
                     last.sets += 1;
                     levels += 1;
                 }
-                // Behind each of these a new expression begins, and none of them stands inside of one.
+                // A new expression begins after each of these keywords, and none of them occurs inside an expression.
                 Keyword::SELECT
                 | Keyword::WHERE
                 | Keyword::HAVING
@@ -86,7 +89,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     false
 }
 
-/// A bracket that closes is one token of what stands around it.
+/// Closes a bracket, which then counts as one token of the enclosing bracket.
 fn close(open: &mut Vec<OpenBracket>, levels: &mut usize) {
     if open.len() > 1
         && let Some(closed) = open.pop()

@@ -1,4 +1,4 @@
-//! The parser's dialects, for lineage and for `promote`: sqlparser's own, corrected where the warehouse differs.
+//! Parser dialects for lineage and `promote`: those of sqlparser, corrected where the warehouse differs.
 
 use std::any::TypeId;
 
@@ -13,12 +13,13 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use crate::dialect::Dialect;
 
-/// DuckDB's dialect in sqlparser, with two differences. DuckDB has escapes as in `E'\n'`, and it names an argument by `name := value` or `name => value`.
-/// sqlparser's dialect also takes `name = value` for a named argument, but in a call that is a comparison.
+/// DuckDB's dialect in sqlparser, with two differences. DuckDB has escapes as in `E'\n'`, and it names an argument by
+/// `name := value` or `name => value`. sqlparser's dialect also accepts `name = value` for a named argument, but in a
+/// call that is a comparison.
 #[derive(Debug)]
 struct DuckDb;
 
-/// Methods that answer as a dialect of sqlparser does: all that differ there from the default.
+/// Methods that delegate to a dialect of sqlparser: all that differ from the default there.
 macro_rules! as_in {
     ($dialect:ident: $($method:ident)*) => {
         fn dialect(&self) -> TypeId {
@@ -76,15 +77,15 @@ impl SqlDialect for DuckDb {
     }
 }
 
-/// Reads the joins that only DuckDB has as joins that sqlparser knows: `asof join … on` as a join, and `positional join` as
-/// a cross join. Returns the words that were replaced, since these joins have other rows.
+/// Replaces the joins that only DuckDB has by joins that sqlparser can parse: `asof join … on` by a join, and
+/// `positional join` by a cross join. Returns the replaced words, because these joins return other rows.
 pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
     let mut replaced = Vec::new();
     if !SqlReaderFacts::from_dialect(dialect).has_asof_on {
         return replaced;
     }
     let mut next = Keyword::NoKeyword;
-    // From the end, so that the word behind is known.
+    // Iterate backwards, so that the next word is known.
     for token in tokens.iter_mut().rev() {
         let Token::Word(word) = &mut token.token else { continue };
         if matches!(next, Keyword::JOIN | Keyword::LEFT | Keyword::INNER) && word.quote_style.is_none() {
@@ -104,7 +105,7 @@ pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpa
 }
 
 /// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and `safe.` before functions that
-/// have a syntax of their own, such as `substr`.
+/// have their own syntax, such as `substr`.
 #[derive(Debug)]
 struct BigQuery;
 
@@ -172,16 +173,16 @@ pub(crate) fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     }
 }
 
-/// What a reader of SQL has to know of its dialect.
+/// Facts about the dialect that parsing SQL requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SqlReaderFacts {
     /// Whether `name = value` names an argument of a function in `from`.
     pub names_by_equals: bool,
     /// Whether `list.filter(…)` calls a function on a column.
     pub chains_calls: bool,
-    /// Whether `asof join` has a condition behind `on`.
+    /// Whether `asof join` has a condition after `on`.
     pub has_asof_on: bool,
-    /// Whether `columns(…)` gives an expression for each of several columns.
+    /// Whether `columns(…)` returns one expression per column.
     pub has_columns: bool,
 }
 

@@ -1,4 +1,5 @@
-//! What expressions are made of. The walk keeps its own stack, but for subqueries, which brackets bound.
+//! Lineage of expressions. The traversal has its own stack, except for subqueries, whose depth the bracket limit
+//! bounds.
 
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
@@ -16,10 +17,10 @@ use super::relation::{LineageRelation, RelationColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{ValueContext, print_of};
 
-/// Functions of a window whose value is the order's.
+/// Window functions whose value comes from the order.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
 
-/// Words that stand as arguments, and name no column where none is called so.
+/// Words that are arguments of date functions, unless a column has the same name.
 const DATE_PARTS: &[&str] = &[
     "microsecond",
     "millisecond",
@@ -43,16 +44,16 @@ const DATE_PARTS: &[&str] = &[
     "time",
 ];
 
-/// What is still to be walked over, and whether it only parts or orders a window.
+/// Expressions that remain to be visited, and whether each only partitions or orders a window.
 type Stack<'e> = Vec<(bool, &'e Expr)>;
 
 impl QueryReader<'_> {
-    /// The value of an expression.
+    /// Returns the value of an expression.
     pub(super) fn value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumns {
         let (made, print) = self.sources_of(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let of = match made.of.as_slice() {
-            // A column that is passed on is the same value.
+            // A column that is only passed on keeps its value.
             [at] if is_copy => *at,
             of => self.values.add(of, print),
         };
@@ -60,7 +61,7 @@ impl QueryReader<'_> {
         RelationColumns { name: name.into(), of, by }
     }
 
-    /// What expressions are made of that decide about rows.
+    /// Collects the values of expressions that determine the rows.
     pub(super) fn deciding<'e>(
         &mut self,
         exprs: impl IntoIterator<Item = &'e Expr>,
@@ -69,7 +70,7 @@ impl QueryReader<'_> {
     ) {
         for expr in exprs {
             let given = self.value("", expr, scope);
-            // What is passed on has the print of the column, and is said to decide here.
+            // A plain column has the fingerprint of that column and is added as is.
             into.push(given.of);
             into.extend(given.by);
         }
@@ -89,7 +90,7 @@ impl QueryReader<'_> {
         (made, print.finish())
     }
 
-    /// One node: what it is itself, and what is below it onto the stack.
+    /// Visits one node: records its own columns and pushes its children onto the stack.
     fn visit_part<'e>(
         &mut self,
         expr: &'e Expr,
@@ -107,7 +108,7 @@ impl QueryReader<'_> {
         match expr {
             Expr::Identifier(ident) => {
                 *made = self.column(&[ident.value.to_lowercase()], scope);
-                // A word that is no column says something itself.
+                // A word that is not a column contributes its text to the fingerprint.
                 if made.of.is_empty() {
                     ident.value.hash(print);
                 }
@@ -125,7 +126,7 @@ impl QueryReader<'_> {
                 }
                 for access in access_chain {
                     match access {
-                        // The name of a field is no column.
+                        // The name of a struct field is not a column.
                         AccessExpr::Dot(Expr::Identifier(field)) => field.value.hash(print),
                         AccessExpr::Dot(field) => below(field),
                         AccessExpr::Subscript(Subscript::Index { index }) => below(index),
@@ -334,7 +335,7 @@ impl QueryReader<'_> {
             }
             Expr::Wildcard(_) => self.all_columns(scope, made),
             Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
-            // `data -> 'key'` reads a document. Where it is a lambda, the call around it knows.
+            // `data -> 'key'` accesses a JSON document. A real lambda is handled by the call around it.
             Expr::Lambda(lambda) => {
                 lambda.to_string().hash(print);
                 below(&lambda.body);
@@ -345,7 +346,7 @@ impl QueryReader<'_> {
                 below(&member.array);
             }
         }
-        // The first is walked over first, so that a print says the order.
+        // Visit the first child first, so that the fingerprint depends on the order.
         if let Some(new) = stack.get_mut(before..) {
             new.reverse();
             new.len().hash(print);
@@ -417,7 +418,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// What is in front of the name of a function: a schema, or the column that it is called on.
+    /// Adds the column before the name of a function, if the dialect allows calls on a column. Otherwise the prefix is
+    /// a schema.
     fn called_on(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
         if self.facts.chains_calls {
             self.merge_column(parts, scope, made);
@@ -428,7 +430,7 @@ impl QueryReader<'_> {
         made.by.extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
-    /// What a named window parts and orders by.
+    /// Returns the values that partition and order a named window.
     pub(super) fn window(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueContext> {
         let mut by = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
@@ -439,7 +441,7 @@ impl QueryReader<'_> {
         by
     }
 
-    /// One argument of a call: what it is itself, and the expression that is still to be walked over.
+    /// Visits an argument of a call and returns the expression that remains to be visited, if any.
     fn argument<'e>(
         &mut self,
         function: &str,
@@ -449,7 +451,7 @@ impl QueryReader<'_> {
         print: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
-            // `key VALUE value` of a document.
+            // `key VALUE value` in a JSON constructor.
             FunctionArg::Named { name, arg, operator } if is_key(operator) => {
                 self.merge_column(&[name.value.to_lowercase()], scope, made);
                 arg
@@ -495,7 +497,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// The body of a lambda, whose parameters hide columns of the same names. They are made of the list beside it.
+    /// Visits the body of a lambda. Its parameters hide columns of the same name; their values come from the list
+    /// argument next to the lambda.
     fn lambda(
         &mut self,
         lambda: &LambdaFunction,
@@ -516,7 +519,7 @@ impl QueryReader<'_> {
         made.by.extend(of.by);
     }
 
-    /// All columns that a `*` is.
+    /// Adds all columns of a `*`.
     fn all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
         for item in &scope.items {
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
@@ -534,15 +537,15 @@ impl QueryReader<'_> {
     }
 }
 
-/// Whether what is in front of the operator is a value, and no name of an argument.
+/// Returns whether the name before the operator is a value instead of an argument name.
 fn is_key(operator: &FunctionArgOperator) -> bool {
     matches!(operator, FunctionArgOperator::Value | FunctionArgOperator::Colon)
 }
 
-/// Functions that call a lambda for each element, without the `list_` or `array_` in front.
+/// Functions that call a lambda for each element, without the prefix `list_` or `array_`.
 const OF_ELEMENTS: &[&str] = &["apply", "filter", "reduce", "transform"];
 
-/// Whether `x -> …` as an argument is a lambda: in other calls than these it reads a document.
+/// Returns whether an argument `x -> …` is a lambda. In calls of other functions, `->` accesses a JSON document.
 fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
     let name = function.strip_prefix("list_").or(function.strip_prefix("array_")).unwrap_or(function);
     lambda.syntax == LambdaSyntax::LambdaKeyword || OF_ELEMENTS.contains(&name)
@@ -552,7 +555,7 @@ fn parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {
     lambda.params.iter().map(|parameter| parameter.name.value.to_lowercase())
 }
 
-/// Whether a word is a part of dates, and no column that is known.
+/// Returns whether a word is a date part and not a known column.
 fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
     let name = word.value.to_lowercase();
     word.quote_style.is_none()

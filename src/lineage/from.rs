@@ -1,4 +1,4 @@
-//! What stands in `from`: tables, subqueries, joins, functions, pivots.
+//! Lineage of the `from` clause: tables, subqueries, joins, functions and pivots.
 
 use std::rc::Rc;
 
@@ -13,17 +13,17 @@ use super::relation::{LineageRelation, Passed, RelationColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{Leaf, ValueContext, print_of};
 
-/// How a join tells which rows meet.
+/// Properties of a join.
 struct FromKind<'j> {
     constraint: &'j JoinConstraint,
-    /// Whether its own columns are given beside those before.
+    /// Whether the columns of the joined table are part of the result.
     gives: bool,
-    /// Whose value a column of `using` has: of those before, of the one that is joined.
+    /// Sides whose value a `using` column has: the left side, the right side.
     keeps: (bool, bool),
 }
 
 impl QueryReader<'_> {
-    /// A table and what is joined to it.
+    /// Adds a table and the tables joined to it.
     pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         self.factor(&from.relation, scope, rows);
         for join in &from.joins {
@@ -65,13 +65,13 @@ impl QueryReader<'_> {
         let before = scope.items.len();
         self.factor(&join.relation, scope, rows);
         self.met(&kind, &join.join_operator, scope, rows);
-        // Only the condition of a semi-join names the columns of its right side.
+        // Only the condition of a semi-join can name the columns of its right side.
         while !kind.gives && scope.items.len() > before {
             rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
         }
     }
 
-    /// Which rows of a join meet.
+    /// Adds the values that determine which rows of a join match.
     fn met(
         &mut self,
         kind: &FromKind<'_>,
@@ -79,7 +79,7 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueContext>,
     ) {
-        // `left` and `inner` differ in rows though they read the same.
+        // `left` and `inner` joins of the same tables return different rows.
         let word = match operator {
             JoinOperator::Join(_) | JoinOperator::Inner(_) => "inner",
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => "left",
@@ -113,7 +113,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// One column of `using`.
+    /// Merges the two sides of a `using` column.
     fn merge(
         &mut self,
         name: &str,
@@ -161,7 +161,7 @@ impl QueryReader<'_> {
         made.of.extend(&relation.rest);
     }
 
-    /// One thing to read from. It is added to what names can be of.
+    /// Adds one item of `from` to the scope.
     fn factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
@@ -236,13 +236,12 @@ impl QueryReader<'_> {
             | TableFactor::OpenJsonTable { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
-            | TableFactor::SemanticView { .. } => {
-                self.fault("an item of its `from` is not supported")
-            }
+            | TableFactor::SemanticView { .. } => self.fault("an item of its `from` is not supported"),
         }
     }
 
-    /// Makes a column of each name of an alias where names are not known, as of a pivot. These columns are the last.
+    /// Adds a column for each name of an alias if the relation's names are unknown, as for a pivot. These columns come
+    /// last.
     fn counted(&mut self, mut relation: LineageRelation, alias: Option<&TableAlias>) -> Rc<LineageRelation> {
         let named = alias.map_or(0, |alias| alias.columns.len());
         if relation.passed.is_empty() && named > relation.columns.len() {
@@ -275,7 +274,7 @@ impl QueryReader<'_> {
         scope.push(item);
     }
 
-    /// A table by its name: a common table expression, an array of a table before it (BigQuery), or one of the warehouse.
+    /// Resolves a table name: a CTE, an array column of an earlier table (BigQuery) or a table of the warehouse.
     fn named(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
         if let [one] = path {
             if let Some(relation) = self.cte(one) {
@@ -294,7 +293,7 @@ impl QueryReader<'_> {
         self.table(path.to_vec())
     }
 
-    /// A function that gives rows: all its columns are made of its arguments.
+    /// Returns the relation of a table function. All its columns are computed from its arguments.
     fn function_relation(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
         let exprs = args.iter().filter_map(|argument| match argument {
             FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
@@ -345,7 +344,7 @@ impl QueryReader<'_> {
         scope.push(ScopeItem { path, relation: Rc::new(relation) });
     }
 
-    /// What a pivot reads.
+    /// Returns the input of a pivot.
     fn inner(
         &mut self,
         table: &TableFactor,
@@ -361,7 +360,7 @@ impl QueryReader<'_> {
         item
     }
 
-    /// Columns that the pivot does not use are what it groups by.
+    /// Returns the relation of a pivot. The pivot groups by the input columns that it does not use.
     fn pivoted(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
         let used: FxHashSet<ValueContext> = of.iter().copied().collect();
         let parts: FxHashSet<ValueContext> =
@@ -401,7 +400,7 @@ fn ident(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// The last part of a name in small letters, and as it is spelled.
+/// Returns the last part of a name, in lower case and as spelled.
 fn schema_and_name(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))

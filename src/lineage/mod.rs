@@ -49,16 +49,16 @@ pub use result::{Affected, ColumnChange, ColumnOf, LineageColumn, SqlLineage};
 
 use crate::dialect::Dialect;
 
-/// What is known of the columns of a relation.
+/// Known columns of a relation.
 #[derive(Clone, Debug, Default)]
 pub struct KnownRelations {
-    /// Its columns.
+    /// Names of the known columns.
     pub columns: Vec<String>,
-    /// Whether it has no others.
+    /// Whether the relation has no other columns.
     pub is_complete: bool,
 }
 
-/// Why a query cannot be followed.
+/// Reason why the lineage of a query is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotFollowed {
     reason: String,
@@ -78,12 +78,12 @@ impl fmt::Display for NotFollowed {
 
 impl std::error::Error for NotFollowed {}
 
-/// What a query's columns are made of. `known` says what the columns of a relation are, whose name comes in parts, in
-/// small letters: `["shop", "orders"]`. Without a dialect the SQL is read as the most tolerant one.
+/// Returns the lineage of a query. `known` returns the columns of a relation, given the parts of its name in lower
+/// case: `["shop", "orders"]`. Without a dialect, the SQL is parsed in the most tolerant one.
 ///
 /// # Errors
 ///
-/// The SQL is not one query, is of a kind that the parser does not know, or too deep.
+/// The SQL is not a single query, is not supported by the parser, or is too deep.
 pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
@@ -92,7 +92,7 @@ pub fn lineage_of_sql(
     with_room(|| read(sql, dialect, known)).unwrap_or_else(|| Err(NotFollowed::new("no thread could be started")))
 }
 
-/// The same where the stack is known to have [room](with_room).
+/// Returns the lineage of a query. The current thread must have [enough stack](with_room).
 pub(crate) fn read(
     sql: &str,
     dialect: Option<Dialect>,
@@ -102,8 +102,8 @@ pub(crate) fn read(
     query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
 }
 
-/// The columns that a SQL expression reads, by the last part of their names, in small letters; `None` if it cannot be
-/// followed.
+/// Returns the columns that a SQL expression reads, as the last parts of their names in lower case. `None` if the
+/// expression cannot be analyzed.
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     let query = format!("select {sql}\n as it from t");
@@ -115,7 +115,7 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     Some(names)
 }
 
-/// The query, with the words of joins that were replaced in it.
+/// Parses a query and returns it with the join words that were replaced in it.
 fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), NotFollowed> {
     let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokens(sql, &*of_parser)?;

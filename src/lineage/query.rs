@@ -1,4 +1,4 @@
-//! Queries: common table expressions, set operations, selects.
+//! Lineage of queries: CTEs, set operations and selects.
 
 use std::rc::Rc;
 
@@ -16,24 +16,24 @@ use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{Leaf, ValueArena, ValueContext, print_of};
 use super::{KnownRelations, NotFollowed};
 
-/// Columns of all relations of a query together; a `*` of a `*` may double them each time.
+/// Maximum number of columns in all relations of a query. Nested `*` can double the number at each level.
 const COLUMNS: usize = 2_000_000;
 
-/// Reads one query.
+/// Analysis of one query.
 pub(super) struct QueryReader<'k> {
     known: &'k (dyn Fn(&[String]) -> KnownRelations + Sync),
     pub facts: SqlReaderFacts,
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
-    /// What is known of each table, asked for once.
+    /// Cache of known tables.
     read: FxHashMap<u32, Rc<LineageRelation>>,
-    /// The common table expressions that can be read, the innermost of a name last.
+    /// CTEs in scope by name, the innermost last.
     ctes: FxHashMap<String, Vec<Rc<LineageRelation>>>,
     columns: usize,
     gaps: Vec<String>,
     fault: Option<String>,
-    /// Whether the expression that is being read stands for several columns.
+    /// Whether the current expression represents several columns.
     pub is_several: bool,
 }
 
@@ -54,7 +54,7 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// The lineage of a query; `joins` are words of its joins that the tree does not hold.
+    /// Returns the lineage of a query. `joins` are words of its joins that the syntax tree does not contain.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, NotFollowed> {
         let mut relation = self.query(query, None);
         if !joins.is_empty() {
@@ -68,14 +68,14 @@ impl<'k> QueryReader<'k> {
         Ok(SqlLineage::new(self.values, self.tables, relation, self.gaps))
     }
 
-    /// Something that is only followed by taking in too much.
+    /// Records a place where the lineage may contain more than the query reads.
     pub fn gap(&mut self, reason: String) {
         if self.gaps.len() < 100 {
             self.gaps.push(reason);
         }
     }
 
-    /// Something that cannot be followed.
+    /// Records a reason why the query cannot be analyzed.
     pub fn fault(&mut self, reason: impl Into<String>) {
         self.fault.get_or_insert(reason.into());
     }
@@ -98,7 +98,7 @@ impl<'k> QueryReader<'k> {
         self.ctes.get(name)?.last().cloned()
     }
 
-    /// A table of the warehouse.
+    /// Returns the relation of a table of the warehouse.
     pub fn table(&mut self, parts: Vec<String>) -> Rc<LineageRelation> {
         let next = self.tables.len() as u32;
         let table = *self.places.entry(parts.clone()).or_insert(next);
@@ -123,7 +123,7 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// A query; names that are not its own are of what is around it.
+    /// Returns the relation of a query. Names that the query does not define are resolved in the outer scope.
     pub fn query(&mut self, query: &Query, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         if self.fault.is_some() {
             return LineageRelation::default();
@@ -187,7 +187,7 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// What `order by` before a limit reads of a set operation: its columns.
+    /// Returns the columns of a set operation by which `order by` sorts before a limit.
     fn sorted_by(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
         let item = ScopeItem { path: Vec::new(), relation: Rc::new(relation.clone()) };
         let mut scope = QueryScope::default();
@@ -197,7 +197,8 @@ impl<'k> QueryReader<'k> {
         rows
     }
 
-    /// One that reads itself: each column may be of any that comes later.
+    /// Returns the relation of a recursive CTE. The value of any column may end up in any other column in later
+    /// iterations, so all columns determine its rows.
     fn recursive(&mut self, cte: &Cte, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let SetExpr::SetOperation { left, .. } = &*cte.query.body else { return LineageRelation::default() };
         let base = self.body(left, outer);
@@ -216,14 +217,14 @@ impl<'k> QueryReader<'k> {
         all
     }
 
-    /// With the names of an alias: `t (a, b)`.
+    /// Renames columns by an alias with a column list, such as `t (a, b)`.
     pub fn renamed(&mut self, mut relation: LineageRelation, alias: &TableAlias) -> LineageRelation {
         if alias.columns.is_empty() {
             return relation;
         }
         if !relation.is_complete() {
             self.gap(format!("the columns of `{}` are renamed, and not all are known", alias.name.value));
-            // Any may be of any.
+            // Each new name may be any of the columns.
             for column in &alias.columns {
                 let mut of: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
                 of.extend(&relation.rest);
@@ -241,7 +242,8 @@ impl<'k> QueryReader<'k> {
         renamed
     }
 
-    /// Set operations; their left sides are as deep as there are many, so that they are a loop.
+    /// Returns the relation of set operations. A loop handles the left sides, because they are nested as deep as there
+    /// are operations.
     fn body(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let mut operations = Vec::new();
         let mut first = body;
@@ -358,7 +360,8 @@ impl<'k> QueryReader<'k> {
         united
     }
 
-    /// A select; `sorted` is what an `order by` names that a limit stands behind, or `distinct on`.
+    /// Returns the relation of a select. `sorted` are the keys of its `order by`, which matter with a limit or
+    /// `distinct on`.
     fn select(
         &mut self,
         select: &Select,
@@ -391,7 +394,7 @@ impl<'k> QueryReader<'k> {
             self.projected(item, &mut scope, &mut output);
         }
         if select.projection.is_empty() {
-            // DuckDB: `from orders`.
+            // DuckDB allows `from orders` without a select list.
             self.starred(&mut scope, None, &WildcardAdditionalOptions::default(), &mut output);
         }
         let filters = [&select.prewhere, &select.selection, &select.having, &select.qualify];
@@ -431,7 +434,8 @@ impl<'k> QueryReader<'k> {
     ) {
         let modifiers = match by {
             GroupByExpr::All(modifiers) => {
-                // What is no aggregate; which that is, only the engine knows.
+                // `group by all` groups by every column that is not an aggregate. Only the engine knows these, so add
+                // all columns.
                 rows.extend(output.columns.iter().map(|given| given.of));
                 modifiers
             }
@@ -454,7 +458,8 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Keys of `group by`, `order by` and `distinct on`: `1` is a column of the select.
+    /// Collects the keys of `group by`, `order by` or `distinct on`. A number such as `1` is a column of the select
+    /// list.
     fn keys<'e>(
         &mut self,
         keys: impl IntoIterator<Item = &'e Expr>,
@@ -475,7 +480,7 @@ impl<'k> QueryReader<'k> {
                     rows.push(given.of);
                     rows.extend(given.by);
                 }
-                // The place of a column that is not known.
+                // The number refers to a column that is not known.
                 None if place.is_some() => {
                     self.gap("a column is named by its place, and those before it are not known".to_owned());
                     rows.extend(&output.rest);
@@ -501,7 +506,7 @@ impl<'k> QueryReader<'k> {
                 return self.starred(scope, Some(name), options, output);
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-                // The fields of a struct.
+                // Expansion of the fields of a struct.
                 let given = self.value("", expr, scope);
                 output.rest.push(given.of);
                 output.rest.extend(given.by);
@@ -518,7 +523,7 @@ impl<'k> QueryReader<'k> {
         self.push(output, given);
     }
 
-    /// `*`, `orders.*`.
+    /// Expands `*` or `orders.*`.
     fn starred(
         &mut self,
         scope: &mut QueryScope<'_>,
@@ -554,7 +559,7 @@ impl<'k> QueryReader<'k> {
         }
         let path: Vec<String> = of.map(name_parts).unwrap_or_default();
         if of.is_some() && scope.item(&path).is_none() {
-            // `address.*`, the fields of a struct.
+            // `address.*` expands the fields of a struct.
             let made = self.column(&path, scope);
             output.rest.extend(made.of);
             output.rest.extend(made.by);
@@ -581,7 +586,7 @@ impl<'k> QueryReader<'k> {
             for passed in &item.relation.passed {
                 let mut all: FxHashSet<String> = (*passed.but).clone();
                 all.extend(but.iter().cloned().chain(renames.keys().cloned()).chain(replaced.keys().cloned()));
-                // What is unknown and said here is known now.
+                // A renamed column of an incomplete relation is a known column now.
                 for (name, new) in &renames {
                     if item.relation.column(name).is_none() {
                         let of = self.leaf(Leaf { table: passed.table, column: Some(name.as_str().into()) });
@@ -605,10 +610,10 @@ impl<'k> QueryReader<'k> {
     }
 }
 
-/// The parts of a name in small letters.
+/// Returns the parts of a name, in lower case.
 pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
     let idents = name.0.iter().filter_map(|part| part.as_ident());
-    // BigQuery quotes several parts at once.
+    // BigQuery may quote several parts at once.
     let split = idents.flat_map(|ident| match ident.quote_style {
         Some('`') => ident.value.split('.').map(str::to_lowercase).collect(),
         _ => vec![ident.value.to_lowercase()],
@@ -620,7 +625,7 @@ fn last(name: &ObjectName) -> Option<String> {
     name_parts(name).pop()
 }
 
-/// What a column without an alias is called, as far as engines agree.
+/// Returns the name of a column without an alias, as far as engines agree.
 fn unnamed(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),

@@ -1,4 +1,4 @@
-//! What a relation gives to a query that reads it: its columns as far as they are known, and what its rows depend on.
+//! Relations as seen by a query that reads them: their known columns, and the values that determine their rows.
 
 use std::rc::Rc;
 
@@ -6,36 +6,36 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::values::ValueContext;
 
-/// A column of a relation.
+/// Column of a relation.
 #[derive(Clone, Debug)]
 pub(super) struct RelationColumns {
-    /// As it is spelled.
+    /// Name as spelled.
     pub name: Rc<str>,
-    /// What its values are made of.
+    /// Value of the column.
     pub of: ValueContext,
-    /// What parts and orders the windows that it is made of.
+    /// Value that partitions and orders the windows in the column, if any.
     pub by: Option<ValueContext>,
 }
 
-/// All columns of a table of which not all are known, but for some.
+/// All columns of an incompletely known table, except some.
 #[derive(Clone, Debug)]
 pub(super) struct Passed {
     pub table: u32,
-    /// In small letters.
+    /// Names of the excluded columns, in lower case.
     pub but: Rc<FxHashSet<String>>,
 }
 
-/// A table, a subquery, or what else stands in `from`.
+/// Relation: a table, a subquery or another item of `from`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LineageRelation {
     pub columns: Vec<RelationColumns>,
-    /// Places in `columns`, by name in small letters. The first of a name counts.
+    /// Indices into `columns` by name in lower case. If a name occurs twice, the first column counts.
     pub(super) index: FxHashMap<String, usize>,
-    /// Tables whose unknown columns it has too.
+    /// Tables whose unknown columns are also part of the relation.
     pub passed: Vec<Passed>,
-    /// What columns are made of whose names are not known: those of a pivot.
+    /// Values of columns whose names are unknown, such as those of a pivot.
     pub rest: Vec<ValueContext>,
-    /// What its rows depend on.
+    /// Values that determine the rows.
     pub rows: Vec<ValueContext>,
 }
 
@@ -46,17 +46,17 @@ impl LineageRelation {
         self.columns.push(given);
     }
 
-    /// The column of this name, in small letters.
+    /// Returns the column with this name in lower case.
     pub fn column(&self, name: &str) -> Option<&RelationColumns> {
         self.columns.get(*self.index.get(name)?)
     }
 
-    /// Whether all its columns are known.
+    /// Returns whether all columns are known.
     pub fn is_complete(&self) -> bool {
         self.passed.is_empty() && self.rest.is_empty()
     }
 
-    /// The tables that an unknown column of this name may be of.
+    /// Returns the tables that an unknown column of this name may belong to.
     pub fn may_pass<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
         self.passed.iter().filter(move |passed| !passed.but.contains(name)).map(|passed| passed.table)
     }

@@ -1,4 +1,4 @@
-//! What is known of a query once it is read.
+//! Results of analyzing a query.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use rustc_hash::FxHashMap;
 use super::relation::LineageRelation;
 use super::values::{Leaf, ValueArena, ValueContext};
 
-/// A column of a relation that a query reads.
+/// Column of a relation that a query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnOf {
-    /// The parts of the relation's name, in small letters.
+    /// Parts of the relation's name, in lower case.
     pub relation: Vec<String>,
-    /// The column, in small letters.
+    /// Name of the column, in lower case.
     pub column: String,
 }
 
@@ -22,54 +22,54 @@ impl fmt::Display for ColumnOf {
     }
 }
 
-/// A column that a query gives.
+/// Output column of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LineageColumn {
-    /// Its name, as it is spelled.
+    /// Name as spelled.
     pub name: String,
-    /// The columns that its values are made of, sorted.
+    /// Columns from which the values are computed, sorted.
     pub made_of: Vec<ColumnOf>,
-    /// The columns that part and order the windows that it is made of, sorted, without those that it is made of too.
+    /// Columns that partition and order the windows in the expression, sorted, without those in `made_of`.
     pub windowed_by: Vec<ColumnOf>,
-    /// Whether its values are those of the one column that it is made of.
+    /// Whether the column is an unchanged copy of the one column in `made_of`.
     pub is_copy: bool,
 }
 
-/// What the columns of a query are made of.
+/// Column lineage of a query.
 #[derive(Clone, Debug)]
 pub struct SqlLineage {
     pub(super) values: ValueArena,
     pub(super) tables: Vec<Vec<String>>,
     pub(super) output: Vec<(String, ValueContext, Option<ValueContext>)>,
     pub(super) index: FxHashMap<String, usize>,
-    /// Tables of which it gives columns that are not known, and the names of those that it does not give.
+    /// Tables whose unknown columns the query returns, each with the names of the columns that it does not return.
     pub(super) passed: Vec<(u32, Vec<String>)>,
     pub(super) rest: Vec<ValueContext>,
     pub(super) rows: Vec<ValueContext>,
     pub(super) gaps: Vec<String>,
 }
 
-/// What happens to a column that a query reads.
+/// Kind of change of a column that a query reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnChange {
-    /// Its values are others.
+    /// The values change.
     Values,
-    /// Its type is another.
+    /// The type changes.
     Type,
-    /// It is gone.
+    /// The column is removed.
     Gone,
 }
 
-/// What a query makes of changes of what it reads.
+/// Effects on a query of changes in its relations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Affected {
-    /// Columns that change, by their names in small letters, with how they do, and a column that they have it from.
+    /// Changed output columns: name in lower case, kind of change, and a column that causes it.
     pub columns: Vec<(String, ColumnChange, Option<ColumnOf>)>,
-    /// A changed column or relation that decides about the rows; all columns change then.
+    /// Changed column or relation that determines the rows. If there is one, all columns change.
     pub rows: Option<(Vec<String>, Option<String>)>,
-    /// Columns that are gone or of another type and that the SQL names.
+    /// Columns that the SQL names and that are removed or have another type.
     pub named: Vec<(ColumnOf, ColumnChange)>,
 }
 
@@ -91,48 +91,49 @@ impl SqlLineage {
         Self { values, tables, output, index, passed, rest: relation.rest, rows: relation.rows, gaps }
     }
 
-    /// The relations that it reads, by the parts of their names in small letters.
+    /// Returns the relations that the query reads, as parts of names in lower case.
     #[must_use]
     pub fn relations(&self) -> &[Vec<String>] {
         &self.tables
     }
 
-    /// How many columns it gives that are known.
+    /// Returns the number of known output columns.
     #[must_use]
     pub fn len(&self) -> usize {
         self.output.len()
     }
 
-    /// Whether no column is known.
+    /// Returns whether no output column is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.output.is_empty()
     }
 
-    /// The names of the columns that it gives, as far as they are known.
+    /// Returns the names of the known output columns.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.output.iter().map(|(name, ..)| name.as_str())
     }
 
-    /// Whether it has no other columns than those.
+    /// Returns whether all output columns are known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.passed.is_empty() && self.rest.is_empty()
     }
 
-    /// Where too much is said, and why: names that may be of several relations, columns that are called by values.
+    /// Returns the reasons why the lineage may be too large: names that may belong to several relations, and columns
+    /// named by values.
     #[must_use]
     pub fn gaps(&self) -> &[String] {
         &self.gaps
     }
 
-    /// What its columns are made of, in their order.
+    /// Returns the lineage of the known output columns, in order.
     #[must_use]
     pub fn columns(&self) -> Vec<LineageColumn> {
         self.output.iter().map(|(name, of, by)| self.to_column(name, &[*of], by.as_slice())).collect()
     }
 
-    /// What one column is made of, also one that is passed on of a relation whose columns are not known.
+    /// Returns the lineage of an output column, including one that comes from a relation with unknown columns.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<LineageColumn> {
         let lower = name.to_lowercase();
@@ -154,7 +155,7 @@ impl SqlLineage {
         Some(shown)
     }
 
-    /// The columns that decide about its rows, sorted.
+    /// Returns the columns that determine the rows, sorted.
     #[must_use]
     pub fn rows(&self) -> Vec<ColumnOf> {
         self.columns_of(&self.rows)
@@ -185,11 +186,11 @@ impl SqlLineage {
         LineageColumn { name: name.to_owned(), made_of, windowed_by, is_copy }
     }
 
-    /// What changes of its relations make of it: `change` says what happens to a column, or to the rows of a relation
-    /// where no column is named. Each value is looked at once.
+    /// Returns the effects of changes in the query's relations. `change` returns the change of a column or, without a
+    /// column, of the rows of a relation. Each value is visited once.
     pub fn affected(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
-        // What changes in each value, and the leaf that it comes from.
+        // Change of each value, and the leaf that causes it.
         let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());
         for at in 0..self.values.len() as ValueContext {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
@@ -205,7 +206,7 @@ impl SqlLineage {
                 }
                 Some((kind, at))
             });
-            // What is computed of a column that is gone or of another type has other values.
+            // An expression with a removed or retyped column changes its values.
             let parts = self.values.parts_of(at).iter().filter_map(|part| of.get(*part as usize).copied().flatten());
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
             of.push(own.or(parts));
@@ -230,8 +231,7 @@ impl SqlLineage {
         Some(ColumnOf { relation: self.table(*table)?, column: column.as_deref()?.to_owned() })
     }
 
-    /// Columns of a relation that it passes on under their names though they are not known: whether it does so with this
-    /// one.
+    /// Returns whether the query passes on this unknown column of a relation under the same name.
     #[must_use]
     pub fn passes(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
@@ -241,8 +241,8 @@ impl SqlLineage {
             })
     }
 
-    /// What tells how each column is computed, and how the rows are chosen: equal for SQL that says the same in other
-    /// words of layout, of aliases and of common table expressions.
+    /// Returns a fingerprint of each column's computation and one of the selection of rows. They are equal for queries
+    /// that differ only in layout, aliases and CTEs.
     #[must_use]
     pub fn prints(&self) -> (Vec<(String, u64)>, u64) {
         let print = |at: &ValueContext| self.values.print(*at);

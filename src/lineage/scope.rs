@@ -1,4 +1,4 @@
-//! Names of columns, and the relations that they are looked for in.
+//! Resolution of column names in the relations of a scope.
 
 use std::rc::Rc;
 
@@ -8,31 +8,31 @@ use super::query::QueryReader;
 use super::relation::{LineageRelation, RelationColumns};
 use super::values::{Leaf, ValueContext};
 
-/// A relation of a `from`.
+/// Relation in a `from` clause.
 #[derive(Clone, Debug)]
 pub(super) struct ScopeItem {
-    /// The parts of its name in small letters, or its alias alone.
+    /// Parts of its name in lower case, or only its alias.
     pub path: Vec<String>,
     pub relation: Rc<LineageRelation>,
 }
 
-/// What names mean in a select.
+/// Scope of a select: the meaning of its names.
 #[derive(Debug, Default)]
 pub(super) struct QueryScope<'s> {
     pub items: Vec<ScopeItem>,
-    /// Places in `items`, by the last part of their names.
+    /// Indices into `items` by the last part of their names.
     index: FxHashMap<String, Vec<usize>>,
-    /// Columns that `using` made one of.
+    /// Columns that `using` merged.
     pub merged: FxHashMap<String, RelationColumns>,
-    /// What the select calls its columns so far, for those dialects and clauses that may say so.
+    /// Aliases of the select list so far, for dialects and clauses that can refer to them.
     pub aliases: FxHashMap<String, RelationColumns>,
-    /// Named windows: what parts and orders them.
+    /// Named windows with the values that partition and order them.
     pub windows: FxHashMap<String, Vec<ValueContext>>,
     pub outer: Option<&'s QueryScope<'s>>,
 }
 
 impl<'s> QueryScope<'s> {
-    /// What names mean in what is around.
+    /// Creates a scope inside an outer scope.
     pub fn within(outer: Option<&'s QueryScope<'s>>) -> Self {
         Self { outer, ..Self::default() }
     }
@@ -57,7 +57,7 @@ impl<'s> QueryScope<'s> {
         places.iter().filter_map(|at| self.items.get(*at)).find(|item| item.path.ends_with(parts))
     }
 
-    /// The relation that the first parts of a name are of, and the number of these parts.
+    /// Returns the relation that the first parts of a name refer to, and the number of these parts.
     fn qualified(&self, parts: &[String]) -> Option<(&ScopeItem, usize)> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
@@ -66,12 +66,12 @@ impl<'s> QueryScope<'s> {
         })
     }
 
-    /// The relation that is called so.
+    /// Returns the relation with a name, in this scope or an outer one.
     pub fn item(&self, parts: &[String]) -> Option<&ScopeItem> {
         self.own(parts).or_else(|| self.outer?.item(parts))
     }
 
-    /// A column that is known to be there, in this scope or one around it.
+    /// Returns the known columns with a name, in this scope or the nearest outer scope that has one.
     fn exact(&self, name: &str) -> Vec<&RelationColumns> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
@@ -81,7 +81,7 @@ impl<'s> QueryScope<'s> {
     }
 }
 
-/// What a name or an expression is made of.
+/// Values from which a name or an expression is computed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SelectScope {
     pub of: Vec<ValueContext>,
@@ -96,8 +96,8 @@ impl SelectScope {
 }
 
 impl QueryReader<'_> {
-    /// What a name is made of: `amount`, `orders.amount`, `shop.orders.amount`, `orders.address.street`. Nothing for a
-    /// word that is no column, such as `month`.
+    /// Resolves a name: `amount`, `orders.amount`, `shop.orders.amount`, `orders.address.street`. The result is empty
+    /// for a word that is not a column, such as `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> SelectScope {
         let mut made = SelectScope::default();
         let [first, ..] = parts else { return made };
@@ -111,12 +111,12 @@ impl QueryReader<'_> {
             }
             around = here.outer;
         }
-        // The first part is a column, perhaps with fields in it.
+        // The first part is a column; the other parts may be struct fields.
         self.unqualified(first, scope, &mut made);
         if made.of.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
-            // A relation as a value is all of its row.
+            // A relation used as a value stands for its whole row.
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
             made.of.extend(&item.relation.rows);
@@ -136,7 +136,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// A column of a relation whose columns are not all known.
+    /// Adds a column of a relation whose columns are not all known.
     fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         for table in relation.may_pass(name) {
             let at = self.leaf(Leaf { table, column: Some(name.into()) });
@@ -157,12 +157,12 @@ impl QueryReader<'_> {
         if is_own {
             return;
         }
-        // Where the columns of a relation are not known, the name may be of it, or of what is around or called so here.
+        // If a relation has unknown columns, the name may be one of them, or a column of an outer scope, or an alias.
         let before = made.of.len();
         for item in &open {
             self.unknown_column(&item.relation, name, made);
         }
-        // What is called as the column that it is is that column.
+        // An alias with the name of the column that it refers to is that column.
         let alias = alias.filter(|alias| !made.of.contains(&alias.of));
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && made.of.len() > before {

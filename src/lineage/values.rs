@@ -1,36 +1,36 @@
-//! Values of a query and what each is made of, those that others are made of first.
+//! Values of a query, each after the values from which it is computed.
 
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-/// The place of a value.
+/// Index of a value.
 pub(super) type ValueContext = u32;
 
-/// Where values begin: a column of a relation, or its rows.
+/// Source of values: a column of a relation, or its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leaf {
     pub table: u32,
-    /// In small letters; none for the rows.
+    /// Name in lower case. `None` for the rows.
     pub column: Option<Box<str>>,
 }
 
 /// All values of a query.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ValueArena {
-    /// The values that each is made of: a range of `parts`.
+    /// Values from which each value is computed, as a range of `parts`.
     pub(super) made: Vec<(u32, u32)>,
     pub(super) parts: Vec<ValueContext>,
-    /// What each says, its parts included: equal for what is computed alike.
+    /// Fingerprint of each value, including its parts. Equal for values with the same computation.
     pub(super) prints: Vec<u64>,
     pub leaves: FxHashMap<ValueContext, Leaf>,
     known: FxHashMap<Leaf, ValueContext>,
-    /// Columns that the SQL names, and does not only pass on with a `*`.
+    /// Whether the SQL names the column, instead of only passing it on by `*`.
     pub named: Vec<bool>,
 }
 
 impl ValueArena {
-    /// A value; `print` is what is said of it beside its parts.
+    /// Adds a value. `print` is a fingerprint of everything except its parts.
     pub fn add(&mut self, of: &[ValueContext], print: u64) -> ValueContext {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
@@ -42,7 +42,7 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    /// A value that is the same in whatever order its parts are said.
+    /// Adds a value whose fingerprint does not depend on the order of its parts.
     pub fn any(&mut self, mut of: Vec<ValueContext>) -> ValueContext {
         of.sort_unstable();
         of.dedup();
@@ -91,14 +91,14 @@ impl ValueArena {
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// These values with the leaves that each is made of and nothing between, in the order in which they are met; none
-    /// where that would be more than there is. The second are the places of the values then.
+    /// Returns these values computed directly from leaves, without intermediate values, and their new indices. `None`
+    /// if the result would be larger than the original.
     #[cfg(feature = "cli")]
     pub fn flattened(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.made.len()) + 64;
-        // Leaves stand before what is made of them.
+        // Leaves come before the values that are computed from them.
         let mut leaves: Vec<(&ValueContext, &Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         for (at, leaf) in leaves {
@@ -133,12 +133,12 @@ impl ValueArena {
         Some((flat, at))
     }
 
-    /// How many there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.made.len()
     }
 
-    /// The leaves that values are made of, each once, in the order of their places.
+    /// Returns the leaves from which values are computed, each once, in index order.
     pub fn reached(&self, from: &[ValueContext]) -> Vec<&Leaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();
@@ -154,7 +154,7 @@ impl ValueArena {
     }
 }
 
-/// The print of a text.
+/// Returns the fingerprint of a text.
 pub(super) fn print_of(text: impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
     text.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! Who may read the model: nobody who may not read what it is made of.
+//! Access to the model: a model is never more visible than its inputs.
 
 use super::compile::SpecCompilation;
 use super::config::stated_text;
@@ -8,7 +8,7 @@ use crate::schema::{Access, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// What the relations ask for that the spec does not say.
+/// Access that the inputs require and the spec does not state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Granted {
     pub access: Option<Access>,
@@ -16,7 +16,7 @@ pub(super) struct Granted {
 }
 
 impl<'r> SpecCompilation<'r> {
-    /// The relations that the spec reads and that dbt grants to some, with where it names them.
+    /// Returns the inputs with restricted access in dbt, with the spans where the spec names them.
     fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
         self.sources.all.iter().filter_map(|source| {
             let relation = self.known_relation(&source.from)?;
@@ -24,7 +24,7 @@ impl<'r> SpecCompilation<'r> {
         })
     }
 
-    /// Where the spec names what it reads.
+    /// Returns the span where the spec names an input.
     fn place_of(&self, source: &ReadSource) -> Span {
         let joins = self.spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
         let sheets = self.spec.steps.iter().filter_map(|step| step.sheet.as_ref());
@@ -34,14 +34,14 @@ impl<'r> SpecCompilation<'r> {
         all.find(|(from, _)| **from == source.from).map_or(self.spec.from_span, |(_, span)| span)
     }
 
-    /// What the spec says of its own model.
+    /// Returns a value that the spec states about its own model.
     fn stated_by_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
         let text = beside.and_then(Node::text).or_else(|| stated_text(&self.spec.dbt, key))?;
         Some((text, node.span))
     }
 
-    /// Access that is wider than that of a relation which is read, and relations that the model may not read.
+    /// Reports access that is wider than that of an input, and inputs that the model must not read.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
         let access = self.stated_by_model("access", self.spec.dbt.access);
         let group = self.stated_by_model("group", self.spec.dbt.group);
@@ -91,25 +91,25 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
-    /// Who may read the model, and its group, as others that read it have to know.
+    /// Returns the access and group of the model, for specs that read it.
     pub(super) fn own_access(&self) -> (Access, Option<String>) {
         let granted = self.granted();
         let said = |key: &str, beside: Option<&'r Node>| self.stated_by_model(key, beside).map(|(text, _)| text);
         let access = said("access", self.spec.dbt.access).and_then(Access::from_name).or(granted.access);
         let group = said("group", self.spec.dbt.group).map(str::to_owned).or(granted.group);
-        // What dbt takes a model for where nothing is said.
+        // dbt's default is `protected`.
         (access.unwrap_or(Access::Protected), group)
     }
 
-    /// The group of a test that reads the model, and perhaps another relation: dbt lets only what is in its group read a
-    /// private model.
+    /// Returns the group of a test on the model, and possibly another relation: dbt lets only nodes of a group read
+    /// its private models.
     pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
         let (access, own) = self.own_access();
         let own = own.filter(|_| access == Access::Private);
         own.or_else(|| other.filter(|other| other.access() == Some(Access::Private))?.group().map(str::to_owned))
     }
 
-    /// That a test cannot read the model and this relation, since each is private to another group.
+    /// Reports a test that cannot read both relations because each is private to another group.
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
@@ -121,7 +121,7 @@ impl<'r> SpecCompilation<'r> {
         )
     }
 
-    /// What the model takes from the relations that it reads: private ones make it private, in their group.
+    /// Returns the access that the model inherits from its inputs: private inputs make it private, in their group.
     pub(super) fn granted(&self) -> Granted {
         let private = self.granting().find(|(_, access, _)| *access == Access::Private);
         let Some((relation, access, _)) = private else { return Granted::default() };

@@ -1,4 +1,4 @@
-//! Rates that are averaged: the mean of rates is not the rate of the whole.
+//! Lint for averaged rates: the mean of rates is not the overall rate.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan, used_definitions};
 use crate::schema::{ColumnProvenance, Relation};
 
-/// The relations that a step reads.
+/// Returns the relations that a step reads.
 pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     match input.joined {
         Some(joined) => &joined.relations,
@@ -17,7 +17,7 @@ pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     }
 }
 
-/// Whether it matters what the step's values are made of: a later one reads them, or they may be made of rates.
+/// Returns whether the origin of the step's values matters: a later step reads them, or they may be rates.
 pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
     !last
         || relations
@@ -26,7 +26,7 @@ pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
             .any(|column| matches!(column.provenance(), ColumnProvenance::Rate(_)))
 }
 
-/// Warns of sums and averages of what an earlier step divided, both of which were aggregates.
+/// Warns about sums and averages of quotients of aggregates from an earlier step.
 pub(super) fn check_rates(
     plan: &StepPlan<'_>,
     made: &[ColumnProvenance],
@@ -71,7 +71,7 @@ pub(super) fn check_rates(
     }
 }
 
-/// By node: what it is made of. Operands come before what is made of them.
+/// Returns the origin of each node; operands come first.
 pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
     let mut made: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
@@ -92,7 +92,7 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
                     }
                     _ => ColumnProvenance::Other,
                 },
-                // A rate times what it is of is a total again.
+                // A rate times its denominator is a total again.
                 (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
                     (ColumnProvenance::Rate(_), ColumnProvenance::Total)
                     | (ColumnProvenance::Total, ColumnProvenance::Rate(_)) => ColumnProvenance::Total,
@@ -116,7 +116,7 @@ fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Column
     known.map(|column| column.provenance().clone()).unwrap_or_default()
 }
 
-/// What values are that make one: totals a total, rates a rate.
+/// Combines values: totals give a total, rates a rate.
 fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
     let Some(first) = parts.next() else { return ColumnProvenance::Other };
     let same = |part: ColumnProvenance| {
@@ -128,14 +128,14 @@ fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance 
     if parts.all(same) { first } else { ColumnProvenance::Other }
 }
 
-/// What a value is called, where it is a column or a definition.
+/// Returns the name of a value, if it is a column or a definition.
 fn name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),
         Ir::Definition(used) => {
             program.definitions.get(used as usize).and_then(|d| d.name.as_deref()).map(str::to_owned)
         }
-        // A number that is cast, or guarded, is still that number.
+        // A cast or guard keeps the number.
         Ir::Apply { args, .. } => match program.args(args) {
             [one] => return name_of_simple(program, *one),
             _ => None,

@@ -1,4 +1,4 @@
-//! Specs compiled together: each may read the models that others make.
+//! Compiles several specs, which may read each other's models.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,29 +13,29 @@ use crate::parallel;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 
-/// The text of a spec, and its path, which the headers of generated files name.
+/// Text of a spec, and its path for the headers of generated files.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecText<'t> {
-    /// The YAML.
+    /// YAML text.
     pub text: &'t str,
-    /// Where it stands, as seen from the project.
+    /// Path relative to the project.
     pub path: Option<&'t str>,
 }
 
-/// What is read of a spec before it is compiled.
+/// Facts read from a spec before it is compiled.
 struct BatchHead<'t> {
-    /// Taken when it is compiled.
+    /// Taken when the spec is compiled.
     file: Mutex<Option<SpecFile<'t>>>,
     name: Option<(String, Span)>,
     reads: Vec<ModelRead>,
 }
 
 impl Compiler {
-    /// Compiles specs that may read each other's models, each after those that it reads, whose columns, types and keys
-    /// it then knows. The results stand in the order of the specs.
+    /// Compiles specs that may read each other's models, dependencies first, so that columns, types and keys are
+    /// known. Results are in the order of the specs.
     ///
-    /// A model of a name that another spec has made is an error of the later one, and so are models that read each
-    /// other in a circle.
+    /// A second model with the same name is an error of the later spec, and a cycle of models is an error of all its
+    /// specs.
     ///
     /// ```
     /// use formulac::{Compiler, SpecText};
@@ -51,14 +51,13 @@ impl Compiler {
         self.compile_specs_telling(specs, || {})
     }
 
-    /// The same, and calls `done` after each of them, from several threads.
+    /// Compiles specs, and calls `done` after each of them, from several threads.
     #[must_use]
     pub fn compile_specs_telling(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
         self.compile_first_specs(specs, specs.len(), done)
     }
 
-    /// Compiles the first `count` specs, which may read the models of all. Of the others only those are compiled that
-    /// these read.
+    /// Compiles the first `count` specs, which may read the models of all specs, and those others that they depend on.
     ///
     /// ```
     /// use formulac::{Compiler, SpecText};
@@ -90,7 +89,7 @@ impl Compiler {
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
-            // Nothing is known of models in circles and behind them.
+            // Models in cycles, and their readers, have no known columns.
             if place == order.waves.len() {
                 compiler.know(
                     wave.iter().filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
@@ -126,7 +125,7 @@ impl Compiler {
         all
     }
 
-    /// The same compiler, which knows the models that these specs make besides.
+    /// Returns the same compiler with the models of these specs added.
     ///
     /// ```
     /// let compiler = formulac::Compiler::default();
@@ -155,15 +154,15 @@ impl Compiler {
         self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
     }
 
-    /// Takes models for known from now on; nothing else holds the options while no spec is compiled.
+    /// Adds models to the known relations; the options are shared only while a spec is compiled.
     fn know(&mut self, models: impl Iterator<Item = Relation>) {
         let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
     }
 }
 
-/// The specs that make what a spec reads, each once. What reads its own name reads a table of the warehouse, or is
-/// told as a model of its own.
+/// Returns the distinct specs that a spec reads. A spec that reads its own name reads a table of the warehouse, or is
+/// reported as its own input.
 fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = head.reads.iter().filter_map(|read| first.get(&read.model).copied()).collect();
     parents.sort_unstable();
@@ -172,7 +171,7 @@ fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>
     parents
 }
 
-/// Which specs are among the first `count` or made into what these read.
+/// Returns which specs are among the first `count` or their ancestors.
 fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut needed = vec![false; parents.len()];
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
@@ -184,7 +183,7 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     needed
 }
 
-/// Reports a circle where each of its specs reads the next.
+/// Reports a cycle in which each spec reads the next.
 fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<CompiledSpec>]) {
     let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
@@ -205,13 +204,13 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
 }
 
 impl CompiledSpec {
-    /// The model as others read it; of one with faults nothing is known.
+    /// Returns the model as a relation for other specs, or `None` if it has errors.
     fn as_relation(&self) -> Option<Relation> {
         let name = self.name.clone()?;
         if self.query.is_none() {
             return Some(Relation::unknown(name));
         }
-        // What is tested of a model is known of it, as it is of one of the manifest.
+        // Tested facts of a model are known, as they are for models of the manifest.
         let tested = |column: &Column| self.never_null.contains(&column.name().to_lowercase());
         let columns = self.columns.iter().map(|column| {
             let nullable = column.is_nullable() && !tested(column);

@@ -1,4 +1,4 @@
-//! Keys that say which day it is and when weeks and fiscal years begin.
+//! Keys for the current date, and for the start of weeks and fiscal years.
 
 use super::compile::SpecCompilation;
 use super::load::Loader;
@@ -13,20 +13,21 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SaidToday {
     pub value: Today,
-    /// Where dbt has the date.
+    /// dbt variable with the date.
     variable: Option<Variable>,
 }
 
-/// A variable of dbt, which a plain query does not have.
+/// dbt variable, which plain queries do not have.
 #[derive(Clone, Debug, PartialEq)]
 struct Variable {
     name: String,
-    /// The date where nobody sets it, in ISO form.
+    /// ISO date used if the variable is not set.
     default: Option<String>,
 }
 
 impl Variable {
-    /// What dbt replaces, and what takes its place in the tree of the SQL: as wide, and no part of any SQL.
+    /// Returns the placeholder in the SQL tree for text that dbt replaces: as wide as that text, and not part of any
+    /// SQL.
     fn in_model(&self) -> String {
         let default = self.default.as_ref().map_or_else(String::new, |date| format!(", \"{date}\""));
         format!("cast('{{{{ var(\"{}\"{default}) }}}}' as date)", self.name)
@@ -36,7 +37,7 @@ impl Variable {
         "\u{2}".repeat(self.in_model().len())
     }
 
-    /// A plain query has the date that the spec gives for want of the variable, else the current one.
+    /// Returns the date for a plain query: the variable's default, otherwise the current date.
     fn in_query(&self, dialect: Dialect) -> String {
         let formula = self.default.as_ref().map_or("TODAY()".to_owned(), |iso| {
             let parts: Vec<&str> = iso.split('-').map(|part| part.trim_start_matches('0')).collect();
@@ -52,12 +53,12 @@ impl SaidToday {
         Self { value: Today::Date(iso.to_owned()), variable: None }
     }
 
-    /// The variable of dbt that holds the date, where one does.
+    /// Returns the name of the dbt variable with the date, if there is one.
     pub fn variable_name(&self) -> Option<&str> {
         self.variable.as_ref().map(|variable| variable.name.as_str())
     }
 
-    /// Whether whoever runs the model says which day it is.
+    /// Returns whether the date can be set at run time.
     #[cfg(feature = "drafts")]
     pub(super) fn is_variable(&self) -> bool {
         self.variable.is_some()
@@ -70,7 +71,7 @@ impl SaidToday {
 }
 
 impl SpecCompilation<'_> {
-    /// When weeks and fiscal years begin: as the spec says, else as the project does.
+    /// Returns the start of weeks and fiscal years: of the spec, otherwise of the project.
     pub(super) fn calendar(&self) -> Calendar {
         let of_project = self.compiler.options.calendar;
         Calendar {
@@ -79,7 +80,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The SQL of a query, with the date that it has instead of a variable.
+    /// Returns the SQL of a query with its date in place of the variable.
     pub(super) fn query_on_its_day(&self, sql: String) -> String {
         let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
         let Some(variable) = variable else { return sql };
@@ -87,7 +88,7 @@ impl SpecCompilation<'_> {
         self.on_its_day(&sql, variable, &variable.in_query(dialect), str::to_owned)
     }
 
-    /// The SQL of a model, with the variable, and the rest changed by `protect`.
+    /// Returns the SQL of a model with the variable; `protect` changes the rest.
     pub(super) fn model_on_its_day(&self, sql: &str, protect: impl Fn(&str) -> String) -> String {
         let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
         let Some(variable) = variable else { return protect(sql) };
@@ -105,7 +106,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
-    /// A day that is none is reported with the other shapes.
+    /// Invalid days are reported with the other shapes.
     pub(super) fn week_start(&self, root: &'y Node) -> Option<Weekday> {
         root.get("week_start").and_then(weekday)
     }
@@ -118,7 +119,7 @@ impl<'y> Loader<'y, '_> {
         fiscal_months(node)
     }
 
-    /// `today: 2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
+    /// Reads `today: 2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
     pub(super) fn today(&mut self, root: &'y Node) -> Option<SaidToday> {
         let node = root.get("today")?;
         if node.pairs().is_some() {
@@ -188,17 +189,17 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// The day that weeks begin on, where it is one.
+/// Returns the first day of the week, if it is valid.
 pub(super) fn weekday(node: &Node) -> Option<Weekday> {
     node.text()?.parse().ok()
 }
 
-/// The months from January to the first month of the fiscal year, where they are fewer than a year has.
+/// Returns the months from January to the first month of the fiscal year, if there are fewer than 12.
 pub(super) fn fiscal_months(node: &Node) -> Option<u8> {
     months(node.text()?)
 }
 
-/// What is wrong with a whole number of months, and what helps.
+/// Returns the message and help for an invalid number of months.
 pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
     let text = node.text().filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
     let help = "count the months from January, 0 to 11: a fiscal year that begins in April has 3".to_owned();

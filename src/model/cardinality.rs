@@ -1,4 +1,4 @@
-//! Whether a join finds one row at most, as far as keys that are known prove it.
+//! Join cardinality: whether known keys prove that a join finds at most one row.
 
 use rustc_hash::FxHashMap;
 
@@ -13,21 +13,21 @@ use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
 use crate::sql::JoinKind;
 
-/// What a join asks of the relation that it joins.
+/// Conditions of a join on the joined relation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CardinalityQuery {
-    /// Columns of it that must equal something that is not of it.
+    /// Columns that must equal a value of other relations.
     pub equal: Vec<u32>,
-    /// Conditions on it alone.
+    /// Conditions on the joined relation alone.
     pub own: Vec<IrId>,
-    /// There are conditions of another kind.
+    /// Whether there are other conditions.
     pub more: bool,
-    /// Something of it must equal something of another.
+    /// Whether a value of the joined relation must equal one of another relation.
     pub pairs: bool,
 }
 
 impl SpecCompilation<'_> {
-    /// The joins of a step that are said to find one row at most and are not proven to, each with a warning.
+    /// Returns the joins that are declared to find at most one row without proof, each with a warning.
     pub(super) fn unproven(
         &self,
         plan: &StepPlan<'_>,
@@ -97,7 +97,7 @@ fn listed<T: AsRef<str>>(names: &[T]) -> String {
     names.iter().map(|n| format!("`{}`", n.as_ref())).collect::<Vec<_>>().join(" and ")
 }
 
-/// The conditions of a step's joins, by the place of the join.
+/// Conditions of a step's joins, by join index.
 pub(super) struct Conditions(FxHashMap<u32, IrId>);
 
 impl Conditions {
@@ -116,7 +116,7 @@ impl Conditions {
     }
 }
 
-/// The columns of a joined relation that the rows before it say: the join asks that they equal something of those.
+/// Returns the columns of a joined relation that equal values of the rows before the join.
 pub(super) fn settled_columns<'p>(
     plan: &StepPlan<'p>,
     conditions: &Conditions,
@@ -128,7 +128,7 @@ pub(super) fn settled_columns<'p>(
     asked.equal.iter().filter_map(|column| plan.program.columns.get(*column as usize)).map(|c| &*c.name).collect()
 }
 
-/// What a condition asks of a relation.
+/// Returns the conditions that an expression places on a relation.
 fn query_of_condition(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
     let equal = catalog::get(internal::EQUAL);
     let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
@@ -168,7 +168,7 @@ fn query_of_condition(program: &Program, root: IrId, relation: &str) -> Cardinal
     asked
 }
 
-/// Whether a value reads columns of the relation, and of others.
+/// Returns whether a value reads columns of the relation, and of others.
 fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut own, mut others) = (false, false);
     for column in columns_of(program, root) {
@@ -180,7 +180,7 @@ fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     (own, others)
 }
 
-/// The columns that a value is made of, those of definitions included.
+/// Returns the columns that a value depends on, through definitions too.
 fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
     let mut columns = Vec::new();
     let mut seen = rustc_hash::FxHashSet::default();
@@ -201,7 +201,7 @@ fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
     columns
 }
 
-/// Reports joins that the dialect does not make.
+/// Reports joins that the dialect does not support.
 pub(super) fn check_supported(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -225,7 +225,7 @@ pub(super) fn check_supported(
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
-            // The test that one row is found needs a left join.
+            // The generated test for one row needs a left join.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
                 format!("{dialect} cannot test that one row of `{name}` is found, which is joined without an equality"),
                 "write `cardinality: many`, or join by an equality as well".to_owned(),
@@ -236,7 +236,7 @@ pub(super) fn check_supported(
     }
 }
 
-/// Reports conditions of joins that read what is joined only later, and values drawn anew at each use.
+/// Reports join conditions that read relations joined later, and values that are drawn anew at each use.
 pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {

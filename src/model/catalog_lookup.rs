@@ -1,4 +1,4 @@
-//! What is known of the relations that a spec reads: the models of other specs first, then the schema.
+//! Lookup of the relations that a spec reads: models of other specs first, then the schema.
 
 use super::compile::SpecCompilation;
 use crate::compiler::Options;
@@ -7,26 +7,26 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Relation;
 use crate::span::Span;
 
-/// The relation as far as its columns are known.
+/// Returns the relation, if its columns are known.
 pub(super) fn known_relation<'o>(options: &'o Options, from: &From) -> Option<&'o Relation> {
     let model = from.own_model().and_then(|model| options.models.relation(model));
     model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
 }
 
 impl<'r> SpecCompilation<'r> {
-    /// The relation as far as its columns are known.
+    /// Returns the relation, if its columns are known.
     pub(super) fn known_relation(&self, from: &From) -> Option<&'r Relation> {
         known_relation(&self.compiler.options, from)
     }
 
-    /// Whether the schema lists all relations and not this one, and no spec makes it.
+    /// Returns whether the schema is complete and lacks this relation, and no spec generates it.
     pub(super) fn is_missing(&self, from: &From) -> bool {
         let options = &self.compiler.options;
         let is_made = from.own_model().is_some_and(|model| options.models.relation(model).is_some());
         !options.schema.lists_some() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
-    /// Says that a relation is missing; `also` are further names that could be meant.
+    /// Reports a missing relation; `also` holds further candidates for similar names.
     pub(super) fn missing<'n>(
         &'n self,
         key: &str,

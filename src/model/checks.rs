@@ -1,4 +1,4 @@
-//! What must hold of a spec besides its formulas: names, columns, and keys that go together.
+//! Checks a spec beyond its formulas: names, columns, and combinations of keys.
 
 use rustc_hash::FxHashMap;
 
@@ -17,14 +17,14 @@ use crate::schema::Relation;
 use crate::span::Span;
 
 impl SpecCompilation<'_> {
-    /// What is said of columns that the model does not have is said of none.
+    /// Reports properties of columns that the model does not have.
     pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let said = self.spec.columns.iter().map(|column| column.name);
         let missing = said.filter(|name| output.column(name.text).is_none());
         diagnostics.extend(missing.map(|name| no_column(name.text, name.node.span, output)));
     }
 
-    /// The names of the model and its steps.
+    /// Checks the names of the model and its steps.
     pub(super) fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
         let model = self.spec.model;
         if !is_plain_name(model.text) {
@@ -72,12 +72,12 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Whether a formula may define it.
+/// Returns whether a formula may define this name.
 pub(super) fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Why a name cannot be one of dbt's, up to what it would be the name of, and a name that can.
+/// Returns why a name is invalid in dbt, as the beginning of a sentence, and a valid name.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
     let proposed: String = name.chars().map(plain).collect();
@@ -90,14 +90,14 @@ pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     (fault, proposed.to_owned())
 }
 
-/// A definitions block holds definitions, not a formula.
+/// Reports a formula without a name in a block of definitions.
 pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<Diagnostic>) {
     for definition in &ast.definitions {
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
             let text = definition.span.text(&formulas.text);
             let help = match text.split_once(':').map(|(name, formula)| (name.trim(), formula.trim())) {
-                // As YAML has it: that it reads as a range besides is not said.
+                // YAML read it as `name: formula`, so its reading as a range is not reported.
                 Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
@@ -112,14 +112,14 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
     }
 }
 
-/// A key that is the same for all rows.
+/// Reports a key that is the same for all rows.
 pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
         let meta = program.meta(definition.root);
         if *role == DefinitionRole::GroupBy && !definition.failed && meta.level == Level::Const {
             let help = match program.node(definition.root) {
-                // `group_by: a, "b[month]"`: YAML takes the quotes for a part of the text.
+                // In `group_by: a, "b[month]"`, YAML makes the quotes part of the text.
                 Ir::Text(text) => format!(
                     "a name in a comma-separated text has no quotes: `{}`; in a list, `[…]`, each name may be quoted",
                     program.text(text)
@@ -138,7 +138,8 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Columns of one name: two keys written differently, or a key and a definition, one of which would be lost.
+/// Reports columns with the same name: two keys written differently, or a key and a definition, one of which would be
+/// lost.
 pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
@@ -152,7 +153,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
     let with_roles = || program.definitions.iter().enumerate().zip(&plan.roles).filter(|((_, d), _)| !d.failed);
     for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
         let written = definition.span.text(text);
-        // What is grouped by, in words that are the same where it is the same.
+        // Text of the grouping key, equal for equal keys.
         let (name, key) = match program.node(definition.root) {
             Ir::Definition(used) => {
                 let name = program.definitions[used as usize].name.as_deref().unwrap_or_default();
@@ -180,7 +181,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
     }
 }
 
-/// Keys that do not go together.
+/// Reports combinations of keys that are not allowed.
 pub(super) fn check_shape(
     step: &Step<'_>,
     plan: &StepPlan<'_>,
@@ -201,7 +202,7 @@ pub(super) fn check_shape(
                 .with_help("add `order_by`"),
         );
     }
-    // Where a formula is faulty, its column is missing for that reason.
+    // A formula with an error explains its missing column.
     let empty = sound
         && !step.faulty
         && !plan.outputs.iter().any(|o| *o)
@@ -213,7 +214,7 @@ pub(super) fn check_shape(
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
     }
-    // What is kept of several relations is looked at with these.
+    // `keep` over several relations is checked with the joins.
     if input.joined.is_some() {
         return;
     }
@@ -241,7 +242,7 @@ pub(super) fn check_shape(
     }
 }
 
-/// Definitions of single rows that neither are columns nor help to make one.
+/// Reports row-level definitions that are neither columns nor used by one.
 pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &mut Vec<Diagnostic>) {
     if !plan.grouped || found.iter().any(Diagnostic::is_error) {
         return;

@@ -1,9 +1,9 @@
-//! The columns of a relation as SQL writes them.
+//! SQL of a relation's columns.
 
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 
-/// A relation whose columns are written by name; those of one that is not known are as the step names them.
+/// Relation with quoted column names; columns of an unknown relation are written as in the step.
 #[derive(Clone, Copy)]
 pub(super) struct ColumnSql<'i> {
     pub dialect: Dialect,

@@ -1,4 +1,4 @@
-//! A spec's steps, each checked and planned on what the one before gives.
+//! Compiles the steps of a spec: each is checked and planned on the output of the one before.
 
 use rustc_hash::FxHashMap;
 
@@ -43,16 +43,16 @@ use crate::{Level, Type};
 use std::sync::Arc;
 
 impl Compiler {
-    /// Compiles a model spec. There is always a result; its texts are there when no error is.
+    /// Compiles a model spec. There is always a result; its texts exist if there is no error.
     ///
-    /// The schema's relation of the spec's `from` gives types and nullability; without one, names are taken as
-    /// columns and their types from use.
+    /// The schema's relation for the spec's `from` provides types and nullability. Without one, names are columns
+    /// whose types are inferred from use.
     #[must_use]
     pub fn compile_spec(&self, source: &str) -> CompiledSpec {
         self.compile_spec_at(source, None)
     }
 
-    /// The same, with the path of the spec, which the headers of generated files name.
+    /// Compiles a spec with its path, which the headers of generated files name.
     #[must_use]
     pub fn compile_spec_at(&self, source: &str, path: Option<&str>) -> CompiledSpec {
         self.compile_file(SpecFile::read(source, path, &self.options.limits))
@@ -107,37 +107,37 @@ pub(super) struct SpecCompilation<'r> {
     pub(super) path: Option<&'r str>,
     pub(super) names: CteNames,
     pub(super) ctes: Vec<Cte>,
-    /// Description of columns by name: what the analyst wrote of a definition.
+    /// Descriptions of columns by name, as written by the analyst.
     pub(super) descriptions: FxHashMap<String, String>,
-    /// Every definition, for the header and for whoever asks.
+    /// All definitions, for the header and for callers.
     pub(super) definitions: Vec<SpecDefinition>,
-    /// Name and text of grouping keys.
+    /// Names and texts of grouping keys.
     pub(super) written_keys: Vec<(String, String)>,
     pub(super) sources: SpecSources,
-    /// Every join leads somewhere, and no two relations of a step have one name.
+    /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
-    /// What each step gave that was compiled.
+    /// Facts about each compiled step.
     pub(super) facts: Vec<StepFacts>,
-    /// Joins that are said to find one row at most, which nothing known proves.
+    /// Joins that are declared to find at most one row without proof.
     pub(super) unproven: Vec<SingleMatch>,
-    /// What is made of what must hold of the model.
+    /// Generated dbt tests.
     pub(super) proofs: Proofs,
-    /// The definitions that alone are computed, where a step is computed again for totals.
+    /// Definitions to compute, when a step is recomputed for totals.
     pub(super) only: Option<Vec<String>>,
-    /// Columns that formulas read of relations.
+    /// Columns of relations that formulas read.
     columns_read: Vec<ColumnUse>,
     pub(super) names_used: NamesUsed,
-    /// The totals that the next step's input has.
+    /// Totals of the next step's input.
     pub(super) totals: Vec<crate::check::SheetTotal>,
-    /// The spec asks for an incremental model.
+    /// Whether the spec requests an incremental model.
     pub(super) incremental: bool,
-    /// The times of each step, where that matters.
+    /// Times of each step, if they matter.
     pub(super) times: Vec<StepTimes>,
-    /// The times that the first select reads, and its place among `ctes`; `None` if it is the last.
+    /// Times that the first select reads, and its index in `ctes`; `None` if it is the last select.
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
     pub(super) lineage: Lineage,
-    /// How the columns of each step behave where rows are taken together.
+    /// Additivity of each step's columns.
     pub(super) additivity: Vec<StepColumns>,
 }
 
@@ -230,7 +230,7 @@ impl<'r> SpecCompilation<'r> {
             else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
                 for step in spec.steps.iter().skip(index + 1) {
-                    // What is joined to it is not looked at.
+                    // Joined relations are not considered.
                     let seen = columns.as_ref().filter(|_| step.joins.is_empty());
                     self.faults_of_its_own(step, seen, memory, &mut compiled.diagnostics);
                     columns = self.possible_columns(step, columns.as_ref(), memory);
@@ -276,7 +276,7 @@ impl<'r> SpecCompilation<'r> {
         compiled.access = Some(self.own_access());
         let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
-            // Its key is said to hold no NULL, and is tested for that.
+            // The key is declared NOT NULL and tested.
             self.proofs.nullable_keys.clear();
             compiled.never_null.extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
             if grain.is_empty() && incremental.is_unique {
@@ -308,7 +308,7 @@ impl<'r> SpecCompilation<'r> {
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let mut sheet = sheet_of(step, input.relation, input.grain, input.tabs);
-        // What a sheet has of all its rows, an incremental run does not read.
+        // An incremental run does not read all rows of a sheet.
         let whole_sheet = sheet.as_ref().is_some_and(|sheet| sheet.pivot.is_some()) || !self.totals.is_empty();
         let refused = whole_sheet.then_some(step.span);
         if let Some(sheet) = &mut sheet {
@@ -388,7 +388,7 @@ impl<'r> SpecCompilation<'r> {
         let read = relations_of(input);
         let made = if rates_matter(read, last) { column_provenances(program, read) } else { Vec::new() };
         check_rates(&plan, &made, read, &formulas.text, &mut found);
-        // Of a relation that is not there, or that two names mean, nothing more is to be said.
+        // A missing or ambiguous relation is reported once.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
             check_visible(&plan, joined, &mut found);
@@ -406,7 +406,7 @@ impl<'r> SpecCompilation<'r> {
         }
         self.note_names(step, of_sheet, program);
         if step.unsound || step.faulty || failed(diagnostics) {
-            // Later steps read what this one would have given; their faults would be its echoes.
+            // Later steps read the output of this one, so their errors would only repeat its errors.
             return None;
         }
         if self.only.is_none() {
@@ -451,7 +451,7 @@ impl<'r> SpecCompilation<'r> {
             output.relation.note_made(definition.name.as_deref().unwrap_or_default(), made);
         }
         if last {
-            // Other specs know of a model what dbt can tell them.
+            // Other specs know only facts that dbt can provide.
             output.relation.forget_month_starts();
         } else {
             note_values(&plan, read, &mut output.relation);
@@ -502,14 +502,14 @@ impl<'r> SpecCompilation<'r> {
         (!failed(diagnostics)).then_some(output)
     }
 
-    /// The columns that a step may give, whatever is wrong in it; `None` if that cannot be said.
+    /// Returns the columns that a step may have despite its errors; `None` if they cannot be determined.
     fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>, memory: &mut Memory) -> Option<Relation> {
         let Memory { parse, ast, .. } = memory;
         let formulas = StepFormulas::new(step, self.source);
         let limits = &self.compiler.options.limits;
         let mut syntax = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
-        // A definition may be lost in what could not be read.
+        // A definition may be in the part that could not be read.
         if step.faulty || syntax.iter().any(Diagnostic::is_error) {
             return None;
         }
@@ -526,7 +526,7 @@ impl<'r> SpecCompilation<'r> {
         Some(names.iter().fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))))
     }
 
-    /// Faults of a step that do not depend on what an earlier, faulty one would have given, but for its columns.
+    /// Returns errors of a step that do not depend on the failed step before it, except for its columns.
     fn faults_of_its_own(
         &self,
         step: &Step<'_>,
@@ -564,7 +564,7 @@ impl<'r> SpecCompilation<'r> {
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
 
-    /// A step without a name gets one from what it does, for a stratum that needs one.
+    /// Names an unnamed step after its operation, for a stratum that needs a name.
     fn step_name(&self, step: &Step<'_>, from: &str, plan: &StepPlan<'_>, text: &str) -> String {
         if let Some(name) = step.name {
             return name.text.to_owned();
@@ -592,7 +592,7 @@ impl<'r> SpecCompilation<'r> {
     }
 }
 
-/// What texts the columns of a step can be, for those who compare them in a later one.
+/// Records the possible texts of a step's columns, for comparisons in later steps.
 fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {
@@ -608,7 +608,7 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
     }
 }
 
-/// Rows that whoever builds on the model would miss.
+/// Warns about a limit, which hides rows from readers of the model.
 fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
     let message = format!("`limit: {rows}` truncates the model for everything downstream");

@@ -1,4 +1,4 @@
-//! dbt's configuration of the model: what shapes the SQL stands at the top of the `.sql`, the rest beside it.
+//! dbt configuration of the model: keys that shape the SQL go to the top of the `.sql`, the others to the properties.
 
 use super::access::Granted;
 use super::compile::SpecCompilation;
@@ -10,7 +10,7 @@ use crate::dbt::YamlOutput;
 use crate::schema::Column;
 use crate::yaml::Node;
 
-/// `config:` as it is written, with what the spec says beside it for the same place.
+/// Returns `config:` as written, merged with keys of the spec for the same settings.
 fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     let mut config = pairs(dbt.config, Language::Dbt);
     for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
@@ -21,7 +21,7 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         match (place, more) {
             (Some(YamlOutput::Map(pairs)), YamlOutput::Map(more)) => pairs.extend(more),
             (Some(YamlOutput::List(items)), YamlOutput::List(more)) => items.extend(more),
-            // dbt takes one tag as a text.
+            // dbt accepts a single tag as a text.
             (Some(place), YamlOutput::List(more)) => {
                 let first = std::mem::replace(place, YamlOutput::List(Vec::new()));
                 *place = YamlOutput::List([vec![first], more].concat());
@@ -40,13 +40,13 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     config
 }
 
-/// It shapes the SQL. A value with Jinja in it is rendered in YAML only.
+/// Returns whether a key shapes the SQL. A value with Jinja is rendered in YAML only.
 fn is_of_sql((name, value): &(String, YamlOutput)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }
 
 impl SpecCompilation<'_> {
-    /// What stands at the top of the `.sql`, in the order that is usual.
+    /// Returns the configuration at the top of the `.sql`, in the usual order.
     pub(super) fn config_atop(
         &self,
         columns: &[Column],
@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
     ) -> Vec<(String, YamlOutput)> {
         let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
         if let Some(incremental) = incremental {
-            // dbt writes these into SQL as they are.
+            // dbt inserts these into SQL verbatim.
             let written = |name: &String| {
                 let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
                 YamlOutput::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
@@ -66,7 +66,7 @@ impl SpecCompilation<'_> {
             };
             said.retain(|(name, _)| name != "unique_key");
             said.push(("unique_key".to_owned(), key));
-            // dbt asks for one of two words under a contract, and this one keeps the rows that there are.
+            // Under a contract, dbt requires one of two values; this one keeps existing rows.
             if self.is_contract_enforced() && !said.iter().any(|(name, _)| name == "on_schema_change") {
                 said.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
             }
@@ -76,7 +76,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// What stands in the properties file.
+/// Returns the configuration in the properties file.
 pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, YamlOutput)> {
     let mut said: Vec<(String, YamlOutput)> = config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect();
     let access = granted.access.map(|access| access.name().to_owned());
@@ -86,12 +86,12 @@ pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Ya
     said
 }
 
-/// What `config:` says for a key, as it is written; what Jinja says is dbt's.
+/// Returns the value of a key in `config:`, as written; Jinja is left to dbt.
 pub(super) fn stated_config<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
     dbt.config?.get(key).filter(|node| !node.is_null())
 }
 
-/// The same as a text without Jinja.
+/// Returns the value of a key in `config:` as a text without Jinja.
 pub(super) fn stated_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
     stated_config(dbt, key)?.text().filter(|text| !text.contains(['{', '}']))
 }

@@ -1,4 +1,4 @@
-//! Enforced contracts: every column has the type that is declared, because it is cast to it.
+//! Enforced contracts: every column is cast to its declared type.
 
 use rustc_hash::FxHashMap;
 
@@ -19,14 +19,14 @@ pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
 }
 
 impl Compiler {
-    /// Whether dbt enforces the contract of a spec's model: the spec says so, or the project of all models.
+    /// Returns whether dbt enforces the contract of a model: if the spec says so, or the project for all models.
     pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
         let said = contract(dbt).and_then(|contract| contract.get("enforced")?.boolean());
         said.unwrap_or(self.specs.contracts)
     }
 }
 
-/// The type that a contract declares for a column; `None` if it is not known.
+/// Returns the type that a contract declares for a column, or `None` if the type is unknown.
 pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<&'static str> {
     let of_decimals = dialect.facts().contract_decimal;
     match column.ty() {
@@ -41,8 +41,8 @@ impl SpecCompilation<'_> {
         self.compiler.enforces_contract(&self.spec.dbt)
     }
 
-    /// What a contract lacks, and what is said of one that there is not. `open` where the model may have columns that
-    /// nobody knows.
+    /// Reports missing parts of a contract, and keys of a contract that is not enforced. `open` if the model may have
+    /// unknown columns.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let materialized = stated_text(dbt, "materialized");
@@ -62,7 +62,8 @@ impl SpecCompilation<'_> {
             );
         }
         if open {
-            let message = "an enforced contract needs the type of every column, but no schema lists the columns of `keep: all`";
+            let message =
+                "an enforced contract needs the type of every column, but no schema lists the columns of `keep: all`";
             diagnostics.push(
                 Diagnostic::new(Code::ContractWithoutTypes, span, message)
                     .with_help("give a schema with `--schema`, or list the columns in `keep`"),
@@ -99,7 +100,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Constraints that dbt would not make.
+    /// Reports constraints that dbt would not create.
     fn check_constraints(&self, materialized: Option<&str>, diagnostics: &mut Vec<Diagnostic>) {
         let enforced = self.is_contract_enforced();
         let constrained =
@@ -121,13 +122,13 @@ impl SpecCompilation<'_> {
         diagnostics.push(Diagnostic::new(Code::ConstraintWithoutEffect, span, message).with_help(help));
     }
 
-    /// The types that the spec says of its columns, by the names of these in small letters.
+    /// Returns the types that the spec declares, by lower-case column name.
     fn stated_types(&self) -> FxHashMap<String, &str> {
         let columns = self.spec.columns.iter();
         columns.filter_map(|column| Some((column.name.text.to_lowercase(), column.data_type?.text()?))).collect()
     }
 
-    /// The last select with every column cast to its type, where a contract is enforced.
+    /// Casts every column of the last select to its type, if a contract is enforced.
     pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut SqlTree) -> Query {
         if !self.is_contract_enforced() {
             return query;
@@ -137,7 +138,7 @@ impl SpecCompilation<'_> {
         let body = &query.body;
         let one_each = !body.star && !body.distinct && body.unions.is_empty() && body.items.len() == columns.len();
         if !one_each {
-            // What gives its columns in another way is a step of its own, whose columns are named here.
+            // A select with other output becomes a step of its own, whose columns are named here.
             let name = dialect.name_text(&self.names.choose("final"), true);
             let items =
                 columns.iter().map(|column| Item { expr: tree.raw_text(&written(column)), alias: None }).collect();
@@ -158,7 +159,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// What a column without an alias is called: `orders.region` is called `region`.
+/// Returns the implicit name of a column: `orders.region` is called `region`.
 fn own_name(tree: &SqlTree, expr: SqlId) -> String {
     let named = match tree.node(expr) {
         Sql::Field { name, .. } => *name,
@@ -169,7 +170,7 @@ fn own_name(tree: &SqlTree, expr: SqlId) -> String {
     text
 }
 
-/// The value as this type; one that is cast to it already stays as it is.
+/// Casts the value to this type unless it is cast already.
 fn cast(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     if let Sql::Cast { ty: own, .. } = tree.node(value)
         && own.eq_ignore_ascii_case(ty)

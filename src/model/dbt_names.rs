@@ -1,10 +1,10 @@
-//! What a model's files declare besides the model, under names that are unique in a dbt project.
+//! Declarations of a model's files besides the model, under names that are unique in a dbt project.
 
 use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;
 use crate::span::Span;
 
-/// A docs block, an exposure, a metric or a semantic model.
+/// Docs block, exposure, metric or semantic model.
 ///
 /// ```
 /// let spec = "
@@ -26,19 +26,19 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// What it is, as dbt calls it: `doc`, `exposure`, `metric`, `semantic_model`.
+    /// Returns dbt's name of the kind: `doc`, `exposure`, `metric`, `semantic_model`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where the spec says its name, or that of the model which it is of.
+    /// Returns the span of the name in the spec, or of the model's name.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span

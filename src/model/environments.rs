@@ -5,18 +5,18 @@ use crate::dialect::Dialect;
 use crate::team::Role;
 use crate::yaml::Node;
 
-/// What stands in `schema`, `branch` and `vars` for whoever uses them.
+/// Placeholder for the current user in `schema`, `branch` and `vars`.
 pub const USER: &str = "${user}";
 
-/// A placeholder in `schema` and `vars`.
+/// Placeholder in `schema` and `vars`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placeholder<'t> {
-    /// `${user}`: who uses the environment.
+    /// `${user}`: the user of the environment.
     User,
-    /// `${branch}`: the branch that git is on.
+    /// `${branch}`: the current git branch.
     Branch,
-    /// `${env.NAME}`: a variable of the process.
+    /// `${env.NAME}`: an environment variable.
     Variable(&'t str),
 }
 
@@ -29,7 +29,7 @@ impl<'t> Placeholder<'t> {
         }
     }
 
-    /// Fills in the placeholders of a text, and returns those without a value, which stay as they are written.
+    /// Fills in the placeholders of a text. Returns those without a value, which stay as written.
     ///
     /// ```
     /// use formulac::Placeholder;
@@ -48,7 +48,7 @@ impl<'t> Placeholder<'t> {
                 rest = after;
                 continue;
             };
-            // The placeholder as it is written, with the signs around its name.
+            // The placeholder with its delimiters.
             let start = text.len() - after.len() - 2;
             let written = text.get(start..start + name.len() + 3).unwrap_or_default();
             match value(placeholder) {
@@ -65,40 +65,40 @@ impl<'t> Placeholder<'t> {
     }
 }
 
-/// An environment of a project: where something is built, and what a push to it asks for.
+/// Environment of a project: where models are built, and what a push to it requires.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Environment {
-    /// Its name.
+    /// Name of the environment.
     pub name: String,
-    /// The output of the dbt profile.
+    /// Output of the dbt profile.
     pub connection: Option<String>,
-    /// The schema that models are built in, with [`Placeholder`]s.
+    /// Schema for the models, with [`Placeholder`]s.
     pub schema: Option<String>,
-    /// Whether a push to it is a branch to be merged by people.
+    /// Whether a push creates a branch for people to merge.
     pub protected: bool,
-    /// The dialect of its warehouse, where that is not the project's.
+    /// Dialect of its warehouse, if it differs from that of the project.
     pub dialect: Option<Dialect>,
     /// Variables for dbt, as YAML, with [`Placeholder`]s.
     pub vars: Option<String>,
-    /// The branch that a push commits to; `${user}` in it stands for who pushes.
+    /// Branch that a push commits to; `${user}` stands for the user who pushes.
     pub branch: Option<String>,
-    /// The folder of the artifacts that dbt made with its target, seen from the project's.
+    /// Folder of the artifacts for its target, relative to the project's folder.
     pub artifacts: Option<String>,
-    /// Whether commits that are merged into it must be signed by their authors.
+    /// Whether merged commits must be signed by their authors.
     pub signed: bool,
-    /// How many of each role approve a push to it.
+    /// Number of required approvals by role.
     pub approvals: Vec<(Role, usize)>,
 }
 
 impl Environment {
-    /// Whether a push to it is looked at by others before it is merged.
+    /// Returns whether a push is reviewed before it is merged.
     #[must_use]
     pub fn is_merged_into(&self) -> bool {
         self.protected || !self.approvals.is_empty()
     }
 
-    /// Takes over what is said here of that which each person may have otherwise.
+    /// Applies personal overrides to the environment.
     pub(super) fn take_over(&mut self, value: &Node, source: &str) {
         let text = |key: &str| value.get(key).and_then(Node::text).map(str::to_owned);
         let vars = value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| scalar_text(vars, source));
@@ -116,7 +116,7 @@ impl Environment {
     }
 }
 
-/// The environments in the order written. What is wrong with them is reported.
+/// Reads the environments in source order, and reports errors.
 pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Environment> {
     let pairs = root.get("environments").and_then(Node::pairs).unwrap_or_default();
     let mut environments = Vec::new();
@@ -147,7 +147,7 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
     environments
 }
 
-/// Whether it names a folder and a part of a branch's name as it stands.
+/// Returns whether a name is valid in folder and branch names.
 fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     name.chars().all(is_plain) && name.starts_with(char::is_alphanumeric) && name.len() <= 64
@@ -166,7 +166,7 @@ fn environment(name: &str, value: &Node, source: &str) -> Environment {
     environment
 }
 
-/// The YAML of a node as it is written, its first line indented like the others.
+/// Returns the YAML of a node as written, with the first line indented like the others.
 fn scalar_text(node: &Node, source: &str) -> String {
     let before = source.get(..node.span.start as usize).unwrap_or_default();
     let indent = before.chars().rev().take_while(|c| *c != '\n').count();

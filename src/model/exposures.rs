@@ -1,4 +1,4 @@
-//! Exposures of the model, as dbt's properties have them.
+//! Exposures of the model for dbt's properties.
 
 use super::compile::SpecCompilation;
 use super::load::SpecExposure;
@@ -7,11 +7,11 @@ use crate::dbt::{From, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
-/// Keys that stand as they are written, in the order that is usual.
+/// Keys that are copied verbatim, in the usual order.
 const AS_WRITTEN: &[&str] = &["label", "type", "maturity", "url"];
 
 impl SpecCompilation<'_> {
-    /// Exposures for which nobody answers, whom dbt asks for.
+    /// Reports exposures without an owner, which dbt requires.
     pub(super) fn check_exposures(&self, diagnostics: &mut Vec<Diagnostic>) {
         for exposure in self.spec.exposures.iter().filter(|exposure| self.owner(exposure).is_empty()) {
             let message = format!("the exposure `{}` has no owner", exposure.name.text);
@@ -22,7 +22,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Who answers for it: as it says, else who answers for the model.
+    /// Returns the owner of an exposure: its own, otherwise that of the model.
     fn owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
         let mut said = pairs(exposure.said.get("owner").filter(|owner| owner.pairs().is_some()), Language::Text);
         said.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
@@ -35,7 +35,7 @@ impl SpecCompilation<'_> {
         said
     }
 
-    /// The exposures as they stand in the properties file.
+    /// Returns the exposures for the properties file.
     pub(super) fn exposures(&self) -> Vec<YamlOutput> {
         self.spec.exposures.iter().map(|exposure| self.exposure(exposure)).collect()
     }
@@ -52,7 +52,7 @@ impl SpecCompilation<'_> {
         if let Some(text) = said("description").and_then(Node::text) {
             say("description", YamlOutput::text(text.trim_end()));
         }
-        // Each a text of its own: in a list in one line YAML would part `ref('m', v=2)` at its comma.
+        // One text per item: in a one-line list, YAML would split `ref('m', v=2)` at its comma.
         let uses = self.own_ref().call().into_iter().chain(exposure.depends_on.iter().filter_map(From::call));
         let mut calls: Vec<YamlOutput> = Vec::new();
         uses.map(YamlOutput::Dbt).for_each(|call| {
@@ -67,7 +67,7 @@ impl SpecCompilation<'_> {
         let mut config = Vec::new();
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));
-        // Until 1.10 dbt has them beside the configuration only.
+        // Before 1.10, dbt accepts these outside of the configuration only.
         if self.compiler.specs.flat_meta() {
             out.extend(config);
         } else if !config.is_empty() {

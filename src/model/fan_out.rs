@@ -1,4 +1,4 @@
-//! Aggregates of a step that joins the many rows of a relation: what is taken from another one is taken repeatedly.
+//! Fan-out: aggregates of a column after a join with many rows count its values repeatedly.
 
 use super::join_scope::JoinedStep;
 use super::load::Step;
@@ -10,18 +10,18 @@ use crate::schema::Relation;
 use crate::span::Span;
 use crate::sql::JoinKind;
 
-/// What a value is made of, as seen from the relation whose many rows are joined.
+/// Origin of a value, relative to the relation whose rows repeat the others.
 #[derive(Clone, Copy, Default)]
 struct RowOrigin {
-    /// A column of that relation decides on it, be it in a condition.
+    /// Whether a column of that relation decides the value, even in a condition.
     told: bool,
-    /// A column of that relation is a part of the value.
+    /// Whether a column of that relation is part of the value.
     many: bool,
-    /// A column of another one that the value may be without any of that relation.
+    /// Column of another relation that may occur in the value without any of that relation.
     other: Option<IrId>,
 }
 
-/// Reports aggregates of columns that the rows of a `many` relation repeat.
+/// Reports aggregates of columns that a `many` relation repeats.
 pub(super) fn check_fan_out(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -30,7 +30,7 @@ pub(super) fn check_fan_out(
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
-        // Without rows that find nothing, the rows of the join are those of the relation.
+        // Without unmatched rows, the rows of the join are those of the relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
         check_one(plan, many, unmatched, joined, found);
     }
@@ -51,7 +51,7 @@ fn check_one(
             let args = match program.node(id) {
                 Ir::Aggregate { args, .. } => program.args(args),
                 Ir::CountRows => &[],
-                // Of a grouped step they look at groups, in which nothing is repeated any more.
+                // Windows of a grouped step read groups, in which nothing is repeated.
                 Ir::Window { call, .. } if !plan.grouped => match program.node(call) {
                     Ir::Apply { overload, args } if catalog::is_aggregate(overload) => program.args(args),
                     _ => continue,
@@ -110,7 +110,7 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
     .with_help(format!("count the rows of `{name}`: `COUNT({name}.{})`", key.unwrap_or("id")))
 }
 
-/// For each node what it is made of; operands come before what is made of them.
+/// Returns the origin of each node; operands come first.
 fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     let mut made: Vec<RowOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
@@ -126,13 +126,13 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 Some(definition) if !definition.failed => of(definition.root),
                 _ => RowOrigin::default(),
             },
-            // Which branch it is may be told by any column; each branch is a value of its own.
+            // Any column may decide the branch; each branch is a value of its own.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 let told = program.operands(id).any(|operand| of(operand).told);
                 RowOrigin { told, ..separate_origins(program.branches(arms).map(of)) }
             }
             Ir::Coalesce(args) => separate_origins(program.args(args).iter().map(|a| of(*a))),
-            // What is told apart once is not repeated again.
+            // An aggregated value is not repeated again.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => combine_origins(program.operands(id).map(of)),
         };
@@ -141,7 +141,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     made
 }
 
-/// Values that make one together: one of the many rows is enough to make it theirs.
+/// Combines values that form one: a single repeated column makes it repeated.
 fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     let mut whole = RowOrigin::default();
     let mut clean = false;
@@ -154,7 +154,7 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     RowOrigin { other: whole.other.filter(|_| !clean), ..whole }
 }
 
-/// Values of which the whole is one or another.
+/// Combines values of which one is chosen.
 fn separate_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         told: whole.told | part.told,

@@ -1,4 +1,4 @@
-//! The text of a spec, read once.
+//! Text of a spec, read once.
 
 use super::load::{self, Spec};
 use crate::diag::{Code, Diagnostic};
@@ -6,10 +6,10 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// A spec's YAML with its text and path, and what is wrong with the YAML.
+/// YAML of a spec with its text, path and errors.
 pub(super) struct SpecFile<'t> {
     pub source: &'t str,
-    /// What the headers of generated files name.
+    /// Path for the headers of generated files.
     pub path: Option<&'t str>,
     pub diagnostics: Vec<Diagnostic>,
     root: Option<Node>,
@@ -35,7 +35,7 @@ impl<'t> SpecFile<'t> {
         file
     }
 
-    /// What it says, where it says the least that a spec needs.
+    /// Returns the spec if it has the required keys.
     pub fn spec(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
         load::load(self.root.as_ref()?, self.source, diagnostics)
     }

@@ -1,4 +1,4 @@
-//! The formulas of a step as one source text, and the way back from it to the YAML file.
+//! Formulas of a step as one source text, with a mapping back to the YAML file.
 
 use super::joins::JoinCriterion;
 use super::load::{Definitions, SpannedText, Step};
@@ -15,19 +15,19 @@ pub(crate) struct StepFormulas {
     pub text: String,
     pub parts: Vec<SourcePart>,
     pub roles: Vec<DefinitionRole>,
-    /// Descriptions that stand beside a formula, by part.
+    /// Description of each part.
     pub descriptions: Vec<Option<String>>,
-    /// For each byte of the text, where it stands in the file.
+    /// Offset in the file for each byte of the text.
     offsets: Vec<u32>,
-    /// The node whose offsets were worked out last: a comma-separated text has many names.
+    /// Node whose offsets were computed last: a comma-separated text contains many names.
     last: Option<(*const yaml::Node, Vec<u32>)>,
-    /// Whether the key behind an ordering part is descending, by part.
+    /// For each part, whether its ordering key is descending.
     pub descending: Vec<bool>,
-    /// Whether the name beside a formula stands in quotes, by part.
+    /// For each part, whether its name is quoted.
     pub quoted: Vec<bool>,
 }
 
-/// A part of a formula that the spec does not hold as such, with what it stands for there.
+/// Part of a synthesized formula, with the text of the spec that it stands for.
 pub(crate) type SpelledFormula<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
@@ -35,10 +35,10 @@ impl StepFormulas {
         Self::with_using(step, &[], source)
     }
 
-    /// The same; `using` is what the joins of the step say that name columns, as formulas.
+    /// Collects the formulas of a step; `using` holds the conditions of joins that name columns.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
-        // A timeframe among a sheet's columns is computed here, under the name that it has as a column.
+        // A timeframe among a sheet's columns is computed here under its column name.
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
                 let name = formulas.spell(&[(key_name(column.text), *column)]);
@@ -104,7 +104,7 @@ impl StepFormulas {
         formulas
     }
 
-    /// A condition on the rows of the model, `Role::Check` or `Role::Rule`.
+    /// Adds a condition on the rows of the model, `Role::Check` or `Role::Rule`.
     pub fn condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
         self.add_part(text, source, LayoutMode::Formula, role, None, None);
     }
@@ -137,8 +137,7 @@ impl StepFormulas {
         self.quoted.push(false);
     }
 
-    /// Adds a formula made of parts, on a line of its own. Of each part the place is that of what it stands for, from
-    /// its begin to its end.
+    /// Adds a formula of parts on its own line. Each part maps to the text that it stands for.
     fn spell(&mut self, parts: &[SpelledFormula<'_>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
@@ -164,7 +163,7 @@ impl StepFormulas {
         }
     }
 
-    /// Adds a text on a line of its own; gives its place here.
+    /// Adds a text on its own line and returns its position.
     fn append(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
@@ -189,7 +188,7 @@ impl StepFormulas {
         Span::new(start, self.text.len() as u32)
     }
 
-    /// A span of the text as a span of the file.
+    /// Maps a span of the text to the file.
     pub fn in_file(&self, span: Span) -> Span {
         let at = |offset: u32| self.offsets.get(offset as usize).copied();
         let last = self.offsets.last().map_or(0, |o| o + 1);

@@ -1,4 +1,4 @@
-//! What tells the rows of a join apart.
+//! Grain (unique key) of a join.
 
 use super::cardinality::{Conditions, settled_columns};
 use super::join_scope::JoinedStep;
@@ -8,7 +8,7 @@ use crate::plan::{InputColumn, StepInput, StepPlan};
 use crate::sql::JoinKind;
 
 impl JoinedStep<'_> {
-    /// The columns that tell the joined rows apart, as far as known.
+    /// Returns the columns that identify the joined rows, as far as known.
     pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
         let mut grain: Vec<InputColumn> =
             input.grain.iter().map(|name| InputColumn { of: vec![0], name: name.clone() }).collect();
@@ -20,7 +20,7 @@ impl JoinedStep<'_> {
                 self.merged.iter().find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
             };
             if join.kind == JoinKind::Full {
-                // Both sides are told apart by the columns that are joined by, so that these tell the whole apart.
+                // Both sides are identified by the join columns, so these identify the result.
                 let names = match &join.by {
                     JoinCriterion::Using(names) => names.as_slice(),
                     _ => &[],
@@ -37,7 +37,8 @@ impl JoinedStep<'_> {
                 let whole = key.iter().map(|name| InputColumn { of: vec![0, 1], name: name.clone() });
                 grain = if known { whole.collect() } else { Vec::new() };
             } else if join.many || (join.kind == JoinKind::Cross && !single) {
-                // A pair of rows is told by both keys; that of the many alone is empty where nothing matches.
+                // A pair of rows is identified by both keys; the key of the `many` side alone is NULL for unmatched
+                // rows.
                 if key.is_empty() || grain.is_empty() {
                     grain.clear();
                     break;

@@ -1,4 +1,4 @@
-//! Which of several specs read the models of which others, and the order in which that can be.
+//! Dependencies between specs, and their order.
 
 use std::collections::VecDeque;
 
@@ -8,14 +8,14 @@ use super::load::Spec;
 use crate::dbt::From;
 use crate::span::Span;
 
-/// A model that a spec reads, by its name in small letters, and the place where the spec says so.
+/// Model that a spec reads: its lower-case name and the span in the spec.
 #[derive(Clone, Debug)]
 pub(super) struct ModelRead {
     pub model: String,
     pub span: Span,
 }
 
-/// The models of the project that a spec may read; a step's name that is read among them does no harm.
+/// Returns the models that a spec may read; names of steps among them do no harm.
 pub(super) fn reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let joins = spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
     let sheets = spec.steps.iter().filter_map(|step| step.sheet.as_ref());
@@ -27,18 +27,18 @@ pub(super) fn reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     own.filter_map(|(from, span)| Some(ModelRead { model: from.own_model()?.to_lowercase(), span })).collect()
 }
 
-/// Specs in the order in which they can be compiled.
+/// Specs in dependency order.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    /// Each wave reads models of those before it only.
+    /// Waves: each reads only models of earlier waves.
     pub waves: Vec<Vec<usize>>,
-    /// Circles: the specs of each in the order in which they read each other.
+    /// Cycles, each with its specs in dependency order.
     pub circles: Vec<Vec<usize>>,
-    /// What reads a model of a circle, or of such a spec.
+    /// Specs that depend on a cycle.
     pub behind: Vec<usize>,
 }
 
-/// Orders specs by what they read; `parents` are the numbers of the specs whose models each reads.
+/// Orders specs by dependency; `parents` holds the indices of the specs that each reads.
 pub(super) fn order(parents: &[Vec<usize>]) -> Order {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
     let mut waiting: Vec<usize> = vec![0; parents.len()];
@@ -60,7 +60,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
         order.waves.push(std::mem::replace(&mut wave, next));
     }
     let mut left: FxHashSet<usize> = (0..parents.len()).filter(|number| waiting[*number] > 0).collect();
-    // What nothing that is left reads is in no circle.
+    // A spec that no remaining spec reads is in no cycle.
     let mut reading: FxHashMap<usize, usize> = FxHashMap::default();
     for number in &left {
         for parent in parents[*number].iter().filter(|parent| left.contains(parent)) {
@@ -96,7 +96,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
     order
 }
 
-/// The shortest circle through a spec, beginning with it; `None` if it is in none.
+/// Returns the shortest cycle through a spec, starting with it; `None` if there is none.
 fn circle_from(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;

@@ -1,7 +1,7 @@
-//! Incremental models: which rows a run reads again, so that what it gives is what a full refresh would.
+//! Incremental models: which rows a run reads again, so that the result equals that of a full refresh.
 //!
-//! The time column is followed back to what it is made of in the first step, whose rows are filtered on it. What looks
-//! further back than the rows that are given out makes the run read further; what no length of time bounds is refused.
+//! The time column is traced back to its origin in the first step, whose rows are filtered by it. Values that look
+//! further back than the output make the run read further; values without a bound are refused.
 
 use super::compile::SpecCompilation;
 use super::config::{stated_config, stated_text};
@@ -15,35 +15,35 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// How an incremental model is run.
+/// Plan of incremental runs.
 #[derive(Clone, Debug)]
 pub(super) struct Incremental {
-    /// The time column.
+    /// Time column.
     pub time: Column,
-    /// The name of what it is made of among the times of the first step.
+    /// Name of its origin among the times of the first step.
     pub of_first: String,
-    /// How far before the newest row of the table rows are read.
+    /// How far before the table's newest row a run reads.
     pub read: Length,
-    /// How far before it rows are given out, where that is less, or where the rows read do not say.
+    /// How far before it a run writes rows, if less, or if the input does not determine it.
     pub given: Option<Length>,
-    /// The columns that tell the rows apart, as the spec says.
+    /// Key columns, as the spec states.
     pub unique_key: Vec<String>,
-    /// No two rows have the same of these.
+    /// Whether the key is unique.
     pub is_unique: bool,
 }
 
-/// A time of a step as the first step has it, and the units that it is cut to, the last first.
+/// Origin of a time in the first step, with the units to which it is truncated, last one first.
 struct Traced {
     base: TimeOrigin,
     name: String,
     units: Vec<CalendarUnit>,
 }
 
-/// The strategies that write each late row once, wherever it was before.
+/// Strategies that write each late row once, whatever its earlier place.
 const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
 
 impl SpecCompilation<'_> {
-    /// How the model is run, where it is incremental; what stands in the way is reported.
+    /// Plans incremental runs if the model is incremental, and reports obstacles.
     pub(super) fn incremental(
         &self,
         output: Option<&Relation>,
@@ -55,8 +55,7 @@ impl SpecCompilation<'_> {
         }
         let Some(output) = output else {
             let place = stated_config(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
-            let message =
-                "the key of an incremental model must be among its columns, but no schema lists the columns of `keep: all`";
+            let message = "the key of an incremental model must be among its columns, but no schema lists the columns of `keep: all`";
             diagnostics.push(
                 Diagnostic::new(Code::IncrementalWithoutKey, place, message)
                     .with_help("give a schema with `--schema`, or list the columns in `keep`"),
@@ -82,14 +81,14 @@ impl SpecCompilation<'_> {
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
         let given = lookback.plus(further_out);
         let read = given.plus(further_back);
-        // A bound at the begin of a unit is one of each unit that has no part in another.
+        // The start of a unit is the start of all units that it consists of.
         let whole =
             further_out == Length::default() && traced.units.iter().all(|u| cut_to.is_none_or(|to| nests(*u, to)));
         let given = (given != read || !whole).then_some(given);
         Some(Incremental { time, of_first: traced.name, read, given, unique_key, is_unique })
     }
 
-    /// The keys of an incremental model, which nobody can guess.
+    /// Reads the required keys of an incremental model.
     fn key_and_time<'s>(
         &'s self,
         output: &Relation,
@@ -139,7 +138,7 @@ impl SpecCompilation<'_> {
         known.then_some((event_time, keys))
     }
 
-    /// The strategy, which the dialect may lack.
+    /// Reads the strategy, and reports one that the dialect lacks.
     fn strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
         let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
@@ -163,7 +162,7 @@ impl SpecCompilation<'_> {
         None
     }
 
-    /// dbt takes few words for it under a contract.
+    /// Under a contract, dbt accepts few values.
     fn check_schema_change(&self, diagnostics: &mut Vec<Diagnostic>) {
         let Some(node) = stated_config(&self.spec.dbt, "on_schema_change") else { return };
         let word = node.text().unwrap_or_default();
@@ -181,7 +180,7 @@ impl SpecCompilation<'_> {
         );
     }
 
-    /// Whether the key is that of the rows; what would make rows twice is reported.
+    /// Checks that the key identifies rows, and reports duplicates.
     fn check_grain(
         &self,
         unique_key: &[String],
@@ -213,7 +212,7 @@ impl SpecCompilation<'_> {
         whole
     }
 
-    /// A key that late rows change would leave its old row in the table.
+    /// Reports a key that late rows change, because the old row would stay in the table.
     fn check_settled(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let Some(last) = self.times.last().filter(|last| !last.open) else { return };
         for key in keys.iter().filter(|key| !last.settled.contains(&key.text.to_lowercase())) {
@@ -227,7 +226,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// A NULL equals nothing, so its row would be added again by each run.
+    /// Reports a nullable key: NULL equals nothing, so each run would add the row again.
     fn check_nulls(
         &self,
         output: &Relation,
@@ -237,7 +236,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         if self.known_relation(&self.spec.from).is_none() {
-            // Nothing is known of any column; dbt will tell.
+            // No column is known; dbt will report errors.
             return;
         }
         for key in keys.iter().chain([&event_time]) {
@@ -272,7 +271,7 @@ impl SpecCompilation<'_> {
         tests.iter().any(|test| test.text() == Some("not_null") || test.get("not_null").is_some())
     }
 
-    /// The time column, followed back to the first step.
+    /// Traces the time column back to the first step.
     fn traced_time(&self, time: &Column, said: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Traced> {
         let name = time.name();
         let mut refuse = |span: Span, message: String, help: String| {
@@ -327,7 +326,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// A column of a step as the first step has it; else the step where it is lost, and what it is there.
+    /// Traces a column of a step to the first step, or to the step where it is lost.
     fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
@@ -349,7 +348,7 @@ impl SpecCompilation<'_> {
         Err((0, None))
     }
 
-    /// A key of a step, likewise.
+    /// Traces a key of a step likewise.
     fn trace_key(&self, step: usize, key: &TimeKey) -> Option<Traced> {
         let mut traced = match (step.checked_sub(1), &key.base) {
             (None, base) => Traced { base: base.clone(), name: String::new(), units: Vec::new() },
@@ -360,7 +359,7 @@ impl SpecCompilation<'_> {
         Some(traced)
     }
 
-    /// How much longer than asked for rows must be given out, and read before those.
+    /// Returns how much more than requested a run must write, and read before that.
     fn looks(&self, time: &Traced, diagnostics: &mut Vec<Diagnostic>) -> Option<(Length, Length)> {
         let cut_to = time.units.first().copied();
         let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
@@ -373,7 +372,7 @@ impl SpecCompilation<'_> {
                     TimeReach::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.max(*back);
-                            // An older row changes with the later one that it shows.
+                            // An older row changes with the later row that it reads.
                             further_out = further_out.max(*forth);
                             continue;
                         }
@@ -385,7 +384,7 @@ impl SpecCompilation<'_> {
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
                         if let Some(units) = units {
-                            // Rows of one part begin where it begins; the finest part holds them all.
+                            // Rows of a unit begin at its start; the finest unit contains them all.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, seconds));
                             if let Some(Some(unit)) = finest {
@@ -444,7 +443,7 @@ fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) ->
     ))
 }
 
-/// Whether the spec asks for an incremental model.
+/// Returns whether the spec requests an incremental model.
 pub(super) fn is_incremental(run: &SpecCompilation<'_>) -> bool {
     stated_text(&run.spec.dbt, "materialized") == Some("incremental")
 }

@@ -1,5 +1,5 @@
-//! The conditions of incremental runs: in the first select of the model, and where that reads further back than rows are
-//! given out, behind the last one.
+//! Conditions of incremental runs: in the first select of the model, and after the last one if the first reads further
+//! back than the output.
 
 use super::compile::SpecCompilation;
 use super::incremental::Incremental;
@@ -14,11 +14,11 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// The day before all others, for a table that has no row yet.
+/// Date before all others, for a table without rows.
 const FIRST_DAY: &str = "0001-01-01";
 
 impl SpecCompilation<'_> {
-    /// The query of the model with the conditions of an incremental run.
+    /// Adds the conditions of an incremental run to the model's query.
     pub(super) fn with_late_rows(
         &mut self,
         incremental: &Incremental,
@@ -34,7 +34,7 @@ impl SpecCompilation<'_> {
             None => Some(&mut query.body),
         };
         let (Some(first), Some(select)) = (first, select) else {
-            // What was traced is a time of the first select.
+            // The traced column is a time of the first select.
             let message = format!("no filter applies to the input rows of `{}`", incremental.time.name());
             diagnostics.push(
                 Diagnostic::new(Code::Internal, self.spec.model.node.span, message)
@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
         query
     }
 
-    /// What is selected of the table so far: the newest time less a length, else a day before all others.
+    /// Returns the subquery for the bound: the newest time in the table minus a length, or a date before all others.
     fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;
@@ -123,7 +123,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// A length as counts of units, the longest first. An instant is moved by days, which all engines do.
+/// Returns a length as counts of units, the longest unit first. An instant is shifted by days, which all engines
+/// support.
 fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let Length { months, mut days, mut seconds } = length;
     if ty == Type::Date || ty == Type::Timestamptz {
@@ -150,7 +151,7 @@ fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
     all
 }
 
-/// A condition that another can be added to with `and`.
+/// Returns a condition to which another can be added with `and`.
 fn bracketed(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match tree.node(filter) {
         Sql::Binary { op: Op::Or, .. } => tree.add(Sql::Paren(filter), Span::default()),

@@ -1,4 +1,4 @@
-//! A spec as the interpreter reads it: its keys, and the trees of its formulas. Nothing that compiles it is asked.
+//! Spec for the interpreter: its keys and formula trees, independent of the compiler's passes.
 
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
@@ -20,46 +20,46 @@ use crate::schema::Relation;
 use crate::sql::JoinKind;
 use crate::yaml;
 
-/// What a spec reads and gives.
+/// Inputs and steps of a spec.
 #[derive(Debug)]
 pub struct Interpreted {
     /// Its steps.
     pub spec: given::ReferenceSpec,
-    /// The day for which TODAY() stands.
+    /// Date of TODAY().
     pub today: i64,
-    /// The relations that it reads, each once.
+    /// Distinct input relations.
     pub relations: Vec<InputRelation>,
-    /// Definitions that the interpreter cannot read: step, name, and what of it is not known.
+    /// Definitions that the interpreter cannot read: step, name and reason.
     pub unread: Vec<(usize, String, Unread)>,
-    /// The names of its examples.
+    /// Names of its examples.
     pub examples: Vec<String>,
-    /// It has the key.
+    /// Whether it has the key `examples`.
     pub has_examples: bool,
 }
 
-/// A relation that a spec reads.
+/// Input relation of a spec.
 #[derive(Debug)]
 pub struct InputRelation {
-    /// As the interpreter calls it.
+    /// Name in the interpreter.
     pub name: String,
-    /// As dbt does: `ref('orders')`.
+    /// Name in dbt: `ref('orders')`.
     pub input: String,
-    /// None where no schema tells its columns.
+    /// `None` if no schema lists its columns.
     pub known: Option<Relation>,
 }
 
-/// Which day it is where a spec is run.
+/// Source of the current date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Day {
-    /// The spec says so.
+    /// The spec states it.
     Said(i64),
-    /// Whoever runs the model can say so.
+    /// It can be set at run time.
     Settable,
-    /// That of the run.
+    /// The day of the run.
     Current,
 }
 
-/// Which day it is for a spec.
+/// Returns the source of the current date for a spec.
 pub(crate) fn day(source: &str) -> Day {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten();
     let spec = root.as_ref().and_then(|root| load::load(root, source, &mut Vec::new()));
@@ -80,7 +80,7 @@ pub(crate) fn day(source: &str) -> Day {
 ///
 /// # Errors
 ///
-/// What of it is not known, so that nothing can be said of its rows.
+/// The unsupported part, if the rows cannot be computed.
 pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten().ok_or_else(|| "an empty spec".to_owned())?;
     let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "what is no spec".to_owned())?;
@@ -116,7 +116,7 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
             unread.push((index, name, why));
         })?;
         made.blank_zero = spec.blank_zero || options.blank_zero;
-        // Steps without a name are the last, or alone.
+        // Unnamed steps are the last ones, or the only one.
         made.name = step.name.map_or_else(|| format!("step {index}"), |name| folded(name.text));
         if relations.iter().any(|given| given.name == made.name) {
             return Err(format!("the step `{}`, which has the name of a relation", made.name));
@@ -148,7 +148,7 @@ fn kind(ty: Type) -> TemporalKind {
     }
 }
 
-/// The name of a relation, which is known from then on.
+/// Returns the name of a relation, and registers it.
 fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>) -> Result<String, Unread> {
     let import = dbt::import(from, &from.display_name());
     let input = import.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")).map(|(input, _)| input.trim());
@@ -167,7 +167,7 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
     Ok(name)
 }
 
-/// A column's name, or a timeframe of one.
+/// Returns a column's name, or a timeframe of a column.
 fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
     match expr {
         ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),

@@ -1,4 +1,4 @@
-//! What a step with joins reads: its relations by name, the columns that they share, those that it keeps.
+//! Input of a step with joins: relations by name, shared columns, kept columns.
 
 use rustc_hash::FxHashMap;
 
@@ -14,33 +14,33 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
-/// What a step gave to those behind it.
+/// Output of a step for later steps.
 #[derive(Debug)]
 pub(super) struct StepFacts {
-    /// None where there are columns that no schema says.
+    /// `None` if it has undeclared columns.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
-    /// It has one row at most.
+    /// Whether it has at most one row.
     pub single: bool,
 }
 
-/// The joined input of a step, with what its formulas and its tests need besides.
+/// Joined input of a step, with facts for formulas and tests.
 #[derive(Debug)]
 pub(super) struct JoinedStep<'y> {
     pub input: JoinedInput,
     pub merged: Vec<MergedColumn>,
-    /// The conditions that `using` stands for, by join.
+    /// Conditions from `using`, by join.
     pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
-    /// The key of each joined relation; empty if no schema says one.
+    /// Key of each joined relation; empty if unknown.
     pub keys: Vec<Vec<String>>,
-    /// Which of them have one row at most.
+    /// Whether each has at most one row.
     pub single: Vec<bool>,
-    /// By the name of a column that some `using` names: the relations that have it and share it with none.
+    /// For each column in `using`, the relations that have it unshared.
     owners: FxHashMap<String, Vec<usize>>,
 }
 
 impl SpecCompilation<'_> {
-    /// Reports joins that lead nowhere, and names that two relations of a step have; whether there is none.
+    /// Reports invalid joins and duplicate relation names; returns whether there are none.
     pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let before = diagnostics.len();
         for (index, step) in self.spec.steps.iter().enumerate() {
@@ -89,7 +89,7 @@ impl SpecCompilation<'_> {
         diagnostics.len() == before
     }
 
-    /// What a step with joins reads. What is wrong with `using` is reported.
+    /// Returns the input of a step with joins. Reports errors in `using`.
     pub(super) fn joined<'y>(
         &self,
         step: &Step<'y>,
@@ -151,7 +151,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// The names of a join's `using`.
+/// Returns the names in a join's `using`.
 fn used<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
     match &join.by {
         JoinCriterion::Using(names) => names,
@@ -160,7 +160,7 @@ fn used<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
 }
 
 impl<'y> JoinedStep<'y> {
-    /// Which columns of `using` the relation at this place has.
+    /// Records which columns of `using` the relation at this index has.
     fn note_owner(&mut self, place: usize) {
         if self.owners.is_empty() {
             return;
@@ -173,7 +173,7 @@ impl<'y> JoinedStep<'y> {
         }
     }
 
-    /// The condition that `using` stands for; the columns become one each.
+    /// Returns the condition for `using`, and merges the columns.
     fn using(
         &mut self,
         join: &JoinedRelation<'y>,
@@ -222,7 +222,7 @@ impl<'y> JoinedStep<'y> {
         spelled
     }
 
-    /// Which of the relations before has a column of `using`; several where a full join has made one of theirs.
+    /// Returns which earlier relations have a column of `using`; several if a full join merged them.
     fn side_before(
         &self,
         at: usize,
@@ -265,7 +265,7 @@ impl<'y> JoinedStep<'y> {
         None
     }
 
-    /// The columns that `keep` names; `None` if it keeps all of a relation of which no schema says the columns.
+    /// Returns the columns in `keep`, or `None` if it keeps all columns of a relation that no schema lists.
     pub(super) fn kept_columns(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
         let relations = &self.input.relations;
         let first = relations.first()?;
@@ -298,7 +298,7 @@ impl<'y> JoinedStep<'y> {
         }
     }
 
-    /// The column of a relation, or what a full join has made of it and others.
+    /// Returns the column of a relation, or the merged column of a full join.
     fn shared_or(&self, place: usize, name: &str) -> InputColumn {
         let merged =
             self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
@@ -325,7 +325,7 @@ impl<'y> JoinedStep<'y> {
             return Some(InputColumn { of: vec![place], name: spelled.to_owned() });
         }
         let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
-        // `keep` is said of the step before; what only another relation has is that one's.
+        // `keep` refers to the previous step; a column that only another relation has belongs to that one.
         if has(&0) {
             return Some(self.shared_or(0, inner));
         }
@@ -376,7 +376,7 @@ fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnost
     })
 }
 
-/// Where a name stands in the file, which may be one of several in a text.
+/// Returns the span of a name in the file; the text may contain several names.
 fn span_of(name: SpannedText<'_>) -> Span {
     let whole = name.node.text().unwrap_or_default();
     let within = (name.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);

@@ -1,4 +1,4 @@
-//! Tests that a join finds one row at most, where nothing known proves it: dbt runs them.
+//! dbt tests that a join finds at most one row, where no known key proves it.
 
 use rustc_hash::FxHashSet;
 
@@ -15,18 +15,18 @@ use crate::plan::{StepOutput, StepPlan};
 use crate::span::Span;
 use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 
-/// A test of a join: its query has a row for each fault.
+/// Test of a join: its query returns one row per violation.
 #[derive(Debug)]
 pub(super) struct SingleMatch {
-    /// What the file is called.
+    /// Name of the file.
     pub name: String,
-    /// What it shows, for those who read it.
+    /// Meaning of its rows, for readers.
     pub about: String,
     pub query: Query,
 }
 
 impl SpecCompilation<'_> {
-    /// Makes the tests of joins that are not proven.
+    /// Generates tests for unproven joins.
     pub(super) fn note_unproven(
         &mut self,
         unproven: &[(usize, CardinalityQuery)],
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The values of the joined columns that stand in several rows.
+    /// Selects the values of the join columns that occur in several rows.
     fn keys_that_repeat(
         &self,
         place: usize,
@@ -65,7 +65,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let source = joined.input.joins.get(place)?.source.clone();
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
-        // Only this relation is read, so its columns are written as they are.
+        // Only this relation is read, so its columns need no qualifier.
         emitter.read(false, true);
         let mut equal: Vec<u32> = asked.equal.clone();
         equal.sort_unstable();
@@ -94,7 +94,7 @@ impl SpecCompilation<'_> {
         Some(self.with_ctes(Vec::new(), body))
     }
 
-    /// Whether there are more rows with the join than without it.
+    /// Selects a row if the join adds rows.
     fn rows_that_joining_adds(
         &mut self,
         place: usize,
@@ -116,7 +116,7 @@ impl SpecCompilation<'_> {
             ..Select::default()
         };
         let mut joins = joining.joins.get(..=place)?.to_vec();
-        // What finds nothing counts as one row, as it did before.
+        // Unmatched rows count as one row, as before the join.
         joins.last_mut()?.kind = JoinKind::Left;
         let select = tree.text(Span::default(), |out| out.push_str(&format!("(select row_count from {before})")));
         let more = tree.binary(Op::Greater, count, select, Span::default());
@@ -130,7 +130,7 @@ impl SpecCompilation<'_> {
         Some(self.with_ctes(vec![Cte { name: before, body: rows_before }], body))
     }
 
-    /// The query with those of the spec's CTEs that it reads.
+    /// Returns the query with the CTEs of the spec that it reads.
     fn with_ctes(&self, own: Vec<Cte>, body: Select) -> Query {
         let mut read: FxHashSet<&str> = FxHashSet::default();
         let sources = |select: &'_ Select| -> Vec<String> {
@@ -142,7 +142,7 @@ impl SpecCompilation<'_> {
             named.collect()
         };
         let mut wanted: Vec<String> = own.iter().map(|cte| &cte.body).chain([&body]).flat_map(sources).collect();
-        // A CTE reads those before it only.
+        // A CTE reads earlier ones only.
         for cte in self.ctes.iter().rev() {
             if wanted.contains(&cte.name) {
                 read.insert(&cte.name);
@@ -155,7 +155,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// The nodes that a value is made of, those of definitions included, operands first.
+/// Returns the nodes that a value depends on, through definitions too, operands first.
 fn nodes_of(program: &Program, root: IrId) -> Vec<IrId> {
     let mut seen: FxHashSet<IrId> = FxHashSet::default();
     let mut stack = vec![root];

@@ -1,4 +1,4 @@
-//! The relations that a step joins: `joins: - {to, as, on | using, type, cardinality}`.
+//! Joined relations of a step: `joins: - {to, as, on | using, type, cardinality}`.
 
 use super::keys::{JOIN, Shape};
 use super::load::{Loader, SpannedText};
@@ -8,12 +8,12 @@ use crate::span::Span;
 use crate::sql::JoinKind;
 use crate::yaml::Node;
 
-/// What is joined: a relation, or an earlier step, whose name a table may have as well.
+/// Joined relation, or an earlier step, which takes precedence over a table of that name.
 #[derive(Clone, Debug)]
 pub(crate) struct JoinedRelation<'y> {
     pub to: From,
     pub to_text: SpannedText<'y>,
-    /// The name by which its columns are read, where one is given.
+    /// Alias for its columns.
     pub alias: Option<SpannedText<'y>>,
     pub by: JoinCriterion<'y>,
     pub kind: JoinKind,
@@ -21,22 +21,22 @@ pub(crate) struct JoinedRelation<'y> {
     pub many: bool,
 }
 
-/// Which rows belong together.
+/// Join condition.
 #[derive(Clone, Debug)]
 pub(crate) enum JoinCriterion<'y> {
     On(SpannedText<'y>),
     Using(Vec<SpannedText<'y>>),
-    /// Each with each; or what stands there was reported.
+    /// Cross join, or an error that was reported.
     Nothing,
 }
 
 impl<'y> JoinedRelation<'y> {
-    /// The name by which its columns are read.
+    /// Returns the name that qualifies its columns.
     pub fn name(&self) -> &str {
         self.alias.map_or_else(|| self.to.name(), |alias| alias.text)
     }
 
-    /// Where that name stands.
+    /// Returns the span of that name.
     pub fn name_span(&self) -> Span {
         self.alias.map_or(self.to_text.node.span, |alias| alias.node.span)
     }
@@ -46,7 +46,7 @@ const TYPES: &[(&str, JoinKind)] =
     &[("left", JoinKind::Left), ("inner", JoinKind::Inner), ("full", JoinKind::Full), ("cross", JoinKind::Cross)];
 
 impl<'y> Loader<'y, '_> {
-    /// The step's joins; those that are not to be understood are reported and left out, and then `sound` is false.
+    /// Reads the step's joins; invalid ones are reported and skipped, and set `sound` to false.
     pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
         let Some(value) = step.get("joins") else { return (Vec::new(), true) };
         if value.is_null() {
@@ -78,7 +78,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         }
-        // A tool that takes YAML 1.1 for YAML writes `on` back as `true`.
+        // YAML 1.1 tools write the key `on` as `true`.
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
         let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
@@ -145,7 +145,7 @@ impl<'y> Loader<'y, '_> {
             (Some(on), None) => JoinCriterion::On(on),
             (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
             (None, None | Some(_)) => {
-                // An `on` without a condition has been reported as such.
+                // An `on` without a condition was reported.
                 if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
                     let (message, help) = if has("using") {
                         (format!("`using` of `{name}` names no column"), "name the columns that both relations have")
@@ -163,7 +163,7 @@ impl<'y> Loader<'y, '_> {
         Some(JoinedRelation { to, to_text, alias, by, kind, many })
     }
 
-    /// One of a few words.
+    /// Reads one of a few words.
     fn word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
         let Some(value) = node.get(key).filter(|value| !value.is_null()) else { return default };
         let text = value.text().unwrap_or_default();
@@ -186,7 +186,7 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// `on`, or what a reader of YAML 1.1 made of it.
+/// Returns whether the key is `on`, or `true` from a YAML 1.1 tool.
 fn is_on(key: &Node) -> bool {
     key.text() == Some("on") || key.boolean() == Some(true)
 }

@@ -1,5 +1,4 @@
-//! The JSON Schemas of specs and of the project file, drawn from the tables of keys: what an editor completes and marks
-//! is what the loader reads.
+//! JSON Schemas of specs and of the project file, generated from the tables of keys that the loader reads.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +7,7 @@ use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
 
-/// The JSON Schema (draft 2020-12) of a model spec, as text.
+/// Returns the JSON Schema (draft 2020-12) of a model spec.
 ///
 /// ```
 /// assert!(formulac::json_schema::spec().contains("\"group_by\""));
@@ -19,7 +18,7 @@ pub fn spec() -> String {
     let mut spec = schema.object(&[&MODEL, &STEP]);
     let own = STEP.keys.iter().filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
-    // Beside `steps` nothing of a step stands at the top.
+    // With `steps`, the top level must not have keys of a step.
     let beside = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
     if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
         all.push(beside);
@@ -27,7 +26,7 @@ pub fn spec() -> String {
     schema.document(&MODEL, spec)
 }
 
-/// The JSON Schema (draft 2020-12) of the project file, `formulac.yml`, as text.
+/// Returns the JSON Schema (draft 2020-12) of the project file, `formulac.yml`.
 ///
 /// ```
 /// assert!(formulac::json_schema::project().contains("\"dialect\""));
@@ -39,7 +38,7 @@ pub fn project() -> String {
     schema.document(&PROJECT, project)
 }
 
-/// The JSON Schema of the personal file, formulac.local.yml.
+/// Returns the JSON Schema of personal settings, `formulac.local.yml`.
 ///
 /// ```
 /// assert!(formulac::json_schema::local().contains("\"user\""));
@@ -51,7 +50,7 @@ pub fn local() -> String {
     schema.document(&LOCAL, local)
 }
 
-/// The mappings that have been met, by title.
+/// Mappings written so far, by title.
 #[derive(Default)]
 struct SchemaWriter {
     definitions: Map<String, Value>,
@@ -70,12 +69,13 @@ impl SchemaWriter {
         format!("{:#}\n", Value::Object(document))
     }
 
-    /// A mapping with the keys of these tables. Keys that are not built are refused, as the loader refuses them.
+    /// Returns the schema of a mapping with the keys of these tables. Keys that are not supported yet are refused, as
+    /// in the loader.
     fn object(&mut self, tables: &[&'static Keys]) -> Map<String, Value> {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
-            // A key of both is the model's, whose shape takes what a step's does.
+            // A key of both tables is the model's, whose shape accepts that of a step.
             if !properties.contains_key(key.name) {
                 properties.insert(key.name.to_owned(), self.key(key));
             }
@@ -117,10 +117,10 @@ impl SchemaWriter {
         Value::Object(std::mem::take(schema))
     }
 
-    /// A reference to a mapping's schema, which stands below `$defs`.
+    /// Returns a reference to a mapping's schema below `$defs`.
     fn reference(&mut self, keys: &'static Keys) -> Value {
         if !self.definitions.contains_key(keys.title) {
-            // Its place is taken first, so that they stand in the order in which they are met.
+            // Reserve the place first, so that definitions are in the order of discovery.
             self.definitions.insert(keys.title.to_owned(), Value::Null);
             let mut object = self.object(&[keys]);
             object.insert("description".to_owned(), json!(keys.doc));
@@ -133,7 +133,8 @@ impl SchemaWriter {
         let text = || json!({"type": ["string", "number", "boolean"]});
         match shape {
             Shape::Text | Shape::Formula => text(),
-            // Letters, digits and `_` of any script; patterns know no classes that all readers share.
+            // Letters, digits and `_` of any script; regular expressions of JSON Schema have no portable class for
+            // these.
             Shape::Name => json!({"type": "string", "pattern": "^[^\\s\\d!-/:-@\\[-^`{-~][^\\s!-/:-@\\[-^`{-~]*$"}),
             Shape::Choice(words) => json!({"enum": words}),
             Shape::Dialect => json!({"enum": Dialect::all().map(Dialect::name).collect::<Vec<_>>()}),
@@ -190,7 +191,7 @@ impl SchemaWriter {
     }
 }
 
-/// What is a worksheet.
+/// Returns the condition that a step is a worksheet.
 fn worksheet() -> Value {
     let said = |key: &&str| match *key {
         "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),
@@ -199,7 +200,7 @@ fn worksheet() -> Value {
     json!({"anyOf": SHEET_KEYS.iter().map(said).collect::<Vec<_>>()})
 }
 
-/// The same, or nothing behind the key.
+/// Allows an empty value as well.
 fn or_nothing(schema: Value) -> Value {
     match schema {
         Value::Object(mut schema) if schema.contains_key("type") => {

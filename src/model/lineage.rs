@@ -1,7 +1,6 @@
-//! Which columns of the relations that a spec reads each of its columns is made of, and the tags that it keeps for that.
+//! Column lineage of a spec: the input columns from which each column is computed, and the tags that it inherits.
 //!
-//! Made of is what a value is computed from, conditions inside of it included. What only chooses rows, orders or parts
-//! them is not.
+//! Conditions inside a value count as inputs. Filters, order and partitions do not.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,7 +13,7 @@ use crate::plan::{StepInput, StepPlan, key_name};
 use crate::schema::{Column, Relation};
 use crate::yaml::Node;
 
-/// A column of a relation that a spec reads.
+/// Input column of a spec.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceColumn {
     relation: String,
@@ -22,20 +21,20 @@ pub struct SourceColumn {
 }
 
 impl SourceColumn {
-    /// The relation, by the name that the schema knows it by.
+    /// Returns the relation's name in the schema.
     #[must_use]
     pub fn relation(&self) -> &str {
         &self.relation
     }
 
-    /// The column.
+    /// Returns the name of the column.
     #[must_use]
     pub fn column(&self) -> &str {
         &self.column
     }
 }
 
-/// What a column of a model is made of.
+/// Input columns of a model's column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnLineage {
     column: String,
@@ -43,32 +42,32 @@ pub struct ColumnLineage {
 }
 
 impl ColumnLineage {
-    /// The column of the model.
+    /// Returns the column of the model.
     #[must_use]
     pub fn column(&self) -> &str {
         &self.column
     }
 
-    /// The columns that it is made of, sorted, each once; none for one that is the same for all rows, or counts them.
+    /// Returns the distinct input columns, sorted; empty for a column that is constant or counts rows.
     #[must_use]
     pub fn sources(&self) -> &[SourceColumn] {
         &self.sources
     }
 }
 
-/// The place of a value among those that values are made of.
+/// Index of a value.
 type ColumnPosition = u32;
 
-/// What each value of a spec is made of; those that others are made of come first.
+/// Inputs of each value of a spec, dependencies first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
     sources: FxHashMap<ColumnPosition, SourceColumn>,
-    /// The same by relation and column in small letters.
+    /// Index by relation and lower-case column name.
     known: FxHashMap<(String, String), ColumnPosition>,
-    /// By step: its columns, in small letters.
+    /// Columns of each step, by lower-case name.
     steps: Vec<FxHashMap<String, ColumnPosition>>,
-    /// The columns of the model.
+    /// Columns of the model.
     columns: Vec<(String, ColumnPosition)>,
 }
 
@@ -91,7 +90,7 @@ impl Lineage {
         at
     }
 
-    /// Of a total of a step's measure: it is made of what the measure is.
+    /// Adds a total of a step's measure, with the lineage of the measure.
     pub fn add_total(&mut self, measure: &str, column: &str) {
         if let Some(step) = self.steps.last_mut()
             && let Some(at) = step.get(&measure.to_lowercase()).copied()
@@ -100,8 +99,8 @@ impl Lineage {
         }
     }
 
-    /// Notes the columns that the last step gives in the end. Those of a wide pivot are called by values, so that
-    /// anything of the step may be in them.
+    /// Records the output columns of the last step. Columns of a wide pivot are named after values, so they may depend
+    /// on any column of the step.
     pub fn give(&mut self, output: &Relation, last: bool) {
         let Some(mut given) = self.steps.pop() else { return };
         let mut all: Vec<ColumnPosition> = given.values().copied().collect();
@@ -120,7 +119,7 @@ impl Lineage {
         self.steps.push(given);
     }
 
-    /// What each column of the model is made of.
+    /// Returns the lineage of each column of the model.
     pub fn column_lineages(&self) -> Vec<ColumnLineage> {
         let of = |(name, at): &(String, ColumnPosition)| {
             let mut seen = vec![false; self.made.len()];
@@ -138,8 +137,8 @@ impl Lineage {
         self.columns.iter().map(of).collect()
     }
 
-    /// By column of the model, in small letters: those of the tags that something has which it is made of. In one pass,
-    /// since what others are made of comes first.
+    /// Returns the inherited tags of each column, by lower-case name: tags of any of its inputs. One pass is enough
+    /// because dependencies come first.
     fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
         let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
         for (at, made) in self.made.iter().enumerate() {
@@ -157,7 +156,7 @@ impl Lineage {
     }
 }
 
-/// The name of the column that a definition or a key gives, where it gives one; `text` is that of the formulas.
+/// Returns the name of the column that a definition or key produces, if any; `text` is the source of the formulas.
 pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
     let program = plan.program;
     let definition = program.definitions.get(index)?;
@@ -165,7 +164,7 @@ pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Opt
         (DefinitionRole::GroupBy, Ir::Column(column)) => {
             program.columns.get(column as usize).map(|c| c.name.to_string())
         }
-        // The definition gives it.
+        // The definition produces it.
         (DefinitionRole::GroupBy, Ir::Definition(_)) => None,
         (DefinitionRole::GroupBy, _) => Some(key_name(definition.span.text(text))),
         (DefinitionRole::Definitions, _) if plan.outputs.get(index) == Some(&true) => {
@@ -176,7 +175,7 @@ pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Opt
 }
 
 impl SpecCompilation<'_> {
-    /// Notes what the columns of a step are made of; `text` is that of its formulas.
+    /// Records the lineage of a step's columns; `text` is the source of its formulas.
     pub(super) fn note_lineage(
         &mut self,
         step: &Step<'_>,
@@ -227,7 +226,7 @@ impl SpecCompilation<'_> {
             let name = column_given(plan, index, text);
             given.extend(name.map(|name| (name.to_lowercase(), *at)));
         }
-        // What is kept is what it was.
+        // Kept columns keep their lineage.
         for column in output.columns() {
             let name = column.name().to_lowercase();
             if !given.contains_key(&name) {
@@ -241,7 +240,7 @@ impl SpecCompilation<'_> {
         self.lineage.steps.push(given);
     }
 
-    /// A column that a step reads, of this relation where it reads several.
+    /// Returns a column that a step reads, qualified by relation if the step reads several.
     fn read_column(
         &mut self,
         step: &Step<'_>,
@@ -278,7 +277,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// A column of an earlier step; one that passes on all of what no schema tells has any.
+    /// Returns a column of an earlier step; a step that passes on all columns of an undeclared relation may have any
+    /// column.
     fn column_of_step(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut place = of;
@@ -299,7 +299,7 @@ impl SpecCompilation<'_> {
         Some(at)
     }
 
-    /// The model's columns with the tags that they keep.
+    /// Returns the model's columns with their inherited tags.
     pub(super) fn with_tags(&self, columns: Vec<Column>) -> Vec<Column> {
         let options = &self.compiler.options;
         let inherit = &self.compiler.specs.inherit;
@@ -318,7 +318,7 @@ impl SpecCompilation<'_> {
         };
         let tagged = |column: Column| {
             let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
-            // What the spec says itself, others keep that read the model.
+            // Tags in the spec itself are inherited by readers of the model.
             let own = said(&column);
             let all: Vec<String> = kept.filter(|tag| !own.contains(tag)).chain(own.iter().cloned()).collect();
             if all.is_empty() { column } else { column.tagged(all) }
@@ -346,7 +346,7 @@ mod tests {
         Schema::new().with(orders).with(customers)
     }
 
-    /// `column: sources / tags`.
+    /// Returns `column: sources / tags`.
     fn lineage_lines(spec: &str) -> Vec<String> {
         let compiler = Compiler::builder().schema(schema()).inherit(["pii"]).build();
         let compiled = compiler.compile_spec(spec);
@@ -438,7 +438,7 @@ steps:
     values: [Ann, Bo]
     calculations: {twice: C1 * 2}
 ";
-        // The columns of the wide form are called by names of people.
+        // Columns of the wide form have user-chosen names.
         let people = "customers.country customers.customer_id customers.name / pii";
         let wide = ["n_ann", "n_bo", "twice_ann", "twice_bo"].map(|name| format!("{name}: {people}"));
         assert_eq!(lineage_lines(spec), [&["country: customers.country / ".to_owned()], &wide[..]].concat());

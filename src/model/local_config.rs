@@ -1,4 +1,4 @@
-//! `formulac.local.yml`: values of one person, beside the project file and ignored by git.
+//! `formulac.local.yml`: personal settings next to the project file, ignored by git.
 
 use super::keys::LOCAL;
 use super::load::Loader;
@@ -7,8 +7,8 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::{self, Node};
 
 impl Project {
-    /// Takes over the values of one person. What is not understood is reported and left out. Branches, protection and
-    /// approvals are the same for all, so they cannot stand there.
+    /// Applies personal settings. Invalid ones are reported and skipped. Branches, protection and approvals are the
+    /// same for all users, so they are not allowed.
     ///
     /// ```
     /// use formulac::Project;

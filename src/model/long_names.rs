@@ -1,4 +1,4 @@
-//! Names that are too long for the warehouse: Postgres cuts them in silence, others refuse them.
+//! Names that are too long for the warehouse: Postgres truncates them silently, others refuse them.
 
 use rustc_hash::FxHashMap;
 
@@ -13,12 +13,12 @@ use crate::ir::Ir;
 use crate::plan::{StepPlan, cut_name, key_name};
 use crate::span::Span;
 
-/// Names of one kind, by what the warehouse makes of them.
+/// Names of one kind, by their truncated form.
 struct LongNames {
     dialect: Dialect,
-    /// Somebody sees them, so that it matters what they are cut to.
+    /// Whether the names are visible outside, so that truncation matters.
     seen_outside: bool,
-    /// The first of each, and whether it was cut.
+    /// First name of each truncated form, and whether it was truncated.
     seen: FxHashMap<String, (String, Span)>,
 }
 
@@ -70,7 +70,7 @@ impl LongNames {
     }
 }
 
-/// The columns that a step makes, which are the model's when it is the last.
+/// Checks the columns of a step; those of the last step are the model's.
 pub(super) fn check_lengths(
     plan: &StepPlan<'_>,
     ast: &Ast,
@@ -97,8 +97,8 @@ pub(super) fn check_lengths(
 }
 
 impl SpecCompilation<'_> {
-    /// The name of the table or view, which dbt refuses where the warehouse would cut it, and that of the model, which
-    /// SQL would read as a word of its own.
+    /// Checks the name of the table or view, which dbt refuses if the warehouse would truncate it, and that of the
+    /// model, which must not be a reserved word.
     pub(super) fn check_model_name(&self, diagnostics: &mut Vec<Diagnostic>) {
         let (dialect, model) = (self.compiler.options.dialect, self.spec.model);
         let dbt = &self.spec.dbt;
@@ -131,7 +131,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The names of steps, which are those of CTEs.
+    /// Checks the names of steps, which are names of CTEs.
     pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut names = LongNames::new(self.compiler.options.dialect, false);
         for name in self.spec.steps.iter().filter_map(|step| step.name) {

@@ -1,4 +1,4 @@
-//! How far an incremental run looks back for late rows: whole units of the calendar, so that no group is read in part.
+//! Lookback of an incremental run for late rows: whole calendar units, so that no group is read in part.
 
 use super::compile::SpecCompilation;
 use super::config::stated_config;
@@ -10,7 +10,7 @@ use crate::schema::Column;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
-    /// How late a row may be, in whole units of what the time column is cut to.
+    /// Reads how late a row may be, in whole units of the time column's truncation.
     pub(super) fn lookback(
         &self,
         time: &Column,
@@ -60,18 +60,18 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Seconds of a unit, about.
+/// Returns the approximate number of seconds of a unit.
 pub(super) fn seconds(unit: CalendarUnit) -> i64 {
     let (length, months) = unit.length();
     if months { length * 2_592_000 } else { length }
 }
 
-/// Whether one of the unit may reach beyond one of the other; beyond a single time any does.
+/// Returns whether a unit may extend beyond the other; beyond a single time, any unit does.
 pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool {
     than.is_none_or(|than| !nests(unit, than))
 }
 
-/// Whether each of the one unit lies in one of the other.
+/// Returns whether each instance of one unit lies within one of the other.
 pub(super) fn nests(unit: CalendarUnit, within: CalendarUnit) -> bool {
     match (unit.length(), within.length()) {
         ((one, true), (other, true)) => other % one == 0,
@@ -81,7 +81,7 @@ pub(super) fn nests(unit: CalendarUnit, within: CalendarUnit) -> bool {
     }
 }
 
-/// So many whole units that a length is no longer.
+/// Returns the number of whole units that cover a length.
 fn in_units(length: Length, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
     let (each, months) = unit.length();

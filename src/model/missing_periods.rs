@@ -1,5 +1,5 @@
-//! Rows that are taken for periods: OFFSET and ranges count rows, and a month without rows is none; and steps along the
-//! calendar that are shorter than a period.
+//! Warns about rows treated as periods: OFFSET and ranges count rows, and a month without rows has none. Also reports
+//! calendar steps shorter than a period.
 
 use super::additivity::StepColumns;
 use crate::Type;
@@ -9,17 +9,17 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Over, Place, Program};
 use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
 
-/// Rows that a value looks at by counting them.
+/// Rows that a value reads by counting.
 enum Counted {
-    /// OFFSET of a value, by a number of rows that is negative for those before.
+    /// OFFSET of a value by a number of rows, negative for earlier ones.
     Offset { value: IrId, sign: &'static str, rows: IrId },
-    /// A range of as many rows, where the number is known.
+    /// Range with this many rows, if the number is known.
     Range { value: Option<IrId>, rows: Option<i64> },
 }
 
-/// Warns, once per definition, of an OFFSET or a range in the order of a date of which each row, or group, has another:
-/// rows are periods then, and where one is missing the row before is not the period before. `before` holds the columns of
-/// the step before.
+/// Warns once per definition about an OFFSET or range in the order of a date that differs in each row or group: rows
+/// are periods then, and if one is missing, the row before is not the previous period. `before` holds the columns of
+/// the previous step.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
@@ -33,7 +33,7 @@ pub(super) fn check_gaps(
         let root = program.definitions[index].root;
         let is_period = match (program.node(root), plan.grouped) {
             (Ir::Definition(used), true) => plan.keys[used as usize],
-            // What `order_by` names in a grouped step is a key, or it would be refused.
+            // `order_by` of a grouped step names a key; anything else is an error.
             (Ir::Column(_) | Ir::Apply { .. }, true) => true,
             (Ir::Column(column), false) => {
                 let name = &program.columns[column as usize].name;
@@ -109,7 +109,7 @@ fn counted(program: &Program, id: IrId) -> Option<Counted> {
         let rows = match (from, to) {
             (Place::At(0), Place::At(0)) => return None,
             (Place::At(from), Place::At(to)) => Some(i64::from(to) - i64::from(from) + 1),
-            // All rows up to a place that is counted, as in a running sum, hold the same whatever is missing.
+            // A range over all rows up to this one, as in a running sum, does not depend on missing rows.
             (Place::First, Place::At(0)) | (Place::At(0), Place::Last) => return None,
             (Place::At(_), _) | (_, Place::At(_)) => None,
             _ => return None,
@@ -132,8 +132,8 @@ fn counted(program: &Program, id: IrId) -> Option<Counted> {
     }
 }
 
-/// Reports PERIODOFFSET by a unit that is shorter than the periods of the key: a month has no row of the week before.
-/// `before` holds the columns of the step before, whose keys may be cut to periods.
+/// Reports PERIODOFFSET by a unit shorter than the period of the key: a month has no row of the previous week.
+/// `before` holds the columns of the previous step, whose keys may be truncated to periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     if program.periods.is_empty() {
@@ -165,7 +165,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     }
 }
 
-/// The period that a key is cut to: in this step, or as a column of the step before.
+/// Returns the period to which a key is truncated, in this step or the previous one.
 fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
     let root = program.behind_names(key);
     match (program.node(root), cut_time(program, root).1) {
@@ -182,12 +182,12 @@ fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Opti
     }
 }
 
-/// What a key's timeframe, or its name, says that it counts in.
+/// Returns the unit in a key's timeframe or name.
 fn unit(key: &str) -> &'static str {
     let key = key.to_ascii_lowercase();
     let named = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);
     let units = ["day", "week", "month", "quarter", "year"].into_iter();
-    // Of `birthday_month` the last one counts.
+    // In `birthday_month` the last unit counts.
     let last = units.filter_map(|unit| Some((named.rfind(unit)?, unit))).max();
     last.map_or("day", |(_, unit)| unit)
 }

@@ -1,4 +1,4 @@
-//! Model specs: one YAML file to one query or dbt model.
+//! Model specs: compiles one YAML file to one query or dbt model.
 
 mod access;
 mod additivity;
@@ -77,7 +77,7 @@ use crate::span::Span;
 use crate::verify::NamedColumns;
 use crate::{Level, Type};
 
-/// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
+/// Compiled spec: its query and dbt files if there is no error, and all diagnostics.
 ///
 /// ```
 /// let spec = "
@@ -108,46 +108,45 @@ pub struct CompiledSpec {
     pub(crate) columns: Vec<Column>,
     pub(crate) reads: Vec<dbt::From>,
     pub(crate) tables: Vec<String>,
-    /// The columns that tell its rows apart, as far as known.
+    /// Key columns, as far as known.
     pub(crate) key: Vec<String>,
-    /// It has one row at most.
+    /// Whether it has at most one row.
     pub(crate) single: bool,
-    /// It may have columns that nobody knows.
+    /// Whether it may have unknown columns.
     pub(crate) open: bool,
-    /// Columns, in small letters, that a test or a constraint of the spec says are never NULL.
+    /// Lower-case columns that a test or constraint of the spec declares NOT NULL.
     pub(crate) never_null: FxHashSet<String>,
-    /// Who may read it, and its group.
+    /// Access to the model, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
-    /// The columns that formulas read of relations.
+    /// Columns of relations that formulas read.
     pub(crate) columns_read: Vec<ColumnUse>,
-    /// The relations of the schema that it reads, with the columns that it reads of them.
+    /// Relations of the schema that it reads, with the columns read.
     pub(crate) known_relations: Vec<Relation>,
     pub(crate) undecided_types: Vec<UndecidedType>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) budget: Option<String>,
-    /// The tags that the spec says of its columns.
+    /// Tags of columns in the spec.
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// What a model's files are made of.
+/// Parts of a model's files.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    /// As its own tests call it.
+    /// Reference to the model in its own tests.
     pub own: dbt::From,
     pub sql: String,
-    /// Where in it the query begins, behind header and configuration.
+    /// Offset of the query, after header and configuration.
     pub body_at: usize,
-    /// The plain query with every column cast to its type, where a contract is enforced.
+    /// Plain query with every column cast to its type, if a contract is enforced.
     pub under_contract: Option<String>,
-    /// What `compare:` names.
+    /// Relations in `compare:`.
     pub compared: Vec<NamedColumns>,
-    /// The rows in the query's order, without the limit and without configuration; `None` if they are the model's as
-    /// they are.
+    /// Query in its order, without limit and configuration; `None` if it equals the model's query.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     pub yml: String,
@@ -157,7 +156,7 @@ pub(crate) struct Model {
     pub semantic: Option<SemanticModel>,
 }
 
-/// A test of a model that is a file of its own.
+/// Test of a model in a file of its own.
 ///
 /// ```
 /// let spec = "
@@ -179,13 +178,13 @@ pub struct ModelTest {
 }
 
 impl ModelTest {
-    /// The name of its file, without `.sql`.
+    /// Returns the name of its file, without `.sql`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text of that file: a query for dbt that gives a row for each fault.
+    /// Returns the text of its file: a dbt query that returns one row per violation.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
@@ -224,25 +223,25 @@ impl CompiledSpec {
         }
     }
 
-    /// The dialect of the SQL.
+    /// Returns the dialect of the SQL.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The model's name, where the spec says one.
+    /// Returns the model's name, if the spec has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Where the spec says the model's name.
+    /// Returns the span of the model's name.
     #[must_use]
     pub fn name_span(&self) -> Span {
         self.name_span
     }
 
-    /// The relations of the schema that the spec reads, each with the columns that it reads, and with its key.
+    /// Returns the relations of the schema that the spec reads, each with its key and the columns read.
     ///
     /// ```
     /// use formulac::{Column, Compiler, Relation, Schema, Type};
@@ -258,27 +257,27 @@ impl CompiledSpec {
         &self.known_relations
     }
 
-    /// The columns of unknown type whose type decides the SQL, if the compiler was built to find them
+    /// Returns the columns of unknown type that change the SQL, if the compiler was built to find them
     /// ([`Builder::probe_types`](crate::Builder::probe_types)).
     #[must_use]
     pub fn undecided_types(&self) -> &[UndecidedType] {
         &self.undecided_types
     }
 
-    /// Plain SQL that reads the table itself; `None` if there is an error.
+    /// Returns plain SQL that reads the table directly, or `None` if there is an error.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
-    /// The text of the dbt model's `.sql` file; `None` if there is an error.
+    /// Returns the text of the dbt model's `.sql` file, or `None` if there is an error.
     #[must_use]
     pub fn model_sql(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.sql.as_str())
     }
 
-    /// The model's query for whoever shows its rows and adds a limit of their own: in the order of the plain query, which
-    /// a model has only where `limit` needs it, and without that limit. None when there is an error.
+    /// Returns the model's query for callers that show its rows with a limit of their own: in the order of the plain
+    /// query, which a model has only if `limit` needs it, and without the limit. `None` if there is an error.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\norder_by: a\nlimit: 3\n";
@@ -291,20 +290,20 @@ impl CompiledSpec {
         self.model.as_ref().map(|m| m.ordered.as_deref().unwrap_or(&m.sql))
     }
 
-    /// How many rows its last step keeps; `None` if it keeps all, or when there is an error.
+    /// Returns the limit of its last step, or `None` if it has none or there is an error.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
         self.model.as_ref()?.limit
     }
 
-    /// The text of the `.yml` beside it; `None` if there is an error.
+    /// Returns the text of the `.yml` file, or `None` if there is an error.
     #[must_use]
     pub fn model_yml(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.yml.as_str())
     }
 
-    /// The text of the `.md` beside it, which holds long descriptions as docs blocks; `None` if there is no such, or an
-    /// error.
+    /// Returns the text of the `.md` file with long descriptions as docs blocks, or `None` if there is no such file or
+    /// an error.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndescription: |-\n  One of\n  - these\n  - those\ndefinitions: a = SUM(x)\n";
@@ -317,20 +316,20 @@ impl CompiledSpec {
         self.model.as_ref()?.md.as_deref()
     }
 
-    /// What the model's files declare under names that are unique in a dbt project: docs blocks, exposures, metrics, the
-    /// semantic model. None when there is an error.
+    /// Returns the names that the model's files declare and that are unique in a dbt project: docs blocks, exposures,
+    /// metrics, the semantic model. Empty if there is an error.
     #[must_use]
     pub fn declared(&self) -> &[Declared] {
         self.model.as_ref().map_or(&[], |m| &m.declared)
     }
 
-    /// What dbt's semantic layer is told of the model; `None` if it is not asked for, or when there is an error.
+    /// Returns the model in dbt's semantic layer, or `None` if it is not requested or there is an error.
     #[must_use]
     pub fn semantic_model(&self) -> Option<&SemanticModel> {
         self.model.as_ref()?.semantic.as_ref()
     }
 
-    /// How each column of the result behaves where rows are taken together, in order.
+    /// Returns the additivity of each column of the result, in order.
     ///
     /// ```
     /// use formulac::Additivity;
@@ -344,34 +343,35 @@ impl CompiledSpec {
         &self.additivity
     }
 
-    /// The model's tests that are files of their own, for one of the project's `test-paths`; empty if there is an
-    /// error. There is one for each join that is said to find one row at most, and that no known key proves; for a key
-    /// that dbt's own tests cannot test; for rules that say what no test of dbt says; and for comparisons.
+    /// Returns the model's tests that are separate files in one of the project's `test-paths`; empty if there is an
+    /// error. There is one for each join without a proof of at most one row; for a key that dbt's own tests cannot
+    /// test; for rules that no dbt test expresses; and for comparisons.
     #[must_use]
     pub fn model_tests(&self) -> &[ModelTest] {
         self.model.as_ref().map_or(&[], |m| &m.tests)
     }
 
-    /// Why there is no dbt model though there is a query: it would read itself.
+    /// Returns why there is a query but no dbt model: the model would read itself.
     #[must_use]
     pub fn model_fault(&self) -> Option<&Diagnostic> {
         self.model_fault.as_ref()
     }
 
-    /// What is to be said of the spec as a dbt model, and not of its query: that others miss the rows behind `limit`.
+    /// Returns diagnostics of the spec as a dbt model that do not concern its query: `limit` hides rows from readers
+    /// of the model.
     #[must_use]
     pub fn model_warnings(&self) -> &[Diagnostic] {
         &self.model_warnings
     }
 
-    /// The columns of the result, in order, with their types and descriptions.
+    /// Returns the columns of the result, in order, with their types and descriptions.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The tables that the query reads, joined ones too, as the spec spells them: `orders`, `raw.orders`, and of a `ref` or `source` the
-    /// last name.
+    /// Returns the tables that the query reads, joined ones too, as the spec writes them: `orders`, `raw.orders`, and
+    /// for a `ref` or `source` the last name.
     ///
     /// ```
     /// let spec = "model: m\nfrom: raw.orders\ndefinitions: a = SUM(x)\n";
@@ -382,7 +382,7 @@ impl CompiledSpec {
         &self.tables
     }
 
-    /// The relations that the model reads, joined ones too, that of `from` first.
+    /// Returns the relations that the model reads, joined ones too, that of `from` first.
     ///
     /// ```
     /// use formulac::dbt::From;
@@ -395,7 +395,7 @@ impl CompiledSpec {
         &self.reads
     }
 
-    /// The columns that tell the rows apart, as far as they are known; none for a model of one row.
+    /// Returns the key columns, as far as known; empty for a model of one row.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: a = SUM(x)\n";
@@ -406,14 +406,13 @@ impl CompiledSpec {
         &self.key
     }
 
-    /// The tags of the model, those of `config` among them.
+    /// Returns the tags of the model, including those in `config`.
     #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.tags
     }
 
-    /// What the spec says of the model's configuration, as far as it is texts, numbers and truth values; `access` and
-    /// `group` too.
+    /// Returns the model's configuration in the spec: texts, numbers and booleans, with `access` and `group`.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";
@@ -426,7 +425,7 @@ impl CompiledSpec {
         &self.config
     }
 
-    /// The seconds that the model may take by `meta: {formulac: {budget: …}}`, as written there; `verify` holds it to them.
+    /// Returns the time limit in seconds from `meta: {formulac: {budget: …}}`, as written; `verify` enforces it.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nmeta: {formulac: {budget: 30}}\ndefinitions: a = SUM(x)\n";
@@ -437,7 +436,7 @@ impl CompiledSpec {
         self.budget.as_deref()
     }
 
-    /// The tags that the spec says of its columns, inherited by others or not.
+    /// Returns the tags of columns in the spec, inherited or not.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: a\ncolumns: {a: {tags: [pii]}}\n";
@@ -449,7 +448,7 @@ impl CompiledSpec {
         &self.column_tags
     }
 
-    /// What each column of the result is made of, in order; of a spec with an error what is known.
+    /// Returns the lineage of each column of the result, in order; of a spec with an error, the known part.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";
@@ -462,19 +461,19 @@ impl CompiledSpec {
         self.lineage.column_lineages()
     }
 
-    /// The definitions of its steps, in the order written; those of a step with an error are left out.
+    /// Returns the definitions of its steps in source order, without those of steps with an error.
     #[must_use]
     pub fn definitions(&self) -> &[SpecDefinition] {
         &self.definitions
     }
 
-    /// Everything that was found; spans are of the YAML text.
+    /// Returns all diagnostics; spans refer to the YAML text.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// This, when there is no error, else the diagnostics.
+    /// Returns the compiled spec if there is no error, otherwise the diagnostics.
     ///
     /// ```
     /// let compiler = formulac::Compiler::default();
@@ -491,14 +490,14 @@ impl CompiledSpec {
         if self.has_errors() { Err(self.diagnostics) } else { Ok(self) }
     }
 
-    /// Whether there is an error.
+    /// Returns whether there is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 }
 
-/// A definition of a spec. Its SQL is a part of the query's, which computes it where its level asks for.
+/// Definition of a spec. Its SQL is part of the query, at the place that its level requires.
 #[derive(Clone, Debug)]
 pub struct SpecDefinition {
     pub(crate) name: String,
@@ -512,49 +511,49 @@ pub struct SpecDefinition {
 }
 
 impl SpecDefinition {
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The step that it stands in, where that has a name.
+    /// Returns the step, if the step has a name.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         self.step.as_deref()
     }
 
-    /// What is written behind its name, without comments.
+    /// Returns the formula without comments.
     #[must_use]
     pub fn formula(&self) -> &str {
         &self.formula
     }
 
-    /// The type of its values.
+    /// Returns the type of the values.
     #[must_use]
     pub fn ty(&self) -> Type {
         self.ty
     }
 
-    /// Where it is computed.
+    /// Returns the level at which it is computed.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Whether it may be NULL.
+    /// Returns whether it may be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable
     }
 
-    /// What the analyst says of it.
+    /// Returns the description by the analyst.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// Where it stands in the YAML text.
+    /// Returns the span in the YAML text.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span

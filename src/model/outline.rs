@@ -1,4 +1,4 @@
-//! Where the definitions of a spec stand in its text, step by step, and what of its settings formulas depend on.
+//! Outline of a spec: positions of its definitions by step, and settings that formulas depend on.
 
 use super::formulas::StepFormulas;
 use super::load::{self, Definitions, Spec};
@@ -12,16 +12,16 @@ use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// The steps of a spec.
+/// Steps of a spec.
 #[derive(Debug, Default)]
 pub(crate) struct SpecOutline {
     pub steps: Vec<StepOutline>,
-    /// Of the spec, in place of what the compiler knows.
+    /// Time zone of the spec, which overrides that of the compiler.
     timezone: Option<String>,
     blank_zero: bool,
     week_start: Option<crate::calendar::Weekday>,
     fiscal_month_offset: Option<u8>,
-    /// The spec says which day is today.
+    /// Whether the spec sets the current date.
     pub today: bool,
 }
 
@@ -29,44 +29,44 @@ pub(crate) struct SpecOutline {
 pub(crate) struct StepOutline {
     pub name: Option<String>,
     pub definitions: Vec<Placed>,
-    /// The columns that it is grouped by.
+    /// Columns in `group_by`.
     pub keys: Vec<String>,
-    /// What makes it a worksheet.
+    /// Worksheet keys.
     pub sheet: Option<SheetOutline>,
 }
 
-/// What formulas of a worksheet may name.
+/// Names available to formulas of a worksheet.
 #[derive(Debug, Default)]
 pub(crate) struct SheetOutline {
-    /// Its columns; none said, those of the step before.
+    /// Columns of the sheet; by default those of the previous step.
     pub columns: Vec<String>,
-    /// The row for which its formulas are written.
+    /// Row for which its formulas are written.
     pub row: i64,
-    /// Its tabs, each with the relation that it shows.
+    /// Tabs, each with its relation.
     pub tabs: Vec<(String, String)>,
     pub is_pivoted: bool,
-    /// It has a column for each value of its pivot.
+    /// Whether it has a column per value of its pivot.
     pub is_wide: bool,
 }
 
-/// A definition in the file.
+/// Definition in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Placed {
     pub name: String,
-    /// Without comments.
+    /// Formula without comments.
     pub formula: String,
-    /// What stands behind the `=`, or the whole scalar.
+    /// Span after the `=`, or of the whole scalar.
     pub at: Span,
-    /// The scalar that it stands in.
+    /// Scalar that contains the definition.
     pub scalar: Span,
     pub style: yaml::YamlStyle,
-    /// It is all that the scalar says.
+    /// Whether the scalar contains nothing else.
     pub alone: bool,
-    /// A comment stands inside of it.
+    /// Whether there is a comment inside.
     pub has_comment: bool,
 }
 
-/// The outline of a spec; `None` if the text is none.
+/// Returns the outline of a spec, or `None` if the text is not a spec.
 pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
     let spec = load::load(root, source, &mut Vec::new())?;
     let mut outline = SpecOutline {
@@ -82,7 +82,7 @@ pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<
 }
 
 impl SpecOutline {
-    /// The compiler with the settings of the spec, which every formula in it depends on.
+    /// Returns the compiler with the settings of the spec, on which all its formulas depend.
     pub fn settings(&self, compiler: &Compiler) -> Compiler {
         let mut options = (*compiler.options).clone();
         options.timezone = self.timezone.clone().or(options.timezone);
@@ -110,7 +110,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             &mut ast,
             &mut faults,
         );
-        // Parts of definitions come first, in the order of the scalars that they stand in; a sheet's timeframes before.
+        // Parts of definitions come first, in the order of their scalars; timeframes of a sheet come before those.
         let sheet_frames = formulas.roles.iter().take_while(|role| **role == DefinitionRole::Definitions).count();
         let before = sheet_frames.saturating_sub(step.definitions.len());
         let mut definitions = Vec::new();
@@ -162,7 +162,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
     steps
 }
 
-/// Whether `//` stands outside of texts.
+/// Returns whether `//` occurs outside of texts.
 fn has_comment(formula: &str) -> bool {
     let outside = formula.split('"').step_by(2);
     outside.into_iter().any(|part| part.contains("//") || part.contains("/*"))

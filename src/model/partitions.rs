@@ -1,4 +1,4 @@
-//! Partitions that leave nothing to look at.
+//! Lint for partitions that leave windows no other rows.
 
 use super::load::Step;
 use crate::check::{DefinitionRole, moved_key};
@@ -6,8 +6,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Over, Program};
 use crate::plan::{StepPlan, cut_time, used_definitions};
 
-/// Warns, once a step each, of windows that see no row but their own, since each group is a partition by itself, and of
-/// looks along the calendar that leave the partition whichever row they are of.
+/// Warns once per step about windows that see only their own row because each group is its own partition, and about
+/// calendar offsets that always leave the partition.
 pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let with_role = |role: DefinitionRole| -> Vec<IrId> {
@@ -59,7 +59,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     check_frames(program, &nodes, &partition, &order, text, found);
 }
 
-/// No row of the same year is a year earlier.
+/// Warns about frames outside the partition: no row of the same year is a year earlier.
 fn check_frames(
     program: &Program,
     nodes: &[IrId],
@@ -80,7 +80,7 @@ fn check_frames(
         let (distance, months) = program.periods[period as usize].distance();
         let frame = frames.iter().find(|(_, unit)| match (unit.length(), months) {
             ((length, of_months), _) if of_months == months => distance.abs() >= length,
-            // A month is longer than a week; no number of days is sure to be longer than a month, but for 366.
+            // A month is longer than a week; of days, only 366 are sure to be longer than a month.
             ((_, of_months), months) => months && !of_months,
         })?;
         Some((id, *frame))
@@ -100,7 +100,7 @@ fn check_frames(
     found.push(diagnostic);
 }
 
-/// The column that a key is, or is cut to a unit of the calendar of.
+/// Returns the column of a key, or the column that the key truncates.
 fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (of, unit) = cut_time(program, id);
     match program.node(of) {

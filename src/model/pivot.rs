@@ -1,4 +1,4 @@
-//! A pivoted worksheet: a row for each of its cells where formulas count cells, and its long or wide form.
+//! Pivoted worksheets: one row per cell if formulas count cells, and the long or wide form.
 
 use rustc_hash::FxHashMap;
 
@@ -18,30 +18,30 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// The cells of a pivoted sheet, each a row, whether the sheet's input has one there or not.
+/// Cells of a pivoted sheet, one row each, whether the input has a row there or not.
 #[derive(Debug)]
 pub(super) struct Cells {
-    /// The CTE that they are.
+    /// Name of the CTE.
     pub name: String,
-    /// Its columns, where a schema says which those of the input are.
+    /// Its columns, if a schema lists those of the input.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
-    /// The columns that the step passes on, whether they are its own or not.
+    /// Columns that the step passes on, its own or not.
     pub kept: Vec<String>,
-    /// Says of a cell whether a row is in it: for the long form.
+    /// For the long form: column that reports whether a cell has a row.
     filled: Option<String>,
-    /// Numbers the columns of the pivot: for the wide form.
+    /// For the wide form: column that numbers the pivot columns.
     pub place: Option<String>,
 }
 
 impl Cells {
-    /// What the step reads, once it reads these.
+    /// Returns the input of the step after adding the cells.
     pub fn input<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
         StepInput { name: &self.name, first: false, relation: self.relation.as_ref(), grain: &self.grain, ..of.clone() }
     }
 }
 
-/// A value of a pivot, as SQL and as part of a column's name.
+/// Value of a pivot, as SQL and as part of a column name.
 #[derive(Debug)]
 pub(super) struct PivotValue {
     sql: SqlId,
@@ -50,7 +50,7 @@ pub(super) struct PivotValue {
 }
 
 impl SpecCompilation<'_> {
-    /// The values of the wide form; what is wrong with them is reported.
+    /// Returns the values of the wide form, and reports errors in them.
     pub(super) fn pivot_values(
         &self,
         step: &Step<'_>,
@@ -110,8 +110,8 @@ impl SpecCompilation<'_> {
         values
     }
 
-    /// The cells of a pivoted sheet as CTEs; `None` if what tells its rows apart is not known, which is reported where it
-    /// matters.
+    /// Returns the cells of a pivoted sheet as CTEs, or `None` if its rows have no known key, which is reported where
+    /// it matters.
     pub(super) fn cells(
         &mut self,
         step: &Step<'_>,
@@ -177,7 +177,7 @@ impl SpecCompilation<'_> {
             None => distinct(tree, &keys),
         };
         let of_columns = cte(self, format!("{}_columns", input.name), body);
-        // A key that is never NULL says whether a row was found.
+        // A key that is never NULL shows whether a row was found.
         let sure = rows.iter().chain(&keys).find(|name| !written.is_nullable(name)).cloned();
         let mut found = source();
         let marker = filled.as_ref().map(|name| dialect.name_text(name, true));
@@ -200,7 +200,7 @@ impl SpecCompilation<'_> {
             let tree = emitter.tree();
             let mut expr = tree.field_of(side, &column);
             if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
-                // A cell that no row is in has the totals of its row and of its column all the same.
+                // A cell without a row still has the totals of its row and column.
                 let x = tree.call("max", &[expr], Span::default());
                 let (of, names): (&str, &[String]) = match total.kind {
                     SheetTotalKind::Row => (&of_rows, &rows),
@@ -216,7 +216,7 @@ impl SpecCompilation<'_> {
             }
             if side != alias {
                 let right = tree.field_of(alias, &column);
-                // No listed value is NULL.
+                // Listed values are never NULL.
                 let nullable = written.is_nullable(name) && !(is_wide && is_of(&keys, name));
                 conditions.push(emitter.same_key(expr, right, nullable));
             }
@@ -261,7 +261,7 @@ impl SpecCompilation<'_> {
             names.retain(|name| seen.insert(name.to_ascii_lowercase()));
             names
         };
-        // What breaks ties does so in the same order whether the sheet needs its empty cells or not.
+        // Ties are broken in the same order whether the sheet needs its empty cells or not.
         let grain = different(input.grain.iter().chain(&rows).chain(&keys).cloned().collect());
         let mut kept: Vec<String> = rows.into_iter().chain(keys).chain(known).collect();
         kept.extend(place.iter().chain(&filled).cloned());
@@ -269,7 +269,7 @@ impl SpecCompilation<'_> {
         Some(Cells { name, relation, grain, kept, filled, place })
     }
 
-    /// What stands in the way of a row for each cell.
+    /// Reports obstacles to one row per cell.
     fn check_cells(
         &self,
         step: &Step<'_>,
@@ -309,7 +309,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The long form of what was computed in all cells: the rows that there are.
+    /// Returns the long form of a sheet computed in all cells: the rows that exist.
     pub(super) fn long_form(
         &mut self,
         cells: &Cells,
@@ -344,7 +344,7 @@ impl SpecCompilation<'_> {
         output.relation = relation;
     }
 
-    /// The wide form: a row for each row of the pivot, a column for each of its columns and values.
+    /// Returns the wide form: one row per row of the pivot, and one column per pivot column and value.
     #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
     pub(super) fn wide_form(
         &mut self,
@@ -380,7 +380,7 @@ impl SpecCompilation<'_> {
             .filter(|c| !is(&cells.kept, c.name()) || is_kept(c.name()))
             .cloned()
             .collect();
-        // A node of each column's type, for the template of the largest.
+        // A node per column type, for the template of the maximum.
         let typed: Vec<IrId> = wanted
             .iter()
             .map(|column| {
@@ -491,7 +491,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// The rows that list a pivot's values.
+/// Returns the rows that list a pivot's values.
 fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
@@ -506,7 +506,7 @@ fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> 
     first
 }
 
-/// A value as the key has it; `None` if it cannot be one.
+/// Converts a value to the key's type, or returns `None`.
 fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
     let text = value.text;
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
@@ -546,7 +546,7 @@ fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<
     Some(program.add(node, meta))
 }
 
-/// `Web shop` is `web_shop` in a name.
+/// Converts `Web shop` to `web_shop` for a name.
 fn part_of_name(text: &str) -> String {
     let name = snake_case(text);
     if name.is_empty() { "blank".to_owned() } else { name }

@@ -1,4 +1,4 @@
-//! The project file, `formulac.yml`: what it says of compiling.
+//! Project file, `formulac.yml`: settings for compiling.
 
 use super::calendar::{fiscal_months, too_many_months, weekday};
 use super::environments::{self, Environment};
@@ -13,7 +13,7 @@ use crate::span::Span;
 use crate::team::People;
 use crate::yaml::{self, Node};
 
-/// What a project file says of compiling, for all its specs and formulas.
+/// Settings of a project file for all its specs and formulas.
 ///
 /// ```
 /// let (project, faults) = formulac::Project::from_text("dialect: bigquery\ntimezone: Europe/Berlin\nlint: [W0412]\n");
@@ -45,7 +45,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// Reads a project file. What is not understood is reported and left out.
+    /// Reads a project file. Invalid parts are reported and skipped.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
@@ -70,121 +70,121 @@ impl Project {
         (project, diagnostics)
     }
 
-    /// The dialect of all SQL.
+    /// Returns the dialect of all SQL.
     #[must_use]
     pub fn dialect(&self) -> Option<Dialect> {
         self.dialect
     }
 
-    /// The folder of the specs, seen from the project's own.
+    /// Returns the folder of the specs, relative to the project.
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
     }
 
-    /// The folder of Omni's model files, seen from the project's own.
+    /// Returns the folder of Omni's model files, relative to the project.
     #[must_use]
     pub fn omni(&self) -> Option<&str> {
         self.omni.as_deref()
     }
 
-    /// Whether Omni's model files are in a git repository of their own, whose root the folder is.
+    /// Returns whether Omni's model files are in their own git repository, whose root is the folder.
     #[must_use]
     pub fn omni_is_repository(&self) -> bool {
         self.is_omni_repository
     }
 
-    /// Whether `pull` writes topics for models that do not ask for one.
+    /// Returns whether `pull` writes topics for models that do not request one.
     #[must_use]
     pub fn topics(&self) -> bool {
         self.topics
     }
 
-    /// Whether `pull` writes access grants for private models that do not ask for one.
+    /// Returns whether `pull` writes access grants for private models that do not request one.
     #[must_use]
     pub fn access_grants(&self) -> bool {
         self.access_grants
     }
 
-    /// The folder of generated models, seen from the project's own.
+    /// Returns the folder of generated models, relative to the project.
     #[must_use]
     pub fn models(&self) -> Option<&str> {
         self.models.as_deref()
     }
 
-    /// The folder of generated tests that are files of their own, seen from the project's own.
+    /// Returns the folder of generated tests in files of their own, relative to the project.
     #[must_use]
     pub fn tests(&self) -> Option<&str> {
         self.tests.as_deref()
     }
 
-    /// The time zone in which instants become dates.
+    /// Returns the time zone used to convert instants to dates.
     #[must_use]
     pub fn timezone(&self) -> Option<&str> {
         self.timezone.as_deref()
     }
 
-    /// Whether blank operands of `+ - *` and of numerators count as 0.
+    /// Returns whether blank operands of `+ - *` and of numerators count as 0.
     #[must_use]
     pub fn blanks_as_zero(&self) -> bool {
         self.blank_zero
     }
 
-    /// The tags that every column keeps that is made of a tagged one.
+    /// Returns the tags that a column inherits from its inputs.
     #[must_use]
     pub fn inherit(&self) -> &[String] {
         &self.inherit
     }
 
-    /// Has columns keep these tags, too.
+    /// Adds tags that columns inherit.
     pub fn inherit_too(&mut self, tags: impl IntoIterator<Item = String>) {
         self.inherit.extend(tags);
     }
 
-    /// Whether dbt's semantic layer is told of models, and in which form.
+    /// Returns whether to add semantic models for dbt, and in which form.
     #[must_use]
     pub fn semantic_models(&self) -> SemanticModels {
         self.semantic_models
     }
 
-    /// The environments, in the order written.
+    /// Returns the environments in source order.
     #[must_use]
     pub fn environments(&self) -> &[Environment] {
         &self.environments
     }
 
-    /// Who has which role.
+    /// Returns the people with their roles.
     #[must_use]
     pub fn people(&self) -> &People {
         &self.people
     }
 
-    /// What stands for `${user}`, where the person said so.
+    /// Returns the personal value of `${user}`, if it is set.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The day that weeks begin on.
+    /// Returns the first day of the week.
     #[must_use]
     pub fn week_start(&self) -> Weekday {
         self.week_start
     }
 
-    /// Months from January to the fiscal year's first month. `None` if the project does not set them.
+    /// Returns the months from January to the fiscal year's first month, or `None` if the project does not set them.
     #[must_use]
     pub fn fiscal_month_offset(&self) -> Option<u8> {
         self.fiscal_month_offset
     }
 
-    /// Warnings that are turned off.
+    /// Returns warnings that are turned off.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
         &self.silenced
     }
 }
 
-/// Reads what the tables of keys cannot say the shape of.
+/// Reader of keys whose shape the tables cannot express.
 struct ProjectReader<'d> {
     diagnostics: &'d mut Vec<Diagnostic>,
     silenced: Vec<Code>,
@@ -228,7 +228,7 @@ impl ProjectReader<'_> {
         }
     }
 
-    /// `lint: [W0412]` and `lint: {W0412: off}` turn a warning off.
+    /// Reads `lint: [W0412]` and `lint: {W0412: off}`, which turn a warning off.
     fn lint(&mut self, value: &Node) {
         if let Some(items) = value.items() {
             items.iter().for_each(|item| self.silence(item));

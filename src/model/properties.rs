@@ -1,4 +1,4 @@
-//! The properties of the dbt model: what the compiler knows of its columns, and what the spec passes on.
+//! Properties of the dbt model: facts about its columns, and keys copied from the spec.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,9 +14,9 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::{Kind, Node, YamlStyle};
 
-/// Keys that dbt reads beside the arguments of a test.
+/// Keys that dbt reads next to the arguments of a test.
 const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
-/// Keys that dbt once read there, and reads below `config` now.
+/// Keys that dbt used to read there and now reads below `config`.
 const CONFIG_OF_A_TEST: &[&str] = &[
     "severity",
     "where",
@@ -34,28 +34,24 @@ const CONFIG_OF_A_TEST: &[&str] = &[
     "alias",
 ];
 
-/// How the texts of a node are to be understood.
+/// Interpretation of a node's texts.
 #[derive(Clone, Copy)]
 pub(super) enum Language {
-    /// They are kept as they are.
+    /// Plain text, kept verbatim.
     Text,
-    /// They are dbt's, and Jinja in them is rendered.
+    /// Text for dbt, which renders Jinja in it.
     Dbt,
 }
 
 impl SpecCompilation<'_> {
-    /// Keys for dbt that contradict each other.
+    /// Reports contradictory dbt keys.
     pub(super) fn check_dbt_keys(&self, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let mut twice = |name: &str, inside: &str, first: &Node, second: &Node| {
             diagnostics.push(
-                Diagnostic::new(
-                    Code::WrongShape,
-                    second.span,
-                    format!("`{name}` is set twice: also as `{inside}`"),
-                )
-                .with_other(first.span, "the first")
-                .with_help("leave one of them out"),
+                Diagnostic::new(Code::WrongShape, second.span, format!("`{name}` is set twice: also as `{inside}`"))
+                    .with_other(first.span, "the first")
+                    .with_help("leave one of them out"),
             );
         };
         let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
@@ -85,13 +81,13 @@ impl SpecCompilation<'_> {
         check_versions(dbt, diagnostics);
     }
 
-    /// The version that the spec makes; `None` if the model has no versions.
+    /// Returns the version that the spec generates, or `None` if the model has no versions.
     pub(super) fn own_version(&self) -> Option<String> {
         let is_word = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
         latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
     }
 
-    /// What is said of columns and cannot come true, since the model does not have them or their types.
+    /// Reports properties of columns that the model or its types do not have.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let beside = self.beside_formulas();
         let mut lost: Vec<_> = beside.iter().filter(|(name, _)| output.column(name).is_none()).collect();
@@ -109,7 +105,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The columns, in small letters, of which a test or an enforced constraint says that they are never NULL.
+    /// Returns lower-case columns that a test or an enforced constraint declares NOT NULL.
     pub(super) fn stated_not_null(&self) -> FxHashSet<String> {
         const TEST: &str = "not_null";
         let holds = |node: Option<&Node>| tests(node).iter().any(|test| holds_always(test, TEST));
@@ -129,7 +125,7 @@ impl SpecCompilation<'_> {
             .collect()
     }
 
-    /// What stands beside the formula that a column has last, by the column's name in small letters.
+    /// Returns properties next to the last formula of each column, by lower-case name.
     fn beside_formulas(&self) -> FxHashMap<String, (SpannedText<'_>, DefinitionKeys<'_>)> {
         let mut found = FxHashMap::default();
         for step in &self.spec.steps {
@@ -151,8 +147,8 @@ impl SpecCompilation<'_> {
         found
     }
 
-    /// The properties file's content; `grain` are the columns that tell the rows apart, `never_null` those in which a
-    /// NULL would lose or double a row.
+    /// Returns the properties file's content; `grain` holds the key columns, `never_null` the columns in which NULL
+    /// would lose or duplicate a row.
     pub(super) fn properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
@@ -201,19 +197,19 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// What is said of columns, by their names in small letters, and the tests of the model, which may name columns.
+/// Properties by lower-case column name, and the tests of the model, which may name columns.
 struct KnownColumn<'k> {
     dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
-    /// Tests of the model that are of one column, with that column.
+    /// Tests of the model on one column, with that column.
     of_model: FxHashSet<(&'static str, String)>,
     proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
     unique_column: bool,
     grain: FxHashSet<String>,
     never_null: FxHashSet<&'k str>,
     enforced: bool,
-    /// dbt reads tags and meta beside the name only.
+    /// Whether dbt reads tags and meta at the top level only.
     flat: bool,
 }
 
@@ -225,7 +221,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     own.extend(
         tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
     );
-    // dbt refuses two tests of one name, and a test of the model may name the column.
+    // dbt refuses two tests with one name, and a test of the model may name the column.
     let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
     let written = |test: &'static str| {
         own.iter().any(|own| own.as_text() == Some(test) || own.get(test).is_some())
@@ -245,7 +241,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
     let mut meta = pairs(beside.meta, Language::Text);
     let of_columns = pairs(said.and_then(|s| s.meta), Language::Text);
-    // What `columns` says is said of the model, and goes before what a formula brings along.
+    // `columns` takes precedence over properties next to a formula.
     let replaced: FxHashSet<&str> = of_columns.iter().map(|(name, _)| name.as_str()).collect();
     meta.retain(|(name, _)| !replaced.contains(name.as_str()));
     meta.extend(of_columns);
@@ -264,7 +260,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
         config.push(("meta".to_owned(), YamlOutput::Map(meta)));
     }
     let quoted = known.dialect.quotes(column.name(), !column.is_quoted());
-    // dbt puts the name in quotes as it stands here.
+    // dbt quotes the name as written here.
     let name = match quoted {
         true => known.dialect.name_in_quotes(column.name(), !column.is_quoted()).into_owned(),
         false => column.name().to_owned(),
@@ -285,12 +281,12 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     }
 }
 
-/// The column, in small letters, that a test of the model is of, where it is this test.
+/// Returns the lower-case column of a model's test, if it is this test.
 fn column_named(test: &YamlOutput, name: &str) -> Option<String> {
     Some(test.get(name)?.get("arguments")?.get("column_name")?.as_text()?.to_lowercase())
 }
 
-/// Whether a test is this one, of all rows, and fails.
+/// Returns whether a test is this one, on all rows, with severity error.
 pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
     let config = test.get(name).and_then(|said| said.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
@@ -316,13 +312,12 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The versions with their names.
+/// Returns the versions with their names.
 fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions.items().unwrap_or_default().iter().filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
-/// The version that the spec makes, where it has versions, as dbt finds the latest: the greatest number, or the last of
-/// the texts.
+/// Returns the version that the spec generates, chosen as dbt finds the latest: the greatest number, or the last text.
 pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
     let names: Vec<&str> = dbt.versions.into_iter().flat_map(version_names).map(|(name, _)| name).collect();
     let number = |name: &str| name.parse::<f64>().ok();
@@ -333,7 +328,7 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
     dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied())
 }
 
-/// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
+/// Writes `versions:`; the latest is the generated file, for which dbt would expect a suffix.
 fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
@@ -349,7 +344,7 @@ fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     versions
 }
 
-/// Data tests in the form that dbt reads from 1.10 on: arguments and configuration each below a key of their own.
+/// Returns data tests in the format of dbt 1.10 and later: arguments and configuration below separate keys.
 pub(super) fn tests(node: Option<&Node>) -> Vec<YamlOutput> {
     let items = node.and_then(Node::items).unwrap_or_default();
     items.iter().map(data_test).collect()
@@ -387,7 +382,7 @@ pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Yam
     pairs.iter().map(|(key, said)| (key_text(key), value(said, language))).collect()
 }
 
-/// A data test with its arguments beside its configuration, as dbt takes them before 1.10.5.
+/// Returns a data test in the format before 1.10.5, with arguments next to the configuration.
 fn flat(test: YamlOutput) -> YamlOutput {
     let of_test = |said: YamlOutput| match said {
         YamlOutput::Map(pairs) => {
@@ -407,7 +402,7 @@ fn flat(test: YamlOutput) -> YamlOutput {
     }
 }
 
-/// A list, or the one item that stands in its place.
+/// Reads a list, or a single item.
 pub(super) fn list(node: &Node, language: Language) -> Vec<YamlOutput> {
     match node.items() {
         Some(items) => items.iter().map(|item| value(item, language)).collect(),
@@ -422,7 +417,7 @@ fn key_text(key: &Node) -> String {
     }
 }
 
-/// A node as it is written into the properties file. The depth of a file is bounded when it is read.
+/// Returns a node for the properties file. Its depth was limited when the file was read.
 pub(super) fn value(node: &Node, language: Language) -> YamlOutput {
     match &node.kind {
         Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| value(item, language)).collect()),

@@ -1,4 +1,4 @@
-//! Which columns a spec reads of the relations of the schema.
+//! Columns of the schema's relations that a spec reads.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use crate::ir::Program;
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 
-/// The names that a spec uses. A column that has one of them may change the SQL, also where it is not read: it may make a
-/// bare name ambiguous, or an output name hide it.
+/// Names in a spec. A column with such a name may change the SQL even if it is not read, because it may make a bare
+/// name ambiguous, or an output name may hide it.
 #[derive(Debug, Default)]
 pub(super) struct NamesUsed {
-    /// In lower case.
+    /// Lower-case names.
     names: BTreeSet<String>,
-    /// A step takes all columns of the relation of `from`.
+    /// Whether a step takes all columns of the `from` relation.
     whole: bool,
 }
 
@@ -26,7 +26,7 @@ impl NamesUsed {
 }
 
 impl SpecCompilation<'_> {
-    /// Notes the names that a step uses.
+    /// Records the names in a step.
     pub(super) fn note_names(&mut self, step: &Step<'_>, input: &StepInput<'_>, program: &Program) {
         let used = &mut self.names_used;
         used.add(program.columns.iter().map(|column| &*column.name));
@@ -42,7 +42,7 @@ impl SpecCompilation<'_> {
         used.whole |= input.first && takes_all;
     }
 
-    /// The relations of the schema that the spec reads, each with the columns that may change what is generated.
+    /// Returns the schema's relations in a spec, each with the columns that may change the generated files.
     pub(super) fn relations_read(&mut self, output: &[Column]) -> Vec<Relation> {
         let spec = self.spec;
         let mut used = std::mem::take(&mut self.names_used);

@@ -1,4 +1,4 @@
-//! Where a spec's rows come from: a table, a `ref` or a `source`.
+//! Input relation of a spec: a table, a `ref` or a `source`.
 
 use super::checks::is_plain_name;
 use super::load::{Loader, SpannedText};
@@ -33,7 +33,7 @@ impl Loader<'_, '_> {
     }
 }
 
-/// `ref(orders)`, or `source(raw, events)`, with the quotes that it lacks.
+/// Returns `ref(orders)` or `source(raw, events)` with the missing quotes.
 fn quoted(text: &str) -> Option<String> {
     let (word, inside) = text.strip_suffix(')')?.split_once('(')?;
     let word = word.trim_end();

@@ -1,15 +1,15 @@
-//! What a spec says of its model for those who select models: tags, and plain values of its configuration.
+//! Facts of a model for `--select`: tags, and scalar values of its configuration.
 
 use super::load::{ColumnKeys, DbtKeys};
 use crate::yaml::Node;
 
-/// The model's tags, those of `config` among them.
+/// Returns the model's tags, including those in `config`.
 pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
     let said = [dbt.config.and_then(|config| config.get("tags")), dbt.tags];
     said.into_iter().flatten().flat_map(Node::texts).collect()
 }
 
-/// What is one value each: keys of `config`, `access` and `group`.
+/// Returns scalar settings: keys of `config`, `access` and `group`.
 pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     let pairs = dbt.config.and_then(Node::pairs).unwrap_or_default().iter();
     let inside = pairs.filter_map(|(key, value)| Some((key.text()?, value))).filter(|(key, _)| *key != "tags");
@@ -18,12 +18,12 @@ pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     inside.chain(beside).filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned()))).collect()
 }
 
-/// The tags of columns, by their names.
+/// Returns the tags of columns by name.
 pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String>)> {
     columns.iter().filter_map(|column| Some((column.name.text.to_owned(), column.tags?.texts()))).collect()
 }
 
-/// The seconds that the model may take, `meta: {formulac: {budget: 30}}`, as they are written.
+/// Returns the time limit in seconds, `meta: {formulac: {budget: 30}}`, as written.
 pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
     let said = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
     let budget = said.into_iter().flatten().find_map(|meta| meta.get("formulac")?.get("budget")?.text());

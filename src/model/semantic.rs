@@ -1,7 +1,7 @@
-//! A model as dbt's semantic layer has it: entities, dimensions and metrics, as far as its columns can be taken together.
+//! Model in dbt's semantic layer: entities, dimensions and metrics, as far as its columns can be aggregated.
 //!
-//! There are two forms of YAML. Up to dbt 1.11 a semantic model and its metrics stand beside the models; from 1.12 on the
-//! model's own columns and properties say the same, which earlier ones ignore in silence.
+//! There are two YAML formats. Before dbt 1.12, semantic models and metrics are next to the models; from 1.12 on, keys
+//! of the model and its columns express the same, which earlier versions silently ignore.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,23 +14,23 @@ use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
 use crate::yaml::Node;
 
-/// Whether dbt's semantic layer is told of models, and in which form of YAML.
+/// Whether to add semantic models, and in which YAML format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SemanticModels {
-    /// It is not.
+    /// None.
     #[default]
     Off,
-    /// In the form that the project's dbt reads.
+    /// Format of the project's dbt version.
     ByVersion,
-    /// `semantic_models:` and `metrics:` beside the models, for every dbt up to 1.12.
+    /// `semantic_models:` and `metrics:` next to the models, for all versions before 1.12.
     Legacy,
     /// Keys of the model and its columns, from dbt 1.12 on.
     Latest,
 }
 
 impl SemanticModels {
-    /// What stands behind `semantic_model:`.
+    /// Reads the value of `semantic_model:`.
     pub(super) fn from_node(node: &Node) -> Option<Self> {
         match (node.boolean(), node.text()) {
             (Some(true), _) => Some(Self::ByVersion),
@@ -42,7 +42,7 @@ impl SemanticModels {
     }
 }
 
-/// What dbt's semantic layer is told of a model.
+/// Semantic model of a spec.
 ///
 /// ```
 /// let spec = "
@@ -67,26 +67,26 @@ pub struct SemanticModel {
 }
 
 impl SemanticModel {
-    /// The form of the YAML: legacy or latest.
+    /// Returns the YAML format: legacy or latest.
     #[must_use]
     pub fn form(&self) -> SemanticModels {
         self.form
     }
 
-    /// The names of its metrics.
+    /// Returns the names of its metrics.
     #[must_use]
     pub fn metrics(&self) -> &[String] {
         &self.metrics
     }
 
-    /// The columns that are no part of it, each with the reason.
+    /// Returns the omitted columns, each with the reason.
     #[must_use]
     pub fn left_out(&self) -> &[(String, String)] {
         &self.left_out
     }
 }
 
-/// A metric, by the column that it is of.
+/// Metric of a column.
 struct ModelMetric {
     name: String,
     column: String,
@@ -94,14 +94,14 @@ struct ModelMetric {
     of: Additivity,
 }
 
-/// What a column is besides a measure.
+/// Role of a column other than a measure.
 enum Element {
     Entity { kind: &'static str, name: String },
     Time { unit: &'static str },
     Categorical,
 }
 
-/// Names that MetricFlow keeps for itself.
+/// Names reserved by MetricFlow.
 const RESERVED: &[&str] = &[
     "metric_time",
     "mf_internal_uuid",
@@ -118,7 +118,7 @@ const RESERVED: &[&str] = &[
     "year",
 ];
 
-/// A name that MetricFlow takes, of one that it does not.
+/// Returns a name that MetricFlow accepts in place of a reserved one.
 fn other_name(name: &str) -> Option<String> {
     let mut good = String::with_capacity(name.len());
     for c in name.chars().map(|c| c.to_ascii_lowercase()) {
@@ -139,20 +139,20 @@ fn other_name(name: &str) -> Option<String> {
 }
 
 impl SpecCompilation<'_> {
-    /// The form that is asked for and that dbt reads.
+    /// Returns the requested format that the project's dbt reads.
     fn semantic_form(&self) -> SemanticModels {
         let options = &self.compiler.specs;
         let asked = self.spec.semantic.unwrap_or(options.semantic_models);
         match asked {
             SemanticModels::ByVersion if options.new_semantic_models() => SemanticModels::Latest,
             SemanticModels::ByVersion => SemanticModels::Legacy,
-            // One of several versions is named by a call, which only this form has.
+            // A reference to one of several versions needs a call, which only this format has.
             SemanticModels::Latest if self.spec.dbt.versions.is_some() => SemanticModels::Legacy,
             other => other,
         }
     }
 
-    /// Adds what the semantic layer is told to the properties of the model.
+    /// Adds the semantic layer to the properties of the model.
     pub(super) fn report_semantics(
         &self,
         columns: &[Column],
@@ -185,7 +185,7 @@ impl SpecCompilation<'_> {
         let foreign = self.foreign_keys();
         let dimension = Additivity::Dimension { unit: None };
         for (column, (name, of)) in columns.iter().zip(additivity) {
-            // The number of another model's row is no value to add up.
+            // A foreign key is not a value to aggregate.
             let is_foreign = *of == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
             let of = if is_foreign { &dimension } else { of };
             let lost = match of {
@@ -214,7 +214,7 @@ impl SpecCompilation<'_> {
         let time = time.map(|(column, _)| column.name().to_owned());
         let metrics = metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
         semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
-        // An entity for the rows, which says nothing of how they are told apart.
+        // Entity for the rows, without a statement about their key.
         let has_primary = elements.iter().any(|(_, e)| matches!(e, Element::Entity { kind: "primary", .. }));
         let mut primary = format!("{}_row", model.text);
         while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&primary)) {
@@ -231,7 +231,7 @@ impl SpecCompilation<'_> {
         Some(semantic)
     }
 
-    /// A name that MetricFlow refuses, or that SQL needs quotes for.
+    /// Returns why MetricFlow refuses a name, or why SQL needs quotes for it.
     fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
         let name = column.name();
         let is_quoted = self.compiler.options.dialect.quotes(name, !column.is_quoted());
@@ -244,7 +244,7 @@ impl SpecCompilation<'_> {
         )
     }
 
-    /// By column in small letters: the key of another model that it holds, where a test says so of all rows.
+    /// Returns foreign keys by lower-case column, if a test on all rows declares them.
     fn foreign_keys(&self) -> FxHashMap<String, String> {
         const TEST: &str = "relationships";
         let mut found = FxHashMap::default();
@@ -269,7 +269,7 @@ fn element(
 ) -> Element {
     let name = column.name();
     if column.ty().is_temporal() {
-        // Instants are cut to days at most finely, which every time spine has.
+        // Instants are truncated to days at the finest, which every time spine has.
         return Element::Time { unit: unit.unwrap_or("day") };
     }
     match (grain, foreign.get(&name.to_lowercase())) {
@@ -279,7 +279,7 @@ fn element(
     }
 }
 
-/// The metrics of totals, and of what is computed of them; what has none is left out.
+/// Returns the metrics of totals and of formulas over them; columns without one are omitted.
 fn metrics(
     model: &str,
     totals: Vec<(&Column, &Additivity)>,
@@ -297,7 +297,7 @@ fn metrics(
         _ => Vec::new(),
     };
     let mut known: FxHashSet<String> = totals.iter().map(|(column, _)| column.name().to_lowercase()).collect();
-    // One that is gone may be a part of another.
+    // A removed metric may be part of another.
     loop {
         let before = known.len();
         let gone: Vec<String> = totals
@@ -331,28 +331,28 @@ fn metrics(
     metrics
 }
 
-/// Metrics of all models share their names.
+/// Metrics of all models share a namespace.
 fn metric_name(model: &str, column: &str) -> String {
     if model.eq_ignore_ascii_case(column) { column.to_owned() } else { format!("{model}_{column}") }
 }
 
-/// `Monthly recurring revenue`.
+/// Returns a label such as `Monthly recurring revenue`.
 fn label(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut chars = words.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// What is written, in either form.
+/// Writer of either format.
 struct Semantics<'s> {
     elements: Vec<(&'s Column, Element)>,
-    /// The dimension by which metrics are taken together.
+    /// Dimension that aggregates metrics over time.
     time: Option<String>,
     primary: Option<String>,
     metrics: Vec<ModelMetric>,
-    /// The names of metrics, by their columns in small letters.
+    /// Names of metrics, by lower-case column.
     by_column: FxHashMap<String, String>,
-    /// The columns of the model.
+    /// Columns of the model.
     columns: FxHashSet<String>,
 }
 
@@ -374,13 +374,14 @@ impl Semantics<'_> {
         self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// What a formula calls the metric of a column. MetricFlow takes a name that is a column's as well for the column.
+    /// Returns the name of a column's metric in formulas. MetricFlow takes a name that is also a column's for the
+    /// column.
     fn name_in_formula(&self, column: &str) -> String {
         let name = self.name_of(column);
         if self.columns.contains(&name) { format!("{name}_of_all") } else { name }
     }
 
-    /// The metrics that a formula reads, by the names that it has for them.
+    /// Returns the metrics that a formula reads, by their names in it.
     fn inputs(&self, columns: &[String]) -> YamlOutput {
         let input = |column: &String| {
             let (name, alias) = (self.name_of(column), self.name_in_formula(column));
@@ -394,7 +395,7 @@ impl Semantics<'_> {
         pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
     }
 
-    /// As keys of the model and its columns.
+    /// Writes keys of the model and its columns.
     fn in_model(&self, doc: &mut ModelDoc) {
         let by_name: FxHashMap<&str, &(&Column, Element)> = self.elements.iter().map(|of| (of.0.name(), of)).collect();
         for column in &mut doc.columns {
@@ -447,7 +448,7 @@ impl Semantics<'_> {
         }
     }
 
-    /// As lists beside the model.
+    /// Writes lists next to the model.
     fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));

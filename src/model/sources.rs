@@ -1,4 +1,4 @@
-//! What a spec reads: the relation of `from` and those that steps join, each once.
+//! Distinct inputs of a spec: the relation of `from`, and joined relations.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -8,43 +8,43 @@ use crate::dialect::Dialect;
 use crate::plan::CteNames;
 use crate::sql::{self, Input, Query, SelectSource, SqlTree};
 
-/// A relation that the spec reads.
+/// Input relation of a spec.
 #[derive(Debug)]
 pub(super) struct ReadSource {
     pub from: From,
-    /// As a query reads it.
+    /// SQL for a plain query.
     pub table: String,
-    /// The name of the CTE that imports it into a model.
+    /// Name of the CTE that imports it into a model.
     pub name: String,
-    /// The same as written.
+    /// Quoted name of that CTE.
     pub import: String,
-    /// The body of that CTE.
+    /// Body of that CTE.
     pub select: String,
 }
 
-/// All of them, the one of `from` first.
+/// All inputs, that of `from` first.
 #[derive(Debug, Default)]
 pub(super) struct SpecSources {
     pub all: Vec<ReadSource>,
-    /// Their places, by what dbt would read.
+    /// Index by the relation that dbt would read.
     places: FxHashMap<String, usize>,
-    /// The names of all, in lower case.
+    /// Lower-case names of all inputs.
     called: FxHashSet<String>,
 }
 
-/// What a join's `to` is.
+/// Referent of a join's `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SourceTarget {
     /// An earlier step.
     Step(usize),
-    /// One of the sources.
+    /// One of the inputs.
     Source(usize),
-    /// A step that is not computed yet, so that there is nothing to join.
+    /// A step that is not computed yet, so it cannot be joined.
     Later,
 }
 
 impl SpecSources {
-    /// The sources of a spec, whose names are taken from then on.
+    /// Returns the inputs of a spec, and reserves their names.
     pub fn new(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
         let mut sources = Self::default();
         sources.add(&spec.from, dialect, names);
@@ -63,7 +63,7 @@ impl SpecSources {
         sources
     }
 
-    /// What another relation that the step at this place reads is.
+    /// Returns the referent of another relation in the step at this index.
     pub fn target(&self, spec: &Spec<'_>, step: usize, from: &From) -> SourceTarget {
         match step_of(spec, step, from) {
             Some(of) if of < step => SourceTarget::Step(of),
@@ -82,7 +82,7 @@ impl SpecSources {
         }
         let written = |name: &str| dialect.name_text(name, true);
         let table = from.relation_sql(dialect);
-        // Two tables of one name in different schemas: the second is called by its schema too.
+        // If two tables in different schemas have one name, the second is qualified by its schema.
         let first = self.called.insert(from.name().to_lowercase());
         let wanted = if first { from.name().to_owned() } else { from.long_name() };
         let name = names.choose(&wanted);
@@ -93,7 +93,7 @@ impl SpecSources {
 }
 
 impl SpecSources {
-    /// A query as dbt is to read it: each source that it reads is imported once.
+    /// Returns a query for dbt, which imports each input once.
     pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, protect: impl Fn(&str) -> String) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
@@ -106,7 +106,7 @@ impl SpecSources {
             all().map(|(s, read)| Input { name: &s.import, import: read.then_some("\u{1}") }).collect();
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
-        // Markers of Jinja come from the analyst's texts; those of the imports are the only ones that dbt is to see.
+        // Jinja in the user's texts is escaped; the imports contain the only Jinja for dbt.
         let mut texts = protect(&sql);
         for (source, _) in all().filter(|(_, read)| **read) {
             texts = texts.replacen('\u{1}', &source.select, 1);
@@ -116,13 +116,13 @@ impl SpecSources {
 }
 
 impl ReadSource {
-    /// Whether it is this relation: `orders` is the model that `ref('orders')` is.
+    /// Returns whether the input is this relation: `orders` is the same model as `ref('orders')`.
     pub fn is(&self, other: &From) -> bool {
         key(&self.from) == key(other)
     }
 }
 
-/// The same for the same relation: `orders` is the model that `ref('orders')` is.
+/// Returns a key that is equal for the same relation: `orders` is the same model as `ref('orders')`.
 fn key(from: &From) -> String {
     let table = match from {
         From::Table(table) => table,
@@ -131,11 +131,11 @@ fn key(from: &From) -> String {
     dbt::import(from, table)
 }
 
-/// The step that a join or a tab names, where it is one: any step of the spec, earlier or not.
+/// Returns the step that a join or tab names, earlier or later, if it names one.
 fn step_of(spec: &Spec<'_>, step: usize, from: &From) -> Option<usize> {
     let From::Table(table) = from else { return None };
     let named = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
-    // A name that two steps have is reported; the nearest one before is as good as any.
+    // A name of two steps is reported elsewhere; use the nearest earlier one.
     let earlier = spec.steps.iter().take(step).rposition(named);
     earlier.or_else(|| spec.steps.iter().position(named))
 }

@@ -1,4 +1,4 @@
-//! The tabs of a worksheet: other models, in which its lookups find rows.
+//! Tabs of a worksheet: other models, in which its lookups find rows.
 
 use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};
@@ -12,7 +12,7 @@ use crate::schema::{Column, Relation};
 use crate::sql::SelectSource;
 
 impl SpecCompilation<'_> {
-    /// The tabs of the step at this place. What is wrong with them is reported.
+    /// Returns the tabs of the step at this index, and reports errors in them.
     pub(super) fn tabs(&self, step: &Step<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
         let Some(keys) = &step.sheet else { return Vec::new() };
         keys.tabs.iter().map(|tab| self.tab(tab, place, diagnostics)).collect()
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
             let name = key_name(name);
             order.push((known_column(&name, entry.span(self.source), relation.as_ref(), diagnostics), descending));
         }
-        // What tells the rows apart breaks ties.
+        // The key breaks ties.
         for name in &key {
             let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
             if let (false, Some(column)) = (is_there, relation.as_ref().and_then(|r| r.column(name))) {
@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// A column of a tab as the schema knows it.
+/// Returns a column of a tab with the facts of the schema.
 fn known_column(
     name: &str,
     span: crate::span::Span,
@@ -99,7 +99,7 @@ fn known_column(
     Column::new(name, Type::Unknown)
 }
 
-/// The tabs as formulas know them.
+/// Returns the tabs for formulas.
 pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
     let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
     let named = keys.zip(tabs).map(|(keys, tab)| Tab {

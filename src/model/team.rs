@@ -4,7 +4,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::team::{People, Role};
 use crate::yaml::Node;
 
-/// Who has which role. Words that name no role are reported by the table of keys; here, names that nobody has.
+/// Reads the role of each person. The table of keys reports unknown roles; this reports invalid names.
 pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
     let pairs = |key: &str| root.get(key).and_then(Node::pairs).unwrap_or_default();
     let groups: Vec<(String, Vec<String>)> =

@@ -1,4 +1,4 @@
-//! What each step does with the times of its rows: which columns are times, and how far its values look in time.
+//! Times in a step's rows: which columns are times, and how far its values look in time.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,7 +15,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
-/// A length of time, as far as the calendar lets it be one number.
+/// Length of time, reduced to numbers as far as the calendar allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Length {
     pub months: i64,
@@ -42,7 +42,7 @@ impl Length {
         }
     }
 
-    /// One that is at least as long as either.
+    /// Returns a length that is at least as long as either.
     pub fn max(self, other: Self) -> Self {
         Self {
             months: self.months.max(other.months),
@@ -52,60 +52,60 @@ impl Length {
     }
 }
 
-/// What a time is made of.
+/// Origin of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TimeOrigin {
-    /// A column of what the step reads: the place of its relation, its name in small letters.
+    /// Column of the step's input: index of its relation, and lower-case name.
     Column(usize, String),
-    /// Another value of the rows that are read, by what tells it from others.
+    /// Other value of input rows, identified by its formula.
     Value(String),
 }
 
-/// A column or a key that is a time.
+/// Column or key that is a time.
 #[derive(Clone, Debug)]
 pub(super) struct TimeKey {
     pub base: TimeOrigin,
     pub unit: Option<CalendarUnit>,
 }
 
-/// A column that a step gives.
+/// Output column of a step.
 #[derive(Clone, Debug)]
 pub(super) struct TimeValue {
     pub key: TimeKey,
-    /// It has a value for each row that is read, or for each group.
+    /// Whether it has a value per input row or group.
     pub of_rows: bool,
     pub span: Span,
 }
 
-/// A value that looks at other rows than its own, or its group's.
+/// Value that reads rows other than its own row or group.
 #[derive(Clone, Debug)]
 pub(super) enum TimeReach {
-    /// All rows that are alike in these.
+    /// All rows with equal values in these columns.
     Window { span: Span, parted_by: Vec<TimeKey> },
-    /// Rows so much earlier and later by this key.
+    /// Rows this much earlier and later by this key.
     Period { span: Span, key: Option<TimeKey>, back: Length, forth: Length },
-    /// Rows of an earlier step for which these are equal: of the step's own rows, and of the other's.
+    /// Rows of an earlier step with equal values in these columns, of the step and of the other.
     Joined { span: Span, step: usize, equal: Vec<(TimeKey, String)> },
-    /// A condition on what late rows may change, so that a row which the table has may be none any more.
+    /// Filter on values that late rows may change, so that an existing row may no longer pass it.
     Filter { span: Span },
-    /// Rows that no length of time bounds, with what they are looked at for.
+    /// Rows without a bound in time, with the purpose for messages.
     Unbounded { span: Span, why: &'static str },
 }
 
-/// The times of a step.
+/// Times of a step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
-    /// By the names of the columns in small letters.
+    /// Times by lower-case column name.
     pub made: FxHashMap<String, TimeValue>,
     pub looks: Vec<TimeReach>,
-    /// Its columns, in small letters, that no other row changes: what the rows that are read say of themselves.
+    /// Lower-case columns that no other row changes: they depend on their own input row only.
     pub settled: FxHashSet<String>,
-    /// It passes on columns that no schema says.
+    /// Whether it passes on undeclared columns.
     pub open: bool,
 }
 
 impl SpecCompilation<'_> {
-    /// The times of a step, for an incremental model.
+    /// Returns the times of a step of an incremental model.
     pub(super) fn step_times(
         &self,
         step: &Step<'_>,
@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
         found
     }
 
-    /// Notes what late rows do not change, and conditions on what they do.
+    /// Records values that late rows do not change, and filters on values that they do.
     fn note_settled(
         &self,
         step: &Step<'_>,
@@ -194,7 +194,7 @@ impl SpecCompilation<'_> {
 struct Times<'t> {
     plan: &'t StepPlan<'t>,
     input: &'t StepInput<'t>,
-    /// The text of the step's formulas.
+    /// Source of the step's formulas.
     text: &'t str,
     in_file: &'t dyn Fn(Span) -> Span,
 }
@@ -214,7 +214,7 @@ impl Times<'_> {
         if let Some((place, name)) = self.column(of) {
             return TimeOrigin::Column(place, name);
         }
-        // What is made of one column, and of nothing else that differs, is told by how.
+        // A value of one column alone is identified by its formula.
         let (mut id, mut told) = (of, String::new());
         while let Ir::Apply { overload, args } = program.node(id)
             && let Some((first, rest)) = program.args(args).split_first()
@@ -234,7 +234,7 @@ impl Times<'_> {
         }
     }
 
-    /// The column of what is read that a value is: the place of its relation, its name in small letters.
+    /// Returns the input column that a value is: index of its relation, and lower-case name.
     fn column(&self, id: IrId) -> Option<(usize, String)> {
         let Ir::Column(column) = self.program().node(id) else { return None };
         let used = self.program().columns.get(column as usize).filter(|used| used.merged.is_empty())?;
@@ -245,7 +245,7 @@ impl Times<'_> {
         Some((place, used.name.to_lowercase()))
     }
 
-    /// The columns of what is read that a value is made of.
+    /// Returns the input columns that a value depends on.
     fn columns_of(&self, root: IrId) -> Vec<(usize, String)> {
         let program = self.program();
         let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![root]);
@@ -262,15 +262,15 @@ impl Times<'_> {
         columns
     }
 
-    /// The column that a definition or a key is, in small letters; `None` if it is none.
+    /// Returns the lower-case column that a definition or key produces, if any.
     fn name_given(&self, index: usize) -> Option<String> {
         let program = self.program();
         let definition = program.definitions.get(index)?;
         let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
             (DefinitionRole::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
-            // A key that is a definition is given as that.
+            // The column of the definition is the key.
             (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
-            // A timeframe is called by how it is written.
+            // A timeframe is named by its notation.
             (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
             (DefinitionRole::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
                 definition.name.as_deref()?.to_lowercase()
@@ -283,7 +283,7 @@ impl Times<'_> {
     fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
         let program = self.program();
         let mut made = FxHashMap::default();
-        // What is kept is a column as it was; what is computed may take its name.
+        // A kept column keeps its meaning; a computed one may take its name.
         let place_of = |name: &str| match self.input.joined {
             Some(joined) => joined.relations.iter().position(|r| r.column(name).is_some() || r.is_open()),
             None => Some(0),
@@ -383,7 +383,7 @@ impl Times<'_> {
         looks
     }
 
-    /// How far back and forth a value looks along the calendar, its operands included.
+    /// Records how far a value looks back and ahead in time, operands included.
     fn note_length(&self, id: IrId, lengths: &mut FxHashMap<IrId, (Length, Length)>) {
         let program = self.program();
         let of = |id: IrId, lengths: &FxHashMap<IrId, (Length, Length)>| lengths.get(&id).copied().unwrap_or_default();
@@ -408,14 +408,14 @@ impl Times<'_> {
         }
     }
 
-    /// Two keys that read one column alike.
+    /// Returns whether two keys read one column in the same way.
     fn is_same(&self, one: IrId, other: IrId) -> bool {
         let ((one, unit), (other, other_unit)) = (cut_time(self.program(), one), cut_time(self.program(), other));
         let same = self.program().node(one) == self.program().node(other);
         unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
     }
 
-    /// What a condition asks to be equal of the step's own rows and of the relation that is joined at this place.
+    /// Returns values of the step and of the relation joined at this index that a condition requires to be equal.
     fn equal(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);

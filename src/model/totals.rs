@@ -1,4 +1,4 @@
-//! Totals of a worksheet: the measure computed again, of the rows that the step before groups, by fewer keys.
+//! Totals of a worksheet: the measure recomputed from the rows that the previous step groups, by fewer keys.
 
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
@@ -17,7 +17,7 @@ use crate::scratch::Memory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// What a step was computed from, for computing it again.
+/// Input of a step, kept to recompute the step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReadBefore {
     pub index: usize,
@@ -26,7 +26,7 @@ pub(super) struct ReadBefore {
     pub grain: Vec<String>,
 }
 
-/// The sheet's input with its totals.
+/// Input of a sheet with its totals.
 #[derive(Debug)]
 pub(super) struct WithTotals {
     pub name: String,
@@ -34,7 +34,7 @@ pub(super) struct WithTotals {
     pub totals: Vec<SheetTotal>,
 }
 
-/// What the totals of one kind add to the sheet.
+/// Columns that one kind of total adds to the sheet.
 struct TotalColumns {
     join: Join,
     items: Vec<Item>,
@@ -42,7 +42,7 @@ struct TotalColumns {
 }
 
 impl SpecCompilation<'_> {
-    /// The input of a worksheet with the totals that it names; what stands in the way is reported.
+    /// Returns the input of a worksheet with the totals that it names, and reports obstacles.
     pub(super) fn with_totals(
         &mut self,
         step: &Step<'_>,
@@ -111,7 +111,7 @@ impl SpecCompilation<'_> {
         Some(WithTotals { name, relation, totals })
     }
 
-    /// The measures computed again by the keys that a kind of total leaves, as a CTE that the sheet joins.
+    /// Recomputes measures by the keys of a kind of total, as a CTE that the sheet joins.
     fn totals_by(
         &mut self,
         step: &Step<'_>,
@@ -210,7 +210,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Measures that cannot be computed by fewer keys, with what is said of it.
+/// Measures that cannot be computed by fewer keys, with the message.
 struct NotByKeys {
     measures: Vec<String>,
     fault: Option<Diagnostic>,
@@ -233,7 +233,7 @@ fn no_total(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::TotalOfNothing, span, message)
 }
 
-/// What is wrong with the totals that a sheet names, or with the sheet and the step before it.
+/// Reports errors in the totals of a sheet, in the sheet, or in the previous step.
 fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
     let first = used.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {

@@ -1,4 +1,4 @@
-//! A worksheet step: its columns by letter, and their order in what it gives.
+//! Worksheet steps: columns by letter, and their order in the output.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::ir::{Ir, Program};
 use crate::plan::{TabSource, key_name};
 use crate::schema::Relation;
 
-/// The sheet that a step is; `None` if it is none.
+/// Returns the sheet of a step, or `None` if the step is not a worksheet.
 pub(super) fn sheet_of(
     step: &Step<'_>,
     input: Option<&Relation>,
@@ -37,7 +37,7 @@ pub(super) fn sheet_of(
     })
 }
 
-/// The step without the columns of its sheet that its own calculations are: nothing of them is kept.
+/// Returns the step without those columns of its sheet that are its own calculations, because they are not kept.
 pub(super) fn without_calculations<'s, 'y>(
     step: &'s Step<'y>,
     ast: &Ast,
@@ -57,15 +57,15 @@ pub(super) fn without_calculations<'s, 'y>(
     Cow::Owned(step)
 }
 
-/// The places of a sheet's own columns, where some of them are computed.
+/// Returns the indices of a sheet's own columns if some of them are computed.
 pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
     let columns = step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten());
     let places = columns.enumerate().map(|(place, column)| (key_name(column.text).to_ascii_lowercase(), place));
     places.collect()
 }
 
-/// Warns where the rows of a sheet follow each other across another key: what looks at the row before then looks from one
-/// region, say, to another.
+/// Warns about an order of rows that crosses another key: the previous row may then belong to another region, for
+/// example.
 pub(super) fn check_order(
     step: &Step<'_>,
     program: &Program,
@@ -95,13 +95,13 @@ pub(super) fn check_order(
     )));
 }
 
-/// The names of a pivot's keys as columns.
+/// Returns the column names of a pivot's keys.
 pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
     let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
     pivot.map(|pivot| pivot.by.iter().map(|key| key_name(key.text)).collect()).unwrap_or_default()
 }
 
-/// The names of what tells the rows of a pivoted sheet apart: what orders them, then the rest of the grain.
+/// Returns the key of a pivoted sheet's rows: the order, then the rest of the grain.
 pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     let keys = pivot_keys(step);
     let order = step.order_by.iter().map(|key| key_name(order_key(key.text).0));
@@ -114,7 +114,7 @@ pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     rows
 }
 
-/// The names of what tells the cells of a pivoted sheet apart.
+/// Returns the key of a pivoted sheet's cells.
 pub(super) fn pivot_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     pivot_rows(step, grain).into_iter().chain(pivot_keys(step)).collect()
 }

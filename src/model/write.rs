@@ -1,4 +1,4 @@
-//! A compiled spec as texts: the query, the model's file and its properties.
+//! Writes a compiled spec: the query, the model's file and its properties.
 
 use rustc_hash::FxHashMap;
 
@@ -20,12 +20,12 @@ use crate::schema::{Column, Relation};
 use crate::sql::{self, Input, Query, Select, SqlTree};
 
 impl SpecCompilation<'_> {
-    /// Descriptions and formulas of a step, for the files beside the SQL.
+    /// Collects descriptions and formulas of a step for the files next to the SQL.
     pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &StepFormulas) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
             if formulas.roles.get(part) == Some(&DefinitionRole::GroupBy) {
-                // A timeframe that is grouped by is described by how it is written.
+                // A grouped timeframe is described by its notation.
                 let text = definition.span.text(&formulas.text);
                 self.written_keys.push((key_name(text), text.to_owned()));
             }
@@ -64,7 +64,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The output columns with the best description that there is.
+    /// Returns the output columns with their best descriptions.
     pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
         let read: Vec<&Relation> =
             self.sources.all.iter().filter_map(|source| self.known_relation(&source.from)).collect();
@@ -89,7 +89,8 @@ impl SpecCompilation<'_> {
         relation.columns().iter().map(with).collect()
     }
 
-    /// The formulas of definitions and timeframes in one line, by name in small letters; none that says the name again.
+    /// Returns one-line formulas of definitions and timeframes by lower-case name, without those that only repeat the
+    /// name.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
@@ -98,7 +99,7 @@ impl SpecCompilation<'_> {
         telling.map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula))).collect()
     }
 
-    /// What columns are made of, `orders.amount`, for those of which nobody says more.
+    /// Returns the inputs of columns, such as `orders.amount`, for columns without another description.
     fn lineage_texts(&self) -> FxHashMap<String, String> {
         let said = |column: ColumnLineage| {
             let sources = column.sources().iter().map(|s| format!("{}.{}", s.relation(), s.column()));
@@ -107,12 +108,12 @@ impl SpecCompilation<'_> {
         self.lineage.column_lineages().into_iter().map(said).filter(|(_, text)| !text.is_empty()).collect()
     }
 
-    /// What a plain query reads.
+    /// Returns the inputs of a plain query.
     fn tables(&self) -> Vec<Input<'_>> {
         self.sources.all.iter().map(|source| Input { name: &source.table, import: None }).collect()
     }
 
-    /// A query as dbt is to read it.
+    /// Returns a query for dbt.
     fn in_dbt(&self, tree: &SqlTree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
         let protect = |sql: &str| dbt::incremental(&dbt::protect(sql), escapes);
@@ -232,7 +233,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// A formula without its comments, for a header in one line.
+/// Returns a formula without comments, for a one-line header.
 pub(super) fn uncommented(formula: &str) -> String {
     formula
         .lines()

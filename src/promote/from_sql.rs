@@ -253,9 +253,7 @@ impl SqlReader<'_> {
     fn literal(&self, value: &Value) -> Result<FormulaTerm, String> {
         match value {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
-            Value::SingleQuotedString(text) if text.contains(MARK) => {
-                Err("a reference is inside a text".to_owned())
-            }
+            Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a text".to_owned()),
             Value::SingleQuotedString(text) => Ok(FormulaTerm::quoted(text)),
             // BigQuery has texts in these quotes.
             Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::quoted(text)),

@@ -102,8 +102,9 @@ pub(super) fn measure(
         }
         "percentile" => {
             let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
-            let share =
-                share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is not a number from 0 to 100")?;
+            let share = share
+                .filter(|share| (0.0..=100.0).contains(share))
+                .ok_or("`percentile` is not a number from 0 to 100")?;
             let share =
                 super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
             FormulaTerm::call("PERCENTILE", &[when(need()?), share]).with_type(Some(Type::Float))

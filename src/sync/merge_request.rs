@@ -186,7 +186,12 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     for edit in &model.kept {
         let name = edit.definition.as_deref().unwrap_or(&model.model);
         let at = code(&format!("{}:{}", edit.file, edit.line));
-        let _ = writeln!(out, "Stays a hand edit because no spec can express it: {} of {} ({at}).\n", edit.property, code(name));
+        let _ = writeln!(
+            out,
+            "Stays a hand edit because no spec can express it: {} of {} ({at}).\n",
+            edit.property,
+            code(name)
+        );
     }
 }
 

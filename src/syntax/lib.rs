@@ -1,20 +1,17 @@
-//! What formulac reads, up to tokens: the ground that its other crates stand on.
+//! Lexical and syntactic basis of formulac, on which its other crates build.
 //!
-//! Nothing here knows a function, a type or a dialect. Text comes in, and what is known of its form goes out:
+//! Functions, types and dialects are unknown at this level. The modules analyze the form of text:
 //!
-//! - [`span`]: places in a text, by bytes and by line and column.
-//! - [`diag`]: a [`diag::Diagnostic`] says what is wrong, where, and how to put it right; each has a [`diag::Code`] of the
-//!   registry, with a page that shows a wrong and a right example. [`diag::suggest`] finds the name that was meant.
-//! - [`limits`]: how much input is taken.
-//! - [`lex`]: a formula's tokens, and their layout: where definitions begin, which brackets match, and what is written so
-//!   in SQL or in another spreadsheet and differently here.
-//! - [`ast`]: the untyped tree that `formulac-grammar` builds of the tokens, with a span on every node. It is an arena:
-//!   children stand before their parents, so that a pass over it is a loop.
-//! - [`yaml`]: YAML with the place of every byte, so that a fault in a formula is shown in the file that holds it.
-//! - [`markdown`]: texts that stand in Markdown, so that no name becomes markup.
+//! - [`span`]: positions in a text, by bytes and by line and column.
+//! - [`diag`]: a [`diag::Diagnostic`] has a message, a span and a fix. Each has a [`diag::Code`] of the registry, with a page that shows a wrong and a right example. [`diag::suggest`] finds the most similar name.
+//! - [`limits`]: limits on the size of the input.
+//! - [`lex`]: tokens of a formula and their layout: where definitions begin, which brackets match, and which syntax comes from SQL or another spreadsheet.
+//! - [`ast`]: the untyped tree that `formulac-grammar` builds from the tokens, with a span per node. It is an arena in which children come before their parents, so that a pass over it is a loop.
+//! - [`yaml`]: YAML with the position of every byte, so that an error in a formula is shown in the file that contains it.
+//! - [`markdown`]: escaping of texts in Markdown, so that no name becomes markup.
 //!
-//! Reading never fails as a whole and never panics: what is broken is reported, and the rest is read. It takes linear
-//! time, and no recursion as deep as the input.
+//! Parsing never fails as a whole and never panics: errors are reported, and everything else is parsed. It takes
+//! linear time, and its recursion depth does not depend on the input.
 //!
 //! ```
 //! use formulac_syntax::lex::{self, Token};

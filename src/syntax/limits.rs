@@ -1,16 +1,16 @@
-//! How much input the compiler takes before it answers with a diagnostic.
+//! Limits on the size of the input, above which the compiler returns a diagnostic.
 
-/// Sizes past which the compiler answers with a diagnostic in place of an answer.
+/// Size limits. If one is exceeded, the compiler returns a diagnostic instead of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one source text (16 MiB).
+    /// Maximum size of a source text in bytes (16 MiB).
     pub source: usize,
-    /// Brackets inside brackets (1,000); a chain of one operator is one level.
+    /// Maximum nesting of brackets (1,000). A chain of one operator is one level.
     pub nesting: usize,
-    /// Bytes of all SQL of one compilation (64 MiB).
+    /// Maximum size in bytes of all SQL of one compilation (64 MiB).
     pub output: usize,
-    /// Bytes to which one expression may grow because an argument is repeated in it (64 KiB).
+    /// Maximum size in bytes to which an expression may grow because it repeats an argument (64 KiB).
     pub repetition: usize,
 }
 
@@ -21,21 +21,21 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The same with another limit of the source's bytes.
+    /// Sets the limit on the size of a source, in bytes.
     #[must_use]
     pub fn with_source(mut self, bytes: usize) -> Self {
         self.source = bytes;
         self
     }
 
-    /// The same with another limit of nesting.
+    /// Sets the limit on nesting.
     #[must_use]
     pub fn with_nesting(mut self, levels: usize) -> Self {
         self.nesting = levels;
         self
     }
 
-    /// The same with another limit of the output's bytes.
+    /// Sets the limit on the size of the output, in bytes.
     #[must_use]
     pub fn with_output(mut self, bytes: usize) -> Self {
         self.output = bytes;

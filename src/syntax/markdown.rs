@@ -1,10 +1,11 @@
-//! Texts that stand in Markdown: of any name and any sentence nothing becomes markup.
+//! Escapes texts for Markdown, so that no name or sentence becomes markup.
 
 use std::borrow::Cow;
 
 use crate::diag::hidden::visible;
 
-/// A text in one line as code. Where backticks would end it, or a bar the cell of a table, it is HTML.
+/// Formats a text as code on one line. Uses HTML if the text contains a backtick, or a bar, which would end a table
+/// cell.
 ///
 /// ```
 /// use formulac_syntax::markdown::code;
@@ -21,7 +22,7 @@ pub fn code(text: &str) -> String {
     format!("`{}`", if text.is_empty() { " " } else { &text })
 }
 
-/// A block of code, whatever stands in it.
+/// Formats a text as a fenced code block that no content can close.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::markdown::block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
@@ -38,7 +39,7 @@ fn longest_run(text: &str, of: char) -> usize {
     text.split(|c| c != of).map(str::len).max().unwrap_or_default()
 }
 
-/// A sentence of a message; what stands between backticks in it is a name.
+/// Escapes a sentence of a message. Text between backticks becomes code.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::markdown::sentence("`a_b` reads a_b"), "`a_b` reads a_b");
@@ -57,7 +58,7 @@ pub fn sentence(sentence: &str) -> String {
     out
 }
 
-/// A text in which nothing is Markdown or HTML, as for the cell of a table.
+/// Escapes a text so that no part of it is Markdown or HTML, for example in a table cell.
 ///
 /// ```
 /// use formulac_syntax::markdown::plain;
@@ -75,13 +76,14 @@ pub fn plain(text: &str) -> String {
     while let Some(c) = rest.next() {
         let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();
         let escaped: Cow<'static, str> = match c {
-            // Inside of a word it is no emphasis.
+            // An underscore inside a word is not emphasis.
             '_' if is_inside && rest.peek().is_some_and(|next| next.is_alphanumeric()) => "_".into(),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => format!("\\{c}").into(),
             '<' => "&lt;".into(),
             '>' => "&gt;".into(),
             '&' => "&amp;".into(),
-            // A mention would call somebody; an address does not.
+            // Escape `@` at the start of a word, because a mention notifies a person. `@` in an e-mail address is
+            // harmless.
             '@' if !is_inside => "&#64;".into(),
             c => {
                 out.push(c);

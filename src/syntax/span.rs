@@ -1,6 +1,6 @@
-//! Byte ranges of a source text, and their lines and columns.
+//! Byte ranges of a source text, and conversion to lines and columns.
 
-/// A half-open range of bytes in one source text.
+/// Half-open range of bytes in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Span {
@@ -11,37 +11,38 @@ pub struct Span {
 }
 
 impl Span {
-    /// The range from `start` up to, not including, `end`.
+    /// Creates the span from `start` (inclusive) to `end` (exclusive).
     #[must_use]
     pub const fn new(start: u32, end: u32) -> Self {
         Self { start, end }
     }
 
-    /// The smallest span that holds both.
+    /// Returns the smallest span that contains both spans.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// Whether it holds no byte: a place between two.
+    /// Returns whether the span contains no byte, so that it is a position between two bytes.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.start >= self.end
     }
 
-    /// The text that the span covers; empty when the span is not one of `source`.
+    /// Returns the text of the span. Empty if the span is not valid in `source`.
     #[must_use]
     pub fn text(self, source: &str) -> &str {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
-    /// The bytes that the span covers: for what is only compared, which need not look where characters begin.
+    /// Returns the bytes of the span. Faster than [`Self::text`] for comparisons, because it does not check character
+    /// boundaries.
     #[inline]
     pub fn bytes(self, source: &str) -> &[u8] {
         source.as_bytes().get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
-    /// The beginning of the text, in one line, as messages show it.
+    /// Returns the beginning of the text on one line, for messages.
     pub fn excerpt(self, source: &str) -> String {
         let text = self.text(source);
         let mut short: String = text.chars().take(40).collect();
@@ -51,46 +52,47 @@ impl Span {
         short.replace('\n', " ")
     }
 
-    /// The span as a range for slicing.
+    /// Returns the span as a range for slicing.
     #[must_use]
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
 
-    /// Moved `by` bytes to the right.
+    /// Returns the span shifted by `by` bytes to the right.
     #[must_use]
     pub fn shifted(self, by: u32) -> Self {
         Self { start: self.start.saturating_add(by), end: self.end.saturating_add(by) }
     }
 }
 
-/// A line and a column, both counted from 1, the column in characters.
+/// Line and column, both counted from 1. The column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
+    /// Line number.
     pub line: u32,
-    /// The column, in characters.
+    /// Column, in characters.
     pub column: u32,
 }
 
-/// Finds the line and column of an offset without reading the text again for each.
+/// Index for finding the line and column of an offset without scanning the text each time.
 #[derive(Clone, Debug)]
 pub struct LineIndex<'s> {
     source: &'s str,
     starts: Vec<u32>,
-    /// Characters before each block of bytes, so that a long line is not counted from its start each time.
+    /// Number of characters before each block of bytes, so that columns of a long line are not counted from its start
+    /// each time.
     blocks: Vec<u32>,
 }
 
 const BLOCK: usize = 1024;
 
-/// A character is counted by its first byte; the rest are 10xxxxxx.
+/// Counts characters at their first bytes; continuation bytes are 10xxxxxx.
 fn characters(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32
 }
 
 impl<'s> LineIndex<'s> {
-    /// Reads the text once.
+    /// Builds the index in one pass over the text.
     #[must_use]
     pub fn new(source: &'s str) -> Self {
         let starts = std::iter::once(0)
@@ -105,7 +107,7 @@ impl<'s> LineIndex<'s> {
         Self { source, starts, blocks }
     }
 
-    /// The place of an offset; past the end it is the end.
+    /// Returns the position of an offset. An offset past the end gives the end.
     ///
     /// ```
     /// use formulac_syntax::span::LineIndex;
@@ -136,7 +138,7 @@ impl<'s> LineIndex<'s> {
         self.source.as_bytes().get(start..).unwrap_or_default()
     }
 
-    /// The offset at which a line, counted from 1, begins.
+    /// Returns the offset of the start of a line, counted from 1.
     #[must_use]
     pub fn line_start(&self, line: u32) -> u32 {
         self.starts.get(line.saturating_sub(1) as usize).copied().unwrap_or(self.source.len() as u32)

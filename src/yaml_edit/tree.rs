@@ -250,8 +250,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
             Event::SequenceEnd | Event::MappingEnd => reader.close(start)?,
             Event::Alias(anchor) => {
                 let target = reader.anchors.get(&anchor).copied();
-                let target =
-                    target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside its own anchor"))?;
+                let target = target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside its own anchor"))?;
                 reader.comments_until(start);
                 reader.gap = end;
                 reader.add(EditNode::new(YamlKind::Alias(target), start, end), 0)?;

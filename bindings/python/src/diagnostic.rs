@@ -1,4 +1,4 @@
-//! Diagnostics with places in characters, as Python indexes texts.
+//! Diagnostics whose spans count characters, as Python string indexes do.
 
 use formulac::Severity;
 use formulac::span::{LineIndex, Span as ByteSpan};
@@ -8,7 +8,7 @@ use pyo3::types::PyList;
 
 pyo3::create_exception!(formulac, FormulaError, PyException, "Raised if formulas, a spec or a schema have errors.");
 
-/// A part of a text: `text[span.start:span.end]`.
+/// Span of a text: `text[span.start:span.end]`.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, Copy, PartialEq)]
 pub struct Span {
@@ -26,7 +26,7 @@ impl Span {
     }
 }
 
-/// Another place that explains a diagnostic.
+/// Second span that explains a diagnostic, with a label.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, PartialEq)]
 pub struct Label {
@@ -34,7 +34,7 @@ pub struct Label {
     text: String,
 }
 
-/// A change of the text that fixes the error: replace `span` with `text`.
+/// Edit that fixes the error: replace `span` with `text`.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, PartialEq)]
 pub struct Fix {
@@ -70,7 +70,7 @@ impl Diagnostic {
     }
 }
 
-/// Places of one text.
+/// Converter from byte offsets to character offsets of one text.
 pub struct Offsets<'s> {
     lines: LineIndex<'s>,
     /// Number of characters before each byte. Empty for ASCII, where each byte is a character.
@@ -83,7 +83,7 @@ impl<'s> Offsets<'s> {
         if !text.is_ascii() {
             let mut count = 0;
             before.extend(text.bytes().map(|byte| {
-                // A character is counted at its first byte; the others are 10xxxxxx.
+                // Count a character at its first byte; continuation bytes are 10xxxxxx.
                 let here = count;
                 count += u32::from(byte & 0xC0 != 0x80);
                 here
@@ -119,7 +119,7 @@ impl<'s> Offsets<'s> {
     }
 }
 
-/// Returns a `FormulaError` that carries diagnostics. Its text has a line for each error.
+/// Returns a `FormulaError` that carries the diagnostics. Its message has one line per error.
 pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>) -> PyErr {
     let errors = diagnostics.iter().filter(|it| it.severity == "error").map(Diagnostic::__str__);
     let error = FormulaError::new_err(errors.collect::<Vec<_>>().join("\n"));

@@ -14,7 +14,7 @@ use diagnostic::{Diagnostic, Offsets, fail};
 use results::{Compiled, CompiledSpec};
 use schema::SchemaSource;
 
-/// Compiles formulas and specs for one dialect. Threads can share it.
+/// Compiler of formulas and specs for one dialect. Several threads can share it.
 #[pyclass(frozen, module = "formulac")]
 struct Compiler {
     compiler: RustCompiler,
@@ -80,7 +80,7 @@ impl Compiler {
         self.compiler.dialect().name()
     }
 
-    /// Compiles definitions or one formula. Raises `FormulaError` if there is an error.
+    /// Compiles definitions or a single formula. Raises `FormulaError` if the text has an error.
     fn compile(&self, py: Python<'_>, text: &str) -> PyResult<Compiled> {
         let compiled = py.detach(|| self.compiler.compile(text));
         let offsets = Offsets::new(text);
@@ -91,13 +91,13 @@ impl Compiler {
         Ok(Compiled::new(&compiled, diagnostics, &offsets))
     }
 
-    /// Returns the errors and warnings of definitions or one formula.
+    /// Returns the errors and warnings of definitions or a single formula.
     fn check(&self, py: Python<'_>, text: &str) -> Vec<Diagnostic> {
         let compiled = py.detach(|| self.compiler.compile(text));
         Offsets::new(text).diagnostics(compiled.diagnostics())
     }
 
-    /// Compiles a spec, a text in YAML. Raises `FormulaError` if there is an error.
+    /// Compiles a spec in YAML. Raises `FormulaError` if the spec has an error.
     fn compile_spec(&self, py: Python<'_>, text: &str) -> PyResult<CompiledSpec> {
         let compiled = py.detach(|| self.compiler.compile_spec(text));
         let diagnostics = results::diagnostics_of_spec(&compiled, text);

@@ -1,4 +1,4 @@
-//! What formulas and specs compile to.
+//! Results of compiling formulas and specs.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ impl Definition {
     }
 }
 
-/// Compiled definitions, with warnings.
+/// Compiled definitions and their warnings.
 #[pyclass(frozen, get_all, module = "formulac")]
 pub struct Compiled {
     dialect: &'static str,
@@ -66,7 +66,7 @@ impl Compiled {
     }
 }
 
-/// A column of the result of a spec.
+/// Column in the result of a spec.
 #[pyclass(frozen, get_all, module = "formulac")]
 #[derive(Clone)]
 pub struct Column {
@@ -83,7 +83,7 @@ impl Column {
     }
 }
 
-/// A compiled spec: a query and the files of a dbt model.
+/// Compiled spec: a query and the files of a dbt model.
 #[pyclass(frozen, get_all, module = "formulac")]
 pub struct CompiledSpec {
     name: String,
@@ -133,7 +133,7 @@ impl CompiledSpec {
     }
 }
 
-/// Returns the diagnostics of a spec: of its query, and of the dbt model.
+/// Returns the diagnostics of a spec: those of its query and those of the dbt model.
 pub fn diagnostics_of_spec(compiled: &formulac::CompiledSpec, text: &str) -> Vec<Diagnostic> {
     let of_model = compiled.model_fault().into_iter().chain(compiled.model_warnings());
     Offsets::new(text).diagnostics(compiled.diagnostics().iter().chain(of_model))

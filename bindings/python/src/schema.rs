@@ -1,4 +1,4 @@
-//! What a caller knows of the data.
+//! Schema that a Python caller passes to the compiler.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::invalid;
 
 #[derive(FromPyObject)]
 pub enum SchemaSource<'py> {
-    /// The text of a schema file or of a properties file of dbt.
+    /// Text of a schema file or of a dbt properties file.
     Text(String),
-    /// Types of columns, by relation and column. The order of columns matters in worksheets.
+    /// Column types by relation and column name. Worksheets use the order of the columns.
     Types(BTreeMap<String, Bound<'py, PyDict>>),
 }
 

@@ -1,7 +1,7 @@
-//! Names that a template introduces: aliases of a subquery and parameters of a lambda.
+//! Names that a template introduces: subquery aliases and lambda parameters.
 //!
-//! An argument inside their scope may be a column of the user. A column of the same name would read the template's
-//! value, so these names end in `_`, which column names do not.
+//! An argument inside their scope may be a column of the user. A column of the same name would resolve to the
+//! template's value, so these names end in `_`, which column names do not.
 
 use super::Token;
 
@@ -15,7 +15,7 @@ enum Kind {
 struct Scope {
     kind: Kind,
     names: Vec<String>,
-    /// The first item of `from` sees no alias of its own subquery.
+    /// Whether the check is in the first item of `from`, which is outside the scope of the subquery's aliases.
     in_first_item: bool,
     has_argument: bool,
 }
@@ -74,14 +74,14 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
     Ok(())
 }
 
-/// The alias after `as`, and the columns that it lists.
+/// Returns the alias after `as`, and its column list if there is one.
 fn words_after(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at + 2), Some(Token::Symbol("(")));
     let end = |token: &&Token| !matches!(token, Token::Symbol(")"));
     tokens[at + 1..].iter().take(if list { usize::MAX } else { 1 }).take_while(end).filter_map(word).collect()
 }
 
-/// The parameters before `->`.
+/// Returns the lambda parameters before `->`.
 fn words_before(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at.wrapping_sub(1)), Some(Token::Symbol(")")));
     let start = |token: &&Token| !matches!(token, Token::Symbol("("));

@@ -1,6 +1,6 @@
-//! SQL that an analyst wrote as SQL: taken in only where it cannot be anything but one value.
+//! SQL expressions written by an analyst. Accepted only if the text is certainly a single value.
 
-/// Why a text is not one SQL expression that can stand inside of a cast; `None` if it is.
+/// Returns the reason why a text is not a single SQL expression that can be put inside a cast, or `None` if it is one.
 pub fn fault(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");
@@ -13,7 +13,7 @@ pub fn fault(sql: &str) -> Option<&'static str> {
             return Some("holds a character that no such value needs");
         }
         match (quote, c) {
-            // Two quotes in a row close and open again.
+            // A doubled quote closes the quoted text and opens it again.
             (Some(open), c) => quote = Some(open).filter(|open| *open != c),
             (None, '\'' | '"' | '`') => quote = Some(c),
             (None, '(' | '[') => depth += 1,
@@ -36,8 +36,8 @@ pub fn fault(sql: &str) -> Option<&'static str> {
     (depth > 0 || quote.is_some()).then_some("does not close what it opens")
 }
 
-/// A text in which each slot outside of quotes is filled, the pieces between them changed by `between`. In a dialect
-/// where a backslash is an escape it is one inside of quotes.
+/// Fills each placeholder outside quotes and applies `between` to the text between placeholders. With `escapes`, a
+/// backslash inside quotes is an escape.
 pub fn filled(sql: &str, slot: &str, value: &str, escapes: bool, between: impl Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(sql.len() + value.len());
     let (mut start, mut quote, mut escaped) = (0, None, false);

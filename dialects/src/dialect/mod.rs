@@ -1,6 +1,6 @@
-//! SQL dialects as data: how names, texts and types are written, and the template of each function.
+//! SQL dialects as data: the syntax of names, texts and types, and the template of each function.
 //!
-//! No code outside this module asks which dialect it is; it asks for a fact, a literal or a template.
+//! Code outside this module does not compare dialects; it uses their facts, literals and templates.
 
 pub mod expression;
 mod quote;
@@ -25,41 +25,41 @@ pub use crate::tables::{Cell, Facts, Fold, Form, Literals, Shape, Template, op, 
 pub struct Dialect(&'static DialectData);
 
 impl Dialect {
-    /// Every dialect.
+    /// Returns all dialects.
     pub fn all() -> impl Iterator<Item = Self> {
         tables::DIALECTS.iter().map(Self)
     }
 
-    /// Its name.
+    /// Returns the name of the dialect.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
     }
 
-    /// What it can and cannot do.
+    /// Returns the capabilities and limits of the dialect.
     #[must_use]
     pub fn facts(self) -> &'static Facts {
         &self.0.facts
     }
 
-    /// The most bytes that a name may have; 0 when there is no limit.
+    /// Returns the maximum length of a name in bytes. 0 if there is no limit.
     #[must_use]
     pub fn max_bytes(self) -> usize {
         self.0.max_bytes
     }
 
-    /// How it writes literals.
+    /// Returns the syntax of literals in the dialect.
     #[must_use]
     pub fn literals(self) -> &'static Literals {
         &self.0.literals
     }
 
-    /// The same, cut where the value stands.
+    /// Returns the syntax of literals, split at the placeholder for the value.
     pub fn forms(self) -> &'static Forms {
         &self.0.forms
     }
 
-    /// Its name of a type, for casts.
+    /// Returns the dialect's name of a type, for casts.
     #[must_use]
     pub fn type_name(self, ty: Type) -> &'static str {
         let index = match ty {
@@ -75,17 +75,17 @@ impl Dialect {
         self.0.types[index]
     }
 
-    /// Its name of the type with this number of [`part::NEUTRAL`].
+    /// Returns the dialect's name of the type at an index of [`part::NEUTRAL`].
     pub fn neutral_type(self, index: u8) -> &'static str {
         self.0.types[index as usize]
     }
 
-    /// What it makes of an overload.
+    /// Returns the dialect's cell for an overload.
     pub fn cell(self, id: OverloadId) -> &'static Cell {
         &self.0.cells[id.0 as usize]
     }
 
-    /// The words of all its templates: names of functions and types, keywords.
+    /// Returns the words in all templates of the dialect: names of functions and types, and keywords.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let parts = self.0.cells.iter().flat_map(|cell| match cell {
             Cell::Template(template) => template.parts,
@@ -105,7 +105,7 @@ impl Dialect {
 }
 
 impl Default for Dialect {
-    /// Postgres, the contract's default outside a project.
+    /// Returns Postgres, the default dialect outside a project.
     fn default() -> Self {
         Self::all().find(|d| d.name() == "postgres").unwrap_or(Self(&tables::DIALECTS[0]))
     }
@@ -146,7 +146,7 @@ impl serde::Serialize for Dialect {
     }
 }
 
-/// There is no dialect of this name.
+/// Error for an unknown dialect name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no dialect `{0}`; there are {names}", names = names())]
 pub struct UnknownDialect(String);

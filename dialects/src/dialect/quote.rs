@@ -1,11 +1,11 @@
-//! Names and texts as a dialect writes them: the only place where user text enters SQL.
+//! Names and texts in the syntax of a dialect. User text enters SQL only here.
 
 use std::borrow::Cow;
 
 use super::{Dialect, Fold};
 use crate::hash;
 
-/// What a byte of a name asks for, as bits.
+/// Bits for the kinds of bytes in a name.
 const SMALL: u8 = 1;
 const CAPITAL: u8 = 2;
 const QUOTES: u8 = 4;
@@ -24,7 +24,7 @@ const NAME: [u8; 256] = {
     kinds
 };
 
-/// The bytes of texts that some dialect writes otherwise.
+/// Bytes in a text that some dialect escapes.
 const ESCAPED: [bool; 256] = {
     let mut escaped = [false; 256];
     escaped[b'\'' as usize] = true;
@@ -39,17 +39,18 @@ const ESCAPED: [bool; 256] = {
 const _: () = assert!(crate::tables::DIALECTS.len() <= u8::BITS as usize);
 
 impl Dialect {
-    /// Whether texts may stand in double quotes too, a quote in them behind a backslash.
+    /// Returns whether texts may also be in double quotes, with a backslash before a quote inside.
     pub fn texts_in_both_quotes(self) -> bool {
         self.0.text_backslash
     }
 
-    /// Whether a backslash in a text is an escape.
+    /// Returns whether a backslash in a text is an escape.
     pub fn escapes_in_texts(self) -> bool {
         self.0.backslash
     }
 
-    /// Whether a text can only be a type, so that it may stand in a cast: `numeric(12, 2)`, `array<string>`.
+    /// Returns whether a text can only be a type, such as `numeric(12, 2)` or `array<string>`, so that it is safe in a
+    /// cast.
     pub fn is_type_text(text: &str) -> bool {
         let plain =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | ',' | '(' | ')' | '<' | '>' | '[' | ']');
@@ -60,7 +61,7 @@ impl Dialect {
                 '<' => open.push('>'),
                 '[' => open.push(']'),
                 ')' | '>' | ']' => return open.pop() == Some(c),
-                // More than one type would be more than one argument.
+                // A comma outside brackets would separate two types, that is, two arguments.
                 ',' => return !open.is_empty(),
                 _ => {}
             }
@@ -71,8 +72,8 @@ impl Dialect {
             && open.is_empty()
     }
 
-    /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else in quotes, where a name
-    /// that the source writes bare has the case that the dialect gives to bare names.
+    /// Returns a name in the dialect's syntax. The name is unquoted if it is plain, not reserved and unchanged by the
+    /// dialect's case folding. Otherwise it is quoted; a name that is unquoted in the source is then folded first.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -90,19 +91,19 @@ impl Dialect {
         out
     }
 
-    /// Whether the name is written in quotes.
+    /// Returns whether the dialect writes the name in quotes.
     pub fn quotes(self, name: &str, unquoted_in_source: bool) -> bool {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         !self.is_plain(name, kinds, unquoted_in_source)
     }
 
-    /// Writes a name, in quotes where it needs them.
+    /// Writes a name, in quotes if necessary.
     pub fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
             out.push_str(name);
-            // The case of a bare name says nothing; lower case is how it is written.
+            // The case of an unquoted name has no meaning, so write it in lower case.
             if kinds & CAPITAL != 0
                 && let Some(written) = out.get_mut(start..)
             {
@@ -113,7 +114,8 @@ impl Dialect {
         self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
     }
 
-    /// The name as it is spelled between quotes: one that the source writes bare, in the case that bare names get.
+    /// Returns a name as it is spelled between quotes. A name that is unquoted in the source gets the case of the
+    /// dialect's folding.
     pub fn name_in_quotes<'n>(self, name: &'n str, unquoted_in_source: bool) -> Cow<'n, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
         match self.0.fold {
@@ -123,7 +125,7 @@ impl Dialect {
         }
     }
 
-    /// A name in quotes, exactly as it is spelled.
+    /// Writes a name in quotes, exactly as spelled.
     pub fn push_quoted(self, out: &mut String, name: &str) {
         let data = self.0;
         out.push(data.quote);
@@ -140,8 +142,8 @@ impl Dialect {
         out.push(data.quote);
     }
 
-    /// A bare name means what was meant: plain letters, not reserved, and the case either does not matter,
-    /// or is the one that the dialect gives to bare names.
+    /// Returns whether the name keeps its meaning without quotes: plain letters, not reserved, and a case that either
+    /// has no meaning or is the case of the dialect's folding.
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
@@ -149,7 +151,7 @@ impl Dialect {
         begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
     }
 
-    /// The letters that a bare name cannot hold: the dialect would take others for them.
+    /// Returns the kind of letters that the dialect would fold to another case in an unquoted name.
     #[inline]
     fn other_case(self) -> u8 {
         match self.0.fold {
@@ -159,7 +161,8 @@ impl Dialect {
         }
     }
 
-    /// Whether the name, written without quotes, would mean another one because of its case.
+    /// Returns whether the name would refer to another name if written without quotes, because the dialect folds its
+    /// case.
     pub fn folds(self, name: &str) -> bool {
         name.bytes().any(|b| NAME[b as usize] & self.other_case() != 0)
     }
@@ -171,22 +174,23 @@ impl Dialect {
         Self::all().filter(is_bare).fold(0, |bits, dialect| bits | 1 << dialect.0.index)
     }
 
-    /// Whether it is in this one, by those bits.
+    /// Returns whether this dialect is in the bits of `bare_in`; `cased` states whether the case of the name has a
+    /// meaning.
     #[inline]
     pub fn is_bare(self, bits: u8, cased: bool) -> bool {
         bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
     }
 
-    /// Whether a bare name would be a keyword.
+    /// Returns whether an unquoted name would be read as a keyword.
     #[must_use]
     pub fn is_reserved(self, name: &str) -> bool {
-        // Few names share the first letter and the length with a keyword.
+        // Compare the first letter and the length first, because few names share both with a keyword.
         let letter = name.bytes().next().map_or(0, |b| b & 31);
         self.0.reserved_lengths[letter as usize] >> name.len().min(31) & 1 != 0
             && hash::find(self.0.reserved_slots, name, |i| self.0.reserved[i]).is_some()
     }
 
-    /// A text literal.
+    /// Returns a text literal.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -219,7 +223,8 @@ impl Dialect {
             out.push_str(data.facts.escaped_text);
         }
         let backslash = data.backslash || escapes;
-        // Where both quotes hold texts, the one that the text does not hold reads better.
+        // If both kinds of quotes enclose texts, use the kind that does not occur in the text, because it is easier to
+        // read.
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
         out.push(quote);
@@ -232,7 +237,8 @@ impl Dialect {
                     '\'' if data.text_backslash => out.push_str("\\'"),
                     '\'' => out.push_str("''"),
                     '\\' if backslash => out.push_str("\\\\"),
-                    // A literal of these two may not span lines, or would read differently.
+                    // A literal with backslash escapes cannot contain these two characters unescaped: it may not span
+                    // lines, or would be read differently.
                     '\n' if backslash => out.push_str("\\n"),
                     '\r' if backslash => out.push_str("\\r"),
                     '\0' => {}
@@ -244,7 +250,8 @@ impl Dialect {
     }
 }
 
-/// Whether a text has backslashes, which read better as they are, and nothing else that a raw literal could not hold.
+/// Returns whether a text contains backslashes, which are easier to read unescaped, and no other character that a raw
+/// literal cannot contain.
 fn is_plainly_raw(value: &str) -> bool {
     let escaped = |b: &u8| ESCAPED[*b as usize];
     !value.ends_with('\\') && value.contains('\\') && value.bytes().filter(escaped).all(|b| b == b'\\')
@@ -254,12 +261,12 @@ fn is_plainly_raw(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// No engine of the tests minds the case of a name as Snowflake does.
+    /// Tests the case of names without an engine, because no test engine folds names as Snowflake does.
     #[test]
     fn names_have_the_case_that_the_warehouse_looks_for() {
         let dialects = ["snowflake", "postgres", "bigquery", "duckdb"].map(|name| name.parse::<Dialect>().unwrap());
         let spelled = [
-            // The name, whether the source writes it in quotes, and what each dialect writes.
+            // Name, whether it is quoted in the source, and the result for each dialect.
             ("start", false, [r#""START""#, "start", "start", "start"]),
             ("Order", false, [r#""ORDER""#, r#""order""#, "`Order`", r#""Order""#]),
             ("ORDER", true, [r#""ORDER""#, r#""ORDER""#, "`ORDER`", r#""ORDER""#]),

@@ -1,32 +1,32 @@
-//! A dialect as the tables hold it.
+//! Static data of a dialect.
 
 use super::op::Op;
 use super::part::Part;
 use super::{Facts, Forms, Literals};
 use crate::types::Type;
 
-/// What a bare name becomes.
+/// Case to which a dialect folds unquoted names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
     /// Lower case.
     Lower,
     /// Upper case.
     Upper,
-    /// What was written; names are compared without case.
+    /// As written; names are compared without case.
     Keep,
 }
 
-/// A literal's text, without what is put in.
+/// Syntax of a literal, without its value.
 #[derive(Debug)]
 pub struct Form {
-    /// What stands before the value.
+    /// Text before the value.
     pub before: &'static str,
-    /// What stands behind it.
+    /// Text after the value.
     pub after: &'static str,
 }
 
 impl Form {
-    /// As it comes.
+    /// Form that writes only the value.
     pub const BARE: Self = Self { before: "", after: "" };
 
     /// Writes a value in this form.
@@ -40,7 +40,7 @@ impl Form {
     }
 }
 
-/// What a whole template is; most are one node with its arguments.
+/// Overall form of a template. Most templates are one node with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     /// `{a} op {b}`.
@@ -54,28 +54,29 @@ pub enum Shape {
 /// The compiled template of an overload.
 #[derive(Clone, Copy, Debug)]
 pub struct Template {
-    /// How often each argument stands in it.
+    /// Number of occurrences of each argument in the template.
     pub uses: &'static [u8],
-    /// Some argument stands more than once.
+    /// Whether an argument occurs more than once.
     pub repeats: bool,
-    /// The kind of number it is in this dialect, where that is not the signature's; `Number` when its argument decides.
+    /// Numeric type of the result in this dialect, if it differs from the signature's. `Number` if the argument
+    /// decides the type.
     pub gives: Option<Type>,
-    /// How large the number can be that it gives, where that is narrower than its type, as `emit::size` has it; or 0.
+    /// Largest absolute value of the result, if it is narrower than its type (see `emit::size`), else 0.
     pub most: u32,
-    /// Decimals in it must have one scale.
+    /// Whether decimals in the template must have the same scale.
     pub alike: bool,
-    /// There is a `select` in it.
+    /// Whether the template contains a `select`.
     pub subquery: bool,
-    /// It says itself which of its calls look at the rows of a window.
+    /// Whether the template itself marks the calls that are computed over a window.
     pub windowed: bool,
-    /// What it is as a whole.
+    /// Overall form of the template.
     pub shape: Shape,
-    /// Its nodes, children first.
+    /// Nodes of the template, children first.
     pub parts: &'static [Part],
 }
 
 impl Template {
-    /// Number of calls and operators that it writes.
+    /// Returns the number of calls and operators that the template writes.
     pub fn operations(&self) -> usize {
         let is_operation = |part: &&Part| {
             use Part::{Arg, ArgList, Bracket, List, Number, Paren, Spaced, Text, Word};
@@ -96,52 +97,52 @@ impl Template {
     }
 }
 
-/// What a dialect makes of an overload.
+/// Implementation of an overload in a dialect.
 #[derive(Clone, Copy, Debug)]
 pub enum Cell {
-    /// Nothing: the function is lowered in Rust.
+    /// No SQL, because the function is lowered in Rust.
     Missing,
-    /// This SQL.
+    /// SQL template.
     Template(Template),
-    /// An error with this reason.
+    /// Error with this reason.
     Unsupported(&'static str),
 }
 
-/// A dialect; `ansi.toml` explains the keys.
+/// Data of a dialect; `ansi.toml` explains the keys.
 #[derive(Debug)]
 pub struct DialectData {
-    /// Its name.
+    /// Name of the dialect.
     pub name: &'static str,
-    /// The place among all dialects.
+    /// Index among all dialects.
     pub index: u8,
-    /// What encloses a name.
+    /// Character that encloses a quoted name.
     pub quote: char,
-    /// A quote in a quoted name has a backslash before it; else it is doubled.
+    /// Whether a quote in a quoted name is escaped by a backslash instead of doubled.
     pub quote_backslash: bool,
-    /// The same for texts.
+    /// Whether a quote in a text is escaped by a backslash instead of doubled.
     pub text_backslash: bool,
-    /// What a bare name becomes.
+    /// Case to which the dialect folds unquoted names.
     pub fold: Fold,
-    /// The most bytes that a name may have; 0 without a limit.
+    /// Maximum length of a name in bytes. 0 if there is no limit.
     pub max_bytes: usize,
-    /// Words that are names only in quotes.
+    /// Reserved words, which are names only in quotes.
     pub reserved: &'static [&'static str],
-    /// Where each of them is found.
+    /// Hash table of the reserved words.
     pub reserved_slots: &'static [u16],
-    /// By the low bits of the first letter: a bit for each length that a reserved word has.
+    /// Lengths of the reserved words by the low five bits of the first letter: one bit per length.
     pub reserved_lengths: [u32; 32],
-    /// A backslash in a text has to be doubled.
+    /// Whether a backslash in a text must be doubled.
     pub backslash: bool,
-    /// What stands before a text whose backslashes are no escapes; empty where there is no such thing.
+    /// Prefix of a raw text, in which backslashes are not escapes. Empty if the dialect has no raw texts.
     pub raw: &'static str,
-    /// Its names of the types of [`super::part::NEUTRAL`].
+    /// The dialect's names of the types in [`super::part::NEUTRAL`].
     pub types: &'static [&'static str],
-    /// What it can and cannot do.
+    /// Capabilities and limits of the dialect.
     pub facts: Facts,
-    /// How it writes literals.
+    /// Syntax of literals.
     pub literals: Literals,
-    /// The same, cut where the value stands.
+    /// Syntax of literals, split at the placeholder for the value.
     pub forms: Forms,
-    /// What it makes of each overload.
+    /// One cell per overload.
     pub cells: &'static [Cell],
 }

@@ -1,52 +1,52 @@
-//! A function as the tables hold it.
+//! Static data of a function.
 
 use super::Lowering;
 use crate::types::{Level, Type};
 
-/// A function's place in the catalogue.
+/// Index of a function in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionId(pub u16);
 
-/// An overload's place among all overloads.
+/// Index of an overload among all overloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OverloadId(pub u16);
 
-/// When a function's value is NULL.
+/// Null rule: the condition under which a function returns NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nulls {
-    /// When an argument is, and only then.
+    /// NULL if an argument is NULL, and only then.
     Any,
-    /// Perhaps in any case.
+    /// May be NULL for other reasons, too.
     Always,
     /// Never.
     Never,
-    /// When every argument is.
+    /// NULL only if every argument is NULL.
     All,
-    /// Perhaps in any case, but not for an argument that is: those are skipped.
+    /// NULL arguments are skipped, but the result may be NULL all the same.
     Skipped,
 }
 
-/// What an argument may be.
+/// Type that a parameter accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamType {
-    /// This type, or one that widens to it.
+    /// This type, or a type that widens to it.
     Is(Type),
     /// Any number.
     Number,
-    /// A date, a timestamp or an instant.
+    /// Date, timestamp or instant.
     Temporal,
-    /// An integer literal from the first to the second.
+    /// Integer literal between two bounds, inclusive.
     Literal(i64, i64),
-    /// A literal number above 0, with or without a point.
+    /// Number literal above 0, with or without a decimal point.
     Positive,
-    /// Anything.
+    /// Any type.
     Any,
-    /// Anything that unifies with the other arguments of this kind.
+    /// Any type that unifies with the other arguments of this kind.
     Same,
 }
 
 impl ParamType {
-    /// How a signature shows it.
+    /// Returns the name of the type in a signature.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,140 +59,145 @@ impl ParamType {
     }
 }
 
-/// What a function gives.
+/// Result type of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultType {
     /// This type.
     Is(Type),
-    /// The type of an argument.
+    /// Type of one of the arguments.
     Param(u8),
-    /// What the arguments of type `T` unify to.
+    /// Type to which the arguments of type `T` unify.
     Same,
-    /// Known to the function's lowering.
+    /// Type that the function's lowering determines.
     Lowered,
 }
 
-/// A parameter.
+/// Parameter of an overload.
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
-    /// Its name in signatures and templates.
+    /// Name of the parameter in signatures and templates.
     pub name: &'static str,
-    /// What it takes.
+    /// Type that the parameter accepts.
     pub ty: ParamType,
-    /// Whether it may be left out.
+    /// Whether the argument may be omitted.
     pub optional: bool,
-    /// The literal that stands for it then.
+    /// Literal that replaces an omitted argument.
     pub default: Option<&'static str>,
 }
 
-/// One typed form of a function.
+/// Overload: one typed form of a function.
 #[derive(Clone, Copy, Debug)]
 pub struct Overload {
-    /// Its place among all overloads.
+    /// Index among all overloads.
     pub id: OverloadId,
-    /// Its name among the function's overloads; empty for the first.
+    /// Name among the function's overloads. Empty for the first.
     pub key: &'static str,
-    /// Its own null rule, where it differs from the function's.
+    /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<Nulls>,
-    /// Its parameters.
+    /// Parameters of the overload.
     pub params: &'static [Param],
-    /// Whether the last may be given again and again.
+    /// Whether the last parameter accepts any number of arguments.
     pub repeated: bool,
-    /// Whether a parameter takes only literals.
+    /// Whether a parameter accepts only literals.
     pub literal: bool,
-    /// How many arguments it needs: a repeated parameter behind others may be left out.
+    /// Minimum number of arguments. A repeated parameter after other parameters is optional.
     pub needed: usize,
-    /// What it gives.
+    /// Result type of the overload.
     pub result: ResultType,
 }
 
-/// A function: everything that the compiler, the docs and the editor know of it.
+/// Function with all data that the compiler, the docs and the editor use.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
-    /// Its name, in capitals; small for internal ones.
+    /// Name of the function: upper case, or lower case for internal functions.
     pub name: &'static str,
-    /// The group that it is listed in.
+    /// Group under which the docs list the function.
     pub category: &'static str,
-    /// What it does, in a sentence.
+    /// Description of the function in one sentence.
     pub summary: &'static str,
-    /// What a call computes, with its arguments in braces: `the square root of {value}`. Empty for internal functions.
+    /// Description of a call, with its arguments in braces: `the square root of {value}`. Empty for internal
+    /// functions.
     pub phrase: &'static str,
-    /// Where its rule comes from.
+    /// Origin of the function's rules, such as a spreadsheet function.
     pub source: &'static str,
-    /// What a user may trip over.
+    /// Pitfalls for users.
     pub notes: &'static str,
-    /// What each argument means.
+    /// Arguments and their meanings.
     pub args: &'static [(&'static str, &'static str)],
-    /// `formula = value`.
+    /// Examples in the form `formula = value`.
     pub examples: &'static [&'static str],
-    /// Other names.
+    /// Aliases of the function.
     pub aliases: &'static [&'static str],
-    /// Functions that a reader of its page may look for.
+    /// Related functions that a reader of the function's page may look for.
     pub related: &'static [&'static str],
-    /// Why no engine of the tests runs it, where none does.
+    /// Reason why no test engine runs the function, if none does.
     pub unverified: Option<&'static str>,
-    /// Where its value is computed.
+    /// Level at which the value is computed.
     pub level: Level,
-    /// When its value is NULL.
+    /// Null rule of the function.
     pub nulls: Nulls,
-    /// Whether each call may give another value.
+    /// Whether each call may return another value.
     pub volatile: bool,
-    /// An aggregate's value over no rows, when not NULL.
+    /// Value of an aggregate over no rows. `None` if it is NULL.
     pub empty: Option<&'static str>,
-    /// What an aggregate is over several values of one row.
+    /// Internal function that combines several arguments in one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
-    /// The same as a window, for dialects where it is no aggregate.
+    /// Internal function that computes the aggregate as a window, for dialects without such an aggregate.
     pub window: Option<FunctionId>,
-    /// The same over all rows of a partition, and over some of them, where the aggregate itself cannot stand there in
-    /// every dialect.
+    /// Internal function that computes the aggregate over all rows of a partition, for an aggregate that is not a
+    /// window function in every dialect.
     pub over: Option<FunctionId>,
-    /// See `over`: over some rows.
+    /// Internal function like `over`, but for a frame of some rows of the partition.
     pub framed: Option<FunctionId>,
-    /// What each row of a group gives, for dialects that lack the aggregate; that entry says how it is `gathered`.
+    /// Internal function that computes a value for each row of a group, for dialects without the aggregate. Its
+    /// `gathered` combines these values.
     pub rows: Option<FunctionId>,
-    /// See `rows`: how the value is taken from them.
+    /// Aggregate that combines the row values of a `rows` function.
     pub gathered: Option<FunctionId>,
-    /// The same of a list of the values, for dialects that take it of no part of a partition and gather such a list.
+    /// Internal function that computes the aggregate from a list of the values, for dialects that cannot compute it
+    /// over part of a partition but can collect such a list.
     pub of_list: Option<FunctionId>,
-    /// What its callers are warned of; empty for most.
+    /// Warning for each call. Empty for most functions.
     pub caution: &'static str,
-    /// Help for a call with another number of arguments. Empty if the signature says enough.
+    /// Help for a call with a wrong number of arguments. Empty if the signature is sufficient.
     pub arity_help: &'static str,
-    /// The code that lowers it, where no template can.
+    /// Code that lowers the function, if no template can.
     pub lower: Option<Lowering>,
-    /// The least number of arguments over all forms.
+    /// Minimum number of arguments of all overloads.
     pub least: usize,
-    /// The greatest; `None` if there is no end, as for an aggregate that also goes across the row.
+    /// Maximum number of arguments of all overloads. `None` if there is no limit, for example for an aggregate that
+    /// also combines values of one row.
     pub most: Option<usize>,
-    /// Some overload takes only certain literal numbers, so that types alone do not tell which one is meant.
+    /// Whether an overload accepts only certain number literals, so that types alone do not select the overload.
     pub literals: bool,
-    /// The same, and some of up to nine digits are not among them.
+    /// Whether such an overload excludes some literals of up to nine digits.
     pub narrow_literals: bool,
-    /// Some overload takes dates, which a text may be.
+    /// Whether an overload accepts dates, for which a text literal may be written.
     pub literal_dates: bool,
-    /// Whether only the compiler calls it.
+    /// Whether only the compiler calls the function.
     pub internal: bool,
-    /// Its typed forms.
+    /// Overloads of the function.
     pub overloads: &'static [Overload],
 }
 
 impl Function {
-    /// The least and greatest number of arguments over all forms; none for the greatest when there is no end.
+    /// Returns the minimum and maximum number of arguments of all overloads. The maximum is `None` if there is no
+    /// limit.
     #[must_use]
     pub fn arity(&self) -> (usize, Option<usize>) {
         (self.least, self.most)
     }
 
-    /// Whether so many arguments of an aggregate are values of one row.
+    /// Returns whether an aggregate with this number of arguments combines the values of one row.
     pub fn goes_across(&self, count: usize) -> bool {
         match self.lower {
-            // Behind the delimiter and what is left out.
+            // The first two arguments of `TEXTJOIN` are the delimiter and `ignore_empty`.
             Some(Lowering::TextJoin) => count > 3,
             _ => count > 1 && self.across.is_some(),
         }
     }
 
-    /// Where its value is computed, in words.
+    /// Describes the level at which the value is computed.
     #[must_use]
     pub fn level_in_words(&self) -> &'static str {
         match self.level {
@@ -203,7 +208,7 @@ impl Function {
         }
     }
 
-    /// When it is NULL, in words.
+    /// Describes when the value is NULL.
     #[must_use]
     pub fn nulls_in_words(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;
@@ -218,7 +223,7 @@ impl Function {
         }
     }
 
-    /// `ROUND(value, [digits])`.
+    /// Formats the signature, for example `ROUND(value, [digits])`.
     #[must_use]
     pub fn signature(&self) -> String {
         let longest = self.overloads.iter().rev().max_by_key(|o| o.params.len());

@@ -1,15 +1,15 @@
-// The functions that are lowered in Rust, by the name that `lower = "…"` gives.
-// The build script includes this file to check those names.
+// Functions that are lowered in Rust, by the name in `lower = "…"`. The build script includes this file to check those
+// names.
 
 macro_rules! lowerings {
     ($($variant:ident $name:literal),* $(,)?) => {
-        /// A function whose SQL no template can hold, lowered by `check::special`.
+        /// Function whose SQL cannot be a template; `check::special` lowers it.
         #[allow(missing_docs)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Lowering { $($variant),* }
 
         impl Lowering {
-            /// Each with the name that the catalogue uses; read by the build script.
+            /// All functions with their names in the catalogue, for the build script.
             #[allow(dead_code)]
             pub const ALL: &'static [(&'static str, Lowering)] = &[$(($name, Lowering::$variant)),*];
         }
@@ -31,19 +31,19 @@ lowerings! {
 }
 
 impl Lowering {
-    /// It takes the value at a place among all in their order.
+    /// Returns whether the function returns the value at a position in the sorted order of all values.
     #[allow(dead_code)]
     pub fn is_ordered(self) -> bool {
         matches!(self, Self::Nth | Self::Percentile | Self::PercentileWithin | Self::Quartile)
     }
 
-    /// It finds a row by a key or by its number.
+    /// Returns whether the function looks up a row by a key or by its number.
     #[allow(dead_code)]
     pub fn finds_rows(self) -> bool {
         matches!(self, Self::Vlookup | Self::Xlookup | Self::Index | Self::Match)
     }
 
-    /// It looks at rows for which something holds: the SUMIF family.
+    /// Returns whether the function uses only rows that meet a condition: the SUMIF family.
     #[allow(dead_code)]
     pub fn is_conditional(self) -> bool {
         use Lowering::{AverageIf, AverageIfs, CountIf, CountIfs, MaxIfs, MinIfs, SumIf, SumIfs};

@@ -1,8 +1,8 @@
-// Binary operators of SQL. The build script includes this file to write templates with them.
+// Binary SQL operators. The build script includes this file to write templates.
 
 macro_rules! operators {
     ($($variant:ident $text:literal $strength:literal),* $(,)?) => {
-        /// An operator between two expressions.
+        /// Operator between two expressions.
         #[allow(missing_docs)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(dead_code)]
@@ -13,22 +13,22 @@ macro_rules! operators {
             const ALL: &'static [(Op, &'static str, &'static str, u8)] =
                 &[$((Op::$variant, $text, concat!(" ", $text, " "), $strength)),*];
 
-            /// The operator of this spelling.
+            /// Returns the operator with this spelling.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().find(|(_, t, ..)| *t == text).map(|(op, ..)| *op)
             }
 
-            /// Its spelling.
+            /// Returns the spelling of the operator.
             pub fn text(self) -> &'static str {
                 Self::ALL[self as usize].1
             }
 
-            /// The same between two blanks.
+            /// Returns the spelling of the operator with a space on each side.
             pub fn spaced(self) -> &'static str {
                 Self::ALL[self as usize].2
             }
 
-            /// The comparison that says the same with its operands exchanged.
+            /// Returns the equivalent comparison for exchanged operands, such as `>` for `<`.
             pub fn turned(self) -> Option<Self> {
                 match self {
                     Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
@@ -40,7 +40,8 @@ macro_rules! operators {
                 }
             }
 
-            /// How tight it binds, in the strictest reading of the four dialects.
+            /// Returns the precedence of the operator, the strictest of the four dialects. A higher number binds
+            /// tighter.
             pub fn strength(self) -> u8 {
                 Self::ALL[self as usize].3
             }

@@ -113,8 +113,11 @@ impl Ground<'_> {
         }
         if said == ChangeComment::Approved && under_way.is_by(&event.by, change) {
             permissions::log(self.session, &self.place, &event.by, command, None);
-            return Err(Failure::new(Exit::NotAllowed, format!("users cannot approve their own changes: {}", event.by))
-                .with_help("somebody who wrote no part of it approves it. This is logged"));
+            return Err(Failure::new(
+                Exit::NotAllowed,
+                format!("users cannot approve their own changes: {}", event.by),
+            )
+            .with_help("somebody who wrote no part of it approves it. This is logged"));
         }
         let commit = self.record(&change.id, &event)?;
         self.session.note(&format!("{said} `{}`: {commit}", change.id));
@@ -168,7 +171,9 @@ impl Ground<'_> {
         match self.repository.differing(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed"))
-                .with_help("approvals cover committed content only: commit the changes, or put them away with `git stash`")),
+                .with_help(
+                    "approvals cover committed content only: commit the changes, or put them away with `git stash`",
+                )),
         }
     }
 

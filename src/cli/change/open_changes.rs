@@ -49,7 +49,8 @@ impl UnderWay {
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = revision(repository, base)?;
         let Some(head) = repository.head()? else {
-            return Err(Failure::new(Exit::Failed, "nothing is committed yet").with_help("commit the changes with `git commit`"));
+            return Err(Failure::new(Exit::Failed, "nothing is committed yet")
+                .with_help("commit the changes with `git commit`"));
         };
         let project = project_at(repository, &tip)?;
         let environment = environment(&project, base, named)?;

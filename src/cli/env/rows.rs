@@ -100,11 +100,8 @@ pub fn compare(
 /// The manifest that dbt left of an environment.
 fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
     let Some(dbt) = &place.dbt else {
-        return Err(Failure::new(
-            Exit::Usage,
-            "there is no dbt project here, so the names of its tables are unknown",
-        )
-        .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
+        return Err(Failure::new(Exit::Usage, "there is no dbt project here, so the names of its tables are unknown")
+            .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
     };
     let folder = environment::artifacts(&place.root, &dbt.target(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {

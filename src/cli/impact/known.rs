@@ -70,8 +70,9 @@ impl ImpactContext {
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
-            None => session
-                .warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one"),
+            None => {
+                session.warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one")
+            }
         }
         // A catalog that cannot be read is an error at once.
         artifacts.as_ref().map(TargetFolder::catalog).transpose()?;

@@ -166,7 +166,9 @@ impl Comparer<'_> {
             Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
                 let lacking = comparison.keep_to(RelationSide::Theirs, columns);
-                refuse_keys(&lacking, |key| format!("`{}` has no column `{key}`, which is part of the key", proof.other()))?;
+                refuse_keys(&lacking, |key| {
+                    format!("`{}` has no column `{key}`, which is part of the key", proof.other())
+                })?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{}` has no `{column}`", proof.other())));
             }
             None => {}

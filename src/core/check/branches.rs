@@ -1,4 +1,4 @@
-//! Conditions and what depends on them: IF, IFS, SWITCH, COALESCE, AND, OR, NOT.
+//! Conditional and logical functions: IF, IFS, SWITCH, COALESCE, AND, OR, NOT.
 
 use super::convert::ConversionTarget;
 use super::lower::Lower;
@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Slice};
 use crate::span::Span;
 
-/// Each comparison and what is true just when it is false.
+/// Each comparison with its negation.
 const OPPOSITES: [(FunctionId, FunctionId); 6] = [
     (internal::EQUAL, internal::NOT_EQUAL),
     (internal::NOT_EQUAL, internal::EQUAL),
@@ -20,7 +20,7 @@ const OPPOSITES: [(FunctionId, FunctionId); 6] = [
 ];
 
 impl Lower<'_> {
-    /// Whether two nodes read the same column or definition, or are both TODAY().
+    /// Returns whether two nodes read the same column or definition, or are both TODAY().
     pub(super) fn same_value(&self, a: IrId, b: IrId) -> bool {
         match (self.program.node(a), self.program.node(b)) {
             (Ir::Apply { overload, args }, Ir::Apply { overload: other, args: others }) => {
@@ -39,7 +39,7 @@ impl Lower<'_> {
         if self.is_error(condition) {
             return condition;
         }
-        // IF(ISBLANK(x), d, x) is how spreadsheets write coalesce.
+        // `IF(ISBLANK(x), d, x)` is the spreadsheet form of `COALESCE(x, d)`.
         if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
             let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
             if self.same_value(x, kept) {
@@ -47,7 +47,7 @@ impl Lower<'_> {
                 values.extend([kept, other]);
                 return self.coalesce(values, span, "IF");
             }
-            // IF(ISBLANK(x), 1/0, y) is y where x is there.
+            // `IF(ISBLANK(x), 1/0, y)` returns `y` if `x` is not NULL, and NULL otherwise.
             if !negated && self.is_null(*a) {
                 let meta = self.program.meta(condition);
                 let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
@@ -85,7 +85,7 @@ impl Lower<'_> {
                     if self.is_error(condition) {
                         return condition;
                     }
-                    // `TRUE, default` is the portable way to write the last branch.
+                    // `TRUE, default` is the portable way to write the default branch of `IFS`.
                     if matches!(self.program.node(condition), Ir::Bool(true)) {
                         branches.push(*branch);
                         self.program.folded = true;
@@ -106,7 +106,7 @@ impl Lower<'_> {
         node
     }
 
-    /// Conditions with a branch each, and perhaps a branch more.
+    /// Builds a CASE: one branch per condition, and an optional default branch.
     pub(super) fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
         let mut values = self.operands(branches, span);
         let ty = match self.shared(branches, &values) {
@@ -128,7 +128,7 @@ impl Lower<'_> {
         for (index, branch) in branches.iter().enumerate() {
             match conditions.get(index) {
                 Some(condition) => self.program.extend_args(&mut arms, *condition),
-                // `else null` says nothing.
+                // `ELSE NULL` is redundant.
                 None if self.is_null(*branch) => break,
                 None => {}
             }
@@ -139,13 +139,13 @@ impl Lower<'_> {
         if values.points() {
             self.points_as(branches, ty);
         }
-        // Nothing but `1/0` in the branches is that, whatever the conditions.
+        // If all branches are NULL (`1/0`), the result is NULL for every condition.
         let nothing = values.only_nulls();
         self.program.folded |= nothing;
         self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
     }
 
-    /// Literals with a point as the type that their branch has.
+    /// Gives decimal literals the type of the branch that they are in.
     pub(super) fn points_as(&mut self, ids: &[IrId], ty: Type) {
         for id in ids {
             if self.program.meta(*id).ty == Type::Point
@@ -157,7 +157,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The branch that is always taken, with the type that it has beside conditions.
+    /// Returns the branch that is always taken, with the type that it would have in a CASE.
     pub(super) fn only_branch(&mut self, branch: IrId) -> IrId {
         self.points_as(&[branch], Type::Float);
         branch
@@ -178,7 +178,7 @@ impl Lower<'_> {
             }
         }
         if matches!(self.program.node(cases[0]), Ir::Null) {
-            // Nothing equals an empty value.
+            // NULL equals no value.
             self.program.folded = true;
             return match branches.len() >= cases.len() {
                 true => self.only_branch(branches[branches.len() - 1]),
@@ -190,7 +190,8 @@ impl Lower<'_> {
         node
     }
 
-    /// A value, what it is compared with, and a branch for each and perhaps one more.
+    /// Builds a SWITCH: `cases` holds the subject and the values to compare it with, `branches` one result per value
+    /// and an optional default.
     pub(super) fn switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
         if self.unify(cases, ConversionTarget::Values(shown), true).is_none() {
             return self.error(span);
@@ -228,8 +229,8 @@ impl Lower<'_> {
         if values.iter().any(|v| self.is_error(*v)) {
             return self.error(span);
         }
-        // What stands behind a value that is never NULL is never asked.
-        // It stays where the level hangs on it, since that decides what becomes a column.
+        // Arguments after one that is never NULL are never evaluated. They are kept if the level of the call depends
+        // on them, because the level decides which expressions become columns.
         let level = |values: &[IrId]| values.iter().map(|v| self.program.meta(*v).level).max();
         if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable)
             && level(&values[..=last]) == level(&values)

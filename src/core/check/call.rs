@@ -1,4 +1,4 @@
-//! Function calls: the number of arguments, the overload, the type and null rule of the result.
+//! Function calls: number of arguments, choice of the overload, type and nullability of the result.
 
 use super::Context;
 use super::lower::Lower;
@@ -59,7 +59,7 @@ impl Lower<'_> {
         self.ast.expr(id) == Expr::Blank
     }
 
-    /// The call without its last argument if that is an empty one in place of a range, which is then not given.
+    /// Removes the last argument of a call if it is an empty argument in the position of an optional range.
     #[inline]
     fn without_blank_range(&self, function: &Function, call: Call) -> Call {
         let takes_range = matches!(function.lower, Some(Lowering::SumIf | Lowering::AverageIf)) && call.count == 3;
@@ -67,7 +67,7 @@ impl Lower<'_> {
         Call { count: call.count - u32::from(is_blank), ..call }
     }
 
-    /// The name means another thing elsewhere.
+    /// Warns that the function has a different meaning in other spreadsheets.
     #[cold]
     fn caution(&mut self, function: &Function, span: Span) {
         let (what, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
@@ -85,7 +85,7 @@ impl Lower<'_> {
     fn wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
-        // The rest of the arguments may be what a missing bracket swallowed.
+        // After an unclosed parenthesis, the missing arguments may be in the text that the parser skipped.
         if call.unclosed && self.failed {
             return false;
         }
@@ -110,7 +110,7 @@ impl Lower<'_> {
         false
     }
 
-    /// An aggregate of one argument.
+    /// Lowers a call of an aggregate with one argument.
     pub(super) fn aggregate_call(&mut self, id: FunctionId, expr: crate::ast::ExprId, span: Span) -> IrId {
         let function = catalog::get(id);
         let lowered = self.lowered(expr);
@@ -126,7 +126,7 @@ impl Lower<'_> {
         self.aggregate(id, &[x], false, span)
     }
 
-    /// An aggregate node, its argument checked to be of row level.
+    /// Adds an aggregate node and checks that its arguments are at row level.
     pub(super) fn aggregate(&mut self, id: FunctionId, args: &[IrId], distinct: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         for arg in args {
@@ -147,7 +147,7 @@ impl Lower<'_> {
             return self.error(span);
         };
         let nullable = match function.empty {
-            // The sum of nothing is NULL in SQL; whoever writes the SQL makes it the value of `empty`.
+            // The SUM of no rows is NULL in SQL. The emitter replaces that NULL by the value in `empty`.
             Some(_) => false,
             None => function.nulls != Nulls::Never,
         };
@@ -158,14 +158,14 @@ impl Lower<'_> {
             columnless: !operands.meta.reads_columns(),
             ..Self::constant(choice.ty, span)
         };
-        // It stands before the aggregate, whose place it may take.
+        // The alternative form must be added before the aggregate, because it may replace the aggregate.
         let other = self.other_aggregate(function, args, meta);
         let aggregate = self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct }, meta);
         self.program.other_forms.extend(other.map(|other| (aggregate, other)));
         aggregate
     }
 
-    /// An aggregate of what is computed later than values of rows.
+    /// Reports an aggregate whose argument is an aggregate or a window function.
     #[cold]
     pub(super) fn nested(&mut self, function: &Function, inner: Meta, span: Span) -> IrId {
         let text = self.source_text(inner.span);
@@ -191,19 +191,19 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// A call of an internal function whose arguments are known to fit.
+    /// Adds a call of an internal function with arguments that are known to match its signature.
     pub(super) fn apply(&mut self, id: FunctionId, args: &[IrId], span: Span) -> IrId {
         let name = catalog::get(id).name;
         self.apply_checked(id, args, span, name)
     }
 
-    /// A call of a function that is no aggregate.
+    /// Adds a call of a scalar function and reports arguments that match no overload.
     pub(super) fn apply_checked(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
         let operands = self.operands(args, span);
         self.apply_to(id, args, operands, shown)
     }
 
-    /// The same for arguments that were looked at.
+    /// Adds a call of a scalar function, like [`Self::apply_checked`], with operands that were already collected.
     #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
@@ -217,10 +217,10 @@ impl Lower<'_> {
         if !as_given {
             operands = self.operands(self.program.args(args), span);
         }
-        // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
+        // Fold the call if the function returns NULL for a NULL argument. Some engines reject NULL without a type.
         if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
-            // Its level stays what the operands make it, since that decides what becomes a column.
+            // Keep the level of the operands, because the level decides which expressions become columns.
             return self.program.add(Ir::Null, Meta { ty: choice.ty, nullable: true, ..operands.meta });
         }
         let nullable = match choice.nulls {
@@ -245,13 +245,13 @@ impl Lower<'_> {
         self.program.add(Ir::Apply { overload: choice.overload, args }, meta)
     }
 
-    /// Division by a literal that is not zero is NULL only when its numerator is.
+    /// Whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero literal.
     fn never_null_division(&self, id: FunctionId, args: &[IrId]) -> bool {
         let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }
 
-    /// No overload takes these arguments: says which one is wrong, and what would be right.
+    /// Reports that no overload matches the arguments: names the wrong argument and suggests a fix.
     #[cold]
     pub(super) fn mismatched(&mut self, function: &'static Function, args: &[IrId], span: Span, shown: &str) {
         let wrong = args.iter().enumerate().find(|(index, arg)| {
@@ -262,7 +262,7 @@ impl Lower<'_> {
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
-            // Each fits by itself and they do not fit together: an operator on a date and a date, say.
+            // Each argument is valid alone, but their combination isn't, for example `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.described()).collect();
             let help = match shown {
                 "+" => "add days to a date, or numbers to numbers; join texts with `&`".to_owned(),

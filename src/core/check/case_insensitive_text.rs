@@ -1,4 +1,5 @@
-//! Criteria texts ignore case, and `=` does not: where one text of a program is looked for both ways.
+//! Case sensitivity: warns if a program compares the same column with the same text both by criterion, which ignores
+//! case, and by `=`, which doesn't.
 
 use rustc_hash::FxHashMap;
 
@@ -7,12 +8,12 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::span::Span;
 
-/// Whether its capitals and small letters differ, so that ignoring case can matter.
+/// Whether a text contains cased letters, so that ignoring case can make a difference.
 pub(super) fn has_case(text: &str) -> bool {
     text.chars().any(|c| c.is_uppercase() || c.is_lowercase())
 }
 
-/// `"=open"` looks like the comparison that it is not.
+/// Builds the warning for a criterion like `"=open"`, which looks like `=` but ignores case.
 pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagnostic {
     Diagnostic::new(
         Code::CriterionIgnoresCase,
@@ -22,9 +23,9 @@ pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagn
     .with_help(format!("write `\"{value}\"` for any case, or the condition `{range} = \"{value}\"` for this spelling"))
 }
 
-/// Warns, once a column and text, where a criterion and `=` look for the same.
+/// Warns if a criterion and `=` compare the same column with the same text. Reports each pair of column and text once.
 pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
-    // What is looked for in which column, with the place of the criterion; none once it is reported.
+    // Maps a column and a text to the span of the criterion, `None` after the pair has been reported.
     let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);

@@ -1,4 +1,4 @@
-//! What a cell or a range of cells means, in words: `B0` is "revenue of the row before, by month".
+//! Descriptions of cells and ranges of cells in English: `B0` is "revenue of the row before, by month".
 
 use super::DefinitionRole;
 use super::lower::Lower;
@@ -7,7 +7,8 @@ use super::sheet::{CellRange, SheetRow};
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// Notes what a cell, a range or a call means, for whoever asks to have a formula explained. Of a spec nobody does.
+    /// Records the description of a cell, a range or a call, for the explanation of a formula. Does nothing for specs,
+    /// which are never explained.
     pub(super) fn explain(&mut self, span: Span, words: impl FnOnce(&Self) -> String) {
         if !self.scope.strata {
             let words = words(self);
@@ -55,7 +56,8 @@ impl Lower<'_> {
         }
     }
 
-    /// `, by month`; nothing where no order is said, which is an error.
+    /// Returns the sort order as text, such as `, by month`. Empty if the sheet has no order, which is reported as an
+    /// error elsewhere.
     fn by_order(&self) -> &str {
         self.order_in_words.get_or_init(|| {
             let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy);
@@ -65,7 +67,7 @@ impl Lower<'_> {
     }
 }
 
-/// The rows from one distance to another.
+/// Describes the rows between two distances from the current row.
 fn rows_in_words(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
     match (from, to) {

@@ -1,4 +1,4 @@
-//! Cells and ranges of cells as values of other rows: LAG, LEAD, the value of one row, the rows that a window sees.
+//! Lowers cells and ranges of cells to values of other rows: LAG, LEAD, the value of a fixed row, and window frames.
 
 use super::lower::Lower;
 use super::names::NameTarget;
@@ -11,11 +11,10 @@ use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// The last row that NTH_VALUE reaches in every dialect: Snowflake takes no number above it.
+/// Largest row number for NTH_VALUE that all dialects support, which is Snowflake's limit.
 const MOST_NTH: i64 = 1000;
 
-/// The rows of a range: those that a window sees, of them those for which a condition holds, and others where another
-/// does.
+/// Rows of a range: a window frame, optionally filtered by a condition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RangeRows {
     pub over: Over,
@@ -28,7 +27,8 @@ impl RangeRows {
     }
 }
 
-/// Which rows a range holds where its window sees others too, and how they are written.
+/// Rows of a range whose window frame contains more rows than the range, and the row references as written in the
+/// formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SomeRows {
     pub rows: RangeRows,
@@ -36,7 +36,8 @@ pub(super) struct SomeRows {
     pub written: (SheetRow, SheetRow),
 }
 
-/// The rows of a range whose corner may be before or behind this row: the first, or where the condition holds the second.
+/// Alternative rows for a range from a fixed row to a relative one: `before` applies if the condition `reached` is
+/// false.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turning {
     pub reached: IrId,
@@ -52,13 +53,13 @@ impl Lower<'_> {
         }
     }
 
-    /// What a range, or OFFSET, is made of is part of no value.
+    /// Returns a placeholder for the arguments of a range or of OFFSET, which aren't values themselves.
     pub(super) fn part_of_cells(&mut self, span: Span) -> IrId {
         self.program.folded = true;
         self.null(Type::Unknown, span)
     }
 
-    /// The value of a cell.
+    /// Lowers a cell to its value.
     pub(super) fn cell(&mut self, cell: u32, span: Span) -> IrId {
         let Some(cell) = self.names.cells.get(cell as usize).copied() else { return self.error(span) };
         let value = self.target_of(cell.of, span);
@@ -73,14 +74,14 @@ impl Lower<'_> {
                     let shown = self.source_text(span);
                     self.shifted(value, rows, &shown, span)
                 }
-                // No sheet is so long.
+                // The distance is longer than any sheet.
                 None => self.null(self.program.meta(value).ty, span),
             },
             SheetRow::Fixed(row) => self.cell_of_row(value, row, span),
         }
     }
 
-    /// The value that one row of the sheet has, for all rows.
+    /// Returns the value in a fixed row of the sheet. The value is the same for all rows.
     pub(super) fn cell_of_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
         let shown = self.source_text(span);
         if !self.may_look(&shown, Some(value), span) || !self.has_order(&shown, span) {
@@ -101,7 +102,7 @@ impl Lower<'_> {
         self.row_of(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
-    /// A range of cells: a marker for each of its columns, which an aggregate takes.
+    /// Lowers a range of cells to one marker per column, which an aggregate consumes.
     pub(super) fn range_of_cells(&mut self, range: u32, span: Span) -> IrId {
         let Some(range) = self.names.cell_ranges.get(range as usize) else { return self.error(span) };
         self.explain(span, |pass| pass.range_in_words(range));
@@ -130,7 +131,7 @@ impl Lower<'_> {
         self.side_by_side(columns, span)
     }
 
-    /// The marker of one column, or all of several.
+    /// Returns the marker of a single column, or a node that combines the markers of several columns.
     pub(super) fn side_by_side(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
         let node = match *columns.as_slice() {
             [one] => one,
@@ -144,10 +145,11 @@ impl Lower<'_> {
         node
     }
 
-    /// The rows from one row to another.
+    /// Computes the rows between two row references. Returns `None` if the range needs a sort order and the sheet has
+    /// none.
     fn rows_of_cells(&mut self, from: SheetRow, to: SheetRow, span: Span) -> Option<(RangeRows, Option<Turning>)> {
         let whole = (RangeRows::all(Over::Partition), None);
-        // `C1:C` goes to the last row, `C:C1` comes from the first.
+        // `C1:C` extends to the last row, `C:C1` starts at the first row.
         let open = |row: SheetRow, end: SheetRow, last: bool| match (row, end) {
             (SheetRow::Unsaid, SheetRow::Unsaid) => None,
             (SheetRow::Unsaid, _) => Some(if last { RangeEdge::Last } else { RangeEdge::First }),
@@ -160,7 +162,8 @@ impl Lower<'_> {
             return Some(whole);
         }
         let shown = self.source_text(span);
-        // Which row this one is needs no order; who looks at it as at several asks for one.
+        // A range that contains only the current row needs no sort order here. Functions that treat it as several rows
+        // check the order themselves.
         if (a, b) != (RangeEdge::At(0), RangeEdge::At(0)) && !self.has_order(&shown, span) {
             return None;
         }
@@ -175,7 +178,8 @@ impl Lower<'_> {
                 (rows(at(row), Place::Last), None)
             }
             (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
-                // Behind the fixed row the range ends here, before it it begins here.
+                // At and after the fixed row, the range ends at the relative row. Before the fixed row, the range
+                // starts at the relative row.
                 let reached = self.row_compared(internal::GREATER_EQUAL, row.saturating_sub(on), span);
                 let behind = self.row_compared(internal::GREATER_EQUAL, row, span);
                 let before = self.row_compared(internal::LESS_EQUAL, row, span);
@@ -205,14 +209,14 @@ impl Lower<'_> {
         })
     }
 
-    /// Whether the number of this row compares so with another.
+    /// Builds a comparison of the current row number with a constant.
     fn row_compared(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
         let here = self.row_of(internal::ROW_NUMBER, &[], Over::Ordered, false, span);
         let row = self.integer(&row.to_string(), span);
         self.apply(comparison, &[here, row], span)
     }
 
-    /// An aggregate without a range: of the cells of this row.
+    /// Lowers an aggregate without a range, which aggregates cells of the current row.
     pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
@@ -240,7 +244,7 @@ impl Lower<'_> {
         node
     }
 
-    /// What computes with several cells of one row as the function does with several rows.
+    /// Returns the function that computes the same result across several cells of one row.
     pub(super) fn across_cells(function: &Function) -> Option<FunctionId> {
         match function.lower {
             Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),
@@ -277,7 +281,7 @@ impl Lower<'_> {
         letters(columns.saturating_sub(1))
     }
 
-    /// A value where a row is among those of a range, and empty where it is not.
+    /// Returns the value if the row satisfies the condition of the range, NULL otherwise.
     pub(super) fn only_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
         let Some(only) = only else { return value };
         let of = self.program.meta(value);
@@ -287,7 +291,7 @@ impl Lower<'_> {
     }
 }
 
-/// Where a range begins or ends.
+/// Start or end of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RangeEdge {
     First,

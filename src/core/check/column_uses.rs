@@ -1,4 +1,5 @@
-//! The columns that a text reads, each once: of a known relation, of one that is open, or what a full join makes of two.
+//! Column uses of a program, deduplicated: columns of known relations, columns of open relations, and columns that a
+//! full join merges.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::span::Span;
 use crate::symbol_table::Hashed;
 
 impl Resolver<'_> {
-    /// The column of the scope with this name: relation and position.
+    /// Finds the column with a name in the scope. Returns the index of the relation and the position of the column.
     pub(super) fn find_column(&self, name: Hashed<'_>) -> Option<(usize, usize)> {
         self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
@@ -37,11 +38,12 @@ impl Resolver<'_> {
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
             None if self.scope.open && !means_something_else(name.name) => {
-                // Of several relations it is the one that may have it; where that may be more than one, SQL will tell.
+                // An unknown column belongs to the open relation if there is only one. With several open relations,
+                // the database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 Lookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
-                    // A cell may be the same column.
+                    // Use one column for the name, because a cell can refer to the same column.
                     _ if scope.sheet.is_some() => self.open_column(None, name.name),
                     _ => {
                         self.columns.push(self.unknown_column(None, name.name, false));
@@ -84,7 +86,7 @@ impl Resolver<'_> {
         slot.1
     }
 
-    /// Without a chosen relation, all names come from one.
+    /// Resolves a column. If the scope doesn't choose a relation, all columns must come from the same one.
     #[inline]
     pub(super) fn one_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if self.scope.relations.len() > 1 && !self.scope.chosen {
@@ -117,7 +119,7 @@ impl Resolver<'_> {
         NameTarget::Column(column)
     }
 
-    /// A column that both sides of a join have.
+    /// Resolves a column that both sides of a join have.
     fn merged_column(&mut self, merged: &MergedColumn, name: Hashed<'_>) -> Lookup {
         let scope = self.scope;
         let owns = |(r, relation): (usize, &Relation)| {
@@ -152,7 +154,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Whether SQL could read a column, of which no schema says where it is, as something else than it means.
+    /// Whether SQL could resolve the name of a column differently. Only applies to columns that aren't assigned to a
+    /// relation, because no schema lists them.
     #[inline]
     pub(super) fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
         self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)
@@ -176,7 +179,7 @@ impl Resolver<'_> {
         index
     }
 
-    /// A column that no schema lists.
+    /// Returns the use of a column that no schema lists.
     fn unknown_column(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
         let ty = self.scope.given_type(name);
         ColumnUse {

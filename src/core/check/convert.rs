@@ -1,4 +1,4 @@
-//! Implicit conversions: the few that are safe, each one put into the tree as a call.
+//! Implicit conversions: the safe ones, each inserted into the tree as a call.
 
 use super::lower::Lower;
 use super::operands::Operands;
@@ -8,17 +8,17 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// What values are brought to one type for, as messages say it.
+/// Reason why values must have the same type, for messages.
 #[derive(Clone, Copy)]
 pub(super) enum ConversionTarget<'n> {
-    /// Arguments of this function or operator.
+    /// Values are arguments of this function or operator.
     Values(&'n str),
-    /// Results of this function.
+    /// Values are the results of this function's branches.
     Branches(&'n str),
 }
 
 impl Lower<'_> {
-    /// The value of a text literal node.
+    /// Returns the value of a text literal.
     pub(super) fn literal_text(&self, id: IrId) -> Option<&str> {
         match self.program.node(id) {
             Ir::Text(slice) => Some(self.program.text(slice)),
@@ -26,7 +26,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The value of an integer literal node.
+    /// Returns the value of an integer literal.
     pub(super) fn literal_integer(&self, id: IrId) -> Option<i64> {
         match self.program.node(id) {
             Ir::Number(slice) if self.program.meta(id).ty == Type::Integer => self.program.text(slice).parse().ok(),
@@ -34,7 +34,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether it is a literal number above 0.
+    /// Whether a node is a literal number above 0.
     pub(super) fn is_positive(&self, id: IrId) -> bool {
         match self.program.node(id) {
             Ir::Number(slice) if self.program.meta(id).ty.is_number() => {
@@ -44,7 +44,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The node as a condition: a number is `<> 0`.
+    /// Converts a node to a condition: a number becomes `<> 0`. Reports types that can't be conditions.
     pub(super) fn condition(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match meta.ty {
@@ -73,7 +73,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The node as text, written as the contract says numbers, booleans and dates are.
+    /// Converts a node to text, with the format of numbers, booleans and dates that the function contract specifies.
     pub(super) fn text_of(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
@@ -87,7 +87,8 @@ impl Lower<'_> {
         }
     }
 
-    /// An instant as wall-clock time, with the warning that the session decides which.
+    /// Converts an instant to wall-clock time, and warns if no time zone is set, because the result then depends on
+    /// the session.
     pub(super) fn wall_clock(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         if let Some(zone) = self.scope.timezone {
@@ -107,7 +108,8 @@ impl Lower<'_> {
         self.apply(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    /// A text literal beside a date, or beside a timestamp: read as such when it is one, else reported.
+    /// Converts a text literal that is used with a date or timestamp to a date or timestamp. Reports texts that aren't
+    /// valid.
     pub(super) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
         let Ir::Text(slice) = self.program.node(id) else { return id };
@@ -142,13 +144,13 @@ impl Lower<'_> {
         self.error(meta.span)
     }
 
-    /// Whether some of these values have a time of day; `None` if none is a date or a timestamp.
+    /// Whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
     pub(super) fn timed(&self, ids: &[IrId]) -> Option<bool> {
         let types = ids.iter().map(|id| self.program.meta(*id).ty);
         types.filter(|ty| ty.is_temporal()).map(|ty| ty != Type::Date).reduce(|a, b| a || b)
     }
 
-    /// The node as this type; for what fits only.
+    /// Converts a node to a type. The conversion must be one of the supported ones.
     pub(super) fn converted(&mut self, id: IrId, wanted: Type) -> IrId {
         let meta = self.program.meta(id);
         let text = matches!(self.program.node(id), Ir::Text(_));
@@ -186,7 +188,7 @@ impl Lower<'_> {
         self.apply(function, &[id], self.program.meta(id).span)
     }
 
-    /// The type that two values share, or none.
+    /// Returns the common type of two types, `None` if they have none.
     pub(super) fn unified(a: Type, b: Type) -> Option<Type> {
         use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
         Some(match (a, b) {
@@ -204,7 +206,8 @@ impl Lower<'_> {
         })
     }
 
-    /// The type that values share as they are: none where [`Self::unify`] may have to change some, or to report one.
+    /// Returns the common type of values that need no conversion. `None` if [`Self::unify`] may have to convert a
+    /// value or report a mismatch.
     pub(super) fn shared(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
         if !operands.keep_types() {
             return None;
@@ -212,8 +215,8 @@ impl Lower<'_> {
         ids.iter().try_fold(Type::Unknown, |ty, id| Self::unified(ty, self.program.meta(*id).ty))
     }
 
-    /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
-    /// A mismatch is reported at the first value that does not fit.
+    /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO texts to
+    /// dates. Reports the first value that doesn't match.
     pub(super) fn unify(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
         if let Some(timed) = self.timed(ids) {
             for id in ids.iter_mut() {
@@ -224,7 +227,7 @@ impl Lower<'_> {
         }
         let mut shared = Type::Unknown;
         let mut first: Option<IrId> = None;
-        // `1/0` is how formulas write NULL, which goes with every type; alone it keeps its own.
+        // `1/0` is NULL in formulas and matches every type. If all values are NULL, each keeps its type.
         let is_null = |pass: &Self, id: &IrId| matches!(pass.program.node(*id), Ir::Null);
         let nulls_alone = ids.iter().all(|id| is_null(self, id));
         for id in ids.iter() {
@@ -307,8 +310,8 @@ impl Lower<'_> {
         });
     }
 
-    /// A number in quotes beside a number without them, or a whole number without quotes beside a text: the literal as the
-    /// other is. What is only taken for a text may be none.
+    /// Returns a fix that quotes or unquotes a literal to match the type of the other operand: a quoted number next to
+    /// a number, or an integer next to a text. No fix if the text type is only an assumption.
     fn requoted(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
         let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
         let assumed = matches!(self.program.node(other), Ir::Column(column)
@@ -325,7 +328,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether a function is this internal one.
+    /// Whether a function is the internal function with this id.
     pub(super) fn is_internal(function: &'static catalog::Function, id: FunctionId) -> bool {
         std::ptr::eq(function, catalog::get(id))
     }

@@ -1,7 +1,7 @@
-//! SUMIF and its family: four spellings of "the rows that", criteria texts included.
+//! Conditional aggregates (SUMIF and similar functions): the four ways to select rows, including criterion texts.
 //!
-//! Sources: the founding formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`),
-//! Omni's page (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
+//! Sources: the first formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`), Omni's
+//! documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
 use super::case_insensitive_text;
 use super::cells::RangeRows;
@@ -15,7 +15,7 @@ use crate::ir::{Ir, IrId, Meta, Over, Place, Slice};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// A criterion text taken apart.
+/// Parsed criterion text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Criterion<'t> {
     pub op: BinaryOp,
@@ -45,7 +45,7 @@ pub(super) fn is_number(text: &str) -> bool {
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// What a column must hold for a criterion text to mean something; `None` if the text says nothing of it.
+/// Returns the column type that a criterion text requires, `None` if the text allows any type.
 pub(super) fn value_type(text: &str) -> Option<Type> {
     let value = criterion(text).value;
     if value.is_empty() {
@@ -63,7 +63,8 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
     }
 }
 
-/// A text with `*`, `?` and `~` as a LIKE pattern, and whether it needs an escape character; none without wildcards.
+/// Converts a text with wildcards (`*`, `?`, `~`) to a LIKE pattern, `None` without wildcards. Also returns the plain
+/// text and whether the pattern needs an escape character.
 fn pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
     let (mut wild, mut escaped) = (false, false);
@@ -85,19 +86,19 @@ fn pattern(text: &str) -> (Option<String>, String, bool) {
     (wild.then_some(like), plain, escaped)
 }
 
-/// What criteria that are this row's values choose among the rows of a range.
+/// Criteria of a call that depend on the current row's value and select rows of the range.
 #[derive(Debug, Default)]
 struct OfThisRow {
-    /// Those that have the same of these.
+    /// Columns in which the selected rows have the same value as the current row.
     same: Vec<IrId>,
     compared: Option<ComparedRow>,
 }
 
-/// What one such criterion is.
+/// Kind of a criterion that depends on the current row's value.
 enum RowCriterion {
     Same,
     Compared(ComparedRow),
-    /// What it cannot be, which is reported.
+    /// Invalid criterion, which is already reported.
     Fault,
 }
 
@@ -115,7 +116,8 @@ impl Lower<'_> {
         node
     }
 
-    /// The same of values that are lowered: over the rows of ranges, where they are given.
+    /// Lowers a conditional aggregate with arguments that are already lowered. Aggregates the rows of the ranges if
+    /// `rows` is given, otherwise the rows of the group.
     pub(super) fn conditional(
         &mut self,
         lowering: Lowering,
@@ -151,7 +153,7 @@ impl Lower<'_> {
         if conditions.iter().any(|c| self.is_error(*c)) {
             return self.error(span);
         }
-        // A condition per group would need the groups first.
+        // A condition at aggregate level could only be evaluated after grouping.
         let late = |c: &&IrId| rows.is_none() && self.program.meta(**c).level >= Level::Aggregate;
         if let Some(late) = conditions.iter().find(late) {
             let meta = self.program.meta(*late);
@@ -172,7 +174,7 @@ impl Lower<'_> {
         }
         let mut conditions = conditions;
         conditions.extend(rows.and_then(|rows| rows.only));
-        // A row whose own value is empty has nothing in common with any.
+        // NULL equals no other value, so a row whose own value is NULL matches no rows.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
         let OfThisRow { same: by, compared } = of_this_row;
         if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
@@ -222,7 +224,7 @@ impl Lower<'_> {
         self.where_compared(node, compared, empty, span)
     }
 
-    /// Aggregates the rows for which all conditions hold: those of a group, or those that a window sees.
+    /// Aggregates the rows that satisfy all conditions: the rows of a group, or the rows of a window.
     fn aggregate_chosen(
         &mut self,
         lowering: Lowering,
@@ -232,7 +234,7 @@ impl Lower<'_> {
         (rows, same_rows): (Option<Over>, &[IrId]),
         span: Span,
     ) -> IrId {
-        // Rows that have the same value as this one may be all that is asked for.
+        // Without conditions, the rows with the same value as the current row are selected.
         let condition = (!conditions.is_empty()).then(|| self.all_or_any(&conditions, span, true));
         self.give_back(conditions);
         let aggregate: FunctionId = match lowering {
@@ -290,7 +292,7 @@ impl Lower<'_> {
             let case = if empty { value } else { self.program.add(Ir::Case(arms), case) };
             return self.aggregate(aggregate, &[case], false, span);
         };
-        // A sum over rows that are there, of values that are there, needs no more than a 0 for those left out.
+        // If the window always contains a row and the value is never NULL, excluded rows can add 0 instead of NULL.
         let adds = aggregate == internal::SUM && over.holds_own_row() && !self.program.meta(value).nullable;
         let case = match (empty, adds) {
             (true, _) => value,
@@ -304,7 +306,8 @@ impl Lower<'_> {
         self.parted_aggregate(aggregate, &[case], over, same_rows, function, span)
     }
 
-    /// Rows with this row's value stand beside each other in a partition, where a distance is another than in the sheet.
+    /// Reports a criterion on the current row's value in a range that moves with the row. The rows with that value
+    /// form a partition, in which a distance in rows isn't the distance in the sheet.
     #[cold]
     fn looks_in_moving_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!("`{}` looks for this row's value in some rows around it", function.name);
@@ -318,12 +321,13 @@ impl Lower<'_> {
         self.program.add(Ir::IsNull { x, negated: true }, meta)
     }
 
-    /// What texts that differ by case only have in common; another value is itself.
+    /// Converts a text to lower case, so that texts that differ only by case become equal. Returns other values
+    /// unchanged.
     fn text_without_case(&mut self, value: IrId, span: Span) -> IrId {
         if self.program.meta(value).ty == Type::Text { self.apply(internal::LOWER, &[value], span) } else { value }
     }
 
-    /// Whether a value is the same in all rows of the sheet.
+    /// Returns whether a value is the same in all rows of the sheet.
     fn is_of_all_rows(&self, value: IrId) -> bool {
         let mut open = vec![value];
         while let Some(id) = open.pop() {
@@ -351,7 +355,7 @@ impl Lower<'_> {
         true
     }
 
-    /// Pairs of a column and its criterion.
+    /// Lowers pairs of a column and its criterion to conditions.
     fn pairs(
         &mut self,
         function: &'static Function,
@@ -408,8 +412,8 @@ impl Lower<'_> {
         Some(conditions)
     }
 
-    /// Over the rows of a range a criterion that is this row's value stands for the rows that have the same, and one
-    /// that compares with it for those ahead. None where the criterion is another.
+    /// Returns the kind of a criterion over a range if it depends on the current row's value: the value itself selects
+    /// rows with the same value, a comparison selects the rows before it. `None` for other criteria.
     fn criterion_of_row(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_of_all_rows(id);
@@ -426,7 +430,7 @@ impl Lower<'_> {
                 return None;
             }
             if self.same_value(range, right) {
-                // The text that the two make is never written.
+                // The concatenated text isn't part of the SQL.
                 self.program.folded = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);
@@ -485,7 +489,7 @@ impl Lower<'_> {
             }
             return value;
         }
-        // `">" & x`: the operator is known, the value is computed.
+        // `">" & x`: the operator is a literal, the value is an expression.
         if let Some((op, right)) = self.operator_and_value(expr) {
             let right = self.lowered(right);
             return self.compare(range, op, right, span);
@@ -515,7 +519,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Compares with a value that is no criterion text.
+    /// Builds a comparison with a value that isn't a criterion text.
     fn compare(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
         let (a, b) = (self.program.meta(range).ty, self.program.meta(value).ty);
         if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {
@@ -537,7 +541,7 @@ impl Lower<'_> {
         self.apply_checked(function, &[a, b], span, op.symbol())
     }
 
-    /// A spreadsheet's "not equal" keeps blanks.
+    /// Adds `IS NULL` to a "not equal" condition, because "not equal" in spreadsheets includes blank cells.
     fn or_null(&mut self, range: IrId, condition: IrId, span: Span) -> IrId {
         if !self.program.meta(range).nullable || self.is_error(condition) {
             return condition;
@@ -547,7 +551,7 @@ impl Lower<'_> {
         self.all_or_any(&[condition, null], span, false)
     }
 
-    /// Compares with what stands behind the operator of a criterion text.
+    /// Builds a comparison with the part of a criterion text after its operator.
     fn compare_text(&mut self, range: IrId, op: BinaryOp, value: Slice, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let not = op == BinaryOp::NotEqual;
@@ -598,7 +602,8 @@ impl Lower<'_> {
         if not { self.or_null(range, compared, span) } else { compared }
     }
 
-    /// NULL or empty text; a number or date cannot be empty text.
+    /// Builds a test for NULL or empty text. For numbers and dates it only tests for NULL, because they can't be empty
+    /// text.
     pub(super) fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let boolean = crate::ir::Meta { ty: Type::Boolean, nullable: false, span, ..meta };
@@ -612,8 +617,8 @@ impl Lower<'_> {
         if not { compared } else { self.or_null(range, compared, span) }
     }
 
-    /// A text in lower case. Letters beyond ASCII are left to the engine, which must fold the column's alike: the Σ that
-    /// ends a word, say, is folded in more than one way.
+    /// Returns a text literal in lower case. Texts with non-ASCII letters are lowered by the SQL engine, which must
+    /// fold the column in the same way: a final Σ, for example, has more than one lower-case form.
     pub(super) fn lowered_text(&mut self, slice: Slice, constant: crate::ir::Meta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
         let slice = if ascii { self.program.add_lowercase(slice) } else { slice };
@@ -621,12 +626,12 @@ impl Lower<'_> {
         if ascii { text } else { self.apply(internal::LOWER, &[text], constant.span) }
     }
 
-    /// Whether a text has the pattern that a text with wildcards is, whatever the case.
+    /// Builds a case-insensitive match of a value with a wildcard text.
     pub(super) fn matches_text(&mut self, of: IrId, pattern: Slice, span: Span) -> IrId {
         self.match_text(of, BinaryOp::Equal, pattern, span)
     }
 
-    /// Texts without regard to case, with wildcards where the text has them.
+    /// Builds a case-insensitive comparison of texts, with wildcards if the criterion contains them.
     fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: Slice, span: Span) -> IrId {
         let constant = Self::constant(Type::Text, span);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);

@@ -1,4 +1,5 @@
-//! Arguments of SUMIF in the order of SUMIFS, and criteria in the place of what they test.
+//! Checks of the argument order: SUMIF arguments in the order of SUMIFS, and criteria in the position of the column
+//! that they test.
 
 use super::lower::Lower;
 use crate::ast::ExprId;
@@ -8,11 +9,11 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// How many nodes of a condition are looked at.
+/// Largest number of nodes of a condition that are inspected.
 const NODES: usize = 200;
 
 impl Lower<'_> {
-    /// Warns of arguments that a function of this family takes elsewhere.
+    /// Warns about arguments of a conditional aggregate that are in the wrong position.
     pub(super) fn check_order(
         &mut self,
         lowering: Lowering,
@@ -26,7 +27,7 @@ impl Lower<'_> {
                 self.check_sum_last(function, args, lowered, span);
                 &[*range, *criterion]
             }
-            // What is summed is read, whatever the criterion asks.
+            // The summed column is always used, whatever the criterion tests.
             (Lowering::SumIf | Lowering::AverageIf, _) => return,
             (Lowering::CountIf | Lowering::CountIfs, all) => all,
             (_, all) => all.get(1..).unwrap_or_default(),
@@ -38,7 +39,8 @@ impl Lower<'_> {
         }
     }
 
-    /// `SUMIF(amount, status, "paid")`: what SUMIFS takes first, SUMIF takes last.
+    /// Warns about `SUMIF(amount, status, "paid")`: the summed column is the first argument of SUMIFS, but the last of
+    /// SUMIF.
     fn check_sum_last(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
         let ([value, range, criterion], [first, second, third]) = (values, args) else { return };
         let range_meta = self.program.meta(*range);
@@ -59,7 +61,7 @@ impl Lower<'_> {
         let [first, second, third] = [first, second, third].map(|id| self.ast.span(*id));
         let comma =
             |a: Span, b: Span| self.source.get(a.end as usize..b.start as usize).is_some_and(|t| t.trim() == ",");
-        // What stands in brackets has a span without them, and then the order is left to the reader.
+        // The span of an argument in parentheses excludes them, so such calls get no automatic fix.
         if comma(first, second) && comma(second, third) {
             let [sum, range, criterion] = [first, second, third].map(|span| span.text(self.source));
             let fixed = format!("{range}, {criterion}, {sum}");
@@ -68,7 +70,8 @@ impl Lower<'_> {
         self.report(diagnostic);
     }
 
-    /// `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid", quantity)`, where nothing is asked of `amount`.
+    /// Warns about `COUNTIF("paid", status)`, and about `SUMIF(amount, status = "paid", quantity)`, where the
+    /// condition doesn't use `amount`.
     fn check_tested(&mut self, range: IrId, criterion: IrId) {
         let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
         if self.is_literal(range) && asked.level > Level::Const {
@@ -105,7 +108,7 @@ impl Lower<'_> {
         matches!(self.program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_) | Ir::Bool(_))
     }
 
-    /// Whether a name is read in a condition, as far as that is looked at.
+    /// Whether a condition refers to a name. Also true if the condition has too many nodes to inspect.
     fn reads(&self, condition: IrId, name: IrId) -> bool {
         let wanted = self.program.node(self.program.behind_names(name));
         let mut waiting = vec![condition];

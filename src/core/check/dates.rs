@@ -1,6 +1,6 @@
-//! Dates in texts and from year, month and day, as the proleptic Gregorian calendar has them.
+//! Date arithmetic and ISO dates in the proleptic Gregorian calendar.
 
-/// Whether a text is an ISO date, `2024-02-29`, of a day that there was.
+/// Whether a text is a valid ISO date, such as `2024-02-29`.
 pub fn is_iso_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
@@ -16,7 +16,8 @@ pub fn is_iso_date(text: &str) -> bool {
     }
 }
 
-/// `2024-02-29 12:30`, with seconds or without, or with a T, as SQL writes it: `2024-02-29 12:30:00`.
+/// Converts an ISO date and time, such as `2024-02-29 12:30`, to the SQL form `2024-02-29 12:30:00`. Accepts texts
+/// with or without seconds, and `T` as separator.
 pub fn iso_moment(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T'])?;
     let parts: Vec<&str> = time.split(':').collect();
@@ -32,7 +33,7 @@ pub fn iso_moment(text: &str) -> Option<String> {
         .then(|| format!("{date} {hour}:{minute}:{second}"))
 }
 
-/// Days from 0001-01-01, a Monday, to an ISO date.
+/// Returns the number of days from 0001-01-01, a Monday, to an ISO date.
 pub(super) fn days_since_monday(iso: &str) -> Option<i64> {
     let number = |from: usize, to: usize| iso.get(from..to)?.parse::<i64>().ok();
     let date = days_from_civil(number(0, 4)?, number(5, 7)?, number(8, 10)?);
@@ -48,7 +49,8 @@ fn month_length(year: i64, month: i64) -> i64 {
     }
 }
 
-/// `DATE(year, month, day)` of a spreadsheet, parts that are too large or small rolling over; none outside years 1 to 9999.
+/// Computes `DATE(year, month, day)` like a spreadsheet: parts that are out of range roll over. `None` if the result
+/// is outside the years 1 to 9999.
 pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
     let months = year.checked_mul(12)?.checked_add(month)?.checked_sub(1)?;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
@@ -60,7 +62,7 @@ pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
     (1..=9999).contains(&y).then(|| iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
 }
 
-/// `YYYY-MM-DD`; the last digit of each of the numbers.
+/// Formats a date as `YYYY-MM-DD` from the last digit of each number.
 fn iso(numbers: [i64; 8]) -> String {
     let mut text = String::with_capacity(10);
     for (at, number) in numbers.into_iter().enumerate() {
@@ -72,7 +74,7 @@ fn iso(numbers: [i64; 8]) -> String {
     text
 }
 
-/// Days since 1970-01-01; years begin in March so that the leap day is the last.
+/// Returns the number of days since 1970-01-01. Years start in March, so that the leap day is the last day.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);

@@ -1,19 +1,19 @@
-//! Names that users know and the catalogue does not have: with the spelling that they want.
+//! Suggestions for functions that users know from other tools but that the catalog doesn't contain.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 use Instead::{Say, Write};
 
-/// What to write in place of a function.
+/// Replacement for a function of another tool.
 enum Instead {
-    /// A formula.
+    /// Formula to write instead.
     Write(&'static str),
-    /// A sentence.
+    /// Advice as a full sentence.
     Say(&'static str),
 }
 
-/// Functions of SQL and other tools, with what to write instead.
+/// Functions of SQL and other tools, with their replacements.
 const OTHER_TOOLS: &[(&str, Instead)] = &[
     ("AVG", Write("AVERAGE(x)")),
     ("CASE", Write("IF(condition, then, else) or IFS(…)")),

@@ -1,6 +1,6 @@
-//! NETWORKDAYS and WORKDAY without the holidays in a column of another tab.
+//! NETWORKDAYS and WORKDAY with holidays in a column of another tab.
 //!
-//! The planner counts the holidays up to a day. The working day number q comes after those holidays that have fewer than q
+//! The planner counts the holidays up to a day. Working day number q comes after the holidays that have fewer than q
 //! working days before them.
 
 use super::lower::Lower;
@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lower<'_> {
-    /// Whether a value is a column of another tab.
+    /// Returns whether a value is a column of another tab.
     pub(super) fn is_of_tab(&self, id: IrId) -> bool {
         let first = match self.program.node(id) {
             Ir::Ranges(columns) => self.program.args(columns).first().map(|column| self.program.node(*column)),
@@ -21,7 +21,7 @@ impl Lower<'_> {
         matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::Elsewhere { .. }))
     }
 
-    /// The call whose holidays are a column of a tab.
+    /// Lowers a call whose holidays are in a column of a tab.
     pub(super) fn lower_workdays_of_tab(
         &mut self,
         function: &'static Function,
@@ -50,7 +50,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The holidays of a column; calls that name the same column share them.
+    /// Returns the index of the holidays of a column. Calls with the same column share the holidays.
     fn holidays_of(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
         let known = self.program.holidays.iter().position(|known| (known.tab, known.column) == (tab, column));
         if let Some(known) = known {
@@ -71,14 +71,14 @@ impl Lower<'_> {
         Some(place)
     }
 
-    /// A column of the holidays, by its number there.
+    /// Returns a column of the holidays table, by its column number.
     fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
         let ty = if column == Holidays::DAY { Type::Date } else { Type::Integer };
         let meta = Meta { level: Level::Row, ..Self::constant(ty, span) };
         self.program.add(Ir::Elsewhere { tab: Holidays::TABS + holidays, column }, meta)
     }
 
-    /// How many holidays a condition holds for, on a value or two and one of their columns.
+    /// Counts the holidays that satisfy a condition on one or two values and a column of the holidays table.
     fn holidays_with(
         &mut self,
         function: &'static Function,
@@ -141,7 +141,7 @@ impl Lower<'_> {
         };
         let start = self.converted(start, Type::Date);
         let [one, zero] = ["1", "0"].map(|number| self.integer(number, span));
-        // Working days are counted from the start on, or from the day before it back.
+        // Count forward from the start, or backward from the day before it.
         let day_before = self.apply(internal::SUBTRACT, &[start, one], span);
         let literal = self.literal_integer(days);
         let (from, further) = match literal {

@@ -1,8 +1,9 @@
-//! NETWORKDAYS and WORKDAY without the days of a list, which are dates that are written out; `holiday_columns` has those
-//! of a tab.
+//! NETWORKDAYS and WORKDAY with holidays that are literal dates. `holiday_columns` supports holidays in a column of a
+//! tab.
 //!
-//! With n holidays each is one CASE more. WORKDAY counts days that are neither weekends nor holidays: the holiday `h`, by
-//! rank `r` among the holidays, is working day number `weekday_count(h) - r`, so that a target behind it moves by one.
+//! Each holiday adds one CASE to the SQL. WORKDAY counts days that are neither weekends nor holidays: the holiday `h`
+//! with rank `r` among the holidays follows working day number `weekday_count(h) - r`, so a target after `h` moves by
+//! one day.
 
 use super::dates::days_since_monday;
 use super::lower::Lower;
@@ -12,15 +13,15 @@ use crate::catalog::{Function, FunctionId, internal};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// A holiday from Monday to Friday.
+/// Holiday on a weekday (Monday to Friday).
 #[derive(Clone, Copy)]
 struct Holiday {
-    /// Weekdays from 0001-01-01, a Monday, up to it.
+    /// Number of weekdays from 0001-01-01, a Monday, up to and including the holiday.
     count: i64,
     date: IrId,
 }
 
-/// Ranks of the holidays, the first one 1.
+/// Counter for the ranks of the holidays, starting at 1.
 struct Ranks {
     last: i64,
     rank: i64,
@@ -31,7 +32,8 @@ impl Ranks {
         Self { last: holidays.len() as i64, rank: 0 }
     }
 
-    /// The numbers among the working days that the next holiday lies behind, counted from its left and from its right.
+    /// Returns the working day number that the next holiday follows when counting forward, and the one when counting
+    /// backward.
     fn next(&mut self, holiday: &Holiday) -> [i64; 2] {
         self.rank += 1;
         [holiday.count - self.rank, holiday.count + self.last + 1 - self.rank]
@@ -67,7 +69,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The holidays from Monday to Friday, each once, the first one first; none if one of them is reported.
+    /// Collects the distinct holidays on weekdays in ascending order. `None` if one of them was reported as invalid.
     fn holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
         let mut holidays = Vec::new();
         let mut failed = false;
@@ -98,7 +100,7 @@ impl Lower<'_> {
         (!failed).then_some(holidays)
     }
 
-    /// A number of days, changed by one term for each holiday.
+    /// Adds or subtracts one term per holiday to or from a number of days.
     fn changed(
         &mut self,
         change: FunctionId,
@@ -152,9 +154,10 @@ impl Lower<'_> {
         self.case(&[is_start], &mut [start, reached], span, function.name)
     }
 
-    /// So many working days later than the start, or earlier.
+    /// Returns the date that is a number of working days after the start (if `later` is set), or before it.
     fn workday_towards(&mut self, later: bool, start: IrId, days: IrId, holidays: &[Holiday], span: Span) -> IrId {
-        // On a weekend counting begins at the Friday before, or at the Monday after.
+        // If the start is on a weekend, counting starts at the previous Friday (forward) or the next Monday
+        // (backward).
         let (counted, passed, is_passed, out, back) = match later {
             true => (
                 internal::WEEKDAY_COUNT,

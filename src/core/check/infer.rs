@@ -1,7 +1,8 @@
-//! The types of columns that no schema declares, from all their uses in the text.
+//! Type inference for columns that no schema declares, from all their uses in the text.
 //!
-//! One forward pass gives every node a term, a type or a variable, and ties variables to what their uses ask.
-//! A sum or difference of two unknowns waits until the end; a condition is weak evidence, since numbers serve too.
+//! A single forward pass assigns a term to every node: a type or a type variable. It binds the variables to the types
+//! that their uses require. A sum or difference of two unknowns is resolved at the end. Use as a condition is weak
+//! evidence, because numbers can be conditions too.
 
 use rustc_hash::FxHashSet;
 
@@ -16,38 +17,38 @@ use crate::parse::reference;
 use crate::schema::Column;
 use crate::span::Span;
 
-/// What is known of a value.
+/// Inferred type of a value, or the type variable for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum InferTerm {
     Type(Type),
-    /// A date, a timestamp or an instant.
+    /// Date, timestamp or instant.
     Temporal,
     Var(u32),
-    /// Nothing, and nothing to learn.
+    /// Unknown type, which no use can determine.
     Any,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum InferState {
     Unknown,
-    /// With the use that says so.
+    /// Bound to a term, with the use that determined it.
     Bound(InferTerm, ExprId),
     Same(u32),
 }
 
-/// What inference works in, kept from one text to the next.
+/// Scratch buffers of type inference, reused for the next text.
 #[derive(Debug, Default)]
 pub(super) struct InferBuffers {
     vars: Vec<InferState>,
     terms: Vec<InferTerm>,
-    /// By definition.
+    /// Term of each definition.
     results: Vec<InferTerm>,
-    /// Evidence that counts only where there is no other.
+    /// Weak evidence, which only counts for variables without other evidence.
     weak: Vec<(u32, Type, ExprId)>,
-    /// Sums and differences of two unknowns: left, right, result.
+    /// Sums and differences of two unknowns: left operand, right operand, result, expression.
     waiting: Vec<(InferTerm, InferTerm, InferTerm, ExprId)>,
     conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
-    /// What the key of order must be, where something is looked up by it along the calendar.
+    /// Type that the sort key must have if a function moves along the calendar by it.
     pub(super) calendar: Option<InferTerm>,
 }
 
@@ -61,7 +62,7 @@ impl InferBuffers {
         }
     }
 
-    /// The variable that this one is the same as. The way to it is halved, so that chains stay short.
+    /// Finds the representative of a variable. Halves the path to it, so that chains stay short.
     fn root(&mut self, mut var: u32) -> u32 {
         while let InferState::Same(other) = self.vars[var as usize] {
             if let InferState::Same(next) = self.vars[other as usize] {
@@ -80,8 +81,9 @@ impl InferBuffers {
         }
     }
 
-    /// The type of an empty argument: of the parameter, or of the values beside it. Where any type serves it is a number,
-    /// and unknown beside a column of unknown type.
+    /// Returns the type of an empty argument: the type of the parameter, or of the values that it is used with. If any
+    /// type is possible, the argument is a number, but its type is unknown if it is used with a column of unknown
+    /// type.
     fn blank(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
         match self.resolved(self.terms[id.index()]) {
             InferTerm::Type(ty) => ty,
@@ -94,7 +96,7 @@ impl InferBuffers {
     fn reset(&mut self, ast: &Ast, columns: usize) {
         let Self { vars, terms, results, weak, waiting, conflicts, calendar } = self;
         *calendar = None;
-        // The first variables are the columns.
+        // The first variables belong to the columns.
         vars.clear();
         vars.resize(columns, InferState::Unknown);
         terms.clear();
@@ -113,9 +115,9 @@ pub(super) struct Infer<'a> {
     names: &'a NameResolver,
     columns: &'a [ColumnUse],
     scope: &'a CheckScope<'a>,
-    /// The syntax of the definition was faulty.
+    /// Whether the definition has a syntax error.
     broken: bool,
-    /// Ranges that lookups take.
+    /// Ranges that are arguments of lookups.
     looked_up: FxHashSet<ExprId>,
     pub(super) work: &'a mut InferBuffers,
 }
@@ -166,13 +168,13 @@ pub(super) fn infer(
         }
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
-        // What follows from it is silent.
+        // Suppress errors that follow from this conflict.
         names.targets[second.index()] = NameTarget::Error;
         report(ast, source, names, ast.span(first), ast.span(second), (was, is), diagnostics);
     }
 }
 
-/// The arguments of lookups.
+/// Returns the arguments of all lookup calls.
 fn looked_up(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
     if names.cell_ranges.is_empty() {
         return FxHashSet::default();
@@ -219,13 +221,13 @@ impl Infer<'_> {
                 let call = self.ast.call(call);
                 self.call(catalog::get(function), call)
             }
-            // Both ends are of one name.
+            // Both ends of the range have the same type.
             (Expr::Range { from, to }, _) => self.unify(from, to),
             _ => InferTerm::Any,
         }
     }
 
-    /// What the first column of a tab's range is.
+    /// Returns the type of the first column in a range of another tab.
     fn tab(&self, range: u32) -> InferTerm {
         let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
         let column = self
@@ -239,7 +241,8 @@ impl Infer<'_> {
         }
     }
 
-    /// The columns of a range of cells are of one type, but where a row is looked for in the first.
+    /// Infers the type of a range of cells, whose columns have the same type. In a lookup, the type is that of the
+    /// first column only.
     fn cells(&mut self, range: u32, at: ExprId) -> InferTerm {
         let names = self.names;
         if self.looked_up.contains(&at) {
@@ -269,8 +272,7 @@ impl Infer<'_> {
         InferTerm::Var(self.work.vars.len() as u32 - 1)
     }
 
-    /// The node must be of this type; gives the type it then has.
-    /// What a name stands for, as far as known.
+    /// Returns the term of the column or definition that a name refers to.
     fn named(&self, target: NameTarget) -> InferTerm {
         match target {
             NameTarget::Column(column) => match &self.columns[column as usize] {
@@ -282,9 +284,9 @@ impl Infer<'_> {
         }
     }
 
-    /// What a timeframe of something gives.
+    /// Infers the type of a timeframe, and binds the type of its base.
     fn timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
-        // Nobody takes the date or the hour of what is a date already.
+        // The base of these timeframes is a timestamp, because a date has no hour and needs no conversion to a date.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
         self.bind(of, if timed { InferTerm::Type(Type::Timestamp) } else { InferTerm::Temporal }, at);
@@ -314,7 +316,8 @@ impl Infer<'_> {
                 Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
                 None => {
                     self.work.conflicts.push((first, at, was, wanted));
-                    // Said once: neither use holds, and what others make of it would be an echo.
+                    // Report the conflict once. The type becomes unknown, because errors at other uses would only
+                    // repeat it.
                     self.work.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
                 }
             },
@@ -322,7 +325,7 @@ impl Infer<'_> {
         }
     }
 
-    /// Two values that are compared, or are branches of one IF.
+    /// Unifies the types of two values that are compared, or that are branches of the same IF.
     pub(super) fn unify(&mut self, left: ExprId, right: ExprId) -> InferTerm {
         let (a, b) = (self.term(left), self.term(right));
         match (a, b) {
@@ -335,7 +338,8 @@ impl Infer<'_> {
         if matches!(a, InferTerm::Any | InferTerm::Var(_)) { b } else { joined(a, b).unwrap_or(a) }
     }
 
-    /// A text that reads as a date says little of what stands beside it.
+    /// Binds a variable to the type of the value that it is used with. A text that looks like a date is only weak
+    /// evidence for text.
     fn evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)
             .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::iso_moment(&t).is_some());
@@ -354,7 +358,7 @@ impl Infer<'_> {
     fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         match op {
             BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, at),
-            // `1/0` is how formulas write NULL, which goes with every type.
+            // `1/0` is NULL in formulas and matches every type.
             BinaryOp::Divide if self.is_zero(right) && matches!(self.ast.expr(left), Expr::Number) => {
                 self.require(left, InferTerm::Type(Type::Number));
                 InferTerm::Any
@@ -365,7 +369,7 @@ impl Infer<'_> {
                 InferTerm::Type(Type::Number)
             }
             BinaryOp::Concat => InferTerm::Type(Type::Text),
-            // Of a chain of comparisons, which is reported, the later ones say nothing.
+            // Chained comparisons are already reported, so the later ones don't determine types.
             _ if self.broken && super::operators::compares(self.ast, left) => InferTerm::Type(Type::Boolean),
             _ => {
                 self.unify(left, right);
@@ -379,7 +383,8 @@ impl Infer<'_> {
             && self.ast.span(id).text(self.source).parse::<f64>().is_ok_and(|n| n == 0.0)
     }
 
-    /// Days move dates, so `x + 1` says only that the result is what x is.
+    /// Infers the type of a sum or difference. A date plus days is a date, so `x + 1` only shows that the result has
+    /// the type of `x`.
     fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
         let (a, b) = (self.term(left), self.term(right));
@@ -420,7 +425,8 @@ impl Infer<'_> {
         }
     }
 
-    /// What is moved along the calendar is a date: the first key of order that may be one.
+    /// Binds the first sort key that may be a date to the wanted type, if no sort key is a date yet. Functions that
+    /// move along the calendar need such a key.
     fn order_by_calendar(&mut self, wanted: InferTerm) {
         let ast = self.ast;
         let keys =
@@ -460,7 +466,7 @@ impl Infer<'_> {
     }
 }
 
-/// What a value is when two uses ask for these.
+/// Combines the types that two uses of a value require. `None` if they conflict.
 pub(super) fn joined(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
     let temporal = |t: InferTerm| match t {
         InferTerm::Temporal => Some(0),

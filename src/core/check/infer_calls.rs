@@ -1,4 +1,4 @@
-//! What calls ask of their arguments, and what they give.
+//! Type inference for calls: the types of their arguments and of their result.
 
 use super::infer::{Infer, InferTerm, joined};
 use super::names::text_value;
@@ -78,7 +78,7 @@ impl Infer<'_> {
         }
     }
 
-    /// Pairs of a test and a value, an odd last one being the value otherwise.
+    /// Infers the type of pairs of a test and a value. An odd last argument is the default value.
     fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
         let mut value: Option<ExprId> = None;
         let mut result = InferTerm::Any;
@@ -100,7 +100,8 @@ impl Infer<'_> {
         result
     }
 
-    /// SUMIF and its family: what is summed is a number, a criterion is like its range.
+    /// Infers types for SUMIF and similar functions: the summed values are numbers, and a criterion has the type of
+    /// its range.
     fn conditional(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
         let numeric = !matches!(function.lower, Some(Lowering::MinIfs | Lowering::MaxIfs));
@@ -160,11 +161,12 @@ impl Infer<'_> {
         self.term(id) == InferTerm::Type(Type::Boolean)
     }
 
-    /// What all overloads that could be meant agree on.
+    /// Binds each argument to the type on which all overloads agree, and returns the type of the result.
     fn signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
-        // Across the row values are of one type where the entry for that says so; COUNT takes any beside any.
+        // With several arguments in one row, the values have the same type only if the signature requires it. COUNT
+        // accepts mixed types.
         let unifies = |id| catalog::get(id).overloads.iter().flat_map(|o| o.params).any(|p| p.ty == ParamType::Same);
         let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
@@ -193,7 +195,7 @@ impl Infer<'_> {
                     },
                 }
             }
-            // A function of texts joins an empty argument as empty text.
+            // A text function treats an empty argument as empty text.
             let gives_text = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Text));
             if wanted == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
                 self.require(*arg, InferTerm::Type(Type::Text));

@@ -1,4 +1,4 @@
-//! The functions that no template can hold: conditions, conditional aggregates, windows.
+//! Functions that SQL templates can't express: conditions, conditional aggregates, window functions.
 
 use super::lower::Lower;
 use crate::ast::{Call, ExprId};
@@ -8,7 +8,7 @@ use crate::ir::{Ir, IrId, Meta, Place};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// What DATEDIF counts.
+/// Units of DATEDIF, with the function for each.
 const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
     ("D", internal::DATEDIF_D),
     ("M", internal::DATEDIF_M),
@@ -18,7 +18,7 @@ const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
     ("YD", internal::DATEDIF_YD),
 ];
 
-/// What YEARFRAC counts by.
+/// Functions for the day count bases of YEARFRAC, by number.
 const YEARFRAC_BASES: [FunctionId; 5] =
     [internal::YEARFRAC_0, internal::YEARFRAC_1, internal::YEARFRAC_2, internal::YEARFRAC_3, internal::YEARFRAC_4];
 
@@ -80,7 +80,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The values of all, in a list to be given back; `None` if one has an error.
+    /// Lowers all arguments to values, in a list from the pool. `None` if one of them has an error.
     pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.list();
         let mut error = false;
@@ -96,7 +96,7 @@ impl Lower<'_> {
         Some(values)
     }
 
-    /// The sum of the products of a row's values.
+    /// Lowers SUMPRODUCT: the sum of the products of each row's values.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let product = self.product_of(function, &values, span);
@@ -252,7 +252,7 @@ impl Lower<'_> {
         self.year_frac(function, start, end, span)
     }
 
-    /// A column says the basis: a branch for each.
+    /// Lowers YEARFRAC with a basis that isn't constant, as a SWITCH with one branch per basis.
     fn year_frac_by(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
         let (mut cases, mut branches) = (self.list_of(basis), self.list());
         for (place, function) in YEARFRAC_BASES.into_iter().enumerate() {
@@ -265,7 +265,7 @@ impl Lower<'_> {
     }
 
     fn year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
-        // These two tell the earlier date from the later.
+        // These two functions distinguish the earlier date from the later one.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
                 .map(|pick| self.apply_checked(pick, &[start, end], span, "YEARFRAC"));
@@ -294,7 +294,8 @@ impl Lower<'_> {
         }
     }
 
-    /// `DATE(YEAR(x), MONTH(x), 1)` is how spreadsheets write the first day of a month, `DATE(YEAR(x), 1, 1)` of a year.
+    /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet forms of the first day of a
+    /// month or year.
     fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
         let of = |id: IrId, function: FunctionId| match self.program.node(id) {
             Ir::Apply { overload, args } if catalog::owner(overload) == function => {

@@ -1,13 +1,14 @@
-//! Formats, patterns and wildcards that texts of SQL may be the spelling of: what the compiler makes of literals, backwards.
-//! What it makes of a candidate may be another text, so each is compiled and compared by who asks.
+//! Inverse of the literal translation in the compiler: recovers masks, regular expressions and wildcard texts from SQL
+//! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
+//! because a candidate may compile to different SQL.
 
 use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
 use super::regex::{SPECIAL, members};
 
-/// Patterns with more groups than this are read as they are.
+/// Largest number of groups in a pattern for which each group is tried as the only capturing one.
 const MOST_GROUPS: usize = 6;
 
-/// All but literals, each with its letters in a mask.
+/// All date parts except literals, each with its letters in a mask.
 const PARTS: [(DatePart, &str); 19] = [
     (DatePart::Year4, "yyyy"),
     (DatePart::Year2, "yy"),
@@ -30,7 +31,7 @@ const PARTS: [(DatePart, &str); 19] = [
     (DatePart::AmPm, "AM/PM"),
 ];
 
-/// Masks of dates that a text of SQL may be a spelling of.
+/// Returns the date masks that may compile to the given SQL format.
 pub fn dates_of(spelled: &str) -> Vec<String> {
     type Spell = fn(&DatePart, &mut String);
     let all: [Spell; 3] = [DatePart::strftime, DatePart::to_char, |part, out| {
@@ -41,7 +42,7 @@ pub fn dates_of(spelled: &str) -> Vec<String> {
     found
 }
 
-/// The mask of a text in one spelling; `None` if it has no part of a date.
+/// Returns the date mask of an SQL format in one dialect's notation, `None` if the format has no date part.
 fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     let spelling = |part: &DatePart| {
         let mut out = String::new();
@@ -64,7 +65,7 @@ fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
             literal.push('%');
             rest = rest.get(percent.len()..)?;
         } else if c == '"' && is_quoted {
-            // What stands in quotes is no part, its own quotes behind a backslash.
+            // Quoted text is literal. Quotes inside it are escaped with a backslash.
             let mut chars = rest.char_indices().skip(1);
             let end = loop {
                 match chars.next()? {
@@ -83,7 +84,7 @@ fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     has_part.then_some(mask)
 }
 
-/// Text as a mask writes it: bare where it may be, a `%` too where it is meant as such.
+/// Appends literal text to a mask: without quotes if possible, including `%` if `has_percents` is set.
 fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
     if text.chars().all(|c| is_bare(c) || (c == '%' && has_percents)) {
         mask.push_str(text);
@@ -94,7 +95,7 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
     }
 }
 
-/// Texts as they may stand before and behind the digits of a mask, or in the place of a number.
+/// Returns the mask spellings of a text that precedes or follows the digits, or replaces a number.
 pub fn affixes_of(text: &str) -> Vec<String> {
     let text = text.strip_prefix("\\1").map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
     let mut found = vec![affix(&text, true), affix(&text, false)];
@@ -102,7 +103,7 @@ pub fn affixes_of(text: &str) -> Vec<String> {
     found
 }
 
-/// A text as it stands beside the parts of a mask of dates.
+/// Returns the spelling of a literal text inside a date mask.
 pub fn literal_of(text: &str) -> String {
     affix(text, false)
 }
@@ -113,7 +114,7 @@ fn affix(text: &str, has_percents: bool) -> String {
     mask
 }
 
-/// A part of a mask of dates that is written by itself, from the texts in it.
+/// Returns the mask of a date part that SQL formats on its own, given the text literals of the SQL.
 pub fn date_part_of(texts: &[&str]) -> Option<String> {
     let mask = texts.iter().find_map(|text| dates_of(text).pop())?;
     let twelve = DatePart::Twelve2.plain()?;
@@ -121,7 +122,7 @@ pub fn date_part_of(texts: &[&str]) -> Option<String> {
     Some(if is_short { "h".to_owned() } else { mask })
 }
 
-/// Whether a text is a pattern that takes away what of the digits the mask does not ask for.
+/// Whether a text is a regular expression that removes digits or signs that the number mask doesn't show.
 pub fn is_of_digits(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
     matches!(text, SIGN | SIGN_AND_ZERO)
@@ -129,7 +130,7 @@ pub fn is_of_digits(text: &str) -> bool {
         || optional.is_some_and(|text| text.starts_with("0{1,"))
 }
 
-/// The digits of masks of numbers that texts of SQL may be the spelling of.
+/// Returns the digit placeholders of the number masks that may compile to the given SQL texts.
 pub fn digits_of(spelled: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let takes_zero = spelled.contains(&SIGN_AND_ZERO);
@@ -151,13 +152,14 @@ pub fn digits_of(spelled: &[&str]) -> Vec<String> {
     found
 }
 
-/// The sizes of the groups that the pattern of a code takes, `3` of `([0-9]{3})$`.
+/// Returns the group sizes in the pattern of a code: `[3]` for `([0-9]{3})$`.
 fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
     let groups = pattern.strip_suffix('$').filter(|groups| !groups.is_empty())?.split_inclusive(')');
     groups.map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok()).collect()
 }
 
-/// Codes of so many zeros, such as `0000-000`, with what is put before each of the last groups of digits.
+/// Returns code masks with `zeros` zeros, such as `0000-000`, with the separators that the replacement text inserts
+/// before the groups.
 fn codes(zeros: u32, spelled: &[&str]) -> Vec<String> {
     let read = |(sizes, new): (&[usize], &str)| {
         let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
@@ -174,7 +176,8 @@ fn codes(zeros: u32, spelled: &[&str]) -> Vec<String> {
     patterns.iter().flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new))).filter_map(read).collect()
 }
 
-/// The letters of its digits; with fewer that are written in any case where a pattern takes the others away.
+/// Returns the digit placeholders of a mask. Includes the variants with optional decimals (`#`) if one of the patterns
+/// removes trailing zeros.
 fn letters(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
     let whole = match (mask.grouped, mask.zeros) {
         (true, 0) => "#,###".to_owned(),
@@ -192,7 +195,8 @@ fn letters(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
     (0..=mask.decimals).filter_map(written).collect()
 }
 
-/// The text with wildcards that a pattern of SQL may be the spelling of.
+/// Returns the wildcard text that may compile to a regular expression, `None` if the expression uses more than
+/// wildcards.
 pub fn wildcards_of(pattern: &str) -> Option<String> {
     let body = ["(?is)", "(?i)"].into_iter().find_map(|flags| pattern.strip_prefix(flags)).unwrap_or(pattern);
     let mut out = String::new();
@@ -208,7 +212,7 @@ pub fn wildcards_of(pattern: &str) -> Option<String> {
     Some(out)
 }
 
-/// The text with wildcards that a text of LIKE may be the spelling of.
+/// Returns the wildcard text that may compile to a LIKE pattern.
 pub fn wildcards_of_like(like: &str) -> String {
     let mut out = String::with_capacity(like.len());
     let mut chars = like.chars();
@@ -230,7 +234,7 @@ fn push_plain(out: &mut String, c: char) {
     out.push(c);
 }
 
-/// Patterns that a pattern of SQL may be the spelling of.
+/// Returns the regular expressions that may compile to a regular expression of SQL.
 pub fn patterns_of(spelled: &str) -> Vec<String> {
     let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
     let mut short = plain.replace("[^\\n]", ".");
@@ -240,7 +244,7 @@ pub fn patterns_of(spelled: &str) -> Vec<String> {
         short = short.replace(members(class), &format!("\\{class}"));
     }
     let mut found = vec![plain.to_owned(), short];
-    // Where an engine numbers all groups, those that are not given have become some.
+    // In dialects that number all groups, non-capturing groups have been compiled to capturing ones.
     let of_one: Vec<String> = found.iter().flat_map(|pattern| with_one_group(pattern)).collect();
     found.extend(of_one);
     found.dedup();
@@ -249,7 +253,7 @@ pub fn patterns_of(spelled: &str) -> Vec<String> {
     found
 }
 
-/// A pattern with each of its groups as the only one that is given.
+/// Returns one pattern per group, in which only that group captures.
 fn with_one_group(pattern: &str) -> Vec<String> {
     let mut groups = Vec::new();
     let (mut is_escaped, mut in_class) = (false, false);
@@ -271,7 +275,7 @@ fn with_one_group(pattern: &str) -> Vec<String> {
     if (2..=MOST_GROUPS).contains(&groups.len()) { groups.iter().map(of_one).collect() } else { Vec::new() }
 }
 
-/// The replacement that a replacement of SQL is the spelling of.
+/// Converts the replacement text of an SQL regex function back to the syntax of formulas: `\1` to `$1`.
 pub fn replacement_of(spelled: &str) -> String {
     let mut out = String::new();
     let mut chars = spelled.chars();

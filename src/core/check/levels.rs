@@ -1,4 +1,4 @@
-//! Where values are computed: what operands of different levels make together, and what may stand where.
+//! Levels of evaluation: how the levels of operands combine, and which level is allowed in which place.
 
 use super::DefinitionRole;
 use super::lower::Lower;
@@ -8,7 +8,8 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lower<'_> {
-    /// The level that operands give what is made of them; a value per row beside one per group is reported.
+    /// Combines the metadata of operands, including their level. Reports operands that mix a value per row with a
+    /// value per group.
     pub(super) fn joined(&mut self, args: Slice, span: Span, ty: Type, nullable: bool) -> Option<Meta> {
         let mut meta = Meta { nullable, ..Self::constant(ty, span) };
         for id in self.program.args(args) {
@@ -21,7 +22,7 @@ impl Lower<'_> {
         Some(meta)
     }
 
-    /// Whether it is made of values of rows beside values of groups.
+    /// Whether a value combines values per row with values per group.
     #[inline]
     pub(super) fn is_mixed(&self, meta: &Meta) -> bool {
         meta.level >= Level::Aggregate && self.grouped && !meta.keyed
@@ -36,7 +37,7 @@ impl Lower<'_> {
                 .find(|m| if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.keyed })
         };
         let (Some(group), row) = (find(true), find(false)) else { return };
-        // Both may be inside one operand only when that was reported before.
+        // If a single operand contains both, the error is already reported.
         let Some(row) = row else { return };
         let row_span = self.first_row_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
@@ -58,7 +59,7 @@ impl Lower<'_> {
         );
     }
 
-    /// The first column among the operands, or below them, that is not grouped by.
+    /// Finds the first column in the operands, or below them, that isn't a grouping key.
     fn first_row_column(&self, args: &[IrId]) -> Option<Span> {
         let mut stack: Vec<IrId> = args.iter().rev().copied().collect();
         let mut steps = 0;
@@ -78,8 +79,8 @@ impl Lower<'_> {
         None
     }
 
-    /// A value of groups, or one that looks at other rows, where there are neither yet: whether that is so. It is said
-    /// once a definition.
+    /// Whether an aggregate or a window function isn't allowed in this place, because groups or windows aren't
+    /// computed yet. Reports it once per definition.
     pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
         match (level, self.role.forbids_windows(), self.scope.forbids_aggregates(self.role)) {
             (Level::Window, Some(_), _) => self.late_window(span),
@@ -132,7 +133,7 @@ impl Lower<'_> {
         self.report(diagnostic);
     }
 
-    /// What the whole formula may be, by where it stands.
+    /// Checks whether the level of a whole formula is allowed in its role, and converts filters to conditions.
     pub(super) fn finish(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
@@ -140,7 +141,7 @@ impl Lower<'_> {
             Ir::Error => return root,
             _ => {}
         }
-        // The rows of a query are ordered by what its last select has: by names, or by values of its rows.
+        // The sort keys of a query refer to its final SELECT: they are names, or values per row.
         let named = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
         if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !named {
             let text = self.source_text(meta.span);
@@ -154,7 +155,7 @@ impl Lower<'_> {
             );
             return self.error(meta.span);
         }
-        // Without a spec the names that are grouped by may not be said.
+        // Without a spec, the grouping keys may be incomplete.
         let sorts = self.grouped && self.scope.strata;
         if meta.level == Level::Row
             && !meta.keyed

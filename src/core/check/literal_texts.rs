@@ -1,4 +1,4 @@
-//! Functions of texts whose SQL depends on what a literal says.
+//! Text functions whose SQL depends on the value of a literal.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// What patterns may hold.
+/// Supported constructs of patterns, for messages.
 const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a \
                         sign that is meant as such, and `(?i)` at the beginning to ignore case";
 
@@ -22,7 +22,8 @@ impl Lower<'_> {
         self.program.add(Ir::Text(slice), Self::constant(Type::Text, span))
     }
 
-    /// The text with its groups taken out and a point before its fraction, read as a number.
+    /// Lowers NUMBERVALUE: removes the group separators, puts a point before the fraction and reads the text as a
+    /// number.
     pub(super) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let separator = |pass: &mut Self, index: usize, default: &str| match values.get(index) {
@@ -30,10 +31,10 @@ impl Lower<'_> {
             None => pass.text_literal(default, span),
         };
         let mut point = separator(self, 1, ".");
-        // A comma that separates the fraction sets nothing apart.
+        // If a comma separates the fraction, it is not a group separator.
         let comma = self.literal_text(point).is_some_and(|point| point == ",");
         let group = separator(self, 2, if comma { "" } else { "," });
-        // Spreadsheets refuse an empty point.
+        // Spreadsheets refuse an empty decimal separator.
         if self.literal_text(point).is_none_or(str::is_empty) {
             point = self.apply_checked(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
         }
@@ -52,8 +53,8 @@ impl Lower<'_> {
         self.apply_checked(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
     }
 
-    /// The text, and NULL where groups are set apart behind the point, or where a `.` is neither: `1.234,5` is no number of
-    /// a country where the comma sets groups apart, nor `1.5` where it stands for the point and a blank sets them apart.
+    /// Returns the text, or NULL if there are group separators after the decimal separator, or a `.` that is neither:
+    /// `1.234,5` is not a number where commas separate groups, nor is `1.5` where spaces do.
     fn grouped_before(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
         let (Some(sign), Some(apart)) = (single(point), single(group)) else {
@@ -69,10 +70,10 @@ impl Lower<'_> {
         self.apply_checked(internal::REGEX_EXTRACT, &[text, given[0], given[1], given[2]], span, "NUMBERVALUE")
     }
 
-    /// A literal that spells a date is that date.
+    /// Lowers DATEVALUE; a literal that spells a date becomes that date.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
         let text = self.value(arg);
-        // The one function of texts that no digits alone have a value for.
+        // DATEVALUE is the only text function without a value for digits alone.
         if self.program.meta(text).ty == Type::Integer {
             self.mismatched(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
             return self.error(span);
@@ -91,7 +92,7 @@ impl Lower<'_> {
         self.apply_checked(internal::DATE_VALUE, &[text], span, "DATEVALUE")
     }
 
-    /// Without regard to case; a literal may have wildcards.
+    /// Lowers SEARCH, which ignores case; a literal may contain wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut values) = self.values(args) else { return self.error(span) };
         values[0] = self.converted(values[0], Type::Text);
@@ -126,12 +127,12 @@ impl Lower<'_> {
         node
     }
 
-    /// One value is joined over the rows of a group, several across the row.
+    /// Lowers TEXTJOIN: one value is joined over the rows of a group, several across the row.
     pub(super) fn lower_text_join(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else { return self.error(span) };
         let ignores_empty = match self.program.node(ignores) {
-            // Left empty it is TRUE, as in spreadsheets.
+            // An empty argument counts as TRUE, as in spreadsheets.
             Ir::Bool(ignores) => ignores || self.is_blank(args[1]),
             _ => return self.constant_expected(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
         };
@@ -203,7 +204,7 @@ impl Lower<'_> {
         self.apply_checked(entry, &given, span, function.name)
     }
 
-    /// A pattern that all engines read alike; `None` if it is reported that they do not.
+    /// Returns a pattern with the same meaning on all engines; `None` after reporting that it has none.
     fn pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
         let Some(text) = self.literal_text(id) else {
             self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
@@ -241,11 +242,11 @@ impl Lower<'_> {
         None
     }
 
-    /// The replacement as SQL, by both ways to number groups.
+    /// Returns the replacement as SQL, for both ways to number groups.
     fn new_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
-            // What a column holds is put in as it is.
+            // A column's value is inserted verbatim.
             let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };
@@ -268,11 +269,11 @@ impl Lower<'_> {
         );
     }
 
-    /// The place of a part of a literal's text in the formula.
+    /// Returns the span in the formula of a part of a literal's text.
     pub(super) fn within(&self, literal: IrId, at: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
         let Some(inner) = span.text(self.source).strip_prefix('"') else { return span };
-        // Each quote of the text stands twice.
+        // Quotes inside a text are doubled.
         let place = |wanted: usize| {
             let (mut place, mut value, mut quoted) = (0, 0, false);
             for c in inner.chars() {

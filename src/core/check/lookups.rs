@@ -1,6 +1,6 @@
-//! Rows that a key or a number finds, of the sheet or of another tab: VLOOKUP, XLOOKUP, INDEX, MATCH.
+//! Lookups of rows by key or row number, in the sheet or in another tab: VLOOKUP, XLOOKUP, INDEX, MATCH.
 //!
-//! Each becomes an [`Ir::Find`], which the planner joins so that no row is ever repeated.
+//! Each lookup becomes an [`Ir::Find`]. The planner turns it into a join that never duplicates rows.
 
 use super::lower::Lower;
 use super::tabs::TabRange;
@@ -11,26 +11,26 @@ use crate::ir::{Find, Ir, IrId, Matching, Meta, Over};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Whole columns, of the sheet or of another tab.
+/// Whole columns of the sheet, or of another tab.
 struct LookupColumns {
     tab: Option<u32>,
-    /// A value of each.
+    /// Value of each column.
     of: Vec<IrId>,
     span: Span,
 }
 
-/// What finds a row.
+/// Search for a row in a lookup.
 #[derive(Clone, Copy)]
 struct Sought {
     tab: Option<u32>,
     value: IrId,
-    /// What it is compared with; none for the number of the row.
+    /// Column that the value is compared with, `None` for a row number.
     by: Option<IrId>,
     matching: Matching,
 }
 
 impl Lower<'_> {
-    /// Columns of another tab: a marker for each, which a lookup takes.
+    /// Lowers columns of another tab to one marker per column, which a lookup consumes.
     pub(super) fn columns_of_tab(&mut self, range: u32, span: Span) -> IrId {
         let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
             return self.error(span);
@@ -53,7 +53,7 @@ impl Lower<'_> {
         self.program.add(Ir::Elsewhere { tab, column }, meta)
     }
 
-    /// A tab where something else than a lookup reads it.
+    /// Reports a reference to another tab outside of a lookup.
     #[cold]
     pub(super) fn tab_not_looked_up(&mut self, shown: Option<&str>, span: Span) -> IrId {
         let text = self.source_text(span);
@@ -73,7 +73,7 @@ impl Lower<'_> {
         function: &'static Function,
         span: Span,
     ) -> IrId {
-        // What is wrong inside is said there.
+        // Errors inside the arguments are already reported.
         if args.iter().any(|arg| self.is_error(self.lowered(*arg))) {
             return self.error(span);
         }
@@ -143,7 +143,7 @@ impl Lower<'_> {
         let sought = Sought { tab: lookup.tab, value, by: lookup.of.first().copied(), matching: matching? };
         let gives = result.of.first().copied()?;
         let found = self.find(sought, Some(gives), function, span)?;
-        // Left empty it is not given, as in spreadsheets.
+        // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
         let Some(missing) = missing.map(|missing| self.value(*missing)) else { return Some(found) };
         if self.is_error(missing) || !matches!(self.program.node(found), Ir::Find { .. }) {
@@ -154,7 +154,7 @@ impl Lower<'_> {
             values.push(missing);
             return Some(self.coalesce(values, span, function.name));
         }
-        // A value that is found and empty is not missing.
+        // A NULL in the row that was found isn't a missing row, so test the key column instead.
         let key = self.find(sought, sought.by, function, span)?;
         let meta = Meta { ty: Type::Boolean, nullable: false, ..self.program.meta(key) };
         let there = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
@@ -168,7 +168,7 @@ impl Lower<'_> {
             Some(column) => self.one_of(&columns, *column, function)?,
             None => self.only(&columns, function)?,
         };
-        // The row that MATCH finds in the same sheet is found by its key.
+        // If the row number is a MATCH in the same sheet, look up the row by the key of MATCH.
         if let Ir::Find { args, find } = self.program.node(self.lowered(row))
             && let Some(Find { tab, by_number: false, matching, .. }) = self.program.finds.get(find as usize).copied()
             && tab == columns.tab
@@ -214,7 +214,7 @@ impl Lower<'_> {
         self.find(sought, None, function, span)
     }
 
-    /// The tab and the column that a range is.
+    /// Resolves a range to the tab and the only column that it consists of.
     pub(super) fn column_of_tab(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
         let columns = self.one_column(expr, function)?;
         let [x] = *columns.of.as_slice() else { return None };
@@ -224,7 +224,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The columns that a range is; it has to hold all of their rows.
+    /// Resolves a range to its columns. Reports ranges that don't contain all rows.
     fn whole_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
         let id = self.lowered(expr);
         let span = self.ast.span(expr);
@@ -261,7 +261,7 @@ impl Lower<'_> {
         Some(columns)
     }
 
-    /// The only column of a range.
+    /// Returns the only column of a range. Reports ranges with several columns.
     fn only(&mut self, columns: &LookupColumns, function: &Function) -> Option<IrId> {
         if let [one] = *columns.of.as_slice() {
             return Some(one);
@@ -276,7 +276,7 @@ impl Lower<'_> {
         None
     }
 
-    /// The column of a range that a constant says, from 1.
+    /// Returns the column of a range at the position of a constant, counted from 1.
     fn one_of(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
         let id = self.value(expr);
         let Some(number) = self.literal_integer(id) else {
@@ -292,22 +292,18 @@ impl Lower<'_> {
             let (count, span) = (columns.of.len(), self.program.meta(id).span);
             let has = if count == 1 { "has one column".to_owned() } else { format!("has {count} columns") };
             self.report(
-                Diagnostic::new(
-                    Code::NoSuchCell,
-                    span,
-                    format!("`{text}` {has}, so it has no column {number}"),
-                )
-                .with_other(columns.span, "counted from 1 in these")
-                .with_help(match count {
-                    1 => "write 1, or a range that reaches further".to_owned(),
-                    _ => format!("write 1 to {count}, or a range that reaches further"),
-                }),
+                Diagnostic::new(Code::NoSuchCell, span, format!("`{text}` {has}, so it has no column {number}"))
+                    .with_other(columns.span, "counted from 1 in these")
+                    .with_help(match count {
+                        1 => "write 1, or a range that reaches further".to_owned(),
+                        _ => format!("write 1 to {count}, or a range that reaches further"),
+                    }),
             );
         }
         found
     }
 
-    /// The fourth argument of VLOOKUP.
+    /// Resolves the fourth argument of VLOOKUP to a match mode.
     fn sorted(&mut self, expr: ExprId, function: &Function) -> Option<Matching> {
         let id = self.value(expr);
         match (self.program.node(id), self.literal_integer(id)) {
@@ -320,7 +316,7 @@ impl Lower<'_> {
         }
     }
 
-    /// How a key is looked for, by the number for it.
+    /// Resolves the match mode of a lookup from its number.
     fn mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, Matching)]) -> Option<Matching> {
         let id = self.value(expr);
         let number = self.literal_integer(id);
@@ -341,13 +337,13 @@ impl Lower<'_> {
         None
     }
 
-    /// The value, or the number, of the row that is found.
+    /// Builds the lookup of a row, which returns a value of that row, or its number if `gives` is `None`.
     fn find(&mut self, sought: Sought, gives: Option<IrId>, function: &'static Function, span: Span) -> Option<IrId> {
         let Sought { tab, value, by, matching } = sought;
         if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
             return None;
         }
-        // Whether the key has several rows is not known before the planner asks.
+        // The planner checks later whether the key occurs in several rows.
         if by.is_none() && !self.counts_rows(tab, function, span) {
             return None;
         }
@@ -371,14 +367,15 @@ impl Lower<'_> {
         let find = self.program.finds.len() as u32 - 1;
         let node = self.add_all(|args| Ir::Find { args, find }, &args, meta);
         if gives.is_none() && !self.is_counted(tab) {
-            // INDEX takes the row that MATCH finds; who takes its number is told that nothing says which it is.
+            // INDEX accepts the row that MATCH finds. Any other use of the row number is reported, because the rows
+            // have no order.
             self.markers = true;
             self.uncounted.insert(node, function);
         }
         Some(node)
     }
 
-    /// Whether a key is the one that is sought.
+    /// Builds the condition that a key matches the value that the lookup searches for.
     fn test(&mut self, value: IrId, key: IrId, matching: Matching, function: &Function) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;
@@ -405,7 +402,7 @@ impl Lower<'_> {
         let (entry, pair) = match matching {
             Matching::Below => (internal::LESS_EQUAL, [key, value]),
             Matching::Above => (internal::GREATER_EQUAL, [key, value]),
-            // What is constant stands behind what it is compared with.
+            // Put the constant on the right-hand side of the comparison.
             Matching::Exact | Matching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
             Matching::Exact | Matching::Pattern | Matching::Count => (internal::EQUAL, [value, key]),
         };
@@ -434,7 +431,7 @@ impl Lower<'_> {
         );
     }
 
-    /// Whether something says the order of the rows of a tab, or of the sheet.
+    /// Whether the rows of a tab, or of the sheet, have a sort order.
     fn is_counted(&self, tab: Option<u32>) -> bool {
         match tab {
             None => self.scope.ordered,
@@ -445,7 +442,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The same, reported where nothing does.
+    /// Whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
     fn counts_rows(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
         let Some(tab) = tab else { return self.has_order(function.name, span) };
         if self.is_counted(Some(tab)) {
@@ -459,7 +456,7 @@ impl Lower<'_> {
         false
     }
 
-    /// The number of a row where nothing says the order of the rows.
+    /// Reports the use of a row number if the rows have no sort order.
     #[cold]
     pub(super) fn uncounted_row(&mut self, number: IrId, span: Span) -> IrId {
         let tab = match self.program.node(number) {

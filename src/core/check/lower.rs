@@ -1,4 +1,5 @@
-//! The tree to the typed IR: one loop over the nodes of each definition, after those that it uses.
+//! Lowering of the syntax tree to the typed IR: one loop over the nodes of each definition, after the definitions that
+//! it uses.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -19,14 +20,14 @@ use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// What lowering works in, kept from one text to the next.
+/// Scratch buffers of lowering, reused for the next text.
 #[derive(Debug, Default)]
 pub(super) struct LowerBuffers {
-    /// By node of the tree.
+    /// IR node of each node of the syntax tree.
     lowered: Vec<IrId>,
     key_columns: Vec<bool>,
     key_definitions: Vec<bool>,
-    /// Lists of arguments that are not in use, so that calls need no allocation.
+    /// Unused argument lists, kept so that calls need no allocation.
     spare: Vec<Vec<IrId>>,
     choices: Choices,
 }
@@ -58,30 +59,30 @@ pub(super) struct Lower<'a> {
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     work: &'a mut LowerBuffers,
-    /// The step groups, so values of rows may not stand beside aggregates.
+    /// Whether the step groups rows, so that values per row can't be mixed with aggregates.
     pub grouped: bool,
-    /// The node's definition has reported an error.
+    /// Whether an error was reported in the current definition.
     pub failed: bool,
-    /// What the node's definition is for.
+    /// Role of the current definition.
     pub role: DefinitionRole,
-    /// Why the node's definition may hold no aggregate, until that has been said.
+    /// Reason why the current definition can't contain an aggregate, `None` after it was reported.
     pub no_aggregates: Option<&'static str>,
-    /// Why it may hold no window, likewise.
+    /// Reason why the current definition can't contain a window function, `None` after it was reported.
     pub no_windows: Option<&'static str>,
-    /// Its syntax was faulty.
+    /// Whether the current definition has a syntax error.
     pub broken: bool,
-    /// There is a `DISTINCT` or a range somewhere, which only some calls take.
+    /// Whether the program contains a `DISTINCT` or a range, which only some calls accept.
     pub markers: bool,
-    /// Ranges of cells that hold some of the rows that their window sees.
+    /// Ranges of cells that contain only some of the rows of their window.
     pub some_rows: FxHashMap<IrId, SomeRows>,
-    /// Numbers of rows, with what counts them, where nothing says the order of the rows.
+    /// Row numbers in a sheet or tab without a sort order, with the function that computes them.
     pub uncounted: FxHashMap<IrId, &'static Function>,
-    /// The columns of the worksheet, and its order in words, once they are asked for.
+    /// Columns of the worksheet, computed on first use.
     pub sheet_columns: OnceCell<SheetColumns<'a>>,
     pub order_in_words: OnceCell<String>,
 }
 
-/// Lowers into a program that holds its columns and the order of definitions.
+/// Lowers the definitions into a program that already contains its columns and the order of the definitions.
 pub(super) fn lower(
     ast: &Ast,
     source: &str,
@@ -95,9 +96,10 @@ pub(super) fn lower(
     for column in proven(ast, names, scope) {
         program.columns[column as usize].nullable = false;
     }
-    // Most expressions are one node; some, such as conversions, are one more.
+    // Most expressions become one node. Some need another one, for example for a conversion.
     program.reserve(ast.len() + ast.len() / 8 + 8);
-    // Definitions are lowered after those that they use, and stand as written; one in a circle stays as it is here.
+    // Definitions are stored in source order, but lowered after the definitions that they use. A circular definition
+    // keeps this initial value.
     program.definitions.extend(ast.definitions.iter().map(|definition| IrDefinition {
         name: definition.name.map(|n| Arc::from(n.text(source))),
         root: IrId(0),
@@ -154,7 +156,7 @@ pub(super) fn lower(
     program.order = order;
 }
 
-/// Columns that `where` proves to be there: `NOT(ISBLANK(x))`, or a comparison that holds.
+/// Returns the columns that `where` proves to be non-NULL, with `NOT(ISBLANK(x))` or a comparison.
 fn proven(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
     let mut columns = Vec::new();
     let column = |id: ExprId| match names.targets[id.index()] {
@@ -225,7 +227,7 @@ impl Lower<'_> {
         &mut self.work.choices
     }
 
-    /// An empty list; [`Self::give_back`] keeps it for the next.
+    /// Returns an empty list from the pool. [`Self::give_back`] returns it to the pool.
     pub(super) fn list(&mut self) -> Vec<IrId> {
         self.work.spare.pop().unwrap_or_default()
     }
@@ -278,7 +280,8 @@ impl Lower<'_> {
         }
     }
 
-    /// What is no name and calls none. It stays out of the loop over the nodes, where columns need next to nothing.
+    /// Lowers an expression that is neither a name nor a call of a function. Kept out of the loop over the nodes, in
+    /// which columns must be cheap.
     #[inline(never)]
     fn unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
@@ -307,7 +310,8 @@ impl Lower<'_> {
         self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
     }
 
-    /// What an empty argument stands for: 0, empty text or FALSE, and NULL for a date, since day 0 of a sheet is none.
+    /// Returns the value of an empty argument: 0, empty text or FALSE. NULL for a date, because day 0 of a spreadsheet
+    /// isn't a date.
     #[cold]
     fn blank_argument(&mut self, ty: Type, span: Span) -> IrId {
         match ty {
@@ -351,7 +355,7 @@ impl Lower<'_> {
 
     pub(super) fn definition(&mut self, index: u32, span: Span) -> IrId {
         let used = &self.program.definitions[index as usize];
-        // One in a circle has no order, and is not lowered yet; its error is reported already.
+        // A circular definition isn't lowered, and its error is already reported.
         if used.failed {
             return self.error(span);
         }
@@ -360,7 +364,7 @@ impl Lower<'_> {
         if self.is_too_late(meta.level, span) {
             return self.error(span);
         }
-        // One that is `1/0` is that wherever it is named.
+        // A definition that is NULL (`1/0`) is NULL at every use.
         if self.is_null(root) {
             return self.program.add(Ir::Null, Meta { span, ..meta });
         }
@@ -409,7 +413,7 @@ impl Lower<'_> {
         id
     }
 
-    /// The IR of a node, as a value: a marker that only an aggregate may take is reported.
+    /// Returns the IR node of an expression as a value. Reports a marker, which only some functions accept.
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
@@ -421,7 +425,7 @@ impl Lower<'_> {
         lowered
     }
 
-    /// Whether it is no value by itself.
+    /// Whether a node is a marker instead of a value.
     pub(super) fn is_marker(&self, id: IrId) -> bool {
         match self.program.node(id) {
             Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_) => true,
@@ -447,7 +451,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// A literal with a point that nothing stands beside is a float.
+    /// Turns a decimal literal without other operands into a float.
     pub(super) fn settle_point(&mut self, id: IrId) {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
             self.program.meta_mut(id).ty = Type::Float;

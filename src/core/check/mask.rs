@@ -1,53 +1,55 @@
-//! Masks of TEXT, as `#,##0.00` and `yyyy-mm-dd`: read when a formula is compiled, so that what is not known is an error
-//! there and not a text nobody wanted.
+//! Masks of TEXT, such as `#,##0.00` and `yyyy-mm-dd`. Masks are parsed at compile time, so that unsupported ones are
+//! reported as errors instead of producing wrong text.
 
 use std::ops::Range;
 
-/// The most digits behind the point, and zeros before it.
+/// Largest number of digits after the decimal point, and of zeros before it.
 pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
-/// Because BigQuery's decimals have nine digits behind the point, and the limit between two powers needs one more.
+/// Limit of decimals with an exponent: BigQuery's decimals have nine digits after the decimal point, and the limit
+/// between two powers needs one more digit.
 const MOST_DECIMALS_OF_POWER: u32 = 8;
-/// The digits before the point that engines are asked to write.
+/// Number of digits before the decimal point in SQL formats.
 const WHOLE_DIGITS: u32 = 18;
-/// A sign in what is written of a number, and with it a zero that the mask does not ask for.
+/// Regular expressions for the sign of a formatted number, without and with a leading zero that the mask doesn't
+/// contain.
 pub(super) const SIGN: &str = "^(-?)";
 pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
-/// The zero before an hour that the mask writes without.
+/// Regular expression for the leading zero of an hour, which masks such as `h` omit.
 pub(super) const ZERO: &str = "^0";
 
-/// How a number is written.
+/// Parsed mask of a number.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct NumberMask {
     pub prefix: String,
     pub suffix: String,
-    /// Digits that are written in any case before and behind the point.
+    /// Least number of digits before the decimal point, padded with zeros, and the same after it.
     pub zeros: u32,
     pub decimal_zeros: u32,
-    /// The most digits behind the point.
+    /// Largest number of digits after the decimal point.
     pub decimals: u32,
-    /// Texts between the digits of a code, as in `000-000`, each with the number of digits before it.
+    /// Texts between the digits of a code such as `000-000`, each with the number of digits before it.
     pub breaks: Vec<(u32, String)>,
-    /// The value as `&` writes it, by `General` or `@`.
+    /// Whether the value is formatted like with `&`, as `General` and `@` specify.
     pub general: bool,
-    /// Thousands are set apart.
+    /// Whether the number has thousands separators.
     pub grouped: bool,
-    /// How often it is multiplied by 100, and divided by 1000.
+    /// Number of times the value is multiplied by 100, and number of times it is divided by 1000.
     pub percents: u32,
     pub thousands: u32,
     pub exponent: Option<Exponent>,
 }
 
-/// The exponent of a number written as `1.5E+3`.
+/// Exponent of a number in scientific notation, such as `1.5E+3`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Exponent {
-    /// Least number of digits.
+    /// Minimum number of digits.
     pub digits: u32,
-    /// Whether a positive exponent has a sign.
+    /// Whether positive exponents have a sign.
     pub signed: bool,
 }
 
-/// A part of a date or time.
+/// Part of a date or time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum DatePart {
     Year4,
@@ -62,7 +64,7 @@ pub(super) enum DatePart {
     Day,
     Hour2,
     Hour,
-    /// Of a clock with twelve hours.
+    /// Hour of the 12-hour clock, with two digits.
     Twelve2,
     Twelve,
     Minute2,
@@ -73,7 +75,7 @@ pub(super) enum DatePart {
     Literal(String),
 }
 
-/// Why a mask is refused: the place in it, and what is wrong there.
+/// Reason why a mask is rejected, with the position of the error.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RefusedMask {
     pub at: Range<usize>,
@@ -84,12 +86,13 @@ fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RefusedMask
     Err(RefusedMask { at, why: why.into() })
 }
 
-/// A sign that stands for itself without quotes.
+/// Whether a character can be literal text without quotes.
 pub(super) fn is_bare(c: char) -> bool {
     " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
 
-/// What brackets show: nothing of a colour, the sign of a currency, as in `[$€-407]`. `None` for conditions and elapsed times.
+/// Returns the text of a bracketed part: empty for a color, the currency symbol for a currency such as `[$€-407]`.
+/// `None` for conditions and elapsed times.
 fn bracketed(inner: &str) -> Option<String> {
     const COLOURS: [&str; 8] = ["black", "blue", "cyan", "green", "magenta", "red", "white", "yellow"];
     if let Some(currency) = inner.strip_prefix('$') {
@@ -100,8 +103,8 @@ fn bracketed(inner: &str) -> Option<String> {
     (numbered || COLOURS.contains(&lower.as_str())).then(String::new)
 }
 
-/// Reads literal text: in quotes, after a backslash, in brackets or as a gap `_)`. Returns it with its end; `None` if the
-/// mask has no literal at this place.
+/// Parses literal text: in quotes, after a backslash, in brackets or as a space `_)`. Returns the text and its end, or
+/// `None` if the mask has no literal at this position.
 fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {
@@ -115,7 +118,7 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
-            // As wide as that sign in a cell; in a text a blank.
+            // In a cell, the space has the width of the next character. In a text, it is a single space.
             Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
             None => refused(at..at + 1, "`_` must be followed by a character, as in `_)`"),
         });
@@ -127,7 +130,7 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
     })
 }
 
-/// Whether a mask is one of dates: it has letters of them outside quotes, and is no elapsed time.
+/// Whether a mask is a date mask: it has date letters outside of quotes, and isn't an elapsed time.
 pub(super) fn is_of_dates(mask: &str) -> bool {
     if elapsed(mask).is_some() {
         return false;
@@ -137,7 +140,7 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
         at = match quoted(mask, at) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
-            // Conditions are refused, whatever letters they have.
+            // Conditions are rejected elsewhere, so skip their letters.
             None if c == '[' => mask.get(at..).and_then(|rest| rest.find(']')).map_or(mask.len(), |end| at + end + 1),
             None if "ymdhsYMDHS".contains(c) => return true,
             None => at + c.len_utf8(),
@@ -146,7 +149,7 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
     false
 }
 
-/// Where a mask has an elapsed time, `[h]`, `[mm]` or `[ss]`.
+/// Finds an elapsed time (`[h]`, `[mm]` or `[ss]`) in a mask.
 pub(super) fn elapsed(mask: &str) -> Option<Range<usize>> {
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
@@ -162,20 +165,20 @@ pub(super) fn elapsed(mask: &str) -> Option<Range<usize>> {
     None
 }
 
-/// A part of an elapsed time.
+/// Part of an elapsed time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ElapsedPart {
-    /// How many whole units of so many seconds there are, of those that the unit before it leaves.
+    /// Number of whole units of `seconds` seconds, in the remainder of the previous unit.
     Units {
         seconds: i64,
-        /// The size of the unit before it; `None` for the first.
+        /// Size of the previous unit in seconds, `None` for the first unit.
         within: Option<i64>,
         digits: u32,
     },
     Literal(String),
 }
 
-/// Reads an elapsed time, as `[h]:mm:ss`: a first unit in brackets, then smaller ones.
+/// Parses an elapsed time such as `[h]:mm:ss`: the first unit in brackets, then smaller units.
 pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> {
     let mut parts: Vec<ElapsedPart> = Vec::new();
     let (mut at, mut before) = (0, None);
@@ -211,10 +214,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
         };
         let is_known = inner.is_none_or(|inner| inner.len() == count) && count <= 2;
         if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
-            return refused(
-                at..end,
-                "only the first, largest unit is in brackets, as in `[h]:mm:ss` or `[mm]:ss`",
-            );
+            return refused(at..end, "only the first, largest unit is in brackets, as in `[h]:mm:ss` or `[mm]:ss`");
         }
         parts.push(ElapsedPart::Units { seconds, within: before, digits: count as u32 });
         (before, at) = (Some(seconds), end);
@@ -222,7 +222,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
     Ok(parts)
 }
 
-/// The forms of a mask, each with the place where it begins: for numbers above 0, below it, 0, and texts.
+/// Splits a mask into its sections, each with its start: for positive numbers, negative numbers, zero, and texts.
 pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
     let mut ends = Vec::new();
     let mut at = 0;
@@ -250,7 +250,8 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
     Ok(ends.into_iter().map(section).collect())
 }
 
-/// A form that is a text and no number; `None` if it has digits, or what is no sign of a mask.
+/// Returns the text of a section without digits. `None` if the section has digits or characters that masks don't
+/// support.
 pub(super) fn literal_section(section: &str) -> Option<String> {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
@@ -270,10 +271,10 @@ pub(super) fn literal_section(section: &str) -> Option<String> {
     Some(out)
 }
 
-/// The form of a number as it is.
+/// Mask of a number without formatting.
 const GENERAL: &str = "General";
 
-/// Where a number's mask is being read.
+/// Position of the parser in the mask of a number.
 #[derive(Clone, Copy, PartialEq)]
 enum MaskPlace {
     Before,
@@ -305,7 +306,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                     '0' | '#' if place == MaskPlace::After && !point && !out.general && out.exponent.is_none() => {
                         out.breaks.push((digits, std::mem::take(&mut out.suffix)));
                         place = MaskPlace::Whole;
-                        // Read again, as a digit.
+                        // Parse the character again as a digit.
                         at = here.start;
                         continue;
                     }
@@ -388,7 +389,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     Ok(out)
 }
 
-/// Reads an exponent, as `E+0` or `E-00`. Returns it with its end.
+/// Parses an exponent such as `E+0` or `E-00`. Returns the exponent and its end.
 fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMask> {
     let rest = mask.get(at.end..).unwrap_or_default();
     let digits = rest.bytes().skip(1).take_while(|digit| *digit == b'0').count();
@@ -402,7 +403,7 @@ fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMa
 }
 
 pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
-    /// Letters as they stand, before it is known what `m` and `h` mean.
+    /// Part of the mask before the meaning of `m` and `h` is resolved.
     enum MaskRun {
         Letters(char, usize, Range<usize>),
         AmPm,
@@ -487,7 +488,7 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
 }
 
 impl NumberMask {
-    /// Digits with groups for engines with TO_CHAR: `FM999,990.00`.
+    /// Returns the digit format for engines with TO_CHAR, with thousands separators: `FM999,990.00`.
     pub fn to_char(&self) -> String {
         let mut out = String::from("FM");
         for place in (0..WHOLE_DIGITS).rev() {
@@ -503,27 +504,28 @@ impl NumberMask {
         out
     }
 
-    /// The width of a number with leading zeros, `0` before it; nothing where there are none.
+    /// Returns the width of a number with leading zeros, prefixed with `0`. Empty if the number has no leading zeros.
     fn padded(&self) -> String {
         let behind = if self.decimals > 0 { self.decimals + 1 } else { 0 };
         if self.zeros > 1 { format!("0{}", self.zeros + behind) } else { String::new() }
     }
 
-    /// As C's printf, with `'` for groups: `%'.2f`, or `%'d` of whole numbers.
+    /// Returns the format for C's printf, with `'` for thousands separators: `%'.2f`, or `%'d` for integers.
     pub fn printf(&self, whole: bool) -> String {
         let group = if self.grouped { "'" } else { "" };
         let padded = self.padded();
         if whole { format!("%{group}{padded}d") } else { format!("%{group}{padded}.{}f", self.decimals) }
     }
 
-    /// As Python's format: `{:,.2f}`, or `{:,d}` of whole numbers.
+    /// Returns the format for Python's `format`: `{:,.2f}`, or `{:,d}` for integers.
     pub fn braces(&self, whole: bool) -> String {
         let group = if self.grouped { "," } else { "" };
         let padded = self.padded();
         if whole { format!("{{:{padded}{group}d}}") } else { format!("{{:{padded}{group}.{}f}}", self.decimals) }
     }
 
-    /// The last digits of a code as a pattern, and what takes their place: `([0-9]{3})$` and `-\1` of `0000-000`.
+    /// Returns a regular expression for the last digits of a code and its replacement, which inserts the separators:
+    /// `([0-9]{3})$` and `-\1` for `0000-000`.
     pub fn code(&self) -> Option<(String, String)> {
         let ends = self.breaks.iter().skip(1).map(|(end, _)| *end).chain([self.zeros]);
         let (mut pattern, mut new) = (String::new(), String::new());
@@ -534,7 +536,7 @@ impl NumberMask {
         (!pattern.is_empty()).then(|| (pattern + "$", new))
     }
 
-    /// What is taken from the end, where digits behind the point may be left out.
+    /// Returns a regular expression for the trailing zeros to remove if decimals are optional.
     pub fn optional_decimals(&self) -> Option<String> {
         let optional = self.decimals.checked_sub(self.decimal_zeros).filter(|n| *n > 0)?;
         let point = if self.decimal_zeros == 0 { "\\.?" } else { "" };
@@ -543,13 +545,13 @@ impl NumberMask {
 }
 
 impl DatePart {
-    /// Of the time of day.
+    /// Whether the part belongs to the time of day.
     pub fn is_of_clock(&self) -> bool {
         use DatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
         matches!(self, Hour | Hour2 | Twelve | Twelve2 | Minute | Minute2 | Second | Second2 | AmPm)
     }
 
-    /// As C's strftime.
+    /// Appends the part in the notation of C's strftime.
     pub fn strftime(&self, out: &mut String) {
         out.push_str(match self {
             Self::Year4 => "%Y",
@@ -578,7 +580,7 @@ impl DatePart {
         });
     }
 
-    /// As TO_CHAR of Postgres and Oracle, `FM` before what has no leading zeros or blanks.
+    /// Appends the part in the notation of TO_CHAR in Postgres and Oracle, with `FM` for parts without padding.
     pub fn to_char(&self, out: &mut String) {
         out.push_str(match self {
             Self::MonthName => "FMMonth",
@@ -596,7 +598,8 @@ impl DatePart {
         });
     }
 
-    /// As TO_CHAR without `FM` and names of days; none for what that cannot write.
+    /// Returns the part in the notation of TO_CHAR without `FM` and full day names. `None` if that notation has no
+    /// such part.
     pub fn plain(&self) -> Option<&'static str> {
         Some(match self {
             Self::Year4 => "YYYY",
@@ -615,7 +618,7 @@ impl DatePart {
         })
     }
 
-    /// The same with literals; none for what it cannot write.
+    /// Appends the part or literal in the notation of TO_CHAR without `FM`. `None` if that notation can't express it.
     pub fn plain_to_char(&self, out: &mut String) -> Option<()> {
         match self {
             Self::Literal(text) if text.contains('"') => return None,
@@ -626,7 +629,7 @@ impl DatePart {
     }
 }
 
-/// A literal of TO_CHAR: bare where no letter of it could be a part of a date.
+/// Appends a literal for TO_CHAR. Omits the quotes if the text is only spaces and punctuation.
 fn push_literal(out: &mut String, text: &str, quote: &str) {
     if text.chars().all(|c| matches!(c, ' ' | '-' | '/' | ':' | '.' | ',')) {
         out.push_str(text);
@@ -641,7 +644,7 @@ fn push_literal(out: &mut String, text: &str, quote: &str) {
 pub(super) mod tests {
     use super::*;
 
-    /// A mask of dates as both spellings have it.
+    /// Returns a date mask in the notations of strftime and TO_CHAR.
     pub fn both_notations(mask: &str) -> (String, String) {
         let (mut strftime, mut to_char) = (String::new(), String::new());
         for part in date(mask).unwrap() {

@@ -1,7 +1,7 @@
-//! Names to columns, definitions and functions; types, nullability and levels; the tree to the typed IR.
+//! Semantic analysis: name resolution, types, nullability and levels, and the typed IR.
 //!
-//! Three passes, each a loop: `names` finds what every name means, `infer` guesses the types of columns
-//! that no schema declares, `lower` checks and lowers every definition after those that it uses.
+//! It has three passes, each a loop: `names` resolves all names, `infer` infers the types of columns that no schema
+//! declares, and `lower` checks and lowers each definition after the definitions that it uses.
 
 mod branches;
 mod call;
@@ -71,44 +71,44 @@ use crate::diag::Diagnostic;
 use crate::ir::Program;
 use crate::schema::Relation;
 
-/// What a formula is written for.
+/// Kind of formula: where its result is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Context {
-    /// A dimension: one value a row, no aggregates.
+    /// Dimension: one value per row, without aggregates.
     Row,
-    /// A measure: aggregates group.
+    /// Measure: aggregates compute one value per group.
     #[default]
     Measure,
-    /// A calculation over the rows of a result.
+    /// Calculation over the rows of a result.
     Worksheet,
 }
 
-/// What a part of the source is for.
+/// Role of a part of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefinitionRole {
-    /// Definitions, or the one formula.
+    /// Definitions, or a single formula.
     Definitions,
-    /// The condition on input rows.
+    /// Filter of input rows.
     Where,
-    /// The condition of a join, by its place among the step's.
+    /// Condition of a join, with the index of the join in the step.
     On(u32),
-    /// The condition on groups.
+    /// Filter of groups.
     Having,
-    /// A grouping key.
+    /// Grouping key.
     GroupBy,
-    /// An ordering key.
+    /// Sort key.
     OrderBy,
-    /// A key of window partitions.
+    /// Partition key of windows.
     PartitionBy,
-    /// A condition on the rows of a model.
+    /// Condition that selects the rows to which a rule of a model applies.
     Rule,
-    /// What must hold of every row of a model; it may look at the others.
+    /// Condition that every row of a model must satisfy. It may use window functions.
     Check,
 }
 
 impl DefinitionRole {
-    /// What comes before values that look at other rows, where that is so.
+    /// Returns the name of the role if it doesn't allow window functions, because it is evaluated before them.
     fn forbids_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
@@ -122,60 +122,61 @@ impl DefinitionRole {
         }
     }
 
-    /// Whether it asks something of each row of the input, and so sees the input's columns first.
+    /// Whether the role is a condition on input rows, in which names resolve to input columns first.
     fn sees_input_first(self) -> bool {
         matches!(self, Self::Where | Self::On(_))
     }
 
-    /// Whether it asks something of each group of a grouped step.
+    /// Whether the role sorts or partitions the groups of a grouped step.
     pub fn orders_groups(self) -> bool {
         matches!(self, Self::OrderBy | Self::PartitionBy)
     }
 }
 
-/// A column that joined relations have as one: `using` names it.
+/// Column that a join with `using` merges.
 #[derive(Clone, Debug)]
 pub struct MergedColumn {
     pub name: String,
-    /// The places of the relations in the scope, in order.
+    /// Indices of the relations in the scope, in ascending order.
     pub relations: Vec<usize>,
-    /// A full join is among them, so that it is the first of theirs that is there; else it is the first relation's.
+    /// Whether one of the joins is a full join. In this case, the value is the first non-NULL one of the relations,
+    /// otherwise that of the first relation.
     pub full: bool,
 }
 
-/// What names mean and what is allowed.
+/// Names that formulas can refer to, and features that they can use.
 #[derive(Clone, Debug)]
 pub struct CheckScope<'a> {
     pub context: Context,
-    /// The relations that names come from.
+    /// Relations whose columns formulas can use.
     pub relations: &'a [Relation],
     pub merged: &'a [MergedColumn],
-    /// A name that is in no relation is a column of unknown type.
+    /// Whether a name that no relation contains is a column of unknown type.
     pub open: bool,
-    /// The relation was chosen (`--from`, `from:`), so a name of another is a mistake.
+    /// Whether the relation was chosen with `--from` or `from:`, so that columns of other relations are errors.
     pub chosen: bool,
-    /// The role of each part of the source.
+    /// Role of each part of the source.
     pub roles: &'a [DefinitionRole],
-    /// There is an order for windows.
+    /// Whether windows have a sort order.
     pub ordered: bool,
-    /// `blanks: zero`.
+    /// Whether `blanks: zero` is set.
     pub blank_zero: bool,
-    /// Where an instant's wall clock hangs; none for the session's.
+    /// Time zone for the wall-clock time of instants, `None` for that of the session.
     pub timezone: Option<&'a str>,
-    /// When weeks and fiscal years begin.
+    /// Start of weeks and fiscal years.
     pub calendar: Calendar,
-    /// What stands in place of the current date.
+    /// Replacement for the current date.
     pub today: Option<&'a Today>,
-    /// A window of a window is computed in a later stratum.
+    /// Whether a window function over another window function can be computed in a later stratum.
     pub strata: bool,
-    /// The rows and columns that cells are of.
+    /// Rows and columns of the worksheet that cells refer to.
     pub sheet: Option<&'a WorksheetGrid>,
-    /// Types that columns of unknown type are given, by name in lower case.
+    /// Types for columns of unknown type, by lower-case name.
     pub given_types: &'a [(String, Type)],
 }
 
 impl CheckScope<'_> {
-    /// The type that a column of unknown type is given.
+    /// Returns the type that the user specified for a column of unknown type.
     fn given_type(&self, name: &str) -> Type {
         let given = self.given_types.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
         given.map_or(Type::Unknown, |(_, ty)| *ty)
@@ -185,7 +186,7 @@ impl CheckScope<'_> {
         self.roles.get(part as usize).copied().unwrap_or(DefinitionRole::Definitions)
     }
 
-    /// What holds values of one row only, where that is so.
+    /// Returns the name of the place if it doesn't allow aggregates, because it has only one row at a time.
     fn forbids_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {
             DefinitionRole::Definitions if self.context == Context::Row => Some("a dimension"),
@@ -199,7 +200,7 @@ impl CheckScope<'_> {
     }
 }
 
-/// What checking needs besides its result, kept from one text to the next.
+/// Scratch buffers of semantic analysis, reused for the next text.
 #[derive(Debug, Default)]
 pub struct CheckBuffers {
     tables: names::NameTables,
@@ -208,8 +209,8 @@ pub struct CheckBuffers {
     lower: lower::LowerBuffers,
 }
 
-/// Checks all definitions of a tree. Those with errors are marked as failed; the others are whole.
-/// What was in `program` before is dropped.
+/// Checks and lowers all definitions of a syntax tree. Definitions with errors are marked as failed, the others are
+/// complete. Clears the previous content of `program`.
 pub fn check(
     ast: &Ast,
     source: &str,

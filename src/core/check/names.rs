@@ -1,4 +1,4 @@
-//! What each name means: a definition, a column, or nothing.
+//! Name resolution: resolves each name to a definition, a column, a cell or a function.
 
 use std::sync::Arc;
 
@@ -21,70 +21,71 @@ use crate::schema::Relation;
 use crate::span::Span;
 use crate::symbol_table::Hashed;
 
-/// What a node of the tree stands for.
+/// Resolved meaning of a node in the syntax tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameTarget {
     None,
     Definition(u32),
     Column(u32),
     Bool(bool),
-    /// An empty argument, with the type of the value that it stands for.
+    /// Empty argument, with the type of its value.
     Blank(Type),
-    /// A function that is called.
+    /// Called function.
     Function(FunctionId),
-    /// One that says where a range begins or ends.
+    /// Function that specifies an end of a range.
     RangeEnd(FunctionId),
-    /// A cell of the worksheet, and a range of them.
+    /// Cell of the worksheet, or a range of cells (below).
     Cell(u32),
     CellRange(u32),
-    /// What a range of cells, or OFFSET of one, is made of.
+    /// Argument of a range of cells or of OFFSET with a cell.
     PartOfCells,
     /// Whole columns of another tab.
     TabRange(u32),
-    /// Reported already.
+    /// Unresolved name that is already reported.
     Error,
 }
 
-/// The outcome of resolving.
+/// Result of name resolution.
 #[derive(Debug, Default)]
 pub(super) struct NameResolver {
-    /// By node.
+    /// Target of each node.
     pub targets: Vec<NameTarget>,
-    /// Which definitions each definition uses: pairs of user and used, by user.
+    /// Dependencies between definitions: pairs of the using and the used definition, sorted by the using one.
     pub uses: Vec<(u32, u32)>,
-    /// Definitions that have an error already.
+    /// Whether each definition already has an error.
     pub failed: Vec<bool>,
-    /// Some definition aggregates.
+    /// Whether any definition uses an aggregate.
     pub aggregates: bool,
-    /// Columns, definitions and truncated columns that the step groups by.
+    /// Grouping keys of the step: columns, definitions and their timeframes.
     pub keys: Vec<SymbolKey>,
-    /// By node: there is a range in it that nothing below takes. Empty where there are no ranges.
+    /// Whether each node contains a range that no call below the node consumes. Empty if there are no ranges.
     pub holds_range: Vec<bool>,
-    /// The cells and the ranges of cells that targets name.
+    /// Cells and ranges of cells that targets refer to by index.
     pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,
-    /// The columns of other tabs that targets name.
+    /// Columns of other tabs that targets refer to by index.
     pub tab_ranges: Vec<TabRange>,
 }
 
-/// Something that is grouped by.
+/// Grouping key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SymbolKey {
     Column(u32),
     Definition(u32),
-    /// The timeframe of a column or a definition; the span is that of the timeframe's name.
+    /// Timeframe of a column or definition, with the span of the timeframe's name.
     Timeframe(NameTarget, Span),
 }
 
-/// What resolving needs besides its result, kept from one text to the next.
+/// Scratch buffers of name resolution, reused for the next text.
 #[derive(Debug, Default)]
 pub(super) struct NameTables {
     pub symbols: Symbols,
-    /// The use of each relation's column, by relation and position: the text that it is of, and the use.
+    /// Use of each column, by relation and position: the number of the text in which the column is used, and the index
+    /// of the use.
     pub used: Vec<Vec<(u32, u32)>>,
-    /// Counts texts, so that the uses of the one before need not be cleared.
+    /// Number of the current text, so that the uses of the previous text don't have to be cleared.
     pub text: u32,
-    /// The use of each column of no known relation that is written with a view or in `${…}`.
+    /// Use of each column outside of the known relations that is written with a view or as `${…}`.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 
@@ -106,25 +107,25 @@ pub(super) struct Resolver<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
     pub tables: &'a mut NameTables,
     pub columns: &'a mut Vec<ColumnUse>,
-    /// The relation that the first name came from, when none is chosen.
+    /// Relation of the first resolved column, if the scope doesn't choose a relation.
     pub settled: Option<Arc<str>>,
-    /// The columns that the step groups by, as far as read.
+    /// Grouping columns of the step that are resolved so far.
     key_columns: Vec<u32>,
-    /// Columns whose names differ by case only: each is looked up as it is spelled.
+    /// Whether a relation has columns whose names differ only by case, so that names are case-sensitive.
     twins: bool,
-    /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
+    /// Remaining number of searches for similar names, limited so that a text with many errors is checked quickly.
     pub searches: u32,
-    /// What stands in each column of the worksheet.
+    /// Content of each column of the worksheet.
     pub letters: SheetColumns<'a>,
-    /// Which of them are columns that are nowhere, which has been said.
+    /// Whether each worksheet column is already reported as unknown.
     pub missing: Vec<bool>,
     pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,
-    /// How many columns those hold together.
+    /// Total number of columns in the cell ranges.
     pub in_ranges: usize,
 }
 
-/// Finds what every name means. What was in `names` and `columns` before is dropped.
+/// Resolves all names. Clears the previous content of `names` and `columns`.
 pub(super) fn resolve(
     ast: &Ast,
     source: &str,
@@ -257,7 +258,7 @@ impl NameResolver {
     }
 }
 
-/// What a grouping entry groups by.
+/// Returns the grouping key of a `group_by` entry.
 fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<SymbolKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
@@ -300,7 +301,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// What the name means; `None` if it is not known.
+    /// Resolves a name, `None` if the name is unknown.
     #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
         let name = Hashed::from(span.text(self.source));
@@ -316,7 +317,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A name that was not met before, or is not only a column.
+    /// Resolves a name that occurs for the first time, or that isn't only a column.
     #[inline(never)]
     fn look_up(
         &mut self,
@@ -330,7 +331,7 @@ impl Resolver<'_> {
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
-            // A condition on rows sees the input first, then definitions.
+            // In conditions on input rows, a column of the input takes precedence over a definition.
             let column_first =
                 role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
@@ -353,7 +354,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The column of this name that the step groups by, for what is asked of its groups.
+    /// Returns the grouping column with a name, for roles that apply to groups.
     fn key_called(&self, text: &str, role: DefinitionRole) -> Option<u32> {
         let of_groups = role == DefinitionRole::Having || role.orders_groups();
         let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
@@ -379,7 +380,7 @@ impl Resolver<'_> {
         }
         let Some(view) = parts.view else {
             let text = parts.field.text(self.source);
-            // A name in `${…}` is never a cell, and may hold blanks.
+            // A name in `${…}` is never a cell and may contain spaces.
             if self.scope.open
                 && self.scope.relations.is_empty()
                 && self.find_column(text.into()).is_none()
@@ -445,7 +446,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The value of a text node.
+/// Returns the value of a text literal in the syntax tree, `None` for other nodes.
 pub(super) fn text_value(ast: &Ast, source: &str, id: ExprId) -> Option<String> {
     matches!(ast.expr(id), Expr::Text).then(|| unquote(ast.span(id).text(source)).into_owned())
 }

@@ -1,20 +1,20 @@
-//! What the arguments of a call are together, found in one look at them.
+//! Summary of a call's arguments, computed in one pass.
 
 use super::lower::Lower;
 use crate::Type;
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
 
-/// What an argument is, as far as that decides the overload: the type of what is computed, or one of these.
+/// Kind of an argument for the choice of an overload: the type of an expression, or one of these constants.
 pub(super) mod kind {
     use crate::Type;
 
-    /// A literal with a point, whose neighbours decide its type.
+    /// Decimal literal, whose type depends on the other arguments.
     pub const POINT: u32 = Type::COUNT as u32;
-    /// A literal of up to nine digits, and one of more; their values may decide.
+    /// Integer literal of up to nine digits, and one with more digits. Its value can determine the overload.
     pub const SHORT_INTEGER: u32 = POINT + 1;
     pub const LONG_INTEGER: u32 = POINT + 2;
-    /// A literal that may be a date.
+    /// Text literal that may be a date.
     pub const TEXT: u32 = POINT + 3;
     pub const NULL: u32 = POINT + 4;
     pub const ERROR: u32 = POINT + 5;
@@ -22,57 +22,58 @@ pub(super) mod kind {
     pub const COUNT: u32 = POINT + 7;
 }
 
-/// What arguments are together.
+/// Summary of the arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
-    /// Level and the like of what is made of them; it is nullable when one of them is.
+    /// Combined metadata of the arguments, nullable if one of them is.
     pub meta: Meta,
-    /// All may be NULL.
+    /// Whether all arguments are nullable.
     pub all_null: bool,
-    /// The kinds of all: a bit for each, and those of the last few as digits of a number.
+    /// Set of the arguments' kinds as bits, and the kinds of the last arguments as digits of a number.
     kinds: u32,
     pub digits: u32,
 }
 
 impl Operands {
-    /// Some is of this kind.
+    /// Whether at least one argument has a kind.
     #[inline]
     pub fn some(&self, kind: u32) -> bool {
         self.kinds & (1 << kind) != 0
     }
 
-    /// Some has an error.
+    /// Whether at least one argument has an error.
     #[inline]
     pub fn error(&self) -> bool {
         self.some(kind::ERROR)
     }
 
-    /// Some is a literal NULL.
+    /// Whether at least one argument is a literal NULL.
     #[inline]
     pub fn null(&self) -> bool {
         self.some(kind::NULL)
     }
 
-    /// Some is a literal with a point.
+    /// Whether at least one argument is a decimal literal.
     #[inline]
     pub fn points(&self) -> bool {
         self.some(kind::POINT)
     }
 
-    /// No neighbour changes the type of any: none is a literal with a point or NULL, or has to do with time.
+    /// Whether no argument changes its type because of another one: there are no decimal literals, NULLs, dates and
+    /// timestamps.
     #[inline]
     pub fn keep_types(&self) -> bool {
         let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;
         self.kinds & (temporal | 1 << kind::POINT | 1 << kind::NULL) == 0
     }
 
-    /// All are literal NULLs.
+    /// Whether all arguments are literal NULLs.
     #[inline]
     pub fn only_nulls(&self) -> bool {
         self.kinds & !(1 << kind::NULL) == 0
     }
 
-    /// All are texts.
+    /// Whether all arguments are texts.
     #[inline]
     pub fn texts(&self) -> bool {
         self.kinds & !(1 << kind::TEXT | 1 << Type::Text as u32) == 0
@@ -80,7 +81,7 @@ impl Operands {
 }
 
 impl Lower<'_> {
-    /// Looks once at all arguments.
+    /// Summarizes the arguments of a call.
     #[inline]
     pub(super) fn operands(&self, args: &[IrId], span: Span) -> Operands {
         let meta = Self::constant(Type::Unknown, span);

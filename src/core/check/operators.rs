@@ -1,4 +1,4 @@
-//! Literals and operators.
+//! Lowers literals and operators.
 
 use super::lower::Lower;
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
@@ -14,7 +14,7 @@ impl Lower<'_> {
         self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
     }
 
-    /// Digits as SQL reads them, and the type that they have by themselves.
+    /// Lowers a number literal to its SQL digits and its default type.
     pub(super) fn number(&mut self, span: Span) -> IrId {
         let source = self.source;
         let text = span.text(source);
@@ -69,7 +69,7 @@ impl Lower<'_> {
                 let slice = self.program.add_text(&text);
                 self.program.add(Ir::Number(slice), Meta { span, ..meta })
             }
-            // Two signs undo each other, which also keeps `--` out of the SQL.
+            // Two minus signs cancel out. This also avoids `--` in the SQL, which starts a comment.
             (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
             (Sign::Minus, _) => self.apply_checked(internal::NEGATE, &[x], span, "-"),
             (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
@@ -104,7 +104,7 @@ impl Lower<'_> {
             operands = self.operands(&[a, b], span);
         }
         if op == BinaryOp::Divide && self.is_zero(b) && self.program.meta(a).level == Level::Const {
-            // The documented way to write an empty value of any type. A column by zero is an empty number.
+            // `1/0` is the documented way to write NULL of any type. A column divided by zero is a NULL number.
             return self.null(Type::Float, span);
         }
         if self.scope.blank_zero {
@@ -126,7 +126,7 @@ impl Lower<'_> {
         }
         let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.some(Type::Time as u32);
         if sum && operands.some(Type::Date as u32) {
-            // A time moves the midnight of a date.
+            // A time is added to midnight of the date.
             a = self.timestamp_of_date(a);
             b = self.timestamp_of_date(b);
             operands = self.operands(&[a, b], span);
@@ -137,7 +137,8 @@ impl Lower<'_> {
         self.apply_to(function_of(op), &[a, b], operands, op.symbol())
     }
 
-    /// Reports a literal with a fraction, or a multiple of a time, that is added to a date, which has no time of day.
+    /// Warns about a fraction of a day that is added to a date, which has no time of day: a literal with decimals, or
+    /// a multiple of a time.
     fn warn_of_fraction(&mut self, days: IrId) {
         let meta = self.program.meta(days);
         let is_made_of_time = || self.program.operands(days).any(|part| self.program.meta(part).ty == Type::Time);
@@ -155,7 +156,7 @@ impl Lower<'_> {
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));
     }
 
-    /// Whether a function of times of day gives one. To all others a time is a float.
+    /// Whether a function applied to times of day returns a time. Other functions treat a time as a float.
     pub(super) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
         let is_kept = matches!(function, internal::ADD | internal::SUBTRACT | internal::NEGATE | internal::ROW_SUM);
         is_kept && args.iter().all(|arg| self.program.meta(*arg).ty == Type::Time)
@@ -165,15 +166,15 @@ impl Lower<'_> {
         if self.program.meta(id).ty == Type::Date { self.converted(id, Type::Timestamp) } else { id }
     }
 
-    /// The value of constant arithmetic on integer literals where it is past 32 bits: engines read short literals as such
-    /// integers, and `60 * 60 * 24 * 1000 * 30` would overflow.
+    /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
+    /// integers, so `60 * 60 * 24 * 1000 * 30` would overflow.
     fn past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = computed(op, a, b)?;
         i32::try_from(value).is_err().then_some(value)
     }
 
-    /// The value of an integer literal, or of arithmetic on a few of them.
+    /// Returns the value of an integer literal, or of arithmetic on integer literals up to a nesting depth.
     pub(super) fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
         let Ir::Apply { overload, args } = self.program.node(id) else { return self.literal_integer(id) };
         let [a, b] = *self.program.args(args) else { return None };
@@ -200,7 +201,7 @@ impl Lower<'_> {
     }
 }
 
-/// The entry of the catalogue that an operator calls.
+/// Returns the catalog function of an operator.
 fn function_of(op: BinaryOp) -> FunctionId {
     match op {
         BinaryOp::Equal => internal::EQUAL,
@@ -218,7 +219,7 @@ fn function_of(op: BinaryOp) -> FunctionId {
     }
 }
 
-/// Whether a node compares two values.
+/// Whether an expression is a comparison.
 pub(super) fn compares(ast: &Ast, id: ExprId) -> bool {
     matches!(ast.expr(id), Expr::Binary { op, .. } if op.compares())
 }
@@ -232,14 +233,14 @@ fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
     }
 }
 
-/// A hundredth of a literal, by moving its point; none for one with an exponent.
+/// Divides a number literal by 100 by moving its decimal point. `None` for literals with an exponent.
 fn hundredth(text: &str) -> Option<String> {
     if text.contains('e') {
         return None;
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    // Three digits at least stand before the point, so that it can move.
+    // Pad to at least three digits before the decimal point, so that it can move.
     let zeros = &"000"[whole.len().min(3)..];
     let all = [zeros, whole, fraction].concat();
     let (front, back) = all.split_at(zeros.len() + whole.len() - 2);

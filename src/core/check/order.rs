@@ -1,4 +1,4 @@
-//! Definitions, each after those that it uses; circles reported.
+//! Topological order of the definitions. Circular definitions are reported.
 
 use rustc_hash::FxHashMap;
 
@@ -6,7 +6,8 @@ use super::names::NameResolver;
 use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
 
-/// An order in which every definition follows those that it uses, as far as there is one.
+/// Computes an order in which every definition comes after the definitions that it uses, except in circular
+/// definitions.
 pub(super) fn order(
     ast: &Ast,
     source: &str,
@@ -19,7 +20,7 @@ pub(super) fn order(
         order.extend(0..count as u32);
         return;
     }
-    // Uses come grouped by user: where each user's begin.
+    // Uses are grouped by user. `starts` contains the index of each user's first use.
     let mut starts = vec![0u32; count + 1];
     for (user, _) in &names.uses {
         starts[*user as usize + 1] += 1;
@@ -27,7 +28,8 @@ pub(super) fn order(
     for i in 0..count {
         starts[i + 1] += starts[i];
     }
-    // Tarjan's components: each node's number by time of discovery, and the least that its component reaches.
+    // Tarjan's algorithm for strongly connected components: discovery time of each node, and the lowest discovery time
+    // reachable from it.
     const NEW: u32 = 0;
     const DONE: u32 = u32::MAX;
     let mut found = vec![NEW; count];
@@ -79,7 +81,7 @@ pub(super) fn order(
     }
 }
 
-/// Definitions that all use each other: one report, with the shortest circle through the one that stands first.
+/// Reports definitions that all use each other, once, with the shortest cycle through the first definition.
 #[cold]
 fn report(
     ast: &Ast,

@@ -1,4 +1,4 @@
-//! LARGE and SMALL, PERCENTILE and QUARTILE: the value at a place among all in their order, which a constant says.
+//! LARGE, SMALL, PERCENTILE and QUARTILE: the value at a constant position in sort order.
 
 use super::lower::Lower;
 use crate::ast::ExprId;
@@ -21,7 +21,8 @@ impl Lower<'_> {
         node
     }
 
-    /// The same of values that are lowered: over the rows of ranges, where they are given.
+    /// Lowers an order statistic with arguments that are already lowered. Uses the rows of ranges if `rows` is given,
+    /// otherwise the rows of the group.
     pub(super) fn ordered(
         &mut self,
         lowering: Lowering,
@@ -58,10 +59,11 @@ impl Lower<'_> {
             Lowering::PercentileWithin => (own, at_most(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
             _ => (own, at_most(number, 0.0, 1.0)),
         };
-        // A number past the ends is an error in a spreadsheet. The call says what is wrong with its other arguments.
+        // An out-of-range number is an error in a spreadsheet. Build the call anyway, so that errors in its other
+        // arguments are reported.
         let outside = digits.is_none();
         let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
-        // It is written as it stands, with no type of its own.
+        // The number is emitted unchanged, without a type of its own.
         let place = self.program.add(Ir::Number(digits), Self::constant(Type::Integer, span));
         let node = self.ordered_call(id, &[x, place], function, rows, span);
         if !outside || self.is_error(node) {
@@ -73,7 +75,8 @@ impl Lower<'_> {
         self.ordered_call(internal::MAX, &[null], function, rows, span)
     }
 
-    /// The nth value of a group, where a key of the group is `n`: a row has it whose place that is.
+    /// Builds the nth value of a group if `n` is a grouping key. The value is that of the row whose position in the
+    /// group is `n`.
     fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,
@@ -102,7 +105,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Behind the names of definitions.
+    /// Resolves references to definitions to the expression that they name.
     fn root_of(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(used) = self.program.node(id) {
             id = self.program.definitions[used as usize].root;
@@ -110,7 +113,7 @@ impl Lower<'_> {
         id
     }
 
-    /// A number that is written out, also as `25%` or `1/4`.
+    /// Returns the value of a constant number, including forms like `25%` and `1/4`.
     pub(super) fn constant_number(&self, id: IrId) -> Option<f64> {
         let literal = |id: IrId| match self.program.node(id) {
             Ir::Number(digits) => self.program.text(digits).parse::<f64>().ok(),
@@ -125,7 +128,7 @@ impl Lower<'_> {
     }
 }
 
-/// The number in digits, where it is not past these ends.
+/// Formats a number if it is in the given range, `None` otherwise.
 fn at_most(number: f64, least: f64, most: f64) -> Option<String> {
     (least..=most).contains(&number).then(|| number.to_string())
 }

@@ -1,4 +1,5 @@
-//! Which overload of a function serves its arguments, and the arguments as it takes them.
+//! Overload resolution: chooses the overload of a function that matches the arguments, and converts the arguments to
+//! its parameters.
 
 use super::convert::ConversionTarget;
 use super::lower::Lower;
@@ -8,38 +9,38 @@ use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Pa
 use crate::ir::{Ir, IrId, Slice};
 use crate::span::Span;
 
-/// How well an argument fits a parameter; the less the better.
+/// Ranks of how well an argument matches a parameter. Lower is better.
 const EXACT: u8 = 0;
 const WIDENS: u8 = 1;
 const CONVERTS: u8 = 2;
 const LOSES: u8 = 3;
 
-/// The overload that was found, its arguments and what it makes of them.
+/// Chosen overload with the converted arguments and the type of the result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChosenOverload {
     pub args: Slice,
     pub choice: Choice,
-    /// The arguments are those that were given.
+    /// Whether the arguments are unchanged.
     pub as_given: bool,
 }
 
-/// An overload, the type of its value and when that is NULL.
+/// Overload, with the type and nullability of its result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
-    /// The function may give another value at each call.
+    /// Whether the function can return a different value at each call.
     pub volatile: bool,
-    /// The type that literals with a point are given.
+    /// Type that decimal literals among the arguments receive.
     point: Type,
 }
 
-/// Choices that were made before, by function and kinds of arguments, or also the value of a literal: where these alone
-/// decide and the arguments are taken as they are.
+/// Cache of overload choices, keyed by the function, the kinds of its arguments and possibly the value of a literal.
+/// Contains only calls that these determine and that need no conversions.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
-    /// By a hash of the call; a later one takes the place of an earlier one.
+    /// Cached choices, by a hash of the call. A newer entry replaces an older one in the same slot.
     known: Vec<(u64, Choice)>,
 }
 
@@ -58,7 +59,7 @@ impl Choices {
 
     fn note(&mut self, call: u64, choice: Choice) {
         if self.known.is_empty() {
-            // The greatest number is that of no call.
+            // `u64::MAX` isn't the key of any call.
             self.known.resize(Self::PLACES, (u64::MAX, choice));
         }
         self.known[Self::slot(call)] = (call, choice);
@@ -66,7 +67,7 @@ impl Choices {
 }
 
 impl Lower<'_> {
-    /// The overload that serves these arguments; `None` if it is reported that none does.
+    /// Chooses the overload for the arguments. `None` if no overload matches, which is reported.
     #[inline(always)]
     pub(super) fn choose(
         &mut self,
@@ -133,7 +134,7 @@ impl Lower<'_> {
         Some(ChosenOverload { args, choice, as_given })
     }
 
-    /// The function and the kinds of its arguments as a number; none for more than two of them.
+    /// Encodes the function and the kinds of its arguments as a cache key, `None` for more than two arguments.
     #[inline]
     fn call_of(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u64> {
         let digits = match args {
@@ -145,11 +146,11 @@ impl Lower<'_> {
         Some(u64::from(u32::from(id.0) * kind::COUNT * kind::COUNT + digits))
     }
 
-    /// What tells which overload is meant: the function and the kinds of its arguments, and the value of a short literal
-    /// where that does too; `None` if more does.
+    /// Returns the cache key of a call if it determines the overload: the function, the kinds of its arguments, and
+    /// possibly the value of a short literal. `None` if the overload depends on more.
     fn decided_by(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
-        // A text may be a date; beside texts it is not. A literal NULL is of any type, and so is what is typed as a
-        // literal with a point and is none. The sign of a literal with a point decides where a parameter is `positive`.
+        // A text may be a date, unless all arguments are texts. A NULL literal has any type, and so has an expression
+        // with the type of a decimal literal. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.null()
             || (operands.points() && function.narrow_literals)
             || operands.some(Type::Point as u32)
@@ -163,14 +164,14 @@ impl Lower<'_> {
         }
         let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
         match (values.next(), values.next()) {
-            // An odd number, so that it is none of those without a value.
+            // Odd, so that the key differs from all keys without a value.
             (Some(value), None) => Some(call | (value.wrapping_mul(2) as u64 | 1) << u32::BITS),
             _ => None,
         }
     }
 
-    /// The place of the overload that fits best, and the arguments as it takes them; none for these when what is wrong
-    /// with them was reported.
+    /// Returns the index of the best matching overload and the converted arguments, which are `None` if a conversion
+    /// reported an error.
     #[allow(clippy::type_complexity, reason = "two ways to fail, of which one is reported")]
     fn search(
         &mut self,
@@ -182,12 +183,12 @@ impl Lower<'_> {
         list.extend_from_slice(args);
         self.settle_points(function, &mut list);
         let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
-        // Overloads for literals first, then exact fits, then the first that fits; of two forms the one with just so
-        // many parameters, and the one for this type before the one for every type. A number of unknown kind takes the
-        // last, which serves every kind.
+        // Precedence: overloads for literals, exact matches, then the first match. Between two matches, prefer the
+        // overload with exactly this number of parameters, and a specific type to a generic one. A number of unknown
+        // type uses the last match, which accepts every numeric type.
         let mut best: Option<(u8, usize)> = None;
         for (index, overload) in function.overloads.iter().enumerate() {
-            // The best that it could be, were all to fit.
+            // The best rank that this overload could have.
             let least = if overload.literal { 0 } else { 2 } + u8::from(overload.repeated);
             if !loose && best.is_some_and(|(before, _)| before <= least) {
                 continue;
@@ -209,7 +210,8 @@ impl Lower<'_> {
         Some((index, self.fitted(&function.overloads[index], list, shown)))
     }
 
-    /// A literal with a point is a decimal beside decimals and else a float; it stays bare where its neighbour decides.
+    /// Gives decimal literals a type: decimal if another argument is a decimal, float otherwise. They keep their
+    /// literal type if another argument determines it.
     fn settle_points(&mut self, function: &'static Function, args: &mut [IrId]) {
         let is_point = |id: &IrId| self.program.meta(*id).ty == Type::Point;
         if !args.iter().any(is_point) {
@@ -232,7 +234,7 @@ impl Lower<'_> {
         }
     }
 
-    /// A text literal that was meant as a date: numbers between separators.
+    /// Whether a text literal looks like a date: numbers between separators.
     fn is_date_like(&self, id: IrId) -> bool {
         self.literal_text(id).is_some_and(|text| {
             let separators = text.bytes().filter(|b| matches!(b, b'-' | b'/' | b'.')).count();
@@ -240,7 +242,7 @@ impl Lower<'_> {
         })
     }
 
-    /// `1/0`, which stands for NULL of every type.
+    /// Whether a node is `1/0`, which is NULL of any type.
     pub(super) fn is_null(&self, id: IrId) -> bool {
         matches!(self.program.node(id), Ir::Null)
     }
@@ -253,7 +255,7 @@ impl Lower<'_> {
         }
     }
 
-    /// How well all arguments fit, by the worst of them.
+    /// Ranks how well all arguments match an overload, as the rank of the worst one.
     fn fit(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
         if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
             return None;
@@ -263,7 +265,7 @@ impl Lower<'_> {
             let param = Self::param(overload, index)?;
             worst = worst.max(self.fit_one(param.ty, *arg)?);
         }
-        // A default that must be a literal of a range is one.
+        // The default of a literal parameter must be in the parameter's range.
         for param in overload.params.get(args.len()..).unwrap_or_default() {
             if let (ParamType::Literal(low, high), Some(default)) = (param.ty, param.default) {
                 default.parse::<i64>().ok().filter(|d| (low..=high).contains(d))?;
@@ -292,7 +294,7 @@ impl Lower<'_> {
                 (ty, wanted) if ty == wanted => Some(EXACT),
                 (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
                 (Unknown, _) => Some(EXACT),
-                // A number of unknown kind is best served by what serves every kind.
+                // A number of unknown type best matches the parameter that accepts every numeric type.
                 (Number, Float) | (Point, Decimal | Float) => Some(EXACT),
                 (Number, Integer | Decimal) => Some(WIDENS),
                 (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
@@ -300,7 +302,7 @@ impl Lower<'_> {
                 (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
-                // As `&` takes it: codes and order numbers are often integers.
+                // Like `&`, because codes and order numbers are often integers.
                 (Integer, Text) => Some(WIDENS),
                 _ => self.is_null(arg).then_some(CONVERTS),
             },
@@ -308,7 +310,8 @@ impl Lower<'_> {
         }
     }
 
-    /// The arguments converted, defaults filled in, those of type T brought together.
+    /// Converts the arguments to the parameters of an overload, adds defaults, and unifies arguments of the generic
+    /// type T.
     fn fitted(&mut self, overload: &'static Overload, mut args: Vec<IrId>, shown: &str) -> Option<Vec<IrId>> {
         let mut same = 0;
         for (index, arg) in args.iter_mut().enumerate() {
@@ -326,7 +329,7 @@ impl Lower<'_> {
                     }
                 }
                 ParamType::Same => same += 1,
-                // It stands bare, since the value beside it decides.
+                // Keep the literal untyped, because the other argument determines its type.
                 ParamType::Positive if self.program.meta(*arg).ty == Type::Float => {
                     self.program.meta_mut(*arg).ty = Type::Point;
                 }
@@ -362,7 +365,7 @@ impl Lower<'_> {
     fn result_type(&self, function: &Function, overload: &Overload, args: &[IrId]) -> Type {
         let loose = args.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         match overload.result {
-            // A number of unknown kind stays one where the kinds differ in their results.
+            // Keep the unknown numeric type if the result type depends on it.
             ResultType::Is(ty)
                 if loose
                     && ty.is_number()

@@ -1,4 +1,4 @@
-//! PERIODOFFSET: the value of another period, found by the calendar.
+//! PERIODOFFSET: the value in another calendar period.
 
 use super::lower::Lower;
 use super::{CheckScope, DefinitionRole};
@@ -8,7 +8,7 @@ use crate::ir::{CalendarUnit, Ir, IrId, Meta, Period, Program};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Years, which no two dates are further apart than.
+/// Largest distance between two dates, in years.
 const YEARS: i64 = 9_998;
 const SECONDS_OF_YEAR: i64 = 366 * 86_400;
 
@@ -34,7 +34,7 @@ impl Lower<'_> {
         let (length, months) = unit.length();
         let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
         if count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs() {
-            // No calendar is that long, so there is no such row.
+            // The offset exceeds the calendar, so there is no such row.
             return self.null(ty, span);
         }
         let period = self.period(count, unit, span);
@@ -42,7 +42,7 @@ impl Lower<'_> {
         self.program.add(Ir::Lookup { value, period }, meta)
     }
 
-    /// The unit that a text names, in the singular or plural.
+    /// Resolves a unit from its name in the singular or plural.
     fn unit(&mut self, id: IrId) -> Option<CalendarUnit> {
         let span = self.program.meta(id).span;
         let Some(text) = self.literal_text(id).map(str::to_ascii_lowercase) else {
@@ -72,7 +72,8 @@ impl Lower<'_> {
         None
     }
 
-    /// A period with the words that templates write it with: a quarter is three months, which every engine knows.
+    /// Adds a period with the words that SQL templates need. A quarter becomes three months, which every engine
+    /// supports.
     fn period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
         let (written, each) = if unit == CalendarUnit::Quarter { (CalendarUnit::Month, 3) } else { (unit, 1) };
         let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
@@ -81,7 +82,7 @@ impl Lower<'_> {
         self.program.periods.len() as u32 - 1
     }
 
-    /// How many of a unit, the unit, and both as a text: `3`, `month`, `3 months`.
+    /// Returns a number of units, the unit, and both as a text: `3`, `month`, `3 months`.
     pub(super) fn distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
@@ -103,19 +104,19 @@ fn named(text: &str) -> Option<CalendarUnit> {
     CalendarUnit::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
 }
 
-/// Whether the unit that the text names parts days.
+/// Whether a text names a unit that is shorter than a day.
 pub(super) fn is_of_clock(text: &str) -> bool {
     named(text).is_some_and(CalendarUnit::is_of_clock)
 }
 
-/// The key that lookups move: of the keys of order the first that is a date or a time. One whose type is not known is
-/// taken for a date.
+/// Returns the sort key that period lookups move: the first key that is a date or a time. A key of unknown type counts
+/// as a date if there is no such key.
 pub fn moved_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
     let is = |wanted: fn(Type) -> bool| order.clone().find(|id| wanted(program.meta(*id).ty));
     is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
 }
 
-/// Lookups whose key cannot be moved are reported, once all keys are known.
+/// Reports period lookups whose sort key can't be moved. Runs after the types of all keys are known.
 pub(super) fn check_periods(
     ast: &Ast,
     source: &str,
@@ -130,7 +131,7 @@ pub(super) fn check_periods(
     let ordered = with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
-        // The key has an error of its own, or its lack is reported.
+        // The key has an error, or its absence is already reported.
         return;
     }
     let key = moved_key(program, order.iter().copied());
@@ -150,7 +151,7 @@ pub(super) fn check_periods(
                     failed |= fault.is_some();
                     diagnostics.extend(fault);
                 }
-                // A definition is as good as those that it uses.
+                // A definition fails if a definition that it uses fails.
                 Ir::Definition(used) => failed |= program.definitions[used as usize].failed,
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! What looks at the columns of a pivoted worksheet: PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW.
+//! Functions that access the columns of a pivoted worksheet: PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW.
 
 use super::lower::Lower;
 use crate::ast::ExprId;
@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Across, Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
 
-/// The most columns that PIVOTOFFSET takes of several rows.
+/// Maximum number of columns for PIVOTOFFSET with several rows.
 const WIDEST: i64 = 100;
 
 impl Lower<'_> {
@@ -38,15 +38,14 @@ impl Lower<'_> {
         let pivoted = self.scope.sheet.is_some_and(|sheet| sheet.pivot.is_some());
         if !pivoted {
             let message = format!("`{shown}` needs a pivoted worksheet");
-            self.report(
-                Diagnostic::new(Code::NeedsPivot, span, message)
-                    .with_help("add `pivot_by` with the column keys to the worksheet step, for example `pivot_by: channel`"),
-            );
+            self.report(Diagnostic::new(Code::NeedsPivot, span, message).with_help(
+                "add `pivot_by` with the column keys to the worksheet step, for example `pivot_by: channel`",
+            ));
         }
         pivoted
     }
 
-    /// Whether something tells the rows of the pivoted sheet apart.
+    /// Whether the rows of the pivoted sheet can be identified, by a sort order or a grain. Reports it if they can't.
     pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
         let known = self.scope.sheet.and_then(|sheet| sheet.pivot).is_some_and(|pivot| pivot.rows_known);
         if !known {
@@ -66,7 +65,7 @@ impl Lower<'_> {
         self.row_of(internal::PLACE, &[], Over::PivotColumns, false, span)
     }
 
-    /// `PIVOTROW(x)`: a range that an aggregate takes.
+    /// Lowers `PIVOTROW(x)` to a range, which an aggregate consumes.
     fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
         self.explain(span, |pass| format!("{} in all columns of this row", pass.words_of(value)));
@@ -80,7 +79,7 @@ impl Lower<'_> {
         self.program.add(Ir::Range { x, over }, meta)
     }
 
-    /// The first argument, one cell.
+    /// Returns the first argument, which must be a single cell.
     fn cell_of_pivot(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
         let first = *args.first()?;
         let lowered = self.lowered(first);
@@ -99,7 +98,7 @@ impl Lower<'_> {
         (!self.is_error(value)).then_some(value)
     }
 
-    /// `PIVOT(x, n)`: the value in the n-th column of this row.
+    /// Lowers `PIVOT(x, n)` to the value in the n-th column of the current row.
     fn pivot(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
         let [_, number] = *args else { return self.error(span) };
@@ -115,7 +114,7 @@ impl Lower<'_> {
         self.window_aggregate(internal::MAX, &[chosen], Over::Across(Across::All), function, span)
     }
 
-    /// The value so many columns to the right.
+    /// Returns the value at a number of columns to the right.
     fn value_at_distance(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
         if columns == 0 {
             return value;
@@ -129,7 +128,7 @@ impl Lower<'_> {
         self.row_of(entry, &[value, count], Over::Across(Across::Ordered), true, span)
     }
 
-    /// `PIVOTOFFSET(x, rows, columns)`, and with the numbers of rows and columns a range.
+    /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the numbers of rows and columns are given.
     fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
         let mut numbers = [0, 0, 1, 1];

@@ -1,4 +1,4 @@
-//! Aggregates of ranges of names, `SUM(FIRST(x):x)`: of the rows that a window sees.
+//! Aggregates over ranges of names, such as `SUM(FIRST(x):x)`, which become window functions.
 
 use super::cells::{RangeRows, SomeRows, Turning};
 use super::lower::Lower;
@@ -12,21 +12,21 @@ use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// The arguments of an aggregate of ranges.
+/// Arguments of an aggregate over ranges.
 struct RangeAggregate {
     call: Call,
     values: Vec<IrId>,
-    /// Of each value the marker of its range, and where that stands.
+    /// Range marker of each value, with its span. `None` for values that aren't ranges.
     ranges: Vec<Option<(IrId, Span)>>,
     distinct: bool,
-    /// Its ranges turn at rows of their own, so that each is told apart by itself.
+    /// Whether the ranges have different rows, so that the rows of each must be resolved separately.
     apart: bool,
 }
 
 impl Lower<'_> {
-    /// `FIRST(x)` where a range begins or ends: the range says which row is meant.
+    /// Lowers `FIRST(x)` or a similar call at the end of a range to the name in it. The range itself resolves the row.
     pub(super) fn range_end(&mut self, call: Call, span: Span) -> IrId {
-        // The number of rows is part of no value.
+        // The row offset isn't part of the value.
         self.program.folded = true;
         match self.ast.arguments(call).first() {
             Some(name) => self.value(*name),
@@ -44,7 +44,7 @@ impl Lower<'_> {
             }
         };
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
-            // `B-1:B1`, for the row before the first.
+            // `B-1:B1` is an attempt to refer to the row before the first.
             let text = self.source_text(span);
             let message = format!("`{text}` is not a range: rows of a sheet are numbered from 1, and `-` subtracts");
             let help = "write the formula for a later row, `row: 3` and `B1:B3`, or take `OFFSET(B1, -2, 0, 3, 1)`";
@@ -52,7 +52,7 @@ impl Lower<'_> {
         }
         if is_cell(from) || is_cell(to) {
             if self.scope.sheet.is_some() {
-                // What is wrong with an end is said there.
+                // Errors in the ends of the range are already reported.
                 return self.error(span);
             }
             return self.needs_worksheet(span, "ranges of cells need a worksheet");
@@ -63,8 +63,7 @@ impl Lower<'_> {
         let ends = [from, to].map(|end| ranges::end_of(self.ast, self.names, end));
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
-            let message =
-                format!("`{text}` is not a range: both ends must be a name, or FIRST, LAST or OFFSET of it");
+            let message = format!("`{text}` is not a range: both ends must be a name, or FIRST, LAST or OFFSET of it");
             return self.bad_range(span, &message, "define the value, and use its name: `FIRST(name):name`");
         };
         if !ranges::same_name(self.ast, self.source, self.names, first.name, last.name) {
@@ -101,7 +100,7 @@ impl Lower<'_> {
             }
         };
         self.markers = true;
-        // Of the two names one is read.
+        // Only one of the two names is read.
         self.program.folded = true;
         let x = self.lowered(first.name);
         let meta = Meta { span, ..self.program.meta(x) };
@@ -122,7 +121,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// A range where a value is asked for.
+    /// Reports a range in a place where a single value is required.
     #[cold]
     pub(super) fn misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
         let first = match self.program.node(marker) {
@@ -146,7 +145,7 @@ impl Lower<'_> {
         )
     }
 
-    /// An aggregate of ranges: of the rows that they hold, for each row.
+    /// Lowers an aggregate over ranges, which is computed for each row.
     pub(super) fn range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let Some(mut taken) = self.range_arguments(id, call) else { return self.error(span) };
         if taken.ranges.iter().flatten().all(|(range, _)| self.is_this_row(*range)) {
@@ -173,7 +172,7 @@ impl Lower<'_> {
         rows.over == here && rows.only.is_none() && !is_turning
     }
 
-    /// `SUM(A1:C1)`: cells of this row side by side are values like `A1, B1, C1`.
+    /// Lowers `SUM(A1:C1)`: a range of cells in the current row is equivalent to `A1, B1, C1`.
     fn cells_of_this_row(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
         let function = catalog::get(id);
         let across = Self::across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
@@ -194,7 +193,7 @@ impl Lower<'_> {
         node
     }
 
-    /// How many of some values of this row are blank.
+    /// Counts the blank values among values of the current row.
     fn blanks_side_by_side(&mut self, values: &[IrId], span: Span) -> IrId {
         let mut each = self.list();
         for value in values {
@@ -210,21 +209,24 @@ impl Lower<'_> {
         node
     }
 
-    /// A corner that this row passes: behind it other rows are meant than before it.
+    /// Builds a CASE for a range from a fixed row to a relative one: `behind` is the value at and after the fixed row,
+    /// `before` the value before it.
     fn turned(&mut self, turning: Turning, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
         self.add_all(Ir::Case, &[turning.reached, behind, before], Meta { nullable, ..of })
     }
 
-    /// The arguments of a call, and which rows each is of.
+    /// Collects the arguments of a call and the range of each. `None` if an error was reported or no argument is a
+    /// range.
     fn range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
         let mut taken = RangeAggregate { call, values, ranges, distinct: false, apart: false };
         let mut found: Option<(IrId, ExprId)> = None;
-        // Of several ranges each is aggregated by itself; conditions look at the rows of what they choose.
+        // Functions that also work across a row aggregate each of several ranges separately. Conditional functions
+        // need the same rows in all ranges.
         let alone = args.len() > 1 && function.across.is_some();
         let mut failed = false;
         for arg in args {
@@ -277,7 +279,8 @@ impl Lower<'_> {
         Some(taken)
     }
 
-    /// The rows of a range; before the row where it turns, where it does, others.
+    /// Returns the rows of a range. A range with a fixed end has other rows if `before` is set, for the rows before
+    /// the fixed one.
     fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (Some(SomeRows { turning: Some(turning), .. }), _) if before => turning.before,
@@ -309,7 +312,7 @@ impl Lower<'_> {
         }
         let mut values = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
-            // What chooses among rows, and what counts those that are empty, is told which rows there are.
+            // Conditional functions and COUNTBLANK apply the row filter themselves.
             let told = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
             let only = rows.only.filter(|_| range.is_some() && !told);
             values.push(self.only_rows(*value, only, span));
@@ -352,8 +355,8 @@ impl Lower<'_> {
         node
     }
 
-    /// One value of what several ranges give: sums and counts are added up, of the least and largest the least and largest
-    /// are taken. A value beside them is this row's.
+    /// Combines the results of several ranges: adds sums and counts, and takes the minimum of minimums or the maximum
+    /// of maximums. Other arguments are values of the current row.
     fn several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let all_ranges = taken.ranges.iter().all(Option::is_some);
@@ -383,7 +386,7 @@ impl Lower<'_> {
         self.each_range(entry, across, function, taken, before, span)
     }
 
-    /// The blanks of several columns, added up.
+    /// Adds up the numbers of blanks in several columns.
     fn blanks_of_each(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let mut each = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
@@ -454,7 +457,7 @@ impl Lower<'_> {
         );
     }
 
-    /// An aggregate of the rows that a window sees; behind the values there may be constants.
+    /// Builds an aggregate over a window. The first of the values is aggregated, the others may be constants.
     pub(super) fn window_aggregate(
         &mut self,
         id: FunctionId,
@@ -466,7 +469,7 @@ impl Lower<'_> {
         self.parted_aggregate(id, values, over, &[], shown, span)
     }
 
-    /// The same among the rows that have the same of some values.
+    /// Builds an aggregate over a window, restricted to rows with the same values in `by`.
     pub(super) fn parted_aggregate(
         &mut self,
         id: FunctionId,
@@ -488,7 +491,7 @@ impl Lower<'_> {
         let chosen = self.choose(entry.unwrap_or(id), values, &operands, shown.name);
         let Some(ChosenOverload { args, choice, .. }) = chosen else { return self.error(span) };
         if self.is_null(x) {
-            // Nothing but NULLs is as good as no rows.
+            // An aggregate of NULLs has the same result as one of no rows.
             self.program.folded = true;
             return match function.empty {
                 Some(digits) => self.number_of(digits, choice.ty, span),
@@ -498,7 +501,7 @@ impl Lower<'_> {
         let of = operands.meta;
         let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.holds_own_row());
         let meta = Meta { nullable, level: Level::Window, volatile: of.volatile, ..Self::constant(choice.ty, span) };
-        // It stands before the window, whose place it may take.
+        // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
             Over::Partition if by.is_empty() => self.other_window(id, values, meta),
             Over::Rows { .. } => self.other_framed(id, values, over, by, meta),

@@ -1,4 +1,4 @@
-//! `FIRST(x):x`: ranges of names, found before names are looked up, and what their ends are afterwards.
+//! Ranges of names such as `FIRST(x):x`: detected before name resolution, with ends that are resolved after it.
 
 use super::names::{NameResolver, NameTarget};
 use super::symbols::Symbols;
@@ -9,26 +9,26 @@ use crate::catalog::{self, Lowering};
 use crate::ir::Place;
 use crate::span::Span;
 
-/// What a range begins or ends with.
+/// End of a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
-    /// The name.
+    /// Expression of the name.
     pub name: ExprId,
     pub at: EndAt,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EndAt {
-    /// The name stands alone.
+    /// Name without a function.
     Bare,
-    /// `FIRST(x)`, `LAST(x)`.
+    /// `FIRST(x)` or `LAST(x)`.
     Place(Place),
     /// `OFFSET(x, rows)`.
     Offset { rows: ExprId },
 }
 
-/// Before names are looked up: a range of cells or a reference to a tab is reported as a whole, and what it is made of
-/// is not.
+/// Marks the parts of cell ranges and tab references before name resolution, so that only the whole range is reported,
+/// not its parts.
 pub(super) fn mark_cells(
     ast: &Ast,
     source: &str,
@@ -56,7 +56,7 @@ pub(super) fn mark_cells(
     }
 }
 
-/// Whether the end of a range is a cell or a column's letter, and no name that is known.
+/// Whether the end of a range is a cell or a column letter instead of a known name.
 fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, id: ExprId) -> bool {
     match ast.expr(id) {
         Expr::Cell | Expr::Tab { .. } => true,
@@ -72,14 +72,14 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
     }
 }
 
-/// `C1`, `C`.
+/// Whether a text looks like a cell (`C1`) or a column letter (`C`).
 pub(super) fn reads_as_cell(text: &str) -> bool {
     (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unresolved_names::looks_like_cell(text)
 }
 
-/// When all names are found: the ends of ranges, and which calls take them.
+/// Resolves the ends of ranges and finds the calls that consume them, after name resolution.
 ///
-/// An aggregate of a range looks at other rows and groups nothing.
+/// An aggregate over a range is a window function, so it doesn't group rows.
 pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
@@ -117,7 +117,7 @@ pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameR
     }
 }
 
-/// `PIVOTROW(x)`, and PIVOTOFFSET that is told how many rows and columns it takes.
+/// Whether a call is `PIVOTROW(x)`, or PIVOTOFFSET with numbers of rows and columns.
 fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) -> bool {
     match catalog::get(function).lower {
         Some(Lowering::PivotRow) => true,
@@ -126,7 +126,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
     }
 }
 
-/// What the end of a range says; `None` if it is none of a name's.
+/// Parses an end of a range of names. `None` if the expression isn't such an end.
 pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<End> {
     let is_name = |id: ExprId| {
         matches!(names.targets[id.index()], NameTarget::Column(_) | NameTarget::Definition(_))
@@ -150,7 +150,7 @@ pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<End>
     is_name(name).then_some(End { name, at })
 }
 
-/// Whether two names of ranges are the same, by what they stand for and the timeframe taken of it.
+/// Whether both ends of a range refer to the same column or definition with the same timeframe.
 pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
     let parts = |id: ExprId| match ast.expr(id) {
         Expr::Timeframe { base, frame } => {
@@ -171,7 +171,7 @@ pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId
     a == b && frames
 }
 
-/// Whether the call takes a range among its arguments.
+/// Whether at least one argument of a call contains a range.
 pub(super) fn takes_range(ast: &Ast, names: &NameResolver, call: Call) -> bool {
     !names.holds_range.is_empty() && ast.arguments(call).iter().any(|a| names.holds_range[a.index()])
 }

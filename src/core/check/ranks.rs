@@ -1,4 +1,4 @@
-//! RANK and PERCENTRANK: the place of a value among others.
+//! RANK and PERCENTRANK: the rank of a value among other values.
 
 use super::lower::Lower;
 use super::overload::ChosenOverload;
@@ -10,7 +10,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lower<'_> {
-    /// `RANK(x)`, `RANK(x, x:x, direction)`: the place of the row's value among all that are there.
+    /// Lowers `RANK(x)` and `RANK(x, x:x, direction)`: the rank of the current row's value among all non-NULL values.
     pub(super) fn lower_rank(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some((first, mut rest)) = args.split_first() else { return self.error(span) };
         let value = self.value(*first);
@@ -65,14 +65,14 @@ impl Lower<'_> {
         matches!(self.program.node(id), Ir::Bool(_)) || self.literal_integer(id).is_some()
     }
 
-    /// `PERCENTRANK(x)`, `PERCENTRANK(x:x, x)`: the share of the other values that are smaller.
+    /// Lowers `PERCENTRANK(x)` and `PERCENTRANK(x:x, x)`: the fraction of the other values that are smaller.
     pub(super) fn lower_percent_rank(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let (range, value) = match args {
             [range, value] => (Some(*range), *value),
             [one] => (None, *one),
             _ => return self.error(span),
         };
-        // `PERCENTRANK(x:x)` says all that `PERCENTRANK(x)` does.
+        // `PERCENTRANK(x:x)` is equivalent to `PERCENTRANK(x)`.
         let id = match self.program.node(self.lowered(value)) {
             Ir::Range { x, .. } if range.is_none() => {
                 if !self.check_all_of(value, x, function) {
@@ -96,7 +96,8 @@ impl Lower<'_> {
         )
     }
 
-    /// Whether an argument is `x:x` of this value; a column's bare name stands for all of it, as in criteria.
+    /// Checks that an argument is `x:x` for the given value. A column name alone means the whole column, as in
+    /// criteria.
     fn check_all_of(&mut self, range: ExprId, value: IrId, function: &Function) -> bool {
         let id = self.lowered(range);
         if self.is_error(id) || self.is_error(value) {
@@ -131,7 +132,7 @@ impl Lower<'_> {
         };
         let of = self.program.meta(value);
         if of.is_constant() {
-            // All rows are alike.
+            // A constant has the same rank in all rows.
             self.program.folded = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };
             return if self.is_null(value) {

@@ -1,71 +1,72 @@
-//! Regular expressions that mean the same in every warehouse: read once, and written as each kind of engine wants them.
+//! Regular expressions that have the same meaning in every warehouse. They are parsed once and written in the syntax
+//! of each kind of engine.
 //!
-//! What engines read differently is refused with the list of what may be used, so that a pattern that compiles gives the
-//! same answer everywhere. One pass over the pattern, with a stack of open groups.
+//! Syntax that engines interpret differently is rejected with a list of the supported syntax, so that a pattern that
+//! compiles has the same matches everywhere. The parser reads the pattern in one pass, with a stack of open groups.
 
 use std::ops::Range;
 
-/// The most that a counted repetition may ask for, alone and around others; some engines refuse more.
+/// Maximum count of a repetition, including nested ones. Some engines reject higher counts.
 const MOST_REPEATS: u32 = 255;
-/// The longest pattern, in characters.
+/// Maximum length of a pattern, in characters.
 const MOST_CHARACTERS: usize = 1000;
 
-/// What is no plain character outside of a class.
+/// Characters with a special meaning outside of a character class.
 pub(super) const SPECIAL: &str = "\\.+*?()|[]{}^$";
 
-/// A pattern in the spellings of the engines.
+/// Pattern in the syntax of each engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RegexPattern {
-    /// RE2, Perl's syntax without what backtracks.
+    /// RE2 syntax: Perl's syntax without features that need backtracking.
     pub re2: String,
-    /// RE2, with groups behind the first that do not capture.
+    /// RE2 syntax in which only the first group captures.
     pub re2_first: String,
-    /// Extended regular expressions of POSIX, to which flags are given apart.
+    /// POSIX extended regular expression, whose flags are passed separately.
     pub ere: String,
-    /// Postgres' advanced regular expressions.
+    /// Advanced regular expression of Postgres.
     pub are: String,
-    /// `(?i)` stands at the beginning.
+    /// Whether the pattern starts with `(?i)`.
     pub ignore_case: bool,
-    /// The number that each group has in `ere`, where all groups count.
+    /// Number of each capturing group in `ere`, where all groups capture.
     pub groups: Vec<u32>,
-    /// The first group may take no part in a match.
+    /// Whether the first group can be absent from a match.
     pub first_optional: bool,
-    /// Some text of no characters is a match.
+    /// Whether the pattern can match an empty text.
     pub matches_empty: bool,
-    /// Alternatives of which engines prefer different ones.
+    /// Span of alternatives for which engines choose different matches.
     pub ambiguous: Option<Range<usize>>,
 }
 
-/// Why a pattern is refused: the place in it, and what is wrong there.
+/// Reason why a pattern is rejected, with the position of the error.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RefusedRegex {
     pub at: Range<usize>,
     pub why: String,
 }
 
-/// What stands before a quantifier: one character, class or group.
+/// Part of a pattern that a quantifier applies to: a character, class or group.
 #[derive(Clone, Debug, Default)]
 struct RegexPiece {
     least: u32,
-    /// The length of every match, where they are alike.
+    /// Length of every match, `None` if the lengths differ.
     length: Option<u32>,
     literal: Option<char>,
-    /// The product of the counted repetitions in it.
+    /// Product of the repetition counts inside.
     repeats: u32,
-    /// It stands for a place and cannot be repeated.
+    /// Whether the piece is an anchor, which can't be repeated.
     anchor: bool,
-    /// It has been repeated already.
+    /// Whether the piece already has a quantifier.
     repeated: bool,
-    /// The groups in it.
+    /// Capturing groups inside.
     groups: Range<usize>,
 }
 
-/// One alternative.
+/// One alternative of a group.
 #[derive(Clone, Debug)]
 struct Alternative {
     least: u32,
     length: Option<u32>,
-    /// What it spells, when it is nothing but characters.
+    /// Text of the alternative, if it consists only of literal characters.
     literal: Option<String>,
     first: Option<char>,
     repeats: u32,
@@ -75,11 +76,11 @@ impl Alternative {
     const NEW: Self = Self { least: 0, length: Some(0), literal: Some(String::new()), first: None, repeats: 1 };
 }
 
-/// A group that is open, or the whole pattern.
+/// Open group, or the whole pattern.
 #[derive(Debug)]
 struct GroupFrame {
     at: usize,
-    /// The number of groups that were opened before this one, and before what is in it.
+    /// Number of capturing groups before this group, and before its contents.
     first_group: usize,
     first_inner: usize,
     branches: Vec<Alternative>,
@@ -197,7 +198,7 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    /// A character that stands for itself, also where it is one of those that are special here.
+    /// Writes a literal character. Escapes it if it is one of the special characters.
     fn character(&mut self, at: usize, c: char, special: &str) -> Result<(), RefusedRegex> {
         match c {
             '\n' => self.write("\\n"),
@@ -224,7 +225,7 @@ impl RegexReader<'_> {
         self.add(RegexPiece { length: Some(0), anchor: true, repeats: 1, groups, ..RegexPiece::default() });
     }
 
-    /// The next piece; the one before is complete.
+    /// Adds the next piece, after completing the previous one.
     fn add(&mut self, piece: RegexPiece) {
         self.settle_piece();
         self.piece = Some(piece);
@@ -253,7 +254,7 @@ impl RegexReader<'_> {
         }
     }
 
-    /// What the innermost frame's alternatives amount to; the frame is gone.
+    /// Closes the innermost frame and combines its alternatives into one piece.
     fn finish(&mut self) -> Option<RegexPiece> {
         self.settle_piece();
         let mut frame = self.frames.pop()?;
@@ -349,7 +350,7 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    /// `{2}`, `{2,}`, `{2,5}`, behind the bracket.
+    /// Parses `{2}`, `{2,}` or `{2,5}`, after the opening brace.
     fn counted(&mut self, at: usize) -> Result<(), RefusedRegex> {
         let Some(inner) = self.text.get(self.at..).and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner) else {
             return refused(at..at + 1, "this bracket is not closed; write `\\{` for the character");
@@ -389,7 +390,7 @@ impl RegexReader<'_> {
         }
     }
 
-    /// `[a-z]`, behind the bracket.
+    /// Parses a character class such as `[a-z]`, after the opening bracket.
     fn class(&mut self, at: usize) -> Result<(), RefusedRegex> {
         self.write("[");
         if self.eat("^") {
@@ -450,13 +451,13 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    /// A character of a class.
+    /// Writes a character of a class.
     fn member(&mut self, at: usize, c: char) -> Result<(), RefusedRegex> {
         self.character(at, c, "\\]^-[")
     }
 }
 
-/// The characters of `\d`, `\w` and `\s`: of ASCII, in every engine.
+/// Returns the characters of `\d`, `\w` or `\s`: the same ASCII characters in every engine.
 pub(super) fn members(class: char) -> &'static str {
     match class {
         'd' => "0-9",
@@ -475,8 +476,8 @@ fn not_known(c: char) -> String {
     }
 }
 
-/// Whether the first of two alternatives may match less than the second where both match: some engines take the first
-/// that matches, others the longest.
+/// Whether the first of two alternatives can have a shorter match than the second. Some engines choose the first
+/// alternative that matches, others the longest match.
 fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {
         (Some(a), Some(b)) => a.len() < b.len() && b.starts_with(a.as_str()),
@@ -485,8 +486,8 @@ fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     }
 }
 
-/// The text of a replacement, with `$1` as SQL writes it for engines that number the groups as given; an error if it names
-/// a group that there is not.
+/// Converts a replacement text to SQL: `$1` becomes `\1`, and in the second text the group number of engines in which
+/// all groups capture. Returns an error if a group doesn't exist.
 pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), RefusedRegex> {
     let (mut plain, mut renumbered) = (String::new(), String::new());
     let mut chars = text.char_indices().peekable();

@@ -1,5 +1,6 @@
-//! Aggregates that some dialects lack, computed otherwise: as a window whose one value is taken, or from what each row
-//! of a group gives, which its place among the others decides. The planner puts them in strata of their own.
+//! Alternative forms of aggregates for dialects that lack them: a window function whose single value is taken, or an
+//! aggregate of values that depend on each row's position in its group. The planner computes these values in separate
+//! strata.
 
 use super::lower::Lower;
 use super::overload::ChosenOverload;
@@ -8,26 +9,27 @@ use crate::ir::{GroupRole, Ir, IrId, Meta, Over};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Where the rows are that belong together.
+/// Set of rows that an alternative form covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AggregateRows {
-    /// Those of a group, before grouping.
+    /// Rows of a group, before grouping.
     OfGroup,
-    /// Those of a partition, after it.
+    /// Rows of a partition, after grouping.
     OfPartition,
 }
 
-/// What is known of a row, while it is put together.
+/// Facts about a row, computed on demand while an alternative form is built.
 struct KnownAggregate {
     value: IrId,
     rows: AggregateRows,
     span: Span,
-    /// How often the value stands in the group, where that is asked.
+    /// Number of rows in the group with the same value, if it was needed.
     repeats: Option<IrId>,
 }
 
 impl Lower<'_> {
-    /// What computes an aggregate in dialects that lack it; `None` if every dialect has it.
+    /// Builds the alternative form of an aggregate for dialects that lack it. `None` if every dialect supports the
+    /// aggregate.
     pub(super) fn other_aggregate(
         &mut self,
         function: &'static Function,
@@ -52,7 +54,8 @@ impl Lower<'_> {
         self.gathered(entry.gathered?, row, meta)
     }
 
-    /// What computes a window over all rows of a partition of other windows, where the dialect has no such call.
+    /// Builds the alternative form of an aggregate over a whole partition from other window functions, for dialects
+    /// that lack the call.
     pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: Meta) -> Option<IrId> {
         let function = catalog::get(id);
         if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
@@ -70,8 +73,8 @@ impl Lower<'_> {
         Some(self.over(call, Over::Partition, meta))
     }
 
-    /// What computes a window over some rows of a partition from a list of their values, where the dialect has no such
-    /// call.
+    /// Builds the alternative form of an aggregate over a window frame from a list of the frame's values, for dialects
+    /// that lack the call.
     pub(super) fn other_framed(
         &mut self,
         id: FunctionId,
@@ -97,7 +100,8 @@ impl Lower<'_> {
         Some(self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct: false }, meta))
     }
 
-    /// What a row gives: the entry's parameters are the function's, or say what is to be known of the row.
+    /// Builds the value of a single row. Parameters of `entry` are either parameters of the function or names of facts
+    /// about the row.
     fn row_of_many(
         &mut self,
         function: &Function,
@@ -124,7 +128,7 @@ impl Lower<'_> {
         Some(row)
     }
 
-    /// A window that tells of a row what the name says.
+    /// Builds the window function for a named fact about a row.
     fn known_of_row(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
         let KnownAggregate { value: x, rows, span, .. } = *known;
         let level = if rows == AggregateRows::OfGroup { Level::Row } else { Level::Window };
@@ -182,7 +186,7 @@ impl Lower<'_> {
         self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
-    /// How many values are different: the largest of the places that they have.
+    /// Counts distinct values as the largest DENSE_RANK.
     fn places_of_values(&mut self, x: IrId, meta: Meta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
         let number = Meta { ty: Type::Integer, nullable: false, ..meta };

@@ -1,5 +1,5 @@
-//! Criteria that compare with this row's own value, `COUNTIF(C:C, ">" & C1)`: what they choose are the rows ahead of
-//! this one in the order of that value.
+//! Criteria that compare with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. Such a criterion selects
+//! the rows before the current row, ordered by that value.
 
 use super::criteria::criterion;
 use super::lower::Lower;
@@ -11,19 +11,19 @@ use crate::parse::unquote;
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// The rows that a comparison with this row's value chooses.
+/// Rows selected by a comparison with the value of the current row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ComparedRow {
-    /// The value.
+    /// Value that is compared.
     pub key: IrId,
-    /// Larger ones are ahead.
+    /// Whether rows with larger values are selected.
     pub descending: bool,
-    /// Those that have the same are chosen too.
+    /// Whether rows with an equal value are selected too.
     pub own: bool,
 }
 
 impl Lower<'_> {
-    /// The operator of `">" & x`, and what stands behind it.
+    /// Splits a criterion like `">" & x` into its operator and the expression after it.
     pub(super) fn operator_and_value(&self, expr: ExprId) -> Option<(BinaryOp, ExprId)> {
         let Expr::Binary { op: BinaryOp::Concat, left, right } = self.ast.expr(expr) else { return None };
         let symbol =
@@ -32,7 +32,8 @@ impl Lower<'_> {
         Some((op, right))
     }
 
-    /// What an operator before this row's value chooses; `None` if no order says that.
+    /// Returns the rows selected by an operator and the value of the current row. `None` if a sort order can't express
+    /// the comparison.
     pub(super) fn compared(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
         let ty = self.program.meta(key).ty;
         let (descending, own) = match op {
@@ -42,11 +43,11 @@ impl Lower<'_> {
             BinaryOp::GreaterEqual => (true, true),
             _ => return None,
         };
-        // Texts come in another order on each warehouse.
+        // The sort order of texts differs between warehouses.
         (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow { key, descending, own })
     }
 
-    /// How many rows are ahead of this one, among those that have the same of some values.
+    /// Counts the selected rows among the rows with equal values in `same`.
     pub(super) fn count_ahead(
         &mut self,
         compared: ComparedRow,
@@ -66,7 +67,7 @@ impl Lower<'_> {
         self.apply(internal::SUBTRACT, &[rank, one], span)
     }
 
-    /// The window that sees the rows which are chosen, and the value in whose order they come.
+    /// Returns the window frame with the selected rows, and its sort key.
     pub(super) fn window_ahead(
         &mut self,
         compared: ComparedRow,
@@ -77,7 +78,7 @@ impl Lower<'_> {
         if own {
             return Some((Over::Ahead { descending, own }, key));
         }
-        // No window leaves out the rows that have the same value but one that counts the values there are.
+        // To exclude rows with an equal value, the frame must be ordered by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::DENSE_RANK, key, meta);
         let place = self.over(call, Over::Ranked { descending, apart: false, within: true }, meta);
@@ -96,7 +97,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Nothing compares with an empty value.
+    /// Wraps a node in a CASE that returns the `empty` number, or NULL, if the compared value is NULL: comparisons
+    /// with NULL select no rows.
     pub(super) fn where_compared(
         &mut self,
         node: IrId,
@@ -118,7 +120,8 @@ impl Lower<'_> {
         }
     }
 
-    /// The rows of a part of the sheet are another part for each row.
+    /// Reports a comparison with the current row's value over a part of a column, because that part differs from row
+    /// to row.
     #[cold]
     pub(super) fn compares_in_part(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!("`{}` compares this row's value with those of other rows for each row", function.name);

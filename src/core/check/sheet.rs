@@ -1,7 +1,8 @@
-//! The rows and columns of a worksheet: what a cell, a range or OFFSET stands for, found before anything is lowered.
+//! Rows and columns of a worksheet. Cells, ranges and OFFSET are resolved here, before lowering.
 //!
-//! A formula is written for one row, the anchor, and holds for all: `B1` is this row's value of the second column when
-//! it is written for row 1, `B0` the one before. Source: Omni's calculations, `C1`, `B$1:B1`, `C:C`.
+//! A formula is written for one row, the anchor, and applies to all rows: in a formula for row 1, `B1` is the current
+//! row's value in the second column and `B0` the value of the previous row. Source: Omni's calculations, `C1`,
+//! `B$1:B1`, `C:C`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet_columns::{column_of, letters};
@@ -14,39 +15,39 @@ use crate::schema::Relation;
 use crate::span::Span;
 use crate::symbol_table::Hashed;
 
-/// The columns of a worksheet, in order, and the row for which its formulas are written.
+/// Columns of a worksheet in order, and the row for which its formulas are written.
 #[derive(Clone, Debug)]
 pub struct WorksheetGrid {
     pub columns: Vec<String>,
     pub row: i64,
-    /// It is pivoted.
+    /// Pivot of the sheet, `None` if the sheet isn't pivoted.
     pub pivot: Option<Pivot>,
-    /// The totals that what it reads has; `None` if a single expression is made.
+    /// Totals that the sheet's input contains. `None` if a single expression is compiled.
     pub totals: Option<Vec<super::SheetTotal>>,
-    /// Other sheets, by name.
+    /// Other sheets by name.
     pub tabs: Vec<super::Tab>,
 }
 
-/// What is known of a pivot.
+/// Properties of a pivoted sheet.
 #[derive(Clone, Copy, Debug)]
 pub struct Pivot {
-    /// Something tells its rows apart: the order of the sheet, or the grain of what it reads.
+    /// Whether the rows of the pivot can be identified, by the sort order of the sheet or the grain of its input.
     pub rows_known: bool,
 }
 
-/// Which row a cell is in.
+/// Row of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SheetRow {
-    /// None is said: this one, and in a range all of them.
+    /// No row number: the current row, or all rows in a range.
     Unsaid,
-    /// So many rows on.
+    /// Row at a distance from the current row.
     At(i64),
-    /// The row of this number, whichever row it is read from.
+    /// Row with a fixed number.
     Fixed(i64),
 }
 
 impl SheetRow {
-    /// So many rows further on.
+    /// Returns the row at a distance from this row.
     fn moved(self, rows: i64) -> Self {
         match self {
             Self::Unsaid => Self::At(rows),
@@ -56,16 +57,16 @@ impl SheetRow {
     }
 }
 
-/// A cell: what stands in its column, and its row.
+/// Resolved cell: the target of its column, and its row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SheetCell {
-    /// The place of the column in the sheet.
+    /// Index of the column in the sheet.
     pub column: usize,
     pub of: NameTarget,
     pub row: SheetRow,
 }
 
-/// A range of cells: what stands in its columns, and its first and last row as they are written.
+/// Resolved range of cells: the targets of its columns, and its first and last row as written.
 #[derive(Clone, Debug)]
 pub(super) struct CellRange {
     pub of: Vec<NameTarget>,
@@ -73,25 +74,25 @@ pub(super) struct CellRange {
     pub to: SheetRow,
 }
 
-/// `C1`, `$C$1`, `C`, as written.
+/// Cell reference as written: `C1`, `$C$1`, `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrittenCell {
     pub column: usize,
-    /// The number, and whether `$` stands before it.
+    /// Row number, and whether it has a `$`.
     pub row: Option<(i64, bool)>,
 }
 
-/// What a name is that could be read as a cell.
+/// Meaning of a name that also looks like a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownRow {
     Definition,
     Column,
 }
 
-/// The most columns that all ranges of a text hold together: each is a value of its own.
+/// Maximum number of columns in all ranges of a text together, because each column becomes a separate value.
 const MOST_COLUMNS: usize = 1 << 20;
 
-/// Reads the text of a cell; `None` if it is none.
+/// Parses a cell reference, `None` if the text isn't one.
 pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
@@ -100,7 +101,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let (name, rest) = rest.split_at_checked(letters).filter(|_| (1..=3).contains(&letters))?;
     let column = column_of(name);
     if rest.is_empty() {
-        // `c` is a name; a column by its letter alone is a capital.
+        // `c` is a name. A column letter without a row must be upper case.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
         return (capitals || pinned).then_some(WrittenCell { column, row: None });
     }
@@ -112,14 +113,15 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
 }
 
 impl Resolver<'_> {
-    /// What a name or `C$1` is as a cell of the sheet; `None` if it is none.
+    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if it isn't a cell.
     pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let Some(written) = parse_cell(text) else { return self.total_by_letter(span) };
         let is_name = !text.contains('$');
         match self.known_name(text).filter(|_| is_name) {
-            // Where any name may be a column, the sheet says that this is one, though it reads as a cell.
+            // If any name may be a column, a name in the list of the sheet's columns is a column, even if it looks
+            // like a cell.
             Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
                 return Some(NameTarget::Column(self.open_column(None, text)));
             }
@@ -127,7 +129,7 @@ impl Resolver<'_> {
             None => {}
         }
         if written.column >= self.letters.len() {
-            // `ID` may be a column that no schema says.
+            // `ID` may be a column that no schema declares.
             if is_name && written.row.is_none() && self.scope.open {
                 return None;
             }
@@ -144,7 +146,7 @@ impl Resolver<'_> {
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
-    /// What a name is that of, which it means rather than a cell or a total.
+    /// Returns the kind of an existing name, which takes precedence over a cell or a total with that name.
     pub(super) fn known_name(&self, text: &str) -> Option<KnownRow> {
         let name = Hashed::from(text);
         if self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some()) {
@@ -154,7 +156,7 @@ impl Resolver<'_> {
         is_column.then_some(KnownRow::Column)
     }
 
-    /// What stands in a column of the sheet.
+    /// Resolves a column of the sheet to its target.
     fn in_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
         let Some(name) = self.letters.name(column) else { return NameTarget::Error };
         let is_input = self.scope.sheet.is_some_and(|sheet| column < sheet.columns.len());
@@ -169,7 +171,7 @@ impl Resolver<'_> {
         }
         match self.column(name.into()) {
             Lookup::Column(column) => NameTarget::Column(column),
-            // Where any name may be a column, the sheet says that this is one.
+            // If any name may be a column, the list of the sheet's columns shows that this one is.
             _ if self.scope.open && self.scope.relations.is_empty() => NameTarget::Column(self.open_column(None, name)),
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
                 let scope = self.scope;
@@ -226,7 +228,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Ranges of cells, and OFFSET from one, once each cell is known.
+    /// Resolves ranges of cells and OFFSET of a cell, after each cell is resolved.
     pub(super) fn settle_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {
@@ -275,14 +277,15 @@ impl Resolver<'_> {
                 names.targets[at] = target;
             }
         }
-        // They are read by user.
+        // Lookups need the uses sorted by user.
         names.uses.sort_by_key(|(user, _)| *user);
         names.cells = std::mem::take(&mut self.cells);
         names.cell_ranges = std::mem::take(&mut self.cell_ranges);
     }
 
-    /// `SUMIF(C2:C9, C2 > 10, D2:D9)`: the condition is written for the first cell of the range and holds for each of
-    /// them, as on Omni's page. Its cells are moved, so that they are of the row that is looked at.
+    /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`: the condition refers to the first cell of the range
+    /// but applies to each of its cells, as in Omni's documentation. The cells in the condition are moved to the row
+    /// that is tested.
     fn compares_first_cell(&mut self, call: Call, names: &mut NameResolver) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
@@ -309,7 +312,7 @@ impl Resolver<'_> {
                     Some(NameTarget::Cell(cell)) => {
                         let mut moved = self.cells[*cell as usize];
                         moved.row = match moved.row {
-                            // `C$1` where the range begins with it is its first cell too.
+                            // `C$1` is the first cell if the range starts with it.
                             row if Some(row) == fixed => SheetRow::At(0),
                             SheetRow::At(row) => SheetRow::At(row.saturating_sub(first)),
                             row => row,
@@ -317,7 +320,7 @@ impl Resolver<'_> {
                         self.cells.push(moved);
                         names.targets[id.index()] = NameTarget::Cell(self.cells.len() as u32 - 1);
                     }
-                    // What is counted from this row stays.
+                    // Ranges relative to the current row don't move.
                     Some(NameTarget::CellRange(_)) => {}
                     _ => below.extend(self.ast.children(id)),
                 }
@@ -325,7 +328,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The range from one cell to another, whichever corners they are.
+    /// Builds the range between two cells, which can be any opposite corners.
     fn rectangle(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
@@ -360,7 +363,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// `OFFSET(C1, rows, columns, height, width)`: the cell or the range that it is.
+    /// Resolves `OFFSET(C1, rows, columns, height, width)` to a cell or a range.
     fn offset_of_cell(&mut self, call: Call, names: &mut NameResolver, own: Option<&str>) -> Option<NameTarget> {
         let args = self.ast.arguments(call);
         let of = *args.first()?;
@@ -377,7 +380,7 @@ impl Resolver<'_> {
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
         let cell = match *names.targets.get(of.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
-            // A name is this row's cell; what stands beside it is known where it is one of the sheet's columns.
+            // A name is the cell in the current row. Its neighbors are known if it is one of the sheet's columns.
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);
                 let column = self.letters.position(text.into())?;
@@ -423,7 +426,7 @@ impl Resolver<'_> {
     }
 }
 
-/// A whole number that is written out.
+/// Returns the value of an integer literal, with an optional sign.
 fn literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
     let mut id = id;
     let mut negative = false;

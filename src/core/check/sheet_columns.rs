@@ -1,16 +1,16 @@
-//! The columns of a worksheet by their letters and by their names: its own, then its calculations.
+//! Columns of a worksheet by letter and by name: the columns of its input, then its calculations.
 
 use super::{CheckScope, DefinitionRole};
 use crate::ast::Ast;
 use crate::symbol_table::{Hashed, NameIndex};
 
-/// The place of a column by its letters: 0 for `A`, 26 for `AA`.
+/// Converts column letters to an index: 0 for `A`, 26 for `AA`.
 pub(super) fn column_of(letters: &str) -> usize {
     let place = |b: u8| usize::from(b.to_ascii_uppercase().saturating_sub(b'A')) + 1;
     letters.bytes().fold(0, |sum: usize, b| sum.saturating_mul(26).saturating_add(place(b))).saturating_sub(1)
 }
 
-/// A column's letters: `A` for 0, `AA` for 26.
+/// Converts a column index to letters: `A` for 0, `AA` for 26.
 pub(super) fn letters(column: usize) -> String {
     let mut rest = column + 1;
     let mut text = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn letters(column: usize) -> String {
     text.iter().rev().map(|b| *b as char).collect()
 }
 
-/// What stands in each column of a sheet.
+/// Name of each column of a sheet.
 #[derive(Debug, Default)]
 pub(super) struct SheetColumns<'a> {
     names: Vec<&'a str>,
@@ -39,7 +39,7 @@ impl<'a> SheetColumns<'a> {
         let own = columns.len();
         let calculations = ast.definitions.iter().filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
-            // One that has the name of an own column stands in its place.
+            // A calculation with the name of an input column replaces that column.
             if columns.position(name.into()).is_none_or(|place| place >= own) {
                 columns.add(name);
             }
@@ -60,12 +60,12 @@ impl<'a> SheetColumns<'a> {
         self.names.get(column).copied()
     }
 
-    /// The names from the first on, as many as there are of so many.
+    /// Returns the first `count` names, or all names if there are fewer.
     pub fn first(&self, count: usize) -> &[&'a str] {
         self.names.get(..count).unwrap_or(&self.names)
     }
 
-    /// The first column of this name.
+    /// Returns the index of the first column with a name.
     pub fn position(&self, name: Hashed<'_>) -> Option<usize> {
         self.index.find(name, |place| bytes_at(&self.names, place))
     }

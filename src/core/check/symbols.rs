@@ -1,19 +1,19 @@
-//! The names of a text, and what each stands for.
+//! Symbol table of the names in a text.
 
 use crate::span::Span;
 use crate::symbol_table::{Hashed, NameIndex};
 
-/// What a name was found to be as a column.
+/// Result of resolving a name as a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Lookup {
-    /// Not looked up yet.
+    /// Not yet looked up.
     Not,
     Column(u32),
     Missing,
     Ambiguous,
 }
 
-/// A name of the text.
+/// Entry for a name of the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbol {
     name: Span,
@@ -21,7 +21,7 @@ pub(super) struct Symbol {
     pub column: Lookup,
 }
 
-/// All names, found without ASCII case.
+/// All names, compared without ASCII case.
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     index: NameIndex,
@@ -29,7 +29,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// Empties the table, with room for some names.
+    /// Clears the table and reserves room.
     pub fn reset(&mut self, names: usize) {
         self.all.clear();
         self.index.reset(names);
@@ -44,7 +44,7 @@ impl Symbols {
         &mut self.all[place]
     }
 
-    /// The place of the symbol of this name, which stands at `span`; a new one where there is none.
+    /// Returns the index of the symbol with this name, which occurs at `span`; adds the symbol if it is new.
     #[inline]
     pub fn entry(&mut self, name: Hashed<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;

@@ -1,4 +1,4 @@
-//! Other tabs of a worksheet, which are other models: what `'Targets'!A:B` stands for.
+//! Other tabs of a worksheet, which are other models: resolves `'Targets'!A:B`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
@@ -9,17 +9,17 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
 use crate::span::Span;
 
-/// Another tab, by the name that formulas have for it.
+/// Tab, with the name that formulas use for it.
 #[derive(Clone, Debug)]
 pub struct Tab {
     pub name: String,
-    /// A, B, C and so on.
+    /// Columns A, B, C and so on.
     pub columns: Vec<Column>,
-    /// Something says the order of its rows.
+    /// Whether its rows have an order.
     pub ordered: bool,
 }
 
-/// Whole columns of a tab, side by side.
+/// Adjacent whole columns of a tab.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TabRange {
     pub tab: u32,
@@ -27,7 +27,7 @@ pub(super) struct TabRange {
     pub last: u32,
 }
 
-/// Before names are looked up: what stands behind the name of a tab is none of the sheet's.
+/// Marks references to tabs before names are resolved, because their parts are not names of the sheet.
 pub(super) fn mark_tabs(ast: &Ast, targets: &mut [NameTarget]) {
     let mut mark = |id: ExprId| {
         if let Some(target) = targets.get_mut(id.index()) {
@@ -51,14 +51,14 @@ fn is_tab(ast: &Ast, id: ExprId) -> bool {
 }
 
 impl Resolver<'_> {
-    /// The columns of tabs that a text reads, once all else is known.
+    /// Resolves the columns of tabs, after everything else is known.
     pub(super) fn settle_tabs(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in ast.definitions.iter().enumerate() {
             for at in definition.first.index()..definition.body.index() + 1 {
                 let id = ExprId(at as u32);
                 let target = match ast.expr(id) {
-                    // One that ends a range is a part of it.
+                    // The second end of a range is part of the range.
                     Expr::Tab { .. } if names.targets[at] == NameTarget::PartOfCells => continue,
                     Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
@@ -68,7 +68,7 @@ impl Resolver<'_> {
                     }
                     _ => continue,
                 };
-                // The first end of a range stands before it, and was taken for a column by itself.
+                // The first end precedes the range and was resolved as a column of its own.
                 names.targets[at] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);
@@ -83,9 +83,9 @@ impl Resolver<'_> {
         }
     }
 
-    /// The columns from one to another, or the only one; what is wrong with them is reported.
+    /// Returns the columns between two ends, or the only column; reports errors in them.
     fn tab_range(&mut self, tab: u32, base: ExprId, to: Option<ExprId>, span: Span) -> Option<TabRange> {
-        // `'Targets'!A:B` as one reference.
+        // `'Targets'!A:B` is one reference.
         let (base, to) = match (self.ast.expr(base), to) {
             (Expr::Range { from, to }, None) => (from, Some(to)),
             _ => (base, to),
@@ -114,7 +114,7 @@ impl Resolver<'_> {
         Some(TabRange { tab: place as u32, first: first.min(last), last: first.max(last) })
     }
 
-    /// The tab of this name.
+    /// Returns the tab with this name.
     fn tab_called(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
         let name_span = *self.ast.names.get(tab as usize)?;
         let text = name_span.text(self.source).trim_end_matches('!').trim();
@@ -136,9 +136,7 @@ impl Resolver<'_> {
             (Some(near), _) => suggest::similar(near),
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
-                format!(
-                    "specify its model, with the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
-                )
+                format!("specify its model, with the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`")
             }
             (None, known) => format!("the tabs are {}", listed(known)),
         };
@@ -147,7 +145,7 @@ impl Resolver<'_> {
         None
     }
 
-    /// The place of a column of a tab, by its name or its letter.
+    /// Returns the position of a column of a tab, by its name or letter.
     fn tab_column(&mut self, tab: usize, id: ExprId) -> Option<u32> {
         let tab = self.scope.sheet?.tabs.get(tab)?;
         let span = self.ast.span(id);
@@ -168,7 +166,11 @@ impl Resolver<'_> {
             }
             Some(cell) if cell.column < names.len() => return Some(cell.column as u32),
             Some(cell) if names.is_empty() => (
-                format!("`{}` is not a column of the tab `{}`, whose columns are not declared", letters(cell.column), tab.name),
+                format!(
+                    "`{}` is not a column of the tab `{}`, whose columns are not declared",
+                    letters(cell.column),
+                    tab.name
+                ),
                 format!("list them, `tabs: {{{}: {{columns: […]}}}}`", tab.name),
             ),
             Some(cell) => {

@@ -1,4 +1,4 @@
-//! TEXT: a number or a date by a mask.
+//! TEXT: formats a number or a date with a mask.
 
 use std::ops::Range;
 
@@ -11,11 +11,11 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// What becomes of a number's sign.
+/// Handling of a number's sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MaskSign {
     Written,
-    /// There is none.
+    /// No sign is written.
     Left,
 }
 
@@ -56,7 +56,8 @@ impl Lower<'_> {
         }
     }
 
-    /// A text by its form, the fourth or the only one, with `@` or `General`; `None` for other values and forms.
+    /// Formats a text by its section, the fourth or the only one, with `@` or `General`; `None` for other values and
+    /// sections.
     fn text_as_it_is(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
@@ -80,10 +81,11 @@ impl Lower<'_> {
         self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
     }
 
-    /// A form for numbers above 0, one for those below it, which writes the sign itself, and perhaps one for 0.
+    /// Formats by sign: a section for positive numbers, one for negative numbers, which writes the sign itself, and an
+    /// optional one for zero.
     fn text_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
         let mut texts = self.list();
-        // The fourth form is for texts.
+        // The fourth section formats texts.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
             let text = match (mask::literal_section(section), mask::number(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
@@ -109,12 +111,12 @@ impl Lower<'_> {
         node
     }
 
-    /// The value as its mask wants it; `None` if it is reported that it is of another kind.
+    /// Converts the value to the type of its mask; `None` after reporting another type.
     fn masked(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
         let meta = self.program.meta(value);
         match meta.ty {
             Type::Unknown => Some(value),
-            // A time of day is one of some day.
+            // A time of day is converted to a time on some day.
             Type::Time if of_dates => {
                 let day = self.program.add_text("1899-12-30");
                 let day = self.program.add(Ir::Date(day), Self::constant(Type::Date, meta.span));
@@ -163,8 +165,8 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Rounded as it will be written, so that halves go away from zero and a zero has no sign; then the digits, and
-    /// around them what the mask has.
+    /// Formats a number: rounds it as it will be written, so that halves go away from zero and zero has no sign; then
+    /// adds the literals of the mask around the digits.
     fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
         if let Some(exponent) = mask.exponent {
             return self.scientific_text(value, mask, exponent, sign, span);
@@ -178,7 +180,7 @@ impl Lower<'_> {
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
-        // The width of leading zeros counts a sign, which is therefore written apart.
+        // The width with leading zeros includes the sign, so the sign is written separately.
         let padded = mask.zeros > 1 && sign == MaskSign::Written;
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
@@ -218,7 +220,7 @@ impl Lower<'_> {
                 text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
-            // Behind the sign, in place of a zero that the mask does not ask for.
+            // After the sign, in place of a zero that the mask does not request.
             let pattern = if mask.zeros == 0 { mask::SIGN_AND_ZERO } else { mask::SIGN };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replaced_in(text, pattern, &new, span);
@@ -226,7 +228,7 @@ impl Lower<'_> {
         self.with_suffix(text, mask, span)
     }
 
-    /// A number with one digit before the point and a power of ten behind it.
+    /// Formats a number with one digit before the point and a power of ten.
     fn scientific_text(
         &mut self,
         value: IrId,
@@ -236,7 +238,7 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
-        // Digits that round up to 10 belong to the next power: `9.996` is `1.00E+1`, because 9.995 is the limit.
+        // Digits that round up to 10 belong to the next power: `9.996` is `1.00E+1`, because the limit is 9.995.
         let limit = match mask.decimals {
             0 => "9.5".to_owned(),
             decimals => format!("9.{}5", "9".repeat(decimals as usize)),
@@ -257,7 +259,8 @@ impl Lower<'_> {
         self.with_suffix(text, mask, span)
     }
 
-    /// Days as hours, minutes and seconds: rounded to seconds, then cut off at the smallest unit, as spreadsheets do.
+    /// Formats days as hours, minutes and seconds: rounded to seconds, then truncated to the smallest unit, as in
+    /// spreadsheets.
     fn elapsed_text(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
         let a_day = self.integer("86400", span);
         let mut signed = self.apply_checked(internal::MULTIPLY, &[days, a_day], span, "TEXT");
@@ -290,13 +293,13 @@ impl Lower<'_> {
         text
     }
 
-    /// The text with the one match of a pattern replaced.
+    /// Replaces the only match of a pattern in a text.
     fn replaced_in(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
         let (pattern, new) = (self.text_literal(pattern, span), self.text_literal(new, span));
         self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
-    /// One format for engines that have one for every part; for the others the parts joined.
+    /// Formats a date: with one format on engines that support all its parts, otherwise as joined parts.
     fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let timed = parts.iter().any(DatePart::is_of_clock);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
@@ -323,7 +326,7 @@ impl Lower<'_> {
         }
     }
 
-    /// What a plain TO_CHAR writes in one, and by themselves the parts that it does not know.
+    /// Formats a date with a plain TO_CHAR, and separately the parts that TO_CHAR does not support.
     fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let mut texts = self.list();
         let mut run: Vec<&DatePart> = Vec::new();

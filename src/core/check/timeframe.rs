@@ -1,14 +1,13 @@
-//! Timeframes in square brackets, `billing_date[month]`: Omni's names and the entries that compute them.
-//!
-//! Source: Omni's documentation of dimensions. Days of the week count from 1, the first being the one that weeks begin on;
-//! a fiscal quarter is its first day, a fiscal year the number of the year that it begins in.
+//! Timeframes in square brackets, `billing_date[month]`: Omni's names and the functions that compute them. Source:
+//! Omni's documentation of dimensions. Days of the week count from 1, starting at the first day of the week; a fiscal
+//! quarter is its first day, a fiscal year the number of the year in which it begins.
 
 use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 
-/// Each timeframe's name and entry; `raw` is the column itself.
+/// Timeframes with their functions; `raw` is the column itself.
 const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("raw", None),
     ("date", Some(internal::TRUNC_DAY)),
@@ -34,29 +33,29 @@ const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("fiscal_year", Some(internal::YEAR)),
 ];
 
-/// The names of all timeframes.
+/// Returns the names of all timeframes.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
 }
 
-/// What computes a timeframe: the entry, and what it takes behind the date.
+/// Computation of a timeframe: the function, and its arguments after the date.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timeframe {
     pub function: FunctionId,
     pub shift: Shift,
 }
 
-/// How far weeks or quarters are from those that engines know.
+/// Difference between the project's weeks or quarters and those of engines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shift {
     None,
-    /// By so many days, with the name of the first.
+    /// Days between the two, with the name of the first day.
     Week(u8),
     Days(u8),
     Months(u8),
 }
 
-/// How a timeframe is computed; `Ok(None)` for `raw`.
+/// Returns how a timeframe is computed; `Ok(None)` for `raw`.
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
@@ -75,7 +74,7 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
     })
 }
 
-/// `billing_date_month`, as the column of such a timeframe is called, as the date and the timeframe.
+/// Splits `billing_date_month`, the name of a timeframe's column, into the date and the timeframe.
 pub(super) fn called_so(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
     TIMEFRAMES.iter().filter_map(move |(frame, _)| {
         let (base, end) = name.split_at_checked(name.len().checked_sub(frame.len() + 1)?)?;

@@ -1,4 +1,4 @@
-//! The current date: `today:` of a spec, the date in `timezone:`, or the session's.
+//! Current date: `today:` of a spec, the date in `timezone:`, or that of the session.
 
 use super::lower::Lower;
 use crate::Type;
@@ -6,18 +6,18 @@ use crate::catalog::{FunctionId, internal};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// What stands in place of the current date.
+/// Replacement for the current date.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Today {
-    /// A date, in ISO form.
+    /// ISO date.
     Date(String),
-    /// The text of an expression that gives one, checked to be one.
+    /// SQL expression, checked to be one.
     Sql(String),
 }
 
 impl Lower<'_> {
-    /// TODAY() and NOW() where the spec says which day it is: that day, and the midnight that begins it; else TODAY() in
-    /// the time zone that the spec or the project sets.
+    /// Lowers TODAY() and NOW(): the day that the spec sets and its midnight; otherwise TODAY() in the time zone of
+    /// the spec or project.
     pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

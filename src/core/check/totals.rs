@@ -1,4 +1,4 @@
-//! Totals of a measure in a worksheet, as they are written: `${revenue:row_total}`, `B_TOTAL`, `B2_ROW_TOTAL`.
+//! Totals of a measure in a worksheet: `${revenue:row_total}`, `B_TOTAL`, `B2_ROW_TOTAL`.
 
 use super::names::{NameTarget, Resolver};
 use super::sheet::{SheetCell, SheetRow};
@@ -9,12 +9,12 @@ use crate::diag::{Code, Diagnostic};
 use crate::parse::reference;
 use crate::span::Span;
 
-/// Of which rows a measure is computed again.
+/// Rows over which a measure is recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SheetTotalKind {
-    /// Those of the column: of one pivot column, or of all.
+    /// Rows of the column: of one pivot column, or of all.
     Column,
-    /// Those of the row, in all pivot columns.
+    /// Rows of all pivot columns of the row.
     Row,
     Grand,
 }
@@ -35,7 +35,7 @@ impl SheetTotalKind {
     }
 }
 
-/// A total that the sheet's input has as a column.
+/// Total that the sheet's input has as a column.
 #[derive(Clone, Debug)]
 pub struct SheetTotal {
     pub measure: String,
@@ -43,11 +43,11 @@ pub struct SheetTotal {
     pub column: String,
 }
 
-/// A total as written in a formula.
+/// Total as written in a formula.
 #[derive(Clone, Debug)]
 pub struct TotalUse {
     pub measure: String,
-    /// None: no total has this name.
+    /// `None` if no total has this name.
     pub kind: Option<SheetTotalKind>,
     pub span: Span,
 }
@@ -118,8 +118,7 @@ impl Resolver<'_> {
     fn total(&mut self, measure: &str, kind: Option<SheetTotalKind>, span: Span) -> NameTarget {
         let Some(sheet) = self.scope.sheet else { return NameTarget::Error };
         let Some(totals) = &sheet.totals else {
-            let message =
-                "a total recomputes the measure from its rows, which a single expression cannot do";
+            let message = "a total recomputes the measure from its rows, which a single expression cannot do";
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec whose step before groups, and compile it with `formulac query`"),

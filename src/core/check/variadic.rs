@@ -1,4 +1,4 @@
-//! Functions of any number of arguments that come down to one of two: XOR, CHOOSE, GCD, LCM.
+//! Functions that reduce to nested calls or a simpler function: XOR, CHOOSE, GCD, LCM.
 
 use super::convert::ConversionTarget;
 use super::lower::Lower;
@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// An odd number of conditions is true when each differs from whether that held for those before it.
+    /// Lowers XOR to a chain of `<>`, which is true if an odd number of conditions is true.
     pub(super) fn lower_xor(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut conditions) = self.values(args) else { return self.error(span) };
         for condition in &mut conditions {
@@ -21,7 +21,7 @@ impl Lower<'_> {
         node
     }
 
-    /// The greatest divisor of three is that of the third and the greatest of the first two; so with multiples.
+    /// Lowers GCD and LCM to nested calls with two arguments: `GCD(a, b, c)` is `GCD(GCD(a, b), c)`.
     pub(super) fn lower_divisors(
         &mut self,
         pair: FunctionId,
@@ -46,7 +46,7 @@ impl Lower<'_> {
         folded.unwrap_or_else(|| self.error(span))
     }
 
-    /// `CHOOSE(n, a, b)` is `SWITCH(n, 1, a, 2, b)`; a literal `n` picks at once.
+    /// Lowers `CHOOSE(n, a, b)` to `SWITCH(n, 1, a, 2, b)`. A literal `n` selects the value at compile time.
     pub(super) fn lower_choose(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let Some((index, choices)) = values.split_first().filter(|(_, choices)| !choices.is_empty()) else {
@@ -64,7 +64,7 @@ impl Lower<'_> {
                     count => format!("write an index from 1 to {count}"),
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
-                // A branch that is never taken keeps the type of the values.
+                // A CASE that is never true returns NULL with the type of the values.
                 let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));
                 let mut branches = choices.to_vec();
                 if self.unify(&mut branches, ConversionTarget::Values("CHOOSE"), false).is_none() {
@@ -91,7 +91,7 @@ impl Lower<'_> {
         node
     }
 
-    /// A number with its fraction cut off.
+    /// Truncates a number to an integer.
     pub(super) fn whole_number(&mut self, id: IrId, span: Span) -> IrId {
         match self.program.meta(id).ty {
             Type::Integer | Type::Unknown => id,

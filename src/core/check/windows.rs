@@ -43,13 +43,13 @@ impl Lower<'_> {
         self.row_of(function, &[value, count], Over::Ordered, true, span)
     }
 
-    /// The number of rows that OFFSET goes, a constant.
+    /// Returns the constant number of rows of an OFFSET.
     pub(super) fn rows(&mut self, id: IrId) -> Option<i32> {
         let Some(rows) = self.literal_integer(id) else {
             self.constant_expected(id, "OFFSET", "rows", "OFFSET(x, -1)");
             return None;
         };
-        // No engine counts further, and neither does a sheet.
+        // Neither engines nor sheets have more rows.
         let rows = i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN);
         if rows.is_none() {
             let span = self.program.meta(id).span;
@@ -65,7 +65,7 @@ impl Lower<'_> {
         self.constant_expected_or(id, function, param, format!("write it out, `{example}`"))
     }
 
-    /// The same with help that offers another way, too.
+    /// Reports a missing constant, with another way in the help.
     pub(super) fn constant_expected_or(&mut self, id: IrId, function: &str, param: &str, help: String) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
@@ -80,7 +80,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// FIRST and LAST: the value of one end of the partition, NULL where it is NULL there.
+    /// Lowers FIRST and LAST: the value at one end of the partition, which may be NULL.
     pub(super) fn lower_end(&mut self, arg: ExprId, function: &Function, place: Place, span: Span) -> IrId {
         let value = self.value(arg);
         if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
@@ -94,7 +94,7 @@ impl Lower<'_> {
         if meta.is_constant() {
             return value;
         }
-        // All rows up to the current one are enough to know the first, and are what engines take by themselves.
+        // The default frame, all rows up to the current one, includes the first row.
         let (entry, over) = match place {
             Place::Last => (internal::LAST_VALUE, Over::Rows { from: Place::First, to: Place::Last }),
             _ => (internal::FIRST_VALUE, Over::Ordered),
@@ -109,7 +109,8 @@ impl Lower<'_> {
         self.row_of(internal::ROW_NUMBER, &[], Over::Ordered, false, span)
     }
 
-    /// A window call of an entry with one form: of the type of its first argument, or a number of rows.
+    /// Adds a window call of a function with one overload: its type is that of the first argument, or a number of
+    /// rows.
     pub(super) fn row_of(&mut self, entry: FunctionId, args: &[IrId], over: Over, nullable: bool, span: Span) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         let of = args.first().map(|value| self.program.meta(*value));
@@ -121,7 +122,7 @@ impl Lower<'_> {
         let mut args = args.to_vec();
         if let Some(value) = args.first_mut() {
             if self.is_null(*value) {
-                // It is NULL in every row.
+                // The value is NULL in every row.
                 self.program.folded = true;
                 return self.null(ty, span);
             }
@@ -138,7 +139,7 @@ impl Lower<'_> {
         self.over_parted(call, over, &[], meta)
     }
 
-    /// The same among the rows that have the same of these values.
+    /// Adds a window among rows with equal values in these columns.
     pub(super) fn over_parted(&mut self, call: IrId, over: Over, by: &[IrId], meta: Meta) -> IrId {
         let over = self.program.add_over(over, by);
         self.program.add(Ir::Window { call, over }, meta)
@@ -149,7 +150,7 @@ impl Lower<'_> {
         self.program.add(Ir::Number(text), Self::constant(ty, span))
     }
 
-    /// Whether a value that looks at other rows may stand here, and look at this one.
+    /// Returns whether a window is allowed here, and over this value.
     pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.is_too_late(Level::Window, span) {
             return false;
@@ -178,7 +179,7 @@ impl Lower<'_> {
         true
     }
 
-    /// Whether the step says the order of rows, which this needs.
+    /// Requires an order of the step's rows.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
         let in_rule = self.role == DefinitionRole::Check;
         if self.scope.ordered && !in_rule {
@@ -199,7 +200,7 @@ impl Lower<'_> {
         false
     }
 
-    /// The key that groups follow each other by: the first that is a date, else the only one.
+    /// Returns the key that orders groups: the first date, otherwise the only key.
     fn key_to_order_by(&self) -> Option<String> {
         let target = |target: NameTarget| match target {
             NameTarget::Column(column) => {

@@ -1,4 +1,4 @@
-//! What compiling formulas gives.
+//! Result of compiling formulas.
 
 use std::sync::Arc;
 
@@ -9,42 +9,42 @@ use crate::span::Span;
 use crate::sql;
 use crate::{Level, Type};
 
-/// A column that a definition reads.
+/// Column that a definition reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadColumn(pub(super) ColumnUse);
 
 impl ReadColumn {
-    /// The relation, where one is known or written.
+    /// Returns the relation, if it is known or written.
     #[must_use]
     pub fn relation(&self) -> Option<&str> {
         self.0.relation.as_deref()
     }
 
-    /// The column's own name.
+    /// Returns the name of the column.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// `relation.name`, or the name where no relation is known.
+    /// Returns `relation.name`, or the name alone if no relation is known.
     #[must_use]
     pub fn path(&self) -> String {
         self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
-    /// The type that was taken from use, where no schema says it: unknown where the uses leave it open.
+    /// Returns the type inferred from use if no schema declares one; unknown if the uses leave it open.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
         self.0.assumed.then_some(self.0.ty)
     }
 }
 
-/// Which of all columns a definition reads.
+/// Columns that a definition reads, among all columns.
 #[derive(Clone, Debug)]
 pub(super) enum Reads {
-    /// The first ones, so many, as the only definition of a text does.
+    /// The first n columns, as for the only definition of a text.
     First(usize),
-    /// By index, in the order of first use.
+    /// Columns by index, in the order of first use.
     These(Vec<u32>),
 }
 
@@ -64,7 +64,7 @@ pub struct Definition {
     pub(super) level: Level,
     pub(super) nullable: bool,
     pub(super) reads: Reads,
-    /// All that the text reads; there once all its definitions are.
+    /// All columns that the text reads; set after all definitions are compiled.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
     pub(super) span: Span,
@@ -72,37 +72,38 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Its name; none for a bare formula.
+    /// Returns the name, or `None` for a bare formula.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Its SQL, one expression in one line.
+    /// Returns the SQL: one expression on one line.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// The type of its values.
+    /// Returns the type of the values.
     #[must_use]
     pub fn ty(&self) -> Type {
         self.ty
     }
 
-    /// Where it is computed.
+    /// Returns the level at which the definition is computed.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Whether it may be NULL.
+    /// Returns whether the value may be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable
     }
 
-    /// The input columns that it reads, by itself or through others, in the order of first use.
+    /// Returns the input columns that the definition reads directly or through other definitions, in the order of
+    /// first use.
     pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
         let all = self.columns.as_deref().unwrap_or_default();
         let (first, these) = match &self.reads {
@@ -112,13 +113,13 @@ impl Definition {
         all.iter().take(first).chain(these.iter().filter_map(|i| all.get(*i as usize)))
     }
 
-    /// The text of the `///` lines above it.
+    /// Returns the text of the `///` lines above the definition.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// Where it stands.
+    /// Returns the span of the definition.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
@@ -142,7 +143,7 @@ impl Definition {
     }
 }
 
-/// The result of compiling: definitions without errors, and all diagnostics.
+/// Result of compiling: definitions without errors, and all diagnostics.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     pub(super) dialect: Dialect,
@@ -166,25 +167,25 @@ impl Compiled {
         &self.meanings
     }
 
-    /// The dialect of the SQL.
+    /// Returns the dialect of the SQL.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The definitions without errors, in the order written.
+    /// Returns the definitions without errors, in source order.
     #[must_use]
     pub fn definitions(&self) -> &[Definition] {
         &self.definitions
     }
 
-    /// Everything that was found, in the order of the text.
+    /// Returns all diagnostics, in source order.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// Whether there is an error.
+    /// Returns whether there is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)

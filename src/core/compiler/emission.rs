@@ -1,4 +1,4 @@
-//! The SQL of checked definitions, one after the other.
+//! Emits the SQL of checked definitions one by one.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        // Names and columns are handed over where they need not be shared, which costs more than a copy.
+        // Names and columns are moved unless they are shared, because sharing costs more than a copy.
         let mut named = program.definitions.iter_mut();
         for definition in &mut definitions {
             definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
@@ -98,8 +98,8 @@ impl Compiler {
         definitions
     }
 
-    /// The SQL of the order and the partitions of windows: as in a spec's step, the keys that nothing orders by part the
-    /// groups, unless partitions are named.
+    /// Returns the SQL of the order and partitions of windows. As in a step of a spec, keys without an order partition
+    /// the groups, unless partitions are named.
     fn windows(
         &self,
         program: &Program,
@@ -156,8 +156,8 @@ impl Compiler {
         }
     }
 
-    /// What values of other periods are found by: the first date of the order, in rows that the names of the groups or the
-    /// key of the relation tell apart. None where several rows may be of one period.
+    /// Returns the key for values of other periods: the first date of the order, if the grouped names or the
+    /// relation's key identify rows. `None` if several rows may belong to one period.
     fn moved(
         &self,
         program: &Program,

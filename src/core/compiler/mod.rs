@@ -1,4 +1,4 @@
-//! The whole path for formulas: text to SQL expressions.
+//! Compiles formulas from text to SQL expressions.
 
 mod compiled;
 mod emission;
@@ -35,13 +35,13 @@ use crate::span::Span;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
-    /// What it was built with.
+    /// Options of the builder.
     pub options: Arc<Options>,
-    /// Working memory, shared by its copies.
+    /// Working memory, shared by clones.
     pub pool: Arc<Pool>,
 }
 
-/// A text with grouping and ordering keys behind it.
+/// Text with grouping and ordering keys appended.
 struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
@@ -52,16 +52,16 @@ struct RelationKeys {
 pub struct Options {
     pub dialect: Dialect,
     pub schema: Arc<Schema>,
-    /// The models that other specs make, as far as their columns are known.
+    /// Models of other specs, as far as their columns are known.
     pub models: Schema,
     pub from: Option<String>,
     pub context: Context,
     pub group_by: Vec<String>,
     pub order_by: Vec<String>,
     pub partition_by: Vec<String>,
-    /// The columns of the worksheet; none said, those of the relation.
+    /// Columns of the worksheet; by default those of the relation.
     pub columns: Option<Vec<String>>,
-    /// The row for which its formulas are written; 1 when not said.
+    /// Row for which formulas are written; default 1.
     pub row: Option<u32>,
     pub limits: Limits,
     pub timezone: Option<String>,
@@ -69,19 +69,19 @@ pub struct Options {
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
-    /// Types that columns of unknown type are given, by name in lower case.
+    /// Types for columns of unknown type, by lower-case name.
     pub given_types: Vec<(String, Type)>,
-    /// The schema is what dbt knows after parsing its project.
+    /// Whether the schema comes from dbt's manifest.
     pub from_dbt: bool,
 }
 
 impl Options {
-    /// A relation by its name, as far as its columns are known.
+    /// Returns a relation by name, if its columns are known.
     pub fn known_by_name(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 
-    /// How a relation that nothing similar is known of becomes known; `key` is where its name stands.
+    /// Returns a help for an unknown relation that resembles no known one; `key` is the key that names it.
     pub fn help_with_missing(&self, key: &str) -> String {
         if self.from_dbt {
             format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`")
@@ -91,7 +91,7 @@ impl Options {
     }
 }
 
-/// Collects what a [`Compiler`] is to know.
+/// Builder of a [`Compiler`].
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Builder {
@@ -99,43 +99,43 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The dialect to write; Postgres when not said.
+    /// Sets the dialect. Default: Postgres.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.options.dialect = dialect;
         self
     }
 
-    /// What is known of the data; with nothing known, types are taken from use.
+    /// Sets the schema of the data. Without one, types are inferred from use.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.options.schema = Arc::new(schema);
         self
     }
 
-    /// The relation that bare names come from.
+    /// Sets the relation of bare names.
     pub fn from(mut self, relation: impl Into<String>) -> Self {
         self.options.from = Some(relation.into());
         self
     }
 
-    /// What formulas are written for; measures when not said.
+    /// Sets the context of formulas. Default: measure.
     pub fn context(mut self, context: Context) -> Self {
         self.options.context = context;
         self
     }
 
-    /// The names that the query groups by.
+    /// Sets the names that the query groups by.
     pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.group_by = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The order of rows, `name` or `name desc`, for what looks at other rows.
+    /// Sets the order of rows for windows: `name` or `name desc`.
     pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
         self.options.order_by = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Where what looks at other rows begins anew.
+    /// Sets the names that partition windows.
     pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.partition_by = names.into_iter().map(Into::into).collect();
         self
@@ -155,62 +155,62 @@ impl Builder {
         self
     }
 
-    /// The row of the worksheet for which its formulas are written; the first when not said.
+    /// Sets the row of the worksheet for which formulas are written. Default: 1.
     pub fn row(mut self, row: u32) -> Self {
         self.options.row = Some(row);
         self
     }
 
-    /// How much input is taken.
+    /// Sets limits of the input.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
         self
     }
 
-    /// The time zone in which an instant becomes a date, such as `Europe/Berlin`.
+    /// Sets the time zone used to convert instants to dates, such as `Europe/Berlin`.
     pub fn timezone(mut self, zone: impl Into<String>) -> Self {
         self.options.timezone = Some(zone.into());
         self
     }
 
-    /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
+    /// Treats blank operands of `+ - *` and of numerators as 0, as Omni's engine does.
     pub fn blanks_as_zero(mut self, yes: bool) -> Self {
         self.options.blank_zero = yes;
         self
     }
 
-    /// The day that weeks begin on, for the timeframes `week` and `day_of_week_num`; Monday when not said.
+    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Default: Monday.
     pub fn week_start(mut self, day: Weekday) -> Self {
         self.options.calendar.week_start = day;
         self
     }
 
-    /// Sets the months from January to the fiscal year's first month, which fiscal timeframes need. Of more than 11
-    /// months, whole years are left out.
+    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need.
+    /// Whole years are ignored.
     pub fn fiscal_month_offset(mut self, months: u8) -> Self {
         self.options.calendar.fiscal_month_offset = Some(months % 12);
         self
     }
 
-    /// Warnings that are not wanted; errors stay whatever is named here.
+    /// Turns off these warnings. Errors cannot be turned off.
     pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.options.silenced = codes.into_iter().collect();
         self
     }
 
-    /// Whether the schema is what dbt knows, so that help with a relation that is missing names dbt.
+    /// Sets whether the schema comes from dbt, so that the help for a missing relation names dbt.
     pub fn schema_of_dbt(mut self, yes: bool) -> Self {
         self.options.from_dbt = yes;
         self
     }
 
-    /// Whether each definition also says which part of its SQL comes from which part of the formula.
+    /// Maps parts of each definition's SQL to parts of its formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.options.map_spans = yes;
         self
     }
 
-    /// The compiler.
+    /// Builds the compiler.
     #[must_use]
     pub fn build(self) -> Compiler {
         Compiler { options: Arc::new(self.options), pool: Arc::default() }
@@ -218,18 +218,18 @@ impl Builder {
 }
 
 impl Compiler {
-    /// Begins a compiler.
+    /// Returns a builder.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Its dialect.
+    /// Returns the dialect.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.options.dialect
     }
 
-    /// What it knows of the data.
+    /// Returns the schema.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.options.schema
@@ -292,7 +292,7 @@ impl Compiler {
         Compiled { dialect: options.dialect, definitions, diagnostics, meanings }
     }
 
-    /// The sheet that formulas are written for.
+    /// Returns the worksheet for which formulas are written.
     fn sheet(&self, relations: &[Relation]) -> Option<WorksheetGrid> {
         let options = &*self.options;
         if options.context != Context::Worksheet {
@@ -312,7 +312,7 @@ impl Compiler {
         })
     }
 
-    /// The text with the keys that options name behind it, each a part of its own; `None` if there are no keys.
+    /// Returns the text with the keys of the options appended, each as its own part; `None` if there are no keys.
     fn keys(&self, source: &str) -> Option<RelationKeys> {
         let options = &*self.options;
         let keys = [
@@ -340,20 +340,20 @@ impl Compiler {
         Some(RelationKeys { text, parts, roles })
     }
 
-    /// The same compiler for another dialect.
+    /// Returns the same compiler for another dialect.
     #[must_use]
     pub fn in_dialect(&self, dialect: Dialect) -> Self {
         let options = Options { dialect, ..(*self.options).clone() };
         Self { options: Arc::new(options), pool: Arc::default() }
     }
 
-    /// Whether it knows some relation, of the schema or made by another spec.
+    /// Returns whether any relation is known, from the schema or another spec.
     #[must_use]
     pub fn knows_relations(&self) -> bool {
         !self.options.schema.is_empty() || !self.options.models.is_empty()
     }
 
-    /// The relations that have all these columns; a name may be `relation.column`.
+    /// Returns the relations that have all these columns; a name may be `relation.column`.
     #[must_use]
     pub fn relations_with(&self, names: &std::collections::BTreeSet<String>) -> Vec<String> {
         let options = &self.options;
@@ -392,7 +392,7 @@ impl Compiler {
             context: options.context,
             relations,
             merged: &[],
-            // A relation that is not known has any columns; that it is not known is said once.
+            // An unknown relation accepts any column; the relation itself is reported once.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),
             roles,
@@ -407,7 +407,7 @@ impl Compiler {
         }
     }
 
-    /// `status = "open"` defines `status`; where a column has that name a comparison may be meant.
+    /// Warns about `status = "open"`, which defines `status`, if there is a column `status`.
     fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         for definition in &program.definitions {
             let Some(name) = &definition.name else { continue };
@@ -429,7 +429,7 @@ impl Compiler {
     }
 }
 
-/// `month desc` is `month`, descending.
+/// Splits `month desc` into `month` and the direction.
 pub fn order_key(text: &str) -> (&str, bool) {
     let text = text.trim();
     match text.rsplit_once(char::is_whitespace) {
@@ -439,8 +439,8 @@ pub fn order_key(text: &str) -> (&str, bool) {
     }
 }
 
-/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text. A bare formula
-/// is all of the text, and a relation that is not known is that of all definitions.
+/// Drops definitions that contain an error. Definitions are in source order. A bare formula is the whole text, and an
+/// unknown relation concerns all definitions.
 fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
     let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
     let is_of_all = |d: &Diagnostic| {
@@ -461,7 +461,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
     definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
-/// Faults of options have no place in the text; they are reported at its end.
+/// Places errors of options at the end of the text, because they have no place in it.
 fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
@@ -476,8 +476,8 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     }
 }
 
-/// Drops warnings that the options turn off, or a comment on their line: `// noqa: W0412`, its name in place of the code,
-/// or `// noqa` for all.
+/// Drops warnings that are turned off by the options, or by a comment on their line: `// noqa: W0412`, the warning's
+/// name instead of the code, or `// noqa` for all.
 pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
     diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
@@ -493,7 +493,7 @@ pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code
         let Some((_, comment)) = line.rsplit_once("//") else { return true };
         match comment.trim().strip_prefix("noqa") {
             Some(codes) => {
-                // In YAML the formula may stand in quotes.
+                // In YAML, the formula may be quoted.
                 let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
                 !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
             }

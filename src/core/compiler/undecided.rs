@@ -1,4 +1,4 @@
-//! Columns of unknown type whose type decides the SQL.
+//! Columns of unknown type whose type changes the SQL.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use super::{Compiled, Compiler};
 use crate::Type;
 use crate::ir::ColumnUse;
 
-/// Columns that are tried in one text; each is one more compilation.
+/// Maximum number of columns to try in a text; each is one more compilation.
 const TRIED: usize = 20;
 
-/// A column whose type is not known, in a text whose SQL would be another if the column had another type.
+/// Column of unknown type in a text that would compile to other SQL with another type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedType {
-    /// The column, after its relation where one is known.
+    /// Name of the column, after its relation if that is known.
     pub column: String,
-    /// The type that was inferred from its use; `Unknown` if nothing in the text asks for a type.
+    /// Type inferred from use; `Unknown` if the text implies no type.
     pub assumed: Type,
-    /// A type that gives other SQL.
+    /// Type that gives other SQL.
     pub other: Type,
 }
 
@@ -46,7 +46,8 @@ impl Compiler {
         self.undecided(columns, |compiler| sql(&compiler.compile(text)).is_some_and(|sql| sql != before))
     }
 
-    /// The same for any text. `columns` are paths, names and assumed types; `differs` compiles the text once more and compares.
+    /// Lists undecided columns of any text. `columns` are paths, names and assumed types; `differs` compiles the text
+    /// again and compares.
     pub fn undecided<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
@@ -66,7 +67,7 @@ impl Compiler {
     }
 }
 
-/// A column after its relation.
+/// Returns a column with its relation.
 #[must_use]
 pub fn path(column: &ColumnUse) -> String {
     match &column.relation {
@@ -75,8 +76,8 @@ pub fn path(column: &ColumnUse) -> String {
     }
 }
 
-/// Types that a column may have in place of the one that its use asks for. SQL for a number of unknown kind is right for
-/// each kind.
+/// Returns types that a column may have instead of the inferred one. SQL for a number of unknown kind is right for
+/// every kind.
 fn others(assumed: Type) -> &'static [Type] {
     match assumed {
         Type::Date => &[Type::Timestamp],

@@ -1,4 +1,4 @@
-//! Aggregates and function calls: the template that the dialect has for each.
+//! SQL of aggregates and function calls, from the dialect's template for each overload.
 
 use super::Emitter;
 use crate::Type;
@@ -21,7 +21,7 @@ impl Emitter<'_> {
         let function = catalog::owner(overload);
         let program = self.program;
         for arg in args {
-            // A bare NULL has no type to aggregate.
+            // Cast a bare NULL, because it has no type to aggregate.
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
                 let ty = self.dialect.type_name(if ty == Type::Unknown { Type::Float } else { ty });
@@ -29,7 +29,7 @@ impl Emitter<'_> {
                 self.work.sql[arg.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
             }
         }
-        // COUNT(IF(c, x)) of an x that is never NULL counts the rows where c holds.
+        // `COUNT(IF(c, x))` counts the rows where `c` holds, if `x` is never NULL.
         if function == internal::COUNTA
             && !distinct
             && self.dialect.facts().count_if
@@ -41,7 +41,8 @@ impl Emitter<'_> {
         }
         let empty = catalog::get(function).empty.filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
         let Some(empty) = empty else { return self.call(overload, args, distinct, span) };
-        // A sum: of nothing it is 0, where there can be nothing.
+        // A sum of no values is 0 instead of NULL. With grouping keys, every group has a row, so the default may not
+        // be needed.
         if self.grouped_by_keys {
             if !program.meta(args[0]).nullable {
                 return self.call(overload, args, distinct, span);
@@ -62,7 +63,8 @@ impl Emitter<'_> {
         self.work.tree.call("coalesce", &[sum, empty], span)
     }
 
-    /// The condition and value of an IF without an else. A definition is looked into unless it is a column here.
+    /// Returns the condition and the value of an IF without an else. Follows a definition to its root, unless the
+    /// definition is a column in this select.
     fn conditional(&self, id: IrId) -> Option<(IrId, IrId)> {
         let mut of = id;
         while let Ir::Definition(used) = self.program.node(of) {
@@ -80,7 +82,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// The largest value of a column that holds the node's values.
+    /// Emits the maximum of a column that holds the node's values.
     pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
@@ -90,13 +92,13 @@ impl Emitter<'_> {
         self.apply(overload.id, &[id], self.program.meta(id).span)
     }
 
-    /// `count(*)`.
+    /// Emits `count(*)`.
     pub fn count_rows(&mut self) -> SqlId {
         let star = self.work.tree.word("*", Span::default());
         self.work.tree.call("count", &[star], Span::default())
     }
 
-    /// A function or operator of the row. Half of them are operators, which need nothing but their operands.
+    /// Emits a call of a function or operator. Half of these calls are operators, which need only their operands.
     #[inline(always)]
     pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template { shape: Shape::Operator(op), .. }) = self.dialect.cell(overload)
@@ -131,7 +133,7 @@ impl Emitter<'_> {
         id
     }
 
-    /// The dialect has no template.
+    /// Reports that the dialect has no template for an overload.
     #[cold]
     fn unavailable(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
         let owner = catalog::owner(overload);
@@ -154,13 +156,13 @@ impl Emitter<'_> {
         self.unwritten(span)
     }
 
-    /// A subquery around windows, or around aggregates, which some engines refuse.
+    /// Returns whether a subquery would contain windows or aggregates, which some engines refuse.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter().any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
     }
 
-    /// The form for two arguments, again and again.
+    /// Applies the template for two arguments repeatedly, from the first argument to the last.
     fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::owner(overload));
         let two =
@@ -180,7 +182,7 @@ impl Emitter<'_> {
         let mut left = args[0];
         let mut joined = self.work.sql[left.index()];
         for right in &args[1..] {
-            // The argument's place is lent to what has been joined so far.
+            // Temporarily put the intermediate result in the place of the first argument.
             let own = std::mem::replace(&mut self.work.sql[left.index()], joined);
             let grown = self.repeated_of(joined) * 2 + u64::from(self.work.tree.width(joined));
             joined = self.instantiate(template, &[left, *right], false, span);

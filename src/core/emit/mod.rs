@@ -1,4 +1,4 @@
-//! The typed IR to SQL expressions of one dialect: a loop over the nodes that are needed.
+//! Emitter: translates the typed IR to SQL expressions of one dialect, in a loop over the needed nodes.
 
 mod calls;
 mod period;
@@ -23,37 +23,37 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 
-/// What emitting works in, kept from one text to the next.
+/// Scratch buffers of the emitter, reused from one text to the next.
 #[derive(Debug, Default)]
 pub struct EmitBuffers {
     pub tree: SqlTree,
-    /// By node of the IR.
+    /// SQL of each node, by IR node.
     sql: Vec<SqlId>,
-    /// Bytes that are there only because an argument stands more than once, by node of the tree.
+    /// Number of bytes that exist only because a template repeats an argument, by node of the SQL tree.
     repeated: Vec<u64>,
-    /// By definition.
+    /// SQL of each definition, by definition.
     roots: Vec<Option<SqlId>>,
     columns: Vec<EmittedColumn>,
-    /// The columns of them whose name is written, in order.
+    /// Columns whose names are already in the tree, in the order in which they were added.
     known: Vec<u32>,
     needed: Vec<bool>,
-    /// How large numbers can be, by node, as far as it was asked.
+    /// Upper bounds of numbers, by IR node, as far as they were requested.
     sizes: Vec<u32>,
     template: template::TemplateBuffers,
     reads: reads::TemplateReads,
 }
 
-/// What is known of a column.
+/// State of a column during emission.
 #[derive(Clone, Copy, Debug, Default)]
 struct EmittedColumn {
-    /// Its name as written.
+    /// Tree node with the column's name.
     name: Option<SqlId>,
-    /// The last definition, counted from 1, that was seen to read it.
+    /// Last definition that was seen to read the column, counted from 1.
     reader: u32,
 }
 
 impl EmitBuffers {
-    /// Everything but the tree, which goes on where several steps make one query.
+    /// Clears everything except the tree, because several steps can share the tree of one query.
     fn reset(&mut self, program: &Program) {
         let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes, template: _, reads } = self;
         sql.clear();
@@ -75,26 +75,27 @@ pub struct Emitter<'p> {
     pub program: &'p Program,
     pub dialect: Dialect,
     limits: &'p Limits,
-    /// Every group has a row, so a sum of values that are never NULL is never NULL.
+    /// Whether every group has a row, so that a sum of values that are never NULL is never NULL.
     pub grouped_by_keys: bool,
-    /// What columns are written with, where they must be told apart from an output of the same name.
+    /// Relation that qualifies columns which could be confused with an output of the same name.
     pub qualifier: Option<SqlId>,
-    /// Several relations are read: every column is written with its own.
+    /// Whether several relations are read, so that every column is qualified with its own.
     joined: bool,
-    /// An earlier select of the same step is read: no column is written with the relation that it came from.
+    /// Whether an earlier select of the same step is read, so that no column is qualified with its original relation.
     passed_on: bool,
-    /// By column: the name under which that select passes it on, where it is not its own.
+    /// Name under which the earlier select passes a column on, by column, if it is not the column's own name.
     pub renamed: FxHashMap<u32, String>,
-    /// Columns whose names the source writes in quotes, so that their case matters.
+    /// Columns whose names are quoted in the source, so that their case matters.
     pub cased: FxHashSet<String>,
-    /// The relation has a column of its name, so that every column must be told apart from it.
+    /// Whether every column must be qualified, for example because the relation has a column with the relation's own
+    /// name.
     pub shadowed: bool,
-    /// A column or a definition has a name that an alias of a template could have.
+    /// Whether a column or a definition has a name that a template could also use as an alias.
     has_alias_names: bool,
-    /// The one relation whose rows an expression alone is of.
+    /// Relation of a standalone expression, in dialects where a relation's name hides a column of the same name.
     pub only_relation: Option<&'p str>,
     pub windows: Windows,
-    /// Nodes that are columns of what is read.
+    /// Nodes that are columns of the relation that is read.
     read: FxHashSet<IrId>,
     work: &'p mut EmitBuffers,
     warned: Option<(Span, Span)>,
@@ -102,7 +103,7 @@ pub struct Emitter<'p> {
     failed: bool,
 }
 
-/// How much there was at one time.
+/// Checkpoint of the emitter: sizes of the tree and of the list of written column names.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanMark {
     tree: (usize, usize, usize),
@@ -112,7 +113,7 @@ pub struct SpanMark {
 const NOTHING: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
-    /// The tree of `work` is added to.
+    /// Creates an emitter that adds nodes to the tree of `work`.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut EmitBuffers) -> Self {
         work.reset(program);
         let mut names = program
@@ -147,8 +148,8 @@ impl<'p> Emitter<'p> {
         &mut self.work.tree
     }
 
-    /// The expression of a definition; the ones that it uses have been emitted, and are put in place.
-    /// None when the dialect cannot write it, which is reported.
+    /// Emits a definition and returns its expression. The definitions that it uses must be emitted before, and are
+    /// inlined. Returns `None` if the dialect cannot express the definition, which is reported.
     pub fn definition(&mut self, index: u32) -> Option<SqlId> {
         let program = self.program;
         let definition = &program.definitions[index as usize];
@@ -179,12 +180,12 @@ impl<'p> Emitter<'p> {
         Some(root_sql)
     }
 
-    /// A place in the tree to go back to.
+    /// Returns a checkpoint of the tree.
     pub fn mark_tree(&self) -> SpanMark {
         SpanMark { tree: self.work.tree.mark(), known: self.work.known.len() }
     }
 
-    /// Forgets what was emitted since, which nothing before it or after it is made of.
+    /// Removes the nodes that were added after a checkpoint. No other node may depend on them.
     pub fn forget(&mut self, mark: SpanMark) {
         let work = &mut *self.work;
         work.tree.cut(mark.tree);
@@ -194,7 +195,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Marks the nodes that the root is made of; the others were folded away.
+    /// Marks the nodes that the root depends on. All other nodes were folded away.
     fn mark(&mut self, first: IrId, root: IrId) {
         self.work.needed[root.index()] = true;
         for at in (first.0..=root.0).rev() {
@@ -208,19 +209,19 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Why the definition has no SQL.
+    /// Reports why the definition has no SQL.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         self.failed = true;
         self.diagnostics.push(diagnostic);
     }
 
-    /// What stands where there is no SQL; the definition is not given out.
+    /// Returns a placeholder for a node without SQL, and marks the definition as failed.
     pub fn unwritten(&mut self, span: Span) -> SqlId {
         self.failed = true;
         self.work.tree.word("null", span)
     }
 
-    /// A definition's whole value: a NULL needs its type said where nothing else tells it.
+    /// Returns the SQL of a definition's root. Casts a bare NULL if the dialect cannot infer its type otherwise.
     pub fn emit_alone(&mut self, root: IrId) -> SqlId {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
@@ -231,8 +232,8 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    /// Emits one node whose operands are emitted.
-    // Called in two places, and the loop over a definition's nodes spares much by having it within.
+    /// Emits one node. Its operands must be emitted before.
+    // Inlined because there are only two callers, and the loop over a definition's nodes gets much faster.
     #[inline(always)]
     fn node(&mut self, id: IrId, (node, meta): &(Ir, Meta)) {
         let program = self.program;
@@ -293,10 +294,10 @@ impl<'p> Emitter<'p> {
             }
             Ir::Window { call, over } => self.window(call, program.over(over), program.parted_by(over), span),
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
-            // Where selects are planned, whoever joins the other row says where it is.
+            // When the planner builds selects, it joins the other row and sets this node's SQL itself.
             Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
-            // Whoever joins the row that is found says where it is.
+            // The planner sets the SQL of these nodes when it joins the row that is found.
             Ir::Ranges(_) | Ir::Find { .. } | Ir::Elsewhere { .. } => self.unwritten(span),
         };
         self.work.sql[id.index()] = sql;
@@ -315,7 +316,7 @@ impl<'p> Emitter<'p> {
         })
     }
 
-    /// A number as the type that it must have.
+    /// Emits a number literal of the required type.
     fn number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
         let forms = self.dialect.forms();
         let form = match ty {
@@ -323,7 +324,7 @@ impl<'p> Emitter<'p> {
             Type::Float => &forms.float,
             _ => &Form::BARE,
         };
-        // Engines read a literal with an exponent as a float.
+        // Engines read a literal with an exponent as a float, so write decimals without one.
         let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
         self.work.tree.text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
     }
@@ -331,7 +332,7 @@ impl<'p> Emitter<'p> {
     #[inline(always)]
     fn column(&mut self, index: u32, span: Span) -> SqlId {
         match (self.note_read(index), self.qualifier) {
-            // The text is shared; the node is new, since its span is its own.
+            // Share the text, but add a new node because its span differs.
             (Some(id), None) => self.work.tree.again(id, span),
             _ => self.new_column(index, span),
         }
@@ -355,12 +356,12 @@ impl<'p> Emitter<'p> {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
-            // The text says the relation and no schema does: it is written as it was given.
+            // Only the text names the relation, and no schema does: write the relation as given.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
                 let qualifier = self.name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
-            // A bare name would be the whole row.
+            // The bare name would mean the whole row.
             _ if self.only_relation.is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) => {
                 let qualifier = self.name(&column.name, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
@@ -372,7 +373,7 @@ impl<'p> Emitter<'p> {
         id
     }
 
-    /// What the next expressions read: several relations, or an earlier select of the same step.
+    /// Sets the input of the next expressions: several relations, or an earlier select of the same step.
     pub fn read(&mut self, joined: bool, passed_on: bool) {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
@@ -381,7 +382,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// From here on columns have their own names again.
+    /// Ends the renaming of columns, so that they have their own names again.
     pub fn end_renamed(&mut self) {
         if !self.renamed.is_empty() {
             self.renamed.clear();
@@ -394,12 +395,12 @@ impl<'p> Emitter<'p> {
         work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
     }
 
-    /// A column, by its place in the program.
+    /// Emits a column, by its index in the program.
     pub fn column_alone(&mut self, index: u32) -> SqlId {
         self.column(index, Span::default())
     }
 
-    /// A column of one of several relations.
+    /// Emits a column qualified with its relation, for selects that read several relations.
     pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
         let qualifier = self.name(relation, span);
@@ -407,7 +408,7 @@ impl<'p> Emitter<'p> {
         self.work.tree.add(Sql::Field { qualifier, name }, span)
     }
 
-    /// Emits one node whose operands are emitted; a definition is what its root is.
+    /// Emits one node, whose operands must be emitted before. A definition gets the SQL of its root.
     pub fn emit(&mut self, id: IrId) {
         if let Ir::Definition(used) = self.program.node(id) {
             self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
@@ -419,42 +420,42 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// The node is this expression.
+    /// Sets the SQL of a node.
     pub fn set(&mut self, id: IrId, sql: SqlId) {
         self.work.sql[id.index()] = sql;
     }
 
-    /// A column of what is read.
+    /// Emits a column of the current relation, by name.
     pub fn column_spelled(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
         let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
         self.in_relation(name, Span::default())
     }
 
-    /// The node is a column of what is read.
+    /// Sets the SQL of a node to a column of the current relation.
     pub fn set_column(&mut self, id: IrId, name: &str) {
         self.read.insert(id);
         self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
     }
 
-    /// The name of a column that an earlier select made.
+    /// Emits a column that an earlier select computes, by name.
     pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
         let name = self.generated_name(name, span);
         self.in_relation(name, span)
     }
 
-    /// The name of a column that this step makes, where no relation is told.
+    /// Emits the unqualified name of a column that this step computes.
     pub fn generated_name(&mut self, name: &str, span: Span) -> SqlId {
         let (dialect, cased) = (self.dialect, self.cased.contains(name));
         self.work.tree.text(span, |out| dialect.push_name(out, name, !cased))
     }
 
-    /// The same as text.
+    /// Returns the unqualified name of a column that this step computes, as text.
     pub fn generated_name_text(&self, name: &str) -> String {
         self.dialect.name_text(name, !self.cased.contains(name))
     }
 
-    /// The column with its relation, where the relation has a column of its own name.
+    /// Qualifies a column with its relation if the relation has a column with the relation's own name.
     pub fn in_relation(&mut self, name: SqlId, span: Span) -> SqlId {
         match self.qualifier.filter(|_| self.shadowed) {
             Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
@@ -462,32 +463,32 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// The SQL of a node that was emitted.
+    /// Returns the SQL of an emitted node.
     pub fn emitted(&self, id: IrId) -> SqlId {
         self.work.sql[id.index()]
     }
 
-    /// Another definition's expression, put in place.
+    /// Inlines the expression of another definition.
     fn reference(&mut self, index: u32, span: Span) -> SqlId {
         self.note_reads_of(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
-            // What it is made of could not be written, and was reported there.
+            // The definition could not be emitted, and its error is already reported.
             None => self.unwritten(span),
         }
     }
 
-    /// A name of the spec's or formula's own.
+    /// Emits an identifier that the spec or formula defines.
     pub fn name(&mut self, name: &str, span: Span) -> SqlId {
         let dialect = self.dialect;
         self.work.tree.text(span, |out| dialect.push_name(out, name, true))
     }
 
-    /// Equality of two keys of a join, where a NULL equals a NULL.
+    /// Emits a comparison of two join keys in which a NULL equals a NULL.
     pub fn same_key(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
         let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
         let Cell::Template(template) = self.dialect.cell(overload) else { return self.unwritten(Span::default()) };
-        // The operands are of no program: they have places behind its nodes meanwhile.
+        // The operands belong to no program, so they get temporary places after the program's nodes.
         let end = self.work.sql.len();
         self.work.sql.extend([left, right]);
         let operands = [IrId(end as u32), IrId(end as u32 + 1)];
@@ -496,7 +497,7 @@ impl<'p> Emitter<'p> {
         same
     }
 
-    /// Makes a constant a value of the group: `case when count(*) >= 0 then 1 end`.
+    /// Turns a constant into a value of the group: `case when count(*) >= 0 then 1 end`.
     pub fn group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;
@@ -507,7 +508,7 @@ impl<'p> Emitter<'p> {
         tree.add(Sql::Case { subject: None, arms }, span)
     }
 
-    /// A key of `order by`, with NULLs last in either direction.
+    /// Emits a key of `order by`, with NULLs last in either direction.
     pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
         let default = if descending { facts.nulls_sort_descending } else { facts.nulls_sort };
@@ -531,7 +532,8 @@ fn or_zero(digits: &str) -> &str {
     if digits.is_empty() { "0" } else { digits }
 }
 
-/// Returns `1e3` as `1000.0`. `None` without an exponent, or with more digits than decimals have.
+/// Writes `1e3` as `1000.0`. Returns `None` for a number without an exponent, or with more digits than a decimal can
+/// have.
 fn without_exponent(number: &str) -> Option<String> {
     const DIGITS: usize = 38;
     let (mantissa, exponent) = number.split_once('e')?;
@@ -549,7 +551,7 @@ fn without_exponent(number: &str) -> Option<String> {
     is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
 }
 
-/// The template that a call or an aggregate is written with, where there is one.
+/// Returns the dialect's template for a call or an aggregate, if it has one.
 fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
     match node {
         Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {

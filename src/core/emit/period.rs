@@ -1,4 +1,5 @@
-//! The value of another period in one expression: a frame of the one row whose key is this row's, moved.
+//! Value of another period as a single expression: a window frame with the one row whose key is the current row's key,
+//! moved by the period.
 
 use super::Emitter;
 use crate::catalog::{self, internal};
@@ -7,12 +8,12 @@ use crate::dialect::Cell;
 use crate::ir::{IrId, Meta, Period};
 use crate::sql::{Sql, SqlId};
 
-/// What tells the rows apart of which one is looked for.
+/// Columns that identify the row of the other period.
 #[derive(Clone, Debug)]
 pub struct ShiftedDate {
-    /// What is equal in both.
+    /// Partition keys, which are equal in both rows.
     pub partition: Vec<SqlId>,
-    /// What is moved.
+    /// Order key, which the period moves.
     pub key: SqlId,
     pub nullable: bool,
 }
@@ -47,7 +48,7 @@ impl Emitter<'_> {
         if !moved.nullable {
             return window;
         }
-        // Rows without a key are peers, and none is a period before another.
+        // Rows without a key are peers of each other, but none of them is a period before another.
         let there = tree.add(Sql::Postfix { op: "is not null", x: moved.key }, span);
         let arms = tree.slice(&[there, window]);
         tree.add(Sql::Case { subject: None, arms }, span)

@@ -1,4 +1,4 @@
-//! The columns that definitions read, noted while they are emitted.
+//! Columns that definitions read, recorded while the definitions are emitted.
 
 use super::Emitter;
 use crate::ir::{Ir, IrId, Program};
@@ -6,13 +6,13 @@ use crate::sql::SqlId;
 
 #[derive(Debug, Default)]
 pub(super) struct TemplateReads {
-    /// The definition that is emitted, counted from 1.
+    /// Definition that is being emitted, counted from 1.
     reader: u32,
-    /// The columns that it reads, in the order of first use.
+    /// Columns that this definition reads, in the order of first use.
     found: Vec<u32>,
-    /// The same of those that others use, one after the other.
+    /// Columns of all definitions that other definitions use, one definition after another.
     kept: Vec<u32>,
-    /// By definition: where they are.
+    /// Range in `kept`, by definition.
     places: Vec<(u32, u32)>,
 }
 
@@ -28,7 +28,8 @@ impl TemplateReads {
 }
 
 impl Emitter<'_> {
-    /// The columns that the definition emitted last reads, by itself or through others, in the order of first use.
+    /// Returns the columns that the last emitted definition reads, directly or through other definitions, in the order
+    /// of first use.
     pub fn reads(&self) -> &[u32] {
         &self.work.reads.found
     }
@@ -47,7 +48,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Notes that a column is read; its name, where it is written already.
+    /// Records that a column is read. Returns the column's name if it is already in the tree.
     #[inline]
     pub(super) fn note_read(&mut self, column: u32) -> Option<SqlId> {
         let reads = &mut self.work.reads;
@@ -66,7 +67,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// What a node reads that was folded away: the text names it, so it is read.
+    /// Records the columns that a folded node reads: the text mentions them, so they count as read.
     pub(super) fn note_folded(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.note_read(column),

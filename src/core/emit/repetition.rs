@@ -1,4 +1,4 @@
-//! What stands more than once because a template repeats an argument: a warning, and a limit to its growth.
+//! Repetition of arguments by templates: a warning, and a limit on the growth of the SQL.
 
 use super::Emitter;
 use crate::diag::{Code, Diagnostic};
@@ -19,7 +19,8 @@ impl Emitter<'_> {
         );
     }
 
-    /// The first call that repeats an argument, and that argument, of the definition emitted last.
+    /// Returns the spans of the first call that repeats an argument and of that argument, in the last emitted
+    /// definition.
     pub fn repetition(&self) -> Option<(Span, Span)> {
         self.warned
     }
@@ -39,17 +40,17 @@ impl Emitter<'_> {
         self.work.repeated[index] = self.work.repeated[index].max(bytes);
     }
 
-    /// What costs nothing to write again: in the formula, or as it came out.
+    /// Returns whether a node costs nothing to write again, either in the formula or in the emitted SQL.
     pub(super) fn is_simple(&self, id: IrId) -> bool {
         let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
-            // However short a value drawn anew is, to write it again draws another.
+            // A volatile value is drawn again each time it is written, however short it is.
             Ir::Apply { args, .. } if args.count == 0 => self.program.is_simple(id),
             _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
         }
     }
 
-    /// What an emitted node repeats: at least what its operands do.
+    /// Returns the number of repeated bytes in an emitted node: at least those of its operands.
     pub(super) fn grow(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
         let grown = self.program.operands(id).fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
@@ -58,7 +59,7 @@ impl Emitter<'_> {
         self.repeated_of(sql)
     }
 
-    /// What a call adds to what its arguments repeat already.
+    /// Adds the bytes that a call repeats to the bytes that its arguments already repeat.
     pub(super) fn note_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));

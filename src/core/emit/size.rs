@@ -1,8 +1,8 @@
-//! How large numbers can be, for engines that compute in the width of the operands.
+//! Upper bounds of numbers, for engines that compute in the width of the operands.
 //!
-//! The contract's integers have 64 bits and its decimals keep their digits. Where an engine makes a 32-bit integer of two
-//! others, or a decimal of so many digits that another scale no longer fits, the operands are widened; but only where
-//! the values may need it, so that `end - start + 1` stays as it is.
+//! Formulas have 64-bit integers, and decimals that keep their digits. Some engines compute two 32-bit integers in 32
+//! bits, or return a decimal with so many digits that another scale no longer fits. For these engines the operands are
+//! widened, but only where the values may need it, so that `end - start + 1` remains unchanged.
 
 use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
@@ -11,10 +11,11 @@ use crate::ir::{Ir, IrId, Program, Slice};
 use crate::sql::Sql;
 use crate::{ALL_DIGITS, Type};
 
-/// The largest 32-bit integer. An integer's size is at most this, or 0 when it is not narrow.
+/// Largest 32-bit integer. The size of an integer is at most this, or 0 if the integer is not narrow.
 const NARROW: u32 = i32::MAX as u32;
 
-/// Fills in the sizes of the nodes up to one: operands come first, and definitions after those that they use.
+/// Computes the sizes of the nodes up to `last`. Operands come before their nodes, and definitions after those that
+/// they use.
 fn fill(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
     let facts = dialect.facts();
     for at in sizes.len()..last.index() + 1 {
@@ -46,7 +47,7 @@ fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
 fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
     let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
-    // The largest of several, none of which is wider.
+    // Largest size of several nodes, or 0 if one of them is not narrow.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
         let sizes = ids.filter(|id| !matches!(program.node(*id), Ir::Null)).map(|id| size(&id));
         sizes.reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) }).unwrap_or(0)
@@ -65,7 +66,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
-        // As a window an aggregate is a call like any other.
+        // Inside a window, an aggregate is a call like any other.
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {
             match catalog::owner(overload) {
                 internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
@@ -83,7 +84,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
                     (0, _) | (_, 0) => 0,
                     (left, right) => computed(function, left, right).unwrap_or(0),
                 },
-                // A remainder is smaller than what is divided by.
+                // A remainder is smaller than the divisor.
                 ([_, divisor], _) if function == internal::MOD => size(divisor),
                 (_, Some((ResultType::Param(index), _))) => args.get(index as usize).map_or(0, size),
                 (_, Some((ResultType::Same, params))) => {
@@ -102,25 +103,26 @@ fn is_arithmetic(function: FunctionId) -> bool {
     [internal::ADD, internal::SUBTRACT, internal::MULTIPLY].contains(&function)
 }
 
-/// The size of a sum, difference or product of narrow ones, where that is narrow.
+/// Returns the size of a sum, difference or product of narrow numbers. `None` if the result is not narrow.
 fn computed(function: FunctionId, left: u32, right: u32) -> Option<u32> {
     let size = if function == internal::MULTIPLY { left.checked_mul(right) } else { left.checked_add(right) };
     size.filter(|size| *size <= NARROW)
 }
 
 impl Emitter<'_> {
-    /// How large its numbers can be; 0 where nothing is known of it. Most programs never ask.
+    /// Returns the upper bound of a node's numbers, or 0 if no bound is known. Most programs never call this.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }
 
-    /// The sizes of the nodes up to one.
+    /// Returns the sizes of the nodes up to `last`.
     fn sizes(&mut self, last: IrId) -> &[u32] {
         fill(self.program, self.dialect, &mut self.work.sizes, last);
         &self.work.sizes
     }
 
-    /// Before an operation is written: what is computed in 32 bits and may not fit has its left side widened.
+    /// Widens an operand of an operation before it is emitted, if the engine would compute it in 32 bits and the
+    /// result may not fit.
     #[inline]
     pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
         let function = catalog::owner(overload);
@@ -143,7 +145,7 @@ impl Emitter<'_> {
         if !fits {
             let literal = |id: &&IrId| matches!(self.program.node(**id), Ir::Number(_));
             let first = args.iter().find(|id| !literal(id)).or(args.first());
-            // A sum of many is joined from the left.
+            // A sum of many operands is joined from the left.
             let widened = if args.len() == 2 { first } else { args.first() };
             if let Some(id) = widened {
                 self.cast(*id, Type::Integer);
@@ -151,7 +153,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Values of which the engine makes one decimal: with one scale, where the widest would leave the others none.
+    /// Casts values that the engine combines into one decimal to the same scale, if the widest of them would leave no
+    /// room for the others' scale.
     pub(super) fn make_alike(&mut self, ids: &[IrId]) {
         let wide_decimal = self.dialect.facts().wide_decimal;
         let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;
@@ -172,7 +175,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// The branches of a CASE, likewise.
+    /// Casts the branches of a CASE to the same scale, like `make_alike`.
     pub(super) fn make_branches_alike(&mut self, arms: Slice) {
         let program = self.program;
         if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)

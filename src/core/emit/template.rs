@@ -1,4 +1,4 @@
-//! A template with its arguments, as nodes of the SQL tree.
+//! Instantiation of templates: a template and its arguments become nodes of the SQL tree.
 
 use std::ops::Range;
 
@@ -14,32 +14,33 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 use crate::{Level, Type};
 
-/// What templates are filled in with. One serves all, also those inside others: each begins where the last stood.
+/// Scratch buffers for filling in templates. Nested templates share them: each begins where the enclosing one ended.
 #[derive(Debug, Default)]
 pub(super) struct TemplateBuffers {
-    /// The node of each part.
+    /// SQL node of each template part.
     locals: Vec<SqlId>,
-    /// A repeated argument stands for several nodes, which only lists take: the part's place, and where they are.
+    /// Parts that represent several nodes because their argument is repeated, which only lists accept: the part's
+    /// index, and its range in `spread_ids`.
     spread: Vec<(usize, Range<usize>)>,
     spread_ids: Vec<SqlId>,
-    /// What a template of a window puts behind its calls.
+    /// Window that a template with its own `over` adds to its calls.
     pub window: Option<WindowOf>,
-    /// Names in the arguments of the template that an alias of it must not be: `number_`.
+    /// Names in the template's arguments that its aliases must not have, such as `number_`.
     names: Vec<String>,
 }
 
-/// What stands in the brackets behind `over`.
+/// Contents of the parentheses after `over`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowOf {
     pub partition: SqlSlice,
     pub order: SqlSlice,
     pub rows: Option<SqlId>,
-    /// What the select calls the partition and the order.
+    /// Name of the partition and order in the select.
     pub name: Option<SqlId>,
 }
 
 impl WindowOf {
-    /// A call that looks at the rows of the window.
+    /// Applies the window to a call.
     pub fn fill(self, x: SqlId) -> Sql {
         let Self { partition, order, rows, name } = self;
         match name {
@@ -49,7 +50,7 @@ impl WindowOf {
     }
 }
 
-/// Operators whose result is of the kind of their operands.
+/// Operators whose result has the same kind of number as their operands.
 const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
 
 impl Emitter<'_> {
@@ -84,7 +85,7 @@ impl Emitter<'_> {
         self.work.tree.add(Sql::Spaced(both), span)
     }
 
-    /// One forward loop over the template's parts; their operands come before them.
+    /// Fills in a template in one forward loop over its parts, because the operands of a part come before it.
     #[inline(never)]
     fn fill_parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
         let base = self.work.template.locals.len();
@@ -143,13 +144,14 @@ impl Emitter<'_> {
         root.unwrap_or_else(|| self.word("null", span))
     }
 
-    /// Collects the names in the arguments that end as aliases of templates do. Returns those of the template around it.
+    /// Collects the names in the arguments that end like aliases of templates. Returns the names of the enclosing
+    /// template.
     #[cold]
     fn names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
         let mut open = args.to_vec();
         let mut seen = FxHashSet::default();
-        // A template inside another stands in the scope of its aliases.
+        // A nested template is in the scope of the enclosing template's aliases.
         let mut names = self.work.template.names.clone();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
@@ -170,7 +172,7 @@ impl Emitter<'_> {
         std::mem::replace(&mut self.work.template.names, names)
     }
 
-    /// Parts of a call's argument, but for those that are left out.
+    /// Puts the parts of a call's argument next to each other, except for those in `left_out`.
     fn side_by_side(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let kept = parts.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
@@ -188,7 +190,7 @@ impl Emitter<'_> {
         self.work.tree.word(word, span)
     }
 
-    /// The operands at these places, as a list of the tree.
+    /// Adds the nodes of these parts to the tree, as a list.
     fn list(&mut self, items: &[u16], base: usize, spread: usize) -> SqlSlice {
         let TemplateBuffers { locals, spread: several, spread_ids, .. } = &self.work.template;
         let several = several.get(spread..).unwrap_or_default();
@@ -212,7 +214,7 @@ impl Emitter<'_> {
         let at = |i: u16| locals[base + i as usize];
         let tree = &mut self.work.tree;
         match *part {
-            // A column of the user that has the name of an alias keeps it.
+            // A user's column with the name of an alias keeps its name, so rename the alias.
             Part::Word(word) if self.work.template.names.iter().any(|name| name == word) => {
                 let names = &self.work.template.names;
                 let mut alias = format!("{word}_");
@@ -286,7 +288,7 @@ impl Emitter<'_> {
                 self.work.tree.add(Sql::Bracket(items), span)
             }
             Part::Subscript { x, index } => tree.add(Sql::Subscript { x: at(x), index: at(index) }, span),
-            // Until the window is known that it is part of, the call stands alone.
+            // Emit the call without a window until its window is known.
             Part::Over(x) => match self.work.template.window {
                 Some(window) => tree.add(window.fill(at(x)), span),
                 None => at(x),
@@ -297,8 +299,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`, and to divide safely by 0 is NULL as by NULL. `at` is the place
-    /// of the argument for which 0 is as good as NULL.
+    /// Replaces `nullif(coalesce(x, 0), 0)` by `nullif(x, 0)`. Likewise for a safe division, which returns NULL for 0
+    /// as for NULL. `at` is the index of the argument for which 0 and NULL are equivalent.
     fn without_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(at as usize)
@@ -311,7 +313,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// `{start} - 1` of a literal start is a number that nobody needs to work out.
+    /// Computes `{start} - 1` if the start is a literal, so that readers see the result.
     fn sum_of_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
@@ -324,7 +326,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// `x + -3` of a literal is `x - 3`.
+    /// Replaces `x + -3` by `x - 3` if the right operand is a literal.
     fn without_sign(&mut self, op: Op, right: SqlId, span: Span) -> (Op, SqlId) {
         let opposite = match op {
             Op::Add => Op::Subtract,
@@ -339,7 +341,7 @@ impl Emitter<'_> {
         (opposite, self.work.tree.add(Sql::Text { first: first + 1, len: len - 1 }, span))
     }
 
-    /// `3 * interval '1 month'` of a literal is `interval '3 months'`.
+    /// Replaces `3 * interval '1 month'` by `interval '3 months'` if the count is a literal.
     fn counted_interval(&mut self, op: Op, count: SqlId, interval: SqlId, span: Span) -> Option<SqlId> {
         let tree = &self.work.tree;
         let (Op::Multiply, Sql::Text { first, len }, Sql::Spaced(parts)) =
@@ -359,7 +361,8 @@ impl Emitter<'_> {
         Some(self.work.tree.text(span, |out| out.push_str(&written)))
     }
 
-    /// `nullif(12, 0)` is 12, and so with a product such as `60 * 60`.
+    /// Returns `x` of `nullif(x, 0)` if it is a literal other than 0, such as 12, or a product of such literals, such
+    /// as `60 * 60`.
     fn pointless_nullif(&self, args: SqlSlice) -> Option<SqlId> {
         let tree = &self.work.tree;
         let [x, zero] = tree.args(args) else { return None };
@@ -380,7 +383,7 @@ impl Emitter<'_> {
         (not_zero(left) && tree.is_text(*zero, "0")).then_some(*x)
     }
 
-    /// An argument, converted as its placeholder asks.
+    /// Returns an argument, converted as its placeholder requires.
     #[inline]
     fn argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
         match mode {
@@ -447,12 +450,12 @@ impl Emitter<'_> {
         }
     }
 
-    /// The kind of number that the dialect's template gives, where it says so. What is made of such numbers and of
-    /// exact ones by `+ - *`, as a fallback or as a branch is of their kind as well.
+    /// Returns the kind of number that the dialect's template returns, if the template specifies it. Results of `+ -
+    /// *`, fallbacks and branches that consist of such numbers and exact ones have the same kind.
     fn gives(&self, id: IrId) -> Option<Type> {
         let mut given = None;
         let mut open = vec![id];
-        // Whoever asks stands above many nodes, so that only the nearest ones are asked.
+        // A caller may be above many nodes, so only the nearest ones are checked.
         let mut left = 32;
         while let Some(id) = open.pop() {
             left -= 1;
@@ -479,7 +482,7 @@ impl Emitter<'_> {
         given
     }
 
-    /// A call of an internal function of one argument.
+    /// Emits a call of an internal function with one argument.
     fn convert(&mut self, function: FunctionId, arg: IrId, meta: Meta, span: Span) -> SqlId {
         let literal = match self.program.node(arg) {
             Ir::Number(slice) if meta.ty == Type::Integer => self.program.text(slice).parse::<i64>().ok(),
@@ -498,7 +501,7 @@ impl Emitter<'_> {
         let by = |literal: bool| {
             overloads.iter().find(|o| o.params.first().is_some_and(|p| is_literal(p.ty) == literal && fits(p.ty)))
         };
-        // A number of unknown kind, or a value of unknown type, takes the most general form.
+        // For a number of unknown kind or a value of unknown type, use the most general overload.
         let last_number = || {
             overloads.iter().rfind(|o| {
                 o.params
@@ -519,12 +522,12 @@ impl Emitter<'_> {
     }
 }
 
-/// Whether a column of this name could be taken for an alias of a template, all of which end in `_`.
+/// Returns whether a column of this name could be confused with an alias of a template. All these aliases end in `_`.
 pub(super) fn is_like_alias(name: &str) -> bool {
     name.ends_with('_')
 }
 
-/// How many digits stand behind the point of a number, as `2` of `0.25` and `3` of `1e-3`.
+/// Returns the number of digits after the decimal point: 2 for `0.25`, 3 for `1e-3`.
 fn scale(digits: &str) -> i64 {
     let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());

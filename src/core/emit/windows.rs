@@ -1,4 +1,4 @@
-//! Window calls: their partitions, their order, the rows that they see.
+//! Window calls: their partitions, their order and their frames.
 
 use std::fmt::Write as _;
 
@@ -12,27 +12,28 @@ use crate::ir::{Across, GroupRole, Ir, IrId, Over, Place};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 
-/// The rows of windows.
+/// Keys of the windows in a select.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    /// What divides the rows in whose order values are looked up.
+    /// Partition keys of windows in the step's order, including the default ones.
     pub partition: Vec<SqlId>,
-    /// What the spec says to divide by: all that divides the rows that are ranked.
+    /// Partition keys that the spec specifies. Rankings use only these, unless they are limited to the step's
+    /// partition.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
-    /// What tells the rows of a pivoted sheet apart, and the order of its columns.
+    /// Keys that identify the rows of a pivoted sheet; `pivot_order` has the order of its columns.
     pub pivot_rows: Vec<SqlId>,
     pub pivot_order: Vec<SqlId>,
-    /// The keys that rows are grouped by.
+    /// Grouping keys.
     pub groups: Vec<SqlId>,
-    /// The name under which the select knows the partition and the order.
+    /// Name of the partition and order in the select's `window` clause.
     pub name: Option<SqlId>,
-    /// What values of other periods are found by, where one expression holds them.
+    /// Keys that find the values of other periods, if a single expression can hold such values.
     pub moved: Option<ShiftedDate>,
 }
 
 impl Emitter<'_> {
-    /// What divides the rows of windows, as the dialect takes a value of its type there.
+    /// Returns a partition key in a form that the dialect accepts for its type.
     pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
         let meta = self.program.meta(id);
         if meta.ty.in_sql() != Type::Float {
@@ -72,7 +73,7 @@ impl Emitter<'_> {
         self.work.tree.add(window.fill(x), span)
     }
 
-    /// A window over rows, in the step's order where it has one.
+    /// Returns a window over rows, in the step's order if it has one.
     fn down(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> WindowOf {
         let (parted_by, ahead) = match (over, parted_by.split_last()) {
             (Over::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
@@ -88,7 +89,7 @@ impl Emitter<'_> {
         }
         let partition = self.work.tree.slice(&divided_by);
         let order = match ahead {
-            // Rows without a value give nothing to what is computed, wherever they come.
+            // Rows without a value do not affect the result, so the position of NULLs is irrelevant.
             Some((key, descending)) => {
                 let key = self.order_key(self.work.sql[key.index()], descending, false);
                 self.work.tree.slice(&[key])
@@ -101,9 +102,9 @@ impl Emitter<'_> {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.text(span, |out| out.push_str(rows)))
             }
-            // What engines take when nothing is said is a range, which takes rows of an equal key along.
+            // The default frame of engines is a range, which includes rows with an equal key.
             Over::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
-            // The first value is the same in all rows up to this one and in the range up to it.
+            // The first value of the rows up to the current one is also the first value of the range up to it.
             _ if self.is_first_value(call) && self.is_range_refused(order) => {
                 Some(self.work.tree.text(span, |out| push_rows(out, Place::First, Place::At(0))))
             }
@@ -113,7 +114,7 @@ impl Emitter<'_> {
         WindowOf { partition, order, rows, name }
     }
 
-    /// What divides the rows besides.
+    /// Adds further keys to a partition.
     fn parted(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
         for by in parted_by {
             let key = self.work.sql[by.index()];
@@ -122,7 +123,7 @@ impl Emitter<'_> {
         partition
     }
 
-    /// A window over the cells of a row of a pivoted sheet.
+    /// Returns a window over the cells of one row of a pivoted sheet.
     fn across(&mut self, across: Across, span: Span) -> WindowOf {
         let order = match across {
             Across::All | Across::Ranked { .. } => SqlSlice::default(),
@@ -141,7 +142,7 @@ impl Emitter<'_> {
         matches!(self.program.node(call), Ir::Apply { overload, .. } if Some(overload) == first)
     }
 
-    /// Whether the dialect takes this order only where the rows of the window are named.
+    /// Returns whether the dialect accepts this order only together with an explicit `rows` frame.
     fn is_range_refused(&self, order: SqlSlice) -> bool {
         let tree = &self.work.tree;
         let places_nulls = |key: &SqlId| match tree.node(*key) {
@@ -151,7 +152,7 @@ impl Emitter<'_> {
         !self.dialect.facts().ranges_place_nulls && tree.args(order).iter().any(places_nulls)
     }
 
-    /// A window over the rows of each group.
+    /// Emits a window over the rows of each group.
     pub(super) fn group_window(&mut self, args: &[IrId], role: GroupRole, span: Span) -> SqlId {
         let Some((call, by)) = args.split_first() else { return self.unwritten(span) };
         let x = self.work.sql[call.index()];
@@ -167,7 +168,7 @@ impl Emitter<'_> {
         self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
     }
 
-    /// A window in the order of the call's argument.
+    /// Emits a window in the order of the call's argument.
     fn ranked(
         &mut self,
         x: SqlId,
@@ -180,20 +181,20 @@ impl Emitter<'_> {
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
-            // Whether it is there is asked outside of the window as well.
+            // The value is also tested for NULL outside of the window.
             self.count_repetition(&[2], &[value], span);
         }
         if nullable && apart {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
-        // Apart, there are no NULLs beside values.
+        // With `apart`, NULLs have a partition of their own, so their position is irrelevant.
         let key = self.order_key(key, descending, nullable && !apart);
         let partition = self.work.tree.slice(&partition);
         let order = self.work.tree.slice(&[key]);
         self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
     }
 
-    /// The call that a window is made of, or the node itself.
+    /// Returns the call inside a window, or the node itself.
     pub(super) fn in_window(&self, id: IrId) -> IrId {
         match self.program.node(id) {
             Ir::Window { call, .. } => call,
@@ -216,7 +217,7 @@ fn push_place(out: &mut String, place: Place) {
         Place::At(0) => out.push_str("current row"),
         Place::At(rows) => {
             let side = if rows < 0 { "preceding" } else { "following" };
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(out, "{} {side}", rows.unsigned_abs());
         }
     }

@@ -1,4 +1,4 @@
-//! The typed, levelled, dialect-free form of definitions: nodes in one arena, children before parents.
+//! Typed IR of definitions, with levels but without a dialect: nodes in one arena, children before parents.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::catalog::{self, OverloadId, internal};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// A node's place.
+/// Index of a node in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IrId(pub u32);
 
@@ -16,40 +16,40 @@ impl IrId {
     }
 }
 
-/// A range of a pool.
+/// Range in one of the program's pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
     pub first: u32,
     pub count: u32,
 }
 
-/// What is computed.
+/// Node of the IR: an operation or a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ir {
-    /// Stands for what has an error; silent from here on.
+    /// Placeholder for an expression with an error. Later stages report nothing about it.
     Error,
     Null,
     Bool(bool),
-    /// A number; its digits are a text of the pool.
+    /// A number; its digits are in the text pool.
     Number(Slice),
-    /// A text value.
+    /// Text value.
     Text(Slice),
-    /// A date, in ISO form.
+    /// ISO date.
     Date(Slice),
-    /// What stands in place of the current date: the text of an SQL expression.
+    /// Replacement for the current date: the text of an SQL expression.
     Today(Slice),
-    /// An input column.
+    /// Input column.
     Column(u32),
-    /// Another definition's value.
+    /// Value of another definition.
     Definition(u32),
-    /// A template of the catalogue with its arguments.
+    /// Call of a catalogue overload, with its arguments.
     Apply {
         overload: OverloadId,
         args: Slice,
     },
-    /// Pairs of condition and value; an odd last one is the value otherwise.
+    /// Conditions and values in turn. If their number is odd, the last one is the default value.
     Case(Slice),
-    /// `Case` that compares one subject with a value for each branch.
+    /// CASE that compares one subject with a value per branch.
     Switch {
         subject: IrId,
         arms: Slice,
@@ -62,7 +62,7 @@ pub enum Ir {
         negated: bool,
     },
     Coalesce(Slice),
-    /// An aggregate call.
+    /// Aggregate call.
     Aggregate {
         overload: OverloadId,
         args: Slice,
@@ -70,64 +70,64 @@ pub enum Ir {
     },
     /// `count(*)`.
     CountRows,
-    /// A window call.
+    /// Window call.
     Window {
         call: IrId,
         over: OverId,
     },
-    /// A window over the rows of each group, before grouping, for aggregates that the dialect lacks: a call, and for
-    /// some roles what it is parted by beside the groups.
+    /// Window over the rows of each group, before grouping, for aggregates that the dialect lacks. The first argument
+    /// is the call; for some roles, partition keys besides the grouping keys follow.
     GroupWindow {
         args: Slice,
         role: GroupRole,
     },
-    /// The value of the row whose key of order is this row's, moved by a period.
+    /// Value of the row whose order key is the current row's order key, moved by a period.
     Lookup {
         value: IrId,
-        /// In `periods`.
+        /// Index in `periods`.
         period: u32,
     },
-    /// The value of the row that a key finds, of the sheet or of another tab: what is sought, what it is compared with,
-    /// and, where it is not the row's number that is asked for, the value; of rows that are counted what is counted, and a
-    /// second value that the condition reads.
+    /// Value of the row of the sheet or of another tab that a key finds. The arguments are the sought value, the key
+    /// that it is compared with and, unless the row's number is requested, the value to return. If rows are counted,
+    /// the third argument is the counted value, and the fourth is a second value that the condition reads.
     Find {
         args: Slice,
-        /// In `finds`.
+        /// Index in `finds`.
         find: u32,
     },
-    /// A column of another tab, which only what is found there reads; or, in no tab, the number of a row.
+    /// Column of another tab, which only lookups in that tab read. Without a tab (`u32::MAX`), the number of a row.
     Elsewhere {
         tab: u32,
         column: u32,
     },
-    /// `DISTINCT(x)`, until the aggregate around it takes it.
+    /// `DISTINCT(x)`, until the enclosing aggregate absorbs it.
     Distinct(IrId),
-    /// `FIRST(x):x`, until the aggregate around it takes it.
+    /// `FIRST(x):x`, until the enclosing aggregate absorbs it.
     Range {
         x: IrId,
         over: OverId,
     },
-    /// `A:C`, a `Range` for each of its columns, likewise.
+    /// `A:C`: one `Range` per column, until the enclosing aggregate absorbs them.
     Ranges(Slice),
 }
 
-/// What a window over the rows of each group is for.
+/// Purpose of a window over the rows of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupRole {
-    /// It is the aggregate's value, the same in all rows.
+    /// Value of the aggregate, the same in all rows of the group.
     Value,
-    /// The place of the row's value among those of its group, from the smallest or from the largest.
+    /// Rank of the row's value within its group, from the smallest or from the largest value.
     Place { descending: bool },
-    /// How many values the group has.
+    /// Number of values in the group.
     Count,
-    /// How often the row's value stands in its group.
+    /// Number of times that the row's value occurs in its group.
     Repeats,
-    /// The most often that any value of the group stands in it.
+    /// Largest number of times that any value occurs in the group.
     Most,
 }
 
 impl GroupRole {
-    /// What its column is called behind the name of what is computed.
+    /// Returns the suffix of the generated column's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Value => "in_group",
@@ -139,63 +139,65 @@ impl GroupRole {
     }
 }
 
-/// Which rows a window call sees, and in which order.
+/// Rows that a window call reads, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// Those of the partition in the step's order; the function says which of them it means.
+    /// Rows of the partition in the step's order. The function determines which of them it reads.
     Ordered,
-    /// All of the partition, in no order.
+    /// All rows of the partition, without an order.
     Partition,
-    /// Those from one place to another in the step's order, both included.
+    /// Rows from one place to another in the step's order, both included.
     Rows { from: Place, to: Place },
-    /// All, in the order of the call's own argument; NULLs come last, or are `apart`, in a partition of their own.
-    /// `within` the step's partition, or among all rows but for the partition that the spec names.
+    /// All rows, in the order of the call's own argument. NULLs come last or, with `apart`, have a partition of their
+    /// own. With `within`, the rows are those of the step's partition; otherwise only the partition that the spec
+    /// specifies divides them.
     Ranked { descending: bool, apart: bool, within: bool },
-    /// Those of the partition that have the value of the call's own argument.
+    /// Rows of the partition with the same value of the call's own argument.
     Alike,
-    /// Those ahead of this row in the order of the last value of those that part the rows; with those that have its `own`.
+    /// Rows before the current row in the order of the last `parted_by` value. With `own`, rows with the same value
+    /// are included.
     Ahead { descending: bool, own: bool },
-    /// Those of the row of a pivoted sheet, one for each of its columns.
+    /// Cells of one row of a pivoted sheet, one per column.
     Across(Across),
     /// All rows of a pivoted sheet, in the order of its columns.
     PivotColumns,
 }
 
-/// Which cells of a row of a pivoted sheet a window sees.
+/// Cells in a row of a pivoted sheet that a window reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Across {
-    /// All, in no order.
+    /// All cells, without an order.
     All,
-    /// All in the order of the columns; the function says which of them it means.
+    /// All cells, in the order of the columns. The function determines which of them it reads.
     Ordered,
-    /// Those from one column to another, both included.
+    /// Cells from one column to another, both included.
     Cells { from: Place, to: Place },
-    /// All, in the order of the call's own argument.
+    /// All cells, in the order of the call's own argument.
     Ranked { descending: bool },
 }
 
 impl Over {
-    /// Whether the step's order matters.
+    /// Returns whether the step's order matters.
     pub fn ordered(self) -> bool {
         matches!(self, Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns)
     }
 
-    /// Whether it is of rows in the step's order, and not of the cells of one row.
+    /// Returns whether the window reads rows in the step's order rather than the cells of one row.
     pub fn is_down(self) -> bool {
         matches!(self, Self::Ordered | Self::Rows { .. })
     }
 
-    /// Whether it is of all rows of a partition, or of all cells of a row.
+    /// Returns whether the window reads all rows of a partition or all cells of a row.
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Partition | Self::Across(Across::All))
     }
 
-    /// Whether the rows are in the order of the call's own argument.
+    /// Returns whether the rows or cells are in the order of the call's own argument.
     pub fn is_ranked(self) -> bool {
         matches!(self, Self::Ranked { .. } | Self::Across(Across::Ranked { .. }))
     }
 
-    /// Whether the row itself is among the rows that are seen, whichever row it is.
+    /// Returns whether the window always includes the current row.
     pub fn holds_own_row(self) -> bool {
         match self {
             Self::Rows { from, to } | Self::Across(Across::Cells { from, to }) => {
@@ -211,8 +213,8 @@ impl Over {
         }
     }
 
-    /// Whether it holds the same rows where those that are alike are counted by themselves: it has no other distance
-    /// than to this row and to the ends.
+    /// Returns whether the window remains correct if rows with equal values get partitions of their own. It then has
+    /// no other bounds than the current row and the ends of the partition.
     pub fn holds_when_parted(self) -> bool {
         use Place::{At, First, Last};
         match self {
@@ -229,42 +231,43 @@ impl Over {
     }
 }
 
-/// A row of the partition, from the first to the last.
+/// Row of a partition, as a bound of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     First,
-    /// So many rows after the current one; before it where that is negative.
+    /// Number of rows after the current row; negative for rows before it.
     At(i32),
     Last,
 }
 
-/// The place of an [`Over`] in its program.
+/// Index of an [`Over`] in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverId(u32);
 
-/// What is known of a node.
+/// Properties of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Meta {
     pub ty: Type,
     pub nullable: bool,
     pub level: Level,
-    /// All that it reads per row is grouped by, so it may stand beside aggregates.
+    /// Whether the node reads only grouping keys per row, so that it can be used together with aggregates.
     pub keyed: bool,
-    /// Differs at each draw.
+    /// Whether the value is different each time it is computed.
     pub volatile: bool,
-    /// An aggregate in it reads no column, so that in a subquery it would be the subquery's own.
+    /// Whether an aggregate in the node reads no column. Inside a subquery, that aggregate would belong to the
+    /// subquery.
     pub columnless: bool,
     pub span: Span,
 }
 
 impl Meta {
-    /// The same in all rows, however often it is computed.
+    /// Returns whether the value is the same in all rows and each time it is computed.
     #[inline]
     pub fn is_constant(&self) -> bool {
         self.level == Level::Const && !self.volatile
     }
 
-    /// What an operand makes of the node's level.
+    /// Merges the level and flags of an operand into those of the node.
     #[inline]
     pub fn take(&mut self, operand: &Self) {
         self.level = self.level.max(operand.level);
@@ -273,12 +276,13 @@ impl Meta {
         self.columnless |= operand.columnless;
     }
 
-    /// Whether an aggregate of it reads a column; a draw reads none.
+    /// Returns whether an aggregate of the node reads a column. Volatile values read none.
     pub fn reads_columns(&self) -> bool {
         self.level > Level::Const && !self.volatile
     }
 
-    /// Whether a subquery can hold it: no window, and an aggregate of columns where the dialect has it so.
+    /// Returns whether a subquery can contain the node: no window, and an aggregate of columns only if the dialect
+    /// supports it.
     pub fn fits_subquery(&self, aggregates: bool) -> bool {
         match self.level {
             Level::Window => false,
@@ -288,67 +292,69 @@ impl Meta {
     }
 }
 
-/// A way along the calendar.
+/// Distance along the calendar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Period {
-    /// How far; never 0, and never more than the calendar is long.
+    /// Number of units; never 0, and never more than the length of the calendar.
     pub count: i64,
     pub unit: CalendarUnit,
-    /// How many, the unit, and both as a text, for templates: what the entries `earlier` and `later` take behind the time.
+    /// Arguments of the catalogue entries `earlier` and `later` after the time: the number of units, the unit, and
+    /// both as one text.
     pub words: Slice,
 }
 
-/// How a key is found.
+/// How a lookup compares its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Matching {
-    /// By a key that is equal.
+    /// Finds an equal key.
     Exact,
-    /// By the largest key that is not larger.
+    /// Finds the largest key that is not larger.
     Below,
-    /// By the smallest key that is not smaller.
+    /// Finds the smallest key that is not smaller.
     Above,
-    /// By a key that has the pattern.
+    /// Finds a key that matches the pattern.
     Pattern,
-    /// All rows that the condition holds for are counted.
+    /// Counts all rows for which the condition holds.
     Count,
 }
 
-/// Where and how a row is looked for.
+/// Where and how a lookup finds its row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Find {
-    /// The other tab, by its place in the sheet's; none for the sheet itself.
+    /// Index of the other tab among the sheet's tabs. `None` for the sheet itself.
     pub tab: Option<u32>,
-    /// It is looked for by its number.
+    /// Whether the row is found by its number.
     pub by_number: bool,
     pub matching: Matching,
-    /// The condition on what is sought and the key of the row; part of no value.
+    /// Condition on the sought value and the row's key. It is not part of any value.
     pub test: IrId,
 }
 
-/// The holidays in a column of another tab, each day from Monday to Friday once: a tab of their own, which the planner makes.
+/// Holidays in a column of another tab, each day from Monday to Friday once. The planner makes them a tab of their
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Holidays {
-    /// The tab of the sheet, and its column.
+    /// Tab of the sheet that has the holidays, and their column in it.
     pub tab: u32,
     pub column: u32,
-    /// That column, its value as a date, and whether that is a weekday.
+    /// Nodes of the holiday column, of its value as a date, and of the test whether that date is a weekday.
     pub given: IrId,
     pub date: IrId,
     pub on_weekday: IrId,
-    /// The day of a holiday among these, and the number of weekdays up to it.
+    /// Day of a holiday in the planner's tab, and the number of weekdays up to it.
     pub day: IrId,
     pub weekdays: IrId,
 }
 
 impl Holidays {
-    /// The first number for tabs of holidays; those of the sheet have smaller ones.
+    /// First number for tabs of holidays. The sheet's own tabs have smaller numbers.
     pub const TABS: u32 = 1 << 24;
-    /// The columns: the day, and how many working days come before it.
+    /// Columns of the planner's tab: the day, and the number of working days before it.
     pub const DAY: u32 = 0;
     pub const WORKING_DAYS: u32 = 1;
 }
 
-/// A unit of the calendar.
+/// Calendar unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CalendarUnit {
     Second,
@@ -378,12 +384,12 @@ impl CalendarUnit {
         }
     }
 
-    /// It parts days, so that only times can be moved by it.
+    /// Returns whether the unit is shorter than a day, so that only times can be moved by it.
     pub fn is_of_clock(self) -> bool {
         matches!(self, Self::Second | Self::Minute | Self::Hour)
     }
 
-    /// In seconds, or, where those differ, in months.
+    /// Returns the length in seconds, or in months (with `true`) if the number of seconds varies.
     pub fn length(self) -> (i64, bool) {
         match self {
             Self::Second => (1, false),
@@ -399,51 +405,52 @@ impl CalendarUnit {
 }
 
 impl Period {
-    /// How far, in seconds or in months: equal for a quarter and for three months.
+    /// Returns the distance in seconds or in months, which is equal for a quarter and for three months.
     pub fn distance(self) -> (i64, bool) {
         let (length, months) = self.unit.length();
         (self.count.saturating_mul(length), months)
     }
 }
 
-/// A column that is read.
+/// Column that the program reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnUse {
-    /// The relation, where one is known.
+    /// Relation of the column, if it is known.
     pub relation: Option<Arc<str>>,
     pub name: Arc<str>,
-    /// How the source spells it: a bare name's case does not matter.
+    /// Whether the source quotes the name. The case of an unquoted name does not matter.
     pub quoted: bool,
-    /// The dialects, as bits, in which the name is known to be written as it is.
+    /// Dialects, as bits, in which the name is known to be valid without quotes.
     pub bare: u8,
     pub ty: Type,
     pub nullable: bool,
-    /// How large its numbers can be, as `emit::size` has it.
+    /// Upper bound of the column's numbers, as defined in `emit::size`.
     pub size: u32,
-    /// Each value is the first day of a month.
+    /// Whether each value is the first day of a month.
     pub month_start: bool,
-    /// The type comes from use and not from a schema.
+    /// Whether the type is inferred from usage instead of taken from a schema.
     pub assumed: bool,
-    /// No known relation has it: the relation, where one is written, is only what the text says.
+    /// Whether no known relation has the column. The column's relation, if any, then comes only from the text.
     pub unknown: bool,
-    /// The columns of which it is the first that is there: what a full join makes of those that both sides have.
+    /// Columns that a full join merges into this one because both sides have them: its value is the first that is not
+    /// NULL.
     pub merged: Vec<u32>,
 }
 
 /// A compiled definition.
 #[derive(Clone, Debug)]
 pub struct IrDefinition {
-    /// The name; none for a bare formula.
+    /// Name of the definition. `None` for a bare formula.
     pub name: Option<Arc<str>>,
     pub root: IrId,
-    /// The nodes of the definition begin here and end at the root.
+    /// First node of the definition; the root is the last one.
     pub first: IrId,
     pub span: Span,
-    /// It, or one that it uses, has an error.
+    /// Whether the definition, or one that it uses, has an error.
     pub failed: bool,
-    /// Another definition uses it.
+    /// Whether another definition uses this one.
     pub used: bool,
-    /// Some of its nodes are part of no value: what they stood for was folded away.
+    /// Whether some nodes are part of no value because they were folded away.
     pub folded: bool,
 }
 
@@ -451,27 +458,27 @@ pub struct IrDefinition {
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Vec<(Ir, Meta)>,
-    /// Each with what parts its rows beside the step's own partitions.
+    /// Windows, each with the values that divide its rows in addition to the step's partitions.
     overs: Vec<(Over, Slice)>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
-    /// What lookups move their key by.
+    /// Periods by which lookups move their key.
     pub periods: Vec<Period>,
-    /// What is found by keys.
+    /// Lookups by key or row number.
     pub finds: Vec<Find>,
-    /// Holidays that are columns of tabs.
+    /// Columns of tabs that contain holidays.
     pub holidays: Vec<Holidays>,
-    /// Aggregates and windows with what computes the same of windows, for dialects without the call.
+    /// Aggregates and windows, each with an equivalent built from windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
-    /// Criteria texts: what they test, what they look for, and where they stand.
+    /// Criteria texts: the values that they test, the text that they look for, and their span.
     pub criteria: Vec<(IrId, Slice, Span)>,
-    /// What cells and ranges of cells mean, in words.
+    /// Meanings of cells and cell ranges, in words.
     pub meanings: Vec<(Span, String)>,
-    /// Some definition is folded; while one is lowered, whether that one is.
+    /// Whether some definition is folded. During lowering: whether the current definition is folded.
     pub folded: bool,
-    /// Indices of `definitions` so that each stands after those that it uses.
+    /// Indices of `definitions`, sorted so that each comes after those that it uses.
     pub order: Vec<u32>,
 }
 
@@ -519,13 +526,13 @@ impl Program {
         self.nodes[id.index()].1
     }
 
-    /// The node and what is known of it.
+    /// Returns a node and its properties.
     #[inline]
     pub fn entry(&self, id: IrId) -> &(Ir, Meta) {
         &self.nodes[id.index()]
     }
 
-    /// The same of the nodes from one to another.
+    /// Returns the nodes from `first` to `last`, with their properties.
     pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, Meta))> {
         (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
     }
@@ -539,7 +546,7 @@ impl Program {
         self.len() == 0
     }
 
-    /// The number of nodes.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -548,17 +555,17 @@ impl Program {
         self.nodes.reserve(nodes);
     }
 
-    /// How many nodes it has memory for.
+    /// Returns the number of nodes that fit in the allocated memory.
     pub fn room(&self) -> usize {
         self.nodes.capacity()
     }
 
-    /// The nodes, children before parents.
+    /// Iterates over the nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)
     }
 
-    /// Puts another node in place of one.
+    /// Replaces a node by another one.
     pub fn replace(&mut self, id: IrId, node: Ir) {
         self.nodes[id.index()].0 = node;
     }
@@ -582,7 +589,7 @@ impl Program {
     #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> Slice {
         let first = self.args.len() as u32;
-        // Most lists are so short that calling to copy them would cost more.
+        // Most lists are so short that a call to copy them would cost more.
         match *args {
             [a] => self.args.push(a),
             [a, b] => self.args.extend_from_slice(&[a, b]),
@@ -601,12 +608,12 @@ impl Program {
         self.overs.get(id.0 as usize).map_or(Over::Partition, |(over, _)| *over)
     }
 
-    /// What parts the rows of a window beside the step's own partitions.
+    /// Returns the values that divide the rows of a window in addition to the step's partitions.
     pub fn parted_by(&self, id: OverId) -> &[IrId] {
         self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
     }
 
-    /// Puts a further argument behind those that were added last.
+    /// Appends an argument to the list that was added last.
     #[inline]
     pub fn extend_args(&mut self, slice: &mut Slice, arg: IrId) {
         self.args.push(arg);
@@ -619,7 +626,7 @@ impl Program {
         Slice { first, count: text.len() as u32 }
     }
 
-    /// A text in small ASCII letters.
+    /// Adds a copy of a text in lower case (ASCII letters only).
     pub fn add_lowercase(&mut self, slice: Slice) -> Slice {
         let first = self.texts.len();
         self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
@@ -627,13 +634,13 @@ impl Program {
         Slice { first: first as u32, count: slice.count }
     }
 
-    /// What stands behind names: a definition whose formula is only another's name means what that one does.
+    /// Resolves names: a definition whose formula is only another definition's name has the same meaning as that one.
     #[inline]
     pub fn behind_names(&self, id: IrId) -> IrId {
         self.behind_names_until(id, |_, _| false)
     }
 
-    /// The same, but where it is to stop; asked of each name and of the definition that it is of.
+    /// Resolves names like `behind_names`, but stops if `stop` returns true for a name and its definition.
     #[inline]
     pub fn behind_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(used) = self.node(id)
@@ -644,7 +651,8 @@ impl Program {
         id
     }
 
-    /// Whether a date is known to be the first day of a month, also as the least, greatest, first or last of such days.
+    /// Returns whether a date is known to be the first day of a month, also as the minimum, maximum, first or last of
+    /// such dates.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         let mut date = self.behind_names(date);
@@ -680,12 +688,12 @@ impl Program {
         matches!(self.node(id), Ir::Number(text) if self.meta(id).ty == Type::Integer && self.text(text) == "1")
     }
 
-    /// The values of a case with these arms, without its conditions.
+    /// Returns the values of a CASE with these arms, without its conditions.
     pub fn branches(&self, arms: Slice) -> impl Iterator<Item = IrId> + '_ {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
     }
 
-    /// A name, a literal or today's date, which costs nothing to write again.
+    /// Returns whether a node is a name, a literal or today's date, which costs nothing to write again.
     pub fn is_simple(&self, id: IrId) -> bool {
         match self.node(id) {
             Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
@@ -694,13 +702,13 @@ impl Program {
         }
     }
 
-    /// The column of a tab of the sheet that a column of a tab is, or comes from.
+    /// Maps a column of a tab to the tab and column of the sheet that it is or comes from.
     pub fn column_of_sheet(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab.checked_sub(Holidays::TABS).and_then(|place| self.holidays.get(place as usize));
         holidays.map_or((tab, column), |holidays| (holidays.tab, holidays.column))
     }
 
-    /// The operands of a node, in order.
+    /// Returns the operands of a node, in order.
     pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
         let (one, many) = match self.node(id) {
             Ir::Apply { args, .. }

@@ -1,4 +1,4 @@
-//! The row with the key that is nearest to what is sought: the CTEs that choose it.
+//! Lookup of the row whose key is nearest to the sought value: the CTEs that choose it.
 
 use super::lookup_by_key::{Among, FoundRow, How, LookupParts, as_part_of_name};
 use super::planner::Planner;
@@ -6,7 +6,7 @@ use crate::ir::Matching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
-    /// What the rows that are looked among are, where the nearest key is chosen: with numbers where these are asked for.
+    /// Returns the rows that a lookup of the nearest key searches, with row numbers if a lookup returns these.
     pub(super) fn candidates_of(
         &mut self,
         found: &mut FoundRow,
@@ -25,7 +25,7 @@ impl Planner<'_> {
         (Among { name: numbered.name, source, renamed: false }, true)
     }
 
-    /// How the keys are ordered of which the first is chosen.
+    /// Returns the order in which the first key is the one to choose.
     pub(super) fn nearest(
         &mut self,
         parts: LookupParts,
@@ -56,7 +56,7 @@ impl Planner<'_> {
         order
     }
 
-    /// For each value that is sought, the row with the key nearest to it.
+    /// Adds CTEs that choose the row with the nearest key, for each sought value.
     pub(super) fn chosen_rows(
         &mut self,
         found: &mut FoundRow,
@@ -133,7 +133,7 @@ impl Planner<'_> {
         found.how = How::ByValues(vec![(here, (there, quoted_there))]);
     }
 
-    /// The same where one value is sought for all.
+    /// Adds CTEs that choose the row with the nearest key, if all rows seek the same value.
     pub(super) fn one_of_ordered(
         &mut self,
         found: &mut FoundRow,

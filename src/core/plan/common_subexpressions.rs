@@ -1,4 +1,4 @@
-//! One column for arguments that say the same.
+//! Sharing of columns between equal arguments.
 
 use rustc_hash::FxHashMap;
 
@@ -10,24 +10,24 @@ use super::value_numbering::numbers;
 use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
-/// Arguments with columns of their own, so that one which says the same as another, or as a definition, is that one.
+/// Arguments with columns of their own. An argument that equals another one, or a definition, uses the same column.
 pub(super) struct Shared<'s> {
     pub step: &'s StepPlan<'s>,
     live: &'s [bool],
     rows: &'s [bool],
-    /// Made when the first argument is cut.
+    /// Value numbering, computed when the first argument is cut.
     values: Option<SharedValues>,
 }
 
 struct SharedValues {
     numbers: Vec<u32>,
-    /// The definition with this value.
+    /// Definition of each value, by value number.
     definitions: FxHashMap<u32, usize>,
-    /// The place of each definition in the order of computing.
+    /// Place of each definition in the order of computation.
     places: Vec<usize>,
-    /// By definition: `having` is, or reads, it.
+    /// Whether each definition is the `having` condition or is read by it.
     tested: Vec<bool>,
-    /// What is a column already: by value, whether it is one of rows, and whether `having` tests it.
+    /// Existing columns, by value number, whether they are at row level, and whether `having` tests them.
     columns: FxHashMap<(u32, bool, bool), IrId>,
 }
 
@@ -55,7 +55,7 @@ impl<'s> Shared<'s> {
         })
     }
 
-    /// Cuts an argument of this definition.
+    /// Cuts an argument of the definition `of`.
     pub fn cut(
         &mut self,
         arg: IrId,
@@ -72,7 +72,7 @@ impl<'s> Shared<'s> {
         }
         let values = self.values();
         let number = values.numbers[arg.index()];
-        // What `having` tests is computed first, whatever the order of the definitions.
+        // Values that `having` tests are computed first, regardless of the order of definitions.
         let tested = values.tested[of];
         if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
             cuts.serve(arg, *column);

@@ -1,4 +1,5 @@
-//! Whether a pivoted sheet's cells that no row is in matter to what it computes, and what is the same along its rows.
+//! Checks for pivoted worksheets: whether cells without a row affect the step's values, and which values are constant
+//! along a row.
 
 use super::StepPlan;
 use super::liveness::{live_definitions, needed};
@@ -6,7 +7,8 @@ use crate::Level;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
 
-/// Whether a window counts cells, or sees something in cells that no row is in: LAG then needs a row for each cell.
+/// Returns whether a window counts cells or reads a value in cells without a row. LAG, for example, then needs a row
+/// for each cell.
 pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let program = step.program;
     let live = live_definitions(step);
@@ -15,7 +17,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
         Ir::Lookup { value, .. } => !is_empty(program, value, keys),
-        // Of the sheet's own rows those in empty cells are rows too.
+        // If the sheet's own rows are searched, the rows of empty cells count too.
         Ir::Find { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
@@ -24,7 +26,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
 fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else { return true };
     let id = catalog::owner(overload);
-    // Of the aggregates one counts what is empty.
+    // COUNTBLANK is the only aggregate that counts empty cells.
     let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
     let skips_empty = || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
     match over {
@@ -33,14 +35,14 @@ fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> b
             !program.operands(call).next().is_some_and(|value| is_empty(program, value, keys))
         }
         Over::Partition | Over::Across(Across::All) => !skips_empty(),
-        // All cells from an end to this one are the same ones whether those without a row are there or not.
+        // From one end to the current cell, cells without a row make no difference.
         Over::Rows { from: Place::First, to: Place::At(0) | Place::Last }
         | Over::Rows { from: Place::At(0), to: Place::Last } => !skips_empty(),
         _ => true,
     }
 }
 
-/// Whether a value is NULL in a cell that no row is in.
+/// Returns whether a value is NULL in a cell without a row.
 fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     let id = program.behind_names(value);
     let operand = |id: IrId| is_empty(program, id, keys);
@@ -63,7 +65,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     }
 }
 
-/// Whether a condition does not hold in a cell that no row is in.
+/// Returns whether a condition is not met in a cell without a row.
 fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
     let id = program.behind_names(condition);
     match program.node(id) {
@@ -75,7 +77,7 @@ fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
     }
 }
 
-/// By definition: its value is the same in all columns of a row, where the keys of the rows are these.
+/// Returns, by definition, whether the value is the same in all columns of a row. `rows` are the keys of the rows.
 pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
     let mut same = vec![false; program.definitions.len()];
     for index in &program.order {
@@ -96,7 +98,8 @@ pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
                     Over::Across(Across::All) => true,
-                    // Past the ends there is nothing, so that what looks along the row is not the same in all of it.
+                    // There are no cells beyond the ends, so a window along the row has different values in different
+                    // cells.
                     Over::Across(_) | Over::PivotColumns => false,
                     _ => all,
                 },

@@ -1,4 +1,4 @@
-//! The first row of each key, and rows by their number: the CTEs that lookups join.
+//! First row of each key, and rows by number: the CTEs that lookups join.
 
 use rustc_hash::FxHashSet;
 
@@ -12,7 +12,8 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
-    /// The order of the rows that are looked among, read by this name; or what of it says more behind the key.
+    /// Returns the order of the searched rows, qualified by this name. With `behind_key`, returns only the keys after
+    /// the compared key.
     pub(super) fn order_of(
         &mut self,
         parts: LookupParts,
@@ -21,7 +22,7 @@ impl Planner<'_> {
         behind_key: bool,
     ) -> Vec<SqlId> {
         let Some(tab) = self.tab(parts.find.tab) else {
-            // The sheet's own.
+            // The searched rows are the sheet's own.
             if self.roles.order.is_empty() {
                 self.needs_order(parts, stage);
             }
@@ -38,7 +39,7 @@ impl Planner<'_> {
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
         let by = self.column_found(parts.by, stage).map(|(name, _)| name);
         if keys.is_empty() {
-            // Nothing says which is the first; the same one every time is.
+            // No order is specified, so order by all columns to choose the same row each time.
             let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
             keys.extend(tab.columns.iter().filter(|c| !is_key(c)).map(|column| (column.clone(), false)));
         }
@@ -77,7 +78,7 @@ impl Planner<'_> {
         tree.add(Sql::Over { x, partition, order, rows: None }, Span::default())
     }
 
-    /// A name for a column of a CTE that none of the others has.
+    /// Returns a name for a column of a CTE that no other column has.
     pub(super) fn free_name(&self, wanted: &str, columns: &[(SpelledKey, IrId)], tab: Option<u32>) -> String {
         let mut name = wanted.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
@@ -95,12 +96,12 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, !quoted)
     }
 
-    /// The rows of a sheet with their numbers: in its order, and among those of one key.
+    /// Adds a CTE that numbers the rows of a sheet: in the sheet's order, and among the rows with the same key.
     pub(super) fn numbered(&mut self, parts: LookupParts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> Numbered {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == Matching::Exact;
         let key = (!by_number).then(|| self.finds.number(parts.by));
-        // Another tab is the same in all strata, the sheet's rows are those of the stratum before.
+        // Another tab is the same in all strata, but the sheet's own rows are those of the previous stratum.
         let rows = match parts.find.tab {
             Some(tab) => tab.to_string(),
             None => format!("of {from}"),
@@ -145,7 +146,7 @@ impl Planner<'_> {
         let name = self.cte_names.choose(&wanted);
         ctes.push(Cte { name: self.quoted_name(&name), body: select });
         self.read_other();
-        // Of those with one key the first.
+        // Keep the first row of each key.
         let with_others = alike.iter().any(|other| !self.step.program.meta(other.sought).is_constant());
         let first = place.as_ref().filter(|_| with_others).map(|place| {
             let mut items: Vec<Item> = Vec::new();
@@ -172,7 +173,7 @@ impl Planner<'_> {
         made
     }
 
-    /// What the rows that are looked among are parted by, where nothing else is read.
+    /// Returns the partition keys of the searched rows, for a select that reads no other rows.
     pub(super) fn parted_by(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
         for ((name, quoted), id) in self.parted(tab, stage) {
@@ -182,7 +183,7 @@ impl Planner<'_> {
         partition
     }
 
-    /// `place = 1`.
+    /// Emits `place = 1`.
     pub(super) fn is_first(&mut self, place: &str) -> SqlId {
         let place = self.emitter.column_spelled(place, false);
         let one = self.emitter.tree().text(Span::default(), |out| out.push('1'));
@@ -198,7 +199,7 @@ impl Planner<'_> {
         self.emitter.diagnostics.push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
     }
 
-    /// What is constant is found once, and is NULL where there is no such row.
+    /// Looks up a constant once. The values are NULL if there is no such row.
     pub(super) fn one_row(
         &mut self,
         found: &mut FoundRow,
@@ -229,7 +230,7 @@ impl Planner<'_> {
         self.single(found, parts, &alike, source, filter, stage, from, ctes);
     }
 
-    /// The condition on the key, in a select that reads nothing else.
+    /// Emits the condition on the key, for a select that reads only the searched rows.
     pub(super) fn test_here(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
@@ -240,8 +241,8 @@ impl Planner<'_> {
         self.written_test(parts.find.test, &[parts.by])
     }
 
-    /// A CTE of one row: what lookups read of the only row that a condition leaves, or NULL. Of a sheet in parts it has one
-    /// for each part that has such a row.
+    /// Adds a CTE of one row: the values that lookups read from the only row that meets the condition, or NULL. For a
+    /// sheet with parts, the CTE has one row for each part that has such a row.
     #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
     pub(super) fn single(
         &mut self,
@@ -266,7 +267,7 @@ impl Planner<'_> {
                 select.items.push(Item { expr: written, alias: None });
                 continue;
             }
-            // The key is one of the columns where it is asked for.
+            // The key is one of the columns only if a lookup returns it.
             if !read.contains(&column.0.to_ascii_lowercase()) {
                 continue;
             }

@@ -1,14 +1,14 @@
-//! Names for values from their formulas.
+//! Readable names for values, derived from their formulas.
 
 use super::names::snake_case;
 use crate::catalog::{self, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
 
-/// Bytes of the longest formula that is read for a name. In nested calls every part is asked for a name, so reading long
-/// parts would take quadratic time.
+/// Largest number of bytes of a formula that is read for a name. In nested calls each part needs a name, so reading
+/// long parts would take quadratic time.
 const LONGEST_TEXT: usize = 1_000;
 
-/// What a value is called by its formula.
+/// Returns a name for a value, derived from its formula.
 pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<String> {
     if matches!(program.node(id), Ir::CountRows) {
         return Some("row_count".to_owned());
@@ -17,7 +17,7 @@ pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<S
     let of_range = || {
         let Ir::Window { call, .. } = program.node(id) else { return None };
         let Ir::Apply { overload, .. } = program.node(call) else { return None };
-        // Of several ranges in a call each stands alone.
+        // If a call has several ranges, each is named separately.
         let function =
             catalog::shown(catalog::owner(overload)).filter(|_| text.contains(':') && !text.ends_with(')'))?;
         name_of_range(&format!("{function}({text})"))
@@ -29,7 +29,8 @@ pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<S
         .or_else(|| call_name(program, id, text))
 }
 
-/// What a call or an operation is called by its text, if that is its own: what a function is made of has the function's.
+/// Returns a name for a call or an operation by its own text. A node that is only part of a function's implementation
+/// has the text of the function.
 fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
@@ -58,7 +59,8 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
 
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
 
-/// The name of an argument that has a column of its own: by its formula, else by the call that takes it.
+/// Returns a name for an argument with a column of its own, derived from its formula, or else from the call that uses
+/// it.
 pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
     let NamedCall { function, param, is_first, of } = call;
     let fallback = || match (function, param) {
@@ -70,18 +72,19 @@ pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: 
     spoken_name(program, id, source).unwrap_or_else(fallback)
 }
 
-/// What takes an argument.
+/// Call that uses an argument.
 #[derive(Clone, Copy)]
 pub(super) struct NamedCall<'c> {
-    /// The function's name in formulas; none for an operator.
+    /// Name of the function in formulas. `None` for an operator.
     pub function: Option<&'static str>,
     pub param: &'static str,
     pub is_first: bool,
-    /// The definition that the call is in.
+    /// Name of the definition that contains the call.
     pub of: &'c str,
 }
 
-/// The name of a finished value whose formula is too long to name it: by its function and the definition that reads it.
+/// Returns a name for a finished value whose formula is too long for a name: its function, and the definition that
+/// reads it.
 pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String {
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
@@ -92,7 +95,8 @@ pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String 
     format!("{}_for_{of}", function.as_deref().unwrap_or("value"))
 }
 
-/// What a cell or a range of cells gives is called by its column, whose name stands nowhere in the text.
+/// Returns a name for a cell or a range of cells, derived from its column, because the text does not contain the
+/// column's name.
 fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (call, over) = match program.node(id) {
         Ir::Window { call, over } => (call, program.over(over)),
@@ -118,7 +122,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         let so_far = matches!(over, Over::Rows { from: Place::First, to: Place::At(0) });
         return Some(if so_far { format!("{name}_values_so_far") } else { format!("{name}_values_of_some_rows") });
     }
-    // The value of one row has the same name in each spelling.
+    // The value of one row has the same name, however the formula is spelled.
     let is_of_row = [internal::LAG, internal::LEAD, internal::FIRST_VALUE, internal::LAST_VALUE, internal::NTH_VALUE];
     let name = column_beside(program, *args.first()?, if is_of_row.contains(&function) { "" } else { text })?;
     let rows = args.get(1).and_then(|rows| match program.node(*rows) {
@@ -144,7 +148,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     })
 }
 
-/// What is left of a column where only some rows of a sheet count: `revenue_from_row_3`, `revenue_in_rows_2_to_5`.
+/// Returns a name for a column limited to some rows of a sheet: `revenue_from_row_3`, `revenue_in_rows_2_to_5`.
 pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     let Ir::Case(arms) = program.node(id) else { return None };
     let [only, value] = program.args(arms) else { return None };
@@ -172,7 +176,8 @@ pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     })
 }
 
-/// What a cell of another column of a pivot gives, or all cells of a row: `revenue_to_the_left`, `row_sum_revenue`.
+/// Returns a name for a cell in another column of a pivot, or for all cells in a row: `revenue_to_the_left`,
+/// `row_sum_revenue`.
 fn across_row(
     program: &Program,
     function: crate::catalog::FunctionId,
@@ -197,7 +202,7 @@ fn across_row(
     })
 }
 
-/// The name of the column that a value is, where the text does not say it.
+/// Returns the name of the column that a value is, unless the text contains it.
 fn column_beside(program: &Program, value: IrId, text: &str) -> Option<String> {
     let name = match program.node(value) {
         Ir::Column(column) => program.columns.get(column as usize)?.name.to_string(),
@@ -208,7 +213,7 @@ fn column_beside(program: &Program, value: IrId, text: &str) -> Option<String> {
     name_of_text(&name).filter(|_| !said)
 }
 
-/// `SUM(amount)` is called `sum_amount`; `None` if the text is too long to be a name.
+/// Converts a text to a name: `SUM(amount)` becomes `sum_amount`. `None` if the text is too long for a name.
 fn name_of_text(text: &str) -> Option<String> {
     if text.len() > LONGEST_TEXT {
         return None;
@@ -217,7 +222,7 @@ fn name_of_text(text: &str) -> Option<String> {
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 
-/// The operators of a formula in words, and how many there are.
+/// Replaces the operators of a formula by words, and returns the number of operators.
 fn operators_in_words(text: &str) -> (String, usize) {
     const WORDS: [(&str, &str); 10] = [
         ("<>", "not"),
@@ -248,7 +253,7 @@ fn operators_in_words(text: &str) -> (String, usize) {
     (words, count)
 }
 
-/// `revenue / orders` is called `revenue_per_orders`; none for what has several operators.
+/// Converts an expression to a name: `revenue / orders` becomes `revenue_per_orders`. `None` for several operators.
 fn name_of_expression(text: &str) -> Option<String> {
     if text.len() > LONGEST_TEXT {
         return None;
@@ -257,13 +262,14 @@ fn name_of_expression(text: &str) -> Option<String> {
     if operators > 1 { None } else { name_of_text(&words).filter(|name| !reads_as_counted(name)) }
 }
 
-/// `amount_2` would read as the second of several.
+/// Returns whether a name ends like a counter: `amount_2` would look like the second of several.
 fn reads_as_counted(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
 }
 
-/// `SUM(amount)` is called `total_amount`, `COUNT(order_id)` `order_count`, `MINIFS(price, region, "EU")`
-/// `min_price_if_region_eu`; one with long conditions says that it has some.
+/// Converts an aggregate to a name: `SUM(amount)` becomes `total_amount`, `COUNT(order_id)` `order_count`,
+/// `MINIFS(price, region, "EU")` `min_price_if_region_eu`. If the conditions are too long, the name ends in
+/// `_with_conditions`.
 fn name_of_aggregate(text: &str) -> Option<String> {
     const LONGEST: usize = 48;
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
@@ -273,7 +279,7 @@ fn name_of_aggregate(text: &str) -> Option<String> {
         None => (function.strip_suffix("if").unwrap_or(&function), false),
     };
     let conditional = base != function;
-    // Of `SUMIF(condition, value)` the value is last, of `SUMIF(column, criterion, value)` and of `…IFS` it differs.
+    // The value is last in `SUMIF(condition, value)` and `SUMIF(column, criterion, value)`, and first in `…IFS`.
     let (value, condition) = match (conditional, base) {
         (false, _) => (inside, None),
         (true, "count") => ("", Some(inside)),
@@ -300,7 +306,8 @@ fn name_of_aggregate(text: &str) -> Option<String> {
     if full.len() <= LONGEST && !reads_as_counted(&full) { Some(full) } else { short() }
 }
 
-/// `OFFSET(revenue, -1)` is called `previous_revenue`, `OFFSET(revenue, 3)` `revenue_3_rows_after`.
+/// Converts an OFFSET to a name: `OFFSET(revenue, -1)` becomes `previous_revenue`, `OFFSET(revenue, 3)`
+/// `revenue_3_rows_after`.
 fn name_of_offset(text: &str) -> Option<String> {
     let inside = text.strip_suffix(')')?.split_once('(').filter(|(f, _)| f.trim().eq_ignore_ascii_case("offset"))?.1;
     let (value, rows) = inside.rsplit_once(',')?;
@@ -313,7 +320,8 @@ fn name_of_offset(text: &str) -> Option<String> {
     })
 }
 
-/// `SUM(revenue:revenue)` is called `sum_of_all_revenue`, `AVERAGE(FIRST(revenue):revenue)` `running_average_revenue`.
+/// Converts a range to a name: `SUM(revenue:revenue)` becomes `sum_of_all_revenue`, `AVERAGE(FIRST(revenue):revenue)`
+/// `running_average_revenue`.
 fn name_of_range(text: &str) -> Option<String> {
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
     let (from, to) = inside.split_once(':').filter(|(_, to)| !to.contains(','))?;

@@ -1,4 +1,4 @@
-//! Holidays of a column, each once, and how many of them lie between days: the CTEs for NETWORKDAYS and WORKDAY.
+//! Holidays of a column, each once, and the number of holidays between days: the CTEs for NETWORKDAYS and WORKDAY.
 
 use super::lookup_by_key::{FoundRow, How, LookupParts, SpelledKey, as_part_of_name};
 use super::planner::Planner;
@@ -10,7 +10,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// The holidays of a step, as tabs.
+/// Returns the holidays of a step, as tabs.
 pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
     let tab = |holidays: &Holidays| {
         let of = input.tabs.get(holidays.tab as usize);
@@ -35,7 +35,7 @@ pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
 }
 
 impl Planner<'_> {
-    /// The CTEs of the holidays that rows are found among, where they are not made yet.
+    /// Adds the CTEs of the holidays that a lookup searches, unless they already exist.
     pub(super) fn make_holidays(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
         let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else { return };
@@ -80,7 +80,7 @@ impl Planner<'_> {
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
     }
 
-    /// How many rows the condition holds for, for each value that is sought.
+    /// Adds CTEs that count, for each sought value, the rows that meet the condition.
     pub(super) fn counted_rows(
         &mut self,
         found: &mut FoundRow,
@@ -100,7 +100,7 @@ impl Planner<'_> {
         }
         let names: Vec<String> = values.iter().map(|(name, _)| as_part_of_name(name)).collect();
         let shown = names.join("_and_");
-        // Many rows have the same dates.
+        // Many rows have the same dates, so count only once per date.
         let dates = self.cte_names.choose(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {
@@ -150,7 +150,7 @@ impl Planner<'_> {
     }
 }
 
-/// What is sought for each row.
+/// Returns the sought values that can differ from row to row.
 fn sought_by_row(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
     [Some(parts.sought), parts.also].into_iter().flatten().filter(|sought| !program.meta(*sought).is_constant())
 }

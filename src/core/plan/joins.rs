@@ -1,4 +1,4 @@
-//! Selects of several relations: the joins, and the columns that later strata of the step still read.
+//! Selects from several relations: the joins, and the columns that later strata of the step read.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -10,12 +10,12 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Item, Join, SqlId};
 
-/// What the select that joins gives besides values of its own, for later strata.
+/// Columns that the joining select passes on to later strata, besides values of its own.
 #[derive(Default)]
 pub(super) struct PassedOn {
-    /// Each with the name that it has from there on.
+    /// Columns, each with its name in later strata.
     columns: Vec<(InputColumn, String)>,
-    /// The places of these by relations and name in lower case.
+    /// Indices in `columns`, by relations and by name in lower case.
     places: FxHashMap<(Vec<usize>, String), usize>,
 }
 
@@ -36,7 +36,7 @@ impl PassedOn {
 }
 
 impl JoinedInput {
-    /// What is known of a column.
+    /// Returns the known properties of a column.
     pub fn column(&self, column: &InputColumn) -> Option<&Column> {
         self.relations.get(*column.of.first()?)?.column(&column.name)
     }
@@ -50,12 +50,12 @@ impl JoinedInput {
 }
 
 impl Planner<'_> {
-    /// Whether this stratum reads several relations.
+    /// Returns the joined input if this stratum reads several relations.
     pub(super) fn joins_in(&self, stage: u32) -> Option<&JoinedInput> {
         self.input.joined.filter(|_| stage == 0)
     }
 
-    /// The column of the joined input that a column of the program is.
+    /// Returns the column of the joined input for a column of the program.
     pub(super) fn input_of(&self, joined: &JoinedInput, column: u32) -> InputColumn {
         let columns = &self.step.program.columns;
         let place = |column: u32| {
@@ -71,7 +71,7 @@ impl Planner<'_> {
         InputColumn { of, name: used.name.to_string() }
     }
 
-    /// The joins of the first select, whose conditions are written in place.
+    /// Returns the joins of the first select, with their conditions inlined.
     pub(super) fn joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
         for (place, join) in joined.joins.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Planner<'_> {
         joins
     }
 
-    /// A column of the input as SQL of this stratum.
+    /// Emits a column of the input, as this stratum reads it.
     pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
         let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
             let (name, quoted) = self.input_name(column);
@@ -98,7 +98,7 @@ impl Planner<'_> {
         let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
         for place in &column.of {
             let Some(relation) = joined.relations.get(*place) else { continue };
-            // A relation's own spelling, where it is known.
+            // Use the relation's own spelling, if it is known.
             let known = relation.column(&column.name);
             let (name, quoted) = known.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
             parts.push(self.emitter.field(relation.name(), name, quoted));
@@ -110,7 +110,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The columns that tell the input's rows apart.
+    /// Returns the grain of the input: the columns that identify its rows.
     pub(super) fn input_grain(&self) -> Vec<InputColumn> {
         match self.input.joined {
             Some(_) => self.input.joined_grain.to_vec(),
@@ -118,7 +118,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What is known of a column of the input.
+    /// Returns the known properties of a column of the input.
     fn known_input(&self, column: &InputColumn) -> Option<&Column> {
         match self.input.joined {
             Some(joined) => joined.column(column),
@@ -126,16 +126,17 @@ impl Planner<'_> {
         }
     }
 
-    /// The name of a column of the input, and whether it must be quoted, in a stratum that reads one relation.
+    /// Returns the name of a column of the input, and whether it must be quoted, for a stratum that reads one
+    /// relation.
     pub(super) fn input_name(&self, column: &InputColumn) -> (String, bool) {
         let known = self.known_input(column);
-        // The relation's own spelling, where it is known.
+        // Use the relation's own spelling, if it is known.
         let own = known.map_or(column.name.as_str(), Column::name);
         let name = self.passed_on.name(column).unwrap_or(own);
         (name.to_owned(), name == own && known.is_some_and(Column::is_quoted))
     }
 
-    /// The name of a column that is kept, as it is written.
+    /// Returns the name of a column that is kept, as written in SQL.
     pub(super) fn kept_name(&self, column: &InputColumn) -> String {
         let known = self.known_input(column).filter(|known| known.is_quoted());
         let name = known.map_or(column.name.as_str(), Column::name);
@@ -149,10 +150,10 @@ impl Planner<'_> {
         }
     }
 
-    /// Settles which columns of a joined input the later strata read, and under which names.
+    /// Determines which columns of a joined input later strata read, and under which names.
     pub(super) fn pass_on(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else { return };
-        // What is kept has its name from here on.
+        // Kept columns come first, so that they keep their own names in later strata.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
         if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
             columns.extend(kept.iter().map(|column| (None, column.clone())));
@@ -172,7 +173,7 @@ impl Planner<'_> {
                 if names.insert(column.name.to_ascii_lowercase()) {
                     return joined.column(&column).map_or(column.name.as_str(), Column::name).to_owned();
                 }
-                // Of two of a name, the second is told by its relation.
+                // If two columns have the same name, the second one is prefixed with its relation.
                 let of = column.of.first().and_then(|place| joined.relations.get(*place)).map_or("", Relation::name);
                 taken.column(&format!("{of}_{}", column.name), &format!("{of}.{}", column.name))
             });
@@ -186,7 +187,7 @@ impl Planner<'_> {
         self.emitter.renamed = renamed;
     }
 
-    /// The output under whose name a column of the joined input is given, where one is it and nothing else.
+    /// Returns the name of the output that is exactly this column of the joined input, if there is one.
     pub(super) fn output_of_input(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
@@ -207,7 +208,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The name of the output that an ordering key is; `None` if it is something else.
+    /// Returns the name of the output that an order key refers to. `None` if the key is not an output.
     pub(super) fn output_of(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
@@ -216,7 +217,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The column of a joined input that a key is.
+    /// Returns the column of a joined input that a key refers to.
     pub(super) fn key_of_input(&self, key: IrId) -> Option<InputColumn> {
         match (self.step.program.node(key), self.input.joined) {
             (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
@@ -224,7 +225,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What the select that joins passes on to later strata.
+    /// Returns the columns that the joining select passes on to later strata.
     pub(super) fn passed_on_items(&mut self) -> Vec<Item> {
         let columns = self.passed_on.columns.clone();
         let mut items = Vec::with_capacity(columns.len());
@@ -238,7 +239,7 @@ impl Planner<'_> {
         items
     }
 
-    /// The columns of the program that strata after the first read.
+    /// Returns the columns of the program that strata after the first read.
     fn read_later(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::Lookup { .. });
@@ -253,7 +254,7 @@ impl Planner<'_> {
                 stack.extend(self.roles.order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none()));
             }
             for node in self.computed_in(stack, stage) {
-                // The other row has what is looked up as a column.
+                // The looked-up value is a column of the other row.
                 let node = match node {
                     Ir::Lookup { value, .. } if self.column_in(value, stage).is_none() => {
                         program.node(program.behind_names(value))

@@ -1,4 +1,5 @@
-//! What the select that groups reads of an earlier stratum outside of its aggregates: values made of the keys alone.
+//! Columns of an earlier stratum that the grouping select reads outside of its aggregates: values computed only from
+//! the keys.
 
 use rustc_hash::FxHashSet;
 
@@ -6,8 +7,9 @@ use super::planner::Planner;
 use crate::ir::{Ir, IrId};
 
 impl Planner<'_> {
-    /// Columns that these values read beside the groups and that are no keys. Each has one value in a group, since it is
-    /// made of the keys, so that grouping by it too makes the same groups, and engines take it for told.
+    /// Returns the columns, other than keys, that these values read besides the groups. Each of these columns has one
+    /// value per group because it is computed from the keys. Adding it to GROUP BY does not change the groups, and
+    /// engines then accept it.
     pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;
         let meant = |id: IrId| self.canonical(id);

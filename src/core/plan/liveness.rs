@@ -1,15 +1,15 @@
-//! What of a step is computed, and per row or per group.
+//! Analysis of a step: which definitions are live, and which nodes are computed per row or per group.
 
 use super::StepPlan;
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
-/// What of a step is computed, and where; found once.
+/// Live definitions and row-level nodes of a step, determined once.
 pub(super) struct Reach {
-    /// By node: it is computed per row of the input, before grouping.
+    /// Whether each node is computed per row of the input, before grouping.
     pub rows: Vec<bool>,
-    /// By definition: the step's columns, filters and keys need it.
+    /// Whether each definition is needed by the step's columns, filters or keys.
     pub live: Vec<bool>,
 }
 
@@ -19,12 +19,12 @@ impl Reach {
     }
 }
 
-/// A value that costs nothing to write again, or is computed elsewhere.
+/// Returns whether a value costs nothing to write again, or is computed elsewhere.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
 
-/// The nodes of a definition that its value is made of, in order.
+/// Returns the nodes of a definition that its value depends on, in order.
 pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
     let mut wanted = vec![false; root.index() - base + 1];
@@ -32,7 +32,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     for at in (first.0..=root.0).rev() {
         if wanted[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
-                // A definition that is another's value has its nodes elsewhere.
+                // If the definition's value is another definition, the nodes are in that one's range.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
                     *mark = true;
                 }
@@ -42,7 +42,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     (first.0..=root.0).map(IrId).filter(|id| wanted[id.index() - base]).collect()
 }
 
-/// By node: it is computed per row of the input, before grouping.
+/// Returns, by node, whether it is computed per row of the input, before grouping.
 fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
     let mut rows = vec![false; program.len()];
@@ -75,13 +75,13 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     rows
 }
 
-/// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
-/// only that reads is computed nowhere else.
+/// Returns, by definition, whether the step's columns, filters or keys need it. Join conditions are inlined, so a
+/// definition that only they read is computed nowhere else.
 pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_)))
 }
 
-/// The same, and those that joins need.
+/// Returns, by definition, whether the step's columns, filters, keys or joins need it.
 pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| role != DefinitionRole::Definitions)
 }

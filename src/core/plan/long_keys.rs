@@ -1,14 +1,14 @@
-//! Keys of groups that are computed in a select of their own, so that GROUP BY names them.
+//! Grouping keys that are computed in a select of their own, so that GROUP BY can refer to them by name.
 
 use super::materialization::Cuts;
 use super::time_columns::cut_time;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
-/// Calls and operators that GROUP BY may repeat from the select list; a timeframe counts as none.
+/// Largest number of calls and operators that GROUP BY may repeat from the select list. A timeframe does not count.
 const MOST_REPEATED: usize = 2;
 
-/// Whether a key is too long to be written twice, in the select list and in GROUP BY.
+/// Returns whether a key is too long to be written twice, in the select list and in GROUP BY.
 pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &Cuts, key: IrId) -> bool {
     let mut open = vec![cut_time(program, key).0];
     let mut count = 0;

@@ -1,7 +1,7 @@
-//! Rows that a key or a number finds: the sheet's own, or those of another tab, joined so that none is repeated.
+//! Lookups of rows by key or by number, in the sheet or in another tab, as joins that do not repeat rows.
 //!
-//! Of several rows with one key a CTE keeps the first; a key that is the next smaller or larger is chosen for each value
-//! that is sought; what is constant finds one row for all.
+//! If several rows have the same key, a CTE keeps the first. For the next smaller or larger key, a CTE chooses one row
+//! per sought value. A constant finds one row for all.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,69 +14,70 @@ use crate::ir::{Find, Holidays, Ir, IrId, Matching, Program};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
-/// What makes two lookups one join: where, by what, how, and for what they look.
+/// Properties of lookups that can share a join: the tab, the compared key, the matching and the sought value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SameRows {
     tab: Option<u32>,
-    /// What is compared, and what is sought, each by the number that equal values have; for all that is sought none.
+    /// Number of the compared key, from value numbering. `sought` has the numbers of the sought values, or is `None`
+    /// for all of them.
     by: u32,
     matching: Matching,
     sought: Option<(u32, Option<u32>)>,
 }
 
-/// How the rows that a key finds are joined.
+/// Join to the rows that lookups find.
 #[derive(Clone, Debug)]
 pub(super) struct FoundRow {
     pub same: SameRows,
-    /// The first lookup of them.
+    /// First lookup that uses the join.
     id: IrId,
     pub source: Option<SelectSource>,
     pub alias: String,
-    /// The alias is not the name of the source.
+    /// Whether the alias differs from the name of the source.
     renamed: bool,
     pub how: How,
-    /// The column that holds the numbers of rows.
+    /// Column with the row numbers.
     pub position: String,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum How {
-    /// By the condition on the key.
+    /// Joined by the condition on the key.
     ByKey,
-    /// By the values that the row was chosen for: the column of each here and there.
+    /// Joined by the values for which the row was chosen: the column of each value on both sides.
     ByValues(Vec<(SpelledKey, SpelledKey)>),
-    /// There is one row for all, or in a sheet of parts one for each.
+    /// One row for all rows, or one row per part in a sheet with parts.
     One,
 }
 
-/// Rows that are looked among.
+/// Rows that a lookup searches.
 #[derive(Clone)]
 pub(super) struct Among {
     pub name: String,
     pub source: SelectSource,
-    /// It is read by a name that is not its own.
+    /// Whether the rows are read under a name that is not their own.
     pub renamed: bool,
 }
 
-/// A name, and whether it must be quoted.
+/// Name of a column, and whether it must be quoted.
 pub(super) type SpelledKey = (String, bool);
 
-/// The lookups of a step, each with what makes it equal to others.
+/// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
 pub(super) struct Finds {
-    /// Those that are of the same rows, and those that are for any value.
+    /// Lookups that find the same rows, and, under a key without `sought`, those that differ only in the sought value.
     alike: FxHashMap<SameRows, Vec<IrId>>,
-    /// By node.
+    /// Value numbers, by node.
     numbers: Vec<u32>,
-    /// The CTEs with the numbers of rows that were made: of which rows, and among those of which key.
+    /// CTEs with row numbers that already exist, by the rows and by the key that divides them.
     pub made: Vec<(String, Option<u32>, Numbered)>,
 }
 
-/// The rows of a sheet with their numbers.
+/// CTE with the numbered rows of a sheet.
 #[derive(Clone, Debug)]
 pub(super) struct Numbered {
     pub name: String,
-    /// The CTE with only the first row of each key.
+    /// CTE with only the first row of each key.
     pub first: Option<String>,
     pub place: Option<String>,
     pub position: String,
@@ -119,7 +120,7 @@ impl Finds {
         SameRows { tab: find.tab, by: self.number(by), matching: find.matching, sought }
     }
 
-    /// Whether rows of a tab are found by a column of it.
+    /// Returns whether a lookup searches this column of a tab.
     pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
         let by = self.alike.values().flatten().filter_map(|id| LookupParts::new(program, *id)).map(|parts| parts.by);
         by.map(|by| program.node(by)).any(|by| by == Ir::Elsewhere { tab, column })
@@ -130,19 +131,19 @@ impl Finds {
     }
 }
 
-/// The parts of a lookup.
+/// Operands of a lookup.
 #[derive(Clone, Copy)]
 pub(super) struct LookupParts {
     pub find: Find,
     pub sought: IrId,
     pub by: IrId,
-    /// None for the number of the row.
+    /// Value to return. `None` for the number of the row.
     pub gives: Option<IrId>,
-    /// A second value that is sought, where rows are counted.
+    /// Second sought value, if rows are counted.
     pub also: Option<IrId>,
 }
 
-/// What a lookup seeks, of its operands.
+/// Returns the sought values among a lookup's operands.
 pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()
 }
@@ -165,7 +166,7 @@ impl Planner<'_> {
         LookupParts::new(self.step.program, id)
     }
 
-    /// What makes a lookup one join with others.
+    /// Returns the join for a lookup. Its source is set later.
     pub(super) fn rows_found(&self, id: IrId) -> Option<FoundRow> {
         let same = self.finds.same(self.lookup_parts(id)?);
         Some(FoundRow {
@@ -179,7 +180,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The value of the row that is found.
+    /// Emits the value of the row that a lookup finds.
     pub(super) fn value_found(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
         let parts = self.lookup_parts(id)?;
         let (name, quoted) = match parts.gives {
@@ -189,7 +190,7 @@ impl Planner<'_> {
         Some(self.emitter.field(&found.alias, &name, quoted))
     }
 
-    /// The column of the rows that are looked among.
+    /// Returns the column of a node in the searched rows.
     pub(super) fn column_found(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
         match self.step.program.node(id) {
             Ir::Elsewhere { tab, column } => {
@@ -200,7 +201,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Settles where the rows are found, with the CTEs that it takes.
+    /// Determines the source of the rows to join, and adds the CTEs that it needs.
     pub(super) fn make_found(
         &mut self,
         found: &mut FoundRow,
@@ -219,7 +220,7 @@ impl Planner<'_> {
             (_, false) => self.chosen_rows(found, parts, stage, from, ctes),
             (_, true) => self.one_of_ordered(found, parts, stage, from, ctes),
         }
-        // Two relations of one select have two names.
+        // Relations in the same select must have different names.
         if found.alias.eq_ignore_ascii_case(from) || taken.contains(&found.alias.to_ascii_lowercase()) {
             let wanted = format!("{}_for_{}", found.alias, self.name_sought(sought));
             found.alias = self.cte_names.choose(&wanted);
@@ -228,7 +229,7 @@ impl Planner<'_> {
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
     }
 
-    /// The join of the rows that are found.
+    /// Returns the join to the rows that are found.
     pub(super) fn join_found(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
         let LookupParts { find, sought, by, .. } = self.lookup_parts(found.id)?;
         let on = match &found.how {
@@ -266,7 +267,7 @@ impl Planner<'_> {
         Some(Join { kind, source: found.source.clone()?, alias, on })
     }
 
-    /// A condition whose parts but for these are part of nothing else.
+    /// Emits a condition whose nodes, except for the `known` ones, are part of no other value.
     pub(super) fn written_test(&mut self, test: IrId, known: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];
@@ -287,7 +288,7 @@ impl Planner<'_> {
         self.emitter.emitted(test)
     }
 
-    /// What is sought, as a part of names.
+    /// Returns the sought value as a part of CTE names.
     pub(super) fn name_sought(&self, sought: IrId) -> String {
         let program = self.step.program;
         let meant = program.behind_names(sought);
@@ -302,12 +303,12 @@ impl Planner<'_> {
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
-        // A number would read as a counter; what is found for it is called by who asks.
+        // A number at the end would look like a counter, so use the name of the definition with the lookup.
         let asks = program.definitions.iter().find(|d| d.first <= sought && sought <= d.root);
         asks.and_then(|d| d.name.as_deref()).map_or_else(|| "key".to_owned(), as_part_of_name)
     }
 
-    /// The key, likewise.
+    /// Returns the key as a part of CTE names.
     pub(super) fn name_of_key(&self, parts: LookupParts, stage: u32) -> String {
         self.column_found(parts.by, stage).map_or_else(String::new, |(name, _)| as_part_of_name(&name))
     }
@@ -319,7 +320,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The rows that are looked among, as they are.
+    /// Returns the rows that a lookup searches, without changes.
     pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> Among {
         match self.tab(tab) {
             Some(tab) => Among { name: tab.name.clone(), source: tab.source.clone(), renamed: tab.renamed },
@@ -327,8 +328,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The name that the columns of a relation are read with where nothing else is read: none, unless it would be taken
-    /// for a column.
+    /// Sets and returns the qualifier for the columns of a relation that is read alone. `None` unless the relation's
+    /// name could be mistaken for a column.
     pub(super) fn read_alone(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
@@ -344,13 +345,13 @@ impl Planner<'_> {
         name
     }
 
-    /// From here on another CTE is read.
+    /// Removes the qualifier, because another CTE is read next.
     pub(super) fn read_other(&mut self) {
         self.emitter.qualifier = None;
         self.emitter.shadowed = false;
     }
 
-    /// A column of the key that is known to tell all rows apart.
+    /// Returns whether the compared key is a column that is known to be unique.
     pub(super) fn is_unique(&self, parts: LookupParts, stage: u32) -> bool {
         let program = self.step.program;
         match (parts.find.tab, program.node(parts.by)) {
@@ -371,14 +372,14 @@ impl Planner<'_> {
         }
     }
 
-    /// The columns that part the sheet, as those of a pivot do: in it a lookup finds rows of its own part. Another tab has
-    /// no parts.
+    /// Returns the columns that partition the sheet, as the keys of a pivot do. A lookup in the sheet finds only rows
+    /// of its own part. Another tab has no parts.
     pub(super) fn parted(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
         keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
     }
 
-    /// The row that is found is of the same part.
+    /// Emits the condition that the row found belongs to the same part.
     pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
         let mut both = None;
         for ((name, quoted), id) in self.parted(tab, stage) {
@@ -396,7 +397,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The lookups that may share a CTE with this one: of another tab all of the step, else those of this stratum.
+    /// Returns the lookups that can share a CTE with this one: in another tab, all lookups of the step; otherwise
+    /// those of this stratum.
     pub(super) fn alike(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
         let same = if with_sought { same } else { SameRows { sought: None, ..same } };
@@ -405,7 +407,7 @@ impl Planner<'_> {
         here.filter_map(|id| self.lookup_parts(*id)).collect()
     }
 
-    /// The columns that lookups read, each once: the key first, then what parts the sheet.
+    /// Returns the columns that lookups read, each once: first the key, then the partition keys of the sheet.
     pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(SpelledKey, IrId)> {
         let mut columns: Vec<(SpelledKey, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
@@ -421,7 +423,7 @@ impl Planner<'_> {
         columns
     }
 
-    /// Rows joined by the key itself.
+    /// Joins rows by the key itself.
     pub(super) fn by_key(
         &mut self,
         found: &mut FoundRow,
@@ -451,7 +453,7 @@ impl Planner<'_> {
     }
 }
 
-/// A value or a name as a part of the names of CTEs.
+/// Converts a value or a name to a part of CTE names.
 pub(super) fn as_part_of_name(text: &str) -> String {
     let name: String = snake_case(text).chars().take(32).collect();
     if name.is_empty() { "key".to_owned() } else { name.trim_end_matches('_').to_owned() }

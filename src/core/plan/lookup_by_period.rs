@@ -1,7 +1,8 @@
-//! Values of other periods: the stratum before, joined to itself on the key of order, moved along the calendar.
+//! Lookups of values in other periods: a stratum joins the previous one to itself on the order key, moved along the
+//! calendar.
 //!
-//! A row never finds more than one other: the columns that are compared tell the rows of the stratum apart, or the join
-//! reads only those rows that they tell apart.
+//! A row never matches more than one other row: the compared columns identify the rows of the stratum, or the join
+//! reads only the rows that they identify.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -18,14 +19,15 @@ use crate::ir::{Ir, IrId, Period};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
-/// The lookups that one stratum writes.
+/// Lookups that one stratum computes.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    /// In the order of their nodes, each with its place in `joined`.
+    /// Lookups in node order, each with its index in `joined`.
     found: Vec<(IrId, usize)>,
-    /// One for each distance in time, and for each key that is looked for.
+    /// Joins: one for each distance in time, and one for each sought key.
     joined: Vec<PeriodJoin>,
-    /// The rows that are joined, where not all are: those that can be told apart, the first of each key.
+    /// CTEs with the joined rows, if not all rows are joined: the rows that can be identified, or the first row of
+    /// each key.
     pub sources: Vec<Cte>,
 }
 
@@ -35,7 +37,7 @@ enum PeriodJoin {
     Key(Box<FoundRow>),
 }
 
-/// What makes lookups one join.
+/// Property that lookups with the same join have in common.
 #[derive(PartialEq, Eq, Hash)]
 enum Same {
     Distance((i64, bool)),
@@ -63,29 +65,29 @@ impl Lookups {
         self.found.is_empty()
     }
 
-    /// This stratum writes it.
+    /// Returns whether this stratum computes a lookup.
     pub fn holds(&self, id: IrId) -> bool {
         self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
     }
 
-    /// Where the node's value is found.
+    /// Returns the join that has the node's value.
     fn joined_for(&self, id: IrId) -> Option<&PeriodJoin> {
         let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
         self.joined.get(self.found[at].1)
     }
 }
 
-/// What the row that is looked for is told by: a column of the stratum, or what a helper makes of some.
+/// Value that identifies the row to look up: a column of the stratum, or a value that a helper computes from columns.
 struct Told {
     name: String,
     quoted: bool,
     nullable: bool,
-    /// It is no column, and written out on both sides.
+    /// Node of a value that is not a column. It is written out on both sides.
     computed: Option<IrId>,
 }
 
 impl Planner<'_> {
-    /// The lookups that these roots need in this stratum.
+    /// Returns the lookups that these roots need in this stratum.
     pub(super) fn lookups_of(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
         let mut lookups = Lookups::default();
         if !self.step.has_lookups() && self.step.program.finds.is_empty() {
@@ -122,7 +124,7 @@ impl Planner<'_> {
         lookups
     }
 
-    /// The value of another row.
+    /// Emits a value of another row.
     pub(super) fn look_up(&mut self, id: IrId, stage: u32) {
         let value = match self.step.program.node(id) {
             Ir::Lookup { value, .. } => value,
@@ -143,7 +145,7 @@ impl Planner<'_> {
         self.emitter.set(id, sql);
     }
 
-    /// The rows that keys find, as relations to be joined.
+    /// Adds the CTEs with the rows that keys find, for the joins.
     pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
         let mut taken: FxHashSet<String> =
@@ -161,7 +163,7 @@ impl Planner<'_> {
         self.lookups.sources = ctes;
     }
 
-    /// What is looked up was made a column, or is one.
+    /// Reports an internal error: the looked-up value is not a column, although it should be one.
     #[cold]
     fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
         let program = self.step.program;
@@ -172,7 +174,7 @@ impl Planner<'_> {
         self.emitter.unwritten(span)
     }
 
-    /// The joins of this stratum.
+    /// Returns the joins for the lookups of this stratum.
     pub(super) fn joins_of_lookups(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let is_period = |joined: &PeriodJoin| matches!(joined, PeriodJoin::Period { .. });
         let mut joins = match self.lookups.joined.iter().any(is_period) {
@@ -235,13 +237,13 @@ impl Planner<'_> {
         }
     }
 
-    /// A value of this row.
+    /// Emits a value of the current row.
     pub(super) fn here(&mut self, id: IrId, stage: u32) -> SqlId {
         self.emit(&[id], stage);
         self.written_node(id, stage)
     }
 
-    /// The same of the other row.
+    /// Emits a value of the other row.
     fn there(&mut self, told: &Told, alias: &str, unique: bool, stage: u32) -> SqlId {
         let Some(id) = told.computed.filter(|_| unique) else {
             return self.emitter.field(alias, &told.name, told.quoted);
@@ -250,12 +252,12 @@ impl Planner<'_> {
         let own = self.emitter.qualifier.replace(alias);
         let there = self.here(id, stage);
         self.emitter.qualifier = own;
-        // What else is made of its parts is of this row.
+        // Emit the value of the current row again, because other values share its operands.
         self.here(id, stage);
         there
     }
 
-    /// The column that a node is of what this stratum reads, and whether it must be quoted.
+    /// Returns the column of this stratum's input that a node refers to, and whether it must be quoted.
     pub(super) fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
         if let Some(name) = self.column_in(id, stage) {
             return Some((name.to_owned(), self.emitter.cased.contains(name)));
@@ -273,7 +275,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The key of this row, moved.
+    /// Emits the key of the current row, moved by a period.
     fn moved(&mut self, key: IrId, period: Period) -> SqlId {
         let program = self.step.program;
         let function = if period.count < 0 { internal::EARLIER } else { internal::LATER };
@@ -288,7 +290,7 @@ impl Planner<'_> {
         self.emitter.apply(overload.id, &args, program.meta(key).span)
     }
 
-    /// What is compared beside the key, and whether all of it tells the rows apart.
+    /// Returns the values that are compared in addition to the key, and whether they and the key identify the rows.
     fn compared(&self, key: IrId, stage: u32) -> (Vec<Told>, bool) {
         let program = self.step.program;
         let mut compared: Vec<Told> = Vec::new();
@@ -301,7 +303,8 @@ impl Planner<'_> {
         if said {
             self.roles.partition.iter().for_each(|id| add(self.row_key(*id, stage)));
         }
-        // What tells the rows apart: each column, with what it is.
+        // Columns that identify the rows: the name, whether it is quoted, whether it is nullable, and whether it is
+        // the key.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
             let of = |o: &StepColumn| {
@@ -312,7 +315,7 @@ impl Planner<'_> {
             };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
-            // A column that a definition made is not the one of the grain, whatever its name.
+            // A column that a definition computes is not the column of the grain, even with the same name.
             let key_column = match (program.node(program.behind_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
                 (Ir::Column(column), None) => {
@@ -331,7 +334,7 @@ impl Planner<'_> {
         let ordered: Vec<String> =
             self.roles.order.iter().filter_map(|(id, _)| self.column_of(*id, stage)).map(|(name, _)| name).collect();
         for (name, quoted, nullable, is_key) in &told_apart {
-            // By a date that is no key of the groups, those are parted which are not ordered by.
+            // If the date is not a grouping key, only the grouping keys that do not order the rows are compared.
             let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
             if !said && !is_key && parts {
                 add(Told { name: name.clone(), quoted: *quoted, nullable: *nullable, computed: None });
@@ -343,7 +346,8 @@ impl Planner<'_> {
         (compared, unique)
     }
 
-    /// The rows of the stratum before that can be told apart, with what is looked up of them.
+    /// Adds a CTE with the rows of the previous stratum that can be identified, and with the columns that lookups
+    /// read.
     fn distinct_rows(&mut self, stage: u32, from: &str, key: &Told, compared: &[Told]) -> SelectSource {
         let program = self.step.program;
         let first = self.lookups.found.first().map_or(Span::default(), |(id, _)| program.meta(*id).span);
@@ -364,7 +368,7 @@ impl Planner<'_> {
             taken.insert(told.name.to_lowercase());
             let alias = told.computed.map(|_| self.emitter.generated_name_text(&told.name));
             select.items.push(Item { expr, alias });
-            // GROUP BY may take the relation's name for the output of that name.
+            // GROUP BY may mistake the relation's name for the output of the same name.
             select.group_by.push(match shadows {
                 true => {
                     let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
@@ -387,7 +391,7 @@ impl Planner<'_> {
         select.having = Some(self.emitter.tree().binary(Op::Equal, count, one, Span::default()));
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
-        // What else is made of the same parts says of which relation they are.
+        // Emit the values again, because other values that share their operands need a qualifier.
         for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
             self.here(id, stage);
         }
@@ -431,7 +435,7 @@ impl Planner<'_> {
     }
 }
 
-/// What the other row is called: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
+/// Returns the alias of the other row: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
 fn alias(period: Period) -> String {
     const NUMBERS: [&str; 11] =
         ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];

@@ -1,4 +1,4 @@
-//! Which values get a column of their own.
+//! Selection of the values that get a column of their own.
 
 use rustc_hash::FxHashMap;
 
@@ -17,18 +17,18 @@ use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{GroupRole, Ir, IrDefinition, IrId, Matching, Over, Program, Slice};
 
-/// Values that are computed once, under a name, by their node.
+/// Values that are computed once, as named columns, by node.
 #[derive(Debug, Default)]
 pub(super) struct Cuts {
     names: FxHashMap<IrId, String>,
-    /// Nodes that say the same as another, which is computed for them.
+    /// Nodes that equal another node, which is computed instead of them.
     same: FxHashMap<IrId, IrId>,
-    /// Helpers made of keys that are columns of the groups, by definition: the use of the name that is computed.
+    /// Helpers over keys that become columns of the groups, by definition: the reference that is computed.
     helpers: FxHashMap<usize, IrId>,
 }
 
 impl Cuts {
-    /// The node that is computed for this one: itself, or one that says the same.
+    /// Returns the node that is computed for this one: itself or an equal node.
     pub fn chosen(&self, id: IrId) -> IrId {
         self.same.get(&id).copied().unwrap_or(id)
     }
@@ -45,7 +45,7 @@ impl Cuts {
         self.names.insert(id, name);
     }
 
-    /// This node says the same as another, whose value serves for it.
+    /// Records that the value of `chosen` is also used for `id`, an equal node.
     pub fn serve(&mut self, id: IrId, chosen: IrId) {
         self.same.insert(id, chosen);
     }
@@ -54,12 +54,12 @@ impl Cuts {
         !self.helpers.is_empty()
     }
 
-    /// The column that the groups have of a helper made of keys.
+    /// Returns the node of a helper over keys that is a column of the groups.
     pub fn helper(&self, definition: usize) -> Option<IrId> {
         self.helpers.get(&definition).map(|id| self.chosen(*id))
     }
 
-    /// All of them, in the order of the nodes.
+    /// Returns all cut values, in node order.
     pub fn sorted(&self) -> Vec<IrId> {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();
@@ -67,12 +67,12 @@ impl Cuts {
     }
 }
 
-/// How often a definition's value is read.
+/// Number of expressions that read a definition's value.
 #[derive(Clone, Copy, Default)]
 struct ReadCounts {
-    /// By expressions of rows: filters, keys, arguments of aggregates.
+    /// Expressions at row level: filters, keys, arguments of aggregates.
     rows: u32,
-    /// By expressions of groups.
+    /// Expressions at group level.
     groups: u32,
 }
 
@@ -89,10 +89,10 @@ pub(super) fn cuts(
     let Reach { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![ReadCounts::default(); program.definitions.len()];
-    // Each before those that it uses.
+    // Visit each definition before those that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
-        // The order of the rows of a query goes by column names; only windows compute with it.
+        // The `order by` of a query refers to columns by name; only windows compute with its keys.
         let only_names = step.is(index, DefinitionRole::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
@@ -102,7 +102,7 @@ pub(super) fn cuts(
             if let Ir::Definition(used) = program.node(node) {
                 let reads = &mut reads[used as usize];
                 if step.is_helper(index) {
-                    // It is written where it is read.
+                    // A helper is inlined where it is read.
                     reads.rows += own.rows.min(1);
                     reads.groups += own.groups.min(1);
                 } else if in_rows[node.index()] {
@@ -126,13 +126,15 @@ pub(super) fn cuts(
         let row_value = step.grouped && step.level(index) == Level::Row;
         let constant = step.level(index) == Level::Const;
         let cut = if step.grouped && constant && rows > 0 {
-            // A constant per row could not stand beside the groups again; it is short, and written twice.
+            // A constant per row cannot be used next to the groups afterwards. It is short, so it is written twice.
             false
         } else if row_value && step.keys[index] {
-            // GROUP BY repeats a short key and names a long one; what reads a key before grouping needs it earlier.
+            // GROUP BY repeats a short key and names a long one. An expression that reads the key before grouping
+            // needs it earlier.
             rows > 0 || is_long(program, dialect, &cuts, root)
         } else if row_value && !step.outputs[index] {
-            // What groups read of it is made of their keys, which is all that is left of it then.
+            // Expressions of the groups can read this value only through grouping keys, because nothing else remains
+            // after grouping.
             groups == 0 && rows > 1
         } else {
             rows + groups + u32::from(step.outputs[index]) > 1
@@ -151,7 +153,7 @@ pub(super) fn cuts(
             let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
             let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
             inner.cut(index, taken, &mut cuts, &mut shared);
-            // What lookups compare is a column on both sides.
+            // Both sides of a lookup's comparison are columns.
             let compared = step.has_lookups()
                 && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
             let named = matches!(program.node(definition.root), Ir::Definition(_));
@@ -173,14 +175,14 @@ fn role_name(role: DefinitionRole) -> &'static str {
     }
 }
 
-/// Aggregates and windows that stand more than once are computed once, under the name of the definition that one of
-/// them is, or one made of the formula.
+/// Computes repeated aggregates and windows once. The column has the name of the definition that is one of them, or a
+/// name derived from the formula.
 fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut UsedNames, cuts: &mut Cuts) {
     let program = step.program;
     let roots: FxHashMap<IrId, usize> =
         (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
     for equal in equal_values(step, live) {
-        // Two definitions of the same formula are the analyst's; each keeps its line.
+        // If the analyst wrote two definitions with the same formula, each keeps its own line.
         let named = equal.iter().copied().find(|id| roots.contains_key(id));
         let equal: Vec<IrId> = equal.into_iter().filter(|id| named == Some(*id) || !roots.contains_key(id)).collect();
         if equal.len() < 2 {
@@ -202,13 +204,13 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
     }
 }
 
-/// The name of the definition that a node is in.
+/// Returns the name of the definition that contains a node.
 fn owner_of(program: &Program, id: IrId) -> &str {
     let inside = |definition: &&IrDefinition| definition.first <= id && id <= definition.root;
     program.definitions.iter().find(inside).and_then(|definition| definition.name.as_deref()).unwrap_or("group")
 }
 
-/// Aggregates below a value that only a later stratum can compute: they are finished where the groups are made.
+/// Cuts aggregates below a value that only a later stratum can compute, so that the grouping stratum finishes them.
 pub(super) fn cut_late_aggregates(
     step: &StepPlan<'_>,
     reach: &Reach,
@@ -223,7 +225,7 @@ pub(super) fn cut_late_aggregates(
     }
     let program = step.program;
     let Reach { rows, live } = reach;
-    // A count of rows is short, and written again where that needs no column; as a column it is one.
+    // `count(*)` is short, so it is written again if that needs no column. If it needs a column, there is only one.
     let counted = (0..program.definitions.len())
         .filter(|i| step.outputs[*i] && step.is(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed)
         .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
@@ -233,7 +235,7 @@ pub(super) fn cut_late_aggregates(
             continue;
         }
         let base = definition.first.index();
-        // In which stratum each node is written: with what it is part of, unless it is a column by then.
+        // Stratum in which each node is written: that of the enclosing value, unless the node is a column by then.
         let mut written = vec![0u32; definition.root.index() - base + 1];
         let nodes = needed(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
@@ -275,15 +277,15 @@ pub(super) fn cut_late_aggregates(
     }
 }
 
-/// Cuts inside one definition.
+/// Context for the cuts inside one definition.
 struct Inner<'i> {
     program: &'i Program,
     dialect: Dialect,
     source: &'i str,
-    /// What generated names begin with.
+    /// Prefix of generated names.
     owner: &'i str,
     grouped: bool,
-    /// Keys written out again, which are columns.
+    /// Nodes that repeat a grouping key and are columns.
     aliases: &'i FxHashMap<IrId, String>,
 }
 
@@ -292,13 +294,14 @@ impl Inner<'_> {
         taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
     }
 
-    /// The name of a value by its formula, else by what it is for.
+    /// Returns a name for a value, derived from its formula, or else from its purpose.
     fn name_of(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
         let wanted = spoken_name(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
-    /// Long values with several uses, arguments that a template repeats, windows over rows, windows inside windows.
+    /// Cuts long values with several uses, arguments that a template repeats, windows over rows, and windows inside
+    /// windows.
     fn cut(&self, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let definition = &program.definitions[of];
@@ -324,7 +327,7 @@ impl Inner<'_> {
                     let function = Some(catalog::get(catalog::owner(overload))).filter(|function| !function.internal);
                     let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
                     for (place, ((arg, uses), param)) in uses {
-                        // A constant per row could not stand beside groups.
+                        // A constant per row cannot be used next to the groups.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
@@ -342,7 +345,7 @@ impl Inner<'_> {
                     let call = program.args(args).first().copied();
                     let value =
                         call.and_then(|call| program.operands(call).next()).filter(|_| role != GroupRole::Value);
-                    // What is put in order and counted is computed before.
+                    // A value that the window orders or counts is computed before it.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
                         shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
@@ -350,7 +353,7 @@ impl Inner<'_> {
                     shared.cut(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
                 }
                 Ir::Window { call, over } => {
-                    // What parts the rows is a column when it looks at other rows itself.
+                    // A partition key that reads other rows itself must be a column.
                     let late = |by: &&IrId| program.meta(**by).level == Level::Window;
                     for by in program.parted_by(over).iter().filter(late) {
                         self.finish(*by, of, taken, cuts, shared);
@@ -358,7 +361,8 @@ impl Inner<'_> {
                     let Some(value) = program.operands(call).next() else { continue };
                     let meta = program.meta(value);
                     if meta.level != Level::Window {
-                        // What is ranked is also asked whether it is there; what is counted by its value stands twice.
+                        // A ranked value is also tested for NULL, and a value whose duplicates are counted occurs
+                        // twice in the SQL.
                         let over = program.over(over);
                         let asked = (over.is_ranked() && meta.nullable) || over == Over::Alike;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
@@ -367,11 +371,11 @@ impl Inner<'_> {
                         }
                         continue;
                     }
-                    // What another window gives is finished first.
+                    // The inner window is finished first.
                     self.finish(value, of, taken, cuts, shared);
                 }
                 Ir::Find { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
-                // What is looked up is a column of the other row; a helper made of keys becomes one of the groups.
+                // The looked-up value is a column of the other row. A helper over keys becomes a column of the groups.
                 Ir::Lookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.helper_of_keys(value, shared.step) {
                         Some((helper, name)) => {
@@ -386,7 +390,7 @@ impl Inner<'_> {
         }
     }
 
-    /// A value that several parts of a formula use is computed once, unless it is short or constant.
+    /// Cuts a value that several parts of a formula use, unless it is short or constant.
     fn cut_repeated(&self, node: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
@@ -396,8 +400,8 @@ impl Inner<'_> {
         }
     }
 
-    /// What is compared, what is given and what parts the sheet are columns of the rows that are looked among; what is sought is one of its row
-    /// where the nearest key is chosen for it.
+    /// Cuts the compared key, the returned value and the sheet's partition keys, so that they are columns of the
+    /// searched rows. The sought value becomes a column of its own row if the nearest key is chosen for it.
     fn cut_find(
         &self,
         args: Slice,
@@ -432,7 +436,8 @@ impl Inner<'_> {
         }
     }
 
-    /// What the subquery of a template takes as columns: windows, and aggregates that it cannot hold.
+    /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that it cannot
+    /// contain.
     fn finish_operands(&self, node: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
         let aggregates = self.dialect.facts().aggregate_in_subquery;
@@ -445,11 +450,11 @@ impl Inner<'_> {
         }
     }
 
-    /// Gives a value a column of its own, under its definition's name where it has one.
+    /// Cuts a value, under the name of its definition if it has one.
     fn finish(&self, value: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let (program, step) = (self.program, shared.step);
         let mut named = None;
-        // Of names of names the one is meant that stands for a formula.
+        // If a definition only names another one, use the name of the one with the formula.
         let finished = program.behind_names_until(value, |_, definition| {
             named = Some(definition);
             false
@@ -475,7 +480,8 @@ impl Inner<'_> {
         }
     }
 
-    /// The word by which a group column names the window; `None` for a window that gives a value.
+    /// Returns the column suffix of a window that counts equal values or ranks values. `None` for a window that
+    /// returns a value.
     fn kind(&self, value: IrId) -> Option<&'static str> {
         match self.program.node(value) {
             Ir::Window { over, .. } => match self.program.over(over) {
@@ -487,14 +493,14 @@ impl Inner<'_> {
         }
     }
 
-    /// A helper that a grouped step computes per row and has no column for, with its name.
+    /// Returns a helper, with its name, that a grouped step computes per row without a column.
     fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
         let Ir::Definition(used) = self.program.node(value) else { return None };
         let used = used as usize;
         self.program.definitions[used].name.as_deref().filter(|_| step.is_helper(used)).map(|name| (used, name))
     }
 
-    /// It is a column of what is read already, or of the groups.
+    /// Returns whether a value is a column of the input or of the groups.
     fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
         let is_key = |_, definition: usize| step.grouped && step.keys[definition];
         let value = self.program.behind_names_until(value, is_key);

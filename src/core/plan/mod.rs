@@ -1,8 +1,8 @@
-//! Steps to selects: what is computed where, so that nothing is computed twice.
+//! Planner: translates steps to selects, and decides where each value is computed so that nothing is computed twice.
 //!
-//! A step becomes one select or a chain of them, its *strata*. A boundary is put only where a finished value is
-//! needed: a definition that is used again, an argument that stands more than once in a template, a window in a
-//! window. Those nodes are *cut*: computed in one stratum under a name, read as a column in the later ones.
+//! A step becomes one select or a chain of selects, its *strata*. A new stratum begins only where a finished value is
+//! needed: a definition with several uses, an argument that a template repeats, or a window inside a window. These
+//! nodes are *cut*: one stratum computes them under a name, and later strata read them as columns.
 
 mod as_of_join;
 mod common_subexpressions;
@@ -45,20 +45,20 @@ use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
-/// What the planner knows of a step beside its program.
+/// Properties of a step that the planner needs in addition to the program.
 #[derive(Debug)]
 pub struct StepPlan<'p> {
     pub program: &'p Program,
-    /// The role of each definition.
+    /// Role of each definition.
     pub roles: Vec<DefinitionRole>,
     pub grouped: bool,
-    /// By definition: it is a grouping key.
+    /// Whether each definition is a grouping key.
     pub keys: Vec<bool>,
-    /// By definition: it is a column of the step.
+    /// Whether each definition is a column of the step.
     pub outputs: Vec<bool>,
 }
 
-/// Aggregates and windows that the dialect lacks, as what makes up the same.
+/// Replaces aggregates and windows that the dialect lacks by equivalent expressions.
 pub fn use_other_forms(program: &mut Program, dialect: Dialect) {
     for (id, other) in std::mem::take(&mut program.other_forms) {
         if is_lacking(program, id, dialect) && !is_lacking(program, other, dialect) {
@@ -67,7 +67,7 @@ pub fn use_other_forms(program: &mut Program, dialect: Dialect) {
     }
 }
 
-/// Whether the dialect has no such call.
+/// Returns whether the dialect lacks a call.
 fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
@@ -82,28 +82,30 @@ impl StepPlan<'_> {
         self.program.definitions[definition].root
     }
 
-    /// Some value looks at other rows.
+    /// Returns whether some value reads other rows.
     fn has_windows(&self) -> bool {
         self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
-    /// Some value is looked up along the calendar.
+    /// Returns whether some value is looked up along the calendar.
     fn has_lookups(&self) -> bool {
         !self.program.periods.is_empty()
     }
 
-    /// Some value is that of a row of the sheet which a key finds, the first in its order.
+    /// Returns whether some value is read from a row of the sheet itself that a key finds: the first in the sheet's
+    /// order.
     fn finds_own_rows(&self) -> bool {
         self.program.finds.iter().any(|find| find.tab.is_none())
     }
 
-    /// Some value looks at other rows in the step's order.
+    /// Returns whether some value reads other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
         let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
         self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(ordered)
     }
 
-    /// The keys of order and partitions go by names, unless windows compute with them.
+    /// Returns whether the definition is an order or partition key that is only referred to by name, because no window
+    /// computes with it.
     fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
         match self.roles[definition] {
             DefinitionRole::OrderBy => !ordered,
@@ -116,7 +118,7 @@ impl StepPlan<'_> {
         self.program.meta(self.root(definition)).level
     }
 
-    /// A definition of rows that a grouped step uses and does not put out.
+    /// Returns whether a definition is a helper: at row level, used in a grouped step, but not an output.
     fn is_helper(&self, definition: usize) -> bool {
         let column = self.keys[definition] || self.outputs[definition];
         self.grouped

@@ -1,10 +1,11 @@
-//! Names for columns that the analyst did not name: from the content, never from a counter.
+//! Names for columns that the analyst did not name, derived from their content and never from a counter.
 
 use rustc_hash::FxHashSet;
 
 use crate::schema::Relation;
 
-/// A text as a part of names: small letters and digits, with `_` for each row of other characters between them.
+/// Converts a text to a part of names: lower-case letters and digits, with one `_` for each run of other characters
+/// between them.
 pub fn snake_case(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for c in text.chars() {
@@ -18,8 +19,8 @@ pub fn snake_case(text: &str) -> String {
     name
 }
 
-/// Names in lower case. Those of a relation are looked up there: a model with many rules has a query for each rule, and
-/// copying all columns for each query would take quadratic time.
+/// Set of names in lower case. Column names of a relation are looked up in the relation itself: a model with many
+/// rules has one query per rule, and copying all columns for each query would take quadratic time.
 #[derive(Clone, Debug, Default)]
 struct ColumnNamer {
     own: FxHashSet<String>,
@@ -39,21 +40,21 @@ impl ColumnNamer {
         self.own.contains(name) || self.relation.as_ref().is_some_and(|relation| relation.column(name).is_some())
     }
 
-    /// Whether the name is new.
+    /// Adds a name. Returns whether it is new.
     fn insert(&mut self, name: String) -> bool {
         !self.contains(&name) && self.own.insert(name)
     }
 }
 
-/// Names that are in use, compared without case.
+/// Names in use, compared without case.
 #[derive(Clone, Debug)]
 pub(super) struct UsedNames {
     columns: ColumnNamer,
-    /// The columns that the step gives, each of which is made under its own name.
+    /// Output columns of the step, each of which is computed under its own name.
     outputs: FxHashSet<String>,
-    /// Those of them that no select makes which passes the input's columns on.
+    /// Output columns that are never computed in a select that passes on the input's columns.
     of_groups: FxHashSet<String>,
-    /// Bytes that a name may have; 0 when there is no limit.
+    /// Maximum number of bytes in a name; 0 for no limit.
     most: usize,
 }
 
@@ -83,7 +84,7 @@ impl UsedNames {
         !self.outputs.contains(&name) && self.columns.insert(name)
     }
 
-    /// The name of an output's column: its own, unless an input column that is still there bears it too.
+    /// Returns the name of an output column: its own, unless an input column with the same name is still present.
     pub fn output(&mut self, name: &str) -> String {
         let key = name.to_lowercase();
         if self.columns.contains(&key) && !self.of_groups.contains(&key) {
@@ -93,7 +94,8 @@ impl UsedNames {
         }
     }
 
-    /// A name for a value: the wanted one, or, where that is taken or too long, one with a mark of the formula text.
+    /// Returns a name for a value: the wanted one or, if that is in use or too long, one with a hash of the formula
+    /// text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         let fits = self.most == 0 || wanted.len() <= self.most;
         if fits && self.take(wanted) {
@@ -112,7 +114,7 @@ impl UsedNames {
     }
 }
 
-/// Six letters that stand for a text: the same for the same text, in any version.
+/// Returns a hash of a text as six letters, the same in any version.
 fn mark(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -121,11 +123,11 @@ fn mark(text: &str) -> String {
     (0..6).map(|i| char::from(b'a' + ((hash >> (i * 8)) % 26) as u8)).collect()
 }
 
-/// Names of CTEs in a query, all different.
+/// Unique names of the CTEs in a query.
 #[derive(Debug, Default)]
 pub struct CteNames {
     names: ColumnNamer,
-    /// Bytes that a name may have; 0 when there is no limit.
+    /// Maximum number of bytes in a name; 0 for no limit.
     most: usize,
 }
 
@@ -142,12 +144,12 @@ impl CteNames {
         self.names.insert_columns(relation);
     }
 
-    /// The wanted name, or one that says the same and is free. A step has its own name to itself.
+    /// Returns the wanted name, or a similar one that is free. The step's own name is reserved for the step.
     pub(super) fn choose_for(&mut self, step: &str, wanted: &str) -> String {
         if wanted == step { wanted.to_owned() } else { self.choose(wanted) }
     }
 
-    /// The wanted name, or one that says the same and is free.
+    /// Returns the wanted name, or a similar one that is free.
     pub fn choose(&mut self, wanted: &str) -> String {
         let mut wanted = wanted.to_owned();
         loop {
@@ -160,7 +162,7 @@ impl CteNames {
     }
 }
 
-/// The name, or, where it is too long, its beginning with a mark of the whole.
+/// Returns the name or, if it is too long, its beginning and a hash of the whole name.
 fn fitting(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
@@ -169,7 +171,7 @@ fn fitting(name: &str, most: usize) -> String {
     format!("{}_{mark}", cut(name, most.saturating_sub(mark.len() + 1).max(1)))
 }
 
-/// As many bytes of a name as there may be, in whole characters; 0 when there is no limit.
+/// Truncates a name to `most` bytes, at a character boundary; 0 for no limit.
 pub fn cut(name: &str, most: usize) -> &str {
     if most == 0 || name.len() <= most {
         return name;

@@ -1,4 +1,4 @@
-//! The order of rows: for windows, with their partitions, and for the rows of a query.
+//! Order of rows: for windows, with their partitions, and for the result of a query.
 
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -7,7 +7,7 @@ use crate::span::Span;
 use crate::sql::{NamedWindow, OrderKey, SqlId};
 
 impl Planner<'_> {
-    /// Order and partition of the windows of this stratum: ties are broken by the rest of the grain.
+    /// Sets the order and the partition of this stratum's windows. The rest of the grain breaks ties.
     pub(super) fn windows(&mut self, stage: u32) {
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
@@ -21,18 +21,18 @@ impl Planner<'_> {
         } else {
             self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
-        // Of several relations two may have columns of one name.
+        // Joined relations can have columns with the same name.
         let is_used = |(g, root): &(InputColumn, Option<IrId>)| match root {
             None if self.input.joined.is_some() => columns.iter().any(|c| c.is(g)),
             _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
-        // Without an order nothing is divided by default, and there are no ties.
+        // Without an order, there is no default partition and there are no ties.
         let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
         let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
         let mut plain: Vec<InputColumn> = Vec::new();
         for (column, root) in rest {
             match root {
-                // The keys that nothing orders by part the groups, unless the spec says otherwise.
+                // Grouping keys that are not in the order partition the rows, unless the spec specifies a partition.
                 Some(root) if self.spec.default_partition => {
                     partition.push(root);
                     roots.push(root);
@@ -64,7 +64,8 @@ impl Planner<'_> {
         self.emitter.windows = windows;
     }
 
-    /// Names the window in the step's order where several values of a worksheet look through it, and the dialect can.
+    /// Names the window in the step's order, if several values of a worksheet use it and the dialect supports named
+    /// windows.
     pub(super) fn name_window(&mut self, wanted: &[IrId], stage: u32) {
         let program = self.step.program;
         if !self.spec.sheet || !self.emitter.dialect.facts().named_windows || self.named_window.is_some() {
@@ -96,27 +97,28 @@ impl Planner<'_> {
         self.named_window = Some(NamedWindow { name, partition, order });
     }
 
-    /// A key that puts rows in order.
+    /// Emits a key of an order.
     pub(super) fn key_in_order(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
         let key = self.written_node(id, stage);
         let nullable = self.program().meta(id).nullable;
         self.emitter.order_key(key, descending, nullable)
     }
 
-    /// A column of the input, as it is and as a key that puts rows in order.
+    /// Emits a column of the input, once unchanged and once as a key of an order.
     pub(super) fn column_in_order(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
         let written = self.written_input(column, stage);
         let nullable = self.input_is_nullable(column);
         (written, self.emitter.order_key(written, false, nullable))
     }
 
-    /// A key that divides the rows of windows.
+    /// Emits a partition key of windows.
     pub(super) fn partition_key(&mut self, id: IrId, stage: u32) -> SqlId {
         let written = self.written_node(id, stage);
         self.emitter.partition_key(id, written)
     }
 
-    /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.
+    /// Returns the name of a key. It is empty for a key that is written out, such as one that is not a column of the
+    /// step.
     pub(super) fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
@@ -127,19 +129,19 @@ impl Planner<'_> {
         }
     }
 
-    /// What a helper that only names another column stands for.
+    /// Resolves a helper that only names another column.
     fn behind_helpers(&self, root: IrId) -> IrId {
         self.program().behind_names_until(root, |_, definition| self.step.outputs[definition])
     }
 
-    /// The name of a column that the step gives, be it kept, as a key of order reads it.
+    /// Emits the name of an output column, computed or kept, as a key of an order reads it.
     fn output_name(&mut self, name: &str) -> SqlId {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         let kept = match &self.spec.keep {
             _ if self.step.grouped || self.outputs.iter().any(|o| is(&o.name)) => None,
             KeepColumns::Nothing => None,
             KeepColumns::Joined(kept) => kept.iter().find(|column| is(&column.name)).cloned(),
-            // Of joined relations the first one's columns are kept.
+            // If relations are joined, the columns of the first one are kept.
             KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn { of: vec![0], name: name.to_owned() }),
         };
         match kept {
@@ -151,7 +153,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The keys that order the rows of a query.
+    /// Returns the keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
         let order: Vec<(IrId, bool)> =
@@ -163,7 +165,7 @@ impl Planner<'_> {
         let unnamed: Vec<IrId> = unnamed.collect();
         let last = self.last_stage();
         if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joins_in(last).is_none() {
-            // Inside of an expression engines differ in whether a name is the output or the column.
+            // Inside an expression, engines differ in whether a name is the output or the column.
             let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
             self.emitter.qualifier = self.qualifier(&unnamed, last, from, &outputs);
         }
@@ -187,7 +189,7 @@ impl Planner<'_> {
             self.input_grain().into_iter().map(|g| (self.input_is_nullable(&g), g)).map(|(n, g)| (g, n)).collect()
         };
         for (column, nullable) in grain {
-            // A column of joined relations that is put out is ordered by under the name that it has there.
+            // If a column of joined relations is an output, the order uses its name as an output.
             let put_out = self.input.joined.and_then(|joined| self.output_of_input(joined, &column));
             let column = match put_out {
                 Some(name) => InputColumn { of: Vec::new(), name },
@@ -215,7 +217,7 @@ impl Planner<'_> {
         let mut keys: Vec<SqlId> = keys
             .into_iter()
             .map(|(column, written, descending, nullable)| {
-                // An output is ordered by under its name; another column is read from the relation.
+                // The order refers to an output by its name. Any other column is read from the relation.
                 let is_output = outputs.contains(&column.name.to_ascii_lowercase());
                 let sql = match written {
                     Some(id) => self.written_node(id, last),

@@ -1,4 +1,4 @@
-//! The columns that a step gives, and the other ways in which its keys are written.
+//! Output columns of a step, and the nodes that repeat its keys.
 
 use rustc_hash::FxHashMap;
 
@@ -7,17 +7,17 @@ use super::step::StepSpec;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId};
 
-/// A column of the step.
+/// Output column of a step.
 pub(super) struct StepColumn {
     pub name: String,
     pub root: IrId,
-    /// It is grouped by.
+    /// Whether the column is a grouping key.
     pub key: bool,
-    /// The definition that it is; none for a column or timeframe that is only a key.
+    /// Definition of the column. `None` for a column or timeframe that is only a key.
     pub definition: Option<usize>,
 }
 
-/// The columns of a step, keys first, in the order written.
+/// Returns the output columns of a step, keys first, in the order in which they are written.
 pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColumn> {
     let program = step.program;
     let mut outputs: Vec<StepColumn> = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColum
     outputs
 }
 
-/// `billing_date[month]` is put out as `billing_date_month`.
+/// Returns the output name of a key: `billing_date[month]` becomes `billing_date_month`.
 pub fn key_name(text: &str) -> String {
     let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
     let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
@@ -57,10 +57,10 @@ pub fn key_name(text: &str) -> String {
     if frame.is_empty() || frame == "raw" { base.to_owned() } else { format!("{base}_{frame}") }
 }
 
-/// Other places where a key's timeframe is written out.
+/// Returns the other nodes that write out a key's timeframe, each with the key's name.
 pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<IrId, String> {
     let program = step.program;
-    // The timeframe of a column or definition, or of the wall-clock time that an instant is.
+    // The timeframe of a column or definition, or of an instant's wall-clock time.
     let applied = |id: IrId| match program.node(id) {
         Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
         _ => None,
@@ -78,7 +78,7 @@ pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<
             _ => None,
         }
     };
-    // What a full join makes of two columns is written out as well.
+    // The merged column of a full join is also written out.
     let merged = |id: IrId| match program.node(id) {
         Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
         _ => None,

@@ -1,4 +1,4 @@
-//! The rows and the columns of a pivoted worksheet, as windows divide and order them.
+//! Rows and columns of a pivoted worksheet, as partition and order of windows.
 
 use super::planner::Planner;
 use super::step::{InputColumn, PivotOrder};
@@ -6,8 +6,8 @@ use crate::emit::Windows;
 use crate::ir::IrId;
 
 impl Planner<'_> {
-    /// The rows are told apart by what orders them and by the rest of the grain, but for the keys of the pivot; those order
-    /// its columns, ascending unless `order_by` says otherwise.
+    /// Sets the windows of a pivoted worksheet. The order keys and the rest of the grain, except for the pivot's keys,
+    /// identify the rows. The pivot's keys order the columns, ascending unless `order_by` specifies otherwise.
     pub(super) fn pivot_windows(&mut self, windows: &mut Windows, stage: u32) {
         let keys = self.roles.partition.clone();
         let names: Vec<String> = keys.iter().map(|id| self.name_of(*id).to_ascii_lowercase()).collect();

@@ -1,4 +1,4 @@
-//! What is known while a step becomes selects: which values are columns, and from which stratum on.
+//! State of the planner while a step becomes selects: which values are columns, and from which stratum on.
 
 use rustc_hash::FxHashMap;
 
@@ -31,46 +31,46 @@ pub(super) struct Planner<'p> {
     pub cuts: Cuts,
     pub stages: Stages,
     pub outputs: Vec<StepColumn>,
-    /// Nodes that are a grouping key by another way of writing it, with the key's column.
+    /// Nodes that repeat a grouping key, with the key's column.
     pub aliases: FxHashMap<IrId, String>,
-    /// Columns of earlier strata: stratum and name, by node.
+    /// Columns of earlier strata by node: stratum and name.
     pub columns: FxHashMap<IrId, (u32, String)>,
-    /// Those of strata before the grouping one; of these only the keys are left after it.
+    /// Columns of strata before the grouping one. After grouping, only the keys remain of these.
     row_columns: FxHashMap<IrId, (u32, String)>,
-    /// The cuts of each stratum.
+    /// Cuts of each stratum.
     pub cut_in: Vec<Vec<IrId>>,
     pub roles: Roles,
     /// Columns of a joined input that later strata read.
     pub passed_on: PassedOn,
-    /// The windows' own keys are being written.
+    /// Whether the keys of the windows themselves are being emitted.
     pub in_windows: bool,
-    /// The window that several values of this stratum look through.
+    /// Window that several values of this stratum use.
     pub named_window: Option<NamedWindow>,
-    /// What this stratum is joined to.
+    /// Lookups that this stratum joins.
     pub lookups: Lookups,
-    /// What is found by keys.
+    /// Lookups of the step by key or row number.
     pub finds: Finds,
-    /// The numbered holidays, as tabs; without a name until a stratum reads them.
+    /// Numbered holidays, as tabs. Each has an empty name until a stratum reads it.
     pub holidays: Vec<TabSource>,
-    /// The times of the rows that the first select reads, where that matters.
+    /// Times of the rows that the first select reads, if the caller needs them.
     pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
     pub in_the_way: Option<String>,
 }
 
-/// The roots of what is not a column.
+/// Roots of the definitions that are not columns.
 #[derive(Default)]
 pub(super) struct Roles {
     pub filter: Option<IrId>,
     pub having: Option<IrId>,
-    /// Conditions of joins, by the place of the join.
+    /// Join conditions, by index of the join.
     pub on: FxHashMap<u32, IrId>,
-    /// Keys of order, and whether they are descending.
+    /// Order keys, and whether they are descending.
     pub order: Vec<(IrId, bool)>,
     pub partition: Vec<IrId>,
 }
 
-/// Plans one step; the tree of its SQL goes on in the next one.
+/// Plans one step. The next step adds nodes to the same SQL tree.
 pub fn plan_step<'p>(
     step: &'p StepPlan<'p>,
     spec: &'p StepSpec<'p>,
@@ -92,7 +92,7 @@ pub fn plan_step<'p>(
     let outputs = outputs(step, spec);
     for output in &outputs {
         taken.promise(&output.name);
-        // Behind the groups only the columns of the step itself are left.
+        // After the grouping, only the step's own columns remain.
         if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
             taken.promise_groups(&output.name);
         }
@@ -104,7 +104,8 @@ pub fn plan_step<'p>(
         let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
         (cuts, stages)
     };
-    // In one select what is found is the column of a relation, and named as often as it is read.
+    // In a single select, a value that a lookup finds is a column of a joined relation, so it needs no cut, however
+    // often it is read.
     let in_one = match program.finds.is_empty() {
         true => None,
         false => {
@@ -131,7 +132,7 @@ pub fn plan_step<'p>(
     let mut emitter = Emitter::new(program, dialect, limits, work);
     let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
     emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
-    // A key that is a column keeps the spelling of that column, as other nodes of the column have it.
+    // A key that is a column keeps the spelling of that column, because other nodes of the column use it.
     let of_column = |o: &&StepColumn| match program.node(program.behind_names(o.root)) {
         Ir::Column(column) => {
             program.columns.get(column as usize).is_some_and(|column| column.quoted && *column.name == *o.name)
@@ -200,7 +201,7 @@ impl Planner<'_> {
         self.step.program
     }
 
-    /// Under which name, and from which stratum on, a node is a column.
+    /// Records which nodes are columns: under which name, and from which stratum on.
     fn note_columns(&mut self) {
         self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
         for id in self.cuts.sorted() {
@@ -218,7 +219,7 @@ impl Planner<'_> {
         }
         for output in &self.outputs {
             let stage = if output.key { main } else { self.stages.stratum_of(output.root) };
-            // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
+            // The outputs of the grouping select are columns, but in a later stratum only the cuts are.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
                 let root = self.canonical(output.root);
@@ -227,12 +228,13 @@ impl Planner<'_> {
         }
     }
 
-    /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
+    /// Returns the node that is computed for this one: resolves names of definitions, and chooses one of several equal
+    /// nodes.
     pub(super) fn canonical(&self, id: IrId) -> IrId {
         self.cuts.chosen(self.program().behind_names(id))
     }
 
-    /// The helper made of keys that this is the name of, where the groups have a column of it.
+    /// Returns the helper over keys that a node names, if the groups have a column for it.
     fn helper(&self, id: IrId) -> Option<IrId> {
         if !self.cuts.has_helpers() {
             return None;
@@ -245,7 +247,7 @@ impl Planner<'_> {
         helper
     }
 
-    /// The column that a node is in this stratum; `None` if it is computed here.
+    /// Returns the column that a node is in this stratum. `None` if this stratum computes the node.
     pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
         let made = |(made, _): &&(u32, String)| *made < stage;
         let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
@@ -255,7 +257,7 @@ impl Planner<'_> {
         column.map(|(_, name)| name.as_str())
     }
 
-    /// Whether what this stratum reads has a column of this name, the relation's own.
+    /// Returns whether the relation that this stratum reads has a column with the relation's own name.
     pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
@@ -267,7 +269,7 @@ impl Planner<'_> {
             }
     }
 
-    /// The columns that the next step sees.
+    /// Returns the columns that the next step reads, whether there may be more, and the grain.
     fn result(&mut self) -> (Relation, bool, Vec<String>) {
         let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);

@@ -1,4 +1,4 @@
-//! The selects of a step: one for each stratum, in order.
+//! Selects of a step: one per stratum, in order.
 
 use rustc_hash::FxHashMap;
 
@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
-    /// The CTEs and the last select, and the place of the first stratum's where it is a CTE.
+    /// Returns the CTEs, the last select, and the index of the first stratum's CTE if it is a CTE.
     pub(super) fn selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
@@ -36,10 +36,11 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, true)
     }
 
-    /// A stratum's CTE: the step's own name where it is the one that an analyst means by it, else what it adds.
+    /// Returns the name of a stratum's CTE: the step's own name if an analyst would expect it, otherwise a name for
+    /// the columns that are added.
     fn stratum_name(&self, stage: u32, first_new: Option<&str>) -> String {
         let (step, main) = (self.spec.name, self.stages.main);
-        // What adds nothing filters.
+        // A stratum that adds no columns is a filter.
         let with_new = || first_new.map_or_else(|| format!("{step}_filtered"), |name| format!("with_{name}"));
         if stage == main && self.step.grouped {
             return if self.spec.last { step.to_owned() } else { format!("{step}_grouped") };
@@ -50,7 +51,7 @@ impl Planner<'_> {
         with_new()
     }
 
-    /// What a stratum computes, with the names of the columns.
+    /// Returns the expressions that a stratum computes, with the names of their columns.
     pub(super) fn requested_columns(&self, stage: u32) -> Vec<(String, IrId)> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let mut wanted: Vec<(String, IrId)> = Vec::new();
@@ -62,7 +63,7 @@ impl Planner<'_> {
             let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
                 let here = output.key || self.stages.stratum_of(output.root) == stage;
-                // Of two keys that mean the same the later selects read one.
+                // If two keys have the same meaning, later selects read only one of them.
                 let is = if output.key { self.canonical(output.root) } else { self.cuts.chosen(output.root) };
                 if here && seen.insert(is) {
                     let name = self.columns.get(&self.canonical(output.root)).map_or(&output.name, |(_, name)| name);
@@ -77,20 +78,20 @@ impl Planner<'_> {
         wanted
     }
 
-    /// What a stratum tests.
+    /// Returns the conditions that a stratum tests.
     pub(super) fn conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
         let filter = self.roles.filter.filter(|_| stage == self.stages.filter);
         filter.into_iter().chain(self.roles.having.filter(|_| stage == self.stages.having))
     }
 
-    /// A select that adds columns to all it reads, or the grouping one.
+    /// Returns a select that adds columns to everything it reads, or the grouping select.
     fn stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.requested_columns(stage);
         let first_new = wanted.first().map(|(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
         select.star = !grouping;
-        // Of several relations only what is read later: two may have columns of one name.
+        // From several relations, pass on only the columns that are read later, because two can have the same name.
         if self.joins_in(stage).is_some() && !grouping {
             let mut items = self.passed_on_items();
             items.append(&mut select.items);
@@ -100,7 +101,7 @@ impl Planner<'_> {
         (select, first_new)
     }
 
-    /// The select of the step's columns, in their order.
+    /// Returns the select with the step's columns, in their order.
     fn last(&mut self, from: &str) -> Select {
         let stage = self.stages.last;
         let grouping = self.step.grouped && stage == self.stages.main;
@@ -161,8 +162,8 @@ impl Planner<'_> {
         select
     }
 
-    /// Of columns that no schema says: how many of the step's outputs `*` already gives, since earlier strata add
-    /// columns to it. What it would give besides, or twice, is in the way.
+    /// For columns that no schema specifies: returns how many of the step's outputs `*` already includes, because
+    /// earlier strata add them. Records in `in_the_way` a column that `*` would include additionally or twice.
     fn carried(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {
@@ -171,7 +172,7 @@ impl Planner<'_> {
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
         let passed_on = self.passed_on.first_name().map(str::to_owned);
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
-        // A column that another relation is said to have is not one of these.
+        // Ignore a column if the text names another relation for it.
         let here = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
         let read = |name: &str| {
             let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(here);
@@ -182,7 +183,7 @@ impl Planner<'_> {
         count
     }
 
-    /// A select of these expressions, with the filters and groups of its stratum.
+    /// Returns a select of these expressions, with the filters and groups of its stratum.
     fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
@@ -197,18 +198,18 @@ impl Planner<'_> {
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stage > self.stages.main {
-            // Of what the first select passed on only the keys are left, under the names that they have as outputs.
+            // Of the columns that the first select passed on, only the keys remain, under their output names.
             self.passed_on = PassedOn::default();
             self.emitter.end_renamed();
         }
-        // Columns of several relations are told apart by those.
+        // Columns of several relations are qualified with their relations.
         self.emitter.read(joined.is_some(), stage > 0);
         self.emitter.qualifier =
             if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
         self.lookups = self.lookups_of(&roots, stage, from);
         self.make_found_rows(stage, from);
-        // Where two relations are read, each column says which one it is of.
+        // If two relations are read, each column is qualified with its relation.
         self.emitter.shadowed = !self.lookups.is_empty() || (shadows && self.has_column(from, stage));
         if self.emitter.shadowed {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
@@ -235,7 +236,7 @@ impl Planner<'_> {
         if grouping && keys.is_empty() {
             self.keep_one_row(wanted, stage, &mut select);
         }
-        // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
+        // Groups are filtered by HAVING in the grouping select, and by WHERE on their columns in a later stratum.
         let before: Vec<IrId> =
             if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
         let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
@@ -249,7 +250,7 @@ impl Planner<'_> {
         select
     }
 
-    /// A group without keys is one row, although folding left no aggregate that says so.
+    /// Ensures that a grouped select without keys returns one row, even if folding removed all its aggregates.
     fn keep_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
         let roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
@@ -260,13 +261,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
+    /// Returns whether a column of this expression has the name without an alias: `revenue.shop` has the name `shop`.
     pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
         let written = self.emitter.generated_name_text(name);
         self.is_written(expr, &written)
     }
 
-    /// The same of a name as it is written.
+    /// Returns whether a column of this expression has the name without an alias. The name is given as written in SQL.
     pub(super) fn is_written(&mut self, expr: SqlId, name: &str) -> bool {
         let named = match self.emitter.tree().node(expr) {
             Sql::Field { name, .. } => *name,
@@ -277,13 +278,13 @@ impl Planner<'_> {
         text == name
     }
 
-    /// What a stratum reads.
+    /// Returns the source that a stratum reads.
     pub(super) fn source(&self, stage: u32, from: &str) -> SelectSource {
         if stage == 0 && self.input.first { SelectSource::Input(0) } else { SelectSource::Name(self.quoted_name(from)) }
     }
 
-    /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
-    /// has its name: engines differ in which of the two they mean.
+    /// Returns the relation that qualifies columns, if GROUP BY or HAVING reads a column with the same name as another
+    /// output of the same select. Engines differ in which of the two they use.
     pub(super) fn qualifier(
         &mut self,
         read: &[IrId],
@@ -303,17 +304,17 @@ impl Planner<'_> {
         clash.then(|| self.emitter.name(from, Span::default()))
     }
 
-    /// Whether this stratum gives its rows in the step's order.
+    /// Returns whether this stratum returns its rows in the step's order.
     pub(super) fn is_ordered(&self, stage: u32) -> bool {
         stage == self.stages.last && (self.spec.last || self.spec.limit.is_some())
     }
 
-    /// What a grouped step groups by.
+    /// Returns the grouping keys of the step.
     fn group_keys(&self) -> Vec<IrId> {
         self.distinct(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
     }
 
-    /// Without those that mean what an earlier one does.
+    /// Removes nodes with the same meaning as an earlier node.
     pub(super) fn distinct(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
         let mut seen = rustc_hash::FxHashSet::default();
         ids.filter(|id| seen.insert(self.canonical(*id))).collect()
@@ -326,7 +327,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Emits all nodes that these need in this stratum, in order; what an earlier one has is a column.
+    /// Emits all nodes that these roots need in this stratum, in order. A node that an earlier stratum computes is a
+    /// column.
     pub(super) fn emit(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
         let wanted = self.written_in(roots, stage);

@@ -1,4 +1,4 @@
-//! A step as the planner takes it, and what it gives.
+//! Input and output of the planner for one step.
 
 use rustc_hash::FxHashMap;
 
@@ -7,61 +7,61 @@ use crate::diag::Diagnostic;
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, JoinKind, Select, SelectSource};
 
-/// What a step reads.
+/// Input of a step.
 #[derive(Clone, Debug)]
 pub struct StepInput<'a> {
-    /// The name of what is read: the relation, or the step before.
+    /// Name of the relation or previous step that the step reads.
     pub name: &'a str,
-    /// It is what the whole query reads.
+    /// Whether this is the input of the whole query.
     pub first: bool,
     pub relation: Option<&'a Relation>,
-    /// The columns that tell its rows apart, as far as known.
+    /// Columns that identify the input's rows, as far as known.
     pub grain: &'a [String],
-    /// What is joined to it, where something is.
+    /// Relations that are joined, if any.
     pub joined: Option<&'a JoinedInput>,
-    /// The columns that tell the joined rows apart, as far as known.
+    /// Columns that identify the joined rows, as far as known.
     pub joined_grain: &'a [InputColumn],
-    /// Other relations in which rows are found.
+    /// Other relations that lookups search.
     pub tabs: &'a [TabSource],
 }
 
-/// A relation in which rows are found.
+/// Relation that lookups search.
 #[derive(Clone, Debug)]
 pub struct TabSource {
-    /// The name that its columns are read with.
+    /// Name under which the relation's columns are read.
     pub name: String,
     pub source: SelectSource,
-    /// The name of its source is another.
+    /// Whether the source has a different name.
     pub renamed: bool,
     pub columns: Vec<Column>,
-    /// The order of its rows, each with whether it is descending; what breaks ties is the last.
+    /// Order of the rows: columns, and whether each is descending. The last columns break ties.
     pub order: Vec<(Column, bool)>,
-    /// The spec says the order.
+    /// Whether the spec specifies the order.
     pub ordered: bool,
-    /// The columns that tell its rows apart, as far as known.
+    /// Columns that identify the rows, as far as known.
     pub key: Vec<String>,
 }
 
 /// Several relations that a step reads as one.
 #[derive(Clone, Debug)]
 pub struct JoinedInput {
-    /// Each by the name that its columns are read with, the one of the step before first.
+    /// Relations, each with the name under which its columns are read. The previous step's relation comes first.
     pub relations: Vec<Relation>,
-    /// How each but the first is joined.
+    /// Join of each relation except the first.
     pub joins: Vec<JoinInput>,
-    /// The places of the relations, by name.
+    /// Index of each relation, by name.
     places: FxHashMap<String, usize>,
 }
 
 impl JoinedInput {
-    /// What is joined to, and nothing joined yet.
+    /// Creates an input with only the first relation, to which others can be joined.
     pub fn from_first(first: Relation) -> Self {
         let places = std::iter::once((first.name().to_owned(), 0)).collect();
         Self { relations: vec![first], joins: Vec::new(), places }
     }
 
     pub fn push(&mut self, relation: Relation, join: JoinInput) {
-        // Of two of a name, which is reported, the first is meant.
+        // If two relations have the same name, which is reported, the first one is used.
         self.places.entry(relation.name().to_owned()).or_insert(self.relations.len());
         self.relations.push(relation);
         self.joins.push(join);
@@ -72,19 +72,20 @@ impl JoinedInput {
     }
 }
 
-/// How a relation is joined to those before it.
+/// Join of a relation to the previous ones.
 #[derive(Clone, Debug)]
 pub struct JoinInput {
     pub kind: JoinKind,
     pub source: SelectSource,
-    /// The name of its source is not the one that its columns are read with.
+    /// Whether the source's name differs from the name under which the columns are read.
     pub renamed: bool,
 }
 
-/// A column of a joined input.
+/// Column of a joined input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputColumn {
-    /// The places of its relations: several where it is the first of theirs that is there; empty if no schema says.
+    /// Indices of the column's relations. With several, the value is the first that is not NULL. Empty if no schema
+    /// has the column.
     pub of: Vec<usize>,
     pub name: String,
 }
@@ -95,70 +96,71 @@ impl InputColumn {
     }
 }
 
-/// A step as the planner takes it.
+/// Specification of a step for the planner.
 pub struct StepSpec<'a> {
-    /// The name of its last select, when another step reads it.
+    /// Name of the step's last select, if another step reads it.
     pub name: &'a str,
     pub last: bool,
     pub keep: KeepColumns<'a>,
     pub limit: Option<u64>,
     pub descending: &'a [bool],
-    /// By definition: its name stands in quotes, so that its case matters.
+    /// Whether each definition's name is quoted, so that its case matters.
     pub quoted: &'a [bool],
-    /// Nothing was said of partitions.
+    /// Whether the spec specifies no partition.
     pub default_partition: bool,
-    /// Text of each definition's formula, for naming group keys.
+    /// Text with the formulas of all definitions, for naming grouping keys.
     pub source: &'a str,
-    /// The step is a pivoted worksheet; with the column that orders its pivot's columns, where it is not the pivot's key.
+    /// Order of the pivot's columns, if the step is a pivoted worksheet. It names a column if the pivot's keys do not
+    /// order them.
     pub pivot: Option<PivotOrder<'a>>,
-    /// The places of columns that come first, whether kept or computed, by their names in lower case.
+    /// Places of the columns that come first, kept or computed, by name in lower case.
     pub first: &'a FxHashMap<String, usize>,
-    /// Whether it matters which columns are times of the rows that are read.
+    /// Whether the caller needs the time columns of the rows that are read.
     pub times: bool,
-    /// It is a worksheet: its cells look through one window, which is written once.
+    /// Whether the step is a worksheet. Its cells share one window, which is written once.
     pub sheet: bool,
 }
 
 impl StepSpec<'_> {
-    /// Where a column stands among those that come first; behind them when it is none of those.
+    /// Returns the place of a column among those that come first. All other columns come after these.
     pub fn place_of(&self, name: &str) -> usize {
         self.first.get(&name.to_ascii_lowercase()).copied().unwrap_or(usize::MAX)
     }
 }
 
-/// How the columns of a pivot are ordered.
+/// Order of a pivot's columns.
 #[derive(Clone, Copy, Debug)]
 pub enum PivotOrder<'a> {
-    /// By its keys, each as `order_by` has it, else ascending.
+    /// By the pivot's keys, each in its direction in `order_by` or else ascending.
     ByKeys,
-    /// By this column, which numbers them.
+    /// By this column, which numbers the pivot's columns.
     ByColumn(&'a str),
 }
 
-/// The columns of the input that a step passes on.
+/// Columns of the input that a step passes on.
 pub enum KeepColumns<'a> {
     Nothing,
     All,
     Some(Vec<&'a str>),
-    /// Of a joined input.
+    /// Columns of a joined input.
     Joined(Vec<InputColumn>),
 }
 
-/// What a step gives.
+/// Result of planning a step.
 pub struct StepOutput {
     pub ctes: Vec<Cte>,
     pub body: Select,
     pub relation: Relation,
-    /// There are columns that no schema says.
+    /// Whether there are columns that no schema specifies.
     pub open: bool,
     pub grain: Vec<String>,
-    /// It has one row at most.
+    /// Whether the step returns at most one row.
     pub single: bool,
-    /// The times of the rows that are read, as the first select can test them, where that was asked for.
+    /// Times of the rows that are read, in a form that the first select can test, if the caller needs them.
     pub times: Vec<TimeColumn>,
-    /// The place of that select among `ctes`; `None` if it is `body`.
+    /// Index of the first select in `ctes`. `None` if it is `body`.
     pub first_select: Option<usize>,
-    /// A column for which `*` would have to leave one out, where no schema says which there are.
+    /// Column that `*` would have to leave out, if no schema specifies the columns.
     pub in_the_way: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -1,4 +1,4 @@
-//! In which stratum each value is computed: one forward pass, since operands come before what is made of them.
+//! Assignment of values to strata, in one forward pass because operands come before the values that use them.
 
 use rustc_hash::FxHashMap;
 
@@ -9,16 +9,16 @@ use crate::Level;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
-/// The strata of a step.
+/// Strata of a step.
 #[derive(Debug)]
 pub(super) struct Stages {
-    /// By node.
+    /// Stratum of each node.
     stage: Vec<u32>,
-    /// The stratum that groups, or, in a step that does not, the first that may hold windows.
+    /// Grouping stratum or, in a step without groups, the first stratum that can contain windows.
     pub main: u32,
-    /// The stratum whose select filters rows.
+    /// Stratum whose select filters rows.
     pub filter: u32,
-    /// The stratum that filters groups: the grouping one, or a later one that has what it tests as columns.
+    /// Stratum that filters groups: the grouping one, or a later one that has the tested values as columns.
     pub having: u32,
     pub last: u32,
 }
@@ -41,7 +41,7 @@ pub(super) fn stages(
     let tested_by = read_by_having(step);
     let mut stage = vec![0u32; program.len()];
     let after = |stage: &[u32], id: IrId| stage[cuts.chosen(id).index()] + u32::from(cuts.contains(id));
-    // What a node needs of its operands; a definition stands for its root.
+    // Earliest stratum that a node's operands allow. A definition uses the stratum of its root.
     let need = |stage: &[u32], id: IrId| -> u32 {
         match program.node(id) {
             Ir::Definition(used) => after(stage, program.definitions[used as usize].root),
@@ -56,7 +56,7 @@ pub(super) fn stages(
             nodes.extend(needed(program, definition.first, definition.root));
         }
     }
-    // Rows first: filters, keys, helpers, what aggregates take.
+    // Row-level values come first: filters, keys, helpers, arguments of aggregates.
     let mut filter = 0;
     let mut main = 0;
     let windowed = |id: IrId| program.meta(id).level == Level::Window;
@@ -78,7 +78,7 @@ pub(super) fn stages(
         }
     }
     main = main.max(filter);
-    // A window over rows must see the filtered ones, and what is made of it comes after.
+    // A window over rows must read the filtered rows, and values that use the window come after it.
     for id in nodes.iter().copied().filter(|id| rows[id.index()]) {
         let least = if let Ir::GroupWindow { .. } = program.node(id) { filter } else { 0 };
         stage[id.index()] = stage[id.index()].max(need(&stage, id)).max(least);
@@ -99,7 +99,7 @@ pub(super) fn stages(
             }
         }
     }
-    // The order of the rows of a query goes by column names; only windows compute with it.
+    // The `order by` of a query refers to columns by name; only windows compute with its keys.
     let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
     let named = |root: IrId| match program.node(root) {
         Ir::Definition(used) => step.outputs[used as usize],
@@ -110,7 +110,8 @@ pub(super) fn stages(
         let by_name = named(step.root(index)) || !step.is(index, DefinitionRole::OrderBy);
         by_name && step.only_names(index, windows, ordered_windows)
     };
-    // What is tested of groups comes first, since windows depend on it, then the keys, since lookups read them.
+    // Values that `having` tests come first, because windows depend on them. Then come the keys, because lookups read
+    // them.
     let keys = if step.has_lookups() || step.finds_own_rows() {
         read_by(step, DefinitionRole::orders_groups)
     } else {
@@ -131,18 +132,18 @@ pub(super) fn stages(
             }
         }
     }
-    // Then groups and windows. A key read by its name is a column from the stratum after the grouping one.
+    // Then come groups and windows. A key that is read by name is a column from the stratum after the grouping one.
     let mut last = main;
     let mut having = main;
-    // The keys order and part what windows see.
+    // Windows are ordered and partitioned by the keys.
     let computed = |index: usize| !is_bare(program, cuts, step.root(index));
     let key = |index: usize| step.is(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
     let of_keys = helpers_of_keys(step, cuts, aliases);
-    // Several relations are one from the second stratum on.
+    // Joined relations are a single relation from the second stratum on.
     let filtered = joined || step.roles.contains(&DefinitionRole::Where);
-    // The stratum from which on the keys are columns.
+    // First stratum in which the keys are columns.
     let mut parted = None;
     let mut keyed: Option<u32> = None;
     for (id, of) in each_of {
@@ -163,14 +164,15 @@ pub(super) fn stages(
             }
             Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => main + 1,
             Ir::Aggregate { .. } => main,
-            // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
+            // A key that is written out again also needs a later stratum, because not every engine recognizes it
+            // inside an expression.
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
             _ => need(&stage, id),
         };
         let own = match program.node(id) {
-            // Windows see the groups that are left, in the order of their keys.
+            // Windows read the remaining groups, in the order of their keys.
             Ir::Window { .. } => own.max(having).max(ordered),
-            // Lookups read the rows and groups that are left from an earlier stratum, where their keys are columns.
+            // Lookups read the remaining rows or groups from an earlier stratum in which their keys are columns.
             Ir::Lookup { .. } => {
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
@@ -179,7 +181,7 @@ pub(super) fn stages(
                 let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
                 own.max(left).max(keyed)
             }
-            // Of the sheet's own rows those that are left are looked among.
+            // A lookup in the sheet itself searches the remaining rows.
             Ir::Find { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
                 let parted = *parted.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.is(*i, DefinitionRole::PartitionBy));
@@ -199,8 +201,8 @@ pub(super) fn stages(
     Stages { stage, main, filter, having, last }
 }
 
-/// By definition: it is a helper that reads a key which is computed where the groups are made, so that what is asked of
-/// groups reads it from the stratum after that. Empty in a step that makes no groups.
+/// Returns, by definition, whether it is a helper that reads a key computed in the grouping stratum. Group-level
+/// expressions then read the helper from the next stratum. The result is empty if the step makes no groups.
 fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
     let program = step.program;
     if !step.grouped {
@@ -225,9 +227,9 @@ fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, S
     of_keys
 }
 
-/// Whether a key is written as a name, by which every engine knows it in an expression too.
+/// Returns whether a key is written as a name, which every engine recognizes inside an expression too.
 fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
-    // A helper that is no column stands for what it is.
+    // Resolve a helper that is not a column to its value.
     let root = program.behind_names_until(root, |name, _| cuts.contains(name));
     if cuts.contains(root) {
         return true;
@@ -236,12 +238,12 @@ fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
     is_trivial(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
 }
 
-/// By definition: `having` is, or reads, it.
+/// Returns, by definition, whether it is the `having` condition or is read by it.
 pub(super) fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
     read_by(step, |role| role == DefinitionRole::Having)
 }
 
-/// By definition: it is of such a role, or one of these reads it.
+/// Returns, by definition, whether it has such a role or is read by a definition with such a role.
 fn read_by(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
     let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();

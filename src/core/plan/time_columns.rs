@@ -1,4 +1,5 @@
-//! Columns of a step that are times of its rows, with what they are made of: what tells late rows in an incremental model.
+//! Columns of a step that are times of its rows, and the expressions that they are computed from. Incremental models
+//! use them to find late rows.
 
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -7,16 +8,16 @@ use crate::ir::{CalendarUnit, Ir, IrId, Program};
 use crate::sql::SqlId;
 use crate::{Level, Type};
 
-/// A column that is a time, before it is cut to a unit of the calendar.
+/// Time column, before it is truncated to a calendar unit.
 #[derive(Clone, Debug)]
 pub struct TimeColumn {
     pub name: String,
-    /// In the first select of the step.
+    /// Expression in the first select of the step.
     pub value: SqlId,
     pub ty: Type,
 }
 
-/// What a time is made of, and the unit of the calendar that it is cut to.
+/// Returns the operand of a truncated time, and the calendar unit to which it is truncated.
 pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     let id = program.behind_names(id);
     let Ir::Apply { overload, args } = program.node(id) else { return (id, None) };
@@ -37,13 +38,13 @@ pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     }
 }
 
-/// Whether it may be a time; one whose type nobody knows may.
+/// Returns whether a value of this type can be a time. A value of unknown type can.
 fn may_be_time(ty: Type) -> bool {
     ty.is_temporal() || ty == Type::Unknown
 }
 
 impl Planner<'_> {
-    /// The times of the step's rows, written as its first select can test them.
+    /// Returns the times of the step's rows, in a form that its first select can test.
     pub(super) fn times(&mut self) -> Vec<TimeColumn> {
         let program = self.step.program;
         let mut times = Vec::new();

@@ -1,4 +1,4 @@
-//! Values that say the same, so that each is computed once.
+//! Value numbering: finds equal values, so that each is computed once.
 
 use rustc_hash::FxHashMap;
 
@@ -6,8 +6,8 @@ use super::StepPlan;
 use super::liveness::needed;
 use crate::ir::{Ir, IrId, Program};
 
-/// For each aggregate and window that stands more than once in live definitions, all its nodes, the one that is
-/// computed first first.
+/// Returns the nodes of each aggregate and window that occurs more than once in live definitions. The node that is
+/// computed first comes first.
 pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
     let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::Lookup { .. });
@@ -21,14 +21,14 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
         }
     });
     let mut equal: Vec<Vec<IrId>> = classes.into_values().filter(|ids| ids.len() > 1).collect();
-    // All aggregates are computed where the groups are made; a window where what it is made of is there.
+    // All aggregates are computed in the grouping stratum, and a window as soon as its operands are available.
     let aggregates = |ids: &&mut Vec<IrId>| ids.iter().all(|id| matches!(program.node(*id), Ir::Aggregate { .. }));
     equal.iter_mut().filter(aggregates).for_each(|ids| ids.sort_unstable());
     equal.sort_unstable();
     equal
 }
 
-/// By node: a number that equal expressions of live definitions share.
+/// Returns a number for each node, equal for equal expressions of live definitions.
 pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
     let program = step.program;
     let mut numbering = Numbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
@@ -43,14 +43,14 @@ pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(I
     numbering.of
 }
 
-/// Gives equal expressions equal numbers, operands first.
+/// Value numbering of expressions, operands first.
 struct Numbering<'p> {
     program: &'p Program,
     numbers: FxHashMap<ValueKey, u32>,
     of: Vec<u32>,
 }
 
-/// What a node is, with the numbers of its operands.
+/// Operation of a node, with the numbers of its operands.
 #[derive(PartialEq, Eq, Hash)]
 struct ValueKey {
     kind: u8,
@@ -64,12 +64,12 @@ impl Numbering<'_> {
         let program = self.program;
         let mut text = String::new();
         let (kind, payload) = match program.node(id) {
-            // A definition is what its root is.
+            // A definition has the number of its root.
             Ir::Definition(used) => {
                 self.of[id.index()] = self.of[program.definitions[used as usize].root.index()];
                 return self.of[id.index()];
             }
-            // Each error, and each volatile, is only itself.
+            // Each error and each volatile value equals only itself.
             Ir::Error => (0, u64::from(id.0)),
             _ if program.meta(id).volatile => (0, u64::from(id.0)),
             Ir::Null => (1, 0),

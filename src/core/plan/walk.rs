@@ -1,4 +1,4 @@
-//! The walk over what a stratum writes.
+//! Walk over the nodes that a stratum writes.
 
 use rustc_hash::FxHashSet;
 
@@ -7,14 +7,14 @@ use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
-/// The nodes that roots are written with in a stratum, each once, from the roots down. What an earlier stratum has as a
-/// column is one of them, and what that is made of is not; nor is the column of another row that a lookup reads.
+/// Iterator over the nodes that a stratum writes for some roots, each once, from the roots down. It includes the
+/// columns of earlier strata, but neither their operands nor the column of another row that a lookup reads.
 pub(super) struct StepWalk<'w, 'p> {
     planner: &'w Planner<'p>,
     stage: u32,
     open: Vec<IrId>,
     seen: FxHashSet<IrId>,
-    /// Leaves out arguments that the SQL of their call does not have.
+    /// Whether to skip arguments that the SQL of their call does not contain.
     only_in_sql: bool,
 }
 
@@ -23,19 +23,19 @@ impl<'p> Planner<'p> {
         StepWalk { planner: self, stage, open: roots.into(), seen: FxHashSet::default(), only_in_sql: false }
     }
 
-    /// The nodes of the walk in the order of computing.
+    /// Returns the nodes of the walk in the order of computation.
     pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
         let mut written: Vec<IrId> = self.walk(roots, stage).map(|(id, _)| id).collect();
         written.sort_unstable();
         written
     }
 
-    /// The nodes of the walk that the stratum computes.
+    /// Returns the nodes of the walk that the stratum computes.
     pub(super) fn computed_in(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
         self.walk(roots, stage).filter_map(|(_, computed)| computed)
     }
 
-    /// The same, without arguments that the SQL of their call does not have.
+    /// Returns the nodes that the stratum computes, without arguments that the SQL of their call does not contain.
     pub(super) fn computed_in_sql(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
         let walk = StepWalk { only_in_sql: true, ..self.walk(roots, stage) };
         walk.filter_map(|(_, computed)| computed)
@@ -43,7 +43,7 @@ impl<'p> Planner<'p> {
 }
 
 impl Iterator for StepWalk<'_, '_> {
-    /// A node, and what it is where this stratum computes it.
+    /// Node of the walk, and its operation if this stratum computes it.
     type Item = (IrId, Option<Ir>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -59,7 +59,7 @@ impl Iterator for StepWalk<'_, '_> {
             match node {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
                 Ir::Lookup { .. } => {}
-                // What is sought is this row's, the rest that of the row that is found.
+                // The sought values belong to the current row, and all other operands to the row that is found.
                 Ir::Find { args, .. } => self.open.extend(sought(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();

@@ -1,51 +1,51 @@
-//! What dbt knows of a relation, from its artifacts or its properties files, as a relation.
+//! Metadata of a relation from dbt's artifacts or properties files, and its conversion to a relation of the schema.
 
 use super::{Access, Column, Relation};
 use crate::Type;
 use crate::dialect::Dialect;
 
-/// What is known of a column, from whichever file.
+/// Metadata of a column, from any of dbt's files.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnFacts {
     pub name: String,
-    /// The type as the warehouse names it.
+    /// Type as the warehouse names it.
     pub data_type: Option<String>,
     pub description: Option<String>,
-    /// Its case matters.
+    /// Whether the case of the name matters.
     pub quoted: bool,
-    /// A test or an enforced constraint says that it is never NULL.
+    /// Whether a test or an enforced constraint guarantees that the column is never NULL.
     pub not_null: bool,
-    /// The same, that no value stands twice.
+    /// Whether a test or an enforced constraint guarantees that no value occurs twice.
     pub unique: bool,
-    /// A constraint says that it is of the primary key.
+    /// Whether a constraint makes the column part of the primary key.
     pub key: bool,
-    /// What a test or the warehouse's type says that its values are; empty where nothing does.
+    /// Values that a test or the warehouse's type allows. Empty if there is no such restriction.
     pub values: Vec<String>,
     pub tags: Vec<String>,
 }
 
-/// What is known of a relation.
+/// Metadata of a relation.
 #[derive(Clone, Debug, Default)]
 pub struct RelationFacts {
     pub name: String,
     pub columns: Vec<ColumnFacts>,
-    /// Columns that together are unique.
+    /// Combinations of columns that are unique.
     pub unique_together: Vec<Vec<String>>,
     pub access: Option<Access>,
     pub group: Option<String>,
-    /// Only the columns that somebody describes are listed.
+    /// Whether only the described columns are listed.
     pub partial: bool,
 }
 
 impl RelationFacts {
-    /// The column of this name: as spelled, else in any case.
+    /// Returns the column with this name: with the same spelling, or else in any case.
     pub fn column_mut(&mut self, name: &str) -> Option<&mut ColumnFacts> {
         let exact = self.columns.iter().position(|c| c.name == name);
         let index = exact.or_else(|| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))?;
         self.columns.get_mut(index)
     }
 
-    /// The relation; the dialect's names of types are read.
+    /// Converts the metadata to a relation. Type names are read as those of the dialect.
     pub fn relation(self, dialect: Dialect) -> Relation {
         let key = self.primary_key();
         let mut relation = match (self.partial, self.columns.is_empty()) {
@@ -70,7 +70,7 @@ impl RelationFacts {
         relation.primary_key(key)
     }
 
-    /// A constraint, else the first that is proven unique and not NULL.
+    /// Returns the key that a constraint declares, or else the first one that is proven unique and not NULL.
     fn primary_key(&self) -> Vec<String> {
         let named = |is: fn(&ColumnFacts) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
         let declared: Vec<String> = named(|c| c.key).collect();
@@ -89,14 +89,14 @@ impl RelationFacts {
     }
 }
 
-/// A type as the warehouse names it: `timestamp` is an instant in BigQuery, and wall-clock time elsewhere.
+/// Parses a type as the warehouse names it: `timestamp` is an instant in BigQuery, and wall-clock time elsewhere.
 fn warehouse_type(text: &str, dialect: Dialect) -> Type {
     let own = [Type::Timestamp, Type::Timestamptz];
     let own = own.into_iter().find(|ty| dialect.type_name(*ty).eq_ignore_ascii_case(text.trim()));
     own.or_else(|| text.parse().ok()).unwrap_or_default()
 }
 
-/// `ENUM('open', 'paid')`, as DuckDB spells its type.
+/// Returns the values of an enum type as DuckDB spells it: `ENUM('open', 'paid')`.
 fn enum_values(text: &str) -> Vec<String> {
     let text = text.trim();
     let inside = text.get(..4).filter(|word| word.eq_ignore_ascii_case("enum")).and_then(|_| text.get(4..));
@@ -122,7 +122,8 @@ fn enum_values(text: &str) -> Vec<String> {
     values
 }
 
-/// Whether the case of a name, as the warehouse itself spells it, matters: it is not what a bare name becomes.
+/// Returns whether the case of a name, as the warehouse itself spells it, matters because an unquoted name would get
+/// another case.
 pub fn is_cased(name: &str, dialect: Dialect) -> bool {
     dialect.name_text(name, false) != dialect.name_text(name, true)
 }

@@ -1,4 +1,4 @@
-//! The schema file: relations, their columns and keys.
+//! Schema file: relations, their columns and keys.
 //!
 //! ```yaml
 //! relations:
@@ -27,7 +27,8 @@ pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
         if name == "relations" {
             for (key, name, value) in named_pairs(value, "`relations`", faults) {
                 if schema.relation(name).is_some() {
-                    let message = format!("the relation `{name}` is listed twice; names that differ only in case are the same");
+                    let message =
+                        format!("the relation `{name}` is listed twice; names that differ only in case are the same");
                     faults.push(Diagnostic::new(Code::InvalidYaml, key.span, message));
                 }
                 schema.push(relation(name, value, faults));
@@ -121,12 +122,12 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     column
 }
 
-/// All that the column can be.
+/// Returns all values that the column can have.
 fn values(node: &Node) -> Option<Vec<String>> {
     node.items()?.iter().map(|item| item.text().map(str::to_owned)).collect()
 }
 
-/// One of the contract's types, or a warehouse's usual spelling of one.
+/// Parses one of formulac's types, or a warehouse's usual spelling of one.
 fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     let Some(text) = node.text() else {
         let message = format!("expected a type, found {}", node.described());
@@ -150,7 +151,7 @@ fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     }
 }
 
-/// The names of a primary key: a list, or one name.
+/// Returns the column names of a primary key, written as a list or as one name.
 fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> Vec<String> {
     let items = node.items().unwrap_or(std::slice::from_ref(node));
     let mut names = Vec::new();
@@ -185,7 +186,7 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::schema::Schema;
 
-    /// Each fault as `code text-at-its-place: message (help)`.
+    /// Formats each error as `code text-at-its-place: message (help)`.
     fn faults(text: &str) -> Vec<String> {
         let (_, faults) = Schema::from_text(text, Dialect::default());
         let shown = |d: &crate::Diagnostic| {

@@ -1,17 +1,18 @@
-//! What several places know of the same relations, as one.
+//! Merging of schemas that describe the same relations.
 
 use super::{Column, Relation, Schema};
 use crate::Type;
 
 impl Schema {
-    /// Marks the schema as one that lists only some relations: a relation that is missing here may exist.
+    /// Marks the schema as incomplete: relations that it does not list may exist.
     #[must_use]
     pub fn listing_some(mut self) -> Self {
         self.partial = true;
         self
     }
 
-    /// The relations and columns of `self`, with what `other` knows of each: of data in files what a project knows.
+    /// Returns the relations and columns of `self` with the properties that `other` knows, for example for data files
+    /// that a project describes.
     #[must_use]
     pub fn described_by(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
@@ -27,7 +28,7 @@ impl Schema {
         self.relations.iter().map(described).fold(Self::new(), Self::with)
     }
 
-    /// The relations of `self` whose columns are all known, and the others as `other` knows them.
+    /// Returns the relations of `other`, but replaces those of which `self` knows all columns.
     #[must_use]
     pub fn filled_by(self, other: Self) -> Self {
         let partial = other.partial;
@@ -39,7 +40,7 @@ impl Schema {
         schema
     }
 
-    /// What `self` knows, and where it knows nothing what `other` knows.
+    /// Merges two schemas: the properties in `self` take precedence, and `other` adds those that are missing.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         let mut schema = Self { partial: self.partial && other.partial, ..Self::default() };
@@ -57,8 +58,8 @@ impl Schema {
 }
 
 impl Relation {
-    /// What `self` knows, and where it knows nothing what `other` knows. The order of columns is that of the relation of
-    /// which all columns are known.
+    /// Merges two relations: the properties in `self` take precedence, and `other` adds those that are missing. The
+    /// order of columns is that of the relation whose columns are all known.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let mut merged = Self::new(self.name());
@@ -67,7 +68,7 @@ impl Relation {
             match (own, others) {
                 (Some(own), Some(others)) => Some(own.or(others)),
                 (Some(own), None) => Some(own.clone()),
-                // A relation of which all columns are known has no others.
+                // A relation whose columns are all known has no others.
                 (None, others) => others.filter(|_| self.may_have_more()).cloned(),
             }
         };
@@ -85,7 +86,8 @@ impl Relation {
         merged
     }
 
-    /// The names and types of its columns, without what tests prove and properties say.
+    /// Returns the relation with only the names and types of its columns, without information from tests and
+    /// properties files.
     #[must_use]
     pub fn types_alone(&self) -> Self {
         let columns = self.columns().iter().map(|column| Column {
@@ -101,7 +103,7 @@ impl Relation {
 }
 
 impl Column {
-    /// What `self` knows, with the type that `other` knows if `self` knows none.
+    /// Merges two columns: keeps `self`, with the type of `other` if its own type is unknown.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         if self.ty != Type::Unknown {

@@ -1,4 +1,4 @@
-//! What is known of the data: relations, their columns, types, nullability, keys.
+//! Schema of the data: relations, their columns, types, nullability and keys.
 
 pub mod dbt;
 pub mod file;
@@ -16,7 +16,7 @@ use crate::symbol_table::{Hashed, NameIndex};
 
 pub use omni::{REMOVED, view_name as omni_view_name};
 
-/// A column of a relation.
+/// Column of a relation.
 ///
 /// ```
 /// use formulac_core::{Column, Type};
@@ -29,24 +29,24 @@ pub struct Column {
     ty: Type,
     nullable: bool,
     quoted: bool,
-    /// The dialects, as bits, in which the name is written as it is.
+    /// Dialects, as bits, in which the name is valid without quotes.
     bare: u8,
-    /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
+    /// Upper bound of the column's numbers, as defined in `emit::size`; 0 if only the warehouse knows it.
     size: u32,
-    /// Digits of a decimal, in all and behind the point, if its type specifies them.
+    /// Number of digits of a decimal, in total and after the decimal point, if its type specifies them.
     digits: Option<u32>,
     scale: Option<u32>,
     made: ColumnProvenance,
-    /// Each value is the first day of a month: of a step's column, if its formula says so.
+    /// Whether each value is the first day of a month, for a step's column whose formula guarantees it.
     month_start: bool,
     description: Option<String>,
-    /// All values that it has, where they are known.
+    /// All possible values, if they are known.
     values: Option<Arc<[String]>>,
     tags: Option<Arc<[String]>>,
 }
 
 impl Column {
-    /// A column that may be NULL.
+    /// Creates a column that may be NULL.
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
@@ -56,14 +56,14 @@ impl Column {
         Self { name, ty, nullable, quoted, bare, size, digits, scale, made, month_start, description, values, tags }
     }
 
-    /// Whether it may be NULL.
+    /// Sets whether the column may be NULL.
     #[must_use]
     pub fn nullable(mut self, nullable: bool) -> Self {
         self.nullable = nullable;
         self
     }
 
-    /// Whether the source spells the name in quotes, so that its case matters.
+    /// Sets whether the source quotes the name, so that its case matters.
     #[must_use]
     pub fn quoted(mut self, quoted: bool) -> Self {
         self.quoted = quoted;
@@ -75,7 +75,8 @@ impl Column {
         self
     }
 
-    /// With the digits of its type as it is written: one of 29 or more may leave no room for the scale of another.
+    /// Sets the number of digits from the type as written. A decimal with 29 or more digits may leave no room for the
+    /// scale of another.
     pub fn declared(mut self, text: &str) -> Self {
         let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
         let mut number = || numbers.next().and_then(|d| d.trim().parse::<u32>().ok());
@@ -107,7 +108,7 @@ impl Column {
         &self.made
     }
 
-    /// The type as a schema file spells it, with the digits of a decimal.
+    /// Returns the type as a schema file spells it, with the number of digits of a decimal.
     pub fn type_text(&self) -> String {
         match (self.digits, self.scale) {
             (Some(digits), Some(scale)) => format!("{}({digits},{scale})", self.ty.name()),
@@ -121,15 +122,15 @@ impl Column {
         self
     }
 
-    /// With a description.
+    /// Sets the description.
     #[must_use]
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
         self
     }
 
-    /// With all values that it can have, beside NULL: a text that is compared with it and is none of them is warned of
-    /// (W0470).
+    /// Sets all values that the column can have, besides NULL. A comparison with a text that is not one of them causes
+    /// a warning (W0470).
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -145,7 +146,7 @@ impl Column {
         self
     }
 
-    /// With tags, as dbt has them of columns; `Builder::inherit` says which of them a column keeps that is made of it.
+    /// Sets tags, like dbt's tags on columns. `Builder::inherit` specifies which of these tags a derived column keeps.
     #[must_use]
     pub fn tagged<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
@@ -153,19 +154,19 @@ impl Column {
         self
     }
 
-    /// Its tags.
+    /// Returns the tags.
     #[must_use]
     pub fn tags(&self) -> &[String] {
         self.tags.as_deref().unwrap_or_default()
     }
 
-    /// All values that it can have, beside NULL, where they are known.
+    /// Returns all values that the column can have, besides NULL, if they are known.
     #[must_use]
     pub fn known_values(&self) -> Option<&[String]> {
         self.values.as_deref()
     }
 
-    /// Its name.
+    /// Returns the name of the column.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -179,56 +180,56 @@ impl Column {
         self.bare
     }
 
-    /// Its type.
+    /// Returns the type of the column.
     #[must_use]
     pub fn ty(&self) -> Type {
         self.ty
     }
 
-    /// Whether it may be NULL.
+    /// Returns whether the column may be NULL.
     #[must_use]
     pub fn is_nullable(&self) -> bool {
         self.nullable
     }
 
-    /// Whether its case matters.
+    /// Returns whether the case of the name matters.
     #[must_use]
     pub fn is_quoted(&self) -> bool {
         self.quoted
     }
 
-    /// What it means.
+    /// Returns the description.
     #[must_use]
     pub fn about(&self) -> Option<&str> {
         self.description.as_deref()
     }
 }
 
-/// What a step's column is made of, as far as it matters to who aggregates it again.
+/// Origin of a step's column, as far as it matters for aggregating the column again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ColumnProvenance {
     #[default]
     Other,
-    /// An aggregate, or several that are one value.
+    /// An aggregate, or several aggregates that form one value.
     Total,
-    /// An aggregate divided by an aggregate: what the two are called, or empty texts.
+    /// An aggregate divided by an aggregate: the names of the two, or empty texts.
     Rate(Arc<(String, String)>),
 }
 
-/// A table, view or model.
+/// Table, view or model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
     name: Arc<str>,
-    /// Shared by copies of the relation, because what a large project knows is merged and passed on.
+    /// Columns, shared by copies of the relation because the schema of a large project is merged and passed on.
     columns: Arc<ColumnMap>,
     primary_key: Vec<String>,
-    /// No column is known.
+    /// Whether no column is known.
     open: bool,
-    /// The relation may have columns besides those listed.
+    /// Whether the relation may have columns besides those listed.
     partial: bool,
     access: Option<Access>,
     group: Option<Arc<str>>,
-    /// Columns that it had once.
+    /// Columns that the relation had in the past.
     gone: Vec<Arc<str>>,
 }
 
@@ -236,26 +237,26 @@ pub struct Relation {
 struct ColumnMap {
     list: Vec<Column>,
     by_name: NameIndex,
-    /// The places of columns whose names differ by case only, by their spelling.
+    /// Places of columns whose names differ only in case, by their spelling.
     twins: BTreeMap<Arc<str>, usize>,
-    /// Some names have letters beyond ASCII, whose case the index does not ignore.
+    /// Whether some names contain non-ASCII letters, whose case the index does not ignore.
     beyond_ascii: bool,
 }
 
-/// Which models of dbt may read a model, the fewest first.
+/// Access level of a dbt model: which models may read it, from the fewest to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Access {
-    /// Those of its group.
+    /// Models of the same group.
     Private,
-    /// Those of its project.
+    /// Models of the same project.
     Protected,
-    /// All.
+    /// All models.
     Public,
 }
 
 impl Access {
-    /// dbt's word for it.
+    /// Returns dbt's name for the access level.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -265,7 +266,7 @@ impl Access {
         }
     }
 
-    /// What dbt's word means.
+    /// Returns the access level with this name in dbt.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Private, Self::Protected, Self::Public].into_iter().find(|access| access.name() == name)
@@ -273,14 +274,14 @@ impl Access {
 }
 
 impl Relation {
-    /// A relation without columns.
+    /// Creates a relation without columns.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: Arc::from(name.into()), ..Self::default() }
     }
 
-    /// With a further column. Of names that differ by ASCII case only each is found as it is spelled, and the first in
-    /// any other case.
+    /// Adds a column. If names differ only in ASCII case, each column is found by its exact spelling, and the first
+    /// one by any other spelling.
     #[must_use]
     pub fn with(mut self, column: Column) -> Self {
         self.push(column);
@@ -292,7 +293,7 @@ impl Relation {
         self
     }
 
-    /// A relation of which nothing but its name is known.
+    /// Creates a relation of which only the name is known.
     pub fn unknown(name: impl Into<String>) -> Self {
         Self { open: true, ..Self::new(name) }
     }
@@ -301,8 +302,8 @@ impl Relation {
         self.open
     }
 
-    /// Marks the relation as one of which only some columns are known, such as a model of dbt without a catalog: an
-    /// unknown name is then a warning (W0316) instead of an error, unless a known column has a similar name.
+    /// Marks the relation as incomplete, such as a dbt model without a catalog: its other columns are not known, so an
+    /// unknown name is a warning (W0316) instead of an error, unless a known column has a similar name.
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -316,35 +317,35 @@ impl Relation {
         self
     }
 
-    /// Whether it may have columns besides those listed.
+    /// Returns whether the relation may have columns besides those listed.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.partial
     }
 
-    /// Whether a name that is not listed may be a column.
+    /// Returns whether a name that is not listed may be a column.
     pub fn may_have_more(&self) -> bool {
         self.open || self.partial
     }
 
-    /// With columns that may all be NULL: rows of a join that have no match.
+    /// Makes all columns nullable, for the rows of a join without a match.
     pub fn all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns).list.iter_mut().for_each(|column| column.nullable = true);
     }
 
-    /// Notes what a column is made of.
+    /// Records the origin of a column.
     pub fn note_made(&mut self, name: &str, made: ColumnProvenance) {
         if let Some(column) = self.column_mut(name) {
             column.made = made;
         }
     }
 
-    /// Forgets which columns hold first days of months only.
+    /// Discards the information which columns contain only first days of months.
     pub fn forget_month_starts(&mut self) {
         Arc::make_mut(&mut self.columns).list.iter_mut().for_each(|column| column.month_start = false);
     }
 
-    /// Notes what values a column can have.
+    /// Records the values that a column can have.
     pub fn note_values(&mut self, name: &str, values: Vec<String>) {
         if let Some(column) = self.column_mut(name) {
             column.values = Some(values.into());
@@ -368,7 +369,7 @@ impl Relation {
         Arc::make_mut(&mut self.columns).list.get_mut(place)
     }
 
-    /// With a primary key; its columns are then never NULL.
+    /// Sets the primary key. Its columns are then never NULL.
     #[must_use]
     pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.primary_key = columns.into_iter().map(Into::into).collect();
@@ -380,13 +381,14 @@ impl Relation {
         self
     }
 
-    /// With columns that tell its rows apart, and may be NULL in one of them.
+    /// Sets the columns that identify the rows. In one of the rows they may be NULL.
     pub fn keyed(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
         self
     }
 
-    /// The relation with the columns of these names, its key and its facts; all columns if `names` is `None`.
+    /// Returns the relation with only the named columns, its key and its other properties; with all columns if `names`
+    /// is `None`.
     pub fn restricted(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
         let Some(names) = names else { return self.clone() };
         let is_key = |column: &Column| self.primary_key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
@@ -398,7 +400,7 @@ impl Relation {
         relation
     }
 
-    /// With who may read it, as dbt has it of models, and the group that it belongs to.
+    /// Sets the access level, as in dbt models, and the group that the relation belongs to.
     ///
     /// ```
     /// use formulac_core::{Access, Compiler, Relation, Schema};
@@ -434,24 +436,24 @@ impl Relation {
         self.gone.extend(gone);
     }
 
-    /// Whether it had a column of this name once, in any case.
+    /// Returns whether the relation had a column with this name in the past, in any case.
     pub fn had_once(&self, name: &str) -> bool {
         self.gone.iter().any(|gone| gone.eq_ignore_ascii_case(name))
     }
 
-    /// Which models may read it, where dbt says so.
+    /// Returns the access level, if dbt specifies one.
     #[must_use]
     pub fn access(&self) -> Option<Access> {
         self.access
     }
 
-    /// The group of dbt that it belongs to.
+    /// Returns the dbt group that the relation belongs to.
     #[must_use]
     pub fn group(&self) -> Option<&str> {
         self.group.as_deref()
     }
 
-    /// Its name.
+    /// Returns the name of the relation.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -461,19 +463,19 @@ impl Relation {
         Arc::clone(&self.name)
     }
 
-    /// Its columns, in order.
+    /// Returns the columns, in order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
         &self.columns.list
     }
 
-    /// The columns of its primary key.
+    /// Returns the columns of the primary key.
     #[must_use]
     pub fn key(&self) -> &[String] {
         &self.primary_key
     }
 
-    /// The column of this name, in any case.
+    /// Returns the column with this name, in any case.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.position(name).map(|i| &self.columns.list[i])
@@ -485,18 +487,18 @@ impl Relation {
         Some(if twins.is_empty() { first } else { twins.get(name.name).copied().unwrap_or(first) })
     }
 
-    /// Whether names can be looked up here without regard to the case of any letter.
+    /// Returns whether names can be looked up without regard to the case of any letter.
     pub fn is_ascii(&self) -> bool {
         !self.columns.beyond_ascii
     }
 
-    /// Whether it has columns whose names differ by case only.
+    /// Returns whether some column names differ only in case.
     pub fn has_twins(&self) -> bool {
         !self.columns.twins.is_empty()
     }
 }
 
-/// All relations that a compiler knows.
+/// All relations known to a compiler.
 ///
 /// ```
 /// use formulac_core::{Column, Relation, Schema, Type};
@@ -507,18 +509,18 @@ impl Relation {
 pub struct Schema {
     relations: Vec<Relation>,
     by_name: NameIndex,
-    /// Relations that are not listed may exist.
+    /// Whether relations that are not listed may exist.
     partial: bool,
 }
 
 impl Schema {
-    /// A schema that knows nothing; types are then taken from use.
+    /// Creates an empty schema. Types are then inferred from usage.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With a further relation; the first of a name, ignoring ASCII case, is the one that counts.
+    /// Adds a relation. If several have the same name, ignoring ASCII case, the first one is used.
     #[must_use]
     pub fn with(mut self, relation: Relation) -> Self {
         self.push(relation);
@@ -531,7 +533,7 @@ impl Schema {
         self.relations.push(relation);
     }
 
-    /// With columns that a relation had once, where there is such a relation: see [`Relation::had`].
+    /// Adds columns that a relation had in the past, if the schema contains the relation: see [`Relation::had`].
     #[must_use]
     pub fn had<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
         let place = self.by_name.find(relation.into(), |i| self.relations[i].name().as_bytes());
@@ -541,24 +543,24 @@ impl Schema {
         self
     }
 
-    /// The relations, in order.
+    /// Returns the relations, in order.
     #[must_use]
     pub fn relations(&self) -> &[Relation] {
         &self.relations
     }
 
-    /// The relation of this name, in any case.
+    /// Returns the relation with this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
         self.by_name.find(name.into(), |i| self.relations[i].name().as_bytes()).map(|i| &self.relations[i])
     }
 
-    /// Whether relations that are not listed may exist.
+    /// Returns whether relations that are not listed may exist.
     pub fn lists_some(&self) -> bool {
         self.partial || self.relations.is_empty()
     }
 
-    /// Whether nothing is known.
+    /// Returns whether no relation is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.relations.is_empty()

@@ -1,4 +1,4 @@
-//! A view file of an Omni model: its dimensions are columns of unknown type.
+//! View files of an Omni model. Their dimensions are columns of unknown type.
 
 use super::read::{named_pairs, wrong_shape};
 use super::{Column, Relation, Schema};
@@ -6,10 +6,10 @@ use crate::Type;
 use crate::diag::Diagnostic;
 use crate::yaml::Node;
 
-/// What a pull tags what dbt has no more with.
+/// Tag that `pull` puts on objects that no longer exist in dbt.
 pub const REMOVED: &str = "dbt_removed";
 
-/// Adds the view; its name is that of its file, and its keys that are not read here are Omni's own business.
+/// Adds the view, under the name of its file. Keys that are not read here concern only Omni.
 pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let name = view_name(file);
     let mut relation = Relation::new(name.clone());
@@ -44,7 +44,7 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
     schema.add(relation.primary_key(key).had(gone), longer);
 }
 
-/// `analytics/orders.view.yaml` is the view `orders`.
+/// Returns the name of a view from its file: `analytics/orders.view.yaml` is the view `orders`.
 pub fn view_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);

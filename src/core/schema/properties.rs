@@ -1,4 +1,4 @@
-//! A dbt properties file: `models:`, `seeds:`, `snapshots:` and `sources:` with their columns and tests.
+//! dbt properties files: `models:`, `seeds:`, `snapshots:` and `sources:` with their columns and tests.
 
 use super::Access;
 use super::Schema;
@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
-/// Adds the relations. Keys that are not read here are dbt's own business.
+/// Adds the relations. Keys that are not read here concern only dbt.
 pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     for kind in ["models", "seeds", "snapshots"] {
         for node in list(root, kind, faults) {
@@ -98,7 +98,7 @@ fn enforces_constraints(node: &Node) -> bool {
     contract.and_then(|c| c.get("enforced")).and_then(Node::boolean) == Some(true)
 }
 
-/// `- not_null`, or `- unique: {config: {where: …}}`.
+/// Data test: `- not_null`, or `- unique: {config: {where: …}}`.
 struct Test<'n> {
     name: &'n str,
     settings: Option<&'n Node>,
@@ -116,7 +116,7 @@ fn tests(node: &Node) -> impl Iterator<Item = Test<'_>> {
 }
 
 impl Test<'_> {
-    /// Not switched off, not for some rows only, not a mere warning.
+    /// Returns whether the test is enabled, covers all rows, and reports more than a warning.
     fn holds_always(&self) -> bool {
         let Some(settings) = self.settings else { return true };
         let config = settings.get("config");

@@ -1,4 +1,4 @@
-//! Schema texts of every kind, told apart by their content.
+//! Schema texts of every kind, distinguished by their content.
 
 use super::{Relation, Schema, file, omni, properties};
 use crate::diag::suggest::{nearest, similar};
@@ -7,12 +7,12 @@ use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// First keys of the kinds that are YAML.
+/// Top-level keys of the YAML kinds.
 const KEYS: &[&str] = &["relations", "models", "seeds", "snapshots", "sources", "dimensions", "measures", "table_name"];
 
 impl Schema {
-    /// Reads a schema file, a dbt properties file or an Omni view. Types that a warehouse names
-    /// are read as the dialect's, unless the text says whose they are.
+    /// Reads a schema file, a dbt properties file or an Omni view. Type names of a warehouse are read as those of the
+    /// dialect, unless the text specifies its own.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema, Type};
@@ -27,7 +27,8 @@ impl Schema {
         (schema, faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// The same for texts that belong together, each with its file's name: the views of an Omni model. A fault comes with the place of its text in the list.
+    /// Reads texts that belong together, each with its file name, such as the views of an Omni model. Each error has
+    /// the index of its text in the list.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema};
@@ -44,7 +45,7 @@ impl Schema {
         (schema, faults)
     }
 
-    /// Adds what the texts at these places say.
+    /// Adds the contents of the texts at these indices.
     pub fn read_texts(
         &mut self,
         files: &[(&str, &str)],
@@ -60,7 +61,7 @@ impl Schema {
         }
     }
 
-    /// Adds a relation under its name, or where that is taken under the longer one.
+    /// Adds a relation under its name or, if that is in use, under the longer one.
     pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
         let relation = if self.relation(relation.name()).is_some() { relation.renamed(longer()) } else { relation };
         self.push(relation);
@@ -96,7 +97,7 @@ fn unknown(root: &Node) -> Diagnostic {
     }
 }
 
-/// The file is none of the kinds that are understood.
+/// Returns the error for a file that is none of the supported kinds.
 pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar(key),
@@ -105,13 +106,13 @@ pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     Diagnostic::new(Code::NotASchema, span, format!("not a schema: {what}")).with_help(help)
 }
 
-/// A node is not what is expected in its place.
+/// Returns the error for a node that does not have the expected shape.
 pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
     let message = format!("{what}: expected {expected}, found {}", node.described());
     Diagnostic::new(Code::WrongShape, node.span, message)
 }
 
-/// Pairs with a text for a key. One that is no text is a fault, and so is a node that is no mapping.
+/// Returns the pairs whose keys are texts. Reports a key that is not a text, and a node that is not a mapping.
 pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {

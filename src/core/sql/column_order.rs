@@ -1,10 +1,10 @@
-//! The order of columns in CTEs: plain columns before calculations, as a style guide has them.
+//! Order of columns in CTEs: plain columns before calculations, as in a style guide.
 
 use super::query::{Cte, Select};
 use super::tree::{Sql, SqlId, SqlTree};
 
-/// Puts plain columns first in each CTE and in its GROUP BY. A `union` goes by position, so its own columns stay in
-/// place, and so do all where a `*` reaches a `union` or the result.
+/// Moves plain columns to the front of each CTE and of its GROUP BY. A `union` matches columns by position, so its own
+/// columns keep their order, and so do all columns if a `*` reaches a `union` or the result.
 pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) {
     let is_union = |select: &Select| !select.unions.is_empty();
     let has_star = |select: &Select| select.star || select.unions.iter().any(|member| member.star);
@@ -17,7 +17,7 @@ pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) 
     }
 }
 
-/// Whether it is a name, a literal or a conversion.
+/// Returns whether an expression is a name, a literal or a conversion.
 fn is_plain(tree: &SqlTree, id: SqlId) -> bool {
     match *tree.node(id) {
         Sql::Field { .. } | Sql::Cast { name: "cast", .. } => true,

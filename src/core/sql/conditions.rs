@@ -1,4 +1,4 @@
-//! Conditions of joins and keys of `order by`, as a style guide has them.
+//! Layout of join conditions and `order by` keys, as in a style guide.
 
 use super::query::Select;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
@@ -6,7 +6,7 @@ use crate::dialect::op::Op;
 use crate::span::Span;
 
 impl SqlTree {
-    /// Writes `asc` in keys of `order by` where another key is descending.
+    /// Adds `asc` to keys of `order by` if another key is descending.
     pub fn write_directions(&mut self, keys: &mut [SqlId]) {
         let says = |tree: &Self, key: SqlId, direction: &'static str| {
             let Sql::Spaced(parts) = *tree.node(key) else { return false };
@@ -15,7 +15,7 @@ impl SqlTree {
         if !keys.iter().any(|key| says(self, *key, "desc")) {
             return;
         }
-        // Keys that were written before, for another select, have their directions.
+        // Keys that were written for an earlier select already have directions.
         let bare: Vec<bool> = keys.iter().map(|key| !says(self, *key, "desc") && !says(self, *key, "asc")).collect();
         for (key, _) in keys.iter_mut().zip(bare).filter(|(_, is_bare)| *is_bare) {
             let span = self.meta(*key).span;
@@ -29,7 +29,7 @@ impl SqlTree {
         }
     }
 
-    /// Writes the relation before each key of `order by` that is a column of the select under its own name.
+    /// Qualifies each key of `order by` that is a column of the select under its own name.
     pub fn name_relations(&mut self, select: &mut Select) {
         if select.joins.is_empty() {
             return;
@@ -60,12 +60,13 @@ impl SqlTree {
         }
     }
 
-    /// Whether a key of `order by` says where its NULLs are.
+    /// Returns whether a key of `order by` specifies the position of its NULLs.
     pub fn ends_with_nulls(&self, key: SqlSlice) -> bool {
         self.args(key).last().is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))
     }
 
-    /// A condition in which each comparison of two columns names the one of the `joined` relation last.
+    /// Rewrites a condition so that each comparison of two columns has the column of the `joined` relation on the
+    /// right-hand side.
     pub fn earlier_first(&mut self, on: SqlId, joined: &str) -> SqlId {
         let mut parts = Vec::new();
         let mut open = vec![on];
@@ -92,7 +93,7 @@ impl SqlTree {
         if turned { all(self, parts).unwrap_or(on) } else { on }
     }
 
-    /// Whether a column of one of several relations is of this one.
+    /// Returns whether a qualified column belongs to this relation.
     fn is_field_of(&self, field: SqlId, relation: &str) -> Option<bool> {
         let Sql::Field { qualifier, .. } = *self.node(field) else { return None };
         Some(self.is_text(qualifier, relation))

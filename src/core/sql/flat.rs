@@ -1,37 +1,37 @@
-//! An expression's text in one line. A loop with a stack, never recursion.
+//! Single-line printer of expressions. Deep expressions are printed in a loop with a stack instead of recursion.
 
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::span::Span;
 
-/// A part of the SQL text and the part of the formula that it was made of.
+/// Part of the SQL text, and the part of the formula that it was generated from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapping {
     pub sql: Span,
     pub formula: Span,
 }
 
-/// What is still to be written.
+/// Output that is still to be printed.
 #[derive(Clone, Copy, Debug)]
 pub enum FlatStep {
     Str(&'static str),
-    /// A node; `bracketed` by the operand before it.
+    /// A node, in parentheses if `bracketed`.
     Node {
         id: SqlId,
         bracketed: bool,
     },
-    /// The node that began at this offset ends here.
+    /// End of the node that began at this offset.
     End {
         id: SqlId,
         start: u32,
     },
 }
 
-/// Appends the text in one line. The stack is empty before and after.
+/// Appends an expression on one line. The stack is empty before and after.
 pub fn flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
     Shallow { tree, stack, out, depth: 0 }.node(root, false);
 }
 
-/// The same, with the place of every node.
+/// Appends an expression on one line, and returns the position of every node.
 pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
     let mut mappings = Vec::new();
     Deep { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
@@ -40,14 +40,14 @@ pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping
     mappings
 }
 
-/// Takes what a node is made of, from left to right.
+/// Receiver of the pieces of a node, from left to right.
 trait Sink {
     fn str(&mut self, text: &str);
     fn word(&mut self, word: &'static str);
     fn node(&mut self, id: SqlId, bracketed: bool);
 }
 
-/// Writes nodes by calls, as far down as that takes no stack to speak of; [`Deep`] writes what is below.
+/// Printer that recurses as far as this needs little stack. [`Deep`] prints the nodes below.
 struct Shallow<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
@@ -68,7 +68,7 @@ impl Sink for Shallow<'_> {
 
     #[inline(always)]
     fn node(&mut self, id: SqlId, bracketed: bool) {
-        // More than half of all nodes are names and literals, which are written without a call.
+        // More than half of all nodes are names and literals, which are printed without a call.
         match *self.tree.node(id) {
             _ if bracketed => self.in_brackets(id),
             Sql::Text { first, len } => self.out.push_str(self.tree.str(first, len)),
@@ -97,12 +97,12 @@ impl Shallow<'_> {
     }
 }
 
-/// Writes nodes by a loop with a stack, and says where each stands if asked.
+/// Printer with a loop and a stack, which optionally records the position of each node.
 struct Deep<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
-    /// The first piece of a node that is not written yet; what comes behind it waits on the stack.
+    /// First child of a node that is not printed yet. The pieces after it wait on the stack.
     next: Option<(SqlId, bool)>,
     mappings: Option<&'t mut Vec<Mapping>>,
 }
@@ -149,7 +149,7 @@ impl Deep<'_> {
 }
 
 impl Sink for Deep<'_> {
-    /// Only what a node consists of is no word, so nothing waits before it.
+    /// Prints a text directly. Only a node that consists of a single text calls this, so nothing waits before it.
     fn str(&mut self, text: &str) {
         self.out.push_str(text);
     }
@@ -180,7 +180,7 @@ fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl Sink
     }
 }
 
-/// What a node is written as, from left to right.
+/// Passes the pieces of a node to a sink, from left to right.
 #[inline]
 fn pieces<S: Sink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);

@@ -1,6 +1,7 @@
-//! SQL as a tree: expressions in one arena, queries as CTEs and selects, and their text.
+//! SQL as a tree: expressions in one arena, queries as CTEs and selects, and their printers.
 //!
-//! Brackets come from precedence, line breaks from width; nothing here knows a dialect.
+//! Parentheses follow from precedence, and line breaks from the line width. Nothing in this module depends on a
+//! dialect.
 
 mod column_order;
 mod conditions;

@@ -1,34 +1,35 @@
-//! Where an operand needs brackets, in the strictest reading of the four dialects.
+//! Precedence of operators: where an operand needs parentheses, in the strictest reading of the four dialects.
 
 use super::Sql;
 use crate::dialect::op::Op;
 
-/// Keywords side by side; an operand of anything needs brackets.
+/// Strength of keywords next to expressions, which need parentheses as an operand of anything.
 pub(super) const SPACED: u8 = 0;
 const OR: u8 = 1;
 const AND: u8 = 2;
 pub(super) const NOT: u8 = 3;
 pub(super) const COMPARE: u8 = 4;
-/// `||` and the operators whose place differs between engines: brackets set them apart from arithmetic.
+/// Strength of `||` and the operators whose precedence differs between engines: parentheses separate them from
+/// arithmetic.
 pub(super) const OTHER: u8 = 5;
 const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;
 pub(super) const NEGATIVE: u8 = 8;
 pub(super) const ATOM: u8 = 10;
 
-/// Where an operand stands.
+/// Position of an operand.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OperandSide {
     Left(Op),
     Right(Op),
-    /// Of anything but a binary operator: the least strength that it must have.
+    /// Operand of anything except a binary operator, with the minimum strength that the operand must have.
     Of(u8),
 }
 
-/// What the operands of a binary operator must have at least: left, right.
+/// Returns the minimum strengths of the operands of a binary operator: left, right.
 fn operands(op: Op) -> (u8, u8) {
     match op.strength() {
-        // `a and b or c` is right without brackets, and nobody reads it without doubt.
+        // `a and b or c` is correct without parentheses, but readers would have doubts.
         OR => (NOT, NOT),
         AND => (AND, NOT),
         COMPARE => (OTHER, OTHER),
@@ -36,7 +37,7 @@ fn operands(op: Op) -> (u8, u8) {
     }
 }
 
-/// Whether an operand needs brackets: it binds too loosely, or engines disagree on the pair.
+/// Returns whether an operand needs parentheses: it binds too loosely, or engines disagree on the pair.
 pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bool {
     let (parent, least) = match side {
         OperandSide::Left(op) => (Some(op), operands(op).0),
@@ -44,7 +45,7 @@ pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bo
         OperandSide::Of(least) => (None, least),
     };
     if strength < least {
-        // `a or b or c` is one chain, however it was put together.
+        // `a or b or c` is one chain, regardless of how its operators are nested.
         return !matches!((parent, child),
             (Some(parent @ (Op::And | Op::Or)), Sql::Binary { op, .. }) if *op == parent);
     }

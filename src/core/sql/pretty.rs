@@ -1,26 +1,26 @@
-//! An expression's text, broken into lines where one is too short. A loop with a stack, never recursion.
+//! Printer of expressions that breaks long lines, in a loop with a stack instead of recursion.
 
 use super::flat;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
 
-/// Characters of a line.
+/// Maximum number of characters in a line.
 pub(super) const WIDTH: usize = 80;
 const INDENT: usize = 4;
 
 enum LayoutStep {
-    /// A node in one line.
+    /// A node on one line.
     Flat(SqlId),
-    /// A node that may be broken, with the indent of its lines and what must still fit behind it;
-    /// `bracketed` by the operand before it.
+    /// A node that may be broken, with the indent of its lines and the width of the text that must fit after it; in
+    /// parentheses if `bracketed`.
     Broken {
         id: SqlId,
         bracketed: bool,
         indent: usize,
         after: usize,
     },
-    /// An operand of a broken chain that another one follows: `over` is on a line of its own, so that the operators
-    /// stay aligned.
+    /// An operand of a broken chain before the last one: `over` is on a line of its own, so that the operators remain
+    /// aligned.
     Leading {
         id: SqlId,
         bracketed: bool,
@@ -30,8 +30,8 @@ enum LayoutStep {
     Line(usize),
 }
 
-/// Appends the text, broken into lines that fit; `indent` is that of the line which is being written,
-/// `after` the width of what the caller writes behind it.
+/// Appends an expression, broken into lines that fit. `indent` is the indent of the current line, and `after` the
+/// width of the text that the caller prints next.
 pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
     let mut line_start = out.rfind('\n').map_or(0, |i| i + 1);
     let mut stack = vec![LayoutStep::Broken { id: root, bracketed: false, indent, after }];
@@ -79,7 +79,7 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
     }
 }
 
-/// One item a line, at `indent`.
+/// Prints one item per line, at `indent`.
 fn lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
     for (i, id) in tree.args(slice).iter().enumerate().rev() {
         let last = i + 1 == slice.count as usize;
@@ -107,7 +107,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
             lines(tree, args, inner, stack);
         }
         Sql::Binary { op, .. } => {
-            // The whole chain of operators of one strength is broken, each at its operator.
+            // Break the whole chain of operators with the same strength, each at its operator.
             let mut last = true;
             let mut open = vec![(None, id, false)];
             while let Some((before, part, bracketed)) = open.pop() {
@@ -254,7 +254,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
     }
 }
 
-/// What a window with brackets of its own is of.
+/// Returns the call of a window that has its own parentheses.
 fn window_of(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
@@ -263,7 +263,7 @@ fn window_of(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     }
 }
 
-/// `over (…)`, broken, with its last bracket at `indent`.
+/// Prints `over (…)` on several lines, with the closing parenthesis at `indent`.
 fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let inner = indent + INDENT;
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
@@ -295,7 +295,7 @@ fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     stack.push(LayoutStep::Str("over ("));
 }
 
-/// A value behind `then` or `else`; a chain of operators that is broken stands below, so that it is aligned.
+/// Prints a value after `then` or `else`. A broken chain of operators begins on the next line, so that it is aligned.
 fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
     let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
@@ -308,7 +308,7 @@ fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack
     stack.push(LayoutStep::Str(word));
 }
 
-/// `when test then value`: in one line, in two, or with the test broken below `when`.
+/// Prints `when test then value`: on one line, on two, or with the test below `when`.
 fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
     let inner = indent + INDENT;

@@ -1,57 +1,57 @@
-//! Queries: CTEs and selects, laid out as dbt's style guide has them.
+//! Queries: CTEs and selects, in the layout of dbt's style guide.
 
 use super::pretty::{WIDTH, pretty};
 use super::tree::{SqlId, SqlTree};
 
-/// A query.
+/// Query.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     pub ctes: Vec<Cte>,
     pub body: Select,
 }
 
-/// A named part of a query.
+/// Common table expression: a named part of a query.
 #[derive(Clone, Debug)]
 pub struct Cte {
-    /// As written.
+    /// Name as written in SQL.
     pub name: String,
     pub body: Select,
 }
 
-/// A column of a select.
+/// Column of a select.
 #[derive(Clone, Debug)]
 pub struct Item {
     pub expr: SqlId,
-    /// As written; `None` if the expression has that name already.
+    /// Alias as written in SQL. `None` if the expression already has that name.
     pub alias: Option<String>,
 }
 
-/// What a select reads.
+/// Relation that a select reads.
 #[derive(Clone, Debug)]
 pub enum SelectSource {
-    /// What the whole query reads, by its place: the table, or the CTE that imports it.
+    /// Input of the whole query, by index: the table, or the CTE that imports it.
     Input(u32),
-    /// A CTE, as written.
+    /// CTE, by its name as written in SQL.
     Name(String),
 }
 
-/// A table that the whole query reads.
+/// Table that the whole query reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// As written, where it is read.
+    /// Name as written where the table is read.
     pub name: &'a str,
-    /// The body of a CTE of this name that imports it; without one the table is read directly.
+    /// Body of the CTE with this name that imports the table. `None` if the table is read directly.
     pub import: Option<&'a str>,
 }
 
-/// Another relation beside the one of `from`.
+/// Join of another relation to the one in `from`.
 #[derive(Clone, Debug)]
 pub struct Join {
     pub kind: JoinKind,
     pub source: SelectSource,
-    /// As written.
+    /// Alias as written in SQL.
     pub alias: Option<String>,
-    /// None for a cross join.
+    /// Join condition. `None` for a cross join.
     pub on: Option<SqlId>,
 }
 
@@ -74,61 +74,62 @@ impl JoinKind {
     }
 }
 
-/// A key of `order by`.
+/// Key of `order by`.
 #[derive(Clone, Debug)]
 pub struct OrderKey {
     pub expr: SqlId,
 }
 
-/// `window by_month as (partition by … order by …)`.
+/// Named window: `window by_month as (partition by … order by …)`.
 #[derive(Clone, Debug)]
 pub struct NamedWindow {
-    /// As written.
+    /// Name as written in SQL.
     pub name: String,
     pub partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
 }
 
-/// The rows of an incremental run: those whose time is not before a bound, which the table so far says.
+/// Rows of an incremental run: those whose time is not before a bound, which is read from the existing table.
 #[derive(Clone, Copy, Debug)]
 pub struct Late {
     pub time: SqlId,
-    /// What is selected of that table.
+    /// Expression that is selected from the existing table.
     pub bound: SqlId,
 }
 
-/// What stands for dbt's words around and in such a condition until the rest of the text is protected from dbt.
+/// Placeholders for dbt's words around and in the condition of an incremental run, until the rest of the text is
+/// escaped for dbt.
 pub const IF_INCREMENTAL: &str = "\u{3}";
 pub const END_IF: &str = "\u{4}";
 pub const THIS: &str = "\u{5}";
-/// What that table is called there.
+/// Alias of the existing table in the condition of an incremental run.
 pub const SO_FAR: &str = "so_far";
 
-/// One select.
+/// Single select.
 #[derive(Clone, Debug, Default)]
 pub struct Select {
-    /// `*` before the items.
+    /// Whether `*` comes before the items.
     pub star: bool,
-    /// Whose columns `*` is, as written, where several relations are read.
+    /// Relation of `*`, as written in SQL, if several relations are read.
     pub star_of: Option<String>,
     pub distinct: bool,
     pub items: Vec<Item>,
     pub from: Option<SelectSource>,
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
-    /// In an incremental run, which rows alone are read.
+    /// Condition on the rows that an incremental run reads.
     pub late: Option<Late>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
-    /// A window that several values look through.
+    /// Window that several values use.
     pub window: Option<NamedWindow>,
     pub order_by: Vec<OrderKey>,
     pub limit: Option<u64>,
-    /// Further rows, below these: `union all`.
+    /// Further selects, combined with `union all`.
     pub unions: Vec<Select>,
 }
 
-/// Appends a query, ending in a line break.
+/// Appends a query that ends with a line break.
 pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[Input<'_>], out: &mut String) {
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
@@ -167,7 +168,7 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[Input<'_>], indent: u
     if select.star && select.items.is_empty() {
         out.push(' ');
         star(out);
-        // `select * from x` is one line.
+        // Print `select * from x` on one line.
         if let (Some(from), true) = (&select.from, is_bare(select)) {
             out.push_str(" from ");
             write_source(from, inputs, out);
@@ -271,7 +272,7 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[Input<'_>], indent: u
     }
 }
 
-/// A single target that fits stands behind `select`.
+/// Returns whether the select has a single item that fits on the line of `select`.
 fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     let [item] = select.items.as_slice() else { return false };
     let words = if select.distinct { "select distinct " } else { "select " };
@@ -279,7 +280,7 @@ fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
 }
 
-/// `where`, with the condition of an incremental run as people write it for dbt.
+/// Prints `where`, with the condition of an incremental run as people write it for dbt.
 fn conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
     let Some(late) = &select.late else {
         if let Some(filter) = select.filter {
@@ -344,7 +345,7 @@ fn write_source(source: &SelectSource, inputs: &[Input<'_>], out: &mut String) {
     }
 }
 
-/// A condition behind its keyword, or below it when it is too long.
+/// Prints a condition after its keyword, or below the keyword if the condition is too long.
 fn clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(word);
@@ -359,7 +360,7 @@ fn clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut Stri
     out.push('\n');
 }
 
-/// Keys behind their keyword, or one a line below it.
+/// Prints keys after their keyword, or below it with one key per line.
 fn keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
     if keys.is_empty() {
         return;

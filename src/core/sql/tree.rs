@@ -1,26 +1,26 @@
-//! SQL expressions in one arena, children before parents; a child may be shared, and is written where it is used.
+//! SQL expressions in one arena, children before parents. A child can be shared, and is printed wherever it is used.
 
 use super::precedence::{self, OperandSide};
 use crate::dialect::op::Op;
 use crate::span::Span;
 
-/// A node's place.
+/// Index of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SqlId(pub u32);
 
-/// A range of the pool of operands.
+/// Range in the pool of operands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SqlSlice {
     pub first: u32,
     pub count: u32,
 }
 
-/// An SQL expression.
+/// SQL expression.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sql {
-    /// A keyword or a bare word.
+    /// Keyword or bare word.
     Word(&'static str),
-    /// Finished text of the pool: a name, a literal.
+    /// Final text in the text pool: a name or a literal.
     Text {
         first: u32,
         len: u32,
@@ -55,7 +55,7 @@ pub enum Sql {
         low: SqlId,
         high: SqlId,
     },
-    /// Pairs, and an odd last branch.
+    /// Conditions and values in turn, and possibly a default value at the end.
     Case {
         subject: Option<SqlId>,
         arms: SqlSlice,
@@ -80,7 +80,7 @@ pub enum Sql {
         order: SqlSlice,
         rows: Option<SqlId>,
     },
-    /// `x over name`, `x over (name rows between …)`, of a window that the select names.
+    /// `x over name` or `x over (name rows between …)`, for a window that the select names.
     OverNamed {
         x: SqlId,
         name: SqlId,
@@ -88,7 +88,7 @@ pub enum Sql {
     },
 }
 
-/// Which operands are written in brackets, as bits in the order of writing. Found once, when the node is added.
+/// Operands that need parentheses, as bits in the order of printing. Determined once, when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Brackets(u8);
 
@@ -101,11 +101,11 @@ impl Brackets {
 
 #[derive(Clone, Copy, Debug)]
 pub struct SqlMeta {
-    /// Bytes of the text in one line.
+    /// Width of the text on one line, in bytes.
     pub width: u32,
     pub strength: u8,
     pub brackets: Brackets,
-    /// The part of the formula that it was made of.
+    /// Part of the formula that the node was generated from.
     pub span: Span,
 }
 
@@ -135,7 +135,7 @@ impl SqlTree {
         self.nodes[id.0 as usize].1
     }
 
-    /// The node and what is known of it.
+    /// Returns a node and its properties.
     #[inline]
     pub fn entry(&self, id: SqlId) -> &(Sql, SqlMeta) {
         &self.nodes[id.0 as usize]
@@ -179,29 +179,29 @@ impl SqlTree {
         self.nodes.len()
     }
 
-    /// How many nodes, operands and bytes of text there are.
+    /// Returns the number of nodes, operands and bytes of text, as a checkpoint.
     pub fn mark(&self) -> (usize, usize, usize) {
         (self.nodes.len(), self.args.len(), self.text.len())
     }
 
-    /// Drops what was added after a mark.
+    /// Removes everything that was added after a checkpoint.
     pub fn cut(&mut self, (nodes, args, text): (usize, usize, usize)) {
         self.nodes.truncate(nodes);
         self.args.truncate(args);
         self.text.truncate(text);
     }
 
-    /// Whether the node is this text.
+    /// Returns whether the node is this text.
     pub fn is_text(&self, id: SqlId, text: &str) -> bool {
         matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
     }
 
-    /// Whether it compares values, `a >= b`, `a is null`: it stands behind `not` without brackets.
+    /// Returns whether a node is a comparison such as `a >= b` or `a is null`, which needs no parentheses after `not`.
     pub fn compares(&self, id: SqlId) -> bool {
         self.meta(id).strength == precedence::COMPARE
     }
 
-    /// The arms that a case goes on with: `else case when … end` is one more arm, as people write it.
+    /// Returns the arms that continue a CASE: `else case when … end` is printed as further arms, as people write it.
     pub fn goes_on(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
             return None;
@@ -212,7 +212,7 @@ impl SqlTree {
         }
     }
 
-    /// Text that `write` appends, as a node; one that begins with a minus binds like one.
+    /// Adds the text that `write` appends, as a node. A text that begins with a minus has the strength of a negation.
     pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
         let first = self.text.len() as u32;
         write(&mut self.text);
@@ -220,12 +220,12 @@ impl SqlTree {
         self.add(Sql::Text { first, len }, span)
     }
 
-    /// Text as it is, of no place in a formula.
+    /// Adds a text unchanged, without a position in a formula.
     pub fn raw_text(&mut self, text: &str) -> SqlId {
         self.text(Span::default(), |out| out.push_str(text))
     }
 
-    /// A column of one of several relations, both as they are written.
+    /// Adds a qualified column. The relation and the column are given as written in SQL.
     pub fn field_of(&mut self, relation: &str, column: &str) -> SqlId {
         let (qualifier, name) = (self.raw_text(relation), self.raw_text(column));
         self.add(Sql::Field { qualifier, name }, Span::default())
@@ -247,14 +247,14 @@ impl SqlTree {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
-    // Whoever adds a node knows its kind, so that little is left of `measure` where it is inlined.
+    // Callers know the kind of the node, so inlining removes most of `measure`.
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
         let (width, strength, brackets) = self.measure(&node);
         self.push(node, SqlMeta { width, strength, brackets, span })
     }
 
-    /// A node once more, for another part of the formula.
+    /// Adds a copy of a node, for another part of the formula.
     #[inline]
     pub fn again(&mut self, id: SqlId, span: Span) -> SqlId {
         let (node, meta) = self.nodes[id.0 as usize];
@@ -267,7 +267,7 @@ impl SqlTree {
         SqlId(self.nodes.len() as u32 - 1)
     }
 
-    /// Width in one line, strength, and which operands are written in brackets.
+    /// Returns the width on one line, the strength, and the operands that need parentheses.
     #[inline(always)]
     fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
@@ -311,14 +311,14 @@ impl SqlTree {
                 let pairs = arms.count / 2;
                 let other = arms.count % 2;
                 let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
-                // Of a case that goes on with the arms of another, ` else case` and its own ` end` are not written.
+                // If a CASE continues with the arms of another one, ` else case` and one ` end` are not printed.
                 let spared = if self.goes_on(subject, arms).is_some() { 14 } else { 0 };
                 let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
                 (list(arms, 0).saturating_add(words).saturating_add(subject).saturating_sub(spared), ATOM)
             }
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
-            // Words around an expression bind like the loosest of it, so they are bracketed as operands,
-            // but for typed literals and ordered-set calls, which read as one thing.
+            // Words around an expression bind as loosely as anything in it, so they need parentheses as operands.
+            // Typed literals and ordered-set calls are exceptions, because they read as a unit.
             Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
             Sql::List(args) => (list(args, 2), SPACED),
@@ -335,7 +335,7 @@ impl SqlTree {
                     width = width.saturating_add(list(order, 2)).saturating_add(9);
                     width += u32::from(partition.count > 0);
                 }
-                // Rows are counted in an order, so that it stands before them.
+                // A frame needs an order, so there is always text before it.
                 (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)), ATOM)
             }
             Sql::OverNamed { x, name, rows } => {
@@ -346,11 +346,11 @@ impl SqlTree {
         (width, strength, brackets)
     }
 
-    /// The width of an operand, and whether it is written in brackets.
+    /// Returns the width of an operand, and records whether it needs parentheses.
     #[inline(always)]
     fn operand(&self, id: SqlId, side: OperandSide, place: u8, brackets: &mut Brackets) -> u32 {
         let (node, meta) = self.entry(id);
-        // Names, literals and calls need none anywhere.
+        // Names, literals and calls never need parentheses.
         if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {
             return meta.width;
         }

@@ -1,11 +1,11 @@
-//! What is known of Omni's files in a form that is read fast.
+//! Binary form of the data from Omni files, which is fast to read.
 
 use super::users::User;
 use super::{OmniField, OmniFields, OmniNodeKind, OmniTable, OmniView};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 impl OmniFields {
-    /// All of it in the form that [`from_stored`](Self::from_stored) reads.
+    /// Returns the data in the form that [`from_stored`](Self::from_stored) reads.
     ///
     /// ```
     /// use formulac::impact::OmniFields;
@@ -21,7 +21,7 @@ impl OmniFields {
         codec::bytes(self, SHAPE)
     }
 
-    /// What is in such a form; `None` if it is cut, damaged or of another build.
+    /// Reads data in the form of `to_stored`. `None` if it is truncated, damaged or from another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut fields: Self = codec::read(bytes, SHAPE)?;

@@ -1,4 +1,4 @@
-//! Views and topics that extend others: their keys are merged one by one, and the child's values win.
+//! Views and topics that extend others: merges their keys one by one. The values of the child take precedence.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +7,21 @@ use rustc_hash::FxHashMap;
 use crate::span::Span;
 use crate::yaml::{Kind, Node, YamlStyle};
 
-/// A view or a topic with all that it has of those that it extends.
+/// View or topic merged with everything that it extends.
 pub(super) struct Extended {
     pub root: Node,
-    /// What it extends and is not there.
+    /// Name of a view or topic that it extends but that does not exist.
     pub missing: Option<String>,
 }
 
-/// Keys whose items are fields, which are merged key by key, too.
+/// Keys whose items are fields. Items of the same name are merged key by key, too.
 const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
-/// Keys that say of themselves only.
+/// Keys that are not inherited.
 const OWN: [&str; 2] = ["extends", "template"];
 
-/// Merges a file with what it extends, the nearest last. `all` are the files of its kind by name.
+/// Merges a file with the files that it extends, the nearest last. `all` maps names to the files of its kind.
 pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> Extended {
-    // Each before what it extends; of two that a file names the later goes before the earlier.
+    // Each file before the files that it extends. If it extends two files, the later one in its list comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
     let mut seen = BTreeSet::from([name.to_lowercase()]);
     let mut missing = None;
@@ -42,7 +42,7 @@ pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) 
         let own = node.pairs().unwrap_or_default().iter();
         let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| OWN.contains(&key)));
         merge(&mut pairs, own, 0);
-        // A table's name is that of the view where it says none, which a child's is not.
+        // Without a table key, the table of a parent has the name of the parent, not of the child.
         let is_table = ["table_name", "sql", "query", "base_view"].iter().all(|key| node.get(key).is_none());
         if is_table && number > 0 && !is_template(node) {
             merge(&mut pairs, [&(scalar("table_name"), scalar(name))].into_iter(), 0);
@@ -51,7 +51,7 @@ pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) 
     Extended { root: Node { kind: Kind::Mapping(pairs), span: root.span }, missing }
 }
 
-/// Whether it is only there to be extended.
+/// Returns whether the file only serves to be extended.
 pub(super) fn is_template(node: &Node) -> bool {
     node.get("template").and_then(Node::boolean) == Some(true)
 }
@@ -60,7 +60,7 @@ fn scalar(text: &str) -> Node {
     Node { kind: Kind::Scalar { value: text.to_owned(), style: YamlStyle::Plain }, span: Span::new(0, 0) }
 }
 
-/// Puts values at their keys; fields are merged by name, and each by its keys, which is two levels and no more.
+/// Merges values by key. Fields are merged by name and then key by key, so two levels deep at most.
 fn merge<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (place, (key, _)) in known.iter().enumerate() {

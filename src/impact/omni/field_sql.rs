@@ -1,15 +1,15 @@
-//! SQL in Omni's files: `${…}` stands for fields and views, the rest is the warehouse's.
+//! SQL in Omni files: `${…}` refers to fields and views, and the rest is SQL of the warehouse.
 
 use std::collections::BTreeSet;
 
 use crate::dialect::Dialect;
 use crate::lineage;
 
-/// What a text of SQL with `${…}` reads.
+/// Columns and fields that SQL with `${…}` reads.
 pub(super) struct FieldSql {
     pub columns: BTreeSet<String>,
     pub fields: BTreeSet<String>,
-    /// Whether it could not be followed, so that every word in it is taken for a column.
+    /// Whether the SQL could not be parsed, so that every word in it counts as a column.
     pub is_guessed: bool,
 }
 
@@ -25,7 +25,7 @@ impl FieldSql {
     }
 }
 
-/// The fields in `${…}`, in small letters and without timeframes.
+/// Returns the fields in `${…}`, in lower case and without timeframes.
 pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
     sql.split("${")
         .skip(1)
@@ -33,7 +33,7 @@ pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
         .map(|(name, _)| without_timeframe(name).to_lowercase())
 }
 
-/// The same, and `view.field` where it is written without `${…}`, as conditions of joins may be.
+/// Returns the fields in `${…}`, and each `view.field` without `${…}`, as in the conditions of joins.
 pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     let plain = replaced(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
@@ -42,7 +42,7 @@ pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     references(sql).chain(bare.map(str::to_lowercase)).collect()
 }
 
-/// The SQL with something else in place of each `${…}`.
+/// Replaces each `${…}` in SQL.
 pub(super) fn replaced(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
     let mut parts = sql.split("${");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -65,7 +65,7 @@ pub(super) fn identifiers(sql: &str) -> BTreeSet<String> {
     sql.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 
-/// `created_at[month]` is the field `created_at`.
+/// Removes the timeframe of a field: `created_at[month]` is the field `created_at`.
 pub(super) fn without_timeframe(name: &str) -> &str {
     name.split_once('[').map_or(name, |(name, _)| name).trim()
 }

@@ -1,4 +1,4 @@
-//! The Omni model: which fields of views read which columns, and what uses those fields.
+//! Omni model: the columns that fields of views read, and the topics and joins that use those fields.
 
 mod codec;
 mod extends;
@@ -22,27 +22,27 @@ use crate::parallel;
 use crate::schema::omni_view_name;
 use crate::yaml::{self, Node};
 
-/// What the fields of a folder of Omni files read, and what uses them.
+/// Fields of a folder of Omni files with the columns they read, and the topics and joins that use them.
 #[derive(Clone, Debug, Default)]
 pub struct OmniFields {
     views: Vec<OmniView>,
     users: Vec<User>,
-    /// Fields by the tables that they read, as places of views and of their fields.
+    /// Fields by the tables that they read, as indices of the view and of the field.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
-    /// The same by the fields that they read.
+    /// Fields by the fields that they read, as indices of the view and of the field.
     by_field: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Topics and joins by the views and fields that they use.
+    /// Indices of topics and joins by the views and fields that they use.
     by_used: FxHashMap<String, Vec<usize>>,
 }
 
-/// A table of the warehouse, in small letters.
+/// Table of the warehouse, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OmniTable {
     schema: Option<String>,
     name: String,
 }
 
-/// A view.
+/// Omni view.
 #[derive(Clone, Debug, Default)]
 struct OmniView {
     name: String,
@@ -50,41 +50,42 @@ struct OmniView {
     fields: Vec<OmniField>,
 }
 
-/// A field, and what it reads.
+/// Omni field with the columns and fields that it reads.
 #[derive(Clone, Debug, Default)]
 struct OmniField {
     name: String,
     kind: OmniNodeKind,
-    /// Columns of tables, in small letters; without a column all of the table, of which its rows are.
+    /// Columns of tables, in lower case. Without a column, the field depends on the whole table, for example on its
+    /// rows.
     columns: BTreeSet<(OmniTable, Option<String>)>,
-    /// Fields, each with its view's name in front.
+    /// Fields that it reads, each qualified by its view.
     fields: BTreeSet<String>,
-    /// Whether it says more than a column's name.
+    /// Whether the field has SQL instead of only the name of a column.
     has_sql: bool,
-    /// Why more may be said of it than is so.
+    /// Reason why the lineage may contain more than the field really reads.
     whole: Option<String>,
 }
 
-/// A field that a change reaches.
+/// Field that a change affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reached {
     pub view: String,
     pub field: String,
     pub kind: OmniNodeKind,
     pub file: String,
-    /// The column or field that it is reached by.
+    /// Column or field through which the change reaches the field.
     pub by: String,
-    /// Whether that is a field.
+    /// Whether `by` is a field.
     pub by_field: bool,
-    /// The column at the beginning; `None` if other rows come.
+    /// Column that changes. `None` if the rows change.
     pub column: Option<String>,
-    /// Whether it reads the column itself, and in SQL.
+    /// Whether the field reads the column directly and in SQL.
     pub in_sql: bool,
-    /// Why more may be said of it than is so.
+    /// Reason why the lineage may contain more than the field really reads.
     pub whole: Option<String>,
 }
 
-/// What a field is, or what uses some.
+/// Kind of a field, or of a topic or join that uses fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum OmniNodeKind {
     #[default]
@@ -115,7 +116,7 @@ impl std::fmt::Display for OmniNodeKind {
     }
 }
 
-/// What kind of file it is.
+/// Kind of Omni file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OmniFieldKind {
     View,
@@ -123,7 +124,7 @@ enum OmniFieldKind {
 }
 
 impl OmniFields {
-    /// Reads Omni files: their names and texts. What is no Omni YAML is left out and told.
+    /// Reads Omni files, given by name and text. Skips and reports files that are not Omni YAML.
     #[must_use]
     pub fn from_texts(files: &[(String, String)], dialect: Option<Dialect>) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self::default();
@@ -151,7 +152,7 @@ impl OmniFields {
         (model, faults)
     }
 
-    /// Whether there is nothing in it.
+    /// Returns whether there are no views, topics or joins.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.views.is_empty() && self.users.is_empty()
@@ -230,8 +231,9 @@ impl OmniFields {
         Some((view, view.fields.get(field)?))
     }
 
-    /// The fields that changes of a table reach, each once, with what they are reached by. `columns` are those that
-    /// change, in small letters; `rows` says whether all do.
+    /// Returns the fields that a change of a table affects, each once, with the column or field through which it is
+    /// reached. `columns` are the changed columns in lower case; `rows` states whether rows change, which affects all
+    /// fields of the table.
     pub(super) fn reached(
         &self,
         schema: Option<&str>,
@@ -251,7 +253,7 @@ impl OmniFields {
             let of =
                 || field.columns.iter().filter(|(own, _)| own.name == name && is_it(own)).map(|(_, column)| column);
             let column = of().flatten().find(|column| columns.contains(*column));
-            // What is known of a whole table is touched by any of its columns.
+            // If the lineage of a field is only known per table, a change of any column affects it.
             let is_whole = field.whole.is_some() && !columns.is_empty() && of().any(Option::is_none);
             if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
                 continue;
@@ -261,7 +263,7 @@ impl OmniFields {
                 found.push(reached(view, field, by, column.cloned(), false));
             }
         }
-        // Fields of any view that are made of those.
+        // Fields of any view that read the fields found so far.
         let mut next = 0;
         while let Some((name, column)) =
             found.get(next).map(|at| (format!("{}.{}", at.view, at.field), at.column.clone()))
@@ -277,9 +279,9 @@ impl OmniFields {
         found
     }
 
-    /// Topics and joins that use fields, each once: kind, name, file, and the field.
+    /// Returns the topics and joins that use fields, each once: kind, name, file and field.
     pub(super) fn users(&self, fields: &[Reached]) -> Vec<(OmniNodeKind, String, String, String)> {
-        // Each with the first field that it uses.
+        // First used field of each topic or join.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {
             let view = field.view.to_lowercase();

@@ -1,4 +1,4 @@
-//! Which fields a change reaches.
+//! Tests of the fields that a change affects.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn model(files: &[(&str, &str)]) -> OmniFields {
     model
 }
 
-/// What a change of one column of the table `t` reaches, or of its rows where no column is named.
+/// Returns the fields that a change of one column of the table `t` affects or, without a column, a change of its rows.
 fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
     let reached = model.reached(Some("s"), "t", &columns, column.is_none());
@@ -66,7 +66,8 @@ fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     shown
 }
 
-/// What it is about, files, the column that changes, and what that reaches; `?` where it is known as a whole.
+/// Test case: title, files, changed column, and affected fields. `?` marks fields whose lineage is only known as a
+/// whole.
 type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c str]);
 
 #[test]

@@ -1,4 +1,4 @@
-//! Topics and joins: which views and fields they use.
+//! Topics and joins, with the views and fields that they use.
 
 use std::collections::BTreeSet;
 
@@ -6,24 +6,24 @@ use super::OmniNodeKind;
 use super::field_sql::{named_fields, references, without_timeframe};
 use crate::yaml::Node;
 
-/// What uses views and fields.
+/// Topic or join that uses views and fields.
 #[derive(Clone, Debug, Default)]
 pub(super) struct User {
     pub name: String,
     pub kind: OmniNodeKind,
     pub file: String,
-    /// Views as a whole.
+    /// Views of which all fields are used.
     pub views: BTreeSet<String>,
-    /// Fields, each with its view's name in front.
+    /// Fields, each qualified by its view.
     pub fields: BTreeSet<String>,
 }
 
-/// A relationship; `None` if it does not say what it joins.
+/// Reads a relationship. `None` if it does not name both views.
 pub(super) fn join(file: &str, join: &Node) -> Option<User> {
     let text = |key: &str| join.get(key).and_then(Node::text);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
-    // An alias is another name of the view.
+    // Replace aliases by the name of the view.
     let real = |field: String| {
         let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
         let of =
@@ -52,7 +52,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
     for key in ["default_filters", "always_where_filters", "always_having_filters", "access_filters"] {
         fields.extend(root.get(key).map(keys).unwrap_or_default());
     }
-    // Its own overrides of views' fields.
+    // Overrides of view fields in the topic.
     for (view, own) in root.get("views").and_then(Node::pairs).unwrap_or_default() {
         let view = view.text().unwrap_or_default().to_lowercase();
         for (_, field) in ["dimensions", "measures"]
@@ -69,7 +69,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
     for sample in root.get("sample_queries").and_then(Node::items).unwrap_or_default() {
         fields.extend(query(sample.get("query").unwrap_or(sample)));
     }
-    // A list of fields says which of the views are shown.
+    // A list of fields selects which fields of the views the topic shows.
     let listed = root.get("fields").map(Node::texts).unwrap_or_default();
     let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
     if !is_whole {
@@ -85,7 +85,8 @@ fn qualify_field(view: &str, field: String) -> String {
     if field.contains('.') { field } else { format!("{view}.{field}") }
 }
 
-/// The fields that a query names: what it shows, filters and sorts by, and what its calculations read.
+/// Returns the fields that a query names: its columns, filters and sort keys, and the fields that its calculations
+/// read.
 pub(super) fn query(query: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for key in ["fields", "filters", "sorts", "pivots"] {
@@ -98,7 +99,7 @@ pub(super) fn query(query: &Node) -> BTreeSet<String> {
     found
 }
 
-/// The names of fields in a mapping by fields, or in a list of them or of mappings that say their `field`.
+/// Returns the field names in a mapping by field, in a list of names, or in a list of mappings with a `field` key.
 fn keys(node: &Node) -> BTreeSet<String> {
     let of_map = node.pairs().unwrap_or_default().iter().filter_map(|(key, _)| key.text());
     let of_item = |item| {

@@ -1,4 +1,4 @@
-//! Views: their fields, and what each reads.
+//! Views: their fields, and the columns and fields that each field reads.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{OmniField, OmniNodeKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
-/// The table of a view; `None` if it is of SQL or of a saved query.
+/// Returns the table of a view. `None` if the view is defined by SQL or a saved query.
 pub(super) fn table(name: &str, root: &Node) -> Option<OmniTable> {
     if root.get("sql").is_some() || root.get("query").is_some() {
         return None;
@@ -19,7 +19,7 @@ pub(super) fn table(name: &str, root: &Node) -> Option<OmniTable> {
     Some(OmniTable { schema: text("schema"), name: text("table_name").unwrap_or_else(|| name.to_lowercase()) })
 }
 
-/// The tables of views by their names; none of those of SQL or of a saved query.
+/// Tables of views by name. `None` for views defined by SQL or a saved query.
 pub(super) type ViewTables = FxHashMap<String, Option<OmniTable>>;
 
 pub(super) fn read_view(
@@ -32,7 +32,7 @@ pub(super) fn read_view(
     let root = &of.root;
     let mut view = OmniView { name: name.to_owned(), file: file.to_owned(), fields: Vec::new() };
     let own = table(name, root);
-    // Columns of a query view are made of fields of others; what it filters by decides about its rows.
+    // Columns of a query view come from fields of other views. The filters of the query determine its rows.
     if let Some(query) = root.get("query") {
         let rows: BTreeSet<String> = users::query(query).into_iter().filter(|field| field.contains('.')).collect();
         let filters = query.get("filters").map(|filters| filters.pairs().unwrap_or_default()).unwrap_or_default();
@@ -84,7 +84,7 @@ pub(super) fn read_view(
             match &own {
                 Some(table) => {
                     read.columns.extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
-                    // What counts rows reads no column.
+                    // A row count reads no column but depends on the table.
                     read.columns.insert((table.clone(), None));
                 }
                 None => {
@@ -113,7 +113,7 @@ pub(super) fn read_view(
     view
 }
 
-/// A field, and the columns that it names.
+/// Reads a field and the columns that it names.
 fn read_field(
     view: &str,
     name: &str,
@@ -143,7 +143,7 @@ fn read_field(
     let filters = field.get("filters").and_then(Node::pairs).unwrap_or_default();
     fields
         .extend(filters.iter().filter_map(|(name, _)| name.text()).map(|name| without_timeframe(name).to_lowercase()));
-    // A field that names itself means the column.
+    // A field that refers to itself means the column of that name.
     if fields.remove(&name.to_lowercase()) {
         columns.insert(name.to_lowercase());
     }

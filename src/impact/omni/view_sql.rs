@@ -1,4 +1,4 @@
-//! Views of SQL of their own.
+//! Views that are defined by SQL.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,16 @@ use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnOf, KnownRelations, SqlLineage};
 
-/// What fields read: columns of tables, and fields of views.
+/// Columns of tables and fields of views that a field reads.
 #[derive(Clone, Debug, Default)]
 struct ViewRead {
     columns: BTreeSet<(OmniTable, Option<String>)>,
     fields: BTreeSet<String>,
 }
 
-/// The columns of a view's SQL are followed to those of tables and views, where that can be.
+/// Traces the columns of a view's SQL to columns of tables and fields of views, as far as possible.
 pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
-    // `${other}` stands for its table; `${other.field}` for what that field is.
+    // Replace `${other}` by the table of the view, and `${other.field}` by the field's name.
     let mut named = BTreeSet::new();
     let plain = replaced(sql, |name| match name.rsplit_once('.') {
         Some((_, field)) => {
@@ -31,7 +31,7 @@ pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialec
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => columns(view, &lineage, tables, named),
         Err(why) => {
-            // All of every table that it may name.
+            // All columns of every table that the SQL may name.
             let why = format!("its view's SQL is known as a whole: {why}");
             let tables = identifiers(&plain).into_iter().filter_map(|word| table(&[word], tables));
             let read = ViewRead { columns: tables.map(|table| (table, None)).collect(), fields: named };
@@ -43,7 +43,7 @@ pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialec
     }
 }
 
-/// The table of a relation's name; none of a view that has none.
+/// Returns the table of a relation name. `None` for a view without a table.
 fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     let last = parts.last()?;
     match view_of(last) {
@@ -59,7 +59,7 @@ fn read(of: &ColumnOf, tables: &ViewTables, into: &mut ViewRead) {
     let view = of.relation.last().and_then(|last| view_of(last));
     match (table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
-        // The column of another view of SQL, which is a field there.
+        // A column of another SQL view is a field of that view.
         (None, Some(view)) => drop(into.fields.insert(format!("{view}.{}", of.column))),
         (None, None) => {}
     }
@@ -67,14 +67,14 @@ fn read(of: &ColumnOf, tables: &ViewTables, into: &mut ViewRead) {
 
 fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
     let own = view.name.to_lowercase();
-    // Columns that it gives, and those that fields ask it for.
+    // Output columns of the SQL, and columns that the view's fields read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
     let before = format!("{own}.");
     let asked = view.fields.iter().flat_map(|field| &field.fields).filter_map(|name| name.strip_prefix(&before));
     names.extend(asked.map(str::to_owned));
     let plain = view.fields.iter().filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
-    // Which rows there are decides about every field.
+    // Everything that determines the rows affects every field.
     let mut rows = ViewRead { columns: BTreeSet::new(), fields: named };
     lineage.rows().iter().for_each(|of| read(of, tables, &mut rows));
     rows.columns.extend(lineage.relations().iter().filter_map(|parts| Some((table(parts, tables)?, None))));
@@ -87,7 +87,7 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
         for of in column.made_of.iter().chain(&column.windowed_by) {
             read(of, tables, &mut made);
         }
-        // A field of SQL that has the name of a column may be made of others.
+        // A field with SQL may have the name of a column but read other columns, so both are added to it.
         let place = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(OmniField { name, kind: OmniNodeKind::Column, has_sql: true, ..OmniField::default() });
             view.fields.len() - 1
@@ -110,7 +110,7 @@ fn add(field: &mut OmniField, read: &ViewRead) {
 
 const STAND_IN: &str = "omni_view__";
 
-/// The name of a view in SQL that is read.
+/// Returns the placeholder table name of a view in parsed SQL.
 fn stand_in(view: &str) -> String {
     format!("{STAND_IN}{}", view.to_lowercase())
 }

@@ -1,4 +1,4 @@
-//! In one paragraph of Markdown, for the text of a merge request.
+//! Impact as one paragraph of Markdown, for the description of a merge request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use crate::impact::{Effect, Grade, Impact};
 use crate::markdown::{code, plain};
 
-/// Names of a kind that are listed.
+/// Maximum number of names to list per kind.
 const NAMED: usize = 8;
 
-/// What is reached, the worst grade first: exposures and Omni's fields with their owners, models, then the tests by number.
+/// Lists the effects, worst grade first: exposures and Omni fields with their owners, then models, then the number of
+/// tests.
 #[must_use]
 pub fn brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<Grade, Vec<&Effect>> = BTreeMap::new();
@@ -21,7 +22,7 @@ pub fn brief(impact: &Impact) -> String {
     if said.is_empty() { "nothing that is known here".to_owned() } else { said.join("; ") }
 }
 
-/// What people look at comes first.
+/// Returns the sort rank of a kind. Kinds that people look at come first.
 fn rank(kind: &str) -> usize {
     match kind {
         "exposure" => 0,

@@ -1,7 +1,7 @@
-//! One page in one file: the sentence, the table worst first, the graph with a list beside it.
+//! Impact as a single HTML file: the sentence, the table (worst first), and the graph with a list next to it.
 //!
-//! What can be read without a script stands in the page itself; the graph is drawn by a script of its own from data that
-//! holds no `<`, and puts names into the page as text only.
+//! Everything except the graph is readable without a script. The script in the page draws the graph from JSON data
+//! without any `<` and inserts names only as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,25 +14,25 @@ use crate::impact::{Effect, Grade, Graph, Impact};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Nodes of the graph that are drawn; the table has all.
+/// Maximum number of nodes in the graph; the table has all nodes.
 const DRAWN: usize = 300;
-/// Bytes of a model's SQL that are shown.
+/// Maximum number of bytes to show of a model's SQL.
 const SQL: usize = 20_000;
 
-/// What a click on a node shows.
+/// Details that the page shows for a selected node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HtmlDetail {
-    /// Names and formulas of its spec.
+    /// Names and formulas of the spec's definitions.
     pub formulas: Vec<(String, String)>,
-    /// Its SQL.
+    /// SQL of the node.
     pub sql: Option<String>,
-    /// Its tests, with how they ended last.
+    /// Tests of the node with their last status.
     pub tests: Vec<(String, String)>,
-    /// What it is.
+    /// Description of the node.
     pub description: String,
 }
 
-/// What is known of nodes, for those who click on them.
+/// Returns the details of the nodes with these ids.
 #[must_use]
 pub fn details(
     graph: &Graph<'_>,
@@ -72,13 +72,13 @@ pub fn details(
     details
 }
 
-/// The page. `said` are lines under the sentence, such as the revision that is compared with.
+/// Returns the HTML page. `said` are lines under the sentence, such as the revision that is compared with.
 #[must_use]
 pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
     let picture = around(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    // Nothing is loaded from anywhere, whatever a name may hold.
+    // The page cannot load anything, even if a name contains a URL.
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
     let _ = writeln!(
         out,
@@ -140,7 +140,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out
 }
 
-/// The names of what changes, the first of them where there are many.
+/// Returns the title: the name of the change, or the first name and the number of others.
 fn subject(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),
@@ -149,7 +149,7 @@ fn subject(impact: &Impact) -> String {
     }
 }
 
-/// The tool, the project, and the time of the manifest that the page is made from.
+/// Returns the name of the tool, the project, and the time of the manifest.
 fn origin(graph: &Graph<'_>) -> String {
     let metadata = &graph.sources.manifest.metadata;
     let project = metadata.project_name.as_ref().map(|name| format!(" · dbt project {name}")).unwrap_or_default();
@@ -160,7 +160,8 @@ fn origin(graph: &Graph<'_>) -> String {
     format!("formulac impact{project}{}", time.unwrap_or_default())
 }
 
-/// The graph with what the changed nodes read, so that these stand in the middle.
+/// Returns the graph of the impact plus the nodes that the changed nodes read, so that the changed nodes are in the
+/// middle.
 fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
     let mut picture = from_impact(impact);
     let mut known: BTreeSet<String> = picture.dots.iter().map(|dot| dot.id.clone()).collect();
@@ -182,7 +183,7 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
             }
         }
     }
-    // Behind what changes, so that the first nodes are those that matter most.
+    // Insert the upstream nodes after the changed nodes, so that the most important nodes come first.
     let at = changed.len().min(picture.dots.len());
     picture.dots.splice(at..at, upstream);
     picture
@@ -232,7 +233,7 @@ fn table(impact: &Impact, out: &mut String) {
     out.push_str("</tbody>\n</table></div>\n</section>\n");
 }
 
-/// Where lineage is only known per model.
+/// Writes the section about models for which lineage is only known as a whole.
 fn notes(impact: &Impact, out: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
     let whole: Vec<_> = impact
@@ -273,7 +274,7 @@ fn unaffected(impact: &Impact, out: &mut String) {
     out.push_str("</ul></details>\n");
 }
 
-/// What the script draws and shows.
+/// Writes the data of the script.
 fn data(
     impact: &Impact,
     picture: &Picture,
@@ -307,12 +308,12 @@ fn data(
     let edges =
         picture.edges.iter().filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));
     let data = json!({"nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>()});
-    // No `<` ends the element.
+    // Escape every `<`, so that the data cannot end the script element.
     let data = crate::diag::render::json_text(&data).replace('<', "\\u003c");
     let _ = writeln!(out, "<script type=\"application/json\" id=\"data\">{data}</script>");
 }
 
-/// Text in HTML.
+/// Escapes text for HTML.
 fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -331,7 +332,7 @@ fn text(text: &str) -> String {
     out
 }
 
-/// A sentence; what stands between backticks in it is code.
+/// Escapes a sentence for HTML; text between backticks becomes code.
 fn sentence(of: &str) -> String {
     let parts: Vec<&str> = of.split('`').collect();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! As JSON.
+//! Report and graph as JSON.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::picture::{Picture, class};
 use crate::impact::{Impact, RevisionDifference};
 
-/// The report as it is written: what it says is borrowed, since it may be long.
+/// JSON form of the report. It borrows the texts, because they may be long.
 #[derive(Serialize)]
 struct JsonReport<'i> {
     summary: String,
@@ -66,7 +66,7 @@ struct Way<'i> {
     to: &'i str,
 }
 
-/// The report.
+/// Returns the report as JSON.
 #[must_use]
 pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> impl Serialize + 'i {
     let changed = impact.changed.iter().map(|changed| OfChanged {
@@ -110,7 +110,7 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
     }
 }
 
-/// A graph.
+/// Returns a graph as JSON.
 #[must_use]
 pub fn lineage(name: &str, root: &str, pictures: &[&Picture], notes: &[String]) -> Value {
     let mut nodes: Vec<Value> = Vec::new();

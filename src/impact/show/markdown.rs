@@ -1,4 +1,4 @@
-//! As Markdown, for a merge request.
+//! Report as Markdown, for a merge request.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use super::picture::from_impact;
 use crate::impact::Impact;
 use crate::markdown::{code, sentence as text};
 
-/// Nodes of a graph that people still read.
+/// Maximum number of nodes for which the graph is still readable.
 const DRAWN: usize = 40;
 
-/// The report.
+/// Returns the report as Markdown.
 #[must_use]
 pub fn markdown(impact: &Impact) -> String {
     let mut out = format!("### {}\n\n", text(&impact.sentence()));

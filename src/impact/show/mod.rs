@@ -1,5 +1,5 @@
-//! What an impact or a lineage looks like: as a tree, Markdown, Mermaid, DOT, JSON, or a page. Names come from files of
-//! many hands, so that each form has one place that makes them safe.
+//! Output formats of an impact or a lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Names come from files of
+//! many authors, so each format escapes them in one place.
 
 mod brief;
 mod html;

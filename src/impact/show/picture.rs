@@ -1,4 +1,4 @@
-//! A graph to be drawn: Mermaid, DOT.
+//! Graph as Mermaid or DOT.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,37 +6,37 @@ use std::fmt::Write as _;
 use crate::diag::render::is_hidden;
 use crate::impact::{Grade, Impact};
 
-/// A node that is drawn.
+/// Node of a drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dot {
-    /// Its id.
+    /// Id of the node.
     pub id: String,
-    /// What stands in it, by lines.
+    /// Lines of text in the node.
     pub label: String,
-    /// How it is drawn: `changed`, `breaking`, `changing`, `harmless`, or nothing.
+    /// Style of the node: `changed`, `breaking`, `changing`, `harmless`, or empty.
     pub class: &'static str,
 }
 
 impl Dot {
-    /// A node.
+    /// Creates a node.
     #[must_use]
     pub fn new(id: String, label: String, class: &'static str) -> Self {
         Self { id, label, class }
     }
 }
 
-/// A graph to be drawn; its edges are pairs of ids.
+/// Drawing of a graph. Its edges are pairs of ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Picture {
-    /// The nodes.
+    /// Nodes of the graph.
     pub dots: Vec<Dot>,
-    /// What is read, and what reads it.
+    /// Edges, from the node that is read to the node that reads it.
     pub edges: Vec<(String, String)>,
 }
 
-/// The graph of what is changed and reached.
+/// Returns the graph of the changed and affected nodes.
 #[must_use]
 pub fn from_impact(impact: &Impact) -> Picture {
     let mut changed: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -79,7 +79,7 @@ impl Picture {
         self.dots.iter().enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect()
     }
 
-    /// A Mermaid flowchart.
+    /// Returns the graph as a Mermaid flowchart.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let numbers = self.numbers();
@@ -102,7 +102,7 @@ impl Picture {
         out
     }
 
-    /// A graph for Graphviz.
+    /// Returns the graph in Graphviz's DOT format.
     #[must_use]
     pub fn dot(&self) -> String {
         let numbers = self.numbers();
@@ -123,7 +123,8 @@ impl Picture {
     }
 }
 
-/// Text in a label of Mermaid: what may mean something there, or in the HTML that it makes, is written as its code.
+/// Escapes text for a Mermaid label. Every character with a meaning in Mermaid or in the resulting HTML becomes a
+/// character code.
 fn mermaid_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -138,7 +139,7 @@ fn mermaid_text(text: &str) -> String {
     out
 }
 
-/// Text in a quoted label of DOT.
+/// Escapes text for a quoted DOT label.
 fn dot_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! As text for a terminal, in which no name is obeyed.
+//! Text for a terminal. Control characters in names are made visible.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use super::picture::Picture;
 use crate::diag::render::visible;
 use crate::impact::{Grade, Impact};
 
-/// The report: the sentence, then what is reached below what it is reached by.
+/// Returns the report: the sentence, then each affected node under the node that affects it.
 #[must_use]
 pub fn impact(impact: &Impact) -> String {
     let mut out = format!("{}\n", impact.sentence());
@@ -34,7 +34,7 @@ pub fn impact(impact: &Impact) -> String {
             below(impact, &children, &changed.id, &mut out);
         }
     }
-    // What is reached by something that is not shown.
+    // Effects whose previous node is not shown.
     for (via, places) in &children {
         if !roots.contains(via) && !known.contains(via) {
             for at in places {
@@ -50,14 +50,14 @@ pub fn impact(impact: &Impact) -> String {
     }
     match visible(&out) {
         Cow::Owned(shown) => shown,
-        // As most are, and they may be long.
+        // The usual case: return the text without copying it, because it may be long.
         Cow::Borrowed(_) => out,
     }
 }
 
 fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
     let mut seen = BTreeSet::new();
-    // (effect, what stands before its line, whether it is the last of its siblings)
+    // (effect, prefix of its line, whether it is the last of its siblings)
     let mut stack: Vec<(usize, String, bool)> = Vec::new();
     let push = |id: &str, before: &str, stack: &mut Vec<(usize, String, bool)>| {
         let places = children.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -73,7 +73,7 @@ fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out
         let Some(effect) = impact.effects.get(at) else { continue };
         let branch = if is_last { "└─ " } else { "├─ " };
         line(impact, at, &format!("{before}{branch}"), out);
-        // A chain of thousands is not drawn ever further to the right.
+        // Limit the indentation, so that a long chain does not run off to the right.
         let deeper =
             if before.chars().count() > 60 { before.clone() } else { before + if is_last { "   " } else { "│  " } };
         push(&effect.id, &deeper, &mut stack);
@@ -100,7 +100,7 @@ fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
     out.push('\n');
 }
 
-/// The graph around a node: what it is made of above it, what is made of it below.
+/// Returns the lineage of a node: first the upstream nodes, then the downstream nodes.
 #[must_use]
 pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &str, notes: &[String]) -> String {
     let mut out = format!("{}\n", one_line(name));
@@ -148,7 +148,7 @@ pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &
     visible(&out).into_owned()
 }
 
-/// A name with a line break would look like another line.
+/// Replaces line breaks in a name, which would otherwise look like another line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Tests at two revisions: those in YAML by what they check, singular ones by their files.
+//! Compares tests at two revisions: tests in YAML by what they check, singular tests by their files.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{FileText, FoundChange, code, jinja, yaml_text};
 use crate::impact::propagate::Grade;
 use crate::yaml::Node;
 
-/// Keys of a test's entry that do not say what it checks.
+/// Keys of a test entry that do not determine what the test checks.
 const SETTINGS: [&str; 12] = [
     "config",
     "severity",
@@ -22,18 +22,18 @@ const SETTINGS: [&str; 12] = [
     "enabled",
 ];
 
-/// A test in YAML.
+/// Test in YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TestedValue<'n> {
-    /// `not_null`, `dbt_utils.accepted_range`.
+    /// Name of the test: `not_null`, `dbt_utils.accepted_range`.
     name: &'n str,
-    /// Its arguments.
+    /// Arguments of the test, except `values`.
     arguments: BTreeMap<String, String>,
     values: Vec<String>,
     settings: BTreeMap<String, String>,
 }
 
-/// What became of a test.
+/// Result of comparing two states of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TestVerdict {
     Looser,
@@ -54,7 +54,7 @@ impl<'n> TestedValue<'n> {
             })?,
         };
         let mut test = plain(name);
-        // Arguments may stand below a key of their own, and settings below another; or beside the test.
+        // Arguments may be under `arguments`, settings under `config`, or both next to the test.
         let beside = pairs.iter().filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
         for (key, value) in body.iter().chain(beside) {
             let Some(key) = key.text() else { continue };
@@ -95,7 +95,7 @@ impl<'n> TestedValue<'n> {
         self.settings.get(key).map_or(usual, String::as_str)
     }
 
-    /// What became of it; `None` if nothing did that matters.
+    /// Compares two states of a test. `None` if no relevant difference was found.
     fn compared(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
@@ -148,14 +148,14 @@ fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
     Some((key.text()?.to_owned(), yaml_text::display_node(value)))
 }
 
-/// The tests of a table or a column.
+/// Returns the tests of a table or column.
 fn listed(node: Option<&Node>) -> Vec<TestedValue<'_>> {
     let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node?.get(key)?.items());
     lists.flatten().filter_map(TestedValue::read).collect()
 }
 
 impl FoundChange<'_, '_> {
-    /// The tests of a table and of its columns.
+    /// Compares the tests of a table and of its columns.
     pub(super) fn tests_of(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         self.compare_tests(place, name, listed(old), listed(new));
         let (was, is) = (yaml_text::named(old, "columns"), yaml_text::named(new, "columns"));
@@ -215,7 +215,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// A file of tests: a singular one, or generic ones.
+    /// Compares a test file: a singular test, or generic tests.
     pub(super) fn singular_test(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         if !jinja::blocks(before).is_empty() || !jinja::blocks(now).is_empty() {
@@ -231,7 +231,7 @@ impl FoundChange<'_, '_> {
             _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
         };
         self.report_change(name, what, "", "");
-        // What it looks at its text says, also where dbt no longer knows it.
+        // Read the tested models from the SQL, so that this also works for a test that dbt no longer knows.
         let mut models = code::refs(before);
         models.extend(code::refs(now));
         models.sort();

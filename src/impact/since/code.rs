@@ -1,4 +1,4 @@
-//! Code at two revisions: specs by what their SQL computes, models and snapshots by their own SQL.
+//! Compares code at two revisions: specs by what their SQL computes, models and snapshots by their own SQL.
 
 use super::{RevisionDifference, difference};
 use crate::impact::graph::{Graph, SpecModel};
@@ -6,7 +6,8 @@ use crate::impact::propagate::Start;
 use crate::impact::raw_code::sql_of;
 use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 
-/// Two states of a spec: by what the SQL computes, so that a formula in other words is no change.
+/// Compares two states of a spec by what the SQL computes, so that a rewritten formula with the same meaning is not a
+/// change.
 pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
@@ -72,7 +73,7 @@ pub(super) fn compare_specs(
     }
 }
 
-/// Two SQL texts: columns that are computed otherwise, and rows that are chosen otherwise.
+/// Compares two SQL texts and reports columns whose computation changes and changes in the selection of rows.
 fn compare_sql(
     graph: &Graph<'_>,
     name: &str,
@@ -141,7 +142,7 @@ fn compare_lineages(
     start.redefined |= !is_layout;
 }
 
-/// Two states of a model's file, with plain names for its `ref`s and `source`s.
+/// Compares two states of a model's file, with plain names in place of `ref` and `source`.
 pub(super) fn compare_models(
     graph: &Graph<'_>,
     name: &str,
@@ -170,7 +171,7 @@ pub(super) fn compare_models(
     }
 }
 
-/// The models that code reads with `ref`, by their names.
+/// Returns the names of the models that code reads with `ref`.
 pub(super) fn refs(text: &str) -> Vec<String> {
     let calls = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
     let reads = calls.filter_map(|(call, _)| crate::dbt::From::read(call.trim().trim_matches('-').trim()));

@@ -1,19 +1,19 @@
-//! What Jinja in files of dbt says, as far as it is told without running it: blocks and calls of `config`.
+//! Reads Jinja in dbt files without running it: blocks and calls of `config`.
 
-/// `{% macro name(…) %}…{% endmacro %}`, and the same of tests and snapshots: what it is, its name, its text.
+/// Jinja block: `{% macro name(…) %}…{% endmacro %}`, or the same for tests, snapshots and materializations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JinjaBlock<'t> {
     pub kind: &'t str,
     pub name: &'t str,
-    /// What stands in it, with the tag that begins it.
+    /// Content of the block, including its opening tag.
     pub text: &'t str,
-    /// What stands in it.
+    /// Content of the block, without its tags.
     pub inside: &'t str,
 }
 
 const KINDS: [&str; 4] = ["macro", "test", "snapshot", "materialization"];
 
-/// The blocks of a file, in their order.
+/// Returns the blocks of a file, in order.
 pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     let mut found = Vec::new();
     let mut open: Option<(&str, &str, usize, usize)> = None;
@@ -42,7 +42,7 @@ pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     found
 }
 
-/// The blocks that differ in more than blanks: the name, what stood in it and what stands in it.
+/// Returns the blocks that differ in more than whitespace: the name, and the content before and now.
 pub(super) fn changed<'t>(
     before: &[JinjaBlock<'t>],
     now: &[JinjaBlock<'t>],
@@ -63,7 +63,7 @@ pub(super) fn changed<'t>(
     found
 }
 
-/// A key of `config(…)` whose value changes.
+/// Key of `config(…)` whose value changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConfigChange {
     pub key: String,
@@ -71,7 +71,7 @@ pub(super) struct ConfigChange {
     pub now: String,
 }
 
-/// Keys that are only said of a model and change nothing that it holds.
+/// Keys that describe a model and do not affect its rows.
 const DESCRIBING: [&str; 12] = [
     "tags",
     "meta",
@@ -88,8 +88,8 @@ const DESCRIBING: [&str; 12] = [
 ];
 
 impl ConfigChange {
-    /// Whether other rows may come of it. A key that is not known may do anything; tables, views and what is ephemeral
-    /// have the same rows.
+    /// Returns whether the change may affect the rows. An unknown key may have any effect. Switching between table,
+    /// view and ephemeral has none.
     pub fn shapes_rows(&self) -> bool {
         let is_plain = |value: &str| matches!(value.trim_matches(['\'', '"']), "" | "table" | "view" | "ephemeral");
         let is_kept = self.key == "materialized" && is_plain(&self.before) && is_plain(&self.now);
@@ -101,7 +101,7 @@ pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
     changes(&config(before), &config(now))
 }
 
-/// The keys whose values differ, in the order of their names.
+/// Returns the keys whose values differ, sorted by name.
 pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
     let of = |config: &[(String, String)], key: &str| {
         config.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone()).unwrap_or_default()
@@ -114,7 +114,7 @@ pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec
     changes.filter(|change| change.before != change.now).collect()
 }
 
-/// The arguments of `{{ config(…) }}`, blanks outside of texts left out.
+/// Returns the arguments of `{{ config(…) }}`, without whitespace outside texts.
 fn config(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for part in text.split("{{").skip(1) {

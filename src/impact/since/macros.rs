@@ -1,21 +1,22 @@
-//! Macros at two revisions, and what uses them.
+//! Compares macros at two revisions and finds the nodes that use them.
 
 use super::{FileText, FoundChange, jinja};
 use crate::artifacts::ResourceType;
 use crate::impact::propagate::Grade;
 
-/// Macros that dbt calls by itself, so that no node says that it uses them.
+/// Macros that dbt calls implicitly, so that no node lists them as used.
 const CALLED_BY_DBT: [&str; 6] =
     ["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "config"];
 
 impl FoundChange<'_, '_> {
-    /// A file of macros: what uses one that changes, whatever lies between, may have other SQL.
+    /// Compares a file of macros. A node that uses a changed macro, directly or through other macros, may have other
+    /// SQL.
     pub(super) fn macros(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::blocks(before), jinja::blocks(now));
         let changed = jinja::changed(&old, &new);
         if changed.is_empty() && before != now {
-            // Only comments, or what no macro holds.
+            // Only comments or text outside macros differ.
             self.report_change(&file.path, "layout", "", "");
         }
         for (name, was, is) in changed {
@@ -46,7 +47,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Begins at all that uses a macro of the project; how many there are.
+    /// Marks all nodes that use a macro of the project as changed and returns their number.
     pub(super) fn users_of(&mut self, name: &str) -> usize {
         let manifest = self.graph.sources.manifest;
         let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
@@ -69,7 +70,7 @@ impl FoundChange<'_, '_> {
         count
     }
 
-    /// A node whose code may give something else.
+    /// Marks a node as possibly changed, because its code may return something else.
     pub(super) fn may_differ(&mut self, place: usize, why: String) {
         let start = self.start(place);
         start.rows = true;

@@ -1,5 +1,5 @@
-//! What differs between two revisions: specs and models by what their SQL computes, properties and macros by what they
-//! say. What cannot be followed is told, and never left out.
+//! Differences between two revisions: specs and models are compared by what their SQL computes, properties and macros
+//! by their text. A change that cannot be traced is reported and never omitted.
 
 mod changed_tests;
 mod code;
@@ -17,44 +17,44 @@ use super::graph::{Graph, SpecModel};
 use super::propagate::{Grade, Note, Start};
 use crate::lineage;
 
-/// What kind of file of a dbt project it is.
+/// Kind of file in a dbt project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
-    /// A model's code.
+    /// Code of a model.
     Model,
-    /// A seed's rows.
+    /// Rows of a seed.
     Seed,
-    /// A snapshot's code.
+    /// Code of snapshots.
     Snapshot,
     /// Macros.
     Macro,
-    /// A singular test, or generic ones.
+    /// Singular test or generic tests.
     Test,
-    /// YAML that describes.
+    /// YAML properties file.
     Properties,
     /// `dbt_project.yml`.
     Project,
-    /// One that dbt reads and that is not followed.
+    /// File that dbt reads but whose changes are not traced.
     #[default]
     Other,
 }
 
-/// A file at the other revision and now.
+/// File at the other revision and now.
 #[derive(Clone, Debug, Default)]
 pub struct FileText {
-    /// What it is.
+    /// Kind of the file.
     pub kind: FileKind,
-    /// Its path, as seen from the project.
+    /// Path relative to the project.
     pub path: String,
-    /// Its text at the other revision; `None` if it is new.
+    /// Text at the other revision. `None` if the file is new.
     pub before: Option<String>,
-    /// Its text now; `None` if it is gone.
+    /// Current text. `None` if the file is deleted.
     pub now: Option<String>,
 }
 
 impl FileText {
-    /// The name of what it holds, by the file's.
+    /// Returns the name of the model, seed or test, which is the file name up to its first dot.
     fn name(&self) -> &str {
         let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
         name.split_once('.').map_or(name, |(name, _)| name)
@@ -65,34 +65,35 @@ impl FileText {
     }
 }
 
-/// What stood at the other revision.
+/// Project at the other revision.
 #[derive(Clone, Debug, Default)]
 pub struct BaseRevision {
-    /// The specs.
+    /// Specs at the other revision.
     pub specs: Vec<SpecModel>,
-    /// The files that differ, but for specs and what is generated of them.
+    /// Files that differ, except specs and the files generated from them.
     pub files: Vec<FileText>,
-    /// The texts of all files of macros as they are now.
+    /// Current texts of all macro files.
     pub macros: Vec<String>,
 }
 
-/// What differs, in words.
+/// Description of a difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevisionDifference {
-    /// `mrr.growth`, `orders`.
+    /// Name such as `mrr.growth` or `orders`.
     pub name: String,
-    /// What: `formula`, `removed`, `added`, `description`, `contract`, `type`, `rows`, `sql`, `layout`, `macro`, `test`, … .
+    /// Kind of difference: `formula`, `removed`, `added`, `description`, `contract`, `type`, `rows`, `sql`, `layout`,
+    /// `macro`, `test`, ….
     pub what: &'static str,
-    /// What it was.
+    /// Value before the change.
     pub before: String,
-    /// What it is.
+    /// Value after the change.
     pub now: String,
-    /// Why it is not known more exactly, where that is so.
+    /// Reason why the difference is not known more exactly, if so.
     pub whole: Option<String>,
 }
 
-/// What changed since a revision, and what is said of it.
+/// Returns the nodes that changed since a revision, and a description of each difference.
 #[must_use]
 pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<Start>, Vec<RevisionDifference>) {
     lineage::with_room(|| {
@@ -106,7 +107,7 @@ pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<Start>, Vec<Revis
     .unwrap_or_default()
 }
 
-/// What was found so far.
+/// Differences found so far.
 struct FoundChange<'g, 'a> {
     graph: &'g Graph<'a>,
     starts: BTreeMap<usize, Start>,
@@ -148,7 +149,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// A model or a snapshot.
+    /// Compares a model or a snapshot.
     fn code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
         let place = self.index_of(name);
         let mut start = Start::default();
@@ -182,7 +183,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Files of snapshots hold several, each in a block; in others the file has its name.
+    /// Compares a file of snapshots: each snapshot block, or the whole file under its own name if it has no blocks.
     fn snapshots(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::blocks(before), jinja::blocks(now));
@@ -198,7 +199,7 @@ impl FoundChange<'_, '_> {
         self.starts.entry(place).or_insert_with(|| Start { place, ..Start::default() })
     }
 
-    /// Says something of a node that changes no values.
+    /// Adds a note on a node for a change that does not affect its values.
     fn note(&mut self, place: usize, name: &str, what: String, grade: Grade, reason: &str) {
         let note = Note { name: name.to_owned(), what, grade, reason: reason.to_owned() };
         self.start(place).notes.push(note);
@@ -212,7 +213,7 @@ impl FoundChange<'_, '_> {
         self.differences.push(RevisionDifference { whole: Some(why.to_owned()), ..difference(name, what, "", "") });
     }
 
-    /// The model, seed or snapshot of a name.
+    /// Returns the model, seed or snapshot with a name.
     fn index_of(&self, name: &str) -> Option<usize> {
         self.graph.parts.iter().position(|part| {
             part.kind().is_referred()

@@ -1,4 +1,5 @@
-//! `dbt_project.yml` at two revisions: variables are followed to the code that asks for them, all else is told.
+//! Compares `dbt_project.yml` at two revisions. Changed variables are traced to the code that uses them; all other
+//! changes are only reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +62,7 @@ impl FoundChange<'_, '_> {
     }
 }
 
-/// The variables of a project: its own go before those of all.
+/// Returns the variables of a project. Variables under the project's name take precedence over global ones.
 fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     let vars = root.and_then(|root| root.get("vars")).and_then(Node::pairs).unwrap_or_default();
     let mut found = BTreeMap::new();
@@ -81,7 +82,7 @@ fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Whether code asks for a variable: `var('name')`.
+/// Returns whether code uses a variable: `var('name')`.
 fn asks(code: &str, name: &str) -> bool {
     code.match_indices("var").any(|(at, _)| {
         let rest = code.get(at + 3..).unwrap_or_default().trim_start();

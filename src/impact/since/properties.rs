@@ -1,4 +1,5 @@
-//! Files of properties at two revisions: descriptions do no harm, contracts and types may break, tests are promises.
+//! Compares properties files at two revisions. Changed descriptions are harmless; changes of contracts and types may
+//! break readers; removed or weaker tests guarantee less.
 
 use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::artifacts::ResourceType;
@@ -6,9 +7,10 @@ use crate::impact::propagate::Grade;
 use crate::lineage::ColumnChange;
 use crate::yaml::Node;
 
-/// Lists whose items are described tables.
+/// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
-/// Lists whose items are told, and followed where they compute something.
+/// Lists whose changes are reported: the key, the name in the report, and whether the items compute something and are
+/// traced.
 const OTHERS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
@@ -37,7 +39,7 @@ impl FoundChange<'_, '_> {
                 let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
                 self.table(name, before, Some(now));
             }
-            // Where it is described elsewhere now, that file tells what it says.
+            // If the table is now described in another file, the comparison of that file reports the new description.
             for (name, before) in was.iter().filter(|(name, _)| !is.iter().any(|(other, _)| other == name)) {
                 self.table(name, Some(before), None);
             }
@@ -79,7 +81,7 @@ impl FoundChange<'_, '_> {
                 (yaml_text::value_text(before, "data_type"), yaml_text::value_text(Some(now), "data_type"));
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
-                // A type that is only written down changes nothing; under a contract it is the column's.
+                // A documented type has no effect, but under an enforced contract it is the type of the column.
                 if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
                     self.start(place).columns.insert(column.to_lowercase(), ColumnChange::Type);
                 }
@@ -100,7 +102,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Settings in YAML, those of the contract apart.
+    /// Compares the settings in YAML, except the contract.
     fn configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
             let pairs = node.and_then(|node| node.get("config")).and_then(Node::pairs).unwrap_or_default();
@@ -115,7 +117,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Constraints of a table or a column: one that goes is a promise less.
+    /// Compares the constraints of a table or column. A removed constraint is one guarantee less.
     fn constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node.and_then(|node| node.get("constraints")).and_then(Node::items).unwrap_or_default();

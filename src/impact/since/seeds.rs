@@ -1,4 +1,4 @@
-//! Seeds at two revisions: columns by the first line, rows by the others.
+//! Compares seeds at two revisions: columns by the first line, rows by the other lines.
 
 use super::{FileText, FoundChange};
 use crate::lineage::ColumnChange;
@@ -27,7 +27,7 @@ impl FoundChange<'_, '_> {
         for column in gone {
             self.start(place).columns.insert(column.clone(), ColumnChange::Gone);
         }
-        // Where only columns come or go, the rows may still be others: their lines do not tell.
+        // Even if only columns are added or removed, the rows may differ, because comparing lines does not show it.
         self.may_differ(place, "the rows of its file change".to_owned());
     }
 }
@@ -39,7 +39,7 @@ fn rows(lines: usize) -> String {
     }
 }
 
-/// The names in the first line, in small letters.
+/// Returns the column names in the first line, in lower case.
 fn columns(text: &str) -> Vec<String> {
     let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
     first.split([',', ';', '\t', '|']).map(|name| name.trim().trim_matches('"').to_lowercase()).collect()

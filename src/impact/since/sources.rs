@@ -1,4 +1,4 @@
-//! Sources in YAML at two revisions: other tables, columns that are no longer described, freshness.
+//! Compares sources in YAML at two revisions: other tables, columns without a description, and freshness.
 
 use super::{FoundChange, yaml_text};
 use crate::artifacts::ResourceType;
@@ -6,9 +6,9 @@ use crate::impact::propagate::Grade;
 use crate::lineage::ColumnChange;
 use crate::yaml::Node;
 
-/// Keys that say which table of the warehouse it is.
+/// Keys that determine the table in the warehouse.
 const TABLE: [&str; 4] = ["database", "schema", "identifier", "quoting"];
-/// Keys that say when it is stale.
+/// Keys that determine the freshness check.
 const FRESHNESS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
 
 impl FoundChange<'_, '_> {
@@ -23,7 +23,7 @@ impl FoundChange<'_, '_> {
                     self.source_gone(&name);
                     continue;
                 };
-                // What a table does not say itself its source says for it.
+                // A table inherits keys that it does not specify from its source.
                 let said = |table: &Node, source: Option<&Node>, key: &str| {
                     let of = |node: &Node| {
                         let own = yaml_text::value_text(Some(node), key);
@@ -95,7 +95,8 @@ impl FoundChange<'_, '_> {
         self.note(place, name, format!("its `{key}` changes"), grade, reason);
     }
 
-    /// A column that is no longer described may be gone; the catalogue knows it better.
+    /// Compares the described columns. A column that is no longer described may have been dropped; the catalog
+    /// decides, if available.
     fn source_columns(&mut self, name: &str, old: &Node, new: &Node) {
         let now = yaml_text::named(Some(new), "columns");
         let place = self.source(name);

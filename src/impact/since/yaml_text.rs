@@ -1,9 +1,9 @@
-//! A YAML value as one line of text: equal for values that are equal, whatever their layout.
+//! Formats a YAML value as one line of text, so that equal values give equal texts regardless of layout.
 
 use crate::diag::Diagnostic;
 use crate::yaml::{self, Kind, Node};
 
-/// The root of a file; `None` if there is nothing, or no YAML.
+/// Returns the root of a YAML text. `None` if the text is missing, empty or not YAML.
 pub(super) fn root(text: Option<&str>) -> Option<Node> {
     let mut faults: Vec<Diagnostic> = Vec::new();
     yaml::read(text?, &mut faults).ok().flatten()
@@ -56,12 +56,12 @@ pub(super) fn display_node(node: &Node) -> String {
     out
 }
 
-/// The same of a key's value; nothing where it is not there.
+/// Formats the value of a key as one line. Empty if the key is missing.
 pub(super) fn value_text(node: Option<&Node>, key: &str) -> String {
     node.and_then(|node| node.get(key)).map(display_node).unwrap_or_default()
 }
 
-/// The items of a list below a key that have a name.
+/// Returns the items of a list under a key that have a name.
 pub(super) fn named<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
     let items = node.and_then(|node| node.get(key)).and_then(Node::items).unwrap_or_default();
     items.iter().filter_map(|item| Some((item.get("name")?.text()?, item))).collect()

@@ -1,14 +1,14 @@
-//! Arithmetic over totals: what adds up again, and how the rest is written over columns.
+//! Arithmetic over totals: which results add up again, and the formulas of the others over columns.
 
 use super::Lost;
 use super::classes::{TotalClass, TotalKind, ValueClass, unit};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 
-/// The longest formula that is written.
+/// Maximum length of a formula.
 const MOST: usize = 300;
 
-/// How tightly the outermost operator of a text binds.
+/// Precedence of the outermost operator of a text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Binds {
     Sum,
@@ -24,7 +24,7 @@ pub(super) struct WrittenSum {
     pub ratio: Option<(String, String)>,
 }
 
-/// What values are together that only are together: of rows where one is, lost where one is a total.
+/// Class of a combined value: row-level if any operand is, lost if any is a total.
 pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {
@@ -39,7 +39,7 @@ pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) 
     all
 }
 
-/// The zero that stands for a value that is not there adds nothing.
+/// Handles COALESCE: a default of zero adds nothing.
 pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
     let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
     let is_zero = |id: &IrId| match program.node(*id) {
@@ -66,7 +66,7 @@ fn call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
     WrittenSum { sql: format!("{name}({}, {second})", of.sql), binds: Binds::Name, ratio: None, ..of }
 }
 
-/// `+ - * /` over totals and numbers.
+/// Combines totals and numbers with `+ - * /`.
 pub(super) fn arithmetic(
     program: &Program,
     id: IrId,
@@ -79,7 +79,7 @@ pub(super) fn arithmetic(
     let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
         return match combine(&mut all.into_iter(), Lost::Function) {
-            // What is cut to a unit is known by the call that cuts it.
+            // The truncating call determines the unit.
             ValueClass::Dimension(_) => ValueClass::Dimension(unit(program, id)),
             other => other,
         };
@@ -99,7 +99,7 @@ pub(super) fn arithmetic(
         (internal::SUBTRACT, 2) => (" - ", Binds::Sum),
         (internal::MULTIPLY, 2) => (" * ", Binds::Product),
         (internal::DIVIDE, 2) => (" / ", Binds::Product),
-        // A number of another type is that number.
+        // A conversion of a number keeps the number.
         (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(ValueClass::Row),
         (internal::NEGATE, 1) => {
             let Some(ValueClass::Total(total)) = all.into_iter().next() else {
@@ -125,7 +125,7 @@ pub(super) fn arithmetic(
         ) => return ValueClass::Lost(Lost::Condition),
         _ => return ValueClass::Lost(Lost::Function),
     };
-    // A sum that is not there is not 0, and would take the whole with it in its row only.
+    // A missing sum is NULL, not 0, and makes the result NULL in its row only.
     let kind = match function {
         internal::ADD | internal::SUBTRACT if all.iter().all(adds_up) && !args.iter().any(nullable) => TotalKind::Sum,
         internal::MULTIPLY if all.iter().any(adds_up) && args.iter().any(is_number) => TotalKind::Sum,
@@ -162,7 +162,7 @@ fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides
     let is_name = |of: &WrittenSum| of.binds == Binds::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
     let ratio = (divides && is_name(&left) && is_name(&right)).then(|| (left.sql.clone(), right.sql.clone()));
     let sql = if divides {
-        // Whole numbers are divided as numbers, and nothing by nothing is nothing.
+        // Integers are divided as numbers, and division by zero gives NULL.
         format!("1.0 * {} / nullif({}, 0)", bracketed(&left, Binds::Product), right.sql)
     } else {
         // `a - (b - c)`, but `a + b - c`.

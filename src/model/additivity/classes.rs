@@ -1,4 +1,4 @@
-//! The values of a step's formulas, node by node: what each is where rows are taken together.
+//! Classes of a step's values under aggregation, node by node.
 
 use super::arithmetic::{Binds, WrittenSum, arithmetic, coalesce, combine};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
@@ -7,7 +7,7 @@ use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan};
 
-/// What a node is.
+/// Class of a node.
 #[derive(Clone)]
 pub(super) enum ValueClass {
     Constant,
@@ -21,7 +21,7 @@ pub(super) enum ValueClass {
 #[derive(Clone)]
 pub(super) struct TotalClass {
     pub kind: TotalKind,
-    /// How it is written over columns; an error naming the part that cannot be.
+    /// Formula over columns, or the part that prevents one.
     pub written: Result<WrittenSum, Lost>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum TotalKind {
     Formula,
 }
 
-/// The values of a step's nodes.
+/// Classes of a step's nodes.
 pub(super) struct Classes<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,
@@ -105,13 +105,13 @@ impl Classes<'_> {
         }
     }
 
-    /// A column that the step reads.
+    /// Returns the class of a column that the step reads.
     pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
         let place = self.input.joined.and_then(|joined| joined.position(relation?)).unwrap_or(0);
         let of_single_rows = || if ty.is_number() { ValueClass::Row } else { ValueClass::Dimension(None) };
         let Some(before) = self.before.filter(|_| place == 0) else { return of_single_rows() };
         if self.plan.grouped {
-            // What it was is behind the grouping.
+            // After grouping, the class of the input no longer matters.
             return of_single_rows();
         }
         let atom = |kind: TotalKind| {
@@ -133,7 +133,7 @@ impl Classes<'_> {
         }
     }
 
-    /// A column that is passed on under its name or another.
+    /// Returns the class of a column that is passed on under its own or another name.
     pub fn pass_on(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
             Some(used) => self.keep(used.relation.as_deref(), &used.name, used.ty),
@@ -173,7 +173,7 @@ impl Classes<'_> {
     }
 }
 
-/// What an output column is.
+/// Returns the additivity of an output column.
 pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
     match value {
         ValueClass::Constant => Additivity::Dimension { unit: None },
@@ -194,7 +194,7 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
     }
 }
 
-/// The unit of the calendar that a value is cut to, where MetricFlow has it and cuts alike.
+/// Returns the calendar unit to which a value is truncated, if MetricFlow has the same unit.
 pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
     let Ir::Apply { overload, .. } = program.node(program.behind_names(root)) else { return None };
     match catalog::owner(overload) {

@@ -1,11 +1,10 @@
-//! What becomes of a column of a model where its rows are taken together once more: whether its values add up, or are
-//! computed again of those that do, or cannot be had from the model at all.
+//! Additivity: how a column of a model behaves when its rows are aggregated again. Its values add up, can be computed
+//! from columns that do, or are lost.
 //!
-//! The measure of right is the formula itself: what a column is taken together to must be what the formula gives where
-//! the rows are grouped by fewer keys. `SUM` and `COUNT` add up, and so does what adds or takes away such, or has it times
-//! a number. `MIN` and `MAX` go on. What divides, multiplies or adds these is the same formula over what they come to.
-//! Everything else has lost what would be needed: an average how many there were, a count of different values which they
-//! were, a window the rows beside it.
+//! The formula defines what is right: the aggregated column must equal the formula grouped by fewer keys. `SUM` and
+//! `COUNT` add up, and so do sums, differences and constant multiples of them. `MIN` and `MAX` stay minima and maxima.
+//! A quotient, product or sum of these is the same formula over the aggregated columns. Everything else has lost the
+//! required facts: an average the count, a distinct count the values, a window the other rows.
 
 mod arithmetic;
 mod classes;
@@ -26,31 +25,31 @@ use crate::plan::{StepInput, StepPlan};
 use crate::schema::Relation;
 use crate::sql::JoinKind;
 
-/// How a column behaves where rows of its model are taken together.
+/// Behaviour of a column when rows of its model are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Additivity {
-    /// It says what a row is of. The unit of the calendar that its values are cut to, where they are.
+    /// It identifies rows, possibly truncated to a calendar unit.
     Dimension {
         /// `month` of `billing_date[month]`.
         unit: Option<&'static str>,
     },
-    /// Its values add up: `SUM`, `COUNT`, what is made of these by `+` and `-`.
+    /// Its values add up: `SUM`, `COUNT`, and their sums and differences.
     Sum,
-    /// The smallest of its values is that of all.
+    /// The minimum of its values is the minimum of all.
     Min,
-    /// The largest of its values is that of all.
+    /// The maximum of its values is the maximum of all.
     Max,
-    /// One column divided by another, both of which can be taken together.
+    /// Quotient of two columns that can be aggregated.
     Ratio {
-        /// The column that is divided.
+        /// Column of the numerator.
         numerator: String,
-        /// The column that it is divided by.
+        /// Column of the denominator.
         denominator: String,
     },
-    /// A formula over columns that can be taken together, computed of what they come to.
+    /// Formula over columns that can be aggregated, computed from the aggregated columns.
     Formula(ColumnFormula),
-    /// It cannot be had from the rows of the model.
+    /// The rows of the model do not determine it.
     Lost(Lost),
 }
 
@@ -70,13 +69,13 @@ pub struct ColumnFormula {
 }
 
 impl ColumnFormula {
-    /// The formula, in SQL that every dialect has. It divides by nothing and gives NULL, as formulas do.
+    /// Returns the formula in SQL that every dialect accepts. Division by zero gives NULL, as in formulas.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// The same with other names for its columns.
+    /// Returns the formula with other names for its columns.
     ///
     /// ```
     /// use formulac::Additivity;
@@ -100,42 +99,42 @@ impl ColumnFormula {
         out
     }
 
-    /// The columns that it names, each once.
+    /// Returns the distinct columns of the formula.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 }
 
-/// Why a column cannot be taken together.
+/// Reason why a column cannot be aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lost {
-    /// An average, which lost how many values there were.
+    /// An average, without the count of its values.
     Average,
-    /// A count of different values, which lost the values.
+    /// A distinct count, without its values.
     Distinct,
     /// Another aggregate: a median, a deviation, a product.
     Aggregate(String),
-    /// It looks at other rows: a running total, a share, growth, a rank, the value of another period.
+    /// It reads other rows: a running total, a share, growth, a rank, the value of another period.
     OtherRows,
-    /// A condition chooses by values that change when rows are taken together.
+    /// A condition depends on values that change under aggregation.
     Condition,
-    /// A function of such values: a sum of rounded values is no rounded sum.
+    /// A function of aggregated values: a sum of rounded values is not a rounded sum.
     Function,
-    /// A part of its formula is no column of the model.
+    /// Part of its formula is not a column of the model.
     Part(String),
-    /// It mixes what adds up with a value of single rows.
+    /// It combines additive values with row values.
     Mixed,
-    /// A filter behind the grouping, or a limit, leaves rows out that a coarser grouping would have.
+    /// A filter after grouping, or a limit, drops rows that a coarser grouping would have.
     RowsLeftOut,
-    /// A join behind the grouping may repeat rows or leave them out.
+    /// A join after grouping may repeat or drop rows.
     Joined,
-    /// A value of single rows, of which the spec says no total.
+    /// A row value without a total in the spec.
     SingleRows,
-    /// The column of one value of a pivot.
+    /// Column of one value of a pivot.
     WidePivot,
-    /// Its formula is longer than is of use.
+    /// Its formula is too long.
     TooLong,
 }
 
@@ -165,18 +164,18 @@ impl fmt::Display for Lost {
     }
 }
 
-/// The columns of a step, by their names in small letters, in the order in which they were found.
+/// Columns of a step by lower-case name, in the order of discovery.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepColumns {
     columns: FxHashMap<String, Additivity>,
-    /// Its rows are groups, or made of groups.
+    /// Whether its rows are groups, or derived from groups.
     grouped: bool,
-    /// The reason for which nothing of it adds up.
+    /// Reason why none of its columns adds up.
     lost: Option<Lost>,
 }
 
 impl StepColumns {
-    /// The unit of the calendar that a column is cut to.
+    /// Returns the calendar unit to which a column is truncated.
     pub(super) fn unit(&self, column: &str) -> Option<&'static str> {
         match self.columns.get(&column.to_lowercase())? {
             Additivity::Dimension { unit } => *unit,
@@ -186,7 +185,7 @@ impl StepColumns {
 }
 
 impl SpecCompilation<'_> {
-    /// Notes how the columns of a step behave; `text` is that of its formulas.
+    /// Records the additivity of a step's columns; `text` is the source of its formulas.
     pub(super) fn note_additivity(
         &mut self,
         step: &Step<'_>,
@@ -224,14 +223,14 @@ impl SpecCompilation<'_> {
             let additivity = match value {
                 _ if is_key => Additivity::Dimension { unit: unit(plan.program, definition.root) },
                 value => match plan.program.node(plan.program.behind_names(definition.root)) {
-                    // Another name of a column is what that is.
+                    // An alias of a column has the column's additivity.
                     Ir::Column(column) if !plan.grouped => work.pass_on(column, value),
                     _ => additivity_of_value(value, plan.program.meta(definition.root).ty),
                 },
             };
             columns.columns.entry(name.to_lowercase()).or_insert(additivity);
         }
-        // What is kept is what it was.
+        // Kept columns keep their additivity.
         for column in output.columns() {
             let name = column.name();
             let has = |relation: &&Relation| relation.column(name).is_some();
@@ -243,7 +242,7 @@ impl SpecCompilation<'_> {
         self.additivity.push(columns);
     }
 
-    /// How the columns that the model has in the end behave.
+    /// Returns the additivity of the model's final columns.
     pub(super) fn additivity_of(&self, output: &Relation, grain: &[String]) -> Vec<(String, Additivity)> {
         let Some(last) = self.additivity.last() else { return Vec::new() };
         let known = |name: &str| output.column(name).is_some();
@@ -251,7 +250,7 @@ impl SpecCompilation<'_> {
         let of = |name: &str| {
             let own = last.columns.get(&name.to_lowercase()).cloned().unwrap_or(Additivity::Lost(Lost::WidePivot));
             match (&own, &last.lost) {
-                // A number that tells rows apart is no value of theirs.
+                // A number in a key is an identifier instead of a value.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }
@@ -271,7 +270,7 @@ impl SpecCompilation<'_> {
         output.columns().iter().map(|column| (column.name().to_owned(), of(column.name()))).collect()
     }
 
-    /// Of a pivot in wide form only the columns that say what a row is of are what they were.
+    /// Updates the additivity after a wide pivot: only the row keys keep theirs.
     pub(super) fn note_wide(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
             last.columns.retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));

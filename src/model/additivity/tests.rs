@@ -17,7 +17,7 @@ fn compiler() -> Compiler {
     Compiler::builder().schema(Schema::new().with(orders).with(shops)).build()
 }
 
-/// `column: how it behaves`, of each column.
+/// Returns `column: behaviour` for each column.
 fn behaviours(spec: &str) -> Vec<String> {
     let compiled = compiler().compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
@@ -34,7 +34,7 @@ fn behaviours(spec: &str) -> Vec<String> {
     compiled.additivity().iter().map(|(name, of)| format!("{name}: {}", shown(of))).collect()
 }
 
-/// The formula in a model by month and shop, with `a` and `b` beside it.
+/// Returns the behaviour of a formula in a model by month and shop that also has `a` and `b`.
 fn formula_behaviour(formula: &str) -> String {
     let spec = format!(
         "model: m\nfrom: orders\ngroup_by: ['day[month]', shop]\norder_by: day[month]\ndefinitions: |\n  \
@@ -65,7 +65,7 @@ fn formulas_over_groups() {
         ("a * 2", "Sum"),
         ("2 * a - b * 3", "Sum"),
         ("SUM(amount) - SUM(fee)", "Sum"),
-        // One of them may be empty in a group, and takes the other with it there only.
+        // Either may be NULL in a group, and makes the result NULL in that group only.
         ("a + least", "a + least of a least"),
         ("a + 1", "a + 1 of a"),
         ("a / b", "a per b"),
@@ -114,16 +114,16 @@ fn steps_pass_on_what_they_have() {
             "h: per * 2 of per",
         ]
     );
-    // What a formula names has to be there.
+    // Columns that a formula names must exist.
     assert_eq!(with("    keep: [shop, a, per]\n"), ["shop: dimension", "a: Sum", "per: lost b"]);
-    // Rows that are gone are in no total; those of other shops are no part of this model.
+    // Dropped rows are in no total; rows of other shops are not part of this model.
     assert_eq!(with("    keep: [shop, a]\n    where: a > 5\n"), ["shop: dimension", "a: Lost(RowsLeftOut)"]);
     assert_eq!(with("    keep: [shop, a]\n    where: shop = \"x\"\n"), ["shop: dimension", "a: Sum"]);
     assert_eq!(
         with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"),
         ["shop: dimension", "a: Lost(RowsLeftOut)"]
     );
-    // What a join adds is of single rows, and what was, stays where it finds one row.
+    // A join adds row values; existing columns keep their additivity if the join finds one row.
     assert_eq!(
         with(
             "    keep: [shop, a]\n    joins: [{to: shops, using: shop}]\n    definitions: |\n      region = shops.region\n      size = shops.size\n      z = a * shops.size\n"
@@ -134,7 +134,7 @@ fn steps_pass_on_what_they_have() {
         with("    keep: [shop, a]\n    joins: [{to: shops, using: shop, type: inner}]\n"),
         ["shop: dimension", "a: Lost(Joined)"]
     );
-    // Another grouping begins anew.
+    // Another grouping starts over.
     assert_eq!(
         with(
             "    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"

@@ -1,4 +1,4 @@
-//! `compare:` to tests: the model beside another relation, row by row. A row that only one of them has differs.
+//! Tests for `compare:`: the model and another relation, row by row. A row that only one of them has is a difference.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{CompareKey, SpannedText};
@@ -18,26 +18,26 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{BothHave, NamedColumns, Texts, may_lie_apart};
 
-/// The column that tells a row that is there from one that is missing, where no key does.
+/// Column that marks existing rows if no key does.
 const PRESENT: &str = "is_present";
-/// No part of a formula.
+/// Span of generated nodes, which are not part of a formula.
 const NOWHERE: Span = Span { start: 0, end: 0 };
 
-/// One of the two relations, as the comparing select reads it.
+/// One of the two relations in the comparing select.
 struct ComparisonSide {
-    /// As written.
+    /// Name as written.
     name: String,
     source: SelectSource,
 }
 
-/// A column that both have.
+/// Column that both relations have.
 struct ComparedPair<'c> {
     said: SpannedText<'c>,
-    /// As written, in the model and in the other relation.
+    /// Names as written, in the model and in the other relation.
     names: [String; 2],
     types: [Type; 2],
     ty: Type,
-    /// One of the two never has it NULL, so that NULLs of the other find nothing, as they should.
+    /// Whether either side is never NULL, so that NULLs of the other correctly match nothing.
     never_null: bool,
 }
 
@@ -160,14 +160,14 @@ impl SpecCompilation<'_> {
         Some((test, named))
     }
 
-    /// A condition as it is, and as dbt is to read it.
+    /// Returns a condition as SQL, and in the form for dbt.
     fn texts(&self, tree: &SqlTree, condition: SqlId) -> Texts {
         let mut text = String::new();
         sql::flat(tree, condition, &mut Vec::new(), &mut text);
         Texts { dbt: self.model_on_its_day(&text, dbt::protect), plain: self.query_on_its_day(text) }
     }
 
-    /// The keys and the columns that are compared; `None` if one of them is not there.
+    /// Returns the keys and the compared columns, or `None` if any is missing.
     fn pairs<'c>(
         &'c self,
         comparison: &'c CompareKey<'_>,
@@ -238,7 +238,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The rows that are compared, as a condition on the columns of one side.
+    /// Returns the filter of the comparison as a condition on one side's columns.
     fn filter_of(
         &self,
         filter: SpannedText<'_>,
@@ -264,7 +264,7 @@ impl SpecCompilation<'_> {
 }
 
 impl CompareKey<'_> {
-    /// Whether the tolerance is of this column. Who names a column beside a tolerance means a number.
+    /// Returns whether the tolerance applies to this column. A column named next to a tolerance is a number.
     fn lets_differ(&self, column: &ComparedPair<'_>) -> bool {
         may_lie_apart(column.ty, self.columns.is_some())
     }
@@ -276,14 +276,14 @@ impl ComparedPair<'_> {
         BothHave { name, written, types: self.types, is_named }
     }
 
-    /// The column of each side.
+    /// Returns the column of each side.
     fn qualified_columns(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2]) -> [SqlId; 2] {
         let [here, there] = sides;
         let [ours, theirs] = &self.names;
         [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
     }
 
-    /// That the key is the same: an equality of something on either side, without which engines refuse a full join.
+    /// Returns the join condition on the key: an equality of both sides, which engines require for a full join.
     fn same(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
@@ -310,7 +310,7 @@ impl ComparedPair<'_> {
         tree.binary(Op::And, equal, both_null, NOWHERE)
     }
 
-    /// That the values differ. Two that are empty are the same.
+    /// Returns the condition that the values differ. Two NULLs are equal.
     fn differs(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], comparison: &CompareKey<'_>) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         let Some(tolerance) = comparison.tolerance.filter(|_| comparison.lets_differ(self)) else {
@@ -325,7 +325,7 @@ impl ComparedPair<'_> {
     }
 }
 
-/// One more condition.
+/// Adds a condition.
 fn joined(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.binary(op, before, next, NOWHERE)))
 }

@@ -1,24 +1,24 @@
-//! Rules that say what a test of dbt tests, told by what they mean and not by how they are written.
+//! Recognizes rules that one of dbt's tests expresses, by their meaning instead of their notation.
 
 use super::TestedModel;
 use crate::catalog::{self, internal};
 use crate::dbt::YamlOutput;
 use crate::ir::{Ir, IrId, Program};
 
-/// A test of dbt that a column of the model has.
+/// dbt test on a column of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ColumnTest {
     NotNull,
     Unique,
-    /// Values as dbt takes them; whether it is to write them in quotes.
+    /// Values in dbt's notation, and whether dbt quotes them.
     AcceptedValues(Vec<YamlOutput>, bool),
-    /// The other relation as dbt is to read it, and its column.
+    /// Other relation in dbt's notation, and its column.
     Relationships(String, String),
-    /// Of the package `dbt_utils`: the least, the largest, and whether these are allowed.
+    /// Test of the package `dbt_utils`: minimum, maximum, and whether they are included.
     AcceptedRange(Option<String>, Option<String>, bool),
 }
 
-/// What `dbt_utils` calls its test of a range.
+/// Name of the range test in `dbt_utils`.
 pub(crate) const RANGE: &str = "dbt_utils.accepted_range";
 
 impl ColumnTest {
@@ -51,8 +51,8 @@ impl ColumnTest {
     }
 }
 
-/// The column and its tests that together say what a rule says; `None` if no tests of dbt do. `ranges` where the
-/// project has the test of a range.
+/// Returns the column and its tests that together express a rule, or `None`. `ranges` if the project has the range
+/// test.
 pub(super) fn column_tests(
     program: &Program,
     root: IrId,
@@ -81,7 +81,7 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
     }
     if let Some((column, values, quoted)) = switched(program, root) {
-        // What is no case of a SWITCH is FALSE, and so is an empty value.
+        // SWITCH returns FALSE without a matching case, and for NULL.
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull]));
     }
     if ranges {
@@ -98,7 +98,7 @@ pub(super) fn column(program: &Program, id: IrId) -> Option<u32> {
     }
 }
 
-/// `NOT(ISBLANK(x))`.
+/// Recognizes `NOT(ISBLANK(x))`.
 fn not_null(program: &Program, root: IrId) -> Option<u32> {
     match program.node(root) {
         Ir::IsNull { x, negated: true } => column(program, x),
@@ -110,8 +110,8 @@ fn not_null(program: &Program, root: IrId) -> Option<u32> {
     }
 }
 
-/// `COUNTIF(x:x, x) = 1`, which an empty value breaks, or `<= 1`, which one passes. Of texts it counts those that differ in
-/// case, which dbt's test does not.
+/// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `<= 1`, which NULL satisfies. For texts COUNTIF ignores
+/// case, unlike dbt's test.
 fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let Ir::Apply { overload, args } = program.node(root) else { return None };
     let [count, one] = program.args(args) else { return None };
@@ -130,12 +130,12 @@ fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     (counts && program.text(digits) == "1").then_some((column, empty_passes))
 }
 
-/// Whether a list of alternatives names the empty value among them.
+/// Returns whether a list of alternatives includes NULL.
 fn admits_null(program: &Program, root: IrId) -> bool {
     alternatives(program, root).iter().any(|id| matches!(program.node(*id), Ir::IsNull { negated: false, .. }))
 }
 
-/// `OR(x = "a", x = "b")`: the parts, or the one that it is.
+/// Returns the operands of `OR(x = "a", x = "b")`, or the single condition.
 fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
     let mut found = Vec::new();
     let mut waiting = vec![root];
@@ -148,7 +148,7 @@ fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
     found
 }
 
-/// A column that is one of some values, perhaps none.
+/// Returns a column with its allowed values, possibly none.
 fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let mut of = None;
     let mut values = Vec::new();
@@ -169,7 +169,7 @@ fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)>
     Some((of?, values, quoted))
 }
 
-/// `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
+/// Recognizes `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
 fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let Ir::Switch { subject, arms } = program.node(root) else { return None };
     let arms = program.args(arms);
@@ -184,7 +184,7 @@ fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool
     Some((column(program, subject)?, values, quoted))
 }
 
-/// A column and the literal that it is compared with, the column on the left.
+/// Returns a column and the literal that it is compared with, column first.
 fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
     let Ir::Apply { overload, args } = program.node(id) else { return None };
     let [left, right] = program.args(args) else { return None };
@@ -195,7 +195,7 @@ fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32
     pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| by == internal::EQUAL))
 }
 
-/// The values as arguments of dbt's test, which writes texts in quotes and knows no escape.
+/// Returns the values as arguments of dbt's test, which quotes texts without escapes.
 fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
         Ir::Text(text) => Some(program.text(text)).filter(|text| is_safe_in_quotes(text)).map(YamlOutput::text),
@@ -213,7 +213,7 @@ fn is_safe_in_quotes(text: &str) -> bool {
     !text.contains(|c: char| matches!(c, '\'' | '\\') || c.is_control())
 }
 
-/// A number that YAML reads as it is.
+/// Returns a number that YAML reads unchanged.
 fn number(program: &Program, id: IrId) -> Option<String> {
     let (sign, digits) = match program.node(id) {
         Ir::Number(digits) => ("", digits),
@@ -231,12 +231,12 @@ fn number(program: &Program, id: IrId) -> Option<String> {
         _ => (sign, program.text(digits)),
     };
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.len() <= 15;
-    // `010` would be read as octal.
+    // YAML reads `010` as octal.
     let whole = digits.split('.').next().unwrap_or_default();
     (plain && (whole == "0" || !whole.starts_with('0'))).then(|| format!("{sign}{digits}"))
 }
 
-/// `AND(x >= 0, x <= 100)`, or one of the two.
+/// Recognizes `AND(x >= 0, x <= 100)`, or one of the two conditions.
 fn range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
     let parts = match program.node(root) {
         Ir::And(args) => program.args(args).to_vec(),

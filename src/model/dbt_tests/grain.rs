@@ -1,5 +1,5 @@
-//! The test that no two rows have the same key: `unique` of dbt for one column. Several columns are grouped by, where a
-//! NULL counts as a value and no type matters.
+//! Uniqueness test of a key: dbt's `unique` for one column. Several columns are grouped, so that NULL counts as a
+//! value and types do not matter.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,10 +16,10 @@ use crate::span::Span;
 use crate::sql::{Item, Query, Select, SelectSource, SqlId};
 use crate::yaml::{self, Node};
 
-/// The test in properties that a column holds no NULL.
+/// Test in properties that a column is NOT NULL.
 const NOT_NULL: &str = "data_tests: [not_null]";
 
-/// What `dbt_utils` calls its test of several columns.
+/// Name of the test on several columns in `dbt_utils`.
 pub(crate) const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
 impl SpecCompilation<'_> {
@@ -34,7 +34,7 @@ impl SpecCompilation<'_> {
         self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
-            // A single column has `unique`. The step has one group for NULL, which dbt's test passes over.
+            // A single column gets `unique`. The step has one group for NULL, which dbt's test ignores.
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain if self.compiler.specs.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
@@ -50,7 +50,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Tests columns that are said to be a key, where nothing else is known to be one; they hold no NULL.
+    /// Tests columns that the spec declares as a key, if no other key is known; they are NOT NULL.
     pub(in crate::model) fn test_unique_key(
         &mut self,
         keys: &[String],
@@ -68,12 +68,12 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Whether a column is never NULL: it is known, or the spec has a test or an enforced constraint that says so.
+    /// Returns whether a column is never NULL: known, or ensured by a test or an enforced constraint of the spec.
     pub(super) fn never_null(&self, column: &str, tested: &TestedModel<'_>) -> bool {
         tested.is_never_null(column) || self.proofs.never_null.contains(&column.to_lowercase())
     }
 
-    /// Notes of which columns the rules and what else the spec says make sure that they are never NULL.
+    /// Records columns that rules and other keys of the spec ensure to be NOT NULL.
     pub(super) fn note_never_null(&mut self) {
         let ruled = self.proofs.of_columns.iter().filter(|test| test.always && test.kind == "not_null");
         let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
@@ -81,7 +81,7 @@ impl SpecCompilation<'_> {
         self.proofs.never_null.extend(ruled);
     }
 
-    /// Whether the spec has one test for just these columns.
+    /// Returns whether the spec has a test on exactly these columns.
     fn is_tested_by_spec(&self, grain: &[String]) -> bool {
         let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
         let names = |test: &Node| -> Option<Vec<String>> {
@@ -138,15 +138,15 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The columns that tell rows apart and may be empty.
+    /// Returns the nullable key columns.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
-        // Where each is grouped by, in the last step that does.
+        // Where each is grouped, in the last step that groups by it.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
         }
         let said: FxHashSet<String> = self.spec.columns.iter().map(|said| said.name.text.to_lowercase()).collect();
-        // Of a text that names many the places are worked out once.
+        // Positions of a text with many names are computed once.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
         let mut all = Vec::with_capacity(keys.len());
         for key in keys {
@@ -158,7 +158,7 @@ impl SpecCompilation<'_> {
             let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
                 (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
                 (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
-                // A spec has one `columns`, so the first help has the tests of all keys.
+                // A spec has one `columns`, so the first help contains the tests of all keys.
                 (.., true) => {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))

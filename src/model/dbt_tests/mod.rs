@@ -1,4 +1,4 @@
-//! What must hold of the model: it is checked against the columns that the model has, and becomes tests of dbt.
+//! Conditions on the model: checked against the model's columns, and converted to dbt tests.
 
 mod comparison;
 mod dbt_tests;
@@ -28,67 +28,67 @@ use crate::sql::{Query, SqlTree};
 use crate::verify::NamedColumns;
 use crate::yaml::Node;
 
-/// What is made of rules, comparisons and examples.
+/// Tests from rules, comparisons and examples.
 #[derive(Debug, Default)]
 pub(super) struct Proofs {
-    /// Tests that are files of their own.
+    /// Tests in files of their own.
     pub files: Vec<SingularTest>,
     pub of_columns: Vec<ColumnProof>,
-    /// Tests of the model that its properties have.
+    /// Tests of the model in its properties.
     pub of_model: Vec<dbt::YamlOutput>,
     pub unit_tests: Vec<dbt::YamlOutput>,
-    /// What `compare:` names, for whoever compares values.
+    /// Relations in `compare:`, for commands that compare values.
     pub compared: Vec<NamedColumns>,
-    /// One column tells the rows apart, and is never NULL: dbt's `unique` tests it.
+    /// Whether a single NOT NULL column is the key, so that dbt's `unique` tests it.
     pub unique_column: bool,
-    /// Columns, in small letters, of which the spec says that they are never NULL.
+    /// Lower-case columns that the spec declares NOT NULL.
     pub never_null: FxHashSet<String>,
-    /// The keys that may be NULL, as warnings.
+    /// Warnings about nullable keys.
     pub nullable_keys: Vec<Diagnostic>,
 }
 
-/// A test that a column of the model has.
+/// Test on a column of the model.
 #[derive(Debug)]
 pub(super) struct ColumnProof {
     pub column: String,
     pub name: String,
-    /// What dbt calls such tests.
+    /// Kind of test in dbt's words.
     pub kind: &'static str,
-    /// It is of all rows, and fails.
+    /// Whether it applies to all rows with severity error.
     pub always: bool,
     pub test: dbt::YamlOutput,
 }
 
-/// A test that is a file of its own: its query has a row for each fault.
+/// Test in a file of its own: its query returns one row per violation.
 #[derive(Debug)]
 pub(super) struct SingularTest {
-    /// What the file is called.
+    /// Name of the file.
     pub name: String,
     pub config: TestConfig,
-    /// What a row means, for those who read the query.
+    /// Meaning of a row, for readers of the query.
     pub about: String,
-    /// As dbt is to read it.
+    /// SQL for dbt.
     pub sql: String,
 }
 
 impl SingularTest {
-    /// The text of its file.
+    /// Returns the text of its file.
     pub fn text(&self, spec: &str) -> String {
         dbt::sealed_sql(&format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql), spec)
     }
 }
 
-/// The model as its tests see it.
+/// Model as its tests read it.
 pub(super) struct TestedModel<'t> {
-    /// Its columns, any of which may be NULL: a test trusts nothing that another test may show to be wrong.
+    /// Its columns, all nullable: a test trusts no fact that another test may refute.
     pub relation: Relation,
-    /// It may have columns that nobody knows.
+    /// Whether it may have unknown columns.
     pub open: bool,
-    /// The columns that tell its rows apart, as far as known.
+    /// Key columns, as far as known.
     pub grain: &'t [String],
-    /// It has one row at most.
+    /// Whether it has at most one row.
     pub single: bool,
-    /// What the compiler knows of the columns.
+    /// Columns as known to the compiler.
     known: &'t Relation,
 }
 
@@ -100,14 +100,14 @@ impl<'t> TestedModel<'t> {
         Self { relation, open: output.open, grain, single: output.single, known }
     }
 
-    /// Whether a column is known to be never NULL, of which the model has a test.
+    /// Returns whether a column is known to be NOT NULL by a test of the model.
     fn is_never_null(&self, column: &str) -> bool {
         self.known.column(column).is_some_and(|column| !column.is_nullable())
     }
 }
 
 impl SpecCompilation<'_> {
-    /// Makes tests of what the spec says of its model.
+    /// Generates the tests of a spec.
     pub(super) fn prove(&mut self, output: &StepOutput, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         self.check_proofs(&output.relation, output.open, memory, diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -121,7 +121,7 @@ impl SpecCompilation<'_> {
         self.unit_tests(&tested, diagnostics);
     }
 
-    /// Adds a test, unless there is one of its name: dbt takes the name of the file for the name of the test.
+    /// Adds a test unless its name is taken: dbt names a test after its file.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
         let files = self.proofs.files.iter().map(|test| &test.name).chain(self.unproven.iter().map(|test| &test.name));
@@ -136,8 +136,7 @@ impl SpecCompilation<'_> {
         self.proofs.files.push(test);
     }
 
-    /// The formulas of rules and comparisons, and the names of columns beside them. `open` where the model may have
-    /// columns that nobody knows.
+    /// Checks formulas and column names of rules and comparisons. `open` if the model may have unknown columns.
     fn check_proofs(&self, output: &Relation, open: bool, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         self.check_conditions(output, open, memory, diagnostics);
         if open {
@@ -156,7 +155,7 @@ impl SpecCompilation<'_> {
             let rows = example.expect.get("rows").and_then(Node::items).unwrap_or_default();
             let mut columns = FxHashSet::default();
             for (key, _) in rows.iter().filter_map(Node::pairs).flatten() {
-                // A name is wrong once, not in every row.
+                // Report a wrong name once instead of in every row.
                 if let Some(name) = key.text().filter(|name| columns.insert(*name)) {
                     known(name, key.span);
                 }
@@ -178,7 +177,7 @@ impl SpecCompilation<'_> {
         diagnostics.extend(found.into_iter().filter(|d| !self.is_cut(d.span())));
     }
 
-    /// Checks conditions on the rows of the model; each becomes a definition of the memory's program, in order.
+    /// Checks conditions on the model's rows; each becomes a definition of the scratch program, in order.
     fn conditions(
         &self,
         conditions: &[(SpannedText<'_>, DefinitionRole)],
@@ -215,12 +214,12 @@ impl SpecCompilation<'_> {
         formulas
     }
 
-    /// Whether it stands in a formula that YAML has cut: what is wrong there follows from that.
+    /// Returns whether a span is in a formula that YAML truncated, so that errors there are not reported.
     pub(super) fn is_cut(&self, span: Span) -> bool {
         self.spec.cut.iter().any(|cut| cut.start <= span.start && span.end <= cut.end)
     }
 
-    /// The model as its own tests read it, and names for what they compute, which no column has.
+    /// Returns the model as its own tests read it, and unused names for computed columns.
     fn read_model(&self, tested: &TestedModel<'_>) -> (SpecSources, CteNames) {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
@@ -230,25 +229,25 @@ impl SpecCompilation<'_> {
         (sources, names)
     }
 
-    /// The model as its tests call it: the version that the spec makes.
+    /// Returns the reference of its tests to the model: to the version that the spec generates.
     pub(in crate::model) fn own_ref(&self) -> From {
         From::Ref { package: None, model: self.spec.model.text.to_owned(), version: self.own_version() }
     }
 
-    /// A test's query as dbt is to read it.
+    /// Returns a test's query for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
         sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect))
     }
 }
 
-/// A name as a part of a file's name.
+/// Returns a name as part of a file name.
 pub(super) fn file_word(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
     name.chars().map(plain).collect()
 }
 
 impl<'y> Rule<'y> {
-    /// Its condition, and which rows are asked.
+    /// Returns the condition and its filter.
     fn conditions(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() { DefinitionRole::Definitions } else { DefinitionRole::Check };

@@ -1,4 +1,4 @@
-//! `found_in`: a column whose values must all be in another relation, dbt's test `relationships`.
+//! `found_in`: requires all values of a column to exist in another relation, as dbt's test `relationships`.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{FoundIn, Rule};
@@ -10,11 +10,12 @@ use crate::ir::{IrId, Program};
 use crate::schema::Column;
 
 impl SpecCompilation<'_> {
-    /// The column that is checked and its tests.
+    /// Returns the checked column and its tests.
     ///
     /// # Errors
     ///
-    /// What is checked is no column of the model, or the other relation has no column of that name and type.
+    /// The checked expression is not a column of the model, or the other relation has no column with this name and
+    /// type.
     pub(super) fn relationship(
         &self,
         rule: &Rule<'_>,
@@ -68,7 +69,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Whether engines refuse to compare values of these types, or find none equal.
+/// Returns whether engines refuse to compare these types, or never find equal values.
 fn are_never_equal([ours, theirs]: [Type; 2]) -> bool {
     let kind = |ty: Type| match ty {
         Type::Unknown | Type::Other => None,

@@ -1,4 +1,4 @@
-//! Rules to tests: one of dbt's own where the rule says what that one tests, else a query for the rows that break it.
+//! Converts rules to tests: a dbt test if one expresses the rule, otherwise a query for violations.
 
 use rustc_hash::FxHashMap;
 
@@ -18,10 +18,10 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// What the column is called that says of each row whether a rule holds.
+/// Name of the column that reports whether the rule holds in a row.
 const HOLDS: &str = "holds";
 
-/// The places of a rule's formulas among the definitions of a program.
+/// Indices of a rule's formulas among the definitions of a program.
 #[derive(Clone, Copy, Debug)]
 struct RulePlaces {
     check: usize,
@@ -52,7 +52,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// The tests of dbt that say what a rule says, where there are such.
+    /// Returns the dbt tests that express a rule, if there are any.
     fn tests_of_dbt(
         &self,
         rule: &Rule<'_>,
@@ -122,7 +122,7 @@ impl SpecCompilation<'_> {
         config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
         if let Some(message) = rule.message {
             if self.compiler.specs.flat_tests() {
-                // A test has no description there.
+                // dbt tests have no description there.
                 config.push(("meta".to_owned(), YamlOutput::Map(vec![("message".to_owned(), text(message))])));
             } else {
                 said.push(("description".to_owned(), text(message)));
@@ -136,7 +136,7 @@ impl SpecCompilation<'_> {
         YamlOutput::Map(vec![(kind.to_owned(), YamlOutput::Map(said))])
     }
 
-    /// The test of a rule as a query for the rows that break it.
+    /// Returns the query for the rows that violate a rule.
     fn rows_that_break(
         &self,
         rule: &Rule<'_>,
@@ -145,7 +145,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
         let conditions: Vec<_> = rule.conditions().collect();
-        // What is to be said of them was said when the facts of the model were looked at.
+        // Diagnostics were reported during the checks of the model.
         let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let Memory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
@@ -162,7 +162,7 @@ impl SpecCompilation<'_> {
         let count = program.definitions.len();
         let mut no = vec![false; count];
         let (roles, outputs) = if looks_around {
-            // What looks at other rows is a column of all rows that are asked, before those that break the rule are told.
+            // Windows are computed for all filtered rows before violations are selected.
             program.definitions.iter_mut().take(1).for_each(|check| check.name = Some(holds.as_str().into()));
             let role = |index: usize| {
                 if places.filter == Some(index) { DefinitionRole::Where } else { DefinitionRole::Definitions }
@@ -220,7 +220,7 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// The rows of a select which says of each, under a name, whether the rule holds, and where it does not.
+    /// Selects the violations from a select with a column that reports whether the rule holds.
     fn rows_that_do_not_hold(
         &self,
         output: StepOutput,
@@ -249,14 +249,14 @@ impl SpecCompilation<'_> {
         Query { ctes, body: Select { star: shown.is_empty(), items, from, filter, ..Select::default() } }
     }
 
-    /// The name of a test of the model: dbt wants it to be the only one of the project.
+    /// Returns the name of a test, which must be unique in the dbt project.
     pub(super) fn name_of_test(&self, what: &str) -> String {
         dbt::test_name(&format!("assert_{}_{what}", self.spec.model.text), self.compiler.options.dialect.max_bytes())
     }
 }
 
-/// The columns that show a row that breaks a rule: those that tell it apart, and those that the rule looks at. All,
-/// where nothing is known to tell it apart.
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. All columns if no key
+/// is known.
 fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();
@@ -272,7 +272,7 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
     shown
 }
 
-/// Adds the condition that a row breaks a rule: `not (check)` where the filter holds. NULL breaks it where it is said to.
+/// Adds the condition for a violation: `not (check)` where the filter holds. NULL is a violation if the rule says so.
 fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
@@ -303,7 +303,7 @@ fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> us
     index
 }
 
-/// The condition with the rule in brackets behind its `not`: it is read as it was written, `not (revenue >= 0)`.
+/// Writes the condition with the rule in brackets after `not`, in its original notation: `not (revenue >= 0)`.
 fn spelled_out(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match *tree.node(filter) {
         Sql::Not(x) if tree.compares(x) => {

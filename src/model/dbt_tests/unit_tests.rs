@@ -1,4 +1,4 @@
-//! `examples:` to dbt's unit tests. What an example says is checked against what the model reads and gives.
+//! dbt unit tests for `examples:`, checked against the model's inputs and output.
 
 use rustc_hash::FxHashMap;
 
@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
 use crate::yaml::{Kind, Node, YamlStyle};
 
-/// The rows that an incremental model has already, as dbt calls them.
+/// dbt's name for the existing rows of an incremental model.
 const THIS: &str = "this";
 
 impl SpecCompilation<'_> {
@@ -58,8 +58,8 @@ impl SpecCompilation<'_> {
         YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
-    /// The rows of each relation that the model reads; of those that are not given none. With whether the model's own
-    /// rows are among them.
+    /// Returns the rows of each input; none for inputs that the example omits. Also returns whether the model's own
+    /// rows are given.
     fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
         let read = &self.sources.all;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
@@ -114,7 +114,7 @@ impl SpecCompilation<'_> {
         self.spec.dbt.config.and_then(|config| config.get("materialized")?.text()) == Some("incremental")
     }
 
-    /// What is otherwise than in a run: the day, and whether there are rows already.
+    /// Returns the overrides of a run: the date, and whether the table has rows.
     fn overrides(
         &self,
         example: &SpecExample<'_>,
@@ -145,7 +145,7 @@ impl SpecCompilation<'_> {
         (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
     }
 
-    /// `rows`, `format` and `fixture` of a given or expected relation.
+    /// Reads `rows`, `format` and `fixture` of an input or expected relation.
     fn rows(
         &self,
         node: &Node,
@@ -174,8 +174,8 @@ impl SpecCompilation<'_> {
         said
     }
 
-    /// The expected rows with the same columns in the same order, as dbt needs them: it puts them below each other as
-    /// they are. A column that only other rows name is NULL, as it is in rows that are given.
+    /// Gives all expected rows the same columns in the same order, because dbt stacks them. A column that only other
+    /// rows name is NULL, as in input rows.
     fn evened(&self, rows: Vec<UnitTestRow>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<UnitTestRow> {
         let mut columns: Vec<String> = Vec::new();
         let mut places: FxHashMap<String, usize> = FxHashMap::default();
@@ -204,7 +204,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// The columns that a row of an example names, each with its value.
+/// Columns of an example's row with their values.
 type UnitTestRow = Vec<(String, YamlOutput)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ fn row_of<'y>(
         let column = relation.and_then(|relation| relation.column(name));
         match (relation, column) {
             (_, Some(column)) => diagnostics.extend(mistyped(column, value)),
-            // A name is wrong once, not in every row; those of expected rows are the model's own.
+            // Report a wrong name once instead of in every row; expected rows have the model's columns.
             (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or leave it out".to_owned();
@@ -239,8 +239,8 @@ fn row_of<'y>(
     pairs
 }
 
-/// A value as dbt takes it: as it was written. What comes out is compared as it prints, so that a decimal keeps the
-/// digits that it was given, `100.00`, of which YAML would make a float.
+/// Returns a value as written, for dbt. dbt compares printed values, so a decimal keeps its digits, `100.00`, which
+/// YAML would read as a float.
 fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
         Kind::Scalar { value: text, style: YamlStyle::Plain } if text.is_empty() => YamlOutput::Bare("null".to_owned()),
@@ -261,7 +261,7 @@ fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     }
 }
 
-/// A value that its column cannot have.
+/// Reports a value that its column cannot have.
 fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
     let ty = column.ty();
     if value.is_null() || matches!(ty, Type::Unknown | Type::Other) {
@@ -295,7 +295,7 @@ fn describe_value(value: &Node) -> String {
     value.text().map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
 }
 
-/// `source('raw', 'orders')` for `raw.orders`.
+/// Returns `source('raw', 'orders')` for `raw.orders`.
 fn as_source(from: &From) -> String {
     let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();

@@ -1,4 +1,4 @@
-//! The keys of an exposure: what uses the model outside of dbt.
+//! Keys of an exposure: a use of the model outside of dbt.
 
 use super::{Key, Keys, Shape};
 

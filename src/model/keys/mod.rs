@@ -1,5 +1,5 @@
-//! The keys of specs and of the project file as data: name, shape, what it is for, whether it is built. The loader, its
-//! did-you-mean and the JSON Schemas read these tables, and nothing else says what may stand where.
+//! Keys of specs and of the project file as data: name, shape, purpose and status. The loader, its did-you-mean and
+//! the JSON Schemas read these tables, which are the only definition of keys.
 
 mod dbt;
 mod exposure;
@@ -14,65 +14,65 @@ pub(crate) use project::{LOCAL, PROJECT};
 pub(crate) use proofs::RULE;
 pub(crate) use step::{DEFINITION, JOIN, STEP};
 
-/// What stands behind a key.
+/// Shape of a key's value.
 #[derive(Debug)]
 pub(crate) enum Shape {
-    /// A text; numbers and truth values are texts as well.
+    /// Text; numbers and booleans are accepted as texts.
     Text,
-    /// The name of a model: letters, digits and `_`.
+    /// Name of a model: letters, digits and `_`.
     Name,
-    /// One formula.
+    /// Formula.
     Formula,
     /// One of these texts.
     Choice(&'static [&'static str]),
-    /// The name of a dialect.
+    /// Name of a dialect.
     Dialect,
-    /// An English day name.
+    /// English name of a day.
     Weekday,
     /// `true` or `false`.
     Boolean,
-    /// A whole number from 0 on; the text is an example of one that is meant.
+    /// Integer from 0; the text is an example.
     Count(&'static str),
-    /// A number from 0 on.
+    /// Number from 0.
     Number,
-    /// Names as a list, or as one comma-separated text; the flag: each with `asc` or `desc`.
+    /// Names as a list or one comma-separated text; the flag allows `asc` or `desc` after each.
     Names,
-    /// A text, or a list of them.
+    /// Text, or a list of texts.
     Texts,
-    /// A mapping whose keys and values are dbt's business.
+    /// Mapping whose content dbt defines.
     Mapping,
-    /// A mapping with these keys.
+    /// Mapping with these keys.
     Keys(&'static Keys),
-    /// A mapping from names to such values.
+    /// Mapping from names to values of this shape.
     Each(&'static Shape),
-    /// A list of such values.
+    /// List of values of this shape.
     List(&'static Shape),
-    /// One of two shapes, told apart by whether it is a text, a list or a mapping.
+    /// One of two shapes, distinguished by text, list or mapping.
     Either(&'static Shape, &'static Shape),
-    /// A data test of dbt: its name, or a mapping from its name to arguments.
+    /// Data test of dbt: its name, or a mapping from its name to arguments.
     DataTest,
-    /// A text block, or a mapping from names to formulas.
+    /// Text block, or mapping from names to formulas.
     Definitions,
-    /// A list of the relations that a step joins.
+    /// List of joined relations.
     Joins,
-    /// `name: formula`, or a mapping that says more.
+    /// `name: formula`, or a mapping with more keys.
     Rule,
-    /// Warnings, as a list or as a mapping to `on` and `off`.
+    /// Warnings as a list, or as a mapping to `on` and `off`.
     Lint,
-    /// Steps that each read the one before.
+    /// List of steps, each of which reads the one before.
     Steps,
 }
 
-/// A key that may stand in a mapping.
+/// Key of a mapping.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
 pub(crate) struct Key {
     pub name: &'static str,
     pub shape: Shape,
     pub doc: &'static str,
-    /// It has to be there; the text says what it is, for whoever forgot it.
+    /// Description of a required key, for the message when it is missing.
     pub required: Option<&'static str>,
-    /// It is another spelling of this key.
+    /// Key that this one is an alias of.
     pub same_as: Option<&'static str>,
 }
 
@@ -81,8 +81,8 @@ impl Key {
         Self { name, shape, doc, required: None, same_as: None }
     }
 
-    /// Whether nothing may stand behind it, which is as good as leaving it out. Nobody leaves a formula, a number or a
-    /// choice empty on purpose.
+    /// Returns whether the value may be empty, which equals omitting the key. A formula, a number or a choice is never
+    /// empty on purpose.
     pub fn may_be_empty(&self) -> bool {
         let must_say = matches!(
             self.shape,
@@ -109,15 +109,15 @@ impl Key {
     }
 }
 
-/// The keys of one kind of mapping.
+/// Keys of one kind of mapping.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
 pub(crate) struct Keys {
-    /// Its name in the JSON Schema.
+    /// Title in the JSON Schema.
     pub title: &'static str,
     pub doc: &'static str,
     pub keys: &'static [Key],
-    /// dbt defines it, and may know more keys than stand here.
+    /// Whether dbt defines the mapping and may accept more keys.
     pub open: bool,
 }
 
@@ -127,11 +127,11 @@ impl Keys {
     }
 }
 
-/// The days of the week, as `Shape::Weekday` takes them, whatever their case.
+/// Names of days that `Shape::Weekday` accepts in any case.
 pub(crate) const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 impl Shape {
-    /// How messages name it.
+    /// Returns the shape's name for messages.
     pub fn expected(&self) -> String {
         match self {
             Self::Text | Self::Name => "a text".to_owned(),

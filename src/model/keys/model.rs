@@ -1,4 +1,4 @@
-//! The keys of a model.
+//! Keys of a model.
 
 use super::dbt::{COLUMN, CONTRACT, DATA_TESTS_DOC, SEMANTIC_MODEL, SEMANTIC_MODEL_DOC, TESTS, VERSION};
 use super::exposure::EXPOSURE;

@@ -1,4 +1,4 @@
-//! The keys of the project file, `formulac.yml`.
+//! Keys of the project file, `formulac.yml`.
 
 use super::dbt::{SEMANTIC_MODEL, SEMANTIC_MODEL_DOC};
 use super::{Key, Keys, Shape};
@@ -81,7 +81,7 @@ static PULL: Keys = Keys {
     ],
 };
 
-/// What one person may have otherwise than the project says.
+/// Settings that users can override.
 const CONNECTION: Key = Key::new("connection", Shape::Text, "An output of the dbt profile.");
 const SCHEMA: Key = Key::new(
     "schema",

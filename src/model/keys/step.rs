@@ -1,4 +1,4 @@
-//! The keys of a step and of its definitions.
+//! Keys of a step and of its definitions.
 
 use super::dbt::{DATA_TESTS_DOC, TESTS};
 use super::{Key, Keys, Shape};

@@ -1,9 +1,9 @@
-//! What is passed on to dbt: the properties of the model and of its columns.
+//! Properties of the model and its columns for dbt.
 
 use super::{Loader, SpannedText};
 use crate::yaml::Node;
 
-/// Keys of the model that end in its properties file, as they are written.
+/// Keys of the model that are copied to the properties file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DbtKeys<'y> {
     pub config: Option<&'y Node>,
@@ -18,7 +18,7 @@ pub(crate) struct DbtKeys<'y> {
     pub data_tests: Option<&'y Node>,
 }
 
-/// What is said of a column of the model.
+/// Properties of a column of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnKeys<'y> {
     pub name: SpannedText<'y>,
@@ -31,7 +31,7 @@ pub(crate) struct ColumnKeys<'y> {
     pub data_tests: Option<&'y Node>,
 }
 
-/// What is said of a column beside its formula.
+/// Properties of a column next to its formula.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DefinitionKeys<'y> {
     pub meta: Option<&'y Node>,

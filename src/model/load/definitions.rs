@@ -1,4 +1,4 @@
-//! Definitions, as a text block or as a mapping.
+//! Definitions, as a text block or a mapping.
 
 use super::dbt::DefinitionKeys;
 use super::{Definitions, Loader, SpannedText, Step};
@@ -55,7 +55,7 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    /// Lines of `name: formula` below `definitions: |`, which are a text and no mapping.
+    /// Reports lines of `name: formula` below `definitions: |`, which are text instead of a mapping.
     fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
         let yaml::Kind::Scalar { style: yaml::YamlStyle::Block, .. } = &node.kind else { return false };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
@@ -74,7 +74,7 @@ impl<'y> Loader<'y, '_> {
         true
     }
 
-    /// Lines of `name = formula` below `definitions:` without `|`, which YAML makes one line of.
+    /// Reports lines of `name = formula` below `definitions:` without `|`, which YAML joins to one line.
     pub(in crate::model) fn runs_together(&mut self, node: &Node) -> bool {
         let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, .. } = &node.kind else { return false };
         let defines = |line: &&str| {

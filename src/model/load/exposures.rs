@@ -1,17 +1,17 @@
-//! What uses the model outside of dbt.
+//! Uses of the model outside of dbt.
 
 use super::{Loader, SpannedText};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
-/// A dashboard, notebook or program.
+/// Dashboard, notebook or program.
 #[derive(Clone, Debug)]
 pub(crate) struct SpecExposure<'y> {
     pub name: SpannedText<'y>,
-    /// Its keys as they are written, in dbt's words.
+    /// Its keys in dbt's words, as written.
     pub said: &'y Node,
-    /// What it uses besides the model.
+    /// Further inputs besides the model.
     pub depends_on: Vec<From>,
 }
 
@@ -29,7 +29,7 @@ impl<'y> Loader<'y, '_> {
         exposures
     }
 
-    /// A name alone is a model; dbt has no other way to say a table of the warehouse than a source.
+    /// A bare name is a model; tables of the warehouse can only be sources.
     fn depends_on(&mut self, exposure: &'y Node) -> Vec<From> {
         let Some(node) = exposure.get("depends_on") else { return Vec::new() };
         let nodes: Vec<&'y Node> = node.items().map_or_else(|| vec![node], |items| items.iter().collect());

@@ -1,4 +1,4 @@
-//! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
+//! Loads a spec from YAML: known keys with valid shapes; everything else is reported.
 
 mod dbt;
 mod definitions;
@@ -26,7 +26,7 @@ use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// A text with its node, so that what is inside can be placed in the file.
+/// Text with its node, so that positions inside map to the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpannedText<'y> {
     pub text: &'y str,
@@ -34,7 +34,7 @@ pub(crate) struct SpannedText<'y> {
 }
 
 impl SpannedText<'_> {
-    /// Where it stands in the file: in a comma-separated text, the place of this name.
+    /// Returns the span in the file: in a comma-separated text, that of this name.
     pub fn span(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
         if self.text.len() == whole.len() {
@@ -44,7 +44,7 @@ impl SpannedText<'_> {
         }
     }
 
-    /// The same where the offsets of the whole text are known.
+    /// Returns the span in the file, given the offsets of the whole text.
     pub fn place_in(&self, offsets: &[u32]) -> Span {
         let whole = self.node.text().unwrap_or_default();
         let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
@@ -56,7 +56,7 @@ impl SpannedText<'_> {
     }
 }
 
-/// The columns of the step before that a step passes on.
+/// Columns of the previous step to pass on.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Keep<'y> {
     #[default]
@@ -65,12 +65,12 @@ pub(crate) enum Keep<'y> {
     Columns(Vec<SpannedText<'y>>),
 }
 
-/// The definitions of a step.
+/// Definitions of a step.
 #[derive(Clone, Debug)]
 pub(crate) enum Definitions<'y> {
-    /// A text block.
+    /// Text block.
     Block(SpannedText<'y>),
-    /// A formula with its name, and what is said of it.
+    /// Named formula with its properties.
     Named { name: SpannedText<'y>, formula: SpannedText<'y>, description: Option<String>, keys: DefinitionKeys<'y> },
 }
 
@@ -89,11 +89,11 @@ pub(crate) struct Step<'y> {
     pub keep_span: Span,
     pub limit: Option<u64>,
     pub limit_span: Span,
-    /// What makes it a worksheet.
+    /// Keys of a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// It was reported that it is no step, or that it has a key that means nothing; what it lacks may stand there.
+    /// Whether it has an invalid key or is not a step, so that a missing key may be meant by that one.
     pub faulty: bool,
-    /// Something in it was reported, so that its columns are not sure.
+    /// Whether an error in it was reported, so that its columns are uncertain.
     pub unsound: bool,
 }
 
@@ -104,21 +104,21 @@ pub(crate) struct Spec<'y> {
     pub from: From,
     pub from_span: Span,
     pub steps: Vec<Step<'y>>,
-    /// What is said of output columns.
+    /// Properties of output columns.
     pub columns: Vec<ColumnKeys<'y>>,
     pub dbt: DbtKeys<'y>,
     pub rules: Vec<Rule<'y>>,
     pub comparisons: Vec<CompareKey<'y>>,
     pub examples: Vec<SpecExample<'y>>,
     pub exposures: Vec<SpecExposure<'y>>,
-    /// What is said of a semantic model; `None` if the project says it.
+    /// Settings for a semantic model; `None` if the project decides.
     pub semantic: Option<SemanticModels>,
     pub timezone: Option<String>,
     pub blank_zero: bool,
     pub week_start: Option<Weekday>,
     pub fiscal_month_offset: Option<u8>,
     pub today: Option<SaidToday>,
-    /// Formulas that YAML has cut, which is reported; what is wrong with the rest follows from it.
+    /// Formulas that YAML has truncated, which is reported; errors in the rest are not.
     pub cut: Vec<Span>,
 }
 

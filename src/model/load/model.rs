@@ -1,4 +1,4 @@
-//! The keys of a model.
+//! Keys of a model.
 
 use super::{Loader, Spec};
 use crate::diag::{Code, Diagnostic};
@@ -34,16 +34,15 @@ impl<'y> Loader<'y, '_> {
         }
         let steps = root.get("steps");
         if steps.is_some() {
-            // A model has none of a step's keys but those for which both have a use.
+            // A model accepts only those keys of a step that have a meaning for both.
             let mut mistaken = STEP.keys.iter().map(|key| key.name).filter(|name| MODEL.get(name).is_none());
             let listed = root.get("columns").is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
             let listed = listed.then_some("columns");
             if let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) {
                 let span = self.key_span(root, key);
                 self.report(
-                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` is next to `steps`")).with_help(
-                        "move it into its step; only a spec with one step has it at the top level",
-                    ),
+                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` is next to `steps`"))
+                        .with_help("move it into its step; only a spec with one step has it at the top level"),
                 );
             }
         }

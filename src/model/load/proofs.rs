@@ -1,4 +1,4 @@
-//! What must hold of the model: rules, comparisons with other relations, worked examples.
+//! Conditions on the model: rules, comparisons with other relations, worked examples.
 
 use super::{Loader, SpannedText};
 use crate::check::is_iso_date;
@@ -9,48 +9,48 @@ use crate::model::keys::RULE;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// A condition that every row of the model meets.
+/// Condition on every row of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule<'y> {
     pub name: SpannedText<'y>,
     pub check: SpannedText<'y>,
-    /// Where each value of the column that is checked must be.
+    /// Column that must contain each value of the checked column.
     pub found_in: Option<FoundIn<'y>>,
     pub filter: Option<SpannedText<'y>>,
-    /// A row that breaks it is warned of only.
+    /// Violations are warnings instead of errors.
     pub only_warns: bool,
     pub message: Option<&'y str>,
-    /// A row breaks it where the condition is NULL, too.
+    /// Whether NULL counts as a violation.
     pub nulls_fail: bool,
 }
 
-/// A column of another relation that must hold all values of one of the model.
+/// Column of another relation that must contain all values of a column of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundIn<'y> {
     pub to: From,
     pub to_span: Span,
-    /// None for the column of the same name.
+    /// `None` for the column with the same name.
     pub field: Option<SpannedText<'y>>,
 }
 
-/// A relation that must hold the same rows.
+/// Relation that must have the same rows.
 #[derive(Clone, Debug)]
 pub(crate) struct CompareKey<'y> {
     pub with: From,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
-    /// None for all but the keys.
+    /// `None` for all columns but the keys.
     pub columns: Option<Vec<SpannedText<'y>>>,
-    /// How far two numbers may lie apart, as written.
+    /// Largest allowed difference between two numbers, as written.
     pub tolerance: Option<&'y str>,
     pub filter: Option<SpannedText<'y>>,
 }
 
-/// Rows that go in, and the rows that come out.
+/// Input rows and expected output rows.
 #[derive(Clone, Debug)]
 pub(crate) struct SpecExample<'y> {
     pub name: SpannedText<'y>,
-    /// Both in dbt's shape, which has been checked.
+    /// Both in the format of dbt, checked.
     pub given: &'y Node,
     pub expect: &'y Node,
     pub today: Option<SpannedText<'y>>,
@@ -179,7 +179,7 @@ impl<'y> Loader<'y, '_> {
         examples
     }
 
-    /// The names of rules and examples become names of dbt's tests, those of exposures its own.
+    /// Checks names of rules and examples, which become names of dbt tests, and names of exposures.
     pub(super) fn check_dbt_name(&mut self, what: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");

@@ -1,4 +1,4 @@
-//! Whether what stands behind a key has the shape that the tables of keys say.
+//! Checks that values of keys have the shapes in the tables of keys.
 
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -7,8 +7,8 @@ use crate::model::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
-    /// Reports what may not stand in a mapping: keys that are not known or not built, keys that are missing, values of
-    /// another shape. The keys are those of all the tables; the first are named first.
+    /// Reports errors of a mapping: unknown, unsupported and missing keys, and values of another shape. The keys are
+    /// those of all tables; messages name those of the first table first.
     pub(in crate::model) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
@@ -43,7 +43,7 @@ impl Loader<'_, '_> {
         }
         for key in all() {
             if let (Some(what), None) = (key.required, node.get(key.name)) {
-                // dbt's files say `name:` of a model, and so does a step.
+                // dbt names models with `name:`, as specs do with steps.
                 let name = node.get("name").and_then(Node::text).filter(|_| matches!(key.shape, Shape::Name));
                 match name {
                     Some(name) => self.missing_key(node, key.name, &format!("its name: write `{}: {name}`", key.name)),
@@ -65,7 +65,7 @@ impl Loader<'_, '_> {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
         let names = || known.clone().map(|k| k.name);
-        // Of a key that a step could have somewhere else in a spec no other key is meant.
+        // A valid key of a step in the wrong place needs no similar key.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         self.report(match suggest::nearest(text, names()) {
             _ if text == "<<" => diagnostic.with_help("write the keys out where they belong"),
@@ -83,7 +83,7 @@ impl Loader<'_, '_> {
             None => {
                 let named = known.filter(|k| k.same_as.is_none());
                 let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
-                // Some stand in both tables.
+                // Some keys are in both tables.
                 let mut seen = rustc_hash::FxHashSet::default();
                 named.retain(|name| seen.insert(name.clone()));
                 diagnostic.with_help(format!("the keys here are {}", named.join(", ")))
@@ -102,7 +102,7 @@ impl Loader<'_, '_> {
         let fits = match shape {
             Shape::Text | Shape::Name => {
                 let written = value.span.text(self.source);
-                // `{{ ref('orders') }}` without quotes is a mapping to YAML.
+                // YAML reads `{{ ref('orders') }}` without quotes as a mapping.
                 if value.text().is_none() && written.starts_with("{{") {
                     return self.jinja(name, value, written);
                 }
@@ -177,7 +177,7 @@ impl Loader<'_, '_> {
                 let named = matches!(pairs, [(_, said)] if said.is_null() || said.pairs().is_some());
                 value.text().is_some() || named || value.get("test_name").is_some()
             }
-            // These are read and reported on where they are understood.
+            // These are checked where they are read.
             Shape::Definitions | Shape::Joins | Shape::Rule | Shape::Lint => true,
             Shape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
                 Some((first, _)) => {
@@ -203,7 +203,7 @@ impl Loader<'_, '_> {
     fn check_each(&mut self, inner: &'static Shape, pairs: &[(Node, Node)]) {
         for (key, value) in pairs {
             let Some(name) = self.name(key, "a name") else { continue };
-            // A column that nothing is said of.
+            // A column without properties.
             if !(value.is_null() && matches!(inner, Shape::Keys(_))) {
                 self.check_value(name, inner, value);
             }
@@ -244,14 +244,14 @@ impl Loader<'_, '_> {
         for item in items {
             match (item.text(), item.items()) {
                 (Some(_), _) => {}
-                // `[billing_date[month]]` is a text and a list to YAML.
+                // YAML reads `[billing_date[month]]` as a text and a list.
                 (None, Some(_)) => self.report(
                     Diagnostic::new(Code::WrongShape, item.span, format!("`{name}` holds a list inside a list"))
                         .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
                 ),
                 _ => {
                     let message = format!("`{name}` must be a list of names, found {}", item.described());
-                    // `- a: desc`, and not `- a desc`.
+                    // `- a: desc` instead of `- a desc`.
                     let direction = |text: &&str| matches!(text.to_ascii_lowercase().as_str(), "asc" | "desc");
                     let directed = match item.pairs() {
                         Some([(name, said)]) => name.text().zip(said.text().filter(direction)),
@@ -269,7 +269,7 @@ impl Loader<'_, '_> {
     }
 }
 
-/// Whether a shape is one of this kind of node, whatever is in it.
+/// Returns whether a shape accepts this kind of node, whatever its content.
 fn takes(shape: &Shape, value: &Node) -> bool {
     match shape {
         Shape::Mapping | Shape::Keys(_) | Shape::Each(_) => value.pairs().is_some(),

@@ -1,4 +1,4 @@
-//! The keys that make a step a worksheet.
+//! Keys that make a step a worksheet.
 
 use super::{Keep, Loader, SpannedText, Step};
 use crate::dbt::From;
@@ -6,28 +6,28 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// What makes a step a worksheet.
+/// Keys of a worksheet.
 #[derive(Clone, Debug)]
 pub(crate) struct SheetKeys<'y> {
-    /// Its columns; none said, those of the step before.
+    /// Columns of the sheet; by default those of the previous step.
     pub columns: Option<Vec<SpannedText<'y>>>,
-    /// The row for which its formulas are written.
+    /// Row for which its formulas are written.
     pub row: i64,
     pub tabs: Vec<TabKeys<'y>>,
     pub pivot: Option<PivotKeys<'y>>,
 }
 
-/// How a worksheet is pivoted.
+/// Pivot of a worksheet.
 #[derive(Clone, Debug)]
 pub(crate) struct PivotKeys<'y> {
-    /// What its columns are of.
+    /// Columns whose values become columns.
     pub by: Vec<SpannedText<'y>>,
-    /// The values that the wide form has columns for.
+    /// Values that the wide form has columns for.
     pub values: Option<Vec<SpannedText<'y>>>,
     pub values_span: Span,
 }
 
-/// Another tab: a name that formulas have for a model.
+/// Tab: name of a model in formulas.
 #[derive(Clone, Debug)]
 pub(crate) struct TabKeys<'y> {
     pub name: &'y str,
@@ -37,10 +37,10 @@ pub(crate) struct TabKeys<'y> {
     pub order_by: Vec<SpannedText<'y>>,
 }
 
-/// The keys of which one makes a worksheet; `columns` does so where it is a list.
+/// Keys of which any makes a step a worksheet; `columns` does if it is a list.
 pub(crate) const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
-/// What a worksheet does not have, with what to do instead.
+/// Keys that a worksheet does not accept, with an alternative.
 pub(crate) const OTHERS: [(&str, &str); 5] = [
     ("definitions", "write them under `calculations`, or in a step of their own before this one"),
     ("group_by", "group in a step before this one, whose rows are then those of the sheet"),
@@ -50,7 +50,7 @@ pub(crate) const OTHERS: [(&str, &str); 5] = [
 ];
 
 impl<'y> Loader<'y, '_> {
-    /// The same keys, read into the step.
+    /// Reads the keys of a worksheet into the step.
     pub(super) fn sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
         let has = |key: &str| {
             node.get(key).is_some_and(|value| !value.is_null() && (key != "columns" || value.pairs().is_none()))
@@ -68,7 +68,7 @@ impl<'y> Loader<'y, '_> {
                 step.faulty = true;
             }
         }
-        // They are said to be wrong; what they would make of the sheet is not said beside.
+        // They were reported; their effects on the sheet are not.
         step.group_by.clear();
         step.having = None;
         if let Some(calculations) = node.get("calculations") {
@@ -118,7 +118,7 @@ impl<'y> Loader<'y, '_> {
             );
             step.faulty = true;
         }
-        // What looks at other rows looks at those of its own column.
+        // Windows in a pivoted sheet stay within their own column.
         step.partition_by = Some(by.clone());
         let values = written.and_then(|values| match (values.items(), values.text()) {
             (Some(items), _) => {

@@ -1,4 +1,4 @@
-//! The keys of a step.
+//! Keys of a step.
 
 use super::{Keep, Loader, SpannedText, Step};
 use crate::diag::{Code, Diagnostic};
@@ -62,7 +62,8 @@ impl<'y> Loader<'y, '_> {
         step
     }
 
-    /// Whether an error was reported since, in the step's keys: at the top, those of the model stand among them.
+    /// Returns whether an error in the step's keys was reported since; at the top level, keys of the model are among
+    /// them.
     fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
         let mut faults = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span);
         if !at_top {
@@ -75,7 +76,7 @@ impl<'y> Loader<'y, '_> {
         faults.any(|fault| places.iter().any(|place| place.start <= fault.start && fault.end <= place.end))
     }
 
-    /// Names that become names in SQL: any quoted text can be one there, but for these.
+    /// Checks names that become names in SQL: any quoted text is valid except these.
     pub(in crate::model) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
             Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
@@ -85,7 +86,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
     }
 
-    /// `revenue desc nulls last`, `revenue descending`: read as the name.
+    /// Reads `revenue desc nulls last` or `revenue descending` as the name, and reports it.
     pub(in crate::model) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else { return };

@@ -1,4 +1,4 @@
-//! Values of keys, read. What has another shape is none here: `shapes` has reported it.
+//! Reads values of keys. Values of another shape are skipped because `shapes` has reported them.
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
@@ -25,7 +25,7 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    /// A text, or a formula.
+    /// Reads a text or a formula.
     pub(in crate::model) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
         Some(SpannedText { text: value.text()?, node: value })
@@ -35,7 +35,7 @@ impl<'y> Loader<'y, '_> {
         Some(self.text(node, "description")?.text.trim().to_owned())
     }
 
-    /// A name that stands as a key. What other readers of YAML take for something else than a text has to be quoted.
+    /// Reads a name that is a key. It must be quoted if other YAML readers take it for another type.
     pub(in crate::model) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
         let yaml::Kind::Scalar { style, value } = &key.kind else {
             self.report(
@@ -68,7 +68,7 @@ impl<'y> Loader<'y, '_> {
         None
     }
 
-    /// A list of names, or one comma-separated text.
+    /// Reads a list of names, or one comma-separated text.
     pub(in crate::model) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
@@ -79,8 +79,7 @@ impl<'y> Loader<'y, '_> {
         Some(items.iter().filter_map(|item| Some(SpannedText { text: item.text()?, node: item })).collect())
     }
 
-    /// A plain text of which YAML makes something else: a date, or a formula that is cut at ` #`, where what follows on
-    /// the line is lost.
+    /// Reports a plain text that YAML changes: a date, or a formula cut at ` #`, which loses the rest of the line.
     pub(in crate::model) fn check_cut(&mut self, key: &str, node: &Node) {
         let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, value } = &node.kind else { return };
         if yaml::other_reading(value) == Some("a date") {
@@ -113,14 +112,14 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
+    /// Returns the rest of a formula with a comma inside `{…}`, where YAML ends the text at the comma.
     pub(in crate::model) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, value: text } = &value.kind else { return None };
         let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;
         }
-        // A formula that goes on for longer is not mended, so that many of them are no long wait.
+        // Longer formulas are not repaired, so that many of them cost little.
         let rest: &str = rest.char_indices().nth(4_096).map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
         let (mut depth, mut quoted) = (0usize, false);
         let ends = |(_, c): &(usize, char)| {
@@ -151,8 +150,8 @@ impl<'y> Loader<'y, '_> {
         Some(cut)
     }
 
-    /// The pairs of a mapping, but for what a comma in a formula made pairs of; `is_formula` says of which key the value
-    /// is one.
+    /// Returns the pairs of a mapping without those that a comma in a formula produced; `is_formula` returns whether a
+    /// key's value is a formula.
     pub(in crate::model) fn whole_pairs<'n>(
         &mut self,
         node: &'n Node,
@@ -177,7 +176,7 @@ impl<'y> Loader<'y, '_> {
         whole
     }
 
-    /// Jinja where the spec says the same without it.
+    /// Reports Jinja that a spec can express without Jinja.
     pub(in crate::model) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let diagnostic = Diagnostic::new(

@@ -1,6 +1,6 @@
-//! The untyped tree: nodes in one arena, children before parents, a span on every node.
+//! Untyped syntax tree: nodes in one arena, children before parents, with a span per node.
 //!
-//! A pass over the tree is a loop over indices; nothing recurses and nothing is dropped node by node.
+//! A pass over the tree is a loop over indices. Nothing recurses, and nodes are not dropped one by one.
 
 mod print;
 
@@ -8,19 +8,19 @@ pub use print::print;
 
 use crate::span::Span;
 
-/// A node of the arena.
+/// Index of a node in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExprId(pub u32);
 
 impl ExprId {
-    /// The node's place in the arena.
+    /// Returns the index in the arena.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// An operator between two operands, from the loosest to the tightest.
+/// Binary operator, ordered from loosest to tightest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum BinaryOp {
@@ -39,7 +39,7 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    /// Binding strength; a larger number binds tighter. All are left-associative.
+    /// Returns the precedence. A larger number binds tighter. All operators are left-associative.
     #[must_use]
     pub fn strength(self) -> u8 {
         match self {
@@ -51,13 +51,13 @@ impl BinaryOp {
         }
     }
 
-    /// Whether it compares.
+    /// Returns whether the operator is a comparison.
     #[must_use]
     pub fn compares(self) -> bool {
         self.strength() == 1
     }
 
-    /// Its spelling in a formula.
+    /// Returns the spelling in a formula.
     #[must_use]
     pub fn symbol(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl BinaryOp {
     }
 }
 
-/// A sign before an operand.
+/// Sign before an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Sign {
@@ -85,120 +85,120 @@ pub enum Sign {
     Plus,
 }
 
-/// A node. What a leaf says is the source text at its span.
+/// Syntax node. The content of a leaf is the source text at its span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expr {
-    /// Stands where an expression was expected; already reported.
+    /// Missing or faulty expression, which has already been reported.
     Error,
-    /// An argument left empty, as in `IF(x, , 1)`.
+    /// Empty argument, as in `IF(x, , 1)`.
     Blank,
-    /// A number.
+    /// Number.
     Number,
-    /// A text, with its quotes.
+    /// Text with its quotes.
     Text,
-    /// `TRUE` or `FALSE`, in capitals.
+    /// `TRUE` or `FALSE`, in upper case.
     Bool(bool),
-    /// A bare name: a column or definition, else perhaps a cell, a column letter, a total.
+    /// Unqualified name: a column or definition; otherwise possibly a cell, a column letter or a total.
     Name,
     /// `view.field`.
     Field,
     /// `${view.field[timeframe]:total}`.
     Model,
-    /// A cell with a `$` in it.
+    /// Cell with a `$`.
     Cell,
-    /// `base[timeframe]`; the timeframe's span is the given one of [`Ast::names`].
+    /// `base[timeframe]`. The span of the timeframe is in [`Ast::names`].
     Timeframe {
-        /// What is truncated.
+        /// Truncated expression.
         base: ExprId,
         /// Index of the timeframe's span.
         frame: u32,
     },
-    /// `'tab'!reference`; the tab's span is the given one of [`Ast::names`].
+    /// `'tab'!reference`. The span of the tab is in [`Ast::names`].
     Tab {
         /// Index of the tab's span.
         tab: u32,
-        /// What is read there.
+        /// Reference in that tab.
         base: ExprId,
     },
     /// `from:to`.
     Range {
-        /// The first end.
+        /// First end.
         from: ExprId,
-        /// The last end, included.
+        /// Last end, inclusive.
         to: ExprId,
     },
     /// `-x`, `+x`.
     Sign {
-        /// Which.
+        /// The sign itself.
         sign: Sign,
-        /// Of what.
+        /// Operand of the sign.
         operand: ExprId,
     },
     /// `x%`.
     Percent(ExprId),
     /// `left op right`.
     Binary {
-        /// The operator.
+        /// Operator between the operands.
         op: BinaryOp,
-        /// Its left side.
+        /// Left operand.
         left: ExprId,
-        /// Its right side.
+        /// Right operand.
         right: ExprId,
     },
-    /// A function call: index for [`Ast::call`].
+    /// Function call; the index for [`Ast::call`].
     Call(u32),
 }
 
-/// A function's name and arguments.
+/// Name and arguments of a function call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Where the name stands.
+    /// Span of the name.
     pub name: Span,
-    /// Its first argument in [`Ast::args`].
+    /// Index of the first argument in [`Ast::args`].
     pub first: u32,
-    /// How many it has.
+    /// Number of arguments.
     pub count: u32,
-    /// The closing bracket was missing, so the arguments may be incomplete.
+    /// Whether the closing bracket is missing, so that the arguments may be incomplete.
     pub unclosed: bool,
 }
 
-/// A definition, or the one formula of a text.
+/// Definition, or the only formula of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
-    /// The defined name; none for a bare formula.
+    /// Defined name. `None` for a formula without a name.
     pub name: Option<Span>,
-    /// The whole definition.
+    /// Span of the whole definition.
     pub span: Span,
-    /// Its expression; the nodes of the definition are those from `first` up to this one.
+    /// Root expression. The nodes of the definition are those from `first` to `body`.
     pub body: ExprId,
-    /// The first node of the definition.
+    /// First node of the definition.
     pub first: ExprId,
-    /// Its syntax was faulty.
+    /// Whether the definition has a syntax error.
     pub broken: bool,
-    /// Which of the parts of the source it stands in; 0 when there is one.
+    /// Index of the source part that contains the definition; 0 if there is only one part.
     pub part: u32,
 }
 
-/// A parsed text.
+/// Syntax tree of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ast {
     nodes: Vec<(Expr, Span)>,
-    /// There is a range, or a reference to a tab.
+    /// Whether the tree contains a range or a reference to a tab.
     pub ranges: bool,
-    /// Some argument is empty.
+    /// Whether an argument is empty.
     pub blanks: bool,
-    /// The calls, by the index that [`Expr::Call`] holds.
+    /// Calls, by the index in [`Expr::Call`].
     pub calls: Vec<Call>,
-    /// The arguments of all calls.
+    /// Arguments of all calls.
     pub args: Vec<ExprId>,
     /// Spans of timeframes and tabs.
     pub names: Vec<Span>,
-    /// The definitions, in the order written.
+    /// Definitions in source order.
     pub definitions: Vec<Definition>,
 }
 
 impl Ast {
-    /// Empties it and keeps its memory.
+    /// Clears the tree and keeps its memory.
     pub fn clear(&mut self) {
         let Self { nodes, ranges, blanks, calls, args, names, definitions } = self;
         nodes.clear();
@@ -210,7 +210,7 @@ impl Ast {
         definitions.clear();
     }
 
-    /// Adds a node; its children are there already.
+    /// Adds a node. Its children must already be in the tree.
     #[inline]
     pub fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.ranges |= matches!(expr, Expr::Range { .. } | Expr::Tab { .. });
@@ -219,76 +219,76 @@ impl Ast {
         ExprId(self.nodes.len() as u32 - 1)
     }
 
-    /// Takes off the last node.
+    /// Removes the last node.
     pub fn pop(&mut self) {
         self.nodes.pop();
     }
 
-    /// Gives back the memory of everything but the definitions.
+    /// Frees the memory of everything except the definitions.
     pub fn forget_nodes(&mut self) {
         *self = Self { definitions: std::mem::take(&mut self.definitions), ..Self::default() };
     }
 
-    /// How many nodes it has memory for.
+    /// Returns the number of nodes that fit into the allocated memory.
     pub fn room(&self) -> usize {
         self.nodes.capacity()
     }
 
-    /// Makes room for so many more.
+    /// Reserves memory for additional nodes and definitions.
     pub fn reserve(&mut self, nodes: usize, definitions: usize) {
         self.nodes.reserve(nodes);
         self.definitions.reserve(definitions);
     }
 
-    /// The node.
+    /// Returns the node with an id.
     #[must_use]
     #[inline]
     pub fn expr(&self, id: ExprId) -> Expr {
         self.nodes.get(id.index()).map_or(Expr::Error, |n| n.0)
     }
 
-    /// Where the node stands.
+    /// Returns the span of a node.
     #[must_use]
     #[inline]
     pub fn span(&self, id: ExprId) -> Span {
         self.nodes.get(id.index()).map_or_else(Span::default, |n| n.1)
     }
 
-    /// The nodes of a definition, from its first on, with their places.
+    /// Returns the nodes of a definition with their spans.
     pub fn nodes_of(&self, definition: &Definition) -> &[(Expr, Span)] {
         self.nodes.get(definition.first.index()..definition.body.index() + 1).unwrap_or_default()
     }
 
-    /// A call by the index that [`Expr::Call`] holds.
+    /// Returns a call by the index in [`Expr::Call`].
     #[must_use]
     pub fn call(&self, index: u32) -> Call {
         self.calls[index as usize]
     }
 
-    /// The arguments of a call.
+    /// Returns the arguments of a call.
     #[must_use]
     pub fn arguments(&self, call: Call) -> &[ExprId] {
         &self.args[call.first as usize..(call.first + call.count) as usize]
     }
 
-    /// The nodes, children before parents.
+    /// Returns the ids of all nodes, children before parents.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = ExprId> + use<> {
         (0..self.nodes.len() as u32).map(ExprId)
     }
 
-    /// The number of nodes.
+    /// Returns the number of nodes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is no node.
+    /// Returns whether the tree has no nodes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// The nodes that a node is made of, in order.
+    /// Returns the children of a node, in order.
     pub fn children(&self, id: ExprId) -> impl DoubleEndedIterator<Item = ExprId> + '_ {
         let (pair, args): ([Option<ExprId>; 2], &[ExprId]) = match self.expr(id) {
             Expr::Timeframe { base, .. } | Expr::Tab { base, .. } => ([Some(base), None], &[]),

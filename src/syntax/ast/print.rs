@@ -1,4 +1,4 @@
-//! A tree back to formula text, with only the brackets that it needs: the oracle of the round-trip tests.
+//! Prints a tree as formula text with only the necessary brackets. Oracle of the round-trip tests.
 
 use super::{Ast, Expr, ExprId, Sign};
 
@@ -7,13 +7,13 @@ enum PrintStep<'a> {
     Word(&'a str),
 }
 
-/// Binding strengths beyond those of [`super::BinaryOp`].
+/// Precedences above those of [`super::BinaryOp`].
 const PERCENT: u8 = 6;
 const SIGN: u8 = 7;
-/// What stands after an operand, and applies to the one read last.
+/// Precedence of a postfix, which applies to the operand read last.
 const POSTFIX: u8 = 8;
 const ATOM: u8 = 9;
-/// Bound by nothing: always in brackets.
+/// Precedence above all others: the operand always needs brackets.
 const BRACKETS: u8 = 10;
 
 fn strength(expr: Expr) -> u8 {
@@ -26,7 +26,8 @@ fn strength(expr: Expr) -> u8 {
     }
 }
 
-/// How a timeframe's base is bound: a square bracket stands after a name, a reference, a cell or a bracket only.
+/// Returns the precedence that the base of a timeframe needs. Square brackets can only follow a name, a reference, a
+/// cell or a closing bracket.
 fn base_strength(ast: &Ast, base: ExprId) -> u8 {
     let mut last = base;
     while let Expr::Tab { base, .. } = ast.expr(last) {
@@ -38,7 +39,7 @@ fn base_strength(ast: &Ast, base: ExprId) -> u8 {
     }
 }
 
-/// The text of one expression, in one line.
+/// Prints an expression on one line.
 #[must_use]
 pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
     let mut out = String::new();
@@ -83,7 +84,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             }
             Expr::Sign { sign, operand } => {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
-                // A sign before a range would be read as one of its first end.
+                // Without brackets, a sign before a range would apply to its first end.
                 let range = matches!(ast.expr(operand), Expr::Range { .. });
                 stack.push(PrintStep::Node(operand, if range { BRACKETS } else { SIGN }));
             }
@@ -96,7 +97,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 stack.push(PrintStep::Word(" "));
                 stack.push(PrintStep::Word(op.symbol()));
                 stack.push(PrintStep::Word(" "));
-                // A comparison of comparisons is refused by the parser, so it needs its brackets.
+                // The parser rejects chained comparisons, so a comparison as left operand needs brackets.
                 stack.push(PrintStep::Node(left, op.strength() + u8::from(op.compares())));
             }
             Expr::Call(index) => {

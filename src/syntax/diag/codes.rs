@@ -1,34 +1,34 @@
-//! The registry of diagnostics: number, name, severity and page of each. Numbers are never used again.
+//! Registry of diagnostics: number, name, severity and page of each. Numbers are never reused.
 //!
-//! 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync,
-//! 08xx specs and project files, 09xx internal.
+//! 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync, 08xx specs and
+//! project files, 09xx internal.
 
 use super::Severity;
 
-/// What an example on a page is given to.
+/// Example on a page, with the way to run it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Example {
-    /// A formula or definitions, compiled in the measure context.
+    /// Formula or definitions, compiled in the measure context.
     Formula(&'static str),
-    /// A formula compiled against the schema of the pages, in BigQuery.
+    /// Formula compiled for BigQuery against the schema of the pages.
     BigQuery(&'static str),
-    /// A formula compiled against the relation `orders` of the pages' schema.
+    /// Formula compiled against the relation `orders` of the pages' schema.
     Orders(&'static str),
-    /// A formula in the row context.
+    /// Formula in the row context.
     Row(&'static str),
-    /// A model spec.
+    /// Model spec that is compiled to a query.
     Spec(&'static str),
-    /// A model spec, of which a dbt model is made.
+    /// Model spec that is compiled to a dbt model.
     Model(&'static str),
-    /// A schema file.
+    /// Schema file.
     Schema(&'static str),
-    /// Shown, and made to happen by a test of its own.
+    /// Text that is only shown. A separate test triggers the diagnostic.
     Shown(&'static str),
 }
 
 impl Example {
-    /// Its text.
+    /// Returns the text of the example.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -44,14 +44,14 @@ impl Example {
     }
 }
 
-/// What `formulac explain F0301` shows.
+/// Page that `formulac explain F0301` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Why it is reported and what to do.
+    /// Reason for the diagnostic, and advice.
     pub text: &'static str,
-    /// An input that gives the diagnostic.
+    /// Input that causes the diagnostic.
     pub wrong: Example,
-    /// The same, mended.
+    /// Corrected input.
     pub right: Example,
 }
 
@@ -60,36 +60,36 @@ macro_rules! codes {
         $variant:ident $code:literal $name:literal $severity:ident $(($fact:literal, $advice:literal))?
         $text:literal $wrong:expr => $right:expr;
     )*) => {
-        /// A kind of diagnostic.
+        /// Kind of diagnostic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs)]
         #[non_exhaustive]
         pub enum Code { $($variant),* }
 
         impl Code {
-            /// Every code, by number.
+            /// All codes, ordered by number.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// `F0301`.
+            /// Returns the number, such as `F0301`.
             #[must_use]
             pub fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code),* }
             }
 
-            /// `unknown-function`.
+            /// Returns the name, such as `unknown-function`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// Error or warning.
+            /// Returns the severity: error or warning.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity),* }
             }
 
-            /// Wording for several models that have the same warning: a predicate, such as `have a key that may be NULL`,
-            /// and advice. Errors have none, because each is shown by itself.
+            /// Returns the wording for several models with the same warning: a predicate, such as `have a key that may
+            /// be NULL`, and advice. `None` for errors, because each error is shown separately.
             #[must_use]
             pub fn grouped(self) -> Option<(&'static str, &'static str)> {
                 match self {
@@ -98,7 +98,7 @@ macro_rules! codes {
                 }
             }
 
-            /// Its page.
+            /// Returns the page of the diagnostic.
             #[must_use]
             pub fn page(self) -> Page {
                 use Example::*;
@@ -602,7 +602,7 @@ codes! {
 }
 
 impl Code {
-    /// The code of this spelling, or of this name.
+    /// Returns the code with this number or name, ignoring case.
     ///
     /// ```
     /// use formulac_syntax::diag::Code;

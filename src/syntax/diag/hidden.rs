@@ -1,16 +1,16 @@
-//! Characters that a terminal or a page obeys instead of showing them.
+//! Hidden characters, which a terminal or page interprets instead of showing them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Text with its control characters, and those that turn the direction of writing, shown as `\u{1b}`,
-/// so that none of them reaches a terminal. Line ends and tabs stay.
+/// Replaces control characters, and characters that change the direction of writing, by escapes such as `\u{1b}`, so
+/// that none of them reaches a terminal. Line ends and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |out, code| write!(out, "\\u{{{code:x}}}"))
 }
 
-/// Text with its hidden characters written as `escape` writes their codes.
+/// Replaces hidden characters by the text that `escape` writes for their codes.
 pub(super) fn escaped(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -26,7 +26,7 @@ pub(super) fn escaped(text: &str, escape: fn(&mut String, u32) -> std::fmt::Resu
     Cow::Owned(out)
 }
 
-/// Whether a terminal would obey the character instead of showing it.
+/// Returns whether a terminal would interpret the character instead of showing it.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     match c {

@@ -1,4 +1,4 @@
-//! Diagnostics: what is wrong, where exactly, and how to mend it.
+//! Diagnostics: error messages with exact spans and fixes.
 
 mod codes;
 pub mod hidden;
@@ -10,36 +10,36 @@ pub use codes::{Code, Example, Page};
 
 use crate::span::Span;
 
-/// How bad it is.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Severity {
-    /// No output can be made of the part it names.
+    /// The affected part produces no output.
     Error,
-    /// The output is made, and may not be what was meant.
+    /// Output is produced, but it may not be as intended.
     Warning,
 }
 
-/// A second place that explains the first.
+/// Additional span that explains a diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// Where.
+    /// Span to mark.
     pub span: Span,
-    /// What is to be seen there.
+    /// Text next to the marked span.
     pub text: String,
 }
 
-/// A change of the source that mends the fault.
+/// Edit of the source that fixes the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// What is replaced.
+    /// Span to replace.
     pub span: Span,
-    /// What stands there afterwards.
+    /// Replacement text.
     pub text: String,
 }
 
-/// One reported fault.
+/// Error or warning with its code and span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Diagnostic {
@@ -53,41 +53,41 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A fault of this code at this place; the message has no capital, no full stop, user text in backticks.
+    /// Creates a diagnostic. The message starts in lower case, has no full stop, and puts user text in backticks.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self { code, message: readable(message.into()), label: None, help: None, span, labels: Vec::new(), fix: None }
     }
 
-    /// With advice that can be applied.
+    /// Adds advice that can be applied.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(readable(help.into()));
         self
     }
 
-    /// With words for the main place.
+    /// Adds a text under the main span.
     #[must_use]
     pub fn with_label(mut self, text: impl Into<String>) -> Self {
         self.label = Some(readable(text.into()));
         self
     }
 
-    /// With a second place.
+    /// Adds an additional span.
     #[must_use]
     pub fn with_other(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: readable(text.into()) });
         self
     }
 
-    /// With a change that `check --fix` may make.
+    /// Adds an edit that `check --fix` may apply.
     #[must_use]
     pub fn with_fix(mut self, span: Span, text: impl Into<String>) -> Self {
         self.fix = Some(Fix { span, text: text.into() });
         self
     }
 
-    /// Every span put through `map`: from a formula inside another file to that file.
+    /// Maps all spans, for example from a formula inside another file to that file.
     #[must_use]
     pub fn mapped(mut self, map: impl Fn(Span) -> Span) -> Self {
         self.span = map(self.span);
@@ -100,7 +100,7 @@ impl Diagnostic {
         self
     }
 
-    /// Says that it stands in an option of the command or library, and not in the text.
+    /// Marks the diagnostic as caused by an option of the command or library, not by the text.
     #[must_use]
     pub fn in_option(mut self, key: &str) -> Self {
         self.message = format!("in the key `{key}`: {}", self.message);
@@ -108,74 +108,74 @@ impl Diagnostic {
         self
     }
 
-    /// The stable code, `F0301`.
+    /// Returns the stable code, such as `F0301`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.code.code()
     }
 
-    /// The code's readable name, `unknown-function`.
+    /// Returns the readable name of the code, such as `unknown-function`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.code.name()
     }
 
-    /// The code as a value.
+    /// Returns the code as an enum value.
     #[must_use]
     pub fn kind(&self) -> Code {
         self.code
     }
 
-    /// Error or warning.
+    /// Returns the severity: error or warning.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 
-    /// Whether it is an error.
+    /// Returns whether the diagnostic is an error.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity() == Severity::Error
     }
 
-    /// What is wrong, readable alone.
+    /// Returns the message, which is understandable on its own.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Words for the main place, shown under it.
+    /// Returns the text under the main span.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
-    /// How to mend it.
+    /// Returns advice for fixing the error.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
 
-    /// The place of the fault.
+    /// Returns the main span.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
     }
 
-    /// Further places.
+    /// Returns the additional spans.
     #[must_use]
     pub fn labels(&self) -> &[Label] {
         &self.labels
     }
 
-    /// The change that mends it, where one is sure.
+    /// Returns the edit that fixes the error, if it is certain.
     #[must_use]
     pub fn fix(&self) -> Option<&Fix> {
         self.fix.as_ref()
     }
 }
 
-/// A text that people can read, whatever names and texts of the source stand in it: one line, not too long.
+/// Makes a message readable whatever names and texts of the source it contains: one line of limited length.
 fn readable(text: String) -> String {
     let text = if text.contains(['\n', '\r']) { text.replace("\r\n", " ").replace(['\n', '\r'], " ") } else { text };
     if text.len() <= 600 {
@@ -186,7 +186,7 @@ fn readable(text: String) -> String {
     format!("{begin} … {}", end.into_iter().rev().collect::<String>())
 }
 
-/// Sorts by place, errors before warnings at the same place, and drops what is said twice.
+/// Sorts diagnostics by span, with errors before warnings at the same span, and removes duplicates.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| (a.span, a.severity(), a.code()).cmp(&(b.span, b.severity(), b.code())));
     diagnostics.dedup();

@@ -1,4 +1,4 @@
-//! Diagnostics as machines read them: JSON, one line each, GitHub annotations, SARIF.
+//! Machine-readable formats of diagnostics: JSON, one line each, GitHub annotations and SARIF.
 
 pub use super::hidden::{is_hidden, visible};
 
@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use crate::diag::{Code, Diagnostic, Severity};
 use crate::span::{LineIndex, Position};
 
-/// A source text with what was found in it.
+/// Source text with its diagnostics.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// Where the text is from: a path, or `<stdin>`, `<formula>`.
+    /// Origin of the text: a path, `<stdin>` or `<formula>`.
     pub file: &'a str,
-    /// The text that the spans point into.
+    /// Text that the spans refer to.
     pub source: &'a str,
-    /// What was found.
+    /// Diagnostics of the text.
     pub diagnostics: &'a [Diagnostic],
 }
 
-/// The word for a severity, in every format.
+/// Returns the word for the severity in all formats.
 #[must_use]
 pub fn severity(diagnostic: &Diagnostic) -> &'static str {
     match diagnostic.severity() {
@@ -31,8 +31,8 @@ pub fn severity(diagnostic: &Diagnostic) -> &'static str {
     }
 }
 
-/// Lines and columns of one text. Diagnostics come in its order, so each place is found from the one before:
-/// counting columns from the start of the line would be slow where a long line has many.
+/// Lines and columns of one text. Diagnostics are in source order, so each position is computed from the previous one:
+/// counting columns from the start of the line would be slow for many diagnostics on a long line.
 struct Places<'s> {
     source: &'s [u8],
     index: LineIndex<'s>,
@@ -45,7 +45,7 @@ impl<'s> Places<'s> {
         Self { source: source.as_bytes(), index: LineIndex::new(source), last }
     }
 
-    /// The first and the last place of a diagnostic.
+    /// Returns the start and end position of a diagnostic.
     fn positions(&mut self, diagnostic: &Diagnostic) -> (Position, Position) {
         let span = diagnostic.span();
         let start = self.position(self.last, span.start);
@@ -56,13 +56,13 @@ impl<'s> Places<'s> {
     fn position(&self, (from, place): (u32, Position), offset: u32) -> Position {
         let between = self.source.get(from as usize..offset as usize);
         let Some(between) = between.filter(|b| !b.contains(&b'\n')) else { return self.index.position(offset) };
-        // A character is counted by its first byte; the rest are 10xxxxxx.
+        // Count a character at its first byte; continuation bytes are 10xxxxxx.
         let count = between.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32;
         Position { column: place.column + count, ..place }
     }
 }
 
-/// One diagnostic as JSON; the span is in bytes, line and column count from 1, in characters.
+/// Returns a diagnostic as JSON. The span counts bytes; line and column count from 1, the column in characters.
 fn object(diagnostic: &Diagnostic, place: Position) -> Value {
     let span = diagnostic.span();
     json!({
@@ -75,7 +75,7 @@ fn object(diagnostic: &Diagnostic, place: Position) -> Value {
     })
 }
 
-/// The diagnostics of one text as JSON.
+/// Returns the diagnostics of one text as JSON.
 #[must_use]
 pub fn objects(report: &Report<'_>) -> Vec<Value> {
     if report.diagnostics.is_empty() {
@@ -85,7 +85,7 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
     report.diagnostics.iter().map(|d| object(d, places.positions(d).0)).collect()
 }
 
-/// The same, each with its `file`.
+/// Returns the diagnostics of several texts as JSON, each with its `file`.
 #[must_use]
 pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
     let mut all = Vec::new();
@@ -100,13 +100,13 @@ pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
     all
 }
 
-/// `{"diagnostics": […]}`, each with its `file`.
+/// Returns `{"diagnostics": […]}`, where each diagnostic has its `file`.
 #[must_use]
 pub fn json(reports: &[Report<'_>]) -> Value {
     json!({"diagnostics": filed_objects(reports)})
 }
 
-/// `file:line:column: error[F0301]: message; help: advice`, one line each.
+/// Formats each diagnostic on one line: `file:line:column: error[F0301]: message; help: advice`.
 #[must_use]
 pub fn concise(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
@@ -122,7 +122,7 @@ pub fn concise(reports: &[Report<'_>]) -> String {
     out
 }
 
-/// Annotations of GitHub's workflow commands, a line each.
+/// Formats each diagnostic as an annotation, a workflow command of GitHub, on one line.
 #[must_use]
 pub fn github(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
@@ -155,7 +155,7 @@ fn github_property(text: &str) -> String {
     github_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// A SARIF 2.1.0 log of one run.
+/// Returns a SARIF 2.1.0 log of one run.
 #[must_use]
 pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
     let mut rules: Vec<Code> = reports.iter().flat_map(|r| r.diagnostics).map(Diagnostic::kind).collect();
@@ -222,7 +222,7 @@ fn sarif_result(
     })
 }
 
-/// A path as a URI reference.
+/// Converts a path to a URI reference.
 fn uri(file: &str) -> String {
     if !is_path(file) {
         return file.trim_matches(['<', '>']).to_owned();
@@ -239,7 +239,7 @@ fn uri(file: &str) -> String {
     out
 }
 
-/// Whether a report names a file, and not `<stdin>` or `<formula>`.
+/// Returns whether the name of a report is a path, instead of `<stdin>` or `<formula>`.
 #[must_use]
 pub fn is_path(file: &str) -> bool {
     !(file.starts_with('<') && file.ends_with('>'))
@@ -255,10 +255,10 @@ fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnosti
     }
 }
 
-/// JSON text, indented. DEL and the C1 controls are escaped too, which JSON itself does not ask for.
+/// Returns indented JSON text. Also escapes DEL and the C1 control characters, which JSON does not require.
 #[must_use]
 pub fn json_text(value: &(impl Serialize + ?Sized)) -> String {
-    // Texts, numbers and keys that are texts can always be written.
+    // Serializing texts, numbers and text keys never fails.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     match super::hidden::escaped(&text, |out, code| write!(out, "\\u{code:04x}")) {

@@ -1,6 +1,6 @@
-//! Did-you-mean: the nearest of the names that would have been right.
+//! Did-you-mean: finds the most similar valid name.
 
-/// The candidate nearest to `word`, ignoring case, when at most a third of it differs.
+/// Returns the candidate most similar to `word`, ignoring case, if at most a third of it differs.
 ///
 /// ```
 /// use formulac_syntax::diag::suggest::nearest;
@@ -11,7 +11,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     nearest_within(word, 4, candidates)
 }
 
-/// The same with at most `most` letters that differ.
+/// Returns the most similar candidate like [`nearest`], if at most `most` letters differ.
 pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = word.len().div_ceil(3).min(most);
@@ -28,19 +28,19 @@ pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator
     best.map(|(_, candidate)| candidate)
 }
 
-/// Whether no other candidate is as near as [`nearest`] asks for, so that the near name can be put in place.
+/// Returns whether no other candidate satisfies [`nearest`], so that the similar name can replace the word.
 pub fn is_only<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
     let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
     !others.any(|other| nearest(word, [other]).is_some())
 }
 
-/// The advice that goes with the nearest name.
+/// Returns the help text for the most similar name.
 #[must_use]
 pub fn similar(name: &str) -> String {
     format!("`{name}` has a similar name")
 }
 
-/// Edits between two words, a swap of neighbours counting as one; `None` if there are more than `limit`.
+/// Returns the edit distance between two words, where swapping neighbours is one edit. `None` if it is above `limit`.
 fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();
     if word.len().abs_diff(other.len()) > limit || (limit == 0 && word != other) {

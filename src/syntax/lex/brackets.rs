@@ -1,4 +1,4 @@
-//! Brackets that do not match, and what stands in them that should not.
+//! Reports unmatched brackets, and content that brackets cannot have.
 
 use super::Token;
 use super::layout::{DROPPED, LayoutPass};
@@ -8,7 +8,7 @@ use crate::span::Span;
 impl LayoutPass<'_, '_> {
     pub(super) fn close(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
-            // A row of them is one fault.
+            // Report a run of surplus brackets only once.
             if self.surplus.is_some_and(|end| span.start < end) {
                 return;
             }
@@ -52,13 +52,13 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// `(*)`.
+    /// Returns whether the token at `at` is the only argument, as in `(*)`.
     pub(super) fn is_sole_argument(&self, at: usize) -> bool {
         let token = |at: usize| self.tokens.get(at).map(|t| t.0);
         token(at + 1) == Some(Token::Close) && at > 0 && token(at - 1) == Some(Token::Open)
     }
 
-    /// `COUNT(*)`, as SQL has it: read without the star.
+    /// Reports `COUNT(*)`, the SQL syntax. The formula is parsed without the star.
     #[cold]
     pub(super) fn sole_star(&mut self, at: usize, span: Span) {
         let name = at.checked_sub(2).and_then(|i| self.tokens.get(i)).map_or("", |(_, s)| s.text(self.source));
@@ -76,7 +76,7 @@ impl LayoutPass<'_, '_> {
         self.out.tokens.last().is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
     }
 
-    /// `[view.field]`, as some other tools write it: read without its brackets.
+    /// Reports `[view.field]`, the syntax of other tools. The formula is parsed without the brackets.
     #[cold]
     pub(super) fn square_reference(&mut self, at: usize, span: Span) {
         let inside = self.tokens.get(at + 1..(at + 5).min(self.tokens.len())).unwrap_or_default();
@@ -115,7 +115,7 @@ impl LayoutPass<'_, '_> {
                 .with_label("opened here")
                 .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
             self.diagnostics.push(match self.before_end(span.end, end) {
-                // Brackets around nothing would be the next fault.
+                // A fix that leaves the brackets empty would cause another error.
                 "" => diagnostic.with_help(format!("write its content, and `{right}`")),
                 shown => {
                     diagnostic.with_help(format!("add `{right}` after `{shown}`")).with_fix(Span::new(end, end), right)
@@ -124,7 +124,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// The last words between two places.
+    /// Returns the last words between two positions.
     fn before_end(&self, from: u32, end: u32) -> &str {
         let text = Span::new(from.max(end.saturating_sub(64)), end);
         let mut start = text.start as usize;
@@ -137,7 +137,7 @@ impl LayoutPass<'_, '_> {
         if skipped == 0 && start as u32 == from {
             return line;
         }
-        // From the beginning of a word.
+        // Start at the beginning of a word.
         let cut = line.char_indices().nth(skipped).map_or(0, |c| c.0);
         let tail = line.get(cut..).unwrap_or_default();
         if cut == 0 && start as u32 == from { tail } else { tail.split_once(' ').map_or(tail, |t| t.1) }
@@ -148,7 +148,7 @@ fn closing(token: Token) -> Token {
     if token == Token::Open { Token::Close } else { Token::CloseSquare }
 }
 
-/// Which opening brackets have a closing one, by a plain stack over the whole text.
+/// Returns which opening brackets have a closing bracket, using a simple stack over the whole text.
 pub(super) fn matched(tokens: &[(Token, Span)]) -> Vec<bool> {
     let mut closed = vec![false; tokens.len()];
     let mut stack = Vec::new();

@@ -1,4 +1,4 @@
-//! Clauses of SQL around an expression, and Jinja: reported once each, with where a formula or spec says the same.
+//! Reports SQL clauses around an expression, and Jinja, once each, with the equivalent in a formula or spec.
 
 use super::Token;
 use super::layout::{DROPPED, LayoutPass};
@@ -6,8 +6,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 impl LayoutPass<'_, '_> {
-    /// `filter (where …)`, `over (…)`, `as name`, `group by …` after an operand: how many tokens were dealt with; none
-    /// when it is something else.
+    /// Reports a clause after an operand, such as `filter (where …)`, `over (…)`, `as name` or `group by …`. Returns
+    /// the number of tokens consumed, or 0 if there is no such clause.
     #[cold]
     pub(super) fn clause(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
@@ -17,7 +17,7 @@ impl LayoutPass<'_, '_> {
         let by = self.is_word(at + 1, "by");
         let inside = self.enclosing_call();
         let (shown, help) = match word.as_str() {
-            // The call is not part of the language either, which is said there.
+            // The enclosing call is not part of the language either and reports the error.
             "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => return self.rest(at, single) - at,
             "FROM" if inside == "EXTRACT" => {
                 if let Some(unit) = self.out.tokens.last_mut() {
@@ -56,13 +56,13 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// The name of the call whose arguments are being read, in capitals; empty outside calls.
+    /// Returns the name of the innermost open call, in upper case. Empty outside calls.
     fn enclosing_call(&self) -> String {
         let name = self.open.last().and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
         name.filter(|at| self.token(*at) == Some(Token::Name)).map_or("", |at| self.text(at)).to_ascii_uppercase()
     }
 
-    /// Where the bracket that opens here has been closed.
+    /// Returns the index after the bracket that closes the one at `open`.
     pub(super) fn group(&self, open: usize, single: bool) -> usize {
         let mut end = open + 1;
         let mut depth = 1_i32;
@@ -73,7 +73,7 @@ impl LayoutPass<'_, '_> {
         end
     }
 
-    /// Where the brackets around this token are closed, or the formula ends.
+    /// Returns the index at which the brackets around this token close, or at which the formula ends.
     fn rest(&self, at: usize, single: bool) -> usize {
         let mut end = at + 1;
         let mut depth = 0_i32;
@@ -87,7 +87,7 @@ impl LayoutPass<'_, '_> {
         end
     }
 
-    /// `DISTINCT x`, `INTERVAL 3 day`: how many tokens were dealt with.
+    /// Reports `DISTINCT x` or `INTERVAL 3 day` and returns the number of tokens consumed.
     #[cold]
     pub(super) fn modifier(&mut self, at: usize, single: bool) -> Option<usize> {
         let span = self.tokens[at].1;
@@ -118,7 +118,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// `{{ ref('orders') }}.amount`: how many tokens were dealt with, none when it is no Jinja.
+    /// Reports Jinja such as `{{ ref('orders') }}.amount` and returns the number of tokens consumed, or 0 if there is
+    /// none.
     #[cold]
     pub(super) fn jinja(&mut self, at: usize) -> usize {
         if self.token(at + 1) != Some(Token::OpenBrace) {
@@ -126,7 +127,7 @@ impl LayoutPass<'_, '_> {
         }
         let closes =
             |i: &usize| self.token(*i) == Some(Token::CloseBrace) && self.token(*i + 1) == Some(Token::CloseBrace);
-        // No longer than a call of `ref` or `var` is, so that many of them stay linear.
+        // Limit the search to the length of a `ref` or `var` call, so that it stays linear with many of them.
         let Some(close) = (at + 2..at + 16).find(closes) else { return 0 };
         let dotted = self.token(close + 2) == Some(Token::Dot) && self.token(close + 3) == Some(Token::Name);
         let end = close + 2 + if dotted { 2 } else { 0 };
@@ -141,7 +142,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// Something that stands for an operand was reported.
+    /// Emits a token for a reported construct in place of an operand.
     fn torn(&mut self, next: usize, whole: Span) {
         if self.after_operand() {
             self.odd(next, whole);
@@ -153,7 +154,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// The operand after `NOT` and what it is compared with, where nothing else follows that could belong to it.
+    /// Returns the span of the operand after `NOT`, with its comparison if there is one, provided nothing else can
+    /// belong to it.
     pub(super) fn negated(&self, at: usize) -> Option<Span> {
         use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         self.single(at)?;

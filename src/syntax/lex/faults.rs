@@ -1,30 +1,31 @@
-//! What the lexer has to look at more closely: texts, references, comments, and characters that no formula holds.
+//! Handles tokens that need a closer look by the lexer: texts, references, comments, and characters that no formula
+//! contains.
 
 use super::lexer::swallows;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// What no formula holds and still can be seen to be in a name only by its code.
+/// Invisible characters. In a name, they can only be noticed by their code.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
-/// What is known of the source besides its tokens; each fault is looked for once.
+/// State of the lexer besides its tokens, so that each error is searched for only once.
 pub(super) struct Faults<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,
-    /// Characters that stand together and are reported together.
+    /// Adjacent unexpected characters, which are reported together.
     pub odd: Option<Span>,
-    /// The index of the last text that ends with a backslash.
+    /// Index of the last text that ends with a backslash.
     pub backslash: Option<usize>,
-    /// From here on every row of quotes is of even length, so that no text goes past one.
+    /// Position from which all runs of quotes have even length, so that no text can end there.
     pub even: u32,
-    /// Up to here no `}` stands in the line.
+    /// Position up to which the line contains no `}`.
     pub open_line: u32,
-    /// From here on there is no `*/`.
+    /// Position from which there is no `*/`.
     pub open_comment: u32,
-    /// Where a text begins that is known not to be closed.
+    /// Start of a text that is known to be unclosed.
     pub cut: u32,
-    /// Where a text begins that has eaten definitions, seen when a later one is not closed.
+    /// Start of a text that contains definitions by mistake, found when a later text is unclosed.
     pub swallows: u32,
     pub looked: bool,
 }
@@ -40,7 +41,7 @@ impl Faults<'_> {
         }
     }
 
-    /// A text from its first quote; `""` in it is one quote.
+    /// Lexes a text from its first quote. `""` inside the text is one quote.
     #[inline]
     pub(super) fn text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
@@ -74,13 +75,13 @@ impl Faults<'_> {
         Some(Token::Text)
     }
 
-    /// The text is taken to end at its line, so that the lines below are still read.
+    /// Reports an unclosed text and ends it at the end of its line, so that the following lines are still read.
     #[cold]
     fn unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if let Some(first) = self.before_backslash(span.start, lexed) {
             return self.escaped(span, first);
         }
-        // Looked for once, at the first that is not closed: what swallows stands before it.
+        // Search only once, at the first unclosed text, because the text with the missing quote comes before it.
         if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
             self.swallows = swallows(self.source, lexed);
         }
@@ -88,7 +89,7 @@ impl Faults<'_> {
         let line = text.find('\n').unwrap_or(text.len());
         let line = text.get(..line).unwrap_or(text).trim_end();
         span.end = span.start + line.len() as u32;
-        // It most likely ended before the next argument or bracket.
+        // The text most likely ends before the next comma or closing bracket.
         let meant = line.get(1..).unwrap_or_default();
         let cut = meant.find([',', ')']).filter(|at| *at > 0);
         let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
@@ -110,7 +111,7 @@ impl Faults<'_> {
         Some(Token::Text)
     }
 
-    /// Where a text begins that ends with a backslash, in the line of `at`; its tokens are taken off.
+    /// Returns the start of a text that ends with a backslash on the line of `at`, and removes its tokens.
     fn before_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
         let index = self.backslash.take()?;
         let first = lexed.tokens.get(index)?.1.start;
@@ -122,7 +123,8 @@ impl Faults<'_> {
         Some(first)
     }
 
-    /// `"a \" b"`: up to the first quote of the line without a backslash before it.
+    /// Reports backslash escapes as in `"a \" b"`. The text ends at the first quote on the line without a backslash
+    /// before it.
     #[cold]
     fn escaped(&mut self, span: &mut Span, first: u32) -> Option<Token> {
         let text = self.after(first);
@@ -151,7 +153,7 @@ impl Faults<'_> {
         Some(Token::Fault)
     }
 
-    /// A reference from its `${`.
+    /// Lexes a reference from its `${`.
     pub(super) fn model(&mut self, span: &mut Span) -> Option<Token> {
         let after = self.after(span.end);
         let stop = if span.start < self.open_line { None } else { after.find(['}', '\n']) };
@@ -164,7 +166,7 @@ impl Faults<'_> {
             None if span.start >= self.open_line => self.open_line = u32::MAX,
             None => {}
         }
-        // As far as a name goes, so that the rest of the line is still read.
+        // Skip only the name, so that the rest of the line is still read.
         let after = self.after(span.end);
         let name = after.find(|c: char| !(c.is_alphanumeric() || "_. []:".contains(c))).unwrap_or(after.len());
         let name = after.get(..name).unwrap_or_default().trim_end_matches(|c: char| "[:. ".contains(c));
@@ -182,7 +184,7 @@ impl Faults<'_> {
         Some(Token::Fault)
     }
 
-    /// A reference names a field, and a bracket in it is closed.
+    /// Checks the content of a reference: it names a field, and its bracket is closed.
     #[inline]
     fn model_inside(&mut self, span: Span) -> Token {
         let whole = span.text(self.source);
@@ -208,7 +210,8 @@ impl Faults<'_> {
         Token::Model
     }
 
-    /// `“text”` as word processors write it: read as a text up to the closing mark on the same line.
+    /// Reports `“text”` with the quotation marks of word processors. Lexes a text up to the closing mark on the same
+    /// line.
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let after = self.after(span.end);
@@ -237,7 +240,7 @@ impl Faults<'_> {
         Some(Token::Text)
     }
 
-    /// `` `name` ``.
+    /// Reports a name in backticks.
     #[cold]
     pub(super) fn backticks(&mut self, span: Span) -> Option<Token> {
         let name = span.text(self.source).trim_matches('`').trim();
@@ -257,7 +260,8 @@ impl Faults<'_> {
         Some(Token::Fault)
     }
 
-    /// Whether what begins here is meant as a comment: words, which no expression holds side by side.
+    /// Returns whether a comment of another language begins here. After `--` that requires adjacent words, which no
+    /// expression has.
     pub(super) fn line_comment(&mut self, span: &mut Span, words: bool) -> bool {
         let after = self.after(span.end);
         let blank = after.starts_with([' ', '\t']);
@@ -338,7 +342,7 @@ impl Faults<'_> {
                 return None;
             }
         }
-        // What stands together is reported together.
+        // Report adjacent characters together.
         if let (Some(run), Some((Token::Odd, last))) = (&mut self.odd, lexed.tokens.last_mut())
             && run.end == span.start
         {
@@ -352,7 +356,7 @@ impl Faults<'_> {
     }
 }
 
-/// How many quotes stand here together.
+/// Returns the number of quotes at the start of the text.
 fn row(text: &str) -> u32 {
     text.bytes().take_while(|b| *b == b'"').count() as u32
 }

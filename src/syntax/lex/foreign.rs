@@ -1,11 +1,11 @@
-//! What is written so in SQL or elsewhere, and differently here: reported with the form that is meant, once each.
+//! Reports syntax of SQL and other languages that differs from formulas, once each, with the equivalent formula.
 
 use super::Token;
 use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Aggregates that a line `view.name = SUM(…)` surely defines.
+/// Aggregates for which a line `view.name = SUM(…)` is certainly a definition.
 const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "MEDIAN"];
 
 pub(super) fn ends_operand(token: Token) -> bool {
@@ -23,7 +23,7 @@ impl LayoutPass<'_, '_> {
         self.tokens.get(at).map(|t| t.0)
     }
 
-    /// The text of a token; empty past the end.
+    /// Returns the text of a token. Empty after the last token.
     pub(super) fn text(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }
@@ -49,7 +49,8 @@ impl LayoutPass<'_, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Something reported, with `next` after it: read as what tears two expressions apart, as an operand, or not at all.
+    /// Emits a token for reported syntax before `next`: a separator between two operands, a faulty operand, or
+    /// nothing.
     pub(super) fn odd(&mut self, next: usize, span: Span) {
         let joins = self.operand_comes(next);
         match (self.after_operand(), joins) {
@@ -59,7 +60,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// `let x = …` and `view.x = …` at the beginning of a line: how many tokens stand before the name.
+    /// Reports `let x = …` and `view.x = …` at the beginning of a line and returns the number of tokens before the
+    /// name.
     pub(super) fn before_definition(&mut self, at: usize) -> usize {
         let defines = |at: usize| {
             self.token(at) == Some(Token::Name) && matches!(self.token(at + 1), Some(Token::Equal | Token::ColonEqual))
@@ -85,7 +87,7 @@ impl LayoutPass<'_, '_> {
             }
             Some(Token::Dot) if defines(at + 2) => {
                 let span = self.tokens[at].1;
-                // A single formula may compare a field.
+                // In a single formula, this may be a comparison with a field.
                 let sure = at > 0
                     || (self.token(at + 5) == Some(Token::Open) && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
                 if !sure || !self.first_of_line(span.start) {
@@ -104,7 +106,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Names, colons, percent signs, dots and tabs that stand where they cannot; how many tokens were dealt with.
+    /// Reports names, colons, percent signs, dots and tabs in invalid positions and returns the number of tokens
+    /// consumed.
     #[inline]
     pub(super) fn foreign(&mut self, at: usize, single: bool) -> usize {
         match (self.token(at), self.token(at + 1)) {
@@ -166,7 +169,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Marks that no formula holds; how many tokens were dealt with.
+    /// Reports symbols that no formula contains and returns the number of tokens consumed.
     #[cold]
     pub(super) fn mark(&mut self, at: usize) -> usize {
         let (token, span) = self.tokens[at];
@@ -233,7 +236,7 @@ impl LayoutPass<'_, '_> {
         );
     }
 
-    /// `x::type`, `x::type(10, 2)`.
+    /// Reports a cast such as `x::type` or `x::type(10, 2)`.
     fn cast(&mut self, at: usize, span: Span) -> usize {
         let mut end = at + 1;
         if self.token(end) == Some(Token::Name) && !self.is_definition(end) {
@@ -255,7 +258,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// `{1, 2, 3}`.
+    /// Reports an array literal such as `{1, 2, 3}`.
     fn braces(&mut self, at: usize, span: Span) -> usize {
         let jinja = self.jinja(at);
         if jinja > 0 {
@@ -291,7 +294,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// `d[]`, `d["month"]`: square brackets after an operand without a name in them.
+    /// Returns whether the square brackets after an operand contain no name, as in `d[]` or `d["month"]`.
     #[inline]
     pub(super) fn no_timeframe(&self, at: usize) -> bool {
         match self.token(at + 1) {

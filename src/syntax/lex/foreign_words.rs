@@ -1,4 +1,4 @@
-//! Words of SQL and of other languages: `LIKE`, `IN`, `IS NULL`, `CASE`, `NOT x`, `MOD`, names side by side.
+//! Reports words of SQL and other languages: `LIKE`, `IN`, `IS NULL`, `CASE`, `NOT x`, `MOD`, and adjacent names.
 
 use super::Token;
 use super::layout::LayoutPass;
@@ -19,7 +19,8 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// The operand before this token, when it is a name, a field, a reference, a number or a text with nothing tighter before it.
+    /// Returns the operand before this token if it is a name, field, reference, number or text that no tighter
+    /// operator precedes.
     pub(super) fn whole_operand(&self, at: usize) -> Option<Span> {
         let last = at.checked_sub(1)?;
         let (token, span) = self.tokens.get(last).copied()?;
@@ -30,14 +31,14 @@ impl LayoutPass<'_, '_> {
         Some(if dotted { self.tokens[last - 2].1.to(span) } else { span })
     }
 
-    /// The text of an operand of one token, with nothing after it that belongs to it.
+    /// Returns the text of a single-token operand, unless the next token belongs to it.
     pub(super) fn single(&self, at: usize) -> Option<&str> {
         let leaf = matches!(self.token(at), Some(Token::Name | Token::Model | Token::Number | Token::Text));
         let more = matches!(self.token(at + 1), Some(Token::Open | Token::Dot | Token::OpenSquare | Token::Colon));
         (leaf && !more).then(|| self.text(at))
     }
 
-    /// A name right before another operand.
+    /// Reports a word directly before an operand and returns the number of tokens consumed.
     #[cold]
     pub(super) fn prefix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
@@ -107,7 +108,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// A name right after an operand.
+    /// Reports a word directly after an operand and returns the number of tokens consumed.
     #[cold]
     pub(super) fn infix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
@@ -191,7 +192,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Two formulas without names, each on its own line; or a definition with something before its name.
+    /// Reports a second formula without a name on its own line, or a word before the name of a definition.
     pub(super) fn side_by_side(&mut self, at: usize, single: bool) -> usize {
         if single {
             return 0;
@@ -212,12 +213,12 @@ impl LayoutPass<'_, '_> {
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);
-        // One report is enough.
+        // Report this only once.
         self.is_named = true;
         1
     }
 
-    /// `OR(x = a, x = b)` from a list of single tokens.
+    /// Returns `OR(x = a, x = b)` for a list of single tokens.
     pub(super) fn in_list(&self, open: usize, operand: &str) -> String {
         let mut at = open;
         let mut parts = Vec::new();

@@ -1,7 +1,7 @@
-//! Where definitions begin, which brackets match, how deep they nest.
+//! Layout pass: finds definitions, matches brackets and checks the nesting depth.
 //!
-//! The parser gets a stream in which every bracket is closed and every formula is framed by
-//! [`Token::Start`] and [`Token::End`]; what was missing or too much is reported here, once.
+//! The parser receives a token stream in which every bracket is closed and every formula is enclosed by
+//! [`Token::Start`] and [`Token::End`]. Missing and surplus brackets are reported here, once.
 
 use super::brackets::matched;
 use super::foreign::{begins_operand, ends_operand};
@@ -10,45 +10,45 @@ use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
 use crate::span::Span;
 
-/// What a text may hold.
+/// Kind of content of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutMode {
-    /// Definitions, or one formula when there is none.
+    /// Definitions, or a single formula if there are none.
     File,
-    /// One formula; an `=` compares.
+    /// Single formula, in which `=` is a comparison.
     Formula,
 }
 
-/// A formula or definition found in a file.
+/// Formula or definition found in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefinitionHead {
-    /// The defined name; none for a bare formula.
+    /// Defined name. `None` for a formula without a name.
     pub name: Option<Span>,
-    /// From the name, or the first token, to the last token.
+    /// Span from the name, or from the first token, to the last token.
     pub span: Span,
-    /// The tokens were not parsed, since they nest too deep.
+    /// Whether the tokens were not parsed because they nest too deep.
     pub too_deep: bool,
-    /// A fault was found in its tokens.
+    /// Whether an error was found in its tokens.
     pub broken: bool,
-    /// A text in it was never closed, and may hold brackets and commas that were meant as such.
+    /// Whether it contains an unclosed text, which may have absorbed brackets and commas of the formula.
     pub swallowed: bool,
-    /// Which of the parts of the source it stands in.
+    /// Index of the source part that contains it.
     pub part: u32,
 }
 
-/// Tokens as the parser takes them.
+/// Tokens for the parser.
 #[derive(Clone, Debug, Default)]
 pub struct TextLayout {
-    /// Each with its place.
+    /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
-    /// The formulas, in order.
+    /// Formulas in order.
     pub heads: Vec<DefinitionHead>,
-    /// Open brackets of the formula being copied, kept for the next text.
+    /// Open brackets of the current formula. Kept to reuse the memory for the next text.
     open: Vec<u32>,
 }
 
 impl TextLayout {
-    /// Empties it and keeps its memory.
+    /// Clears the layout and keeps its memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
         self.heads.clear();
@@ -69,18 +69,18 @@ pub fn layout(
     out
 }
 
-/// One of the parts that a source is made of.
+/// Part of a source.
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutPart {
-    /// What it is.
+    /// Kind of content of the part.
     pub mode: LayoutMode,
-    /// The name that the formula of this part defines, where it stands outside of it.
+    /// Name that the formula of this part defines, if the name is outside the part.
     pub name: Option<Span>,
-    /// Its number among the parts.
+    /// Index of the part.
     pub index: u32,
 }
 
-/// Adds one part's tokens and formulas.
+/// Adds the tokens and formulas of one part.
 pub fn layout_part(
     source: &str,
     lexed: &Lexed,
@@ -115,33 +115,34 @@ pub fn layout_part(
     out.open = open;
 }
 
-/// Marks an open bracket that the parser does not get to see.
+/// Flag of an open bracket that is hidden from the parser.
 pub(super) const DROPPED: u32 = 1 << 31;
 
 pub(super) struct LayoutPass<'a, 't> {
     pub(super) source: &'a str,
     pub(super) tokens: &'t [(Token, Span)],
-    /// Where texts begin that were never closed, from the formula on that is being copied.
+    /// Start positions of unclosed texts, from the current formula on.
     swallowed: &'a [u32],
     limits: &'a Limits,
     pub(super) part: LayoutPart,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
     pub(super) out: &'a mut TextLayout,
-    /// Open brackets: the index of the token.
+    /// Token indices of open brackets.
     pub(super) open: Vec<u32>,
-    /// For each token that opens a bracket, whether it is ever closed; worked out when first asked for.
+    /// For each opening bracket token, whether it is ever closed. Computed on first use.
     closed: Option<Vec<bool>>,
-    /// Where the last row of brackets that close nothing ends.
+    /// End of the last run of surplus brackets.
     pub(super) surplus: Option<u32>,
-    /// The index of a name that begins a definition though it is not the first of its line.
+    /// Index of a name that begins a definition although it is not first on its line.
     pub(super) named: Option<usize>,
-    /// Up to this token no closing brace comes.
+    /// Token index before which no closing brace follows.
     pub(super) braces: usize,
-    /// Words and marks still to come that belong to one reported already, each with the brackets open around it.
+    /// Words and symbols that will complete an already reported construct, each with the number of open brackets
+    /// around it.
     pub(super) until: Vec<(&'static str, usize)>,
-    /// A fault was found in the formula being copied.
+    /// Whether the current formula has an error.
     pub(super) broken: bool,
-    /// The formula being copied has a name, or it was said that it needs one.
+    /// Whether the current formula has a name, or a missing name has been reported.
     pub(super) is_named: bool,
 }
 
@@ -179,7 +180,7 @@ impl<'t> LayoutPass<'_, 't> {
         }
     }
 
-    /// Whether the token begins a definition: a name that is the first token of its line, followed by `=`.
+    /// Returns whether the token begins a definition: a name that is first on its line and followed by `=`.
     pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
             && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
@@ -195,7 +196,7 @@ impl<'t> LayoutPass<'_, 't> {
             .is_none_or(|c| c == '\n')
     }
 
-    /// Copies one formula up to the next definition or the end; gives the index after it.
+    /// Copies one formula up to the next definition or the end, and returns the index after it.
     fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.out.tokens.len();
@@ -309,8 +310,8 @@ impl<'t> LayoutPass<'_, 't> {
         at
     }
 
-    /// The tokens from `at` on that stand where they may and begin nothing: of most formulas all. Their brackets are
-    /// opened and closed.
+    /// Returns the run of tokens from `at` that are valid in their positions and need no special handling, which is
+    /// the whole of most formulas. Opens and closes their brackets.
     fn ordinary(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
@@ -343,7 +344,7 @@ impl<'t> LayoutPass<'_, 't> {
         rest
     }
 
-    /// Takes off the innermost open bracket when the token is the one that closes it.
+    /// Pops the innermost open bracket if the token closes it.
     fn closes(&mut self, token: Token) -> bool {
         let opening = self.open.last().and_then(|at| self.tokens.get(*at as usize)).map(|t| t.0);
         let closes = opening == Some(if token == Token::Close { Token::Open } else { Token::OpenSquare });
@@ -357,7 +358,8 @@ impl<'t> LayoutPass<'_, 't> {
         self.out.tokens.push((token, span));
     }
 
-    /// A definition also begins inside brackets, when the innermost of them is never closed.
+    /// Returns whether a definition begins at the token. Inside brackets, this requires that the innermost one is
+    /// never closed.
     fn starts_definition(&mut self, at: usize) -> bool {
         if !self.is_definition(at) {
             return false;

@@ -1,4 +1,4 @@
-//! Source text to tokens. Faults are recorded and the lexer goes on.
+//! Lexer: splits source text into tokens. It reports errors and continues.
 
 use logos::Logos;
 
@@ -7,20 +7,20 @@ use super::faults::{Faults, single_quote, unexpected};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
-/// Tokens with their places.
+/// Tokens of a text.
 #[derive(Clone, Debug, Default)]
 pub struct Lexed {
-    /// Each token and the bytes it covers.
+    /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
-    /// Where texts begin that were never closed, in order: they may hold brackets that were meant as such.
+    /// Start positions of unclosed texts, in order. Such a text may have absorbed brackets of the formula.
     pub swallowed: Vec<u32>,
 }
 
-/// So many tokens are not kept for the next text.
+/// Number of tokens above which the memory is not kept for the next text.
 const MANY: usize = 500_000;
 
 impl Lexed {
-    /// Gives back the memory of very many tokens.
+    /// Frees the memory if it holds very many tokens.
     pub fn give_back(&mut self) {
         if self.tokens.capacity() > MANY {
             *self = Self::default();
@@ -28,25 +28,25 @@ impl Lexed {
     }
 }
 
-/// Splits a source into tokens. The source is at most `u32::MAX` bytes long; the caller has checked its limit.
+/// Splits a source into tokens. The source must not exceed `u32::MAX` bytes, which the caller must check.
 pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
     let mut lexed = Lexed::default();
     lex_part(source, Span::new(0, source.len() as u32), &mut lexed, diagnostics);
     lexed
 }
 
-/// Splits one part of a source into tokens; their spans are of the whole source. What was there before is dropped.
+/// Splits one part of a source into tokens with spans in the whole source. Clears `lexed` first.
 pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
     let before = diagnostics.len();
     let swallows = pass(whole, part, u32::MAX, lexed, diagnostics);
     if swallows != u32::MAX {
-        // With the text that has eaten definitions ended at its line, all of the part is read once more.
+        // Lex the part again and end the text that absorbed definitions at the end of its line.
         diagnostics.truncate(before);
         pass(whole, part, swallows, lexed, diagnostics);
     }
 }
 
-/// A NUL in a text or reference, which no warehouse takes and most drop in silence.
+/// Reports a NUL in a text or reference. No warehouse accepts it, and most drop it silently.
 #[cold]
 fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
@@ -57,7 +57,8 @@ fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The tokens, the text that begins at `cut` ending at its line; and where a text begins that is better cut so.
+/// Lexes the part and ends the text that starts at `cut` at the end of its line. Returns the start of a text that
+/// should be cut in the same way.
 fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
@@ -120,8 +121,9 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
     swallows
 }
 
-/// Where the first text begins that goes over several lines and holds what looks like a definition. When a later text
-/// is not closed, it is this one whose quote is missing: with it, what stood outside of texts stands inside of them.
+/// Returns the start of the first text over several lines that contains what looks like a definition. If a later text
+/// is unclosed, this text is the one with the missing quote, because the quote inverts inside and outside of all later
+/// texts.
 #[cold]
 pub(super) fn swallows(source: &str, lexed: &Lexed) -> u32 {
     let defines = |line: &str| {

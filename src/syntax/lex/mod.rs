@@ -1,4 +1,4 @@
-//! Source text to tokens, and the layout of a file: where definitions begin, which brackets match.
+//! Lexer and layout of a file: splits source text into tokens, finds definitions and matches brackets.
 
 mod brackets;
 mod clauses;

@@ -1,5 +1,5 @@
-//! What the tokens' automaton leaves out, being a third faster without: names with letters that are not of ASCII, and
-//! cells whose first `$` stands before the row.
+//! Lexing of names with non-ASCII letters, and of cells with the first `$` before the row. The generated lexer does
+//! not handle them, which makes it a third faster.
 
 use logos::Logos;
 
@@ -14,7 +14,7 @@ enum Wide {
 }
 
 impl Faults<'_> {
-    /// A name from its first character that is not of ASCII; those before it make the last token.
+    /// Lexes a name from its first non-ASCII character. The characters before it are the last token.
     #[cold]
     pub(super) fn wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let begun = name_before(*span, lexed);
@@ -32,7 +32,7 @@ impl Faults<'_> {
         Some(Token::Name)
     }
 
-    /// `A$1` from its `$`, the column being the last token.
+    /// Lexes a cell `A$1` from its `$`. The column is the last token.
     #[cold]
     pub(super) fn cell(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let row = self.after(span.end).bytes().take_while(u8::is_ascii_digit).count() as u32;
@@ -48,7 +48,7 @@ impl Faults<'_> {
     }
 }
 
-/// The name that ends where this begins.
+/// Returns the name token that ends where the span begins.
 fn name_before(span: Span, lexed: &Lexed) -> Option<Span> {
     lexed.tokens.last().filter(|(token, name)| *token == Token::Name && name.end == span.start).map(|(_, name)| *name)
 }

@@ -1,15 +1,15 @@
-//! Text literals: their value, and a value back to a literal.
+//! Converts text literals to values and values to literals.
 
 use std::borrow::Cow;
 
-/// The value of a text literal as written, quotes included; `""` inside is one quote.
+/// Returns the value of a text literal with its quotes; `""` inside the literal is one quote.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::lex::unquote(r#""say ""hi""""#), r#"say "hi""#);
 /// ```
 #[must_use]
 pub fn unquote(literal: &str) -> Cow<'_, str> {
-    // Most are plain, and are looked through once.
+    // Most literals contain no quote, so search for one before copying.
     if let Some(inner) = literal.strip_prefix('"') {
         let inner = inner.strip_suffix('"').unwrap_or(inner);
         let quotes = inner.bytes().any(|b| b == b'"');
@@ -26,7 +26,7 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
     Cow::Owned(inner.replace("\"\"", "\""))
 }
 
-/// A value as a text literal.
+/// Returns a value as a text literal.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::lex::quote(r#"say "hi""#), r#""say ""hi""""#);

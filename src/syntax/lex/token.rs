@@ -1,24 +1,24 @@
-//! The tokens of the formula language.
+//! Tokens of the formula language.
 
 use logos::Logos;
 
-/// One token; its text is the source at its span.
+/// Token; its text is the source at its span.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
 #[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200a}\u{202f}\u{3000}]+"))]
 #[logos(skip(r"//[^\n]*", allow_greedy = true))]
 #[allow(missing_docs)]
 pub enum Token {
-    /// The lexer goes on where a letter follows that is not of ASCII.
+    /// Name. The lexer continues the name if a non-ASCII letter follows.
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
     Name,
     #[regex(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")]
     #[regex(r"\.[0-9]+([eE][+-]?[0-9]+)?")]
     Number,
-    /// `"text"`; found by the lexer from its first quote.
+    /// Text, `"text"`. The lexer finds its end from the first quote.
     Text,
-    /// `${view.field[timeframe]:total}`; found by the lexer from its beginning.
+    /// Reference, `${view.field[timeframe]:total}`. The lexer finds its end from `${`.
     Model,
-    /// A cell with a `$` in it, `A$1` found by the lexer from its `$`; a cell without one is a name until it is resolved.
+    /// Cell with a `$`. The lexer recognizes `A$1` from its `$`. A cell without `$` is a name until name resolution.
     #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
     Cell,
     #[token("||")]
@@ -84,58 +84,58 @@ pub enum Token {
     OpenBrace,
     #[token("}")]
     CloseBrace,
-    /// Something reported that no formula holds; in the layout, what stands between two expressions.
+    /// Reported syntax that no formula contains. After the layout pass, it occurs only between two expressions.
     Odd,
-    /// An operand that is reported already.
+    /// Operand that has already been reported.
     Fault,
-    /// Begins a formula or a definition; put in by the layout pass, its span is the definition's name.
+    /// Start of a formula or definition, inserted by the layout pass. Its span is the name of the definition.
     Start,
-    /// Ends a formula or a definition; put in by the layout pass.
+    /// End of a formula or definition, inserted by the layout pass.
     End,
-    /// Ends the text; put in for the parser.
+    /// End of the text, inserted for the parser.
     Last,
-    // From here on what the lexer looks at again, and may report.
-    /// The first quote of a text.
+    // The lexer examines the following tokens again and may report them.
+    /// First quote of a text.
     #[token("\"")]
     UnclosedText,
-    /// The beginning of a reference.
+    /// Start of a reference.
     #[token("${")]
     UnclosedModel,
-    /// `'tab'`.
+    /// Name of a tab in single quotes, `'tab'`.
     #[regex(r"'([^'\n]|'')*'")]
     Tab,
     #[regex(r"'([^'\n]|'')*", priority = 1)]
     UnclosedTab,
-    /// A quotation mark that a word processor has put in place of `"`.
+    /// Quotation mark that a word processor inserted in place of `"`.
     #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
     CurlyQuote,
-    /// A name in backticks, as some kinds of SQL write it.
+    /// Name in backticks, the syntax of some SQL dialects.
     #[regex(r"`[^`\n]*`")]
     Backtick,
-    /// `--`: two signs, or what SQL begins a comment with.
+    /// `--`: two signs, or the start of a SQL comment.
     #[token("--")]
     DoubleMinus,
-    /// `/*`.
+    /// `/*`, the start of a block comment in other languages.
     #[token("/*")]
     BlockComment,
     #[token("#")]
     Hash,
-    /// Not in a reference, nor before a column.
+    /// `$` that is not part of a reference and not before a column.
     #[token("$")]
     Dollar,
-    /// Any other character that is not of ASCII.
+    /// Other non-ASCII character.
     #[regex(r"[\u{80}-\u{10ffff}]", priority = 1)]
     NonAscii,
 }
 
 impl Token {
-    /// Whether the lexer takes it as it is.
+    /// Returns whether the lexer accepts the token without examining it again.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
         (self as u8) < Self::UnclosedText as u8
     }
 
-    /// How messages name it.
+    /// Returns the name of the token in messages.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {

@@ -1,11 +1,12 @@
-//! From a scalar's value back to the file: block texts are indented, quotes escape, lines are folded.
+//! Maps offsets in a scalar's value to offsets in the file, accounting for the indentation of block scalars, escapes
+//! in quotes and folded lines.
 
 use super::{Kind, Node, YamlStyle};
 
-/// For each byte of a scalar's value, and for its end, the offset in the file.
+/// Returns the offset in the file for each byte of a scalar's value, and for its end.
 ///
-/// The value is read once more, each character beside what it was made from: a character as it stands, an escape, a
-/// break of lines with the blanks around it.
+/// The function reads the value again and matches each character to its source: the same character, an escape, or a
+/// line break with the whitespace around it.
 pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     let Kind::Scalar { value, style } = &node.kind else { return Vec::new() };
     let mut walk = YamlWalk { source, at: node.span.start as usize, offsets: Vec::with_capacity(value.len() + 1) };
@@ -25,7 +26,7 @@ pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
 
 struct YamlWalk<'s> {
     source: &'s str,
-    /// The byte of the file that comes next.
+    /// Offset of the next byte in the file.
     at: usize,
     offsets: Vec<u32>,
 }
@@ -35,14 +36,14 @@ impl YamlWalk<'_> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
-    /// A character of the value stands there.
+    /// Records the offset of a character of the value.
     fn put(&mut self, c: char, offset: usize) {
         let offset = offset.min(self.source.len()) as u32;
         self.offsets.extend(std::iter::repeat_n(offset, c.len_utf8()));
     }
 
-    /// A block text: its lines, without the blanks that they are indented by. It begins with its first line that is not
-    /// empty, so the empty ones before are what the value begins with.
+    /// Maps a block scalar: its lines without their indentation. Its span begins at the first line that is not empty,
+    /// so the empty lines before it are the start of the value.
     fn block(&mut self, value: &str) {
         let line = self.source.get(..self.at).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
         let indent = self.at - line;
@@ -57,7 +58,7 @@ impl YamlWalk<'_> {
         breaks.into_iter().rev().for_each(|at| self.put('\n', at));
         for c in value.get(before..).unwrap_or_default().chars() {
             let mut here = self.at_line_end();
-            // Folded, a line that breaks is a blank, and one of several breaks is none.
+            // In a folded scalar, a single line break is a space, and the first of several breaks is removed.
             while here.is_some() && !matches!(c, '\n' | ' ') {
                 self.next_line(here.unwrap_or_default(), indent);
                 here = self.at_line_end();
@@ -75,13 +76,13 @@ impl YamlWalk<'_> {
         }
     }
 
-    /// The length of the break of lines that stands here; none in a line, and none at the end of the file.
+    /// Returns the length of the line break at the current position. `None` inside a line and at the end of the file.
     fn at_line_end(&self) -> Option<usize> {
         let rest = self.rest();
         if rest.starts_with("\r\n") { Some(2) } else { rest.starts_with(['\n', '\r']).then_some(1) }
     }
 
-    /// Over a break of lines, and the blanks that the next line is indented by.
+    /// Skips a line break and the indentation of the next line.
     fn next_line(&mut self, length: usize, indent: usize) {
         self.at += length;
         let rest = self.rest();
@@ -89,7 +90,7 @@ impl YamlWalk<'_> {
         self.at += blanks.min(indent);
     }
 
-    /// A text that may go over several lines, whose blanks at the ends of lines do not count.
+    /// Maps a flow scalar, which may span several lines. Whitespace at line ends does not count.
     fn flow(&mut self, value: &str, style: YamlStyle) {
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
@@ -97,7 +98,7 @@ impl YamlWalk<'_> {
                 self.skip_escaped_break();
             }
             if let Some((breaks, after)) = self.fold() {
-                // One break is a blank; of several, all but the first are breaks.
+                // A single break is a space. Of several breaks, all but the first are line breaks.
                 self.put(c, breaks.first().copied().unwrap_or(self.at));
                 for at in breaks.iter().skip(2) {
                     if chars.next_if_eq(&'\n').is_some() {
@@ -117,7 +118,8 @@ impl YamlWalk<'_> {
         }
     }
 
-    /// The breaks of lines in the blanks that stand here, and where these end; `None` if no line breaks.
+    /// Returns the line breaks in the whitespace at the current position, and its end. `None` if it contains no line
+    /// break.
     fn fold(&self) -> Option<(Vec<usize>, usize)> {
         let rest = self.rest();
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
@@ -130,7 +132,7 @@ impl YamlWalk<'_> {
         (!breaks.is_empty()).then_some((breaks, self.at + blanks))
     }
 
-    /// A backslash at the end of a line joins it with the next one.
+    /// Skips a backslash at the end of a line, which joins the line with the next one.
     fn skip_escaped_break(&mut self) {
         loop {
             let rest = self.rest();
@@ -141,7 +143,7 @@ impl YamlWalk<'_> {
     }
 }
 
-/// The length of a backslash escape.
+/// Returns the length of a backslash escape.
 fn escape_length(rest: &str) -> usize {
     match rest.chars().nth(1) {
         Some('x') => 4,

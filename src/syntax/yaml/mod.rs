@@ -1,4 +1,4 @@
-//! YAML with places: every node knows its bytes, and a formula inside a scalar can be mapped back to the file.
+//! YAML with spans: every node has its byte range, and a formula inside a scalar can be mapped back to the file.
 
 mod map;
 pub mod places;
@@ -12,16 +12,16 @@ pub use words::{other_reading, truth};
 
 use crate::span::Span;
 
-/// A node of a YAML document.
+/// Node of a YAML document.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What stands there.
+    /// Content of the node.
     pub kind: Kind,
-    /// Where.
+    /// Byte range of the node in the file.
     pub span: Span,
 }
 
-/// How a scalar is written.
+/// Style of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YamlStyle {
     /// Without quotes.
@@ -30,28 +30,28 @@ pub enum YamlStyle {
     Single,
     /// In double quotes.
     Double,
-    /// `|` or `>`.
+    /// Block scalar, `|` or `>`.
     Block,
 }
 
-/// What stands at a node.
+/// Content of a node.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// A text, number, truth value or null, by its value and how it is written.
+    /// Scalar: a text, number, boolean or null, with its value and style.
     Scalar {
-        /// As YAML reads it.
+        /// Value after YAML's escapes and folding.
         value: String,
-        /// How it is written.
+        /// Style of the scalar.
         style: YamlStyle,
     },
-    /// A list.
+    /// List of nodes.
     Sequence(Vec<Node>),
-    /// Keys with their values.
+    /// Keys and values.
     Mapping(Vec<(Node, Node)>),
 }
 
 impl Node {
-    /// The text of a scalar; the YAML null is none.
+    /// Returns the text of a scalar. `None` for the YAML null.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar { value, style } if !is_null(value, *style) => Some(value),
@@ -59,17 +59,17 @@ impl Node {
         }
     }
 
-    /// Whether nothing stands there, or `null`.
+    /// Returns whether the node is empty or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { value, style } if is_null(value, *style))
     }
 
-    /// Whether the scalar is in quotes.
+    /// Returns whether the scalar is in quotes.
     pub fn is_quoted(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { style: YamlStyle::Single | YamlStyle::Double, .. })
     }
 
-    /// `true` and `false`, unquoted.
+    /// Returns the value of an unquoted `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         match &self.kind {
             Kind::Scalar { value, style: YamlStyle::Plain } => match value.to_ascii_lowercase().as_str() {
@@ -81,7 +81,7 @@ impl Node {
         }
     }
 
-    /// The items of a sequence.
+    /// Returns the items of a sequence.
     pub fn items(&self) -> Option<&[Node]> {
         match &self.kind {
             Kind::Sequence(items) => Some(items),
@@ -89,13 +89,13 @@ impl Node {
         }
     }
 
-    /// The texts of a sequence, or the one that stands in its place.
+    /// Returns the texts of a sequence, or a single text in its place.
     pub fn texts(&self) -> Vec<String> {
         let items = self.items().unwrap_or(std::slice::from_ref(self));
         items.iter().filter_map(Self::text).map(str::to_owned).collect()
     }
 
-    /// The pairs of a mapping.
+    /// Returns the pairs of a mapping.
     pub fn pairs(&self) -> Option<&[(Node, Node)]> {
         match &self.kind {
             Kind::Mapping(pairs) => Some(pairs),
@@ -103,12 +103,12 @@ impl Node {
         }
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.pairs()?.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, v)| v)
     }
 
-    /// How messages name it.
+    /// Returns the name of the kind of node in messages.
     pub fn described(&self) -> &'static str {
         match &self.kind {
             Kind::Scalar { .. } if self.is_null() => "nothing",

@@ -1,17 +1,17 @@
-//! Characters, which the YAML parser counts, to bytes.
+//! Converts character positions, which the YAML parser counts, to byte offsets.
 
-/// How many characters lie between two places that are kept.
+/// Number of characters between two stored offsets.
 const EVERY: usize = 64;
 
-/// Where the characters of a text stand.
+/// Byte offsets of the characters of a text.
 pub struct YamlPlaces<'s> {
     source: &'s str,
-    /// The byte of every 64th character; empty where each character is a byte.
+    /// Byte offset of every 64th character. Empty if each character is one byte.
     kept: Vec<u32>,
 }
 
 impl<'s> YamlPlaces<'s> {
-    /// The places of this text.
+    /// Builds the offsets of a text.
     pub fn new(source: &'s str) -> Self {
         let kept = if source.is_ascii() {
             Vec::new()
@@ -21,7 +21,7 @@ impl<'s> YamlPlaces<'s> {
         Self { source, kept }
     }
 
-    /// The byte at which a character begins, or the text's end.
+    /// Returns the byte offset of a character, or the end of the text.
     pub fn byte(&self, character: usize) -> usize {
         if self.kept.is_empty() {
             return character.min(self.source.len());

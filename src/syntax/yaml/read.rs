@@ -1,4 +1,4 @@
-//! A YAML text to nodes, by an explicit stack and within limits.
+//! Parses a YAML text into nodes, with an explicit stack and within limits.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,23 +10,23 @@ use super::{Kind, Node, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Sequences and mappings inside each other; no spec or dbt file comes near it.
+/// Maximum nesting of sequences and mappings, which is far above that of any spec or dbt file.
 const NESTING: usize = 64;
-/// Nodes of one file.
+/// Maximum number of nodes in a file.
 const NODES: usize = 2_000_000;
-/// Nodes and bytes of text that all aliases of one file repeat: 1 MiB.
+/// Maximum size of the values that all aliases of a file repeat, in nodes plus bytes of text: 1 MiB.
 const REPEATED: usize = 1 << 20;
 
 enum OpenNode {
     Sequence(Vec<Node>),
-    /// Pairs, the keys among them with their places, and the key whose value comes next.
+    /// Pairs, the spans of their keys, and the key whose value comes next.
     Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
 }
 
-/// The first document of a text; none for an empty one. Faults that keep nothing from being read, such as a key that
-/// stands twice, are reported beside it: the first of the two counts.
+/// Reads the first document of a text. `None` if the text is empty. Errors that do not prevent reading, such as a
+/// duplicate key, are added to `faults`; the first of two equal keys counts.
 pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
-    // To the reader it is the end of the file, whatever comes behind.
+    // The YAML parser treats NUL as the end of the file and ignores the rest.
     if let Some(at) = source.find('\0') {
         let at = at as u32;
         return Err(Diagnostic::new(Code::InvalidYaml, Span::new(at, at + 1), "control character U+0000 in the file")
@@ -37,7 +37,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     let mut stack: Vec<(OpenNode, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut repeated = 0usize;
-    // Anchors before scalars, until an alias uses them.
+    // Anchors before scalars that no alias has used yet.
     let mut unused: BTreeMap<usize, Span> = BTreeMap::new();
     let mut count = 0usize;
     let mut done: Option<Node> = None;
@@ -62,7 +62,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                     ScalarStyle::Plain => YamlStyle::Plain,
                 };
                 let mut span = span;
-                // The place of a value begins with what YAML says of it.
+                // The span of a value starts with its anchors and tags, so skip them.
                 while let Some(property) = property(source, span).filter(|_| anchor > 0 || tag.is_some()) {
                     if property.text(source).starts_with('&') {
                         unused.insert(anchor, property);
@@ -109,7 +109,8 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 }
                 check_depth(stack.len() + depth, span)?;
                 unused.remove(&anchor);
-                // A formula is shown where it is written; the alias is no text that it could be found in.
+                // A repeated scalar keeps the span of its definition, because a formula cannot be located in the text
+                // of the alias.
                 let is_text = matches!(node.kind, Kind::Scalar { .. });
                 (if is_text { node } else { Node { span, ..node } }, 0)
             }
@@ -154,7 +155,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     Ok(done.filter(|n| !n.is_null()))
 }
 
-/// `&name` or `!tag` at the beginning of a value.
+/// Returns the span of an anchor `&name` or a tag `!tag` at the beginning of a value.
 fn property(source: &str, span: Span) -> Option<Span> {
     let text = span.text(source);
     if !text.starts_with(['&', '!']) {
@@ -169,9 +170,9 @@ fn after_blanks(source: &str, from: u32) -> u32 {
     from + (rest.len() - rest.trim_start().len()) as u32
 }
 
-/// Returns the nodes of a value with the bytes of their texts, and how deep lists and mappings nest in it.
+/// Returns the size of a value in nodes plus bytes of text, and the nesting depth of its lists and mappings.
 fn size(node: &Node) -> (usize, usize) {
-    // Depth is bounded by NESTING when the node is made, that of an alias included.
+    // NESTING limits the depth when a node is created, including nodes from aliases, so this recursion is bounded.
     let sum = |(size, depth): (usize, usize), node: &Node| {
         let (more, inner) = self::size(node);
         (size + more, depth.max(inner + 1))
@@ -195,7 +196,7 @@ fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
 mod tests {
     use super::*;
 
-    /// Lists of ten aliases to the list before: few bytes, and ten times as many values for each level.
+    /// Returns nested lists of ten aliases to the previous list: few bytes, but ten times as many values per level.
     fn levels(count: usize) -> String {
         let list =
             |level: usize| format!("l{level}: &l{level} [{}]\n", vec![format!("*l{}", level - 1); 10].join(", "));
@@ -212,7 +213,7 @@ mod tests {
         assert!(read(&long).unwrap_err().message().contains("1 MiB"));
     }
 
-    /// An alias inside a list is as deep as the list and the value that it repeats together.
+    /// The depth of an alias inside a list is the depth of the list plus that of the repeated value.
     #[test]
     fn aliases_nest_no_deeper_than_lists() {
         let nested = |level: usize| {

@@ -1,10 +1,10 @@
-//! What YAML makes of formulas that are written into it as they are: it fails, or cuts a part off. Each has a diagnostic
-//! of its own, which shows the line mended.
+//! Diagnostics for formulas that are invalid or truncated as plain YAML values. Each has its own message and shows the
+//! corrected line.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// A file that is no YAML, with the likeliest reason.
+/// Reports a file that is not valid YAML, with the most likely reason.
 pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     if let Some(line) = unindented(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(Code::InvalidYaml, line, "not valid YAML: a text block is indented below its key")
@@ -14,7 +14,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     if let Some(tab) = line.tab() {
         return indented_by(tab);
     }
-    // Behind a value that could go on in the next line the reader is still at that value.
+    // The parser may still be at the end of the previous value, which could continue on this line.
     if let Some(tab) = line.next().tab().filter(|_| what.contains("found a tab")) {
         return indented_by(tab);
     }
@@ -23,7 +23,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return Diagnostic::new(Code::InvalidYaml, span, message)
             .with_help("close it; a formula that begins with a text goes into a block text (`|`) or single quotes");
     }
-    // In a list that is not closed the next lines are more of it.
+    // In an unclosed list, the following lines are parsed as its items.
     let in_list = what.contains("flow") || what.contains("invalid indentation");
     if let Some(open) = unclosed(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
@@ -31,7 +31,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         let message = format!("`{text}` is not closed, so that YAML takes the lines below for more of it");
         return Diagnostic::new(Code::InvalidYaml, open, message).with_help(format!("add `{close}`"));
     }
-    // The place may be behind the line at fault, such as in the next key.
+    // The reported position may be after the faulty line, for example at the next key.
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
         if let Some(mended) = quoted_timeframes(line.text) {
@@ -51,7 +51,7 @@ fn indented_by(tab: Span) -> Diagnostic {
         .with_help("indent with blanks, two for each level")
 }
 
-/// An anchor or a tag that begins a value which is used as it stands: a part of a formula that YAML takes away.
+/// Reports an anchor or tag at the beginning of a plain value, which YAML removes although it is part of the formula.
 pub(super) fn property(source: &str, span: Span) -> Diagnostic {
     let line = YamlLine::at(source, span.start);
     let mark = span.text(source).chars().next().unwrap_or('&');
@@ -68,7 +68,7 @@ pub(super) fn property(source: &str, span: Span) -> Diagnostic {
     }
 }
 
-/// `>5` for a formula: the sign of a block text, of which there is none.
+/// Reports a value such as `>5`, which YAML reads as the header of a block scalar without content.
 pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     let written = source.get(span.start as usize..)?.lines().next()?.trim_end();
     let sign = written.chars().next().filter(|c| matches!(c, '|' | '>'))?;
@@ -80,10 +80,10 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
-/// Bytes on either side of a fault that are looked at.
+/// Maximum number of bytes to examine on either side of an error.
 const LENGTH: usize = 4_096;
 
-/// The last place up to this one where a character begins, or the text's end.
+/// Returns the last character boundary at or before a position, or the end of the text.
 fn floor(source: &str, at: usize) -> usize {
     let mut at = at.min(source.len());
     while !source.is_char_boundary(at) {
@@ -92,14 +92,14 @@ fn floor(source: &str, at: usize) -> usize {
     at
 }
 
-/// A line of the file.
+/// Line of the file.
 struct YamlLine<'s> {
     source: &'s str,
     text: &'s str,
     start: u32,
 }
 
-/// The key and the value of a line, `key: value`.
+/// Key and value of a line `key: value`.
 struct KeyPair<'s> {
     key: &'s str,
     value: &'s str,
@@ -107,7 +107,7 @@ struct KeyPair<'s> {
 }
 
 impl<'s> YamlLine<'s> {
-    /// The line that holds this place, or so much of it as a person writes: a file may be one line with many faults.
+    /// Returns the line at a position. Limits its length, because a file may be a single line with many errors.
     fn at(source: &'s str, offset: u32) -> Self {
         let offset = (offset as usize).min(source.len());
         let from = floor(source, offset.saturating_sub(LENGTH));
@@ -118,19 +118,19 @@ impl<'s> YamlLine<'s> {
         Self { source, text: text.trim_end_matches('\r'), start: start as u32 }
     }
 
-    /// The line below.
+    /// Returns the next line.
     fn next(&self) -> Self {
         let end = self.start as usize + self.text.len();
         let rest = self.source.get(end..floor(self.source, end + 2)).unwrap_or_default();
         Self::at(self.source, (end + rest.find('\n').map_or(0, |at| at + 1)) as u32)
     }
 
-    /// `key: |`, as it has to be.
+    /// Returns whether the line is a correct start of a block scalar, `key: |`.
     fn begins_a_block(&self) -> bool {
         self.pair().is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
 
-    /// The tabs that indent the line.
+    /// Returns the span of the line's indentation from the first tab on.
     fn tab(&self) -> Option<Span> {
         let blanks = self.text.len() - self.text.trim_start().len();
         let first = self.text.get(..blanks)?.find('\t')?;
@@ -142,7 +142,7 @@ impl<'s> YamlLine<'s> {
         let key = head.trim_start();
         let key = key.strip_prefix("- ").unwrap_or(key).trim();
         let trimmed = value.trim();
-        // Inside `{…}` a quoted line would be another one.
+        // Inside `{…}`, putting the rest of the line in quotes would change its meaning.
         if trimmed.is_empty() || key.is_empty() || key.starts_with(['{', '[', '#', '"', '\'', '?']) {
             return None;
         }
@@ -150,7 +150,7 @@ impl<'s> YamlLine<'s> {
         Some(KeyPair { key, value: trimmed, place: Span::new(start as u32, (start + trimmed.len()) as u32) })
     }
 
-    /// Whether the value goes on in the next line.
+    /// Returns whether the value continues on the next line.
     fn goes_on(&self) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let end = self.start as usize + self.text.len();
@@ -159,7 +159,7 @@ impl<'s> YamlLine<'s> {
         next.is_some_and(|next| indent(next) > indent(self.text) && !next.trim_start().starts_with('-'))
     }
 
-    /// With the line as it has to be written.
+    /// Adds the corrected line to a diagnostic.
     fn with_fix(&self, diagnostic: Diagnostic) -> Diagnostic {
         let Some(pair) = self.pair() else {
             return diagnostic.with_help("put the value in single quotes, or into a block text (`|`)");
@@ -170,17 +170,18 @@ impl<'s> YamlLine<'s> {
         }
         let mended = format!("'{}'", pair.value.replace('\'', "''"));
         let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {mended}`", pair.key));
-        // No formula begins with most of the signs that mean something to YAML, so what is meant may be another thing.
+        // No formula begins with most of YAML's special characters, so the value may be intended as something else.
+        // Offer a fix only for a formula.
         let is_formula = pair.value.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
         if is_formula { diagnostic.with_fix(pair.place, mended) } else { diagnostic }
     }
 
-    /// A value that YAML cannot read, though it could be a formula.
+    /// Returns the diagnostic for a value that YAML cannot read but that may be a formula.
     fn trap(&self, span: Span) -> Option<Diagnostic> {
         let pair = self.pair()?;
         let first = pair.value.chars().next()?;
         let begins = |what: &str| {
-            // A backtick cannot stand between backticks.
+            // A backtick cannot be quoted in backticks.
             let sign = if first == '`' { "a backtick".to_owned() } else { format!("`{first}`") };
             let place = Span::new(pair.place.start, pair.place.start + first.len_utf8() as u32);
             Diagnostic::new(Code::InvalidYaml, place, format!("to YAML, {sign} at the beginning of a value {what}"))
@@ -212,12 +213,12 @@ impl<'s> YamlLine<'s> {
     }
 }
 
-/// What stands behind the first closing sign, but for a comment; `None` if nothing closes.
+/// Returns the text after the first closing character, without a comment. `None` if nothing closes.
 fn rest_behind(value: &str, close: char) -> Option<&str> {
     let mut rest = value.get(1..)?;
     loop {
         rest = rest.get(rest.find(close)? + close.len_utf8()..)?;
-        // A quote that is doubled ends nothing.
+        // A doubled quote does not end the text.
         match rest.strip_prefix('\'').filter(|_| close == '\'') {
             Some(after) => rest = after,
             None => return Some(if rest.trim_start().starts_with('#') { "" } else { rest.trim() }),
@@ -225,7 +226,8 @@ fn rest_behind(value: &str, close: char) -> Option<&str> {
     }
 }
 
-/// The bracket of a list or a mapping in one of the lines above that nothing closes up to this place.
+/// Returns the span of the opening bracket of a list or mapping in the lines above that is still unclosed at this
+/// position.
 fn unclosed(source: &str, before: u32) -> Option<Span> {
     let from = floor(source, (before as usize).saturating_sub(LENGTH));
     let mut start = from;
@@ -240,7 +242,7 @@ fn unclosed(source: &str, before: u32) -> Option<Span> {
     open
 }
 
-/// The first bracket that begins a list or a mapping in a line and is not closed there.
+/// Returns the position of the first bracket that opens a list or mapping in a line and is not closed in that line.
 fn left_open(line: &str) -> Option<usize> {
     let mut stack: Vec<usize> = Vec::new();
     let mut quote: Option<char> = None;
@@ -248,7 +250,7 @@ fn left_open(line: &str) -> Option<usize> {
     for (at, c) in line.char_indices().filter(|(_, c)| !c.is_whitespace()) {
         match (quote, c) {
             (Some(open), c) => quote = Some(open).filter(|open| *open != c),
-            // Elsewhere they are a part of the text.
+            // In other positions, these characters are part of a text.
             (None, '\'' | '"' | '[' | '{') if matches!(before, ':' | '-' | '[' | '{' | ',') => {
                 if matches!(c, '[' | '{') { stack.push(at) } else { quote = Some(c) }
             }
@@ -260,7 +262,8 @@ fn left_open(line: &str) -> Option<usize> {
     stack.first().copied()
 }
 
-/// The first line of a block text that is indented no more than its key, so that the text is empty to YAML.
+/// Returns the first line of a block scalar that is not indented more than its key, so that YAML reads an empty
+/// scalar.
 fn unindented(source: &str) -> Option<Span> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let mut key: Option<usize> = None;
@@ -283,7 +286,8 @@ fn unindented(source: &str) -> Option<Span> {
     None
 }
 
-/// `group_by: [region, billing_date[month]]` with the timeframe quoted, in which YAML sees a list.
+/// Puts the timeframes in quotes in a line such as `group_by: [region, billing_date[month]]`, in which YAML reads a
+/// list.
 fn quoted_timeframes(line: &str) -> Option<String> {
     let (key, list) = line.split_once(": [")?;
     let list = list.trim_end().strip_suffix(']')?;

@@ -1,7 +1,7 @@
-//! Words without quotes that are no texts to YAML.
+//! Unquoted words that YAML does not read as text.
 
-/// What YAML reads a plain scalar as, where that is no text: names have to be put in quotes then. Readers differ; this
-/// is what any of the common ones, old and new, may take it for.
+/// Returns the type that YAML reads a plain scalar as, if it is not text. A name must be quoted then. Parsers differ,
+/// so this includes every type that a common parser, old or new, may choose.
 pub fn other_reading(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => return Some("nothing"),
@@ -18,7 +18,8 @@ pub fn other_reading(plain: &str) -> Option<&'static str> {
     is_number.then_some("a number")
 }
 
-/// The truth value of a plain scalar. Formatters write `true` for `yes`.
+/// Returns the boolean value of a plain scalar. Also accepts `yes`, for which formatters write `true`, and other
+/// spellings.
 pub fn truth(plain: &str) -> Option<bool> {
     match plain.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => Some(true),

@@ -42,8 +42,7 @@ impl Traps<'_> {
         let (over, under) = (self.excerpt(a), self.excerpt(b));
         let help = match program.meta(id).level {
             Level::Window => {
-                "divide sums over the same rows: the sum of the numerators by the sum of the denominators"
-                    .to_owned()
+                "divide sums over the same rows: the sum of the numerators by the sum of the denominators".to_owned()
             }
             _ => format!("divide the sums: `SUM({over}) / SUM({under})`"),
         };
