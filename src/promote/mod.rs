@@ -9,7 +9,7 @@
 //!
 //! let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {status: {is: paid}}}\n";
 //! let files = [("omni/orders.view.yaml".to_owned(), view.to_owned())];
-//! let mut request = Request::of("omni/orders.view.yaml");
+//! let mut request = Request::from_file("omni/orders.view.yaml");
 //! request.grain = vec!["ordered_at[month]".to_owned()];
 //! let promotion = promote(&files, &request, &formulac::Compiler::default()).unwrap();
 //! assert!(promotion.spec.contains("  revenue = SUMIF(status = \"paid\", amount)\n"));
