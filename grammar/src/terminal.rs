@@ -24,7 +24,7 @@ pub enum TerminalKind {
     Tab,
     Infix,
     Sign,
-    /// `==` and `!=`.
+    /// Operators of other languages, `==` and `!=`.
     Misspelt,
     Percent,
     Open,

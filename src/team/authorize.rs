@@ -218,8 +218,8 @@ default_role: analyst
             ("f@x", event(ChangeComment::Proposed, "f@x"), "may not propose"),
             ("f@x", event(ChangeComment::Commented, "f@x"), ""),
             ("a@x", event(ChangeComment::Approved, "f@x"), "speaks for f@x"),
-            ("f@x", plain(".formulac/approvals/t/x.yml"), "says nothing"),
-            ("f@x", plain(".formulac/log/x.yml"), "no entry"),
+            ("f@x", plain(".formulac/approvals/t/x.yml"), "does not describe"),
+            ("f@x", plain(".formulac/log/x.yml"), "not an entry"),
         ];
         for (author, (path, text), expected) in cases {
             let commit = Commit::new("1", author, None, vec![Touched::new(&path, false, Some(text))]);

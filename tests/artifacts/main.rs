@@ -184,7 +184,7 @@ fn versions_that_are_read() {
         assert_eq!((metadata.version, metadata.newer()), (Some(version), None));
     }
     let newer = manifest(&versioned("manifest", 13)).metadata;
-    let said = "manifest.json is v13, and v12 is the newest known version: new content is not read";
+    let said = "manifest.json is v13, but v12 is the newest known version: new content is not read";
     assert_eq!(newer.newer(), Some(said));
     let error = Manifest::from_text(&versioned("manifest", 9), KeptParts::default()).unwrap_err();
     assert_eq!(error.to_string(), "dbt's manifest is v9, and v10 is the oldest that is read");

@@ -78,7 +78,7 @@ fn what_cannot_be_done_is_refused_with_its_place() {
         (vec![set(tags(), YamlValue::text("x")), set(tags(), YamlValue::text("y"))], (7, 5), "two edits meet"),
         (vec![Edit::Remove { at: id() }, set(tags(), YamlValue::text("y"))], (7, 11), "two edits meet"),
         (vec![set(Path::root(), YamlValue::text("y"))], (1, 1), "the whole text"),
-        (vec![Edit::Add { to: id(), value: YamlValue::text("y") }], (6, 5), "is no list"),
+        (vec![Edit::Add { to: id(), value: YamlValue::text("y") }], (6, 5), "is not a list"),
         (vec![set(tags(), YamlValue::Verbatim("*x".into()))], (1, 1), "an alias"),
     ] {
         let refusal = edit(FILE, &edits).unwrap_err();

@@ -42,7 +42,7 @@ pub struct Fix {
     text: String,
 }
 
-/// An error or a warning.
+/// Error or warning.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, PartialEq)]
 pub struct Diagnostic {

@@ -1,4 +1,4 @@
-//! The native part of the Python module `formulac`. Its types and docs are in `python/formulac/_formulac.pyi`.
+//! Native part of the Python module `formulac`. Its types and docs are in `python/formulac/_formulac.pyi`.
 
 mod diagnostic;
 mod results;

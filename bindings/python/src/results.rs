@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::diagnostic::{Diagnostic, Offsets, Span};
 
-/// A compiled definition.
+/// Compiled definition.
 #[pyclass(frozen, get_all, module = "formulac")]
 #[derive(Clone)]
 pub struct Definition {

@@ -13,7 +13,7 @@ use crate::types::Type;
 
 pub use crate::tables::{Cell, Facts, Fold, Form, Literals, Shape, Template, op, part};
 
-/// A SQL dialect.
+/// SQL dialect.
 ///
 /// ```
 /// use formulac_catalog::Dialect;

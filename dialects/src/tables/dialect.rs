@@ -8,9 +8,9 @@ use crate::types::Type;
 /// Case to which a dialect folds unquoted names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
-    /// Lower case.
+    /// Folded to lower case.
     Lower,
-    /// Upper case.
+    /// Folded to upper case.
     Upper,
     /// As written; names are compared without case.
     Keep,
@@ -43,15 +43,15 @@ impl Form {
 /// Overall form of a template. Most templates are one node with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
-    /// `{a} op {b}`.
+    /// Single operator: `{a} op {b}`.
     Operator(Op),
-    /// `name({a}, {b})`, with all arguments in order.
+    /// Single call with all arguments in order: `name({a}, {b})`.
     Call(&'static str),
-    /// Anything else.
+    /// Any other template.
     Parts,
 }
 
-/// The compiled template of an overload.
+/// Compiled template of an overload.
 #[derive(Clone, Copy, Debug)]
 pub struct Template {
     /// Number of occurrences of each argument in the template.

@@ -18,7 +18,7 @@ pub enum Nulls {
     Any,
     /// May be NULL for other reasons, too.
     Always,
-    /// Never.
+    /// Never NULL.
     Never,
     /// NULL only if every argument is NULL.
     All,
@@ -31,7 +31,7 @@ pub enum Nulls {
 pub enum ParamType {
     /// This type, or a type that widens to it.
     Is(Type),
-    /// Any number.
+    /// Any number type.
     Number,
     /// Date, timestamp or instant.
     Temporal,
@@ -62,7 +62,7 @@ impl ParamType {
 /// Result type of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultType {
-    /// This type.
+    /// Always this type.
     Is(Type),
     /// Type of one of the arguments.
     Param(u8),

@@ -6,7 +6,7 @@ mod function;
 mod lowering;
 /// SQL operators.
 pub mod op;
-/// Parts of templates.
+/// Nodes of compiled templates.
 pub mod part;
 
 pub use dialect::{Cell, DialectData, Fold, Form, Shape, Template};

@@ -13,29 +13,29 @@ pub enum Part {
     Number(&'static str),
     /// Text value, which the dialect quotes.
     Text(&'static str),
-    /// An argument.
+    /// Single argument.
     Arg { index: u8, mode: Mode },
-    /// A repeated argument, comma-separated, inside a call or a list.
+    /// Repeated argument, comma-separated, inside a call or a list.
     ArgList { index: u8, mode: Mode },
     /// A repeated argument, joined by an operator.
     ArgJoin { index: u8, mode: Mode, op: Op },
-    /// `name(a, b)`.
+    /// Call, `name(a, b)`.
     Call { name: &'static str, args: &'static [u16] },
-    /// `a op b`.
+    /// Binary operation, `a op b`.
     Binary { op: Op, left: u16, right: u16 },
-    /// `not a`.
+    /// Negation, `not a`.
     Not(u16),
-    /// `-a`.
+    /// Unary minus, `-a`.
     Negative(u16),
     /// `a is null`, or the field of a struct, `a.b`.
     Postfix { op: &'static str, x: u16 },
-    /// `a [not] in (b, c)`.
+    /// List membership, `a [not] in (b, c)`.
     In { x: u16, negated: bool, args: &'static [u16] },
-    /// `a between b and c`.
+    /// Range condition, `a between b and c`.
     Between { x: u16, low: u16, high: u16 },
     /// `case when c then v … [else e] end`: pairs of condition and value, then the default if the count is odd.
     Case(&'static [u16]),
-    /// `cast(x as type)`, `safe_cast`, `try_cast`.
+    /// Cast: `cast(x as type)`, `safe_cast` or `try_cast`.
     Cast { name: &'static str, x: u16, ty: TypeName },
     /// Parts separated by spaces.
     Spaced(&'static [u16]),
@@ -44,11 +44,11 @@ pub enum Part {
     Ordered { parts: &'static [u16], first: u8, until: u8, by: u8 },
     /// `(a)`, always written with its parentheses.
     Paren(u16),
-    /// `a, b` without brackets.
+    /// List without brackets, `a, b`.
     List(&'static [u16]),
-    /// `[a, b]`.
+    /// List in square brackets, `[a, b]`.
     Bracket(&'static [u16]),
-    /// `a[b]`.
+    /// Subscript, `a[b]`.
     Subscript { x: u16, index: u16 },
     /// `a over (…)`: a call that is computed over the window for which the template is used.
     Over(u16),

@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Supported constructs of patterns, for messages.
+/// Supported syntax of regular expressions, for messages.
 const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a \
                         sign that is meant as such, and `(?i)` at the beginning to ignore case";
 
@@ -22,7 +22,7 @@ impl Lower<'_> {
         self.program.add(Ir::Text(slice), Self::constant(Type::Text, span))
     }
 
-    /// Lowers NUMBERVALUE: removes the group separators, puts a point before the fraction and reads the text as a
+    /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator by a point, and parses the
     /// number.
     pub(super) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
@@ -31,10 +31,10 @@ impl Lower<'_> {
             None => pass.text_literal(default, span),
         };
         let mut point = separator(self, 1, ".");
-        // If a comma separates the fraction, it is not a group separator.
+        // If the comma is the decimal separator, the default group separator is empty.
         let comma = self.literal_text(point).is_some_and(|point| point == ",");
         let group = separator(self, 2, if comma { "" } else { "," });
-        // Spreadsheets refuse an empty decimal separator.
+        // Spreadsheets reject an empty decimal separator.
         if self.literal_text(point).is_none_or(str::is_empty) {
             point = self.apply_checked(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
         }
@@ -53,8 +53,9 @@ impl Lower<'_> {
         self.apply_checked(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
     }
 
-    /// Returns the text, or NULL if there are group separators after the decimal separator, or a `.` that is neither:
-    /// `1.234,5` is not a number where commas separate groups, nor is `1.5` where spaces do.
+    /// Returns the text, or NULL if a group separator follows the decimal separator, or if the text contains a `.`
+    /// that is neither: `1.234,5` isn't a number if the comma is the group separator, nor `1.5` if the comma is the
+    /// decimal separator and the space the group separator.
     fn grouped_before(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
         let (Some(sign), Some(apart)) = (single(point), single(group)) else {
@@ -70,10 +71,10 @@ impl Lower<'_> {
         self.apply_checked(internal::REGEX_EXTRACT, &[text, given[0], given[1], given[2]], span, "NUMBERVALUE")
     }
 
-    /// Lowers DATEVALUE; a literal that spells a date becomes that date.
+    /// Lowers DATEVALUE. A literal that is an ISO date becomes a date literal.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
         let text = self.value(arg);
-        // DATEVALUE is the only text function without a value for digits alone.
+        // DATEVALUE is the only text function that rejects integers, because digits alone aren't a date.
         if self.program.meta(text).ty == Type::Integer {
             self.mismatched(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
             return self.error(span);
@@ -92,7 +93,7 @@ impl Lower<'_> {
         self.apply_checked(internal::DATE_VALUE, &[text], span, "DATEVALUE")
     }
 
-    /// Lowers SEARCH, which ignores case; a literal may contain wildcards.
+    /// Lowers SEARCH, which ignores case. A literal search text may contain wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut values) = self.values(args) else { return self.error(span) };
         values[0] = self.converted(values[0], Type::Text);
@@ -127,12 +128,12 @@ impl Lower<'_> {
         node
     }
 
-    /// Lowers TEXTJOIN: one value is joined over the rows of a group, several across the row.
+    /// Lowers TEXTJOIN: a single value is joined over the rows of a group, several values across the row.
     pub(super) fn lower_text_join(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else { return self.error(span) };
         let ignores_empty = match self.program.node(ignores) {
-            // An empty argument counts as TRUE, as in spreadsheets.
+            // An empty argument means TRUE, as in spreadsheets.
             Ir::Bool(ignores) => ignores || self.is_blank(args[1]),
             _ => return self.constant_expected(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
         };
@@ -204,7 +205,7 @@ impl Lower<'_> {
         self.apply_checked(entry, &given, span, function.name)
     }
 
-    /// Returns a pattern with the same meaning on all engines; `None` after reporting that it has none.
+    /// Returns a pattern with the same meaning in all engines. `None` if the pattern is rejected, which is reported.
     fn pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
         let Some(text) = self.literal_text(id) else {
             self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
@@ -242,11 +243,12 @@ impl Lower<'_> {
         None
     }
 
-    /// Returns the replacement as SQL, for both ways to number groups.
+    /// Returns the replacement text for SQL, once with the group numbers of the formula and once with those of engines
+    /// in which all groups capture.
     fn new_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
-            // A column's value is inserted verbatim.
+            // The text of a column is inserted literally.
             let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };
@@ -269,11 +271,11 @@ impl Lower<'_> {
         );
     }
 
-    /// Returns the span in the formula of a part of a literal's text.
+    /// Returns the span in the formula for a part of a literal's text.
     pub(super) fn within(&self, literal: IrId, at: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
         let Some(inner) = span.text(self.source).strip_prefix('"') else { return span };
-        // Quotes inside a text are doubled.
+        // Quotes inside the literal are doubled.
         let place = |wanted: usize| {
             let (mut place, mut value, mut quoted) = (0, 0, false);
             for c in inner.chars() {

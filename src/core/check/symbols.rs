@@ -21,7 +21,7 @@ pub(super) struct Symbol {
     pub column: Lookup,
 }
 
-/// All names, compared without ASCII case.
+/// Symbol table with case-insensitive lookup for ASCII letters.
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     index: NameIndex,
@@ -29,7 +29,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// Clears the table and reserves room.
+    /// Clears the table and reserves space for a number of names.
     pub fn reset(&mut self, names: usize) {
         self.all.clear();
         self.index.reset(names);
@@ -44,7 +44,7 @@ impl Symbols {
         &mut self.all[place]
     }
 
-    /// Returns the index of the symbol with this name, which occurs at `span`; adds the symbol if it is new.
+    /// Returns the index of the symbol with a name. Adds a symbol with the given span if there is none.
     #[inline]
     pub fn entry(&mut self, name: Hashed<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;

@@ -1,4 +1,4 @@
-//! Other tabs of a worksheet, which are other models: resolves `'Targets'!A:B`.
+//! Other tabs of a worksheet, which are other models: resolves references such as `'Targets'!A:B`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
@@ -9,13 +9,13 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
 use crate::span::Span;
 
-/// Tab, with the name that formulas use for it.
+/// Another tab, by its name in formulas.
 #[derive(Clone, Debug)]
 pub struct Tab {
     pub name: String,
     /// Columns A, B, C and so on.
     pub columns: Vec<Column>,
-    /// Whether its rows have an order.
+    /// Whether the tab has a sort order.
     pub ordered: bool,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct TabRange {
     pub last: u32,
 }
 
-/// Marks references to tabs before names are resolved, because their parts are not names of the sheet.
+/// Marks references after a tab name before name resolution, so that they don't resolve to columns of the sheet.
 pub(super) fn mark_tabs(ast: &Ast, targets: &mut [NameTarget]) {
     let mut mark = |id: ExprId| {
         if let Some(target) = targets.get_mut(id.index()) {
@@ -51,14 +51,14 @@ fn is_tab(ast: &Ast, id: ExprId) -> bool {
 }
 
 impl Resolver<'_> {
-    /// Resolves the columns of tabs, after everything else is known.
+    /// Resolves references to columns of other tabs, after all other names are resolved.
     pub(super) fn settle_tabs(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in ast.definitions.iter().enumerate() {
             for at in definition.first.index()..definition.body.index() + 1 {
                 let id = ExprId(at as u32);
                 let target = match ast.expr(id) {
-                    // The second end of a range is part of the range.
+                    // A reference at the end of a range is part of that range.
                     Expr::Tab { .. } if names.targets[at] == NameTarget::PartOfCells => continue,
                     Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
@@ -68,7 +68,7 @@ impl Resolver<'_> {
                     }
                     _ => continue,
                 };
-                // The first end precedes the range and was resolved as a column of its own.
+                // The node of a range comes after that of its start, which was first resolved as a separate column.
                 names.targets[at] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);
@@ -83,9 +83,9 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the columns between two ends, or the only column; reports errors in them.
+    /// Resolves a single column or a range of columns in a tab. Reports invalid references.
     fn tab_range(&mut self, tab: u32, base: ExprId, to: Option<ExprId>, span: Span) -> Option<TabRange> {
-        // `'Targets'!A:B` is one reference.
+        // `'Targets'!A:B` is a single reference.
         let (base, to) = match (self.ast.expr(base), to) {
             (Expr::Range { from, to }, None) => (from, Some(to)),
             _ => (base, to),
@@ -114,7 +114,7 @@ impl Resolver<'_> {
         Some(TabRange { tab: place as u32, first: first.min(last), last: first.max(last) })
     }
 
-    /// Returns the tab with this name.
+    /// Returns the index of the tab with a name. Reports an unknown tab.
     fn tab_called(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
         let name_span = *self.ast.names.get(tab as usize)?;
         let text = name_span.text(self.source).trim_end_matches('!').trim();
@@ -145,7 +145,7 @@ impl Resolver<'_> {
         None
     }
 
-    /// Returns the position of a column of a tab, by its name or letter.
+    /// Returns the index of a tab's column by name or letter. Reports an unknown column.
     fn tab_column(&mut self, tab: usize, id: ExprId) -> Option<u32> {
         let tab = self.scope.sheet?.tabs.get(tab)?;
         let span = self.ast.span(id);

@@ -11,11 +11,11 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// Handling of a number's sign.
+/// Treatment of a number's sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MaskSign {
     Written,
-    /// No sign is written.
+    /// The sign is omitted.
     Left,
 }
 
@@ -56,8 +56,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats a text by its section, the fourth or the only one, with `@` or `General`; `None` for other values and
-    /// sections.
+    /// Formats a text with the only section or the fourth section of a mask, which must be `@` or `General`. `None`
+    /// for other values and masks.
     fn text_as_it_is(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
@@ -81,11 +81,11 @@ impl Lower<'_> {
         self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
     }
 
-    /// Formats by sign: a section for positive numbers, one for negative numbers, which writes the sign itself, and an
-    /// optional one for zero.
+    /// Formats a number by its sign: a section for positive numbers, one for negative numbers, which includes the
+    /// sign, and an optional one for 0.
     fn text_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
         let mut texts = self.list();
-        // The fourth section formats texts.
+        // The fourth section is for texts.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
             let text = match (mask::literal_section(section), mask::number(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
@@ -111,12 +111,12 @@ impl Lower<'_> {
         node
     }
 
-    /// Converts the value to the type of its mask; `None` after reporting another type.
+    /// Converts a value to the type that the mask formats. `None` if the value has another type, which is reported.
     fn masked(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
         let meta = self.program.meta(value);
         match meta.ty {
             Type::Unknown => Some(value),
-            // A time of day is converted to a time on some day.
+            // Add the time of day to a date, because date masks format timestamps.
             Type::Time if of_dates => {
                 let day = self.program.add_text("1899-12-30");
                 let day = self.program.add(Ir::Date(day), Self::constant(Type::Date, meta.span));
@@ -165,8 +165,8 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Formats a number: rounds it as it will be written, so that halves go away from zero and zero has no sign; then
-    /// adds the literals of the mask around the digits.
+    /// Formats a number. Rounds first, so that halves round away from zero and zero has no sign, then adds the digits
+    /// and the prefix and suffix of the mask.
     fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
         if let Some(exponent) = mask.exponent {
             return self.scientific_text(value, mask, exponent, sign, span);
@@ -180,7 +180,7 @@ impl Lower<'_> {
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
-        // The width with leading zeros includes the sign, so the sign is written separately.
+        // The padded width would include the sign, so the sign is written separately.
         let padded = mask.zeros > 1 && sign == MaskSign::Written;
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
@@ -220,7 +220,7 @@ impl Lower<'_> {
                 text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
-            // After the sign, in place of a zero that the mask does not request.
+            // Insert the prefix after the sign. It replaces a leading zero that the mask doesn't contain.
             let pattern = if mask.zeros == 0 { mask::SIGN_AND_ZERO } else { mask::SIGN };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replaced_in(text, pattern, &new, span);
@@ -228,7 +228,7 @@ impl Lower<'_> {
         self.with_suffix(text, mask, span)
     }
 
-    /// Formats a number with one digit before the point and a power of ten.
+    /// Formats a number with one digit before the decimal point and a power of ten after the digits.
     fn scientific_text(
         &mut self,
         value: IrId,
@@ -238,7 +238,7 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
-        // Digits that round up to 10 belong to the next power: `9.996` is `1.00E+1`, because the limit is 9.995.
+        // Digits that round up to 10 need the next power: `9.996` is `1.00E+1`, because the limit is 9.995.
         let limit = match mask.decimals {
             0 => "9.5".to_owned(),
             decimals => format!("9.{}5", "9".repeat(decimals as usize)),
@@ -259,8 +259,8 @@ impl Lower<'_> {
         self.with_suffix(text, mask, span)
     }
 
-    /// Formats days as hours, minutes and seconds: rounded to seconds, then truncated to the smallest unit, as in
-    /// spreadsheets.
+    /// Formats a number of days as hours, minutes and seconds. Rounds to seconds, then truncates to the smallest unit,
+    /// like spreadsheets.
     fn elapsed_text(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
         let a_day = self.integer("86400", span);
         let mut signed = self.apply_checked(internal::MULTIPLY, &[days, a_day], span, "TEXT");
@@ -299,7 +299,7 @@ impl Lower<'_> {
         self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
-    /// Formats a date: with one format on engines that support all its parts, otherwise as joined parts.
+    /// Formats a date. Engines that support all parts use a single format, the others concatenate the parts.
     fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let timed = parts.iter().any(DatePart::is_of_clock);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
@@ -326,7 +326,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats a date with a plain TO_CHAR, and separately the parts that TO_CHAR does not support.
+    /// Formats the parts that a plain TO_CHAR supports together, and the other parts separately, and concatenates
+    /// them.
     fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let mut texts = self.list();
         let mut run: Vec<&DatePart> = Vec::new();

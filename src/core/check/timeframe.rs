@@ -1,13 +1,14 @@
-//! Timeframes in square brackets, `billing_date[month]`: Omni's names and the functions that compute them. Source:
-//! Omni's documentation of dimensions. Days of the week count from 1, starting at the first day of the week; a fiscal
-//! quarter is its first day, a fiscal year the number of the year in which it begins.
+//! Timeframes in square brackets, such as `billing_date[month]`: Omni's names, with the functions that compute them.
+//!
+//! Source: Omni's documentation of dimensions. Days of the week count from 1, which is the day on which weeks start. A
+//! fiscal quarter is its first day, a fiscal year the number of the year in which it starts.
 
 use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 
-/// Timeframes with their functions; `raw` is the column itself.
+/// Timeframes, with the catalog function of each. `raw` is the column itself.
 const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("raw", None),
     ("date", Some(internal::TRUNC_DAY)),
@@ -38,24 +39,24 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
 }
 
-/// Computation of a timeframe: the function, and its arguments after the date.
+/// Function that computes a timeframe, and its arguments after the date.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timeframe {
     pub function: FunctionId,
     pub shift: Shift,
 }
 
-/// Difference between the project's weeks or quarters and those of engines.
+/// Offset from the weeks or quarters that SQL engines support.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shift {
     None,
-    /// Days between the two, with the name of the first day.
+    /// Number of days. The function also receives the name of the first weekday.
     Week(u8),
     Days(u8),
     Months(u8),
 }
 
-/// Returns how a timeframe is computed; `Ok(None)` for `raw`.
+/// Returns the function that computes a timeframe, `Ok(None)` for `raw`.
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
@@ -74,7 +75,7 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
     })
 }
 
-/// Splits `billing_date_month`, the name of a timeframe's column, into the date and the timeframe.
+/// Splits a name such as `billing_date_month` into the date and the timeframe. Returns all possible splits.
 pub(super) fn called_so(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
     TIMEFRAMES.iter().filter_map(move |(frame, _)| {
         let (base, end) = name.split_at_checked(name.len().checked_sub(frame.len() + 1)?)?;

@@ -1,4 +1,4 @@
-//! Current date: `today:` of a spec, the date in `timezone:`, or that of the session.
+//! The current date: `today:` of a spec, the date in the zone of `timezone:`, or the date of the session.
 
 use super::lower::Lower;
 use crate::Type;
@@ -11,13 +11,13 @@ use crate::span::Span;
 pub enum Today {
     /// ISO date.
     Date(String),
-    /// SQL expression, checked to be one.
+    /// SQL expression that returns a date, which is already validated.
     Sql(String),
 }
 
 impl Lower<'_> {
-    /// Lowers TODAY() and NOW(): the day that the spec sets and its midnight; otherwise TODAY() in the time zone of
-    /// the spec or project.
+    /// Replaces TODAY() and NOW() if the spec sets the current date: by that date, or by its midnight. Otherwise
+    /// computes TODAY() in the time zone of the spec or project. `None` if neither is set.
     pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

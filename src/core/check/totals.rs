@@ -1,4 +1,4 @@
-//! Totals of a measure in a worksheet: `${revenue:row_total}`, `B_TOTAL`, `B2_ROW_TOTAL`.
+//! Totals of a measure in a worksheet, such as `${revenue:row_total}`, `B_TOTAL` and `B2_ROW_TOTAL`.
 
 use super::names::{NameTarget, Resolver};
 use super::sheet::{SheetCell, SheetRow};
@@ -9,12 +9,12 @@ use crate::diag::{Code, Diagnostic};
 use crate::parse::reference;
 use crate::span::Span;
 
-/// Rows over which a measure is recomputed.
+/// Rows over which a total recomputes a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SheetTotalKind {
-    /// Rows of the column: of one pivot column, or of all.
+    /// Input rows of the column: of one pivot column, or of all.
     Column,
-    /// Rows of all pivot columns of the row.
+    /// Input rows of one row of the sheet, in all pivot columns.
     Row,
     Grand,
 }
@@ -35,7 +35,7 @@ impl SheetTotalKind {
     }
 }
 
-/// Total that the sheet's input has as a column.
+/// Total that the sheet's input contains as a column.
 #[derive(Clone, Debug)]
 pub struct SheetTotal {
     pub measure: String,
@@ -43,16 +43,16 @@ pub struct SheetTotal {
     pub column: String,
 }
 
-/// Total as written in a formula.
+/// Reference to a total in a formula.
 #[derive(Clone, Debug)]
 pub struct TotalUse {
     pub measure: String,
-    /// `None` if no total has this name.
+    /// Kind of the total, `None` if the name is unknown.
     pub kind: Option<SheetTotalKind>,
     pub span: Span,
 }
 
-/// `B_TOTAL`: the letters, the row where one is said, the kind.
+/// Parses a total such as `B_TOTAL` into the column index, the optional row number and the kind.
 fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
     let (cell, rest) = text.split_once('_')?;
     let kind = match SheetTotalKind::from_name(rest) {
@@ -69,7 +69,7 @@ fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
     Some((column_of(name), row, kind))
 }
 
-/// The totals that formulas of a sheet with these columns name.
+/// Returns the totals to which formulas of a sheet with the given columns refer.
 pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
     let of = |id| {
         let span = ast.span(id);
@@ -90,7 +90,7 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
 }
 
 impl Resolver<'_> {
-    /// `B_TOTAL` and its like; `None` if it is no such name.
+    /// Resolves a total such as `B_TOTAL`, `None` if the name isn't a total.
     pub(super) fn total_by_letter(&mut self, span: Span) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
@@ -108,7 +108,7 @@ impl Resolver<'_> {
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
-    /// `${revenue:column_total}`.
+    /// Resolves a total such as `${revenue:column_total}`.
     pub(super) fn total_of_field(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
         let kind = SheetTotalKind::from_name(total.text(self.source));
         let measure = field.text(self.source).to_owned();
@@ -125,7 +125,7 @@ impl Resolver<'_> {
             );
             return NameTarget::Error;
         };
-        // What is not there was reported where it could not be made.
+        // A missing total was reported when it couldn't be computed.
         let found = totals.iter().find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
         let Some(column) = found.map(|total| total.column.clone()) else { return NameTarget::Error };
         match self.column(column.as_str().into()) {

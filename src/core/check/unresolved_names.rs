@@ -1,4 +1,4 @@
-//! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
+//! Diagnostics for unknown and ambiguous names, with suggestions.
 
 use super::names::{NameTarget, Resolver};
 use super::timeframe::called_so;
@@ -10,13 +10,13 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::Hashed;
 
-/// The most candidates of each kind that one name is compared with.
+/// Maximum number of candidates of each kind with which a name is compared.
 pub(super) const CANDIDATES: usize = 1000;
-/// The most names that are compared with candidates.
+/// Maximum number of names for which similar names are searched.
 pub(super) const SEARCHES: u32 = 50;
 
 impl Resolver<'_> {
-    /// The similar name among those that would have been right.
+    /// Returns the candidate that is most similar to a name.
     pub(super) fn nearest<'c>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
         self.searches = self.searches.checked_sub(1)?;
         suggest::nearest(word, candidates)
@@ -42,7 +42,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// A column of one of several relations of which no schema says the columns.
+    /// Reports a column that may belong to several relations, because no schema lists their columns.
     #[cold]
     pub(super) fn unsettled(&mut self, text: &str, span: Span) -> NameTarget {
         let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
@@ -53,7 +53,7 @@ impl Resolver<'_> {
     #[cold]
     pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> NameTarget {
         let text = span.text(self.source);
-        // What stands in `${…}` is a column's name in any case.
+        // A name in `${…}` is always a column.
         let bare = self.ast.expr(id) == Expr::Name;
         if let Some(value) = boolean(text).filter(|_| bare) {
             let upper = text.to_ascii_uppercase();
@@ -115,7 +115,7 @@ impl Resolver<'_> {
         } else {
             Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
         };
-        // `SUM(amount) -- all of it` takes away what is negative.
+        // `SUM(amount) -- all of it` isn't a comment: it subtracts a negated value.
         if self.source.get(..span.start as usize).is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
             self.diagnostics.push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
             return NameTarget::Error;
@@ -153,7 +153,7 @@ impl Resolver<'_> {
             None => {
                 let names =
                     scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
-                // `status = open`: who means a text forgets the quotes.
+                // `status = open`: the quotes of a text may be missing.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if it is a text; {names}")
                 } else {
@@ -165,8 +165,9 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// The column of this name of the one relation that may have it, though its known columns do not list it. `None` if
-    /// no relation or several may have it, or if another name of the text or the schema is similar.
+    /// Resolves a name to a column of the only relation that may have it, although the relation's known columns don't
+    /// include it. Reports the name if several relations may have it. `None` if no relation may have it, or if another
+    /// name in the text or the schema is similar.
     fn unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let partial: Vec<&Relation> = scope.relations.iter().filter(|relation| relation.is_partial()).collect();
@@ -187,19 +188,19 @@ impl Resolver<'_> {
         }
     }
 
-    /// A column that a relation does not list and may have; the first use is reported.
+    /// Returns the use of a column that a relation may have but doesn't list. Warns at the first use.
     pub(super) fn take_for_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.open_column(Some(relation.name()), text);
         if let Some(new) = self.columns.get_mut(before) {
-            // The relation is known to have it as far as SQL goes: the name needs no qualifier.
+            // For SQL generation, the column belongs to the relation, so its name needs no qualifier.
             new.unknown = false;
             self.diagnostics.push(unlisted(relation, text, span));
         }
         column
     }
 
-    /// Whether a node is compared with another by `=` or `<>`.
+    /// Whether an expression is an operand of `=` or `<>`.
     fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
         let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
         behind.map(ExprId).any(|node| match self.ast.expr(node) {
@@ -208,7 +209,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Whether a node is one of the branches of an IF.
+    /// Whether an expression is a branch of an IF.
     fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
         let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
         behind.map(ExprId).any(|node| match self.ast.expr(node) {
@@ -240,11 +241,11 @@ impl Resolver<'_> {
     }
 }
 
-/// Letters in which a name may differ from a known column and still be taken for a slip.
+/// Maximum number of letters by which a typo differs from a known column.
 const SLIP: usize = 2;
 
-/// Reports a column that a relation does not list: an error, or a warning where only some of its columns are known and
-/// none has a similar name.
+/// Reports a column that a relation doesn't list: as an error, or as a warning if only some of its columns are known
+/// and none has a similar name.
 pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
     let message = format!("`{}` has no column `{name}`", relation.name());
     let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
@@ -258,7 +259,7 @@ pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce(
     diagnostic.with_help(suggest::nearest(name, columns()).map_or_else(help, suggest::similar))
 }
 
-/// Reports a name that several relations may have, whose columns are not all known.
+/// Reports a name that several relations may have, because not all of their columns are known.
 fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     let first = relations.first().copied().unwrap_or_default();
     Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(relations)))
@@ -275,7 +276,7 @@ fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
     )
 }
 
-/// A name that a relation had a column of once.
+/// Adds the note to a diagnostic that the relation used to have a column with this name.
 pub fn gone(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic.with_label("it existed at an earlier pull but was removed").with_help(format!(
         "dbt has no such column of `{}` any more: use another, or bring it back there",
@@ -283,18 +284,18 @@ pub fn gone(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     ))
 }
 
-/// What a relation has, by its first columns.
+/// Describes a relation by its first columns.
 pub(super) fn columns_of(relation: &Relation) -> String {
     let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
     format!("`{}` has {}", relation.name(), listed(&names))
 }
 
-/// Where any name may be a column: the names that are rather something else.
+/// Whether a name probably isn't a column, even if any name may be one.
 pub(super) fn means_something_else(name: &str) -> bool {
     if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
-    // `SUM + 1`; a column may well be called `month` or `DATE`.
+    // `SUM + 1`: only upper-case names of some functions, because columns may be called `month` or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
         && catalog::find(name).map(catalog::get).is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
 }
@@ -309,14 +310,14 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// `C1`, `FY24`: one to three letters and a number.
+/// Whether a text looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
 pub(super) fn looks_like_cell(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let rest = text.get(letters..).unwrap_or_default();
     (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// `B_TOTAL`, `B2_ROW_TOTAL`: the totals of a worksheet; `C`: its columns by letter.
+/// Describes worksheet names: totals such as `B_TOTAL` and `B2_ROW_TOTAL`, and column letters such as `C`.
 fn worksheet_name(text: &str) -> Option<&'static str> {
     let column = |t: &str| {
         let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
@@ -329,7 +330,7 @@ fn worksheet_name(text: &str) -> Option<&'static str> {
     (text.len() == 1 && column(text)).then_some("columns by letter")
 }
 
-/// `a`, `a and b`, `a, b and c`, in backticks.
+/// Formats names in backticks as a list: `a`, `a and b`, `a, b and c`.
 pub(super) fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
     match quoted.as_slice() {

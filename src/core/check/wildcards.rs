@@ -1,14 +1,14 @@
-//! The wildcards of spreadsheets, `*` and `?`, which `~` makes plain characters.
+//! Wildcards of spreadsheets, `*` and `?`, and their escape character `~`.
 
 use super::regex::{RegexPattern, SPECIAL};
 
-/// A character of a text with wildcards, and what it stands for.
+/// Parsed character of a text with wildcards.
 pub(super) enum Character {
     /// `*`: any characters.
     Any,
     /// `?`: one character.
     One,
-    /// Itself.
+    /// Literal character.
     Plain(char),
 }
 
@@ -24,7 +24,7 @@ pub(super) fn characters(text: &str) -> impl Iterator<Item = Character> {
     })
 }
 
-/// A text with `*`, `?` and `~` of spreadsheets as a pattern; none without wildcards that matter.
+/// Converts a text with the wildcards of spreadsheets to a regular expression. `None` if the text has no wildcards.
 pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
     let mut pattern =
         RegexPattern { re2: "(?is)".into(), are: "(?i)".into(), ignore_case: true, ..RegexPattern::default() };
@@ -49,7 +49,7 @@ pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
     wild.then_some(pattern)
 }
 
-/// The same text without the signs that make `*` and `?` characters.
+/// Removes the escape character `~` before `*`, `?` and `~`.
 pub(super) fn without_tildes(text: &str) -> String {
     let plain = |character| match character {
         Character::Any => '*',

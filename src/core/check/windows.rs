@@ -1,4 +1,4 @@
-//! Values that look at other rows: OFFSET, FIRST, LAST, ROW, and where such a value may stand.
+//! Window functions OFFSET, FIRST, LAST and ROW, and the places in which window functions are allowed.
 
 use super::DefinitionRole;
 use super::lower::Lower;
@@ -29,7 +29,7 @@ impl Lower<'_> {
         self.shifted(value, rows, "OFFSET", span)
     }
 
-    /// The value so many rows on.
+    /// Returns the value at a distance of `rows` rows from the current row.
     pub(super) fn shifted(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
         if rows == 0 {
             return value;
@@ -43,13 +43,13 @@ impl Lower<'_> {
         self.row_of(function, &[value, count], Over::Ordered, true, span)
     }
 
-    /// Returns the constant number of rows of an OFFSET.
+    /// Returns the constant row distance of OFFSET. Reports other expressions.
     pub(super) fn rows(&mut self, id: IrId) -> Option<i32> {
         let Some(rows) = self.literal_integer(id) else {
             self.constant_expected(id, "OFFSET", "rows", "OFFSET(x, -1)");
             return None;
         };
-        // Neither engines nor sheets have more rows.
+        // No engine and no sheet supports larger numbers.
         let rows = i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN);
         if rows.is_none() {
             let span = self.program.meta(id).span;
@@ -65,7 +65,7 @@ impl Lower<'_> {
         self.constant_expected_or(id, function, param, format!("write it out, `{example}`"))
     }
 
-    /// Reports a missing constant, with another way in the help.
+    /// Reports that a parameter must be a constant, with help for other solutions.
     pub(super) fn constant_expected_or(&mut self, id: IrId, function: &str, param: &str, help: String) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
@@ -80,7 +80,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Lowers FIRST and LAST: the value at one end of the partition, which may be NULL.
+    /// Lowers FIRST and LAST: the value in the first or last row of the partition, even if it is NULL.
     pub(super) fn lower_end(&mut self, arg: ExprId, function: &Function, place: Place, span: Span) -> IrId {
         let value = self.value(arg);
         if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
@@ -94,7 +94,7 @@ impl Lower<'_> {
         if meta.is_constant() {
             return value;
         }
-        // The default frame, all rows up to the current one, includes the first row.
+        // FIRST needs only the rows up to the current one, which is the default window frame.
         let (entry, over) = match place {
             Place::Last => (internal::LAST_VALUE, Over::Rows { from: Place::First, to: Place::Last }),
             _ => (internal::FIRST_VALUE, Over::Ordered),
@@ -109,8 +109,8 @@ impl Lower<'_> {
         self.row_of(internal::ROW_NUMBER, &[], Over::Ordered, false, span)
     }
 
-    /// Adds a window call of a function with one overload: its type is that of the first argument, or a number of
-    /// rows.
+    /// Builds a call of a window function with a single overload. The result has the type of the first argument, or is
+    /// an integer if there are no arguments.
     pub(super) fn row_of(&mut self, entry: FunctionId, args: &[IrId], over: Over, nullable: bool, span: Span) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         let of = args.first().map(|value| self.program.meta(*value));
@@ -122,7 +122,7 @@ impl Lower<'_> {
         let mut args = args.to_vec();
         if let Some(value) = args.first_mut() {
             if self.is_null(*value) {
-                // The value is NULL in every row.
+                // The result is NULL in every row.
                 self.program.folded = true;
                 return self.null(ty, span);
             }
@@ -139,7 +139,7 @@ impl Lower<'_> {
         self.over_parted(call, over, &[], meta)
     }
 
-    /// Adds a window among rows with equal values in these columns.
+    /// Adds a window node over the rows with the same values in `by`.
     pub(super) fn over_parted(&mut self, call: IrId, over: Over, by: &[IrId], meta: Meta) -> IrId {
         let over = self.program.add_over(over, by);
         self.program.add(Ir::Window { call, over }, meta)
@@ -150,7 +150,7 @@ impl Lower<'_> {
         self.program.add(Ir::Number(text), Self::constant(ty, span))
     }
 
-    /// Returns whether a window is allowed here, and over this value.
+    /// Whether a window function is allowed here and can use the given value. Reports it otherwise.
     pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.is_too_late(Level::Window, span) {
             return false;
@@ -179,7 +179,7 @@ impl Lower<'_> {
         true
     }
 
-    /// Requires an order of the step's rows.
+    /// Whether the rows have a sort order. Reports a missing order.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
         let in_rule = self.role == DefinitionRole::Check;
         if self.scope.ordered && !in_rule {
@@ -200,7 +200,7 @@ impl Lower<'_> {
         false
     }
 
-    /// Returns the key that orders groups: the first date, otherwise the only key.
+    /// Suggests a sort key: the first grouping key that is a date, or the only grouping key.
     fn key_to_order_by(&self) -> Option<String> {
         let target = |target: NameTarget| match target {
             NameTarget::Column(column) => {

@@ -14,35 +14,36 @@ use crate::{Level, Type};
 pub struct ReadColumn(pub(super) ColumnUse);
 
 impl ReadColumn {
-    /// Returns the relation, if it is known or written.
+    /// Returns the relation of the column, `None` if the relation is neither known nor written in the formula.
     #[must_use]
     pub fn relation(&self) -> Option<&str> {
         self.0.relation.as_deref()
     }
 
-    /// Returns the name of the column.
+    /// Returns the name of the column without the relation.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Returns `relation.name`, or the name alone if no relation is known.
+    /// Returns `relation.name`, or only the name if the relation isn't known.
     #[must_use]
     pub fn path(&self) -> String {
         self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
-    /// Returns the type inferred from use if no schema declares one; unknown if the uses leave it open.
+    /// Returns the type that was inferred from the column's uses, unknown if the uses don't determine it. `None` if a
+    /// schema declares the type.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
         self.0.assumed.then_some(self.0.ty)
     }
 }
 
-/// Columns that a definition reads, among all columns.
+/// Columns of the text that a definition reads.
 #[derive(Clone, Debug)]
 pub(super) enum Reads {
-    /// The first n columns, as for the only definition of a text.
+    /// The first columns, up to this number. This is the case for the only definition of a text.
     First(usize),
     /// Columns by index, in the order of first use.
     These(Vec<u32>),
@@ -55,7 +56,7 @@ impl Reads {
     }
 }
 
-/// A compiled definition.
+/// Compiled definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
     pub(super) name: Option<Arc<str>>,
@@ -64,7 +65,7 @@ pub struct Definition {
     pub(super) level: Level,
     pub(super) nullable: bool,
     pub(super) reads: Reads,
-    /// All columns that the text reads; set after all definitions are compiled.
+    /// All columns that the text reads, set after all of its definitions are compiled.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
     pub(super) span: Span,
@@ -72,13 +73,13 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Returns the name, or `None` for a bare formula.
+    /// Returns the name of the definition, `None` for a formula without a name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Returns the SQL: one expression on one line.
+    /// Returns the SQL as a single expression in one line.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
@@ -96,13 +97,13 @@ impl Definition {
         self.level
     }
 
-    /// Returns whether the value may be NULL.
+    /// Whether the value can be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable
     }
 
-    /// Returns the input columns that the definition reads directly or through other definitions, in the order of
+    /// Returns the input columns that the definition reads, directly or through other definitions, in the order of
     /// first use.
     pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
         let all = self.columns.as_deref().unwrap_or_default();
@@ -119,14 +120,14 @@ impl Definition {
         self.description.as_deref()
     }
 
-    /// Returns the span of the definition.
+    /// Returns the span of the definition in the source.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
     }
 
-    /// Parts of the SQL with the parts of the source that they were made of, outer ones first;
-    /// empty unless [`Builder::map_spans`](crate::Builder::map_spans) asked for them.
+    /// Returns pairs of spans that map parts of the SQL to parts of the source, outer parts first. Empty unless
+    /// [`Builder::map_spans`](crate::Builder::map_spans) is set.
     ///
     /// ```
     /// let compiler = formulac_core::Compiler::builder().map_spans(true).build();
@@ -143,7 +144,7 @@ impl Definition {
     }
 }
 
-/// Result of compiling: definitions without errors, and all diagnostics.
+/// Result of compiling: the definitions without errors, and all diagnostics.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     pub(super) dialect: Dialect,
@@ -153,8 +154,8 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// What each cell and each range of cells of a worksheet's formulas means, with where it stands: of `B0`, in the order
-    /// of months, `revenue of the row before, by month`.
+    /// Returns a description of each cell and each range of cells in the formulas of a worksheet, with its span. For
+    /// example, `B0` in a sheet that is sorted by month is `revenue of the row before, by month`.
     ///
     /// ```
     /// use formulac_core::{Compiler, Context};
@@ -185,17 +186,17 @@ impl Compiled {
         &self.diagnostics
     }
 
-    /// Returns whether there is an error.
+    /// Whether at least one diagnostic is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
-    /// The definitions when there is no error, else the diagnostics.
+    /// Returns the definitions if there are no errors, otherwise the diagnostics.
     ///
     /// # Errors
     ///
-    /// The diagnostics, warnings among them, when at least one is an error.
+    /// Returns all diagnostics, including warnings, if at least one is an error.
     pub fn into_result(self) -> Result<Vec<Definition>, Vec<Diagnostic>> {
         if self.has_errors() { Err(self.diagnostics) } else { Ok(self.definitions) }
     }

@@ -1,4 +1,4 @@
-//! Emits the SQL of checked definitions one by one.
+//! SQL generation for checked definitions.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        // Names and columns are moved unless they are shared, because sharing costs more than a copy.
+        // Move names and columns out of the program instead of sharing them, because sharing costs more than a copy.
         let mut named = program.definitions.iter_mut();
         for definition in &mut definitions {
             definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
@@ -98,8 +98,8 @@ impl Compiler {
         definitions
     }
 
-    /// Returns the SQL of the order and partitions of windows. As in a step of a spec, keys without an order partition
-    /// the groups, unless partitions are named.
+    /// Emits the sort keys and partitions of windows. As in a step of a spec, the grouping keys that aren't sort keys
+    /// are the partitions, unless partitions are specified.
     fn windows(
         &self,
         program: &Program,
@@ -156,8 +156,8 @@ impl Compiler {
         }
     }
 
-    /// Returns the key for values of other periods: the first date of the order, if the grouped names or the
-    /// relation's key identify rows. `None` if several rows may belong to one period.
+    /// Returns the keys for lookups of values in other periods: the first date among the sort keys, in rows that the
+    /// grouping keys or the key of the relation identify. `None` if a period can have several rows.
     fn moved(
         &self,
         program: &Program,

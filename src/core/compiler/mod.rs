@@ -1,4 +1,4 @@
-//! Compiles formulas from text to SQL expressions.
+//! Compiler for formulas: from source text to SQL expressions.
 
 mod compiled;
 mod emission;
@@ -24,7 +24,7 @@ use crate::schema::{Relation, Schema};
 use crate::scratch::{Memory, Pool};
 use crate::span::Span;
 
-/// A compiler for one dialect and schema; cheap to share between threads.
+/// Compiler for one dialect and schema, cheap to share between threads.
 ///
 /// ```
 /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -35,13 +35,13 @@ use crate::span::Span;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
-    /// Options of the builder.
+    /// Options of the compiler.
     pub options: Arc<Options>,
-    /// Working memory, shared by clones.
+    /// Pool of scratch memory, shared by copies of the compiler.
     pub pool: Arc<Pool>,
 }
 
-/// Text with grouping and ordering keys appended.
+/// Source text with the grouping, partition and sort keys appended.
 struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
@@ -52,16 +52,16 @@ struct RelationKeys {
 pub struct Options {
     pub dialect: Dialect,
     pub schema: Arc<Schema>,
-    /// Models of other specs, as far as their columns are known.
+    /// Models that other specs define, with their known columns.
     pub models: Schema,
     pub from: Option<String>,
     pub context: Context,
     pub group_by: Vec<String>,
     pub order_by: Vec<String>,
     pub partition_by: Vec<String>,
-    /// Columns of the worksheet; by default those of the relation.
+    /// Columns of the worksheet. Defaults to the columns of the relation.
     pub columns: Option<Vec<String>>,
-    /// Row for which formulas are written; default 1.
+    /// Row for which the worksheet's formulas are written. Defaults to 1.
     pub row: Option<u32>,
     pub limits: Limits,
     pub timezone: Option<String>,
@@ -71,17 +71,17 @@ pub struct Options {
     pub map_spans: bool,
     /// Types for columns of unknown type, by lower-case name.
     pub given_types: Vec<(String, Type)>,
-    /// Whether the schema comes from dbt's manifest.
+    /// Whether the schema comes from a parsed dbt project.
     pub from_dbt: bool,
 }
 
 impl Options {
-    /// Returns a relation by name, if its columns are known.
+    /// Returns the relation with a name, from the models of other specs or from the schema.
     pub fn known_by_name(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 
-    /// Returns a help for an unknown relation that resembles no known one; `key` is the key that names it.
+    /// Returns the help for an unknown relation without similar names. `key` is the option that contains the name.
     pub fn help_with_missing(&self, key: &str) -> String {
         if self.from_dbt {
             format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`")
@@ -91,7 +91,7 @@ impl Options {
     }
 }
 
-/// Builder of a [`Compiler`].
+/// Builder that collects the options of a [`Compiler`].
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Builder {
@@ -99,50 +99,50 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Sets the dialect. Default: Postgres.
+    /// Sets the SQL dialect. Defaults to Postgres.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.options.dialect = dialect;
         self
     }
 
-    /// Sets the schema of the data. Without one, types are inferred from use.
+    /// Sets the schema of the data. Without a schema, types are inferred from use.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.options.schema = Arc::new(schema);
         self
     }
 
-    /// Sets the relation of bare names.
+    /// Sets the relation for column names without a qualifier.
     pub fn from(mut self, relation: impl Into<String>) -> Self {
         self.options.from = Some(relation.into());
         self
     }
 
-    /// Sets the context of formulas. Default: measure.
+    /// Sets the context of the formulas. Defaults to measures.
     pub fn context(mut self, context: Context) -> Self {
         self.options.context = context;
         self
     }
 
-    /// Sets the names that the query groups by.
+    /// Sets the grouping keys of the query.
     pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.group_by = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the order of rows for windows: `name` or `name desc`.
+    /// Sets the sort order for window functions, as `name` or `name desc`.
     pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
         self.options.order_by = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the names that partition windows.
+    /// Sets the partition keys of window functions.
     pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.partition_by = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The columns of a worksheet in order, A, B, C and so on; those of the relation when not said. They are read in the
-    /// worksheet context.
+    /// Sets the columns of a worksheet in order: A, B, C and so on. Defaults to the columns of the relation. Only used
+    /// in the worksheet context.
     ///
     /// ```
     /// use formulac_core::{Compiler, Context};
@@ -155,56 +155,56 @@ impl Builder {
         self
     }
 
-    /// Sets the row of the worksheet for which formulas are written. Default: 1.
+    /// Sets the row for which the worksheet's formulas are written. Defaults to the first row.
     pub fn row(mut self, row: u32) -> Self {
         self.options.row = Some(row);
         self
     }
 
-    /// Sets limits of the input.
+    /// Sets the limits on the size of the input.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
         self
     }
 
-    /// Sets the time zone used to convert instants to dates, such as `Europe/Berlin`.
+    /// Sets the time zone in which an instant becomes a date, such as `Europe/Berlin`.
     pub fn timezone(mut self, zone: impl Into<String>) -> Self {
         self.options.timezone = Some(zone.into());
         self
     }
 
-    /// Treats blank operands of `+ - *` and of numerators as 0, as Omni's engine does.
+    /// Sets whether blank operands of `+ - *` and blank numerators count as 0, as in Omni's engine.
     pub fn blanks_as_zero(mut self, yes: bool) -> Self {
         self.options.blank_zero = yes;
         self
     }
 
-    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Default: Monday.
+    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Defaults to Monday.
     pub fn week_start(mut self, day: Weekday) -> Self {
         self.options.calendar.week_start = day;
         self
     }
 
     /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need.
-    /// Whole years are ignored.
+    /// Numbers above 11 are reduced modulo 12.
     pub fn fiscal_month_offset(mut self, months: u8) -> Self {
         self.options.calendar.fiscal_month_offset = Some(months % 12);
         self
     }
 
-    /// Turns off these warnings. Errors cannot be turned off.
+    /// Turns off warnings by code. Errors are always reported.
     pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.options.silenced = codes.into_iter().collect();
         self
     }
 
-    /// Sets whether the schema comes from dbt, so that the help for a missing relation names dbt.
+    /// Sets whether the schema comes from dbt, so that the help for an unknown relation mentions dbt.
     pub fn schema_of_dbt(mut self, yes: bool) -> Self {
         self.options.from_dbt = yes;
         self
     }
 
-    /// Maps parts of each definition's SQL to parts of its formula.
+    /// Sets whether definitions map the parts of their SQL to the parts of the formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.options.map_spans = yes;
         self
@@ -218,24 +218,24 @@ impl Builder {
 }
 
 impl Compiler {
-    /// Returns a builder.
+    /// Returns a builder with default options.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Returns the dialect.
+    /// Returns the dialect of the compiler.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.options.dialect
     }
 
-    /// Returns the schema.
+    /// Returns the schema of the data.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.options.schema
     }
 
-    /// Compiles a text of definitions, or one formula. There is always a result.
+    /// Compiles definitions or a single formula. Always returns a result.
     ///
     /// ```
     /// let compiled = formulac_core::Compiler::default().compile("a = SUM(x)\nb = SUMM(x)");
@@ -247,8 +247,8 @@ impl Compiler {
         self.pool.lend(|memory| self.run(memory, source, true))
     }
 
-    /// What is wrong with a text of definitions, or one formula, as far as that needs no SQL: syntax, names, types, levels.
-    /// What only the dialect cannot do is found by [`Compiler::compile`].
+    /// Returns the diagnostics for definitions or a single formula without generating SQL: syntax, names, types and
+    /// levels. Only [`Compiler::compile`] reports features that the dialect doesn't support.
     ///
     /// ```
     /// let found = formulac_core::Compiler::default().check("a = SUM(x)\nb = SUMM(x)");
@@ -292,7 +292,7 @@ impl Compiler {
         Compiled { dialect: options.dialect, definitions, diagnostics, meanings }
     }
 
-    /// Returns the worksheet for which formulas are written.
+    /// Returns the worksheet of the formulas, `None` in other contexts.
     fn sheet(&self, relations: &[Relation]) -> Option<WorksheetGrid> {
         let options = &*self.options;
         if options.context != Context::Worksheet {
@@ -312,7 +312,7 @@ impl Compiler {
         })
     }
 
-    /// Returns the text with the keys of the options appended, each as its own part; `None` if there are no keys.
+    /// Appends the keys in the options to the source text, each as a separate part. `None` if there are no keys.
     fn keys(&self, source: &str) -> Option<RelationKeys> {
         let options = &*self.options;
         let keys = [
@@ -340,20 +340,20 @@ impl Compiler {
         Some(RelationKeys { text, parts, roles })
     }
 
-    /// Returns the same compiler for another dialect.
+    /// Returns a copy of the compiler for another dialect.
     #[must_use]
     pub fn in_dialect(&self, dialect: Dialect) -> Self {
         let options = Options { dialect, ..(*self.options).clone() };
         Self { options: Arc::new(options), pool: Arc::default() }
     }
 
-    /// Returns whether any relation is known, from the schema or another spec.
+    /// Whether the compiler knows any relation, from the schema or another spec.
     #[must_use]
     pub fn knows_relations(&self) -> bool {
         !self.options.schema.is_empty() || !self.options.models.is_empty()
     }
 
-    /// Returns the relations that have all these columns; a name may be `relation.column`.
+    /// Returns the relations that have all the given columns. A column may be written as `relation.column`.
     #[must_use]
     pub fn relations_with(&self, names: &std::collections::BTreeSet<String>) -> Vec<String> {
         let options = &self.options;
@@ -392,7 +392,7 @@ impl Compiler {
             context: options.context,
             relations,
             merged: &[],
-            // An unknown relation accepts any column; the relation itself is reported once.
+            // An unknown relation can have any column, because only the relation itself is reported, once.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),
             roles,
@@ -407,7 +407,8 @@ impl Compiler {
         }
     }
 
-    /// Warns about `status = "open"`, which defines `status`, if there is a column `status`.
+    /// Warns about `status = "open"`, which defines `status`, if a column has the same name and a comparison may be
+    /// intended.
     fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         for definition in &program.definitions {
             let Some(name) = &definition.name else { continue };
@@ -429,7 +430,7 @@ impl Compiler {
     }
 }
 
-/// Splits `month desc` into `month` and the direction.
+/// Splits a sort key such as `month desc` into its name and whether it is descending.
 pub fn order_key(text: &str) -> (&str, bool) {
     let text = text.trim();
     match text.rsplit_once(char::is_whitespace) {
@@ -439,8 +440,8 @@ pub fn order_key(text: &str) -> (&str, bool) {
     }
 }
 
-/// Drops definitions that contain an error. Definitions are in source order. A bare formula is the whole text, and an
-/// unknown relation concerns all definitions.
+/// Removes definitions that contain an error. The definitions are in source order. An error concerns all definitions
+/// if it is an unknown relation, or if the source is a formula without a name.
 fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
     let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
     let is_of_all = |d: &Diagnostic| {
@@ -461,7 +462,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
     definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
-/// Places errors of options at the end of the text, because they have no place in it.
+/// Moves errors in options, which have no position in the source, to its end.
 fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
@@ -476,8 +477,8 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     }
 }
 
-/// Drops warnings that are turned off by the options, or by a comment on their line: `// noqa: W0412`, the warning's
-/// name instead of the code, or `// noqa` for all.
+/// Removes warnings that the options turn off, or a comment on the same line: `// noqa: W0412`, the name instead of
+/// the code, or `// noqa` for all warnings.
 pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
     diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {

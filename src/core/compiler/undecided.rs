@@ -8,23 +8,23 @@ use super::{Compiled, Compiler};
 use crate::Type;
 use crate::ir::ColumnUse;
 
-/// Maximum number of columns to try in a text; each is one more compilation.
+/// Maximum number of columns that are tried per text. Each column needs another compilation.
 const TRIED: usize = 20;
 
-/// Column of unknown type in a text that would compile to other SQL with another type.
+/// Column of unknown type in a text whose SQL would be different for another type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedType {
-    /// Name of the column, after its relation if that is known.
+    /// Name of the column, prefixed with its relation if that is known.
     pub column: String,
-    /// Type inferred from use; `Unknown` if the text implies no type.
+    /// Type inferred from the use of the column, `Unknown` if nothing in the text determines it.
     pub assumed: Type,
-    /// Type that gives other SQL.
+    /// Type for which the SQL is different.
     pub other: Type,
 }
 
 impl Compiler {
-    /// Lists the columns of unknown type whose type decides the SQL of a text.
+    /// Lists the columns of unknown type whose type changes the SQL of a text.
     ///
     /// ```
     /// use formulac_core::{Compiler, Type};
@@ -46,8 +46,8 @@ impl Compiler {
         self.undecided(columns, |compiler| sql(&compiler.compile(text)).is_some_and(|sql| sql != before))
     }
 
-    /// Lists undecided columns of any text. `columns` are paths, names and assumed types; `differs` compiles the text
-    /// again and compares.
+    /// Lists the columns whose type changes the SQL, for any kind of text. `columns` contains paths, names and assumed
+    /// types. `differs` compiles the text again and compares the SQL.
     pub fn undecided<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
@@ -67,7 +67,7 @@ impl Compiler {
     }
 }
 
-/// Returns a column with its relation.
+/// Returns the name of a column, prefixed with its relation if that is known.
 #[must_use]
 pub fn path(column: &ColumnUse) -> String {
     match &column.relation {
@@ -76,8 +76,8 @@ pub fn path(column: &ColumnUse) -> String {
     }
 }
 
-/// Returns types that a column may have instead of the inferred one. SQL for a number of unknown kind is right for
-/// every kind.
+/// Returns the alternative types for a column with an inferred type. SQL for a number of unknown type is correct for
+/// every numeric type.
 fn others(assumed: Type) -> &'static [Type] {
     match assumed {
         Type::Date => &[Type::Timestamp],

@@ -249,7 +249,7 @@ relations:
             ["F0821 geography: unknown type `geography` (a type that formulas only pass on is `other(geography)`)"]
         );
         assert_eq!(faults("relations: [a]"), ["F0804 [a]: `relations`: expected a mapping, found a list ()"]);
-        let double = "F0801 A: the relation `A` stands twice; case does not tell names apart ()";
+        let double = "F0801 A: the relation `A` is listed twice; names that differ only in case are the same ()";
         assert_eq!(faults("relations: {a: {}, A: {}}"), [double]);
     }
 

@@ -27,13 +27,13 @@ pub enum FileKind {
     Seed,
     /// Code of snapshots.
     Snapshot,
-    /// Macros.
+    /// File of macros.
     Macro,
     /// Singular test or generic tests.
     Test,
     /// YAML properties file.
     Properties,
-    /// `dbt_project.yml`.
+    /// Project file, `dbt_project.yml`.
     Project,
     /// File that dbt reads but whose changes are not traced.
     #[default]

@@ -156,7 +156,7 @@ impl fmt::Display for Lost {
             }
             Self::Joined => f.write_str("a join after grouping may repeat rows or leave them out"),
             Self::SingleRows => {
-                f.write_str("it is a value of single rows, and no formula says how they are taken together")
+                f.write_str("it is a value of single rows, and no formula expresses how they are taken together")
             }
             Self::WidePivot => f.write_str("it is the column of one value of a pivot; the long form has it as rows"),
             Self::TooLong => f.write_str("its formula is too long: give parts of it names of their own"),

@@ -100,9 +100,9 @@ pub enum Expr {
     Bool(bool),
     /// Unqualified name: a column or definition; otherwise possibly a cell, a column letter or a total.
     Name,
-    /// `view.field`.
+    /// Qualified field, `view.field`.
     Field,
-    /// `${view.field[timeframe]:total}`.
+    /// Reference, `${view.field[timeframe]:total}`.
     Model,
     /// Cell with a `$`.
     Cell,
@@ -120,23 +120,23 @@ pub enum Expr {
         /// Reference in that tab.
         base: ExprId,
     },
-    /// `from:to`.
+    /// Range, `from:to`.
     Range {
         /// First end.
         from: ExprId,
         /// Last end, inclusive.
         to: ExprId,
     },
-    /// `-x`, `+x`.
+    /// Signed operand, `-x` or `+x`.
     Sign {
         /// The sign itself.
         sign: Sign,
         /// Operand of the sign.
         operand: ExprId,
     },
-    /// `x%`.
+    /// Percentage, `x%`.
     Percent(ExprId),
-    /// `left op right`.
+    /// Binary operation, `left op right`.
     Binary {
         /// Operator between the operands.
         op: BinaryOp,

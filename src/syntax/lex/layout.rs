@@ -55,7 +55,7 @@ impl TextLayout {
     }
 }
 
-/// Finds definitions and balances brackets.
+/// Finds the definitions of a text and balances its brackets.
 pub fn layout(
     source: &str,
     lexed: &Lexed,

@@ -24,11 +24,11 @@ pub struct Node {
 /// Style of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YamlStyle {
-    /// Without quotes.
+    /// Scalar without quotes.
     Plain,
-    /// In single quotes.
+    /// Scalar in single quotes.
     Single,
-    /// In double quotes.
+    /// Scalar in double quotes.
     Double,
     /// Block scalar, `|` or `>`.
     Block,

@@ -57,7 +57,7 @@ pub(super) fn property(source: &str, span: Span) -> Diagnostic {
     let mark = span.text(source).chars().next().unwrap_or('&');
     let what = if mark == '!' { "a tag" } else { "an anchor" };
     let word = span.text(source);
-    let message = format!("YAML reads `{word}` as {what}, so it is not part of the value");
+    let message = format!("`{word}` is {what} in YAML, so it is not part of the value");
     let diagnostic = Diagnostic::new(Code::FormulaCut, span, message);
     match line.pair() {
         Some(pair) => {

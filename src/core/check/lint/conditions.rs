@@ -1,4 +1,5 @@
-//! Conditions that are the same for every row, and branches behind one that is met before them.
+//! Lints for conditions that have the same result in every row, and for branches that an earlier branch makes
+//! unreachable.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -8,17 +9,17 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Slice};
 use crate::span::Span;
 
-/// A column, or a definition; and whether its case is ignored.
+/// Index of a column or definition, whether it is a definition, and whether its case is ignored.
 type ConditionSubject = (u32, bool, bool);
 
-/// What it is compared with: numbers and dates are in an order, texts are in the warehouse's.
+/// Literal in a comparison. Numbers and dates are ordered, the order of texts depends on the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Literal<'p> {
     Number(f64),
     Text(&'p str),
 }
 
-/// An end of the values that a condition lets through.
+/// Lower or upper bound of the values that satisfy a condition.
 #[derive(Clone, Copy, Debug)]
 struct ConstantBound {
     at: f64,
@@ -26,14 +27,15 @@ struct ConstantBound {
 }
 
 impl ConstantBound {
-    /// Whether the values above this one hold all above the other; below, where they are upper ends.
+    /// Whether the range of this bound contains the range of another bound: the values above it, or below it if
+    /// `upper` is set.
     fn holds(self, other: Self, upper: bool) -> bool {
         let beyond = if upper { other.at < self.at } else { other.at > self.at };
         beyond || (other.at == self.at && (self.included || !other.included))
     }
 }
 
-/// The conditions on one subject that were met with so far.
+/// Conditions on a subject that were collected so far.
 #[derive(Default)]
 struct SeenCondition<'p> {
     lower: Option<(ConstantBound, Span)>,
@@ -42,7 +44,7 @@ struct SeenCondition<'p> {
     differs: Option<Literal<'p>>,
 }
 
-/// How many literals of one subject are kept.
+/// Maximum number of literals that are stored per subject.
 const KEPT: usize = 64;
 
 struct ConditionTest<'p> {
@@ -52,7 +54,7 @@ struct ConditionTest<'p> {
 }
 
 impl ConditionTest<'_> {
-    /// The lower or upper end of what it lets through.
+    /// Returns the bound of the values that satisfy the test, and whether it is an upper bound.
     fn bound(&self) -> Option<(ConstantBound, bool)> {
         let Literal::Number(at) = self.literal else { return None };
         let (included, upper) = match self.comparison {
@@ -67,7 +69,7 @@ impl ConditionTest<'_> {
 }
 
 impl<'a> Traps<'a> {
-    /// A name beside a literal.
+    /// Parses a comparison of a name with a literal.
     fn test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(condition) else { return None };
@@ -98,7 +100,7 @@ impl<'a> Traps<'a> {
             Ir::Text(text) => Some(Literal::Text(program.text(text))),
             Ir::Number(digits) => program.text(digits).parse().ok().map(Literal::Number),
             Ir::Date(iso) => {
-                // No calendar is needed to order days and moments; a day is its midnight.
+                // Digits are enough to compare dates and timestamps. A date is its midnight.
                 let digits: String = program.text(iso).chars().filter(char::is_ascii_digit).collect();
                 format!("{digits:0<14}").parse().ok().map(Literal::Number)
             }
@@ -106,7 +108,7 @@ impl<'a> Traps<'a> {
         }
     }
 
-    /// AND that never holds, OR that always does.
+    /// Warns about an AND that is never true, and about an OR that is always true.
     pub(super) fn junction(&mut self, id: IrId, args: Slice, and: bool) {
         let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
         for condition in self.program.args(args) {
@@ -142,8 +144,8 @@ impl<'a> Traps<'a> {
         self.warn(Code::NeverVaries, id, message, help);
     }
 
-    /// Branches of the cases between two nodes that an earlier branch takes. A case that is what another gives otherwise
-    /// goes on with it.
+    /// Warns about CASE branches between two nodes that an earlier branch makes unreachable. A CASE in the default
+    /// branch of another CASE continues its list of branches.
     pub(super) fn never_reached(&mut self, first: IrId, last: IrId) {
         let mut continued: FxHashSet<u32> = FxHashSet::default();
         for at in (first.0..=last.0).rev().map(IrId) {
@@ -187,7 +189,7 @@ impl<'a> Traps<'a> {
         );
     }
 
-    /// The same case of a SWITCH twice.
+    /// Warns about duplicate values in a SWITCH.
     pub(super) fn switch_twice(&mut self, arms: Slice) {
         let mut seen: FxHashMap<&str, IrId> = FxHashMap::default();
         for pair in self.program.args(arms).chunks_exact(2) {
@@ -215,13 +217,14 @@ impl<'a> Traps<'a> {
 }
 
 impl<'p> SeenCondition<'p> {
-    /// Whether it and what was seen never hold together; without `and`, whether one of them always does.
+    /// Whether a test and the previous conditions are never true together. Without `and`: whether at least one of them
+    /// is always true.
     fn clashes(&self, test: &ConditionTest<'p>, and: bool) -> bool {
         if !and {
             if test.comparison == ComparisonOperator::NotEqual {
                 return self.differs.is_some_and(|other| other != test.literal);
             }
-            // Together they leave nothing out: the lower end lies below the upper one.
+            // The conditions cover all values if the lower bound is below the upper bound.
             return match test.bound() {
                 Some((bound, true)) => self.lower.is_some_and(|(lower, _)| meets(lower, bound, true)),
                 Some((bound, false)) => self.upper.is_some_and(|(upper, _)| meets(bound, upper, true)),
@@ -248,7 +251,7 @@ impl<'p> SeenCondition<'p> {
         point_outside || apart
     }
 
-    /// The condition that lets through all that this one does.
+    /// Returns the span of an earlier condition that is true whenever this test is.
     fn met_before(&self, test: &ConditionTest<'p>) -> Option<Span> {
         let taken = |bound: ConstantBound, by: Option<(ConstantBound, Span)>, upper: bool| {
             by.filter(|(wider, _)| wider.holds(bound, upper)).map(|(_, span)| span)
@@ -265,7 +268,7 @@ impl<'p> SeenCondition<'p> {
         taken(bound, if upper { self.upper } else { self.lower }, upper)
     }
 
-    /// Of several ends the narrowest counts where all have to hold, else the widest.
+    /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest one.
     fn add(&mut self, test: &ConditionTest<'p>, span: Span, narrowest: bool) {
         match test.comparison {
             ComparisonOperator::Equal if self.equals.len() < KEPT => self.equals.push((test.literal, span)),
@@ -282,7 +285,7 @@ impl<'p> SeenCondition<'p> {
     }
 }
 
-/// Whether there is a value above the lower end and below the upper one; `covers`: whether none is outside of both.
+/// Whether some values are between two bounds. With `covers`: whether the two ranges together contain all values.
 fn meets(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers { lower.included || upper.included } else { lower.included && upper.included };
     lower.at < upper.at || (lower.at == upper.at && at_end)

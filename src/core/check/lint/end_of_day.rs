@@ -1,4 +1,5 @@
-//! A time beside a date: the date is the midnight that begins it, so a day's end is not what it may seem.
+//! Lint for comparisons of a timestamp with a date: the date is its first midnight, so the comparison excludes the
+//! rest of that day.
 
 use super::{ComparisonOperator, Traps};
 use crate::Type;
@@ -8,7 +9,7 @@ use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
 impl Traps<'_> {
-    /// `created_at <= DATE(2024, 1, 31)`, whichever side the date is on.
+    /// Warns about comparisons such as `created_at <= DATE(2024, 1, 31)`, with the date on either side.
     pub(super) fn compared_time(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
         let (time, day, comparison) = match (self.day(a), self.day(b)) {
             (None, Some(day)) => (a, day, comparison),
@@ -19,7 +20,8 @@ impl Traps<'_> {
             Ir::Date(slice) => Some(self.program.text(slice)),
             _ => None,
         };
-        // After the last of a month begins the next one; after any other day, perhaps that day is meant.
+        // After the last day of a month usually means the next month. After any other day, the day itself may be
+        // intended.
         let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
         match comparison {
             ComparisonOperator::Less | ComparisonOperator::GreaterEqual => return,
@@ -27,7 +29,7 @@ impl Traps<'_> {
             _ => {}
         }
         let (of, date) = (self.excerpt(self.before_conversion(time)), self.excerpt(day));
-        // A criterion is all in one text, `"<=2024-01-31"`.
+        // The text of a criterion contains the whole comparison: `"<=2024-01-31"`.
         let is_criterion = self.program.meta(day).span == self.program.meta(id).span;
         let next = match iso.and_then(next_day) {
             Some(next) if is_criterion => next,
@@ -60,8 +62,8 @@ impl Traps<'_> {
         self.warn(Code::EndOfDay, id, format!("`{of}` is a time: `{shown}` {what}"), help);
     }
 
-    /// The date that became a midnight; none of what is a time by itself, or is moved to another midnight by somebody who
-    /// knows.
+    /// Returns the date that was converted to midnight. `None` for timestamps, and for a date plus days, which its
+    /// author moved deliberately.
     fn day(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
             Ir::Date(iso) => super::super::dates::is_iso_date(self.program.text(iso)).then_some(id),
@@ -75,7 +77,7 @@ impl Traps<'_> {
         }
     }
 
-    /// What an instant was before its wall clock was read.
+    /// Returns the instant before its conversion to wall-clock time, or the node itself.
     fn before_conversion(&self, id: IrId) -> IrId {
         match self.program.node(id) {
             Ir::Apply { overload, args }
@@ -88,7 +90,7 @@ impl Traps<'_> {
     }
 }
 
-/// The day after an ISO date.
+/// Returns the day after an ISO date.
 fn next_day(iso: &str) -> Option<String> {
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let mut part = || parts.next().flatten();

@@ -1,4 +1,4 @@
-//! Texts that are compared with a value that can be one of a few others only.
+//! Lint for comparisons with a text that the value can never be, because its possible values are known.
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use crate::ir::{Ir, IrId, Program, Slice};
 use crate::schema::Relation;
 use crate::span::Span;
 
-/// How many nodes are looked at to find them; what is made of more is not known.
+/// Maximum number of nodes that are searched for possible values.
 const NODES: usize = 256;
-/// How many values there can be.
+/// Maximum number of possible values.
 const VALUES: usize = 2_000;
-/// How many are named.
+/// Maximum number of values in a message.
 const NAMED: usize = 6;
 
-/// What is made of a value's letters before it is compared.
+/// Case conversion of a value before the comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Letters {
     AsTheyAre,
@@ -34,8 +34,8 @@ impl Letters {
     }
 }
 
-/// All texts that a value can be, beside NULL: the known ones of a column, or those of the branches that make it. None
-/// where that cannot be said.
+/// Returns all texts that a value can be, except NULL: the known values of a column, or the results of its branches.
+/// `None` if they aren't known.
 pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
@@ -69,7 +69,7 @@ pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<
     None
 }
 
-/// What the schema says of a column.
+/// Returns the values that the schema lists for a column.
 fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
     let used = program.columns.get(column as usize).filter(|c| !c.unknown && c.merged.is_empty())?;
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
@@ -77,12 +77,12 @@ fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) 
 }
 
 impl Traps<'_> {
-    /// `status = "active"`, where it is "Active" or "Closed".
+    /// Warns about `status = "active"` if the only values are "Active" and "Closed".
     pub(super) fn value(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: Slice) {
         let program = self.program;
         let text = program.text(text);
         let span = program.meta(literal).span;
-        // A criterion's text is written in small letters, beside the column's in small letters.
+        // A criterion becomes a comparison of lower-case texts, which has the same span as its literal.
         let is_criterion = program.meta(id).span == span;
         let (of, letters) = self.letters(of);
         if letters != Letters::AsTheyAre && letters.apply(text) != text {
@@ -102,7 +102,7 @@ impl Traps<'_> {
         self.not_known(message, text, &spelled, span, is_criterion);
     }
 
-    /// `COUNTIF(status, "clsoed")`, which ignores case.
+    /// Warns about a criterion that matches no known value, ignoring case, such as `COUNTIF(status, "clsoed")`.
     pub(super) fn criterion_value(&mut self, of: IrId, pattern: IrId, wild: bool) {
         let program = self.program;
         let Ir::Text(text) = program.node(pattern) else { return };
@@ -119,7 +119,7 @@ impl Traps<'_> {
         self.not_known(message, text, &values, span, true);
     }
 
-    /// `SWITCH(status, "active", …)`.
+    /// Warns about values in `SWITCH(status, "active", …)` that the subject never has.
     pub(super) fn switch(&mut self, subject: IrId, arms: Slice) {
         let program = self.program;
         let pairs = program.args(arms).chunks_exact(2);
@@ -161,9 +161,9 @@ impl Traps<'_> {
         self.found.push(diagnostic);
     }
 
-    /// `LOWER(status) = "Active"` asks small letters to be a capital.
+    /// Warns about `LOWER(status) = "Active"`, in which a lower-case text can't equal a text with a capital.
     fn wrong_letters(&mut self, of: IrId, letters: Letters, text: &str, span: Span, is_criterion: bool) {
-        // Letters beyond ASCII are folded by the engine.
+        // The SQL engine converts non-ASCII letters.
         if is_criterion || !text.is_ascii() {
             return;
         }
@@ -184,7 +184,7 @@ impl Traps<'_> {
         );
     }
 
-    /// What LOWER or UPPER stands around, and which of them.
+    /// Returns the argument of LOWER or UPPER and the case conversion, or the node itself.
     fn letters(&self, id: IrId) -> (IrId, Letters) {
         let Ir::Apply { overload, args } = self.program.node(id) else { return (id, Letters::AsTheyAre) };
         let letters = match catalog::owner(overload) {
@@ -205,7 +205,7 @@ fn listed(values: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// Whether a text is like a pattern of `%` and `_`, where `\` makes them characters.
+/// Whether a text matches a LIKE pattern with `%`, `_`, and `\` as escape character.
 fn is_like(text: &str, pattern: &str) -> bool {
     #[derive(Clone, Copy)]
     enum KnownSign {
@@ -224,7 +224,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
         });
     }
     let text: Vec<char> = text.chars().collect();
-    // Where the last `%` stands, and where the text goes on behind what it took so far.
+    // `back` contains the position of the last `%`, and the position in the text after the characters that it matched
+    // so far.
     let (mut at, mut sign, mut back) = (0, 0, None);
     while let Some(c) = text.get(at) {
         match signs.get(sign) {

@@ -1,5 +1,5 @@
-//! Formulas that are right by the rules and may not say what was meant: what an analyst who comes from spreadsheets
-//! falls into. Only warnings, read off the checked program; each is said where little else can be meant.
+//! Lints for formulas that are valid but may not have the intended meaning, especially for users of spreadsheets. They
+//! analyze the checked program and only report warnings, in cases in which another intention is unlikely.
 
 mod conditions;
 mod end_of_day;
@@ -19,7 +19,7 @@ use crate::schema::Relation;
 
 pub use known_values::values_of;
 
-/// The comparisons, each with what it is when its sides change places.
+/// Comparison functions, with the operator of each.
 const COMPARISONS: [(FunctionId, ComparisonOperator); 6] = [
     (internal::EQUAL, ComparisonOperator::Equal),
     (internal::NOT_EQUAL, ComparisonOperator::NotEqual),
@@ -44,7 +44,7 @@ impl ComparisonOperator {
         COMPARISONS.iter().find(|(id, _)| *id == function).map(|(_, comparison)| *comparison)
     }
 
-    /// The same with the sides in each other's place.
+    /// Returns the comparison after swapping its sides.
     fn mirrored(self) -> Self {
         match self {
             Self::Equal | Self::NotEqual => self,
@@ -67,10 +67,10 @@ impl ComparisonOperator {
     }
 }
 
-/// How many names for one thing are looked through.
+/// Maximum number of definitions that are followed to find the expression of a name.
 const NAMES: usize = 8;
 
-/// What is asked of a program.
+/// State of the lints for a program.
 struct Traps<'a> {
     source: &'a str,
     relations: &'a [Relation],
@@ -78,7 +78,7 @@ struct Traps<'a> {
     found: &'a mut Vec<Diagnostic>,
 }
 
-/// Warns of what is compiled as it is written and may not be meant so.
+/// Warns about formulas that may not mean what the author intended.
 pub(super) fn check_traps(
     ast: &Ast,
     source: &str,
@@ -112,7 +112,7 @@ pub(super) fn check_traps(
                 }
                 Ir::Column(_) | Ir::Definition(_) if scope.context == Context::Worksheet => {
                     let text = meta.span.text(source);
-                    // A cell is the column that stands there under another name.
+                    // A cell refers to a column by another name, so its text differs.
                     let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
                     let named = match *node {
                         Ir::Column(column) => is_named(program.columns.get(column as usize).map(|c| &*c.name)),
@@ -136,7 +136,7 @@ pub(super) fn check_traps(
 }
 
 impl Traps<'_> {
-    /// Asks of a call what may be wrong with its like.
+    /// Runs the lints for function calls.
     #[inline]
     fn call(&mut self, id: IrId, function: FunctionId, args: Slice) {
         if function == internal::AVERAGE {
@@ -150,7 +150,7 @@ impl Traps<'_> {
             return self.criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
         }
         let Some(comparison) = ComparisonOperator::from_function(function) else { return };
-        // Of the sides the second is the literal, or the date.
+        // Swap the sides so that the literal or date is on the right.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned { (b, a, comparison.mirrored()) } else { (a, b, comparison) };
         match (self.program.node(b), self.program.meta(b).ty) {
@@ -174,7 +174,7 @@ impl Traps<'_> {
         }
     }
 
-    /// What stands behind a name, and a few names that mean it.
+    /// Returns the expression that a name refers to, following up to `NAMES` definitions.
     fn behind_name(&self, id: IrId) -> IrId {
         let mut names = 0;
         self.program.behind_names_until(id, |_, used| {
@@ -191,7 +191,8 @@ impl Traps<'_> {
         self.found.push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
     }
 
-    /// NULL is all that ISERROR, ISNA and ISBLANK ask for. That a column has none may be a promise that somebody checks.
+    /// Warns about ISERROR, ISNA and ISBLANK of a value that is never NULL. Only reports totals, because a formula may
+    /// check the promise that a column has no NULLs.
     fn never_blank(&mut self, id: IrId, x: IrId) {
         let is_total = matches!(self.program.node(self.behind_name(x)), Ir::Aggregate { .. } | Ir::CountRows);
         if self.program.meta(x).nullable || !is_total {
@@ -203,7 +204,8 @@ impl Traps<'_> {
     }
 }
 
-/// `Q1 = …`: the name of a cell, in capitals as sheets write it. Names such as `d30` are what tables are full of.
+/// Warns about definitions such as `Q1 = …` whose name is also a cell in upper case. Lower-case names such as `d30`
+/// are common in tables.
 fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     for name in ast.definitions.iter().filter_map(|d| d.name) {
         let text = name.text(source);
@@ -220,7 +222,7 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A name of a worksheet that is a column or a definition, and not the cell that it reads as.
+/// Warns about a name in a worksheet that resolves to a column or definition, but also looks like a cell.
 fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
     cell_letters(text)?;
     let message = format!("`{text}` is the column or definition of that name here, and not the cell");
@@ -228,7 +230,8 @@ fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
 }
 
-/// How many letters the name of a cell begins with; none of what no sheet has: `XFD1048576` is the last.
+/// Returns the number of letters in a cell reference. `None` for cells outside of a sheet, whose last cell is
+/// `XFD1048576`.
 fn cell_letters(text: &str) -> Option<usize> {
     if !unresolved_names::looks_like_cell(text) {
         return None;

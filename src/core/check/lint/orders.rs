@@ -1,4 +1,4 @@
-//! Texts in an order, and empty ones.
+//! Lints for the order of texts and for empty texts.
 
 use super::{ComparisonOperator, Traps};
 use crate::Type;
@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Slice};
 
 impl Traps<'_> {
-    /// `code > "30"`, where texts are ordered letter by letter.
+    /// Warns about `code > "30"`, which compares texts character by character.
     pub(super) fn text_order(
         &mut self,
         id: IrId,
@@ -18,7 +18,7 @@ impl Traps<'_> {
     ) {
         let program = self.program;
         let digits = program.text(text);
-        // What is made of a column may have a fixed width: `TEXT(day, "yyyymm") >= "202401"`.
+        // An expression may have a fixed width: `TEXT(day, "yyyymm") >= "202401"`.
         let Ir::Column(column) = program.node(self.behind_name(of)) else { return };
         if program.meta(of).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
             return;
@@ -39,7 +39,8 @@ impl Traps<'_> {
         self.found.push(if at == span { diagnostic } else { diagnostic.with_other(at, "a text") });
     }
 
-    /// `region = ""`, which no blank meets; where somebody asks for blanks as well, that is known.
+    /// Warns about `region = ""`, which isn't true for blank values. Skips names that the program also tests for
+    /// blanks.
     pub(super) fn empty_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId) {
         let program = self.program;
         let is_name = matches!(program.node(of), Ir::Column(_) | Ir::Definition(_));
@@ -56,7 +57,7 @@ impl Traps<'_> {
         self.warn(Code::BlankIsNotEmpty, id, message, help);
     }
 
-    /// Whether the program looks for NULLs of the same name anywhere.
+    /// Whether the program tests the same name for NULL anywhere.
     fn tests_for_blanks(&self, name: IrId) -> bool {
         let same = |id: IrId| self.program.node(id) == self.program.node(name);
         self.program.nodes().any(|node| match node {
@@ -67,7 +68,8 @@ impl Traps<'_> {
     }
 }
 
-/// Numbers that texts of one length hold, which are in order as texts too: years, months, days, codes such as `007`.
+/// Whether a number probably has a fixed width, so that the order of texts is the order of numbers: years, months,
+/// days, codes such as `007`.
 fn has_fixed_width(digits: &str) -> bool {
     let is_of_century = digits.starts_with("19") || digits.starts_with("20");
     (matches!(digits.len(), 4 | 6 | 8) && is_of_century) || (digits.len() > 1 && digits.starts_with('0'))

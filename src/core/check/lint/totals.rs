@@ -1,4 +1,4 @@
-//! Aggregates of what does not add up: means of ratios, sums that leave out equal values.
+//! Lints for misleading aggregates: averages of ratios, and sums that skip duplicate values.
 
 use super::Traps;
 use crate::Level;
@@ -22,10 +22,10 @@ impl Traps<'_> {
         }
     }
 
-    /// `AVERAGE(a / b)`: each row's ratio weighs the same, whatever it is the ratio of.
+    /// Warns about `AVERAGE(a / b)`, which gives the ratio of each row the same weight.
     fn mean_of_ratios(&mut self, id: IrId, value: IrId) {
         let program = self.program;
-        // AVERAGEIF takes the mean of a case with one branch.
+        // AVERAGEIF becomes the average of a CASE with one branch.
         let value = match program.node(value) {
             Ir::Case(arms) => match *program.args(arms) {
                 [_, value] => value,
@@ -50,10 +50,11 @@ impl Traps<'_> {
         self.warn(Code::RateAveraged, id, message, help);
     }
 
-    /// `COUNT(IF(x > 3, 1, 0))` counts the zeros too.
+    /// Warns about `COUNT(IF(x > 3, 1, 0))`, which also counts the zeros.
     fn count_of_all(&mut self, id: IrId, value: IrId) {
         let program = self.program;
-        // A name says what it counts: in a group, its rows.
+        // Only literals are reported: the name of a column or definition shows what is counted, such as the rows of a
+        // group.
         let literal = |id: &IrId| {
             matches!(program.node(*id), Ir::Number(_) | Ir::Text(_) | Ir::Bool(_)) && !program.meta(*id).nullable
         };

@@ -1,4 +1,4 @@
-//! When weeks begin: WEEKDAY and WEEKNUM say Sunday where nothing is said, timeframes Monday.
+//! Lint for the start of weeks: WEEKDAY and WEEKNUM use Sunday by default, timeframes use Monday.
 
 use super::{ComparisonOperator, Traps};
 use crate::calendar::{Calendar, Weekday};
@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program, Slice};
 use crate::span::Span;
 
-/// The first of each kind in a program.
+/// First occurrence of each kind of call in a program.
 #[derive(Default)]
 pub(super) struct Weeks {
     weeknum: Option<Span>,
@@ -31,7 +31,7 @@ impl Weeks {
         slot.get_or_insert(program.meta(id).span);
     }
 
-    /// Weeks of a program that begin on different days.
+    /// Warns if weeks in a program start on different days.
     pub(super) fn check(self, calendar: Calendar, source: &str, found: &mut Vec<Diagnostic>) {
         let first = calendar.week_start;
         if first == Weekday::Sunday {
@@ -39,7 +39,7 @@ impl Weeks {
         }
         for (call, frame, name) in [(self.weeknum, self.week, "WEEKNUM"), (self.weekday, self.day_of_week, "WEEKDAY")] {
             let Some(call) = call else { continue };
-            // A day that nobody has by chance was said.
+            // A start other than Monday was set explicitly, so the warning needs no timeframe.
             if frame.is_none() && first == Weekday::Monday {
                 continue;
             }
@@ -60,7 +60,7 @@ impl Weeks {
 }
 
 impl Traps<'_> {
-    /// `WEEKDAY(d) > 5` is the weekend where Monday is 1, and Friday and Saturday where Sunday is.
+    /// Warns about `WEEKDAY(d) > 5`, which is the weekend if Monday is 1, but Friday and Saturday if Sunday is 1.
     pub(super) fn compared_weekday(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: Slice) {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(of) else {
@@ -94,7 +94,7 @@ impl Traps<'_> {
     }
 }
 
-/// The type of weeks is the default: nothing in the formula says it.
+/// Whether a call uses the default week type, because the formula doesn't set one.
 fn says_no_type(program: &Program, args: Slice) -> bool {
     matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
 }
