@@ -163,9 +163,9 @@ fn no_branch_allows_itself_anything() {
     reasons(&place, "may not change the project's settings");
     // What others said is theirs.
     place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
-    reasons(&place, "what was said stays");
+    reasons(&place, "comments must not");
     fs::remove_file(place.path(&approval)).unwrap();
-    reasons(&place, "what was said stays");
+    reasons(&place, "comments must not");
     place.write(".formulac/approvals/other/x.yml", text);
     reasons(&place, "changed after it was written");
     // Who approved speaks for themselves.
@@ -219,11 +219,11 @@ fn what_formulac_records_is_judged() {
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
     let state = ".formulac/state/revenue.yml";
-    let not_pushed = "not allowed: .formulac/state/revenue.yml: it is not what a push of the specs records";
+    let not_pushed = "not allowed: .formulac/state/revenue.yml: it differs from the record of a push";
     edit(&place, state, "SUM(tax)", "SUM(fee)");
     refused("another base", not_pushed);
     place.write(".formulac/state/other.yml", place.read(state).replace("model: revenue", "model: other"));
-    refused("a base of nothing", "state/other.yml: it is not what a push");
+    refused("a base of nothing", "state/other.yml: it differs from the record of a push");
     place.write(".formulac/state/omni/other.yml", "node: model.shop.other\npath: other.view\n");
     refused("a record of no pull", "not counted: the approval of Dan <dan@example.com>, it was changed since");
     // In the form that formulac writes, but after the approvals.
@@ -274,7 +274,7 @@ fn what_was_known_of_the_data_is_judged() {
         assert!(run.exit == 4 && expected.iter().all(|part| run.out.contains(part)), "{}", run.out);
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
-    let not_pushed = "not allowed: .formulac/state/known.yml: it is not what a push of the specs records";
+    let not_pushed = "not allowed: .formulac/state/known.yml: it differs from the record of a push";
     refused(&format!("{}      other: integer\n", known("float")), &[not_pushed]);
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
@@ -407,7 +407,7 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
     let (exit, told) = authorized(&place);
     assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!(["models/formulac/revenue.sql"])), "{told}");
     let run = place.run(&["authorize", "--base", "main"]);
-    assert!(run.out.contains("the specs make something else"), "{}", run.out);
+    assert!(run.out.contains("the specs generate other content"), "{}", run.out);
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
         place.read("asked.txt")
     );
     assert_eq!(told(&place, "null"), "the manifest of production states that it is not built");
-    let key = "development has no `country`, which is part of the key";
+    let key = "development has no column `country`, which is part of the key";
     assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);
     place.show(&["env", "diff", "production", "--rows", "--env", "production"]);
     place.show(&["env", "diff", "production", "--limit", "3"]);

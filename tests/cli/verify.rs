@@ -141,7 +141,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     assert_eq!(run.exit, 5, "{}", run.out);
     let comparison = &run.json()["models"][0]["comparisons"][0];
     assert_eq!(comparison["verdict"], "not compared");
-    assert_eq!(comparison["told"], "`region` is not built");
+    assert_eq!(comparison["told"], "the key column `region` is not built");
 }
 
 #[test]

@@ -33,7 +33,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("number", "less_than_or_equal_to: 5", "number <= 5"),
     ("number", "between: [1, 5]", "AND(number >= 1, number <= 5)"),
     ("number", "not_between: [1, 5]", "OR(NOT(AND(number >= 1, number <= 5)), ISBLANK(number))"),
-    ("number", "greater_than: many", "!the operator `greater_than`: `many` is no number"),
+    ("number", "greater_than: many", "!the operator `greater_than`: `many` is not a number"),
     ("text", "contains: 'a%'", r#"CONTAINS(text, "a%")"#),
     ("text", "contains: [a, b]", r#"OR(CONTAINS(text, "a"), CONTAINS(text, "b"))"#),
     ("text", "contains: Ab, case_insensitive: true", r#"CONTAINS(LOWER(text), "ab")"#),
@@ -67,12 +67,12 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "time",
         "time_for_duration: [5 hours ago, 5 hours]",
-        "!the operator `time_for_duration`: `5 hours ago` counts in a unit",
+        "!the operator `time_for_duration`: the unit of `5 hours ago`",
     ),
     ("time", "is: 2024-02-29", "AND(time >= DATE(2024, 2, 29), time < DATE(2024, 2, 29) + 1)"),
     ("time", "not: 2024-02-29", "OR(OR(time < DATE(2024, 2, 29), time >= DATE(2024, 2, 29) + 1), ISBLANK(time))"),
     ("time", "is: last month", "AND(time >= EDATE((TODAY())[month], -1), time < (TODAY())[month])"),
-    ("time", "date_offset_from_query: 1 year", "!the operator `date_offset_from_query` cannot be carried: it moves"),
+    ("time", "date_offset_from_query: 1 year", "!the operator `date_offset_from_query` cannot be carried: it shifts"),
     ("time", "day_of_week: Wednesday", "WEEKDAY(time, 1) = 4"),
     ("time", "day_of_week: [0, 6]", "OR(WEEKDAY(time, 1) = 1, WEEKDAY(time, 1) = 7)"),
     ("time", "not_day_of_week: Sun", "OR(NOT(WEEKDAY(time, 1) = 1), ISBLANK(time))"),
@@ -82,7 +82,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("time", "hour_of_day: \"1\"", "HOUR(time) = 1"),
     ("time", "month_of_year: [January, 2]", "OR(MONTH(time) = 1, MONTH(time) = 2)"),
     ("time", "quarter_of_year: 4", "QUARTER(time) = 4"),
-    ("time", "day_of_week: someday", "!the operator `day_of_week`: `someday` is no such part"),
+    ("time", "day_of_week: someday", "!the operator `day_of_week`: `someday` is not a part"),
     ("text", "cancel_query_filter: true", "!the operator `cancel_query_filter` cannot be carried: it takes back"),
     ("text", "field_name_in_query: q", "!the operator `field_name_in_query` cannot be carried: it looks rows up"),
     (
@@ -91,7 +91,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
         "!the operator `field_name_not_in_query` cannot be carried: it looks rows up",
     ),
     ("text", "resembles: q", "!the operator `resembles`: it is not known"),
-    ("text", "not_is: q", "!`not_is` is no operator"),
+    ("text", "not_is: q", "!`not_is` is not an operator"),
 ];
 
 /// Of Omni's list, each once at least; `case_insensitive` is a modifier.
