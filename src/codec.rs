@@ -18,7 +18,7 @@ pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     let mut writer = CodecWriter::default();
     value.write(&mut writer);
     let mut out = Vec::with_capacity(writer.size + 4 * (writer.texts.len() + writer.numbers.len()) + 64);
-    number(&mut out, print(shape.as_bytes()));
+    number(&mut out, fingerprint(shape.as_bytes()));
     number(&mut out, writer.texts.len() as u64);
     for text in &writer.texts {
         out.extend_from_slice(&(text.len() as u32).to_le_bytes());
@@ -29,7 +29,7 @@ pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     for number in &writer.numbers {
         out.extend_from_slice(&number.to_le_bytes());
     }
-    let checksum = print(&out);
+    let checksum = fingerprint(&out);
     number(&mut out, checksum);
     out
 }
@@ -37,11 +37,11 @@ pub(crate) fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
 /// Reads a value from bytes. `None` if they are truncated, damaged or have another shape.
 pub(crate) fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
-    if print(all) != u64::from_le_bytes(*checksum) {
+    if fingerprint(all) != u64::from_le_bytes(*checksum) {
         return None;
     }
     let (of, all) = all.split_first_chunk::<8>()?;
-    if u64::from_le_bytes(*of) != print(shape.as_bytes()) {
+    if u64::from_le_bytes(*of) != fingerprint(shape.as_bytes()) {
         return None;
     }
     let (count, all) = all.split_first_chunk::<8>()?;
@@ -66,7 +66,7 @@ fn number(out: &mut Vec<u8>, number: u64) {
 }
 
 /// Returns a fingerprint of bytes.
-pub(crate) fn print(bytes: &[u8]) -> u64 {
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(bytes);
     hasher.finish()

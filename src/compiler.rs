@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub(crate) use formulac_core::compiler::{Options, order_key, path, silence};
+pub(crate) use formulac_core::compiler::{CompilerOptions, order_key, path, silence};
 
 use crate::calendar::Weekday;
 use crate::check::Context;
@@ -71,7 +71,7 @@ impl SpecOptions {
 
     /// Returns whether the generated files are the same for two versions of dbt.
     #[cfg(feature = "cli")]
-    pub fn generate_alike(one: &str, other: &str) -> bool {
+    pub fn generates_same_files(one: &str, other: &str) -> bool {
         let features = |version| {
             let options = Self { dbt_version: version_of(version), ..Self::default() };
             (options.flat_tests(), options.flat_meta(), options.new_semantic_models(), options.unit_tests())
@@ -309,7 +309,7 @@ impl Compiler {
 
     /// Returns a compiler with the same spec options and other options for formulas.
     #[cfg(feature = "sync")]
-    pub(crate) fn with_options(&self, options: Options) -> Self {
+    pub(crate) fn with_options(&self, options: CompilerOptions) -> Self {
         let formulas = formulac_core::Compiler { options: Arc::new(options), pool: Arc::default() };
         Self { formulas, specs: Arc::clone(&self.specs) }
     }

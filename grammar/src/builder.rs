@@ -13,7 +13,7 @@ use formulac_syntax::span::Span;
 pub struct Chain(u32);
 
 /// Flag of a single operand. A node id is always smaller, because a source has fewer bytes than this.
-const ALONE: u32 = 1 << 31;
+const SINGLE_OPERAND: u32 = 1 << 31;
 
 /// List of arguments that is being parsed. Holds the height of the argument stack.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,7 @@ impl<'s> AstBuilder<'s> {
         match self.closed {
             // Push the operand with its brackets now, because only the brackets closed last are remembered.
             Some((inner, _)) if inner == node => self.push(None, 0, node),
-            _ => Chain(node.0 | ALONE),
+            _ => Chain(node.0 | SINGLE_OPERAND),
         }
     }
 
@@ -149,7 +149,7 @@ impl<'s> AstBuilder<'s> {
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
         // A single operand has no operator before it.
-        while chain.0 & ALONE == 0
+        while chain.0 & SINGLE_OPERAND == 0
             && let Some(right) = self.stacks.operands.last().copied()
             && let Some(before) = right.operator
             && before.strength() >= op.strength()
@@ -162,8 +162,8 @@ impl<'s> AstBuilder<'s> {
 
     #[inline]
     pub fn finish(&mut self, chain: Chain) -> ExprId {
-        if chain.0 & ALONE != 0 {
-            return ExprId(chain.0 & !ALONE);
+        if chain.0 & SINGLE_OPERAND != 0 {
+            return ExprId(chain.0 & !SINGLE_OPERAND);
         }
         self.cut(chain);
         loop {
@@ -183,8 +183,8 @@ impl<'s> AstBuilder<'s> {
     /// Drops the operands above the chain's last operand.
     #[inline]
     fn cut(&mut self, chain: Chain) {
-        if chain.0 & ALONE != 0 {
-            let node = ExprId(chain.0 & !ALONE);
+        if chain.0 & SINGLE_OPERAND != 0 {
+            let node = ExprId(chain.0 & !SINGLE_OPERAND);
             let span = self.span(node);
             self.stacks.operands.push(Operand { operator: None, at: 0, node, span });
         } else {
@@ -249,7 +249,7 @@ impl<'s> AstBuilder<'s> {
 
     /// Replaces an operand by a construct that binds tighter than a sign: removes the signs and adds them again around
     /// the result.
-    fn below_signs(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
+    fn with_signs_removed(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
         let mut signs: Vec<(Sign, u32)> = Vec::new();
         let mut inner = x;
         while let (Expr::Sign { sign, operand }, true) = (self.ast.expr(inner), inner.0 + 1 == self.ast.len() as u32) {
@@ -301,7 +301,7 @@ impl<'s> AstBuilder<'s> {
         self.with_last(chain, |b, x| {
             // If the right end is a call or is in brackets, its nodes come after the signs of the left end, so those
             // signs stay where they are.
-            b.below_signs(x.node, |b, from| {
+            b.with_signs_removed(x.node, |b, from| {
                 let start = if from == x.node { x.span } else { b.span(from) };
                 let span = start.to(b.outer(to));
                 b.add(Expr::Range { from, to }, span)
@@ -364,7 +364,7 @@ impl<'s> AstBuilder<'s> {
         let frame = self.ast.names.len() as u32;
         self.ast.names.push(Span::new(l, m));
         self.with_last(chain, |b, x| {
-            b.below_signs(x.node, |b, last| {
+            b.with_signs_removed(x.node, |b, last| {
                 // In a range, the timeframe bracket belongs to the right end.
                 let closed = b.closed.is_some_and(|(closed, _)| closed == last);
                 let range = match b.ast.expr(last) {

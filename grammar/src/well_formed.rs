@@ -130,9 +130,9 @@ impl WellFormedReader<'_, '_, '_> {
                             Preceding::Colon(chain) => self.builder.range(chain, operand),
                         };
                         match self.after(chain)? {
-                            Next::Operand => break,
-                            Next::Formula => return Some(()),
-                            Next::Closed(value) => value,
+                            NextStep::Operand => break,
+                            NextStep::Formula => return Some(()),
+                            NextStep::Closed(value) => value,
                         }
                     }
                 };
@@ -193,23 +193,23 @@ impl WellFormedReader<'_, '_, '_> {
 
     /// Parses the tokens after an operand, up to the next operand or the end of the level.
     #[inline]
-    fn after(&mut self, mut chain: Chain) -> Option<Next> {
+    fn after(&mut self, mut chain: Chain) -> Option<NextStep> {
         loop {
             let (token, Span { start: l, end: r }) = self.next()?;
             let terminal = Terminal::from_token(token);
             match terminal.kind {
                 TerminalKind::Infix | TerminalKind::Sign => {
                     self.level.before = Preceding::Operator(chain, terminal.operator(), l);
-                    return Some(Next::Operand);
+                    return Some(NextStep::Operand);
                 }
                 TerminalKind::Misspelt => {
                     let op = self.builder.misspelt(terminal, l, r);
                     self.level.before = Preceding::Operator(chain, op, l);
-                    return Some(Next::Operand);
+                    return Some(NextStep::Operand);
                 }
                 TerminalKind::Colon => {
                     self.level.before = Preceding::Colon(chain);
-                    return Some(Next::Operand);
+                    return Some(NextStep::Operand);
                 }
                 TerminalKind::Percent => chain = self.builder.percent(chain, r),
                 TerminalKind::OpenSquare => {
@@ -225,11 +225,11 @@ impl WellFormedReader<'_, '_, '_> {
                         Some(list) => self.builder.next_arg(list, value),
                     });
                     self.level.before = Preceding::Nothing;
-                    return Some(Next::Operand);
+                    return Some(NextStep::Operand);
                 }
                 TerminalKind::Close => {
                     let value = self.builder.finish(chain);
-                    return Some(Next::Closed(match self.level.opener {
+                    return Some(NextStep::Closed(match self.level.opener {
                         Opener::Bracket { l } => self.builder.bracketed(l, value, r),
                         Opener::Call { l: name, m } => {
                             let args = match self.level.args {
@@ -245,7 +245,7 @@ impl WellFormedReader<'_, '_, '_> {
                     let Opener::Formula = self.level.opener else { return None };
                     let body = self.builder.finish(chain);
                     self.builder.formula(body);
-                    return Some(Next::Formula);
+                    return Some(NextStep::Formula);
                 }
                 _ => return None,
             }
@@ -254,7 +254,7 @@ impl WellFormedReader<'_, '_, '_> {
 }
 
 /// Next step after an operand and its operators.
-enum Next {
+enum NextStep {
     Operand,
     Formula,
     /// The level is closed, with this value.

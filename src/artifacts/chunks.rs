@@ -43,7 +43,7 @@ pub(super) struct Print {
 
 impl Print {
     fn new(kind: ResourceType, text: &str) -> Self {
-        let hash = codec::print(text.as_bytes()).wrapping_add(kind as u64);
+        let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
         // A longer one is like none: it is read each time.
         Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
     }

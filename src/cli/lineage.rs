@@ -14,7 +14,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     // As `impact` does: the process ends with the command.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
-    let target = graph.target(&args.name).map_err(unknown)?;
+    let target = graph.resolve_target(&args.name).map_err(unknown)?;
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
     known.keep(&graph);
@@ -29,9 +29,9 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
         other => {
             let mut all = up.unwrap_or_default();
             let below = down.unwrap_or_default();
-            all.dots.extend(below.dots.into_iter().filter(|dot| dot.id != root));
-            if all.dots.is_empty() {
-                all.dots.push(show::Dot::new(root.clone(), name, "changed"));
+            all.nodes.extend(below.nodes.into_iter().filter(|dot| dot.id != root));
+            if all.nodes.is_empty() {
+                all.nodes.push(show::DrawnNode::new(root.clone(), name, "changed"));
             }
             all.edges.extend(below.edges);
             if other == "dot" { all.dot() } else { all.mermaid() }

@@ -11,7 +11,7 @@ use crate::{check, emit, parse};
 
 /// Working memory of one compilation. Each stage clears the buffers that it fills.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct CompileMemory {
     pub parse: parse::ParseBuffers,
     pub ast: Ast,
     pub check: check::CheckBuffers,
@@ -20,17 +20,17 @@ pub struct Memory {
     pub print: Vec<FlatStep>,
 }
 
-impl Memory {
+impl CompileMemory {
     /// Frees the buffers that only the parser reads, if the memory is too large to be reused by the next compilation.
-    pub fn parsed(&mut self) {
-        if self.room() > NODES {
+    pub fn free_parse_buffers(&mut self) {
+        if self.room() > MAX_KEPT_NODES {
             self.parse = parse::ParseBuffers::default();
         }
     }
 
     /// Frees the buffers that only the checker reads, if the memory is too large to be reused. The definitions remain.
-    pub fn checked(&mut self) {
-        if self.room() > NODES {
+    pub fn free_check_buffers(&mut self) {
+        if self.room() > MAX_KEPT_NODES {
             self.ast.forget_nodes();
             self.check = check::CheckBuffers::default();
         }
@@ -38,32 +38,32 @@ impl Memory {
 
     /// Returns the number of nodes that fit in the allocated memory.
     fn room(&self) -> usize {
-        self.ast.room().max(self.program.room())
+        self.ast.room().max(self.program.node_capacity())
     }
 }
 
 /// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
-pub struct Pool {
+pub struct MemoryPool {
     /// Memory that is locked while in use. Mostly there is only one compilation at a time.
-    first: Mutex<Memory>,
+    first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(clippy::vec_box, reason = "a memory is over a kilobyte, and is taken and put back by each compilation")]
-    others: Mutex<Vec<Box<Memory>>>,
+    others: Mutex<Vec<Box<CompileMemory>>>,
 }
 
 /// Largest number of nodes whose memory is kept, at about 200 bytes each. `first` may keep the same amount again.
-const NODES: usize = 250_000;
+const MAX_KEPT_NODES: usize = 250_000;
 /// Largest number of memories that are kept: as many as compilations are likely to run at once.
-const KEPT: usize = 16;
+const MAX_KEPT_MEMORIES: usize = 16;
 
-impl Pool {
+impl MemoryPool {
     /// Lends memory to one compilation.
-    pub fn lend<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
+    pub fn lend<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         if let Ok(mut memory) = self.first.try_lock() {
             let result = work(&mut memory);
-            if memory.room() > NODES {
-                *memory = Memory::default();
+            if memory.room() > MAX_KEPT_NODES {
+                *memory = CompileMemory::default();
             }
             return result;
         }
@@ -71,14 +71,14 @@ impl Pool {
     }
 
     #[cold]
-    fn lend_other<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
+    fn lend_other<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         // Treat a poisoned pool as empty.
         let taken = self.others.lock().ok().and_then(|mut kept| kept.pop());
         let mut memory = taken.unwrap_or_default();
         let result = work(&mut memory);
         if let Ok(mut kept) = self.others.lock() {
             let nodes: usize = kept.iter().map(|memory| memory.room()).sum();
-            if kept.len() < KEPT && nodes + memory.room() <= NODES {
+            if kept.len() < MAX_KEPT_MEMORIES && nodes + memory.room() <= MAX_KEPT_NODES {
                 kept.push(memory);
             }
         }
@@ -86,7 +86,7 @@ impl Pool {
     }
 }
 
-impl fmt::Debug for Pool {
+impl fmt::Debug for MemoryPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pool")
     }

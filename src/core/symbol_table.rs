@@ -4,12 +4,12 @@ use crate::catalog::hash::{hash, same};
 
 /// Name with its hash, for lookups in several indices.
 #[derive(Clone, Copy, Debug)]
-pub struct Hashed<'n> {
+pub struct HashedName<'n> {
     pub name: &'n str,
     hash: u32,
 }
 
-impl<'n> From<&'n str> for Hashed<'n> {
+impl<'n> From<&'n str> for HashedName<'n> {
     #[inline]
     fn from(name: &'n str) -> Self {
         Self { name, hash: hash(name) }
@@ -35,30 +35,30 @@ impl PartialEq for NameIndex {
 impl Eq for NameIndex {}
 
 /// Minimum number of slots.
-const LEAST: usize = 32;
+const MIN_SLOTS: usize = 32;
 
 impl NameIndex {
     /// Clears the index and allocates slots for `names` names.
     pub fn reset(&mut self, names: usize) {
         self.names = 0;
         self.slots.clear();
-        self.slots.resize((names * 4).next_power_of_two().max(LEAST), (0, 0));
+        self.slots.resize((names * 4).next_power_of_two().max(MIN_SLOTS), (0, 0));
     }
 
     /// Returns the place of a name.
     #[inline]
-    pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
+    pub fn find<'n>(&self, name: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
         let slot = self.slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
     /// Adds a name and returns its place: the existing one, or `place` if the name is new.
     #[inline]
-    pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
+    pub fn add<'n>(&mut self, name: HashedName<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
             self.grow();
         }
-        let Hashed { hash, .. } = name;
+        let HashedName { hash, .. } = name;
         let slot = self.slot(name, at);
         if let Some(known) = self.slots[slot].1.checked_sub(1) {
             return known as usize;
@@ -73,7 +73,7 @@ impl NameIndex {
 
     /// Returns the slot with the name, or the free slot where it belongs.
     #[inline]
-    fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
+    fn slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
@@ -87,7 +87,7 @@ impl NameIndex {
 
     #[cold]
     fn grow(&mut self) {
-        let size = (self.slots.len() * 2).max(LEAST);
+        let size = (self.slots.len() * 2).max(MIN_SLOTS);
         let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
         for entry in before.into_iter().filter(|s| s.1 > 0) {
             let mut slot = entry.0 as usize & (size - 1);

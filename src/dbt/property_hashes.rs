@@ -6,7 +6,7 @@
 
 use super::header::hash;
 use super::yaml::YamlOutput;
-use crate::yaml::{self, Kind, Node};
+use crate::yaml::{self, Node, NodeKind};
 
 /// The keys of `meta` that lead to a hash.
 const NOTED_AT: [&str; 2] = ["formulac", "hash"];
@@ -156,7 +156,7 @@ fn write_pair(out: &mut String, key: &str, value: &Node) {
 /// Writes a value that has this key. The depth of a file is limited when it is read, and so is the recursion.
 fn write(out: &mut String, value: &Node, of: &str) {
     match &value.kind {
-        Kind::Sequence(items) => {
+        NodeKind::Sequence(items) => {
             out.push('[');
             items.iter().for_each(|item| {
                 write(out, item, "");
@@ -164,7 +164,7 @@ fn write(out: &mut String, value: &Node, of: &str) {
             });
             out.push(']');
         }
-        Kind::Mapping(_) => {
+        NodeKind::Mapping(_) => {
             let start = out.len();
             out.push('{');
             let empty = out.len();
@@ -179,11 +179,11 @@ fn write(out: &mut String, value: &Node, of: &str) {
                 out.push('}');
             }
         }
-        Kind::Scalar { .. } if value.is_null() => out.push('~'),
-        Kind::Scalar { value: text, .. } => {
-            let is_text = value.is_quoted() || yaml::other_reading(text).is_none();
+        NodeKind::Scalar { .. } if value.is_null() => out.push('~'),
+        NodeKind::Scalar { value: text, .. } => {
+            let is_text = value.is_quoted() || yaml::non_text_type(text).is_none();
             out.push(if is_text { 't' } else { 'b' });
-            match yaml::truth(text).filter(|_| !is_text) {
+            match yaml::parse_boolean(text).filter(|_| !is_text) {
                 Some(truth) => out.push_str(if truth { "true" } else { "false" }),
                 None => out.push_str(text),
             }

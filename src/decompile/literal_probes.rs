@@ -8,7 +8,8 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
 use crate::check::inverse_masks::{
-    affixes_of, date_part_of, dates_of, digits_of, is_of_digits, literal_of, patterns_of, replacement_of, wildcards_of,
+    affix_masks_from_sql, date_masks_from_sql, date_part_mask_from_sql, digit_masks_from_sql, is_digit_pattern,
+    mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
 /// So many texts of an expression are looked at, none longer than this.
@@ -32,7 +33,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
         match function.lower {
             Some(Lowering::Text) => formats(function.name, (trees, known), expression, &texts, &mut all),
             Some(Lowering::Search) => {
-                for needle in texts.iter().filter_map(|text| wildcards_of(text)) {
+                for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
                     let start = Arg::Column(column(Type::Integer, true, 2));
                     let started = Arg::Column(column(Type::Integer, false, 2));
                     for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
@@ -42,12 +43,12 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
             }
             Some(Lowering::Regex) => {
                 let takes_new = function.overloads.iter().any(|overload| overload.params.len() > 2);
-                for pattern in texts.iter().flat_map(|text| patterns_of(text)) {
+                for pattern in texts.iter().flat_map(|text| regexes_from_sql(text)) {
                     if !takes_new {
                         probe_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
                         continue;
                     }
-                    for new in texts.iter().map(|text| replacement_of(text)).chain([String::new()]) {
+                    for new in texts.iter().map(|text| replacement_from_sql(text)).chain([String::new()]) {
                         probe_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
                     }
                     for nullable in [true, false] {
@@ -105,7 +106,7 @@ fn formats(
         }
     };
     let in_parts = trees.below(expression).into_iter().rev().filter_map(|part| date_in_parts(trees, known, part));
-    let dates = texts.iter().flat_map(|text| dates_of(text));
+    let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
     for mask in dates.chain(in_parts.take(CHAINS)) {
         put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
@@ -127,11 +128,13 @@ fn formats(
 /// Formats of numbers, those first that say most of the texts of an expression.
 fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let texts = texts(trees, expression);
-    let mut cores = digits_of(&texts);
-    let is_around = |text: &&str| !is_of_digits(text) && digits_of(&[*text]).is_empty();
+    let mut cores = digit_masks_from_sql(&texts);
+    let is_around = |text: &&str| !is_digit_pattern(text) && digit_masks_from_sql(&[*text]).is_empty();
     let around: Vec<&str> = texts.iter().copied().filter(is_around).collect();
-    let around =
-        around.into_iter().enumerate().flat_map(|(at, text)| affixes_of(text).into_iter().map(move |a| (at, a)));
+    let around = around
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, text)| affix_masks_from_sql(text).into_iter().map(move |a| (at, a)));
     let mut affixes: Vec<(Option<usize>, String)> =
         around.filter(|(_, affix)| !affix.is_empty()).map(|(at, affix)| (Some(at), affix)).collect();
     affixes.truncate(AFFIXES);
@@ -172,8 +175,10 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> O
     let mut mask = String::new();
     for part in parts.into_iter().rev() {
         match trees.label(part) {
-            SqlLabel::Text(text, _) => mask.push_str(&literal_of(text)),
-            _ => mask.push_str(&known_part(trees, known, part).or_else(|| date_part_of(&texts(trees, part)))?),
+            SqlLabel::Text(text, _) => mask.push_str(&mask_literal_from_sql(text)),
+            _ => {
+                mask.push_str(&known_part(trees, known, part).or_else(|| date_part_mask_from_sql(&texts(trees, part)))?)
+            }
         }
     }
     Some(mask)
@@ -219,7 +224,7 @@ fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
         return Vec::new();
     }
     let forms = |arm: &SqlNodeId| match trees.label(*arm) {
-        SqlLabel::Text(text, _) => affixes_of(text),
+        SqlLabel::Text(text, _) => affix_masks_from_sql(text),
         _ => numbers(trees, *arm),
     };
     let mut all = vec![String::new()];

@@ -10,7 +10,7 @@ use super::patterns::{Binding, Patterns, SqlPattern};
 use super::probes::Arg;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
-use crate::check::inverse_masks::wildcards_of_like;
+use crate::check::inverse_masks::wildcards_from_like;
 
 /// So many formulas are kept that differ in literals only.
 const ALIKE: usize = 5;
@@ -162,7 +162,7 @@ impl<'s> Search<'s> {
                 }
                 (Some(Binding::Number(digits)), _) => vec![number(&digits)],
                 (Some(Binding::Text(text)), Arg::Wild(before, _)) => {
-                    vec![text_literal(&format!("{before}{}", wildcards_of_like(&text)))]
+                    vec![text_literal(&format!("{before}{}", wildcards_from_like(&text)))]
                 }
                 (Some(Binding::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => vec![number(&digits)],
                 (Some(Binding::Text(text)), Arg::Text(before, _, after)) => {

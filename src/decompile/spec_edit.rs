@@ -168,9 +168,13 @@ fn differ(one: &Node, other: &Node) -> usize {
     let mut pairs = vec![(one, other)];
     while let Some((a, b)) = pairs.pop() {
         match (&a.kind, &b.kind) {
-            (yaml::Kind::Scalar { value: x, .. }, yaml::Kind::Scalar { value: y, .. }) => count += usize::from(x != y),
-            (yaml::Kind::Sequence(x), yaml::Kind::Sequence(y)) if x.len() == y.len() => pairs.extend(x.iter().zip(y)),
-            (yaml::Kind::Mapping(x), yaml::Kind::Mapping(y)) if x.len() == y.len() => {
+            (yaml::NodeKind::Scalar { value: x, .. }, yaml::NodeKind::Scalar { value: y, .. }) => {
+                count += usize::from(x != y)
+            }
+            (yaml::NodeKind::Sequence(x), yaml::NodeKind::Sequence(y)) if x.len() == y.len() => {
+                pairs.extend(x.iter().zip(y))
+            }
+            (yaml::NodeKind::Mapping(x), yaml::NodeKind::Mapping(y)) if x.len() == y.len() => {
                 pairs.extend(x.iter().zip(y).flat_map(|((k, v), (l, w))| [(k, l), (v, w)]));
             }
             _ => return usize::MAX,

@@ -10,7 +10,7 @@ use crate::artifacts::{Catalog, Manifest, ManifestNode, ResourceType};
 use crate::dbt::From;
 use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
-use crate::lineage::{self, KnownRelations, Lineages, NotFollowed, SqlLineage};
+use crate::lineage::{self, KnownRelations, LineageError, Lineages, SqlLineage};
 use crate::model::CompiledSpec;
 
 /// Spec with its compiled model.
@@ -128,18 +128,18 @@ pub struct Graph<'a> {
     pub children: Vec<Vec<usize>>,
     relations: FxHashMap<Vec<String>, usize>,
     /// SQL of nodes that dbt has not compiled, or the reason why it cannot be read.
-    read: Vec<OnceLock<Result<String, NotFollowed>>>,
-    lineages: Vec<OnceLock<Of>>,
+    read: Vec<OnceLock<Result<String, LineageError>>>,
+    lineages: Vec<OnceLock<NodeLineage>>,
     /// Lineage of queries from an earlier run.
-    kept: Lineages,
+    stored_lineages: Lineages,
     /// Fingerprint of the known columns of each node.
-    prints: Vec<OnceLock<u64>>,
+    fingerprints: Vec<OnceLock<u64>>,
 }
 
 /// Column lineage of a node: read in this run, or at an index of the stored lineages.
 #[derive(Debug)]
-enum Of {
-    Read(Box<Result<SqlLineage, NotFollowed>>),
+enum NodeLineage {
+    Read(Box<Result<SqlLineage, LineageError>>),
     Kept(usize),
 }
 
@@ -212,20 +212,30 @@ impl<'a> Graph<'a> {
         let read = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let prints = (0..parts.len()).map(|_| OnceLock::new()).collect();
-        Self { sources, parts, parents, children, relations, read, lineages, kept: Lineages::default(), prints }
+        Self {
+            sources,
+            parts,
+            parents,
+            children,
+            relations,
+            read,
+            lineages,
+            stored_lineages: Lineages::default(),
+            fingerprints: prints,
+        }
     }
 
     /// Adds the lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_lineages(self, kept: Lineages) -> Self {
-        Self { kept, ..self }
+        Self { stored_lineages: kept, ..self }
     }
 
     /// Returns the current lineage of all queries for [`Lineages::from_stored`], or `None` if fewer than `many`
     /// queries were parsed.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
-        let is_read = |of: &&OnceLock<Of>| matches!(of.get(), Some(Of::Read(read)) if read.is_ok());
+        let is_read = |of: &&OnceLock<NodeLineage>| matches!(of.get(), Some(NodeLineage::Read(read)) if read.is_ok());
         if self.lineages.iter().filter(is_read).count() < many {
             return None;
         }
@@ -235,9 +245,9 @@ impl<'a> Graph<'a> {
             let known = |parts: &[String]| self.print_of(place, parts);
             // For a query that this run did not need, keep the stored lineage if it is still valid.
             let lineage = match self.lineages.get(place)?.get() {
-                Some(Of::Read(read)) => (**read).as_ref().ok()?,
-                Some(Of::Kept(at)) => self.kept.get(*at)?,
-                None => self.kept.get(self.kept.find(print, known)?)?,
+                Some(NodeLineage::Read(read)) => (**read).as_ref().ok()?,
+                Some(NodeLineage::Kept(at)) => self.stored_lineages.get(*at)?,
+                None => self.stored_lineages.get(self.stored_lineages.find(print, known)?)?,
             };
             Some((print, lineage.relations().iter().map(|parts| known(parts)).collect(), lineage))
         });
@@ -247,7 +257,7 @@ impl<'a> Graph<'a> {
     fn print_of(&self, reader: usize, parts: &[String]) -> u64 {
         let print = |place: usize| {
             let known = || self.known_columns(place).print();
-            self.prints.get(place).map_or_else(known, |print| *print.get_or_init(known))
+            self.fingerprints.get(place).map_or_else(known, |print| *print.get_or_init(known))
         };
         self.relation(reader, parts).map_or_else(|| KnownRelations::default().print(), print)
     }
@@ -260,27 +270,29 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns the column lineage of a node. Computed once; the caller must provide [stack space](lineage::with_room).
-    pub(crate) fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &NotFollowed>> {
+    pub(crate) fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &LineageError>> {
         let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
         Some(match of {
-            Of::Read(lineage) => (**lineage).as_ref(),
-            Of::Kept(at) => Ok(self.kept.get(*at)?),
+            NodeLineage::Read(lineage) => (**lineage).as_ref(),
+            NodeLineage::Kept(at) => Ok(self.stored_lineages.get(*at)?),
         })
     }
 
     /// Returns the SQL of a node.
-    fn sql(&self, place: usize) -> Result<&str, NotFollowed> {
-        let part = self.parts.get(place).ok_or_else(|| NotFollowed::new("it is not there"))?;
+    fn sql(&self, place: usize) -> Result<&str, LineageError> {
+        let part = self.parts.get(place).ok_or_else(|| LineageError::new("it is not there"))?;
         match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
                     let sql = raw_code::sql_of(code, |call| self.name_read(part, call));
-                    sql.map_err(|jinja| NotFollowed::new(format!("only dbt can run its Jinja {jinja} (`dbt compile`)")))
+                    sql.map_err(|jinja| {
+                        LineageError::new(format!("only dbt can run its Jinja {jinja} (`dbt compile`)"))
+                    })
                 });
                 read.as_deref().map_err(Clone::clone)
             }
-            _ => Err(NotFollowed::new(without_sql(part))),
+            _ => Err(LineageError::new(no_sql_reason(part))),
         }
     }
 
@@ -292,19 +304,19 @@ impl<'a> Graph<'a> {
         Some(read.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
     }
 
-    fn find_lineage(&self, place: usize) -> Of {
+    fn find_lineage(&self, place: usize) -> NodeLineage {
         let sql = match self.sql(place) {
             Ok(sql) => sql,
-            Err(why) => return Of::Read(Box::new(Err(why))),
+            Err(why) => return NodeLineage::Read(Box::new(Err(why))),
         };
         let dialect = self.sources.dialect;
-        if !self.kept.is_empty() {
+        if !self.stored_lineages.is_empty() {
             let known = |parts: &[String]| self.print_of(place, parts);
-            if let Some(kept) = self.kept.find(lineage::print_of_sql(sql, dialect), known) {
-                return Of::Kept(kept);
+            if let Some(kept) = self.stored_lineages.find(lineage::print_of_sql(sql, dialect), known) {
+                return NodeLineage::Kept(kept);
             }
         }
-        Of::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts))))
+        NodeLineage::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts))))
     }
 
     /// Returns the node that a relation name in a node's SQL refers to.
@@ -373,13 +385,13 @@ impl<'a> Graph<'a> {
     /// only if it is downstream of another one. Nodes in a cycle come last.
     #[must_use]
     pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
-        order(from, &self.children)
+        topological_order(from, &self.children)
     }
 
     /// Returns the nodes upstream of others, each after all upstream nodes that read it.
     #[must_use]
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
-        order(from, &self.parents)
+        topological_order(from, &self.parents)
     }
 }
 
@@ -387,7 +399,7 @@ impl<'a> Graph<'a> {
 const EPHEMERAL: &str = "__dbt__cte__";
 
 /// Returns the reason why a node has no SQL.
-fn without_sql(part: &GraphPart<'_>) -> &'static str {
+fn no_sql_reason(part: &GraphPart<'_>) -> &'static str {
     match part.kind() {
         _ if part.is_of_spec() => "its spec has errors",
         ResourceType::Seed => "it is a seed",
@@ -401,7 +413,7 @@ fn is_python(node: &ManifestNode) -> bool {
 }
 
 /// Returns the nodes reachable over edges in topological order: each after all nodes that lead to it.
-fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
+fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut reached = vec![false; edges.len()];
     let mut stack = from.to_vec();
     let mut waiting = vec![0usize; edges.len()];
@@ -438,15 +450,15 @@ fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::order;
+    use super::topological_order;
 
     #[test]
     fn each_comes_behind_what_leads_to_it() {
         // 0 → 1 → 3, 0 → 2 → 3 → 4, then 5 ⇄ 6 after 4.
         let edges = [vec![1, 2], vec![3], vec![3], vec![4], vec![5], vec![6], vec![5]];
-        assert_eq!(order(&[0], &edges), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(order(&[2], &edges), [3, 4, 5, 6]);
-        assert_eq!(order(&[5], &edges), [6]);
-        assert_eq!(order(&[3, 0], &edges), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(topological_order(&[0], &edges), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(topological_order(&[2], &edges), [3, 4, 5, 6]);
+        assert_eq!(topological_order(&[5], &edges), [6]);
+        assert_eq!(topological_order(&[3, 0], &edges), [1, 2, 3, 4, 5, 6]);
     }
 }

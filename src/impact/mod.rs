@@ -20,9 +20,9 @@ mod summary;
 mod test_effects;
 
 pub use graph::{Graph, GraphPart, GraphSources, SpecModel};
-pub use names::{ImpactTarget, NameFault};
+pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
-pub use propagate::{Grade, Note, Start};
+pub use propagate::{ChangeNote, ChangeStart, Grade};
 pub use report::{ChangedNode, Effect, GraphEdge, Impact, impact};
 pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, since};
 

@@ -21,7 +21,7 @@ pub struct ImpactTarget {
 
 /// Error for a name that refers to nothing or is ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameFault {
+pub struct NameError {
     /// Error message.
     pub message: String,
     /// Help for the user.
@@ -29,7 +29,7 @@ pub struct NameFault {
 }
 
 /// Maximum number of candidates that a message lists. The others are only counted.
-const NAMED: usize = 8;
+const MAX_LISTED: usize = 8;
 
 impl Graph<'_> {
     /// Resolves a name.
@@ -37,12 +37,12 @@ impl Graph<'_> {
     /// # Errors
     ///
     /// The name refers to nothing, or to more than one thing.
-    pub fn target(&self, name: &str) -> Result<ImpactTarget, NameFault> {
-        crate::lineage::with_room(|| self.find(name))
-            .unwrap_or_else(|| Err(NameFault { message: "no thread could be started".to_owned(), help: String::new() }))
+    pub fn resolve_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
+        crate::lineage::with_large_stack(|| self.find(name))
+            .unwrap_or_else(|| Err(NameError { message: "no thread could be started".to_owned(), help: String::new() }))
     }
 
-    fn find(&self, name: &str) -> Result<ImpactTarget, NameFault> {
+    fn find(&self, name: &str) -> Result<ImpactTarget, NameError> {
         let whole = self.nodes_with_name(name);
         match whole.as_slice() {
             [place] => return Ok(ImpactTarget { place: *place, column: None, definition: None }),
@@ -59,7 +59,7 @@ impl Graph<'_> {
         }
         let mut found = BTreeSet::new();
         for (place, column) in &owners {
-            found.extend(self.column_of(*place, column));
+            found.extend(self.resolve_column(*place, column));
         }
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
@@ -80,7 +80,7 @@ impl Graph<'_> {
                 None if known.is_empty() => format!("nothing is known of the columns of `{owner}`"),
                 None => format!("its columns are {}", listed(known.iter().map(String::as_str))),
             };
-            return Err(NameFault { message: format!("`{owner}` has no column `{column}`"), help });
+            return Err(NameError { message: format!("`{owner}` has no column `{column}`"), help });
         }
         if !name.contains('.') {
             let of: Vec<ImpactTarget> = self.relations().filter_map(|at| self.stated_column(at, name)).collect();
@@ -98,7 +98,7 @@ impl Graph<'_> {
             Some(near) => suggest::similar(near),
             None => "name a model, `source.table`, or a column of one: `model.column`".to_owned(),
         };
-        Err(NameFault { message: format!("nothing is called `{name}`"), help })
+        Err(NameError { message: format!("nothing is called `{name}`"), help })
     }
 
     /// Returns the nodes with a name or id. Relations take precedence: a model over an exposure of the same name.
@@ -135,7 +135,7 @@ impl Graph<'_> {
     }
 
     /// Returns a column that a node has or may have, or a definition of its spec.
-    fn column_of(&self, place: usize, column: &str) -> Option<ImpactTarget> {
+    fn resolve_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         if let Some(target) = self.stated_column(place, column) {
             return Some(target);
         }
@@ -178,15 +178,15 @@ fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
     })
 }
 
-fn ambiguous(name: &str, candidates: impl Iterator<Item = String>) -> NameFault {
+fn ambiguous(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
     let candidates: Vec<String> = candidates.collect();
     let help = format!("say which: {}", listed(candidates.iter().map(String::as_str)));
-    NameFault { message: format!("`{name}` means several things"), help }
+    NameError { message: format!("`{name}` means several things"), help }
 }
 
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    let (shown, more) = names.split_at(names.len().min(NAMED));
+    let (shown, more) = names.split_at(names.len().min(MAX_LISTED));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     format!("{}{more}", shown.join(", "))
 }

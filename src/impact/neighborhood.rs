@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::graph::Graph;
 use super::names::ImpactTarget;
-use super::show::{Dot, Picture};
+use super::show::{DrawnNode, GraphDrawing};
 use crate::lineage;
 
 /// Node, or column of a node.
@@ -20,8 +20,8 @@ impl Graph<'_> {
         depth: usize,
         up: bool,
         down: bool,
-    ) -> (String, Option<Picture>, Option<Picture>, Vec<String>) {
-        lineage::with_room(|| self.look(target, depth, up, down)).unwrap_or_default()
+    ) -> (String, Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
+        lineage::with_large_stack(|| self.look(target, depth, up, down)).unwrap_or_default()
     }
 
     fn look(
@@ -30,25 +30,26 @@ impl Graph<'_> {
         depth: usize,
         up: bool,
         down: bool,
-    ) -> (String, Option<Picture>, Option<Picture>, Vec<String>) {
+    ) -> (String, Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
         let root: GraphPlace =
             (target.place, target.column.clone().or(target.definition.as_ref().map(|d| d.to_lowercase())));
         let mut notes = BTreeSet::new();
         let mut walked = |is_up: bool| {
-            let mut picture = Picture::default();
+            let mut picture = GraphDrawing::default();
             let mut seen = BTreeMap::from([(root.clone(), ())]);
             let mut queue = VecDeque::from([(root.clone(), 0)]);
-            picture.dots.push(Dot::new(self.id_of(&root), self.name_of(&root), "changed"));
+            picture.nodes.push(DrawnNode::new(self.id_of(&root), self.name_of(&root), "changed"));
             while let Some((at, steps)) = queue.pop_front() {
                 if steps == depth {
                     continue;
                 }
-                let next = if is_up { self.upstream_of(&at, &mut notes) } else { self.makes(&at, &mut notes) };
+                let next =
+                    if is_up { self.upstream_of(&at, &mut notes) } else { self.downstream_step(&at, &mut notes) };
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
                     picture.edges.push((self.id_of(from), self.id_of(to)));
                     if seen.insert(other.clone(), ()).is_none() {
-                        picture.dots.push(Dot::new(self.id_of(&other), self.name_of(&other), ""));
+                        picture.nodes.push(DrawnNode::new(self.id_of(&other), self.name_of(&other), ""));
                         queue.push_back((other, steps + 1));
                     }
                 }
@@ -93,7 +94,7 @@ impl Graph<'_> {
 
     /// Returns the next downstream step: the columns computed from a column and the models whose rows depend on it, or
     /// the nodes that read a node.
-    fn makes(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
+    fn downstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {
             let is_relation = self.parts.get(*child).is_some_and(super::GraphPart::is_relation);
@@ -135,7 +136,7 @@ impl Graph<'_> {
     fn note(
         &self,
         place: usize,
-        lineage: Option<Result<&lineage::SqlLineage, &lineage::NotFollowed>>,
+        lineage: Option<Result<&lineage::SqlLineage, &lineage::LineageError>>,
         notes: &mut BTreeSet<String>,
     ) {
         if let (Some(part), Some(Err(why))) = (self.parts.get(place), lineage) {

@@ -6,12 +6,12 @@ use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
 use super::omni::OmniNodeKind;
-use super::propagate::{Grade, Spread};
-use super::report::{Effect, GraphEdge, Impact, Steps};
+use super::propagate::{Grade, Propagation};
+use super::report::{Effect, GraphEdge, Impact, StepNames};
 use crate::lineage::ColumnChange;
 
 /// Adds the Omni fields, topics and joins that depend on changed tables.
-pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, impact: &mut Impact) {
+pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames<'_>, impact: &mut Impact) {
     if graph.sources.omni.is_empty() {
         return;
     }

@@ -10,7 +10,7 @@ use crate::lineage::{self, ColumnChange};
 
 /// Start of a propagation: the changes of one node.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub struct ChangeStart {
     /// Index of the node.
     pub place: usize,
     /// Changed columns by name, in lower case.
@@ -18,18 +18,18 @@ pub struct Start {
     /// Whether the rows change, so that the values of all columns change.
     pub rows: bool,
     /// Whether the node is removed.
-    pub gone: bool,
+    pub is_removed: bool,
     /// Whether the code of the node changes, so that its unit tests may expect the old values.
     pub redefined: bool,
     /// Reason why rows or values change, if it should be reported.
     pub why: Option<String>,
     /// Other changes of the node, which do not affect downstream nodes.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ChangeNote>,
 }
 
 /// Change of a node that does not affect its values, such as a removed test or a contract.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Note {
+pub struct ChangeNote {
     /// Name of the node or of one of its columns.
     pub name: String,
     /// Description of the change.
@@ -65,23 +65,23 @@ impl Grade {
 }
 
 /// Origin of a change: the previous node, and its column if known.
-pub(super) type Via = Option<(usize, Option<String>)>;
+pub(super) type ChangeOrigin = Option<(usize, Option<String>)>;
 
 /// State of an affected node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeState {
     /// Changed columns, or changed elements of a semantic model.
-    pub columns: BTreeMap<String, (ColumnChange, Via)>,
+    pub columns: BTreeMap<String, (ColumnChange, ChangeOrigin)>,
     /// Origin of changed rows, which change the values of all columns. `None` if the rows do not change.
-    pub rows: Option<Via>,
+    pub rows: Option<ChangeOrigin>,
     /// Origin of a failure. `None` if the node does not fail.
-    pub fails: Option<Via>,
+    pub fails: Option<ChangeOrigin>,
     pub grade: Grade,
     pub reason: String,
     /// Origin of the first change with the worst grade.
-    pub via: Via,
+    pub origin: ChangeOrigin,
     /// Reason why the effect is only known for the whole node.
-    pub whole: Option<String>,
+    pub why_model_level: Option<String>,
     /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
 }
@@ -101,11 +101,11 @@ impl NodeState {
     }
 
     /// Sets grade, reason and origin if the grade is worse than the current one.
-    pub fn judge(&mut self, grade: Grade, reason: impl Into<String>, via: Via) {
+    pub fn raise_grade(&mut self, grade: Grade, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
             self.reason = reason.into();
-            self.via = via;
+            self.origin = via;
         }
     }
 }
@@ -144,15 +144,15 @@ impl NodeStates {
 
 /// Result of a propagation: affected nodes, and unaffected downstream nodes.
 #[derive(Debug, Default)]
-pub(super) struct Spread {
+pub(super) struct Propagation {
     pub states: NodeStates,
     /// Downstream nodes, each after all nodes that it reads.
     pub order: Vec<usize>,
 }
 
 /// Propagates changes downstream.
-pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
-    let mut spread = Spread { states: NodeStates::new(graph.parts.len()), order: Vec::new() };
+pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagation {
+    let mut spread = Propagation { states: NodeStates::new(graph.parts.len()), order: Vec::new() };
     for start in starts {
         let Some(state) = spread.states.state_mut(start.place) else { continue };
         for (column, change) in &start.columns {
@@ -162,7 +162,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
         if start.rows {
             state.rows = Some(None);
         }
-        if start.gone {
+        if start.is_removed {
             state.fails = Some(None);
         }
         grade_start(graph, start, state);
@@ -177,7 +177,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
         let wave = wave(graph, &spread.order, next);
         let places = spread.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &spread.states;
-        let found = lineage::each_with_room(places.len(), |at| {
+        let found = lineage::each_with_large_stack(places.len(), |at| {
             let place = places.get(at).copied()?;
             let read = graph.parents.get(place)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
@@ -212,23 +212,23 @@ fn merge(own: &mut NodeState, other: NodeState) {
         own.columns.entry(column).or_insert(change);
     }
     if !other.reason.is_empty() {
-        own.judge(other.grade, other.reason, other.via);
+        own.raise_grade(other.grade, other.reason, other.origin);
     }
-    own.whole = own.whole.take().or(other.whole);
+    own.why_model_level = own.why_model_level.take().or(other.why_model_level);
 }
 
 /// Grades a changed node itself by its contract.
-fn grade_start(graph: &Graph<'_>, start: &Start, state: &mut NodeState) {
+fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else { return };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
     for (column, change) in &start.columns {
         let is_said = part.node.is_some_and(|node| node.column(column).is_some());
         match change {
             ColumnChange::Gone if contract && is_said => {
-                state.judge(Grade::Breaking, format!("its contract has `{column}`, which was removed"), None);
+                state.raise_grade(Grade::Breaking, format!("its contract has `{column}`, which was removed"), None);
             }
             ColumnChange::Type if contract && is_said => {
-                state.judge(Grade::Breaking, format!("its contract has another type for `{column}`"), None);
+                state.raise_grade(Grade::Breaking, format!("its contract has another type for `{column}`"), None);
             }
             _ => {}
         }
@@ -239,7 +239,7 @@ fn grade_node(
     graph: &Graph<'_>,
     place: usize,
     states: &NodeStates,
-    starts: &[Start],
+    starts: &[ChangeStart],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> NodeState {
     let Some(part) = graph.parts.get(place) else { return NodeState::default() };
@@ -259,16 +259,16 @@ fn grade_node(
 }
 
 /// Grades a node with SQL, such as a model or snapshot.
-fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[Start], state: &mut NodeState) {
+fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[ChangeStart], state: &mut NodeState) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
         Some((*parent, graph.parts.get(*parent)?.name()))
     }) {
-        let is_gone = starts.iter().any(|start| start.place == parent && start.gone);
+        let is_gone = starts.iter().any(|start| start.place == parent && start.is_removed);
         let why = if is_gone { "is gone" } else { "fails" };
         state.fails = Some(Some((parent, None)));
-        state.judge(Grade::Breaking, format!("`{name}`, which it reads, {why}"), Some((parent, None)));
+        state.raise_grade(Grade::Breaking, format!("`{name}`, which it reads, {why}"), Some((parent, None)));
         return;
     }
     // If the rows of a parent change, all columns change, whatever the SQL is.
@@ -276,7 +276,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
         other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
     {
         state.rows = Some(Some((parent, None)));
-        state.judge(Grade::Changing, format!("it reads `{name}`, whose rows change"), Some((parent, None)));
+        state.raise_grade(Grade::Changing, format!("it reads `{name}`, whose rows change"), Some((parent, None)));
         return;
     }
     // An ephemeral model has no name of its own in the SQL of its readers. Models that it reads can still be traced
@@ -305,9 +305,9 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
         let shown = format!("{}.{}", name(read), column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
-            state.judge(Grade::Breaking, format!("it reads `{shown}`, which was removed"), via);
+            state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, which was removed"), via);
         } else {
-            state.judge(Grade::Breaking, format!("it reads `{shown}`, which is of another type"), via);
+            state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, which is of another type"), via);
         }
     }
     for (column, change, of) in affected.columns {
@@ -332,7 +332,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[S
             None => format!("it reads `{of}`, whose rows change"),
         };
         state.rows = Some(via.clone());
-        state.judge(Grade::Changing, reason, via);
+        state.raise_grade(Grade::Changing, reason, via);
     }
     grade_columns(graph, place, state);
 }
@@ -351,7 +351,7 @@ pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -
 fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
-    let columns: Vec<(String, ColumnChange, Via)> =
+    let columns: Vec<(String, ColumnChange, ChangeOrigin)> =
         state.columns.iter().map(|(column, (change, via))| (column.clone(), *change, via.clone())).collect();
     for (column, change, via) in columns {
         let is_said = node.is_some_and(|node| node.column(&column).is_some());
@@ -371,7 +371,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
             ColumnChange::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
             ColumnChange::Values => (Grade::Changing, format!("`{column}` is derived from {of}")),
         };
-        state.judge(grade, reason, via);
+        state.raise_grade(grade, reason, via);
     }
 }
 
@@ -386,17 +386,17 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
             Some((column, (change, _))) => {
                 let what = if *change == ColumnChange::Gone { "is gone" } else { "is of another type" };
                 let via = Some((*parent, Some(column.clone())));
-                state.judge(Grade::Breaking, format!("it may read `{name}.{column}`, which {what}"), via);
+                state.raise_grade(Grade::Breaking, format!("it may read `{name}.{column}`, which {what}"), via);
             }
             None if before.rows.is_some() || !before.columns.is_empty() => {
-                state.judge(Grade::Changing, format!("it reads `{name}`"), via.clone());
+                state.raise_grade(Grade::Changing, format!("it reads `{name}`"), via.clone());
             }
             None => continue,
         }
         state.rows.get_or_insert(via);
     }
     if state.rows.is_some() {
-        state.whole = Some(why.to_owned());
+        state.why_model_level = Some(why.to_owned());
     }
 }
 
@@ -425,10 +425,10 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (Grade::Changing, format!("it reads `{name}`, of which {}{more} {verb}", shown.join(", ")), column)
         };
-        state.judge(grade, reason, Some((*parent, column)));
+        state.raise_grade(grade, reason, Some((*parent, column)));
         state.rows.get_or_insert(Some((*parent, None)));
     }
     if state.is_affected() {
-        state.whole = Some("dbt does not know the columns that it reads".to_owned());
+        state.why_model_level = Some("dbt does not know the columns that it reads".to_owned());
     }
 }

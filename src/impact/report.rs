@@ -9,7 +9,7 @@ use super::definitions;
 use super::graph::{Graph, GraphPart};
 use super::names::ImpactTarget;
 use super::omni_effects;
-use super::propagate::{Grade, NodeState, Spread, Start, Via, spread};
+use super::propagate::{ChangeOrigin, ChangeStart, Grade, NodeState, Propagation, propagate};
 use super::summary::ORDER;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
@@ -97,15 +97,15 @@ impl Impact {
 
 /// Returns the impact of changes. `status` maps node ids to their last run status.
 #[must_use]
-pub fn impact(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>) -> Impact {
-    lineage::with_room(|| report(graph, starts, status)).unwrap_or_default()
+pub fn impact(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
+    lineage::with_large_stack(|| report(graph, starts, status)).unwrap_or_default()
 }
 
 impl Graph<'_> {
     /// Returns the start of a change to a target. For a definition, `change` is ignored: its values change.
     #[must_use]
-    pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> Start {
-        let mut start = Start { place: target.place, ..Start::default() };
+    pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
+        let mut start = ChangeStart { place: target.place, ..ChangeStart::default() };
         let spec = self.parts.get(target.place).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
             // A definition that is not a column affects the columns that depend on it.
@@ -129,7 +129,7 @@ impl Graph<'_> {
                 start.columns.insert(column.clone(), change);
             }
             None => match change {
-                ColumnChange::Gone => start.gone = true,
+                ColumnChange::Gone => start.is_removed = true,
                 ColumnChange::Type => {
                     let known = self.known_columns(target.place).columns.into_iter();
                     start.columns = known.map(|column| (column.to_lowercase(), ColumnChange::Type)).collect();
@@ -142,15 +142,15 @@ impl Graph<'_> {
     }
 }
 
-fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>) -> Impact {
-    let spread = spread(graph, starts);
+fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
+    let spread = propagate(graph, starts);
     let mut impact = Impact::default();
     for start in starts {
         impact.changed.extend(changed(graph, start, spread.states.get(&start.place)));
     }
     let own: BTreeSet<usize> = starts.iter().map(|start| start.place).collect();
     let of_tests = test_status(graph, status);
-    let mut steps = Steps::new(graph, &spread);
+    let mut steps = StepNames::new(graph, &spread);
     for place in &spread.order {
         let Some(part) = graph.parts.get(*place) else { continue };
         match spread.states.get(place) {
@@ -185,7 +185,7 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
     impact
 }
 
-fn changed(graph: &Graph<'_>, start: &Start, state: Option<&NodeState>) -> Vec<ChangedNode> {
+fn changed(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) -> Vec<ChangedNode> {
     let Some(part) = graph.parts.get(start.place) else { return Vec::new() };
     let grade = state.map(|state| state.grade).unwrap_or_default();
     // A possible change with a cause outside the node's own file is at least `Changing`.
@@ -199,7 +199,7 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&NodeState>) -> Vec<C
         reason: reason.clone(),
     };
     let mut found = Vec::new();
-    if start.gone {
+    if start.is_removed {
         found.push(one(part.name(), "it is removed"));
     } else if start.rows {
         let what = if start.why.is_some() { "its rows and values may change" } else { "its rows and values change" };
@@ -226,7 +226,7 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&NodeState>) -> Vec<C
 
 fn effect(
     graph: &Graph<'_>,
-    steps: &mut Steps<'_>,
+    steps: &mut StepNames<'_>,
     part: &GraphPart<'_>,
     state: &NodeState,
     place: usize,
@@ -242,10 +242,10 @@ fn effect(
         kind: part.kind().name().to_owned(),
         columns,
         path: steps.path(place, state),
-        via: state.via.as_ref().and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
+        via: state.origin.as_ref().and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
         grade: state.grade,
         reason: state.reason.clone(),
-        whole: state.whole.clone(),
+        whole: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| owner(graph, node)),
         status: of_tests.get(&place).cloned().or(own),
@@ -257,15 +257,15 @@ fn effect(
 type PathStep = (Option<String>, Arc<str>);
 
 /// Cache of step names, because many paths share steps.
-pub(super) struct Steps<'s> {
+pub(super) struct StepNames<'s> {
     graph: &'s Graph<'s>,
-    spread: &'s Spread,
+    spread: &'s Propagation,
     /// Steps by node index.
     named: FxHashMap<usize, Vec<PathStep>>,
 }
 
-impl<'s> Steps<'s> {
-    fn new(graph: &'s Graph<'s>, spread: &'s Spread) -> Self {
+impl<'s> StepNames<'s> {
+    fn new(graph: &'s Graph<'s>, spread: &'s Propagation) -> Self {
         Self { graph, spread, named: FxHashMap::default() }
     }
 
@@ -283,7 +283,7 @@ impl<'s> Steps<'s> {
     /// Returns the path from the change to a node. Each step includes its column, if known.
     pub fn path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
         let mut steps = vec![self.step(place, None)];
-        let mut via: Option<(usize, Option<&str>)> = reached(&state.via);
+        let mut via: Option<(usize, Option<&str>)> = reached(&state.origin);
         let mut seen = BTreeSet::from([place]);
         while let Some((at, column)) = via {
             steps.push(self.step(at, column));
@@ -293,14 +293,14 @@ impl<'s> Steps<'s> {
             let Some(before) = self.spread.states.get(&at) else { break };
             let of_column = column.and_then(|column| before.columns.get(column)).and_then(|(_, via)| reached(via));
             let of_rows = || before.rows.as_ref().and_then(reached);
-            via = of_column.or_else(of_rows).or_else(|| reached(&before.via));
+            via = of_column.or_else(of_rows).or_else(|| reached(&before.origin));
         }
         steps.reverse();
         steps
     }
 }
 
-fn reached(via: &Via) -> Option<(usize, Option<&str>)> {
+fn reached(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
     via.as_ref().map(|(at, column)| (*at, column.as_deref()))
 }
 

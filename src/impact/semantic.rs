@@ -41,15 +41,19 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
-            state.judge(Grade::Breaking, format!("its input `{name}` fails or was removed"), Some((*parent, None)));
+            state.raise_grade(
+                Grade::Breaking,
+                format!("its input `{name}` fails or was removed"),
+                Some((*parent, None)),
+            );
         }
         for (element, columns) in elements(model, graph.sources.dialect) {
             let Some(columns) = columns else {
                 if before.is_affected() {
                     let via = Some((*parent, None));
                     state.columns.insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
-                    state.judge(Grade::Changing, format!("`{element}` may read what changes in `{name}`"), via);
-                    state.whole = Some(format!("the SQL of `{element}` cannot be followed"));
+                    state.raise_grade(Grade::Changing, format!("`{element}` may read what changes in `{name}`"), via);
+                    state.why_model_level = Some(format!("the SQL of `{element}` cannot be followed"));
                 }
                 continue;
             };
@@ -67,7 +71,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
                 ColumnChange::Values => (Grade::Changing, format!("`{element}` is derived from `{of}`")),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
-            state.judge(grade, reason, via);
+            state.raise_grade(grade, reason, via);
         }
     }
 }
@@ -88,25 +92,25 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
         match found {
             Some((measure, change)) => {
                 let grade = if change == ColumnChange::Values { Grade::Changing } else { Grade::Breaking };
-                state.judge(
+                state.raise_grade(
                     grade,
                     format!("it is derived from `{name}.{measure}`"),
                     Some((*parent, Some((*measure).to_owned()))),
                 );
             }
             None if before.fails.is_some() => {
-                state.judge(Grade::Breaking, format!("`{name}` fails or was removed"), Some((*parent, None)));
+                state.raise_grade(Grade::Breaking, format!("`{name}` fails or was removed"), Some((*parent, None)));
             }
             // None of the metric's known measures changes, and it has no filter that could name a changed dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
             None => {
-                state.judge(
+                state.raise_grade(
                     before.grade.max(Grade::Changing),
                     format!("it is derived from `{name}`"),
                     Some((*parent, None)),
                 );
                 if is_semantic {
-                    state.whole = Some("its measures or dimensions are unknown".to_owned());
+                    state.why_model_level = Some("its measures or dimensions are unknown".to_owned());
                 }
             }
         }

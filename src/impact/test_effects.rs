@@ -1,7 +1,7 @@
 //! Effects of a change on tests.
 
 use super::graph::Graph;
-use super::propagate::{Grade, NodeState, NodeStates, Start, other_rows};
+use super::propagate::{ChangeStart, Grade, NodeState, NodeStates, other_rows};
 use crate::artifacts::{Check, DataTest, NodeDetail};
 use crate::lineage::ColumnChange;
 
@@ -17,11 +17,11 @@ pub(super) fn grade_data_test(
     let name = |at: usize| graph.parts.get(at).map(super::GraphPart::name).unwrap_or_default();
     if let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some())) {
         let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
-        return state.judge(Grade::Breaking, reason, Some((*parent, None)));
+        return state.raise_grade(Grade::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = other_rows(graph, place, states) {
         let reason = format!("it looks at `{name}`, whose rows change");
-        return state.judge(Grade::Changing, reason, Some((parent, None)));
+        return state.raise_grade(Grade::Changing, reason, Some((parent, None)));
     }
     // Columns that the test names, and columns of another table that it reads.
     let mut columns: Vec<(usize, String)> = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn grade_data_test(
             let reason = format!("it looks at `{}`, whose rows change", name(at));
             match column {
                 Some(column) => columns.push((at, column)),
-                None => state.judge(Grade::Changing, reason, Some((at, None))),
+                None => state.raise_grade(Grade::Changing, reason, Some((at, None))),
             }
         }
     }
@@ -67,14 +67,14 @@ pub(super) fn grade_data_test(
             ColumnChange::Type => (Grade::Breaking, format!("it looks at `{shown}`, which is of another type")),
             ColumnChange::Values => (Grade::Changing, format!("it looks at the values of `{shown}`")),
         };
-        state.judge(grade, reason, Some((at, Some(column))));
+        state.raise_grade(grade, reason, Some((at, Some(column))));
     }
     if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
         && let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
     {
-        state.judge(Grade::Changing, format!("it looks at `{}`", name(*parent)), Some((*parent, None)));
-        state.whole = Some(why.to_string());
+        state.raise_grade(Grade::Changing, format!("it looks at `{}`", name(*parent)), Some((*parent, None)));
+        state.why_model_level = Some(why.to_string());
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
     place: usize,
     states: &NodeStates,
-    starts: &[Start],
+    starts: &[ChangeStart],
     state: &mut NodeState,
 ) {
     let model = graph.parts.get(place).and_then(|part| match &part.node?.detail {
@@ -96,12 +96,12 @@ pub(super) fn grade_unit_test(
         let via = Some((*parent, None));
         let is_tested = graph.parts.get(*parent).and_then(|part| part.node).is_some_and(|n| Some(&*n.name) == model);
         if before.fails.is_some() {
-            state.judge(Grade::Breaking, format!("`{name}`, which it tests, fails or is gone"), via);
+            state.raise_grade(Grade::Breaking, format!("`{name}`, which it tests, fails or is gone"), via);
         } else if let Some((column, _)) = before.columns.iter().find(|(_, (change, _))| *change == ColumnChange::Gone) {
             let via = Some((*parent, Some(column.clone())));
-            state.judge(Grade::Breaking, format!("it may name `{name}.{column}`, which is gone"), via);
+            state.raise_grade(Grade::Breaking, format!("it may name `{name}.{column}`, which is gone"), via);
         } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
-            state.judge(Grade::Breaking, format!("it expects what `{name}` gave before"), via);
+            state.raise_grade(Grade::Breaking, format!("it expects what `{name}` gave before"), via);
         }
     }
 }

@@ -134,7 +134,7 @@ impl Known {
         }
         // A version that generates the same files is no change.
         if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
-            && SpecOptions::generate_alike(before, now)
+            && SpecOptions::generates_same_files(before, now)
         {
             self.dbt_version = committed.dbt_version.clone();
         }

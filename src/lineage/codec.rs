@@ -29,7 +29,7 @@ struct CachedLineage {
 /// Returns the fingerprint of a query.
 pub(crate) fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
     let name = dialect.map_or("", Dialect::name);
-    codec::print(sql.as_bytes()) ^ codec::print(name.as_bytes()).rotate_left(1)
+    codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)
 }
 
 impl KnownRelations {
@@ -40,7 +40,7 @@ impl KnownRelations {
             text.push('\0');
             text.push_str(column);
         }
-        codec::print(text.as_bytes())
+        codec::fingerprint(text.as_bytes())
     }
 }
 
@@ -163,9 +163,9 @@ impl Stored for SqlLineage {
 
 impl Stored for ValueArena {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        self.made.write(to);
+        self.part_ranges.write(to);
         self.parts.write(to);
-        self.prints.write(to);
+        self.fingerprints.write(to);
         self.named.write(to);
         let mut leaves: Vec<(&ValueContext, &'m Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
@@ -178,9 +178,9 @@ impl Stored for ValueArena {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let mut values = Self::default();
-        values.made = Stored::read(from)?;
+        values.part_ranges = Stored::read(from)?;
         values.parts = Stored::read(from)?;
-        values.prints = Stored::read(from)?;
+        values.fingerprints = Stored::read(from)?;
         values.named = Stored::read(from)?;
         for _ in 0..from.number()? {
             let at = from.number()?;
@@ -193,7 +193,7 @@ impl Stored for ValueArena {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineage::{ColumnChange, ColumnOf, lineage_of_sql};
+    use crate::lineage::{ColumnChange, ColumnSource, lineage_of_sql};
 
     /// Stored lineages give the same answers as the original ones.
     #[test]
@@ -219,9 +219,9 @@ mod tests {
             let same = kept.get(place).unwrap();
             assert_eq!(same.columns(), lineage.columns(), "{sql}");
             assert_eq!((same.rows(), same.relations()), (lineage.rows(), lineage.relations()), "{sql}");
-            assert_eq!((same.prints(), same.gaps()), (lineage.prints(), lineage.gaps()), "{sql}");
+            assert_eq!((same.fingerprints(), same.gaps()), (lineage.fingerprints(), lineage.gaps()), "{sql}");
             assert_eq!((same.column("other"), same.is_complete()), (lineage.column("other"), lineage.is_complete()));
-            let all: Vec<ColumnOf> =
+            let all: Vec<ColumnSource> =
                 lineage.columns().into_iter().flat_map(|column| column.made_of).chain(lineage.rows()).collect();
             for changed in &all {
                 for change in [ColumnChange::Values, ColumnChange::Type, ColumnChange::Gone] {

@@ -6,18 +6,18 @@ use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use super::NotFollowed;
+use super::LineageError;
 
 /// Maximum nesting of brackets in the parser.
 pub(super) const BRACKETS: usize = 200;
 /// Maximum depth of a tree. A chain of one operator has one level per operand.
-const LEVELS: usize = 6_000;
+const MAX_LEVELS: usize = 6_000;
 /// Stack size in bytes. Only as much as the depth of the tree requires is used.
 pub(super) const STACK: usize = 256 << 20;
 
 /// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
 /// started.
-pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
+pub(crate) fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
         let named = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);
         match named.spawn_scoped(scope, work).ok()?.join() {
@@ -28,10 +28,10 @@ pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
 }
 
 /// Tokenizes SQL, and rejects it if its tree may be too deep.
-pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, NotFollowed> {
+pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, LineageError> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
-    let tokens = tokens.map_err(|error| NotFollowed::new(format!("its SQL cannot be read: {error}")))?;
-    if is_too_deep(&tokens) { Err(NotFollowed::new("its SQL is too deep")) } else { Ok(tokens) }
+    let tokens = tokens.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
+    if is_too_deep(&tokens) { Err(LineageError::new("its SQL is too deep")) } else { Ok(tokens) }
 }
 
 /// Open bracket.
@@ -82,7 +82,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
                 levels += 1;
             }
         }
-        if levels + open.len() > LEVELS {
+        if levels + open.len() > MAX_LEVELS {
             return true;
         }
     }

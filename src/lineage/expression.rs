@@ -15,7 +15,7 @@ use sqlparser::ast::{
 use super::query::{QueryReader, name_parts};
 use super::relation::{LineageRelation, RelationColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
-use super::values::{ValueContext, print_of};
+use super::values::{ValueContext, fingerprint_of};
 
 /// Window functions whose value comes from the order.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
@@ -57,12 +57,12 @@ impl QueryReader<'_> {
             [at] if is_copy => *at,
             of => self.values.add(of, print),
         };
-        let by = (!made.by.is_empty()).then(|| self.values.any(made.by));
+        let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
         RelationColumns { name: name.into(), of, by }
     }
 
     /// Collects the values of expressions that determine the rows.
-    pub(super) fn deciding<'e>(
+    pub(super) fn collect_row_values<'e>(
         &mut self,
         exprs: impl IntoIterator<Item = &'e Expr>,
         scope: &QueryScope<'_>,
@@ -434,7 +434,7 @@ impl QueryReader<'_> {
     pub(super) fn window(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueContext> {
         let mut by = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
-        self.deciding(window.partition_by.iter().chain(orders), scope, &mut by);
+        self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut by);
         let mut print = FxHasher::default();
         frame_print(window, &mut print);
         by.push(self.values.add(&[], print.finish()));
@@ -508,7 +508,7 @@ impl QueryReader<'_> {
     ) {
         let mut relation = LineageRelation::default();
         for name in parameters(lambda) {
-            let of = self.values.add(&[], print_of(&name));
+            let of = self.values.add(&[], fingerprint_of(&name));
             relation.push(RelationColumns { name: name.into(), of, by: None });
         }
         let mut inner = QueryScope::within(Some(scope));
@@ -543,12 +543,12 @@ fn is_key(operator: &FunctionArgOperator) -> bool {
 }
 
 /// Functions that call a lambda for each element, without the prefix `list_` or `array_`.
-const OF_ELEMENTS: &[&str] = &["apply", "filter", "reduce", "transform"];
+const ELEMENT_FUNCTIONS: &[&str] = &["apply", "filter", "reduce", "transform"];
 
 /// Returns whether an argument `x -> …` is a lambda. In calls of other functions, `->` accesses a JSON document.
 fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
     let name = function.strip_prefix("list_").or(function.strip_prefix("array_")).unwrap_or(function);
-    lambda.syntax == LambdaSyntax::LambdaKeyword || OF_ELEMENTS.contains(&name)
+    lambda.syntax == LambdaSyntax::LambdaKeyword || ELEMENT_FUNCTIONS.contains(&name)
 }
 
 fn parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {

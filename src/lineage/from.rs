@@ -9,17 +9,17 @@ use sqlparser::ast::{
 };
 
 use super::query::{QueryReader, name_parts};
-use super::relation::{LineageRelation, Passed, RelationColumns};
+use super::relation::{LineageRelation, RelationColumns, UnknownColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
-use super::values::{Leaf, ValueContext, print_of};
+use super::values::{Leaf, ValueContext, fingerprint_of};
 
 /// Properties of a join.
 struct FromKind<'j> {
     constraint: &'j JoinConstraint,
     /// Whether the columns of the joined table are part of the result.
-    gives: bool,
+    returns_columns: bool,
     /// Sides whose value a `using` column has: the left side, the right side.
-    keeps: (bool, bool),
+    kept_sides: (bool, bool),
 }
 
 impl QueryReader<'_> {
@@ -33,7 +33,7 @@ impl QueryReader<'_> {
 
     fn join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         let none = &JoinConstraint::None;
-        let of = |constraint, gives, keeps| Some(FromKind { constraint, gives, keeps });
+        let of = |constraint, gives, keeps| Some(FromKind { constraint, returns_columns: gives, kept_sides: keeps });
         let kind = match &join.join_operator {
             JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
                 of(on, true, (true, true))
@@ -48,9 +48,9 @@ impl QueryReader<'_> {
             | JoinOperator::LeftAnti(on) => of(on, false, (true, false)),
             JoinOperator::AsOf { match_condition, constraint } => {
                 self.factor(&join.relation, scope, rows);
-                self.deciding([match_condition], scope, rows);
-                let kind = FromKind { constraint, gives: true, keeps: (true, false) };
-                return self.met(&kind, &join.join_operator, scope, rows);
+                self.collect_row_values([match_condition], scope, rows);
+                let kind = FromKind { constraint, returns_columns: true, kept_sides: (true, false) };
+                return self.add_join_condition(&kind, &join.join_operator, scope, rows);
             }
             JoinOperator::CrossApply | JoinOperator::OuterApply => of(none, true, (true, true)),
             JoinOperator::RightSemi(_)
@@ -64,15 +64,15 @@ impl QueryReader<'_> {
         };
         let before = scope.items.len();
         self.factor(&join.relation, scope, rows);
-        self.met(&kind, &join.join_operator, scope, rows);
+        self.add_join_condition(&kind, &join.join_operator, scope, rows);
         // Only the condition of a semi-join can name the columns of its right side.
-        while !kind.gives && scope.items.len() > before {
+        while !kind.returns_columns && scope.items.len() > before {
             rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
         }
     }
 
     /// Adds the values that determine which rows of a join match.
-    fn met(
+    fn add_join_condition(
         &mut self,
         kind: &FromKind<'_>,
         operator: &JoinOperator,
@@ -89,9 +89,9 @@ impl QueryReader<'_> {
             JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) => "anti",
             _ => "other",
         };
-        rows.push(self.values.add(&[], print_of(word)));
+        rows.push(self.values.add(&[], fingerprint_of(word)));
         match kind.constraint {
-            JoinConstraint::On(expr) => self.deciding([expr], scope, rows),
+            JoinConstraint::On(expr) => self.collect_row_values([expr], scope, rows),
             JoinConstraint::Using(names) => {
                 let names: Vec<(String, String)> = names.iter().filter_map(schema_and_name).collect();
                 names.into_iter().for_each(|(name, shown)| self.merge(&name, &shown, kind, scope, rows));
@@ -137,14 +137,14 @@ impl QueryReader<'_> {
         self.column_of(&Rc::clone(&last.relation), name, &mut right);
         rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
         let mut made = SelectScope::default();
-        for (part, is_kept) in [(left, kind.keeps.0), (right, kind.keeps.1)] {
+        for (part, is_kept) in [(left, kind.kept_sides.0), (right, kind.kept_sides.1)] {
             if is_kept {
                 made.of.extend(part.of);
                 made.by.extend(part.by);
             }
         }
-        let of = self.values.any(made.of);
-        let by = (!made.by.is_empty()).then(|| self.values.any(made.by));
+        let of = self.values.add_unordered(made.of);
+        let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
         scope.merged.insert(name.to_owned(), RelationColumns { name: shown.into(), of, by });
     }
 
@@ -171,17 +171,17 @@ impl QueryReader<'_> {
             }
             TableFactor::Table { name, alias, args: Some(args), .. } => {
                 let relation = self.function_relation(&args.args, scope);
-                let relation = self.counted(relation, alias.as_ref());
+                let relation = self.name_unknown_columns(relation, alias.as_ref());
                 self.add(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::Function { name, args, alias, .. } => {
                 let relation = self.function_relation(args, scope);
-                let relation = self.counted(relation, alias.as_ref());
+                let relation = self.name_unknown_columns(relation, alias.as_ref());
                 self.add(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::TableFunction { expr, alias } => {
                 let relation = self.rest_of([expr], scope);
-                let relation = self.counted(relation, alias.as_ref());
+                let relation = self.name_unknown_columns(relation, alias.as_ref());
                 self.add(Vec::new(), relation, alias.as_ref(), scope);
             }
             TableFactor::Derived { lateral, subquery, alias, .. } => {
@@ -205,11 +205,11 @@ impl QueryReader<'_> {
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 let aggregates = aggregate_functions.iter().map(|aggregate| &aggregate.expr);
-                self.deciding(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
-                of.push(self.values.add(&[], print_of(value_source.to_string())));
+                self.collect_row_values(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
+                of.push(self.values.add(&[], fingerprint_of(value_source.to_string())));
                 let pivoted = self.pivoted(&inner.relation, &of);
                 self.gap("the columns of a pivot are called by values".to_owned());
-                let pivoted = self.counted(pivoted, alias.as_ref());
+                let pivoted = self.name_unknown_columns(pivoted, alias.as_ref());
                 self.add(inner.path, pivoted, alias.as_ref(), scope);
             }
             TableFactor::Unpivot { table, value, name, columns, alias, .. } => {
@@ -217,17 +217,17 @@ impl QueryReader<'_> {
                 let mut own = QueryScope::within(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
-                self.deciding(columns.iter().map(|column| &column.expr), &own, &mut of);
+                self.collect_row_values(columns.iter().map(|column| &column.expr), &own, &mut of);
                 let taken = columns.iter().filter_map(|column| ident(&column.expr)).map(|name| name.to_lowercase());
                 let taken: FxHashSet<String> = taken.collect();
                 let mut relation = without(&inner.relation, &taken);
-                let of = self.values.add(&of, print_of("unpivot"));
+                let of = self.values.add(&of, fingerprint_of("unpivot"));
                 relation.rows.push(of);
                 match ident(value) {
                     Some(value) => relation.push(RelationColumns { name: value.into(), of, by: None }),
                     None => relation.rest.push(of),
                 }
-                let names = self.values.add(&[], print_of("names of columns"));
+                let names = self.values.add(&[], fingerprint_of("names of columns"));
                 relation.push(RelationColumns { name: name.value.as_str().into(), of: names, by: None });
                 self.add(inner.path, Rc::new(relation), alias.as_ref(), scope);
             }
@@ -242,11 +242,15 @@ impl QueryReader<'_> {
 
     /// Adds a column for each name of an alias if the relation's names are unknown, as for a pivot. These columns come
     /// last.
-    fn counted(&mut self, mut relation: LineageRelation, alias: Option<&TableAlias>) -> Rc<LineageRelation> {
+    fn name_unknown_columns(
+        &mut self,
+        mut relation: LineageRelation,
+        alias: Option<&TableAlias>,
+    ) -> Rc<LineageRelation> {
         let named = alias.map_or(0, |alias| alias.columns.len());
         if relation.passed.is_empty() && named > relation.columns.len() {
             let of = std::mem::take(&mut relation.rest);
-            let of = self.values.any(of);
+            let of = self.values.add_unordered(of);
             while relation.columns.len() < named {
                 relation.push(RelationColumns { name: "".into(), of, by: None });
             }
@@ -314,7 +318,7 @@ impl QueryReader<'_> {
 
     fn rest_of<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, scope: &QueryScope<'_>) -> LineageRelation {
         let mut of = Vec::new();
-        self.deciding(exprs, scope, &mut of);
+        self.collect_row_values(exprs, scope, &mut of);
         let of = self.values.add(&of, 0);
         LineageRelation { rest: vec![of], rows: vec![of], ..LineageRelation::default() }
     }
@@ -372,7 +376,7 @@ impl QueryReader<'_> {
         }
         pivoted.passed.clone_from(&relation.passed);
         pivoted.rest.clone_from(&relation.rest);
-        let of = self.values.add(of, print_of("pivot"));
+        let of = self.values.add(of, fingerprint_of("pivot"));
         pivoted.rest.push(of);
         pivoted.rows.push(of);
         pivoted
@@ -384,9 +388,9 @@ fn without(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRela
         LineageRelation { rows: relation.rows.clone(), rest: relation.rest.clone(), ..LineageRelation::default() };
     let columns = relation.columns.iter().filter(|given| !taken.contains(&given.name.to_lowercase()));
     columns.cloned().for_each(|given| kept.push(given));
-    let passed = |passed: &Passed| {
+    let passed = |passed: &UnknownColumns| {
         let but: FxHashSet<String> = passed.but.iter().chain(taken).cloned().collect();
-        Passed { table: passed.table, but: Rc::new(but) }
+        UnknownColumns { table: passed.table, but: Rc::new(but) }
     };
     kept.passed = relation.passed.iter().map(passed).collect();
     kept

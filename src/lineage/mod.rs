@@ -41,11 +41,11 @@ use sqlparser::parser::Parser;
 pub use codec::Lineages;
 #[cfg(feature = "cli")]
 pub(crate) use codec::print_of_sql;
-pub(crate) use depth_limit::with_room;
+pub(crate) use depth_limit::with_large_stack;
 pub(crate) use dialects::parser_dialect;
 #[cfg(feature = "cli")]
-pub(crate) use parallel_models::each_with_room;
-pub use result::{Affected, ColumnChange, ColumnOf, LineageColumn, SqlLineage};
+pub(crate) use parallel_models::each_with_large_stack;
+pub use result::{Affected, ColumnChange, ColumnSource, LineageColumn, SqlLineage};
 
 use crate::dialect::Dialect;
 
@@ -60,23 +60,23 @@ pub struct KnownRelations {
 
 /// Reason why the lineage of a query is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotFollowed {
+pub struct LineageError {
     reason: String,
 }
 
-impl NotFollowed {
+impl LineageError {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
 }
 
-impl fmt::Display for NotFollowed {
+impl fmt::Display for LineageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
 }
 
-impl std::error::Error for NotFollowed {}
+impl std::error::Error for LineageError {}
 
 /// Returns the lineage of a query. `known` returns the columns of a relation, given the parts of its name in lower
 /// case: `["shop", "orders"]`. Without a dialect, the SQL is parsed in the most tolerant one.
@@ -88,8 +88,9 @@ pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
     known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
-) -> Result<SqlLineage, NotFollowed> {
-    with_room(|| read(sql, dialect, known)).unwrap_or_else(|| Err(NotFollowed::new("no thread could be started")))
+) -> Result<SqlLineage, LineageError> {
+    with_large_stack(|| read(sql, dialect, known))
+        .unwrap_or_else(|| Err(LineageError::new("no thread could be started")))
 }
 
 /// Returns the lineage of a query. The current thread must have [enough stack](with_room).
@@ -97,7 +98,7 @@ pub(crate) fn read(
     sql: &str,
     dialect: Option<Dialect>,
     known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
-) -> Result<SqlLineage, NotFollowed> {
+) -> Result<SqlLineage, LineageError> {
     let (query, joins) = parse(sql, dialect)?;
     query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
 }
@@ -116,18 +117,18 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
 }
 
 /// Parses a query and returns it with the join words that were replaced in it.
-fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), NotFollowed> {
+fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
     let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokens(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);
     let dialect = of_parser;
     let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::BRACKETS);
     let statements = parser.with_tokens_with_locations(tokens).parse_statements();
-    let statements = statements.map_err(|error| NotFollowed::new(format!("its SQL cannot be read: {error}")))?;
+    let statements = statements.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
     let mut statements = statements.into_iter();
     match (statements.next(), statements.next()) {
         (Some(Statement::Query(query)), None) => Ok((query, joins)),
-        (None, _) => Err(NotFollowed::new("there is no SQL")),
-        _ => Err(NotFollowed::new("its SQL is not one query")),
+        (None, _) => Err(LineageError::new("there is no SQL")),
+        _ => Err(LineageError::new("its SQL is not one query")),
     }
 }

@@ -4,10 +4,14 @@ use super::depth_limit::STACK;
 use crate::parallel;
 
 /// Number of tasks below which threads do not pay off.
-const FEW: usize = 16;
+const MIN_PARALLEL: usize = 16;
 
 /// Runs tasks on threads with large stacks and returns the results in order. Few tasks run on the current thread,
 /// whose stack must be large enough.
-pub(crate) fn each_with_room<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    if count < FEW { (0..count).map(work).collect() } else { parallel::each_with_stack(count, Some(STACK), work) }
+pub(crate) fn each_with_large_stack<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    if count < MIN_PARALLEL {
+        (0..count).map(work).collect()
+    } else {
+        parallel::each_with_stack(count, Some(STACK), work)
+    }
 }

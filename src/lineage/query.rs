@@ -10,14 +10,14 @@ use sqlparser::ast::{
 };
 
 use super::dialects::SqlReaderFacts;
-use super::relation::{LineageRelation, Passed, RelationColumns};
+use super::relation::{LineageRelation, RelationColumns, UnknownColumns};
 use super::result::SqlLineage;
 use super::scope::{QueryScope, ScopeItem, SelectScope};
-use super::values::{Leaf, ValueArena, ValueContext, print_of};
-use super::{KnownRelations, NotFollowed};
+use super::values::{Leaf, ValueArena, ValueContext, fingerprint_of};
+use super::{KnownRelations, LineageError};
 
 /// Maximum number of columns in all relations of a query. Nested `*` can double the number at each level.
-const COLUMNS: usize = 2_000_000;
+const MAX_COLUMNS: usize = 2_000_000;
 
 /// Analysis of one query.
 pub(super) struct QueryReader<'k> {
@@ -55,13 +55,13 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Returns the lineage of a query. `joins` are words of its joins that the syntax tree does not contain.
-    pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, NotFollowed> {
+    pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
         let mut relation = self.query(query, None);
         if !joins.is_empty() {
-            relation.rows.push(self.values.add(&[], print_of(joins)));
+            relation.rows.push(self.values.add(&[], fingerprint_of(joins)));
         }
         if let Some(fault) = self.fault {
-            return Err(NotFollowed::new(fault));
+            return Err(LineageError::new(fault));
         }
         let mut seen = FxHashSet::default();
         self.gaps.retain(|gap| seen.insert(gap.clone()));
@@ -87,7 +87,7 @@ impl<'k> QueryReader<'k> {
 
     pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumns) {
         self.columns += 1;
-        if self.columns > COLUMNS {
+        if self.columns > MAX_COLUMNS {
             self.fault("its relations have too many columns");
         } else {
             into.push(given);
@@ -116,7 +116,7 @@ impl<'k> QueryReader<'k> {
             self.push(&mut relation, RelationColumns { name: name.as_str().into(), of, by: None });
         }
         if !known.is_complete {
-            relation.passed.push(Passed { table, but: Rc::default() });
+            relation.passed.push(UnknownColumns { table, but: Rc::default() });
         }
         let relation = Rc::new(relation);
         self.read.insert(table, Rc::clone(&relation));
@@ -177,7 +177,7 @@ impl<'k> QueryReader<'k> {
                 }
                 None => (query.fetch.as_ref().map(ToString::to_string), None),
             };
-            relation.rows.push(self.values.add(&[], print_of(limit)));
+            relation.rows.push(self.values.add(&[], fingerprint_of(limit)));
         }
         for name in defined {
             if let Some(of_name) = self.ctes.get_mut(&name) {
@@ -212,7 +212,7 @@ impl<'k> QueryReader<'k> {
         let mut every: Vec<ValueContext> = all.columns.iter().map(|given| given.of).collect();
         every.extend(all.columns.iter().filter_map(|given| given.by));
         every.extend(&all.rows);
-        let every = self.values.any(every);
+        let every = self.values.add_unordered(every);
         all.rows.push(every);
         all
     }
@@ -229,7 +229,7 @@ impl<'k> QueryReader<'k> {
                 let mut of: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
                 of.extend(&relation.rest);
                 of.extend(&relation.rows);
-                let of = self.values.any(of);
+                let of = self.values.add_unordered(of);
                 relation.push(RelationColumns { name: column.name.value.as_str().into(), of, by: None });
             }
             return relation;
@@ -334,7 +334,7 @@ impl<'k> QueryReader<'k> {
             let (of, by) = if is_union {
                 made.of.push(given.of);
                 made.by.extend(given.by);
-                (self.values.any(made.of), (!made.by.is_empty()).then(|| self.values.any(made.by)))
+                (self.values.add_unordered(made.of), (!made.by.is_empty()).then(|| self.values.add_unordered(made.by)))
             } else {
                 (given.of, given.by)
             };
@@ -355,7 +355,7 @@ impl<'k> QueryReader<'k> {
         }
         if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {
             let all: Vec<ValueContext> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
-            united.rows.push(self.values.add(&all, print_of(op.to_string())));
+            united.rows.push(self.values.add(&all, fingerprint_of(op.to_string())));
         }
         united
     }
@@ -395,17 +395,17 @@ impl<'k> QueryReader<'k> {
         }
         if select.projection.is_empty() {
             // DuckDB allows `from orders` without a select list.
-            self.starred(&mut scope, None, &WildcardAdditionalOptions::default(), &mut output);
+            self.expand_star(&mut scope, None, &WildcardAdditionalOptions::default(), &mut output);
         }
         let filters = [&select.prewhere, &select.selection, &select.having, &select.qualify];
-        self.deciding(filters.into_iter().flatten(), &scope, &mut rows);
+        self.collect_row_values(filters.into_iter().flatten(), &scope, &mut rows);
         self.grouped(&select.group_by, &output, &scope, &mut rows);
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
                 let all: Vec<ValueContext> =
                     output.columns.iter().flat_map(|given| [Some(given.of), given.by]).flatten().collect();
-                rows.push(self.values.add(&all, print_of("distinct")));
+                rows.push(self.values.add(&all, fingerprint_of("distinct")));
             }
             Some(Distinct::On(keys)) => {
                 is_sorted = true;
@@ -417,7 +417,7 @@ impl<'k> QueryReader<'k> {
             self.keys(sorted.iter().copied(), &output, &scope, &mut rows);
         }
         if let Some(top) = &select.top {
-            rows.push(self.values.add(&[], print_of(top.to_string())));
+            rows.push(self.values.add(&[], fingerprint_of(top.to_string())));
         }
         rows.sort_unstable();
         rows.dedup();
@@ -444,16 +444,16 @@ impl<'k> QueryReader<'k> {
                 self.keys(keys.iter(), output, scope, rows);
                 let keys = rows.split_off(before);
                 if !keys.is_empty() {
-                    let keys = self.values.any(keys);
-                    rows.push(self.values.add(&[keys], print_of("group by")));
+                    let keys = self.values.add_unordered(keys);
+                    rows.push(self.values.add(&[keys], fingerprint_of("group by")));
                 }
                 modifiers
             }
         };
         for modifier in modifiers {
             match modifier {
-                GroupByWithModifier::GroupingSets(sets) => self.deciding([sets], scope, rows),
-                other => rows.push(self.values.add(&[], print_of(other.to_string()))),
+                GroupByWithModifier::GroupingSets(sets) => self.collect_row_values([sets], scope, rows),
+                other => rows.push(self.values.add(&[], fingerprint_of(other.to_string()))),
             }
         }
     }
@@ -485,7 +485,7 @@ impl<'k> QueryReader<'k> {
                     self.gap("a column is named by its place, and those before it are not known".to_owned());
                     rows.extend(&output.rest);
                 }
-                None => self.deciding([key], scope, rows),
+                None => self.collect_row_values([key], scope, rows),
             }
         }
     }
@@ -501,9 +501,9 @@ impl<'k> QueryReader<'k> {
                 }
                 return;
             }
-            SelectItem::Wildcard(options) => return self.starred(scope, None, options, output),
+            SelectItem::Wildcard(options) => return self.expand_star(scope, None, options, output),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
-                return self.starred(scope, Some(name), options, output);
+                return self.expand_star(scope, Some(name), options, output);
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
                 // Expansion of the fields of a struct.
@@ -524,7 +524,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Expands `*` or `orders.*`.
-    fn starred(
+    fn expand_star(
         &mut self,
         scope: &mut QueryScope<'_>,
         of: Option<&ObjectName>,
@@ -594,7 +594,7 @@ impl<'k> QueryReader<'k> {
                         self.push(output, RelationColumns { name: (*new).into(), of, by: None });
                     }
                 }
-                output.passed.push(Passed { table: passed.table, but: Rc::new(all) });
+                output.passed.push(UnknownColumns { table: passed.table, but: Rc::new(all) });
             }
             if !item.relation.is_complete() {
                 let mut of_unknown: Vec<&RelationColumns> =

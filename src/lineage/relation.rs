@@ -19,7 +19,7 @@ pub(super) struct RelationColumns {
 
 /// All columns of an incompletely known table, except some.
 #[derive(Clone, Debug)]
-pub(super) struct Passed {
+pub(super) struct UnknownColumns {
     pub table: u32,
     /// Names of the excluded columns, in lower case.
     pub but: Rc<FxHashSet<String>>,
@@ -32,7 +32,7 @@ pub(super) struct LineageRelation {
     /// Indices into `columns` by name in lower case. If a name occurs twice, the first column counts.
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns are also part of the relation.
-    pub passed: Vec<Passed>,
+    pub passed: Vec<UnknownColumns>,
     /// Values of columns whose names are unknown, such as those of a pivot.
     pub rest: Vec<ValueContext>,
     /// Values that determine the rows.

@@ -9,14 +9,14 @@ use super::values::{Leaf, ValueArena, ValueContext};
 
 /// Column of a relation that a query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ColumnOf {
+pub struct ColumnSource {
     /// Parts of the relation's name, in lower case.
     pub relation: Vec<String>,
     /// Name of the column, in lower case.
     pub column: String,
 }
 
-impl fmt::Display for ColumnOf {
+impl fmt::Display for ColumnSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.relation.join("."), self.column)
     }
@@ -29,9 +29,9 @@ pub struct LineageColumn {
     /// Name as spelled.
     pub name: String,
     /// Columns from which the values are computed, sorted.
-    pub made_of: Vec<ColumnOf>,
+    pub made_of: Vec<ColumnSource>,
     /// Columns that partition and order the windows in the expression, sorted, without those in `made_of`.
-    pub windowed_by: Vec<ColumnOf>,
+    pub windowed_by: Vec<ColumnSource>,
     /// Whether the column is an unchanged copy of the one column in `made_of`.
     pub is_copy: bool,
 }
@@ -66,11 +66,11 @@ pub enum ColumnChange {
 #[non_exhaustive]
 pub struct Affected {
     /// Changed output columns: name in lower case, kind of change, and a column that causes it.
-    pub columns: Vec<(String, ColumnChange, Option<ColumnOf>)>,
+    pub columns: Vec<(String, ColumnChange, Option<ColumnSource>)>,
     /// Changed column or relation that determines the rows. If there is one, all columns change.
     pub rows: Option<(Vec<String>, Option<String>)>,
     /// Columns that the SQL names and that are removed or have another type.
-    pub named: Vec<(ColumnOf, ColumnChange)>,
+    pub named: Vec<(ColumnSource, ColumnChange)>,
 }
 
 impl SqlLineage {
@@ -142,8 +142,8 @@ impl SqlLineage {
         }
         let mut shown = self.to_column(name, &self.rest, &[]);
         let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
-        let passed: Vec<ColumnOf> = passed
-            .filter_map(|(table, _)| Some(ColumnOf { relation: self.table(*table)?, column: lower.clone() }))
+        let passed: Vec<ColumnSource> = passed
+            .filter_map(|(table, _)| Some(ColumnSource { relation: self.table(*table)?, column: lower.clone() }))
             .collect();
         if passed.is_empty() && self.rest.is_empty() {
             return None;
@@ -157,7 +157,7 @@ impl SqlLineage {
 
     /// Returns the columns that determine the rows, sorted.
     #[must_use]
-    pub fn rows(&self) -> Vec<ColumnOf> {
+    pub fn rows(&self) -> Vec<ColumnSource> {
         self.columns_of(&self.rows)
     }
 
@@ -165,12 +165,12 @@ impl SqlLineage {
         self.tables.get(table as usize).cloned()
     }
 
-    fn columns_of(&self, at: &[ValueContext]) -> Vec<ColumnOf> {
+    fn columns_of(&self, at: &[ValueContext]) -> Vec<ColumnSource> {
         let leaves = self.values.reached(at);
-        let mut columns: Vec<ColumnOf> = leaves
+        let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
             .filter_map(|leaf| {
-                Some(ColumnOf { relation: self.table(leaf.table)?, column: leaf.column.as_deref()?.to_owned() })
+                Some(ColumnSource { relation: self.table(leaf.table)?, column: leaf.column.as_deref()?.to_owned() })
             })
             .collect();
         columns.sort();
@@ -201,7 +201,7 @@ impl SqlLineage {
                     && kind != ColumnChange::Values
                     && let Some(column) = &leaf.column
                 {
-                    let column = ColumnOf { relation: table.clone(), column: column.to_string() };
+                    let column = ColumnSource { relation: table.clone(), column: column.to_string() };
                     affected.named.push((column, kind));
                 }
                 Some((kind, at))
@@ -226,9 +226,9 @@ impl SqlLineage {
         affected
     }
 
-    fn column_at(&self, leaf: ValueContext) -> Option<ColumnOf> {
+    fn column_at(&self, leaf: ValueContext) -> Option<ColumnSource> {
         let Leaf { table, column } = self.values.leaves.get(&leaf)?;
-        Some(ColumnOf { relation: self.table(*table)?, column: column.as_deref()?.to_owned() })
+        Some(ColumnSource { relation: self.table(*table)?, column: column.as_deref()?.to_owned() })
     }
 
     /// Returns whether the query passes on this unknown column of a relation under the same name.
@@ -244,7 +244,7 @@ impl SqlLineage {
     /// Returns a fingerprint of each column's computation and one of the selection of rows. They are equal for queries
     /// that differ only in layout, aliases and CTEs.
     #[must_use]
-    pub fn prints(&self) -> (Vec<(String, u64)>, u64) {
+    pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
         let print = |at: &ValueContext| self.values.print(*at);
         let columns = self.output.iter().map(|(name, of, by)| {
             let by = by.as_ref().map(print).unwrap_or_default();

@@ -19,10 +19,10 @@ pub(super) struct Leaf {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ValueArena {
     /// Values from which each value is computed, as a range of `parts`.
-    pub(super) made: Vec<(u32, u32)>,
+    pub(super) part_ranges: Vec<(u32, u32)>,
     pub(super) parts: Vec<ValueContext>,
     /// Fingerprint of each value, including its parts. Equal for values with the same computation.
-    pub(super) prints: Vec<u64>,
+    pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueContext, Leaf>,
     known: FxHashMap<Leaf, ValueContext>,
     /// Whether the SQL names the column, instead of only passing it on by `*`.
@@ -43,7 +43,7 @@ impl ValueArena {
     }
 
     /// Adds a value whose fingerprint does not depend on the order of its parts.
-    pub fn any(&mut self, mut of: Vec<ValueContext>) -> ValueContext {
+    pub fn add_unordered(&mut self, mut of: Vec<ValueContext>) -> ValueContext {
         of.sort_unstable();
         of.dedup();
         if let [at] = of.as_slice() {
@@ -58,10 +58,10 @@ impl ValueArena {
     }
 
     fn push(&mut self, range: (u32, u32), print: u64) -> ValueContext {
-        self.made.push(range);
-        self.prints.push(print);
+        self.part_ranges.push(range);
+        self.fingerprints.push(print);
         self.named.push(false);
-        self.made.len() as ValueContext - 1
+        self.part_ranges.len() as ValueContext - 1
     }
 
     pub fn leaf(&mut self, leaf: Leaf, table: &str) -> ValueContext {
@@ -77,7 +77,7 @@ impl ValueArena {
     }
 
     pub fn print(&self, at: ValueContext) -> u64 {
-        self.prints.get(at as usize).copied().unwrap_or_default()
+        self.fingerprints.get(at as usize).copied().unwrap_or_default()
     }
 
     pub fn name(&mut self, at: ValueContext) {
@@ -87,7 +87,7 @@ impl ValueArena {
     }
 
     pub fn parts_of(&self, at: ValueContext) -> &[ValueContext] {
-        let (start, end) = self.made.get(at as usize).copied().unwrap_or_default();
+        let (start, end) = self.part_ranges.get(at as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
 
@@ -97,7 +97,7 @@ impl ValueArena {
     pub fn flattened(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();
-        let mut room = 4 * (self.parts.len() + self.made.len()) + 64;
+        let mut room = 4 * (self.parts.len() + self.part_ranges.len()) + 64;
         // Leaves come before the values that are computed from them.
         let mut leaves: Vec<(&ValueContext, &Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
@@ -135,7 +135,7 @@ impl ValueArena {
 
     /// Returns the number of values.
     pub fn len(&self) -> usize {
-        self.made.len()
+        self.part_ranges.len()
     }
 
     /// Returns the leaves from which values are computed, each once, in index order.
@@ -155,7 +155,7 @@ impl ValueArena {
 }
 
 /// Returns the fingerprint of a text.
-pub(super) fn print_of(text: impl Hash) -> u64 {
+pub(super) fn fingerprint_of(text: impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
     text.hash(&mut hasher);
     hasher.finish()

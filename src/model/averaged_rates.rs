@@ -23,7 +23,7 @@ pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
         || relations
             .iter()
             .flat_map(Relation::columns)
-            .any(|column| matches!(column.provenance(), ColumnProvenance::Rate(_)))
+            .any(|column| matches!(column.provenance(), ColumnProvenance::Ratio(_)))
 }
 
 /// Warns about sums and averages of quotients of aggregates from an earlier step.
@@ -48,7 +48,7 @@ pub(super) fn check_rates(
                 _ => continue,
             };
             let Some(value) = program.args(args).first() else { continue };
-            let Some(ColumnProvenance::Rate(parts)) = made.get(value.index()) else { continue };
+            let Some(ColumnProvenance::Ratio(parts)) = made.get(value.index()) else { continue };
             let span = program.meta(id).span;
             if found.iter().any(|d| d.kind() == Code::RateAveraged && d.span() == span) {
                 continue;
@@ -84,18 +84,18 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
                 Some(definition) if !definition.failed => of(definition.root),
                 _ => ColumnProvenance::Other,
             },
-            Ir::Aggregate { .. } | Ir::CountRows => ColumnProvenance::Total,
+            Ir::Aggregate { .. } | Ir::CountRows => ColumnProvenance::Aggregate,
             Ir::Apply { overload, args } => match (catalog::owner(overload), program.args(args)) {
                 (internal::DIVIDE, [a, b]) if !constant(*b) => match (of(*a), of(*b)) {
-                    (ColumnProvenance::Total, ColumnProvenance::Total) => {
-                        ColumnProvenance::Rate(Arc::new((name(program, *a), name(program, *b))))
+                    (ColumnProvenance::Aggregate, ColumnProvenance::Aggregate) => {
+                        ColumnProvenance::Ratio(Arc::new((name(program, *a), name(program, *b))))
                     }
                     _ => ColumnProvenance::Other,
                 },
                 // A rate times its denominator is a total again.
                 (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
-                    (ColumnProvenance::Rate(_), ColumnProvenance::Total)
-                    | (ColumnProvenance::Total, ColumnProvenance::Rate(_)) => ColumnProvenance::Total,
+                    (ColumnProvenance::Ratio(_), ColumnProvenance::Aggregate)
+                    | (ColumnProvenance::Aggregate, ColumnProvenance::Ratio(_)) => ColumnProvenance::Aggregate,
                     _ => ColumnProvenance::Other,
                 },
                 (_, args) => parts(&mut args.iter().copied()),
@@ -122,7 +122,8 @@ fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance 
     let same = |part: ColumnProvenance| {
         matches!(
             (&first, part),
-            (ColumnProvenance::Total, ColumnProvenance::Total) | (ColumnProvenance::Rate(_), ColumnProvenance::Rate(_))
+            (ColumnProvenance::Aggregate, ColumnProvenance::Aggregate)
+                | (ColumnProvenance::Ratio(_), ColumnProvenance::Ratio(_))
         )
     };
     if parts.all(same) { first } else { ColumnProvenance::Other }

@@ -1,14 +1,14 @@
 //! Lookup of the relations that a spec reads: models of other specs first, then the schema.
 
 use super::compile::SpecCompilation;
-use crate::compiler::Options;
+use crate::compiler::CompilerOptions;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Relation;
 use crate::span::Span;
 
 /// Returns the relation, if its columns are known.
-pub(super) fn known_relation<'o>(options: &'o Options, from: &From) -> Option<&'o Relation> {
+pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &From) -> Option<&'o Relation> {
     let model = from.own_model().and_then(|model| options.models.relation(model));
     model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
 }

@@ -37,7 +37,7 @@ use crate::plan::{
     needs_every_cell, plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::{Level, Type};
 use std::sync::Arc;
@@ -171,7 +171,7 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
-    fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
+    fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
         memory.emit.tree.clear();
         let spec = self.spec;
         self.incremental = is_incremental(self);
@@ -296,12 +296,12 @@ impl<'r> SpecCompilation<'r> {
         input: &StepInput<'_>,
         joined: Option<&JoinedStep<'_>>,
         last: bool,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
         let before = diagnostics.len();
         let failed = |all: &[Diagnostic]| all.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error);
-        let Memory { parse, ast, check, program, emit, .. } = memory;
+        let CompileMemory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
         let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
         let mut found = Vec::new();
@@ -489,7 +489,7 @@ impl<'r> SpecCompilation<'r> {
         if self.only.is_none() {
             self.lineage.give(&output.relation, last);
         }
-        if let Some(column) = &output.in_the_way {
+        if let Some(column) = &output.star_conflict {
             diagnostics.push(
                 Diagnostic::new(
                     Code::ColumnsNotKnown,
@@ -503,8 +503,13 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the columns that a step may have despite its errors; `None` if they cannot be determined.
-    fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>, memory: &mut Memory) -> Option<Relation> {
-        let Memory { parse, ast, .. } = memory;
+    fn possible_columns(
+        &self,
+        step: &Step<'_>,
+        input: Option<&Relation>,
+        memory: &mut CompileMemory,
+    ) -> Option<Relation> {
+        let CompileMemory { parse, ast, .. } = memory;
         let formulas = StepFormulas::new(step, self.source);
         let limits = &self.compiler.options.limits;
         let mut syntax = Vec::new();
@@ -531,10 +536,10 @@ impl<'r> SpecCompilation<'r> {
         &self,
         step: &Step<'_>,
         columns: Option<&Relation>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let Memory { parse, ast, check, program, .. } = memory;
+        let CompileMemory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
         let formulas = StepFormulas::new(step, self.source);
         let mut found = Vec::new();

@@ -8,10 +8,10 @@ use crate::catalog::{self, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
-use crate::ir::{CalendarUnit, Ir, IrId, Meta, Program};
+use crate::ir::{CalendarUnit, Ir, IrId, NodeMeta, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, EXISTING_TABLE_ALIAS, Item, LateRows, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
 /// Date before all others, for a table without rows.
@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
         };
         let bound = self.bound(&incremental.time, incremental.read, first.ty, work);
         select.filter = select.filter.map(|filter| bracketed(&mut work.tree, filter));
-        select.late = Some(Late { time: first.value, bound });
+        select.late = Some(LateRows { time: first.value, bound });
         let Some(given) = incremental.given else { return query };
         let name = dialect.name_text(&self.names.choose("final"), true);
         let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
         query.body.from = Some(SelectSource::Name(name));
         let time = work.tree.raw_text(&written(&incremental.time));
         let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
-        query.body.late = Some(Late { time, bound });
+        query.body.late = Some(LateRows { time, bound });
         if self.is_contract_enforced() {
             let item = |column: &Column| Item { expr: work.tree.raw_text(&written(column)), alias: None };
             query.body.items = columns.iter().map(item).collect();
@@ -69,11 +69,11 @@ impl SpecCompilation<'_> {
         let ty = time.ty();
         let written = dialect.name_text(time.name(), !time.is_quoted());
         let mut program = Program::default();
-        let meta = |ty: Type| Meta {
+        let meta = |ty: Type| NodeMeta {
             ty,
             nullable: true,
             level: Level::Const,
-            keyed: true,
+            reads_only_keys: true,
             volatile: false,
             columnless: false,
             span: Span::default(),
@@ -101,7 +101,7 @@ impl SpecCompilation<'_> {
             })
             .collect();
         let mut emitter = Emitter::new(&program, dialect, &options.limits, work);
-        let name = emitter.tree().field_of(SO_FAR, &written);
+        let name = emitter.tree().field_of(EXISTING_TABLE_ALIAS, &written);
         let mut value = emitter.tree().call("max", &[name], Span::default());
         for (overload, args) in steps {
             emitter.set(newest, value);

@@ -7,7 +7,7 @@ use super::formulas::SpelledFormula;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{Keep, SpannedText, Step};
 use super::sources::SourceTarget;
-use crate::check::{self, MergedColumn, gone};
+use crate::check::{self, MergedColumn, explain_removed_column};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{InputColumn, JoinInput, JoinedInput, StepInput};
 use crate::schema::{Column, Relation};
@@ -367,7 +367,7 @@ fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnost
     let verb = if whose.contains('`') { "have" } else { "has" };
     let diagnostic = Diagnostic::new(Code::UnknownName, span_of(name), format!("`{whose}` {verb} no column `{text}`"));
     if let Some(relation) = among.iter().find(|relation| relation.had_once(text)) {
-        return gone(diagnostic, relation);
+        return explain_removed_column(diagnostic, relation);
     }
     let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
     diagnostic.with_help(match suggest::nearest(text, columns) {

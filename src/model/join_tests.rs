@@ -66,11 +66,11 @@ impl SpecCompilation<'_> {
         let source = joined.input.joins.get(place)?.source.clone();
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         // Only this relation is read, so its columns need no qualifier.
-        emitter.read(false, true);
+        emitter.set_input_kind(false, true);
         let mut equal: Vec<u32> = asked.equal.clone();
         equal.sort_unstable();
         equal.dedup();
-        let keys: Vec<SqlId> = equal.iter().map(|column| emitter.column_alone(*column)).collect();
+        let keys: Vec<SqlId> = equal.iter().map(|column| emitter.emit_column(*column)).collect();
         let mut conditions: Vec<SqlId> = Vec::new();
         for key in &keys {
             conditions.push(emitter.tree().add(Sql::Postfix { op: "is not null", x: *key }, Span::default()));

@@ -211,7 +211,7 @@ impl SpecCompilation<'_> {
                 match program.node(id) {
                     Ir::Column(column) => of.extend(columns.get(column as usize).copied().flatten()),
                     Ir::Definition(used) => of.extend(made.get(&used)),
-                    Ir::Elsewhere { tab, column } => {
+                    Ir::TabColumn { tab, column } => {
                         let (tab, column) = program.column_of_sheet(tab, column);
                         of.extend(self.tab_column(step, input, tab, column));
                     }

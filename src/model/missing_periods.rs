@@ -6,7 +6,7 @@ use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{DefinitionRole, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarUnit, Ir, IrId, Over, Place, Program};
+use crate::ir::{CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
 
 /// Rows that a value reads by counting.
@@ -105,13 +105,13 @@ fn warning(
 
 fn counted(program: &Program, id: IrId) -> Option<Counted> {
     let Ir::Window { call, over } = program.node(id) else { return None };
-    if let Over::Rows { from, to } = program.over(over) {
+    if let WindowFrame::Rows { from, to } = program.over(over) {
         let rows = match (from, to) {
-            (Place::At(0), Place::At(0)) => return None,
-            (Place::At(from), Place::At(to)) => Some(i64::from(to) - i64::from(from) + 1),
+            (FrameBound::At(0), FrameBound::At(0)) => return None,
+            (FrameBound::At(from), FrameBound::At(to)) => Some(i64::from(to) - i64::from(from) + 1),
             // A range over all rows up to this one, as in a running sum, does not depend on missing rows.
-            (Place::First, Place::At(0)) | (Place::At(0), Place::Last) => return None,
-            (Place::At(_), _) | (_, Place::At(_)) => None,
+            (FrameBound::First, FrameBound::At(0)) | (FrameBound::At(0), FrameBound::Last) => return None,
+            (FrameBound::At(_), _) | (_, FrameBound::At(_)) => None,
             _ => return None,
         };
         let value = match program.node(call) {
@@ -146,7 +146,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     let Some(frame) = period_of(program, key, before) else { return };
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            let Ir::Lookup { period, .. } = program.node(id) else { continue };
+            let Ir::PeriodLookup { period, .. } = program.node(id) else { continue };
             let Some(unit) = program.periods.get(period as usize).map(|period| period.unit) else { continue };
             if unit < frame {
                 let key = program.meta(key).span;
@@ -167,7 +167,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
 
 /// Returns the period to which a key is truncated, in this step or the previous one.
 fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
-    let root = program.behind_names(key);
+    let root = program.resolve_names(key);
     match (program.node(root), cut_time(program, root).1) {
         (_, Some(unit)) => Some(unit),
         (Ir::Apply { overload, .. }, None) if catalog::owner(overload) == internal::FISCAL_QUARTER => {

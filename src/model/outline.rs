@@ -134,7 +134,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
                     (formula.node, true, trimmed(span, &formulas.text))
                 }
             };
-            let yaml::Kind::Scalar { style, .. } = &node.kind else { continue };
+            let yaml::NodeKind::Scalar { style, .. } = &node.kind else { continue };
             let formula = uncommented(whole(body));
             definitions.push(Placed {
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),

@@ -3,7 +3,7 @@
 use super::load::Step;
 use crate::check::{DefinitionRole, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarUnit, Ir, IrId, Over, Program};
+use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, cut_time, used_definitions};
 
 /// Warns once per step about windows that see only their own row because each group is its own partition, and about
@@ -39,7 +39,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     let nodes: Vec<IrId> = definitions.flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId)).collect();
     if plan.grouped && !keys.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
         let looks = |id: &IrId| match program.node(*id) {
-            Ir::Window { over, .. } => said || !matches!(program.over(over), Over::Ranked { .. }),
+            Ir::Window { over, .. } => said || !matches!(program.over(over), WindowFrame::Ranked { .. }),
             _ => false,
         };
         if let Some(window) = nodes.iter().copied().find(looks) {
@@ -76,7 +76,7 @@ fn check_frames(
     });
     let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
     let leaves = |id: IrId| {
-        let Ir::Lookup { period, .. } = program.node(id) else { return None };
+        let Ir::PeriodLookup { period, .. } = program.node(id) else { return None };
         let (distance, months) = program.periods[period as usize].distance();
         let frame = frames.iter().find(|(_, unit)| match (unit.length(), months) {
             ((length, of_months), _) if of_months == months => distance.abs() >= length,

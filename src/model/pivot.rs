@@ -11,7 +11,7 @@ use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
-use crate::ir::{Ir, IrId, Meta, Program};
+use crate::ir::{Ir, IrId, NodeMeta, Program};
 use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row, snake_case};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -384,11 +384,11 @@ impl SpecCompilation<'_> {
         let typed: Vec<IrId> = wanted
             .iter()
             .map(|column| {
-                let meta = Meta {
+                let meta = NodeMeta {
                     ty: column.ty(),
                     nullable: true,
                     level: Level::Row,
-                    keyed: false,
+                    reads_only_keys: false,
                     volatile: false,
                     columnless: false,
                     span: Span::default(),
@@ -516,11 +516,11 @@ fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<
         Type::Unknown => Type::Text,
         ty => ty,
     };
-    let meta = Meta {
+    let meta = NodeMeta {
         ty,
         nullable: false,
         level: Level::Const,
-        keyed: true,
+        reads_only_keys: true,
         volatile: false,
         columnless: false,
         span: Span::default(),

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::yaml::{Kind, Node, YamlStyle};
+use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// Keys that dbt reads next to the arguments of a test.
 const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
@@ -412,7 +412,7 @@ pub(super) fn list(node: &Node, language: Language) -> Vec<YamlOutput> {
 
 fn key_text(key: &Node) -> String {
     match &key.kind {
-        Kind::Scalar { value, .. } => value.clone(),
+        NodeKind::Scalar { value, .. } => value.clone(),
         _ => String::new(),
     }
 }
@@ -420,9 +420,11 @@ fn key_text(key: &Node) -> String {
 /// Returns a node for the properties file. Its depth was limited when the file was read.
 pub(super) fn value(node: &Node, language: Language) -> YamlOutput {
     match &node.kind {
-        Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| value(item, language)).collect()),
-        Kind::Mapping(pairs) => YamlOutput::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect()),
-        Kind::Scalar { value: text, style } => {
+        NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| value(item, language)).collect()),
+        NodeKind::Mapping(pairs) => {
+            YamlOutput::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect())
+        }
+        NodeKind::Scalar { value: text, style } => {
             let is_jinja = text.contains(['{', '}']);
             let in_one_line = !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
             if *style == YamlStyle::Plain && text.is_empty() {

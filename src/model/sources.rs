@@ -6,7 +6,7 @@ use super::load::{Spec, Step};
 use crate::dbt::{self, From};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
-use crate::sql::{self, Input, Query, SelectSource, SqlTree};
+use crate::sql::{self, Query, QueryInput, SelectSource, SqlTree};
 
 /// Input relation of a spec.
 #[derive(Debug)]
@@ -102,8 +102,8 @@ impl SpecSources {
         };
         let read: Vec<bool> = (0..self.all.len()).map(is_read).collect();
         let all = || self.all.iter().zip(&read);
-        let inputs: Vec<Input<'_>> =
-            all().map(|(s, read)| Input { name: &s.import, import: read.then_some("\u{1}") }).collect();
+        let inputs: Vec<QueryInput<'_>> =
+            all().map(|(s, read)| QueryInput { name: &s.import, import: read.then_some("\u{1}") }).collect();
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
         // Jinja in the user's texts is escaped; the imports contain the only Jinja for dbt.

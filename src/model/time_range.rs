@@ -9,7 +9,7 @@ use super::load::{Keep, Step};
 use super::sources::SourceTarget;
 use crate::Level;
 use crate::check::{DefinitionRole, moved_key};
-use crate::ir::{CalendarUnit, Ir, IrId, Over, Program};
+use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, cut_time, key_name, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
@@ -27,7 +27,7 @@ impl Length {
     pub fn new(unit: CalendarUnit, count: i64) -> Self {
         let (length, months) = unit.length();
         let length = length.saturating_mul(count);
-        match (months, unit.is_of_clock()) {
+        match (months, unit.is_shorter_than_day()) {
             (true, _) => Self { months: length, ..Self::default() },
             (false, true) => Self { seconds: length, ..Self::default() },
             (false, false) => Self { days: length / 86_400, ..Self::default() },
@@ -226,7 +226,7 @@ impl Times<'_> {
                     told.push_str(&format!(" {}", program.text(text)));
                 }
             }
-            id = program.behind_names(*first);
+            id = program.resolve_names(*first);
         }
         match self.column(id) {
             Some(column) => TimeOrigin::Value(format!("{told} of {column:?}")),
@@ -327,7 +327,7 @@ impl Times<'_> {
             with_role(DefinitionRole::PartitionBy),
         );
         let same = |one: IrId, other: IrId| {
-            program.behind_names(one) == program.behind_names(other) || self.is_same(one, other)
+            program.resolve_names(one) == program.resolve_names(other) || self.is_same(one, other)
         };
         let by_default: Vec<IrId> = match step.partition_by {
             Some(_) => said.clone(),
@@ -346,22 +346,22 @@ impl Times<'_> {
                 let span = (self.in_file)(program.meta(id).span);
                 match program.node(id) {
                     Ir::Window { over, .. } => match program.over(over) {
-                        Over::Across(_) | Over::PivotColumns => {}
+                        WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
                         over_rows => {
                             let keys = match over_rows {
-                                Over::Ranked { within: false, .. } => &said,
+                                WindowFrame::Ranked { within: false, .. } => &said,
                                 _ => &by_default,
                             };
-                            let parted_by = program.parted_by(over);
+                            let parted_by = program.partition_keys(over);
                             let parted_by = match (over_rows, parted_by.split_last()) {
-                                (Over::Ahead { .. }, Some((_, parted_by))) => parted_by,
+                                (WindowFrame::Ahead { .. }, Some((_, parted_by))) => parted_by,
                                 _ => parted_by,
                             };
                             let keys = keys.iter().chain(parted_by).map(|key| self.key(*key)).collect();
                             looks.push(TimeReach::Window { span, parted_by: keys });
                         }
                     },
-                    Ir::Find { find, .. } => {
+                    Ir::RowLookup { find, .. } => {
                         let tab = program.finds.get(find as usize).and_then(|find| find.tab);
                         let tab = tab.map(|tab| program.column_of_sheet(tab, 0).0);
                         let why = match tab.and_then(|tab| self.input.tabs.get(tab as usize)).map(|tab| &tab.source) {
@@ -374,7 +374,7 @@ impl Times<'_> {
                     _ => {}
                 }
                 self.note_length(id, &mut lengths);
-                if let (Ir::Lookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
+                if let (Ir::PeriodLookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
                     let key = moved_key(program, order.iter().copied()).map(|key| self.key(key));
                     looks.push(TimeReach::Period { span, key, back: *back, forth: *forth });
                 }
@@ -396,7 +396,7 @@ impl Times<'_> {
                 .map(|o| of(o, lengths))
                 .fold(Default::default(), |a: (Length, Length), b| (a.0.max(b.0), a.1.max(b.1))),
         };
-        if let Ir::Lookup { period, .. } = program.node(id)
+        if let Ir::PeriodLookup { period, .. } = program.node(id)
             && let Some(period) = program.periods.get(period as usize)
         {
             let length = Length::new(period.unit, period.count.saturating_abs());

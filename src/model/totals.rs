@@ -13,7 +13,7 @@ use crate::emit::Emitter;
 use crate::parse;
 use crate::plan::{StepInput, key_name};
 use crate::schema::{Column, Relation};
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
@@ -48,7 +48,7 @@ impl SpecCompilation<'_> {
         step: &Step<'_>,
         input: &StepInput<'_>,
         before: Option<&ReadBefore>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<WithTotals> {
         let used = self.totals_of(step, memory);
@@ -119,7 +119,7 @@ impl SpecCompilation<'_> {
         (before, prior): (&ReadBefore, &Step<'_>),
         kind: SheetTotalKind,
         measures: Vec<String>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
     ) -> Result<TotalColumns, NotByKeys> {
         let pivot = pivot_keys(step);
         let by_key = |key: &SpannedText<'_>| pivot.iter().any(|of| of.eq_ignore_ascii_case(&key_name(key.text)));
@@ -193,14 +193,14 @@ impl SpecCompilation<'_> {
         Ok(TotalColumns { join, items, columns })
     }
 
-    fn totals_of(&self, step: &Step<'_>, memory: &mut Memory) -> Vec<TotalUse> {
+    fn totals_of(&self, step: &Step<'_>, memory: &mut CompileMemory) -> Vec<TotalUse> {
         let Some(sheet) = &step.sheet else { return Vec::new() };
         let formulas = StepFormulas::new(step, self.source);
         if !formulas.text.to_ascii_lowercase().contains("total") {
             return Vec::new();
         }
         let columns: Vec<String> = sheet.columns.iter().flatten().map(|column| key_name(column.text)).collect();
-        let Memory { parse, ast, .. } = memory;
+        let CompileMemory { parse, ast, .. } = memory;
         let mut unsaid = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &self.compiler.options.limits, parse, ast, &mut unsaid);
         let known = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));

@@ -17,7 +17,7 @@ use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
-use crate::sql::{self, Input, Query, Select, SqlTree};
+use crate::sql::{self, Query, QueryInput, Select, SqlTree};
 
 impl SpecCompilation<'_> {
     /// Collects descriptions and formulas of a step for the files next to the SQL.
@@ -109,8 +109,8 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the inputs of a plain query.
-    fn tables(&self) -> Vec<Input<'_>> {
-        self.sources.all.iter().map(|source| Input { name: &source.table, import: None }).collect()
+    fn tables(&self) -> Vec<QueryInput<'_>> {
+        self.sources.all.iter().map(|source| QueryInput { name: &source.table, import: None }).collect()
     }
 
     /// Returns a query for dbt.

@@ -8,7 +8,7 @@ use super::topics::Topic;
 use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
 use crate::parallel;
-use crate::schema::REMOVED;
+use crate::schema::REMOVED_TAG;
 use crate::yaml_edit::{Edit, MergeKeep, Path, RuleMark, Rules, YamlRefusal, YamlValue, edit, merge};
 
 /// The files as they are. Paths are seen from the folder of the Omni model, and have `/` between folders.
@@ -76,7 +76,7 @@ impl Pull {
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
         let mark = RuleMark::new("formulac: dbt has no such column any more")
-            .adds("tags", REMOVED)
+            .adds("tags", REMOVED_TAG)
             .sets("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
@@ -138,13 +138,13 @@ impl Pull {
         let record = &facts.record();
         if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
             let mut record = record.clone();
-            record.keep_vanished(&before, REMOVED);
+            record.keep_vanished(&before, REMOVED_TAG);
             text = record.text();
         }
         if before.as_deref() == Some(text.as_str()) {
             // What an earlier pull marked is removed by the first one that is told to.
             if ways.prune
-                && let Some(file) = files.omni(&record.path).filter(|file| file.contains(REMOVED))
+                && let Some(file) = files.omni(&record.path).filter(|file| file.contains(REMOVED_TAG))
             {
                 self.merge(&record.path, Some(&record.view), &file, &record.view, rules);
             }
@@ -205,7 +205,7 @@ impl Pull {
             vec![Edit::Set { at: Path::root().key("hidden"), value: YamlValue::Bare("true".to_owned()), after }];
         // Topics have no tags.
         if !record.is_topic() {
-            edits.push(Edit::Add { to: Path::root().key("tags"), value: YamlValue::text(REMOVED) });
+            edits.push(Edit::Add { to: Path::root().key("tags"), value: YamlValue::text(REMOVED_TAG) });
         }
         let Ok(marked) = edit(&record.view, &edits) else { return };
         self.bring(&record.path, Some(&record), &marked, files, rules);

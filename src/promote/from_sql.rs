@@ -1018,6 +1018,6 @@ mod tests {
                 assert!(convert(&sql, Dialect::default(), &TestColumns).is_err());
             }
         };
-        assert!(crate::lineage::with_room(work).is_some());
+        assert!(crate::lineage::with_large_stack(work).is_some());
     }
 }

@@ -39,7 +39,7 @@ pub use retarget::{Repoint, Repointed, TargetModel, repoint};
 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::lineage::with_room;
+use crate::lineage::with_large_stack;
 use crate::span::Span;
 
 /// What is to be promoted.
@@ -134,5 +134,5 @@ pub type PromoteFault = (usize, Diagnostic);
 /// The file cannot be read, or has nothing of what is asked for.
 pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
     let no_thread = || (0, Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"));
-    with_room(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
+    with_large_stack(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
 }

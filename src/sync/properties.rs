@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
 use crate::dbt::is_hash;
-use crate::yaml::{self, Kind, Node, YamlStyle};
+use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
 /// What is said of what.
@@ -166,12 +166,12 @@ pub(super) fn line_at(text: &str, at: usize) -> usize {
 /// A node as a value to be written. A file's depth is bounded where it is read, so is the recursion.
 fn value_of(node: &Node) -> YamlValue {
     match &node.kind {
-        Kind::Scalar { value, style: YamlStyle::Plain } if yaml::other_reading(value).is_some() => {
+        NodeKind::Scalar { value, style: YamlStyle::Plain } if yaml::non_text_type(value).is_some() => {
             YamlValue::Bare(value.clone())
         }
-        Kind::Scalar { value, .. } => YamlValue::Text(bare_name(value).to_owned()),
-        Kind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
-        Kind::Mapping(pairs) => {
+        NodeKind::Scalar { value, .. } => YamlValue::Text(bare_name(value).to_owned()),
+        NodeKind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
+        NodeKind::Mapping(pairs) => {
             YamlValue::map(pairs.iter().map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))))
         }
     }
@@ -180,7 +180,9 @@ fn value_of(node: &Node) -> YamlValue {
 /// A value in one line, for people and for comparing: keys in their order.
 pub(super) fn display_value(value: &YamlValue) -> String {
     match value {
-        YamlValue::Bare(text) if yaml::truth(text).is_some() => (yaml::truth(text) == Some(true)).to_string(),
+        YamlValue::Bare(text) if yaml::parse_boolean(text).is_some() => {
+            (yaml::parse_boolean(text) == Some(true)).to_string()
+        }
         YamlValue::Text(text) | YamlValue::Bare(text) | YamlValue::Verbatim(text) => {
             text.trim_end_matches('\n').to_owned()
         }

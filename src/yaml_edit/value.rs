@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::yaml::other_reading;
+use crate::yaml::non_text_type;
 
 /// How a list or a mapping is written where it has to be written anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl YamlValue {
 
     /// A scalar without quotes.
     pub(super) fn plain(text: &str) -> Self {
-        if other_reading(text).is_some() { Self::Bare(text.to_owned()) } else { Self::Text(text.to_owned()) }
+        if non_text_type(text).is_some() { Self::Bare(text.to_owned()) } else { Self::Text(text.to_owned()) }
     }
 
     /// Whether both mean the same: quotes, the order of keys and line breaks at the end of a text do not count;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::catalog::{self, Overload, ParamType};
-use formulac::lineage::{ColumnOf, KnownRelations, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 /// Columns of each type.
@@ -119,7 +119,7 @@ fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<Stri
     };
     let lineage = lineage_of_sql(sql, Some(dialect), &known).map_err(|fault| fault.to_string())?;
     let all = lineage.columns().into_iter().flat_map(|column| column.made_of.into_iter().chain(column.windowed_by));
-    Ok(all.chain(lineage.rows()).map(|of: ColumnOf| of.column).collect())
+    Ok(all.chain(lineage.rows()).map(|of: ColumnSource| of.column).collect())
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnOf, KnownRelations, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 
 /// What is found, in the words of the cases.
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
@@ -21,7 +21,7 @@ pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)
         Ok(lineage) => lineage,
         Err(fault) => return format!("not followed: {fault}\n"),
     };
-    let list = |columns: &[ColumnOf]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let list = |columns: &[ColumnSource]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut out = String::new();
     for column in lineage.columns() {
         let _ = write!(out, "{} <- {}", column.name, list(&column.made_of));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use formulac::artifacts::{Catalog, KeptParts, Manifest, ResourceType};
 use formulac::dbt::relation_parts;
-use formulac::lineage::{ColumnOf, KnownRelations, SqlLineage, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelations, SqlLineage, lineage_of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 
 fn root() -> PathBuf {
@@ -25,8 +25,8 @@ fn check(name: &str, found: &str) {
     assert_eq!(found, expected, "{}", path.display());
 }
 
-fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnOf) -> String) -> String {
-    let list = |columns: &[ColumnOf]| columns.iter().map(shown).collect::<Vec<_>>().join(" ");
+fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> String) -> String {
+    let list = |columns: &[ColumnSource]| columns.iter().map(shown).collect::<Vec<_>>().join(" ");
     let mut out = String::new();
     for column in lineage.columns() {
         let line = format!("{model}.{} <- {}", column.name, list(&column.made_of));
@@ -63,7 +63,7 @@ fn the_fixture_project() {
         for node in manifest.with_type(ResourceType::Model) {
             let sql = node.compiled_code.as_deref().unwrap();
             let lineage = lineage_of_sql(sql, "duckdb".parse().ok(), &known).unwrap();
-            let shown = |of: &ColumnOf| format!("{}.{}", of.relation.last().unwrap(), of.column);
+            let shown = |of: &ColumnSource| format!("{}.{}", of.relation.last().unwrap(), of.column);
             found += &lines(&node.name, &lineage, &shown);
             // What it says of columns is what the warehouse has.
             let names: Vec<&str> = lineage.names().collect();
@@ -106,7 +106,7 @@ fn the_example_project() {
                 None => nothing(parts),
             };
             let lineage = lineage_of_sql(spec.query().unwrap(), Some(dialect), &known).unwrap();
-            let shown = |of: &ColumnOf| of.to_string();
+            let shown = |of: &ColumnSource| of.to_string();
             found += &lines(&name, &lineage, &shown);
             same_as_spec(dialect, &name, &spec, &lineage);
         }

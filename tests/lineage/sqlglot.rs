@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnOf, KnownRelations, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 use serde_json::{Value, json};
 
 const TABLES: &[(&str, &[&str])] = &[
@@ -122,7 +122,7 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
         (Ok(_), Err(fault)) => return vec![("*".to_owned(), format!("sqlglot: {fault}"))],
         (Err(fault), _) => return vec![("*".to_owned(), format!("formulac: {fault}"))],
     };
-    let set = |columns: &[ColumnOf]| columns.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
+    let set = |columns: &[ColumnSource]| columns.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
     let mut found = Vec::new();
     let names: BTreeSet<String> =
         answer.keys().cloned().chain(lineage.names().map(str::to_lowercase)).filter(|name| name != "*").collect();

@@ -6,7 +6,7 @@ mod since;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::impact::{ColumnChange, Grade, Graph, Impact, NameFault, RevisionDifference, Start, show};
+use formulac::impact::{ChangeStart, ColumnChange, Grade, Graph, Impact, NameError, RevisionDifference, show};
 
 use super::args::{FailOn, GraphFormat, ImpactArgs};
 use super::atomic_write::{Planned, write_all};
@@ -80,13 +80,13 @@ fn format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<Start>, Failure> {
-    let start = |name: &String| Ok(graph.start(&graph.target(name).map_err(unknown)?, change));
+fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
+    let start = |name: &String| Ok(graph.start(&graph.resolve_target(name).map_err(unknown)?, change));
     names.iter().map(start).collect()
 }
 
 /// A name that means nothing, or several things.
-pub fn unknown(fault: NameFault) -> Failure {
+pub fn unknown(fault: NameError) -> Failure {
     let failure = Failure::new(Exit::Faulty, fault.message);
     if fault.help.is_empty() { failure } else { failure.with_help(fault.help) }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_of;
-use formulac::impact::{BaseRevision, FileKind, FileText, Graph, RevisionDifference, Start, since};
+use formulac::impact::{BaseRevision, ChangeStart, FileKind, FileText, Graph, RevisionDifference, since};
 
 use super::known::ImpactContext;
 use crate::cli::dbt_project::DbtProject;
@@ -21,7 +21,7 @@ pub fn compare(
     known: &ImpactContext,
     graph: &Graph<'_>,
     revision: &str,
-) -> Result<(Vec<Start>, Vec<RevisionDifference>), Failure> {
+) -> Result<(Vec<ChangeStart>, Vec<RevisionDifference>), Failure> {
     let revision = Revision::find(&known.root, revision)?;
     let specs = clean(Path::new(known.project.specs().unwrap_or(project::SPECS)));
     let kinds = known.dbt.as_ref().map(|dbt| kinds(dbt, &known.root)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use formulac::impact::{self, ColumnChange, Start, show};
+use formulac::impact::{self, ChangeStart, ColumnChange, show};
 use formulac::sync::{Action, Evidence, Log, MergeRequest, ModelPlan, Plan, Promised, Property, ToldValues, Verdict};
 
 use super::dbt_check::ParsedProject;
@@ -118,8 +118,8 @@ fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<S
     }
     let known = ImpactContext::read(session, false)?;
     let graph = known.graph();
-    let start = |(name, change): (String, ColumnChange)| Some(graph.start(&graph.target(&name).ok()?, change));
-    let starts: Vec<Start> = plan.models.iter().flat_map(changed).filter_map(start).collect();
+    let start = |(name, change): (String, ColumnChange)| Some(graph.start(&graph.resolve_target(&name).ok()?, change));
+    let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed).filter_map(start).collect();
     let impact = impact::impact(&graph, &starts, &known.status);
     known.keep(&graph);
     Ok(Some(show::brief(&impact)))

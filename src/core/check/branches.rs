@@ -6,7 +6,7 @@ use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Slice};
+use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
 
 /// Each comparison with its negation.
@@ -109,7 +109,7 @@ impl Lower<'_> {
     /// Builds a CASE: one branch per condition, and an optional default branch.
     pub(super) fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
         let mut values = self.operands(branches, span);
-        let ty = match self.shared(branches, &values) {
+        let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
             None => {
                 let Some(ty) = self.unify(branches, ConversionTarget::Branches(shown), false) else {
@@ -135,7 +135,7 @@ impl Lower<'_> {
             self.program.extend_args(&mut arms, *branch);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        let Some(meta) = self.joined(arms, span, ty, nullable) else { return self.error(span) };
+        let Some(meta) = self.combine_meta(arms, span, ty, nullable) else { return self.error(span) };
         if values.points() {
             self.points_as(branches, ty);
         }
@@ -214,8 +214,8 @@ impl Lower<'_> {
             }
             self.program.extend_args(&mut all, *branch);
         }
-        let Some(meta) = self.joined(all, span, ty, nullable) else { return self.error(span) };
-        let arms = Slice { first: all.first + 1, count: all.count - 1 };
+        let Some(meta) = self.combine_meta(all, span, ty, nullable) else { return self.error(span) };
+        let arms = PoolRange { first: all.first + 1, count: all.count - 1 };
         self.program.add(Ir::Switch { subject, arms }, meta)
     }
 
@@ -249,7 +249,7 @@ impl Lower<'_> {
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
         let args = self.program.add_args(&values);
         self.give_back(values);
-        let Some(meta) = self.joined(args, span, ty, nullable) else { return self.error(span) };
+        let Some(meta) = self.combine_meta(args, span, ty, nullable) else { return self.error(span) };
         self.program.add(Ir::Coalesce(args), meta)
     }
 
@@ -272,14 +272,14 @@ impl Lower<'_> {
         }
         let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
         let args = self.program.add_args(conditions);
-        let Some(meta) = self.joined(args, span, Type::Boolean, nullable) else { return self.error(span) };
+        let Some(meta) = self.combine_meta(args, span, Type::Boolean, nullable) else { return self.error(span) };
         self.program.add(if and { Ir::And(args) } else { Ir::Or(args) }, meta)
     }
 
     pub(super) fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {
         let value = self.value(arg);
         let condition = self.condition(value);
-        let meta = Meta { span, ..self.program.meta(condition) };
+        let meta = NodeMeta { span, ..self.program.meta(condition) };
         match self.program.node(condition) {
             Ir::Error | Ir::Null => condition,
             Ir::Bool(value) => self.program.add(Ir::Bool(!value), meta),
@@ -296,7 +296,7 @@ impl Lower<'_> {
                     None => self.program.add(Ir::Not(condition), meta),
                 }
             }
-            _ => self.program.add(Ir::Not(condition), Meta { ty: Type::Boolean, ..meta }),
+            _ => self.program.add(Ir::Not(condition), NodeMeta { ty: Type::Boolean, ..meta }),
         }
     }
 }

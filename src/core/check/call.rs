@@ -8,7 +8,7 @@ use super::ranges;
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -135,7 +135,7 @@ impl Lower<'_> {
             }
             let meta = self.program.meta(*arg);
             if meta.level >= Level::Aggregate {
-                return self.nested(function, meta, span);
+                return self.report_nested_aggregate(function, meta, span);
             }
             self.settle_point(*arg);
         }
@@ -151,7 +151,7 @@ impl Lower<'_> {
             Some(_) => false,
             None => function.nulls != Nulls::Never,
         };
-        let meta = Meta {
+        let meta = NodeMeta {
             nullable,
             level: Level::Aggregate,
             volatile: operands.meta.volatile,
@@ -167,7 +167,7 @@ impl Lower<'_> {
 
     /// Reports an aggregate whose argument is an aggregate or a window function.
     #[cold]
-    pub(super) fn nested(&mut self, function: &Function, inner: Meta, span: Span) -> IrId {
+    pub(super) fn report_nested_aggregate(&mut self, function: &Function, inner: NodeMeta, span: Span) -> IrId {
         let text = self.source_text(inner.span);
         let diagnostic = if inner.level == Level::Aggregate {
             Diagnostic::new(
@@ -221,7 +221,7 @@ impl Lower<'_> {
         if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
             // Keep the level of the operands, because the level decides which expressions become columns.
-            return self.program.add(Ir::Null, Meta { ty: choice.ty, nullable: true, ..operands.meta });
+            return self.program.add(Ir::Null, NodeMeta { ty: choice.ty, nullable: true, ..operands.meta });
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.meta.nullable,
@@ -232,7 +232,7 @@ impl Lower<'_> {
         };
         let keeps_time = operands.some(Type::Time as u32) && self.keeps_time(id, given);
         let ty = if keeps_time { Type::Time } else { choice.ty };
-        let mut meta = Meta { ty, nullable, ..operands.meta };
+        let mut meta = NodeMeta { ty, nullable, ..operands.meta };
         if self.is_mixed(&meta) {
             self.mixed_levels(args);
             return self.error(span);
@@ -240,7 +240,7 @@ impl Lower<'_> {
         if choice.volatile {
             meta.volatile = true;
             meta.level = meta.level.max(Level::Row);
-            meta.keyed = false;
+            meta.reads_only_keys = false;
         }
         self.program.add(Ir::Apply { overload: choice.overload, args }, meta)
     }
@@ -253,7 +253,13 @@ impl Lower<'_> {
 
     /// Reports that no overload matches the arguments: names the wrong argument and suggests a fix.
     #[cold]
-    pub(super) fn mismatched(&mut self, function: &'static Function, args: &[IrId], span: Span, shown: &str) {
+    pub(super) fn report_overload_mismatch(
+        &mut self,
+        function: &'static Function,
+        args: &[IrId],
+        span: Span,
+        shown: &str,
+    ) {
         let wrong = args.iter().enumerate().find(|(index, arg)| {
             !function
                 .overloads
@@ -286,7 +292,7 @@ impl Lower<'_> {
             ParamType::Temporal | ParamType::Any | ParamType::Same => true,
             _ => false,
         });
-        if let Some(timed) = self.timed(args).filter(|_| takes_date)
+        if let Some(timed) = self.has_time_of_day(args).filter(|_| takes_date)
             && matches!(self.program.node(*arg), Ir::Text(_))
         {
             self.date_literal(*arg, timed);

@@ -19,7 +19,7 @@ impl Lower<'_> {
     pub(super) fn cell_in_words(&self, of: NameTarget, row: SheetRow) -> String {
         let (name, order) = (self.name_of_target(of), self.by_order());
         match row {
-            SheetRow::Unsaid | SheetRow::At(0) => format!("{name} of this row"),
+            SheetRow::Unspecified | SheetRow::At(0) => format!("{name} of this row"),
             SheetRow::At(-1) => format!("{name} of the row before{order}"),
             SheetRow::At(1) => format!("{name} of the next row{order}"),
             SheetRow::At(rows) if rows < 0 => format!("{name} {} rows before{order}", rows.unsigned_abs()),
@@ -37,12 +37,12 @@ impl Lower<'_> {
         };
         let (from, to) = (range.from, range.to);
         let rows = match (from, to) {
-            (SheetRow::Unsaid, SheetRow::Unsaid) => "all rows".to_owned(),
+            (SheetRow::Unspecified, SheetRow::Unspecified) => "all rows".to_owned(),
             (SheetRow::At(a), SheetRow::At(b)) => rows_in_words(a.min(b), a.max(b)),
             (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
         };
-        let order = if (from, to) == (SheetRow::Unsaid, SheetRow::Unsaid) { "" } else { self.by_order() };
+        let order = if (from, to) == (SheetRow::Unspecified, SheetRow::Unspecified) { "" } else { self.by_order() };
         format!("{names} of {rows}{order}")
     }
 
@@ -82,7 +82,7 @@ fn rows_in_words(from: i64, to: i64) -> String {
 
 fn end(row: SheetRow, first: bool) -> String {
     match row {
-        SheetRow::Unsaid => if first { "the first" } else { "the last" }.to_owned(),
+        SheetRow::Unspecified => if first { "the first" } else { "the last" }.to_owned(),
         SheetRow::Fixed(1) => "the first".to_owned(),
         SheetRow::Fixed(row) => format!("row {row}"),
         SheetRow::At(0) => "this one".to_owned(),

@@ -7,7 +7,7 @@ use super::sheet_columns::{SheetColumns, letters};
 use crate::ast::{Call, Expr};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over, Place};
+use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -17,12 +17,12 @@ const MOST_NTH: i64 = 1000;
 /// Rows of a range: a window frame, optionally filtered by a condition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RangeRows {
-    pub over: Over,
+    pub over: WindowFrame,
     pub only: Option<IrId>,
 }
 
 impl RangeRows {
-    pub fn all(over: Over) -> Self {
+    pub fn all(over: WindowFrame) -> Self {
         Self { over, only: None }
     }
 }
@@ -30,16 +30,16 @@ impl RangeRows {
 /// Rows of a range whose window frame contains more rows than the range, and the row references as written in the
 /// formula.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SomeRows {
+pub(super) struct PartialRange {
     pub rows: RangeRows,
-    pub turning: Option<Turning>,
+    pub turning: Option<FixedEndCase>,
     pub written: (SheetRow, SheetRow),
 }
 
 /// Alternative rows for a range from a fixed row to a relative one: `before` applies if the condition `reached` is
 /// false.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turning {
+pub(super) struct FixedEndCase {
     pub reached: IrId,
     pub before: RangeRows,
 }
@@ -54,7 +54,7 @@ impl Lower<'_> {
     }
 
     /// Returns a placeholder for the arguments of a range or of OFFSET, which aren't values themselves.
-    pub(super) fn part_of_cells(&mut self, span: Span) -> IrId {
+    pub(super) fn lower_range_part(&mut self, span: Span) -> IrId {
         self.program.folded = true;
         self.null(Type::Unknown, span)
     }
@@ -68,7 +68,7 @@ impl Lower<'_> {
         }
         self.explain(span, |pass| pass.cell_in_words(cell.of, cell.row));
         match cell.row {
-            SheetRow::Unsaid | SheetRow::At(0) => value,
+            SheetRow::Unspecified | SheetRow::At(0) => value,
             SheetRow::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
                 Some(rows) => {
                     let shown = self.source_text(span);
@@ -84,21 +84,27 @@ impl Lower<'_> {
     /// Returns the value in a fixed row of the sheet. The value is the same for all rows.
     pub(super) fn cell_of_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
         let shown = self.source_text(span);
-        if !self.may_look(&shown, Some(value), span) || !self.has_order(&shown, span) {
+        if !self.check_window_allowed(&shown, Some(value), span) || !self.has_order(&shown, span) {
             return self.error(span);
         }
         self.settle_point(value);
         let nullable = self.program.meta(value).nullable;
         if row == 1 {
-            return self.row_of(internal::FIRST_VALUE, &[value], Over::Ordered, nullable, span);
+            return self.row_of(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
         }
         if row > MOST_NTH {
             let here = self.row_compared(internal::EQUAL, row, span);
-            let chosen = self.only_rows(value, Some(here), span);
-            return self.window_aggregate(internal::MAX, &[chosen], Over::Partition, catalog::get(internal::MAX), span);
+            let chosen = self.filter_rows(value, Some(here), span);
+            return self.window_aggregate(
+                internal::MAX,
+                &[chosen],
+                WindowFrame::Partition,
+                catalog::get(internal::MAX),
+                span,
+            );
         }
         let number = self.integer(&row.to_string(), span);
-        let over = Over::Rows { from: Place::First, to: Place::Last };
+        let over = WindowFrame::Rows { from: FrameBound::First, to: FrameBound::Last };
         self.row_of(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
@@ -108,7 +114,7 @@ impl Lower<'_> {
         self.explain(span, |pass| pass.range_in_words(range));
         let CellRange { of, from, to } = range;
         let (from, to) = (*from, *to);
-        let (rows, turning) = match self.rows_of_cells(from, to, span) {
+        let (rows, turning) = match self.resolve_range_rows(from, to, span) {
             Some(rows) => rows,
             None => return self.error(span),
         };
@@ -120,11 +126,11 @@ impl Lower<'_> {
                 self.give_back(columns);
                 return self.error(span);
             }
-            let meta = Meta { span, ..self.program.meta(x) };
+            let meta = NodeMeta { span, ..self.program.meta(x) };
             let over = self.program.add_over(rows.over, &[]);
             let range = self.program.add(Ir::Range { x, over }, meta);
             if rows.only.is_some() || turning.is_some() {
-                self.some_rows.insert(range, SomeRows { rows, turning, written: (from, to) });
+                self.some_rows.insert(range, PartialRange { rows, turning, written: (from, to) });
             }
             columns.push(range);
         }
@@ -147,12 +153,17 @@ impl Lower<'_> {
 
     /// Computes the rows between two row references. Returns `None` if the range needs a sort order and the sheet has
     /// none.
-    fn rows_of_cells(&mut self, from: SheetRow, to: SheetRow, span: Span) -> Option<(RangeRows, Option<Turning>)> {
-        let whole = (RangeRows::all(Over::Partition), None);
+    fn resolve_range_rows(
+        &mut self,
+        from: SheetRow,
+        to: SheetRow,
+        span: Span,
+    ) -> Option<(RangeRows, Option<FixedEndCase>)> {
+        let whole = (RangeRows::all(WindowFrame::Partition), None);
         // `C1:C` extends to the last row, `C:C1` starts at the first row.
         let open = |row: SheetRow, end: SheetRow, last: bool| match (row, end) {
-            (SheetRow::Unsaid, SheetRow::Unsaid) => None,
-            (SheetRow::Unsaid, _) => Some(if last { RangeEdge::Last } else { RangeEdge::First }),
+            (SheetRow::Unspecified, SheetRow::Unspecified) => None,
+            (SheetRow::Unspecified, _) => Some(if last { RangeEdge::Last } else { RangeEdge::First }),
             (SheetRow::At(row), _) => Some(RangeEdge::At(row)),
             (SheetRow::Fixed(1), _) => Some(RangeEdge::First),
             (SheetRow::Fixed(row), _) => Some(RangeEdge::Fixed(row)),
@@ -167,15 +178,15 @@ impl Lower<'_> {
         if (a, b) != (RangeEdge::At(0), RangeEdge::At(0)) && !self.has_order(&shown, span) {
             return None;
         }
-        let at = |row: i64| Place::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
-        let rows = |from: Place, to: Place| RangeRows::all(Over::Rows { from, to });
+        let at = |row: i64| FrameBound::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
+        let rows = |from: FrameBound, to: FrameBound| RangeRows::all(WindowFrame::Rows { from, to });
         Some(match (a, b) {
             (RangeEdge::At(a), RangeEdge::At(b)) => (rows(at(a.min(b)), at(a.max(b))), None),
             (RangeEdge::First, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::First) => {
-                (rows(Place::First, at(row)), None)
+                (rows(FrameBound::First, at(row)), None)
             }
             (RangeEdge::Last, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::Last) => {
-                (rows(at(row), Place::Last), None)
+                (rows(at(row), FrameBound::Last), None)
             }
             (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
                 // At and after the fixed row, the range ends at the relative row. Before the fixed row, the range
@@ -183,27 +194,27 @@ impl Lower<'_> {
                 let reached = self.row_compared(internal::GREATER_EQUAL, row.saturating_sub(on), span);
                 let behind = self.row_compared(internal::GREATER_EQUAL, row, span);
                 let before = self.row_compared(internal::LESS_EQUAL, row, span);
-                let first = RangeRows { only: Some(behind), ..rows(Place::First, at(on)) };
-                let before = RangeRows { only: Some(before), ..rows(at(on), Place::Last) };
-                (first, Some(Turning { reached, before }))
+                let first = RangeRows { only: Some(behind), ..rows(FrameBound::First, at(on)) };
+                let before = RangeRows { only: Some(before), ..rows(at(on), FrameBound::Last) };
+                (first, Some(FixedEndCase { reached, before }))
             }
             (RangeEdge::Fixed(a), RangeEdge::Fixed(b)) => {
                 let first = self.row_compared(internal::GREATER_EQUAL, a.min(b), span);
                 let last = self.row_compared(internal::LESS_EQUAL, a.max(b), span);
                 let only = self.all_or_any(&[first, last], span, true);
-                (RangeRows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
             }
             (RangeEdge::Fixed(row), RangeEdge::First) | (RangeEdge::First, RangeEdge::Fixed(row)) => {
                 let only = self.row_compared(internal::LESS_EQUAL, row, span);
-                (RangeRows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
             }
             (RangeEdge::Fixed(row), RangeEdge::Last) | (RangeEdge::Last, RangeEdge::Fixed(row)) => {
                 let only = self.row_compared(internal::GREATER_EQUAL, row, span);
-                (RangeRows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
             }
             (RangeEdge::First, RangeEdge::First) => {
                 let only = self.row_compared(internal::LESS_EQUAL, 1, span);
-                (RangeRows { over: Over::Partition, only: Some(only) }, None)
+                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
             }
             (RangeEdge::First | RangeEdge::Last, RangeEdge::First | RangeEdge::Last) => whole,
         })
@@ -211,7 +222,7 @@ impl Lower<'_> {
 
     /// Builds a comparison of the current row number with a constant.
     fn row_compared(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
-        let here = self.row_of(internal::ROW_NUMBER, &[], Over::Ordered, false, span);
+        let here = self.row_of(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
         let row = self.integer(&row.to_string(), span);
         self.apply(comparison, &[here, row], span)
     }
@@ -282,10 +293,10 @@ impl Lower<'_> {
     }
 
     /// Returns the value if the row satisfies the condition of the range, NULL otherwise.
-    pub(super) fn only_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
+    pub(super) fn filter_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
         let Some(only) = only else { return value };
         let of = self.program.meta(value);
-        let meta = Meta { nullable: true, level: Level::Window, span, ..of };
+        let meta = NodeMeta { nullable: true, level: Level::Window, span, ..of };
         self.settle_point(value);
         self.add_all(Ir::Case, &[only, value], meta)
     }

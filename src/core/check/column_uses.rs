@@ -6,22 +6,22 @@ use std::sync::Arc;
 use super::MergedColumn;
 use super::lower::Lower;
 use super::names::{NameTarget, Resolver};
-use super::symbols::Lookup;
+use super::symbols::ColumnLookup;
 use super::unresolved_names::means_something_else;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::ColumnUse;
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::symbol_table::Hashed;
+use crate::symbol_table::HashedName;
 
 impl Resolver<'_> {
     /// Finds the column with a name in the scope. Returns the index of the relation and the position of the column.
-    pub(super) fn find_column(&self, name: Hashed<'_>) -> Option<(usize, usize)> {
+    pub(super) fn find_column(&self, name: HashedName<'_>) -> Option<(usize, usize)> {
         self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
 
-    pub(super) fn column(&mut self, name: Hashed<'_>) -> Lookup {
+    pub(super) fn column(&mut self, name: HashedName<'_>) -> ColumnLookup {
         let scope = self.scope;
         if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.name)) {
             return self.merged_column(merged, name);
@@ -30,18 +30,18 @@ impl Resolver<'_> {
         for (r, relation) in self.scope.relations.iter().enumerate() {
             if let Some(position) = relation.position(name) {
                 if found.is_some() {
-                    return Lookup::Ambiguous;
+                    return ColumnLookup::Ambiguous;
                 }
                 found = Some((r, position));
             }
         }
         match found {
-            Some((r, position)) => Lookup::Column(self.use_column(r, position)),
+            Some((r, position)) => ColumnLookup::Column(self.use_column(r, position)),
             None if self.scope.open && !means_something_else(name.name) => {
                 // An unknown column belongs to the open relation if there is only one. With several open relations,
                 // the database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
-                Lookup::Column(match (open.next(), open.next()) {
+                ColumnLookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
                     // Use one column for the name, because a cell can refer to the same column.
                     _ if scope.sheet.is_some() => self.open_column(None, name.name),
@@ -51,7 +51,7 @@ impl Resolver<'_> {
                     }
                 })
             }
-            None => Lookup::Missing,
+            None => ColumnLookup::Missing,
         }
     }
 
@@ -120,13 +120,13 @@ impl Resolver<'_> {
     }
 
     /// Resolves a column that both sides of a join have.
-    fn merged_column(&mut self, merged: &MergedColumn, name: Hashed<'_>) -> Lookup {
+    fn merged_column(&mut self, merged: &MergedColumn, name: HashedName<'_>) -> ColumnLookup {
         let scope = self.scope;
         let owns = |(r, relation): (usize, &Relation)| {
             relation.position(name).is_some() && merged.relations.binary_search(&r).is_err()
         };
         if scope.relations.iter().enumerate().any(owns) {
-            return Lookup::Ambiguous;
+            return ColumnLookup::Ambiguous;
         }
         let mut of = Vec::new();
         for relation in merged.relations.iter().take(if merged.full { usize::MAX } else { 1 }) {
@@ -137,19 +137,19 @@ impl Resolver<'_> {
             });
         }
         match of.as_slice() {
-            [] => Lookup::Missing,
-            [one] => Lookup::Column(*one),
+            [] => ColumnLookup::Missing,
+            [one] => ColumnLookup::Column(*one),
             [first, rest @ ..] => {
                 let mut column = self.columns[*first as usize].clone();
                 for other in rest {
                     let other = &self.columns[*other as usize];
                     column.nullable &= other.nullable;
                     column.size = column.size.max(other.size);
-                    column.ty = Lower::unified(column.ty, other.ty).unwrap_or(Type::Other);
+                    column.ty = Lower::common_type(column.ty, other.ty).unwrap_or(Type::Other);
                 }
                 column.merged = of;
                 self.columns.push(column);
-                Lookup::Column(self.columns.len() as u32 - 1)
+                ColumnLookup::Column(self.columns.len() as u32 - 1)
             }
         }
     }

@@ -78,10 +78,10 @@ impl Lower<'_> {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
             (_, Ir::Error) | (Type::Text, _) => id,
-            (_, Ir::Null) => self.program.add(Ir::Null, crate::ir::Meta { ty: Type::Text, ..meta }),
+            (_, Ir::Null) => self.program.add(Ir::Null, crate::ir::NodeMeta { ty: Type::Text, ..meta }),
             (Type::Integer, Ir::Number(slice)) => {
                 let node = Ir::Text(slice);
-                self.program.add(node, crate::ir::Meta { ty: Type::Text, ..meta })
+                self.program.add(node, crate::ir::NodeMeta { ty: Type::Text, ..meta })
             }
             _ => self.apply(internal::TO_TEXT, &[id], meta.span),
         }
@@ -145,13 +145,13 @@ impl Lower<'_> {
     }
 
     /// Whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
-    pub(super) fn timed(&self, ids: &[IrId]) -> Option<bool> {
+    pub(super) fn has_time_of_day(&self, ids: &[IrId]) -> Option<bool> {
         let types = ids.iter().map(|id| self.program.meta(*id).ty);
         types.filter(|ty| ty.is_temporal()).map(|ty| ty != Type::Date).reduce(|a, b| a || b)
     }
 
     /// Converts a node to a type. The conversion must be one of the supported ones.
-    pub(super) fn converted(&mut self, id: IrId, wanted: Type) -> IrId {
+    pub(super) fn convert_to(&mut self, id: IrId, wanted: Type) -> IrId {
         let meta = self.program.meta(id);
         let text = matches!(self.program.node(id), Ir::Text(_));
         match (meta.ty, wanted) {
@@ -162,7 +162,7 @@ impl Lower<'_> {
             (Type::Text, Type::Date) if text => self.date_literal(id, false),
             (Type::Text, Type::Timestamp) if text => {
                 let date = self.date_literal(id, true);
-                self.converted(date, Type::Timestamp)
+                self.convert_to(date, Type::Timestamp)
             }
             (Type::Date, Type::Timestamp) => match self.program.node(id) {
                 Ir::Date(slice) => self.program.add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span)),
@@ -189,7 +189,7 @@ impl Lower<'_> {
     }
 
     /// Returns the common type of two types, `None` if they have none.
-    pub(super) fn unified(a: Type, b: Type) -> Option<Type> {
+    pub(super) fn common_type(a: Type, b: Type) -> Option<Type> {
         use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
         Some(match (a, b) {
             (a, b) if a == b => a,
@@ -208,17 +208,17 @@ impl Lower<'_> {
 
     /// Returns the common type of values that need no conversion. `None` if [`Self::unify`] may have to convert a
     /// value or report a mismatch.
-    pub(super) fn shared(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
+    pub(super) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
         if !operands.keep_types() {
             return None;
         }
-        ids.iter().try_fold(Type::Unknown, |ty, id| Self::unified(ty, self.program.meta(*id).ty))
+        ids.iter().try_fold(Type::Unknown, |ty, id| Self::common_type(ty, self.program.meta(*id).ty))
     }
 
     /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO texts to
     /// dates. Reports the first value that doesn't match.
     pub(super) fn unify(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
-        if let Some(timed) = self.timed(ids) {
+        if let Some(timed) = self.has_time_of_day(ids) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {
                     *id = self.date_literal(*id, timed);
@@ -235,7 +235,7 @@ impl Lower<'_> {
                 continue;
             }
             let ty = self.program.meta(*id).ty;
-            match Self::unified(shared, ty) {
+            match Self::common_type(shared, ty) {
                 Some(both) => shared = both,
                 None => {
                     let other = first.unwrap_or(*id);
@@ -254,7 +254,7 @@ impl Lower<'_> {
                 {
                     self.program.meta_mut(*id).ty = shared;
                 }
-                (_, Type::Timestamp | Type::Date) => *id = self.converted(*id, shared),
+                (_, Type::Timestamp | Type::Date) => *id = self.convert_to(*id, shared),
                 _ => {}
             }
         }

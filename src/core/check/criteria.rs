@@ -7,11 +7,11 @@ use super::case_insensitive_text;
 use super::cells::RangeRows;
 use super::lower::Lower;
 use super::running_criteria::ComparedRow;
-use super::wildcards::{Character, characters};
+use super::wildcards::{WildcardChar, characters};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over, Place, Slice};
+use crate::ir::{FrameBound, Ir, IrId, NodeMeta, PoolRange, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -69,11 +69,11 @@ fn pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
     let (mut wild, mut escaped) = (false, false);
     for character in characters(text) {
-        wild |= !matches!(character, Character::Plain(_));
+        wild |= !matches!(character, WildcardChar::Plain(_));
         match character {
-            Character::Any => like.push('%'),
-            Character::One => like.push('_'),
-            Character::Plain(c) => {
+            WildcardChar::Any => like.push('%'),
+            WildcardChar::One => like.push('_'),
+            WildcardChar::Plain(c) => {
                 plain.push(c);
                 if matches!(c, '%' | '_' | '\\') {
                     like.push('\\');
@@ -88,7 +88,7 @@ fn pattern(text: &str) -> (Option<String>, String, bool) {
 
 /// Criteria of a call that depend on the current row's value and select rows of the range.
 #[derive(Debug, Default)]
-struct OfThisRow {
+struct RowCriteria {
     /// Columns in which the selected rows have the same value as the current row.
     same: Vec<IrId>,
     compared: Option<ComparedRow>,
@@ -99,7 +99,7 @@ enum RowCriterion {
     Same,
     Compared(ComparedRow),
     /// Invalid criterion, which is already reported.
-    Fault,
+    Invalid,
 }
 
 impl Lower<'_> {
@@ -127,7 +127,7 @@ impl Lower<'_> {
         rows: Option<RangeRows>,
         span: Span,
     ) -> IrId {
-        let mut of_this_row = OfThisRow::default();
+        let mut of_this_row = RowCriteria::default();
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
         let boolean =
             |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
@@ -158,7 +158,7 @@ impl Lower<'_> {
         if let Some(late) = conditions.iter().find(late) {
             let meta = self.program.meta(*late);
             if meta.level == Level::Window {
-                return self.nested(function, meta, span);
+                return self.report_nested_aggregate(function, meta, span);
             }
             let text = self.source_text(meta.span);
             self.report(
@@ -176,19 +176,19 @@ impl Lower<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // NULL equals no other value, so a row whose own value is NULL matches no rows.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        let OfThisRow { same: by, compared } = of_this_row;
+        let RowCriteria { same: by, compared } = of_this_row;
         if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
             let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
             let nullable: Vec<IrId> = nullable.collect();
-            conditions.extend(nullable.into_iter().map(|x| self.is_there(x, span)));
+            conditions.extend(nullable.into_iter().map(|x| self.build_not_null(x, span)));
         }
         if let (Some(rows), false) = (rows, by.is_empty())
             && !rows.over.holds_when_parted()
         {
-            return self.looks_in_moving_range(function, span);
+            return self.report_moving_range(function, span);
         }
-        if compared.is_some() && rows.is_some_and(|rows| rows.over != Over::Partition) {
-            return self.compares_in_part(function, span);
+        if compared.is_some() && rows.is_some_and(|rows| rows.over != WindowFrame::Partition) {
+            return self.report_partial_comparison(function, span);
         }
         let mut same_rows: Vec<IrId> = by.iter().map(|same| self.text_without_case(*same, span)).collect();
         let Some(compared) = compared else {
@@ -203,13 +203,13 @@ impl Lower<'_> {
             );
         };
         let empty = (counts || matches!(lowering, Lowering::SumIf | Lowering::SumIfs)).then_some("0");
-        let node = if counts && conditions.is_empty() && !compared.own {
+        let node = if counts && conditions.is_empty() && !compared.includes_equal {
             self.count_ahead(compared, &same_rows, function, span)
         } else {
             let Some((over, key)) = self.window_ahead(compared, function, span) else { return self.error(span) };
             let counted = by.first().copied().unwrap_or(compared.key);
-            if compared.own && self.program.meta(key).nullable && !(counts && conditions.is_empty()) {
-                conditions.push(self.is_there(key, span));
+            if compared.includes_equal && self.program.meta(key).nullable && !(counts && conditions.is_empty()) {
+                conditions.push(self.build_not_null(key, span));
             }
             same_rows.push(key);
             self.aggregate_chosen(
@@ -221,7 +221,7 @@ impl Lower<'_> {
                 span,
             )
         };
-        self.where_compared(node, compared, empty, span)
+        self.guard_null_key(node, compared, empty, span)
     }
 
     /// Aggregates the rows that satisfy all conditions: the rows of a group, or the rows of a window.
@@ -231,7 +231,7 @@ impl Lower<'_> {
         function: &'static Function,
         (value, counted): (Option<IrId>, Option<IrId>),
         conditions: Vec<IrId>,
-        (rows, same_rows): (Option<Over>, &[IrId]),
+        (rows, same_rows): (Option<WindowFrame>, &[IrId]),
         span: Span,
     ) -> IrId {
         // Without conditions, the rows with the same value as the current row are selected.
@@ -260,7 +260,7 @@ impl Lower<'_> {
         let Some(value) = value else { return self.error(span) };
         let meta = self.program.meta(value);
         if rows.is_none() && meta.level >= Level::Aggregate {
-            return self.nested(function, meta, span);
+            return self.report_nested_aggregate(function, meta, span);
         }
         if matches!(meta.ty, Type::Text | Type::Boolean) && matches!(aggregate, internal::SUM | internal::AVERAGE) {
             let text = self.source_text(meta.span);
@@ -285,7 +285,7 @@ impl Lower<'_> {
         };
         let ty = self.program.meta(value).ty;
         let arms = self.program.add_args(&[condition, value]);
-        let Some(case) = self.joined(arms, span, ty, true) else { return self.error(span) };
+        let Some(case) = self.combine_meta(arms, span, ty, true) else { return self.error(span) };
         let empty = self.is_null(value);
         self.program.folded |= empty;
         let Some(over) = rows else {
@@ -293,12 +293,12 @@ impl Lower<'_> {
             return self.aggregate(aggregate, &[case], false, span);
         };
         // If the window always contains a row and the value is never NULL, excluded rows can add 0 instead of NULL.
-        let adds = aggregate == internal::SUM && over.holds_own_row() && !self.program.meta(value).nullable;
+        let adds = aggregate == internal::SUM && over.includes_current_row() && !self.program.meta(value).nullable;
         let case = match (empty, adds) {
             (true, _) => value,
             (false, true) => {
                 let zero = self.integer("0", span);
-                let meta = Meta { nullable: false, ..case };
+                let meta = NodeMeta { nullable: false, ..case };
                 self.add_all(Ir::Case, &[condition, value, zero], meta)
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
@@ -309,15 +309,15 @@ impl Lower<'_> {
     /// Reports a criterion on the current row's value in a range that moves with the row. The rows with that value
     /// form a partition, in which a distance in rows isn't the distance in the sheet.
     #[cold]
-    fn looks_in_moving_range(&mut self, function: &Function, span: Span) -> IrId {
+    fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!("`{}` looks for this row's value in some rows around it", function.name);
         let help = "look in the whole column, `B:B`, or in the rows up to this one, `B$1:B1`";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
         self.error(span)
     }
 
-    pub(super) fn is_there(&mut self, x: IrId, span: Span) -> IrId {
-        let meta = Meta { ty: Type::Boolean, nullable: false, span, ..self.program.meta(x) };
+    pub(super) fn build_not_null(&mut self, x: IrId, span: Span) -> IrId {
+        let meta = NodeMeta { ty: Type::Boolean, nullable: false, span, ..self.program.meta(x) };
         self.program.add(Ir::IsNull { x, negated: true }, meta)
     }
 
@@ -332,7 +332,7 @@ impl Lower<'_> {
         let mut open = vec![value];
         while let Some(id) = open.pop() {
             match self.program.node(id) {
-                Ir::Column(_) | Ir::Lookup { .. } => return false,
+                Ir::Column(_) | Ir::PeriodLookup { .. } => return false,
                 Ir::Apply { .. } if self.program.meta(id).volatile => return false,
                 Ir::Definition(used) => open.push(self.program.definitions[used as usize].root),
                 Ir::Window { call, over } => {
@@ -341,8 +341,8 @@ impl Lower<'_> {
                         _ => return false,
                     };
                     let whole = match self.program.over(over) {
-                        Over::Partition => self.program.parted_by(over).is_empty(),
-                        Over::Rows { from: Place::First, to: Place::Last } => true,
+                        WindowFrame::Partition => self.program.partition_keys(over).is_empty(),
+                        WindowFrame::Rows { from: FrameBound::First, to: FrameBound::Last } => true,
                         _ => function == internal::FIRST_VALUE,
                     };
                     if !whole {
@@ -361,7 +361,7 @@ impl Lower<'_> {
         function: &'static Function,
         exprs: &[ExprId],
         lowered: &[IrId],
-        of_this_row: &mut Option<&mut OfThisRow>,
+        of_this_row: &mut Option<&mut RowCriteria>,
         span: Span,
     ) -> Option<Vec<IrId>> {
         if !lowered.len().is_multiple_of(2) {
@@ -402,7 +402,7 @@ impl Lower<'_> {
                             help,
                         ));
                     }
-                    RowCriterion::Fault => conditions.push(self.error(span)),
+                    RowCriterion::Invalid => conditions.push(self.error(span)),
                 }
                 continue;
             }
@@ -435,7 +435,7 @@ impl Lower<'_> {
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);
                 }
-                if let Some(compared) = self.compared(op, range) {
+                if let Some(compared) = self.row_comparison(op, range) {
                     return Some(RowCriterion::Compared(compared));
                 }
                 let (why, help) = match op {
@@ -449,14 +449,14 @@ impl Lower<'_> {
                     ),
                 };
                 self.bad_criterion(meta.span, why, help);
-                return Some(RowCriterion::Fault);
+                return Some(RowCriterion::Invalid);
             }
         }
         let column = self.source_text(self.program.meta(range).span);
         let help =
             format!("use the value of the same row, as in `{column}`, or join the searched value in an earlier step");
         self.bad_criterion(meta.span, "each row would look for another value", &help);
-        Some(RowCriterion::Fault)
+        Some(RowCriterion::Invalid)
     }
 
     fn criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
@@ -470,7 +470,7 @@ impl Lower<'_> {
                 && value_type(text) == Some(Type::Text)
                 && case_insensitive_text::has_case(value);
             let count = value.len() as u32;
-            let value = Slice { first: slice.first + slice.count - count, count };
+            let value = PoolRange { first: slice.first + slice.count - count, count };
             if cased && spelled {
                 let diagnostic = case_insensitive_text::equals_in_criterion(
                     &self.source_text(range_meta.span),
@@ -546,13 +546,13 @@ impl Lower<'_> {
         if !self.program.meta(range).nullable || self.is_error(condition) {
             return condition;
         }
-        let meta = crate::ir::Meta { nullable: false, ..self.program.meta(condition) };
+        let meta = crate::ir::NodeMeta { nullable: false, ..self.program.meta(condition) };
         let null = self.program.add(Ir::IsNull { x: range, negated: false }, meta);
         self.all_or_any(&[condition, null], span, false)
     }
 
     /// Builds a comparison with the part of a criterion text after its operator.
-    fn compare_text(&mut self, range: IrId, op: BinaryOp, value: Slice, span: Span) -> IrId {
+    fn compare_text(&mut self, range: IrId, op: BinaryOp, value: PoolRange, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let not = op == BinaryOp::NotEqual;
         if value.count == 0 && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
@@ -570,7 +570,7 @@ impl Lower<'_> {
                 let integer = plain.parse::<i64>().is_ok();
                 let text = self.program.add_text(plain);
                 let ty = if integer { Type::Integer } else { Type::Point };
-                self.program.add(Ir::Number(text), crate::ir::Meta { ty, ..constant })
+                self.program.add(Ir::Number(text), crate::ir::NodeMeta { ty, ..constant })
             }
             ty if ty.is_temporal() => {
                 let text = self.program.add_text(trimmed);
@@ -579,7 +579,7 @@ impl Lower<'_> {
             }
             Type::Boolean if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
                 let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));
-                self.program.add(node, crate::ir::Meta { ty: Type::Boolean, ..constant })
+                self.program.add(node, crate::ir::NodeMeta { ty: Type::Boolean, ..constant })
             }
             ty => {
                 let (text, column) = (self.source_text(span), self.source_text(meta.span));
@@ -606,7 +606,7 @@ impl Lower<'_> {
     /// text.
     pub(super) fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
-        let boolean = crate::ir::Meta { ty: Type::Boolean, nullable: false, span, ..meta };
+        let boolean = crate::ir::NodeMeta { ty: Type::Boolean, nullable: false, span, ..meta };
         if !matches!(meta.ty, Type::Text | Type::Unknown) {
             return self.program.add(Ir::IsNull { x: range, negated: not }, boolean);
         }
@@ -619,7 +619,7 @@ impl Lower<'_> {
 
     /// Returns a text literal in lower case. Texts with non-ASCII letters are lowered by the SQL engine, which must
     /// fold the column in the same way: a final Σ, for example, has more than one lower-case form.
-    pub(super) fn lowered_text(&mut self, slice: Slice, constant: crate::ir::Meta) -> IrId {
+    pub(super) fn lowered_text(&mut self, slice: PoolRange, constant: crate::ir::NodeMeta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
         let slice = if ascii { self.program.add_lowercase(slice) } else { slice };
         let text = self.program.add(Ir::Text(slice), constant);
@@ -627,12 +627,12 @@ impl Lower<'_> {
     }
 
     /// Builds a case-insensitive match of a value with a wildcard text.
-    pub(super) fn matches_text(&mut self, of: IrId, pattern: Slice, span: Span) -> IrId {
+    pub(super) fn matches_text(&mut self, of: IrId, pattern: PoolRange, span: Span) -> IrId {
         self.match_text(of, BinaryOp::Equal, pattern, span)
     }
 
     /// Builds a case-insensitive comparison of texts, with wildcards if the criterion contains them.
-    fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: Slice, span: Span) -> IrId {
+    fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: PoolRange, span: Span) -> IrId {
         let constant = Self::constant(Type::Text, span);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
         let (mut like, mut escaped) = (None, false);

@@ -110,7 +110,7 @@ impl Lower<'_> {
 
     /// Whether a condition refers to a name. Also true if the condition has too many nodes to inspect.
     fn reads(&self, condition: IrId, name: IrId) -> bool {
-        let wanted = self.program.node(self.program.behind_names(name));
+        let wanted = self.program.node(self.program.resolve_names(name));
         let mut waiting = vec![condition];
         for _ in 0..NODES {
             let Some(id) = waiting.pop() else { return false };

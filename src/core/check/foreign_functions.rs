@@ -3,10 +3,10 @@
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-use Instead::{Say, Write};
+use Replacement::{Say, Write};
 
 /// Replacement for a function of another tool.
-enum Instead {
+enum Replacement {
     /// Formula to write instead.
     Write(&'static str),
     /// Advice as a full sentence.
@@ -14,7 +14,7 @@ enum Instead {
 }
 
 /// Functions of SQL and other tools, with their replacements.
-const OTHER_TOOLS: &[(&str, Instead)] = &[
+const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("AVG", Write("AVERAGE(x)")),
     ("CASE", Write("IF(condition, then, else) or IFS(…)")),
     ("CAST", Say(CONVERSION)),

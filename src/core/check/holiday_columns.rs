@@ -7,7 +7,7 @@ use super::lower::Lower;
 use crate::ast::ExprId;
 use crate::catalog::{Function, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Find, Holidays, Ir, IrId, Matching, Meta};
+use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -18,7 +18,7 @@ impl Lower<'_> {
             Ir::Ranges(columns) => self.program.args(columns).first().map(|column| self.program.node(*column)),
             node => Some(node),
         };
-        matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::Elsewhere { .. }))
+        matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::TabColumn { .. }))
     }
 
     /// Lowers a call whose holidays are in a column of a tab.
@@ -56,8 +56,8 @@ impl Lower<'_> {
         if let Some(known) = known {
             return Some(known as u32);
         }
-        let given = self.elsewhere(tab, column, span);
-        let date = self.converted(given, Type::Date);
+        let given = self.lower_tab_column(tab, column, span);
+        let date = self.convert_to(given, Type::Date);
         let weekday = self.apply_checked(internal::DAY_OF_WEEK_NUM, &[date], span, function.name);
         if self.is_error(weekday) {
             return None;
@@ -67,15 +67,15 @@ impl Lower<'_> {
         let place = self.program.holidays.len() as u32;
         let day = self.holiday_column(place, Holidays::DAY, span);
         let weekdays = self.apply(internal::WEEKDAY_COUNT, &[day], span);
-        self.program.holidays.push(Holidays { tab, column, given, date, on_weekday, day, weekdays });
+        self.program.holidays.push(Holidays { tab, column, column_node: given, date, on_weekday, day, weekdays });
         Some(place)
     }
 
     /// Returns a column of the holidays table, by its column number.
     fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
         let ty = if column == Holidays::DAY { Type::Date } else { Type::Integer };
-        let meta = Meta { level: Level::Row, ..Self::constant(ty, span) };
-        self.program.add(Ir::Elsewhere { tab: Holidays::TABS + holidays, column }, meta)
+        let meta = NodeMeta { level: Level::Row, ..Self::constant(ty, span) };
+        self.program.add(Ir::TabColumn { tab: Holidays::TABS + holidays, column }, meta)
     }
 
     /// Counts the holidays that satisfy a condition on one or two values and a column of the holidays table.
@@ -87,7 +87,9 @@ impl Lower<'_> {
         values: &[IrId],
         span: Span,
     ) -> Option<IrId> {
-        if self.is_error(test) || !values.iter().all(|value| self.may_look(function.name, Some(*value), span)) {
+        if self.is_error(test)
+            || !values.iter().all(|value| self.check_window_allowed(function.name, Some(*value), span))
+        {
             return None;
         }
         let day = self.holiday_column(holidays, Holidays::DAY, span);
@@ -96,11 +98,11 @@ impl Lower<'_> {
             _ => values.iter().copied().chain([column, day]).collect(),
         };
         let volatile = values.iter().any(|value| self.program.meta(*value).volatile);
-        let meta = Meta { nullable: true, level: Level::Window, volatile, ..Self::constant(Type::Integer, span) };
+        let meta = NodeMeta { nullable: true, level: Level::Window, volatile, ..Self::constant(Type::Integer, span) };
         let tab = Some(Holidays::TABS + holidays);
-        self.program.finds.push(Find { tab, by_number: false, matching: Matching::Count, test });
+        self.program.finds.push(LookupSpec { tab, by_number: false, matching: KeyMatching::Count, test });
         let find = self.program.finds.len() as u32 - 1;
-        let count = self.add_all(|args| Ir::Find { args, find }, &args, meta);
+        let count = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
         let none = self.integer("0", span);
         let mut counts = self.list_of(count);
         counts.push(none);
@@ -115,7 +117,7 @@ impl Lower<'_> {
         dates: [IrId; 2],
         span: Span,
     ) -> Option<IrId> {
-        let [start, end] = dates.map(|date| self.converted(date, Type::Date));
+        let [start, end] = dates.map(|date| self.convert_to(date, Type::Date));
         let in_order = self.apply_checked(internal::LESS_EQUAL, &[start, end], span, function.name);
         let day = self.holiday_column(holidays, Holidays::DAY, span);
         let test = self.apply(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
@@ -139,7 +141,7 @@ impl Lower<'_> {
             Type::Integer => days,
             _ => self.apply_checked(internal::TO_INTEGER, &[days], span, function.name),
         };
-        let start = self.converted(start, Type::Date);
+        let start = self.convert_to(start, Type::Date);
         let [one, zero] = ["1", "0"].map(|number| self.integer(number, span));
         // Count forward from the start, or backward from the day before it.
         let day_before = self.apply(internal::SUBTRACT, &[start, one], span);

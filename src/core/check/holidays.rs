@@ -150,7 +150,7 @@ impl Lower<'_> {
             pass.apply(internal::COUNT_PASSED, &[target, days, later, earlier], span)
         });
         let reached = self.apply(internal::WEEKDAY_AT, &[place], span);
-        let start = self.converted(start, Type::Date);
+        let start = self.convert_to(start, Type::Date);
         self.case(&[is_start], &mut [start, reached], span, function.name)
     }
 

@@ -312,7 +312,7 @@ impl Infer<'_> {
                 }
             }
             (InferState::Unknown, wanted) => self.work.vars[root as usize] = InferState::Bound(wanted, at),
-            (InferState::Bound(was, first), wanted) => match joined(was, wanted) {
+            (InferState::Bound(was, first), wanted) => match combine_terms(was, wanted) {
                 Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
                 None => {
                     self.work.conflicts.push((first, at, was, wanted));
@@ -335,7 +335,7 @@ impl Infer<'_> {
             _ => {}
         }
         let (a, b) = (self.term(left), self.term(right));
-        if matches!(a, InferTerm::Any | InferTerm::Var(_)) { b } else { joined(a, b).unwrap_or(a) }
+        if matches!(a, InferTerm::Any | InferTerm::Var(_)) { b } else { combine_terms(a, b).unwrap_or(a) }
     }
 
     /// Binds a variable to the type of the value that it is used with. A text that looks like a date is only weak
@@ -467,7 +467,7 @@ impl Infer<'_> {
 }
 
 /// Combines the types that two uses of a value require. `None` if they conflict.
-pub(super) fn joined(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
+pub(super) fn combine_terms(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
     let temporal = |t: InferTerm| match t {
         InferTerm::Temporal => Some(0),
         InferTerm::Type(Type::Date) => Some(1),

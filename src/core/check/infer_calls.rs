@@ -1,6 +1,6 @@
 //! Type inference for calls: the types of their arguments and of their result.
 
-use super::infer::{Infer, InferTerm, joined};
+use super::infer::{Infer, InferTerm, combine_terms};
 use super::names::text_value;
 use crate::Type;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
@@ -189,7 +189,7 @@ impl Infer<'_> {
                 };
                 match wanted {
                     None => wanted = Some(term),
-                    Some(before) => match joined(before, term) {
+                    Some(before) => match combine_terms(before, term) {
                         Some(both) if before != InferTerm::Any && term != InferTerm::Any => wanted = Some(both),
                         _ => agreed = false,
                     },

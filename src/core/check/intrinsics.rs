@@ -4,7 +4,7 @@ use super::lower::Lower;
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Place};
+use crate::ir::{FrameBound, Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -44,8 +44,8 @@ impl Lower<'_> {
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
             Lowering::PeriodOffset => self.lower_period_offset(args, span),
-            Lowering::First => self.lower_end(args[0], function, Place::First, span),
-            Lowering::Last => self.lower_end(args[0], function, Place::Last, span),
+            Lowering::First => self.lower_end(args[0], function, FrameBound::First, span),
+            Lowering::Last => self.lower_end(args[0], function, FrameBound::Last, span),
             Lowering::Row => self.lower_row(function, span),
             Lowering::Pivot | Lowering::PivotIndex | Lowering::PivotOffset | Lowering::PivotRow => {
                 self.lower_pivot(lowering, function, args, span)
@@ -118,7 +118,8 @@ impl Lower<'_> {
         }
         let meta = self.program.meta(x);
         self.settle_point(x);
-        self.program.add(Ir::IsNull { x, negated: false }, Meta { ty: Type::Boolean, nullable: false, span, ..meta })
+        self.program
+            .add(Ir::IsNull { x, negated: false }, NodeMeta { ty: Type::Boolean, nullable: false, span, ..meta })
     }
 
     fn lower_count(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
@@ -140,7 +141,7 @@ impl Lower<'_> {
         if meta.level == Level::Const && !meta.nullable && !self.is_error(lowered) {
             return self.count_rows(span);
         }
-        let root = self.program.behind_names(lowered);
+        let root = self.program.resolve_names(lowered);
         if meta.ty == Type::Boolean && !matches!(self.program.node(root), Ir::Column(_)) {
             let text = self.source_text(meta.span);
             self.report(
@@ -159,7 +160,7 @@ impl Lower<'_> {
         if self.is_too_late(Level::Aggregate, span) {
             return self.error(span);
         }
-        let meta = Meta { level: Level::Aggregate, columnless: true, ..Self::constant(Type::Integer, span) };
+        let meta = NodeMeta { level: Level::Aggregate, columnless: true, ..Self::constant(Type::Integer, span) };
         self.program.add(Ir::CountRows, meta)
     }
 
@@ -171,7 +172,7 @@ impl Lower<'_> {
         if self.is_error(x) {
             return x;
         }
-        let meta = Meta { span, ..self.program.meta(x) };
+        let meta = NodeMeta { span, ..self.program.meta(x) };
         self.markers = true;
         self.program.add(Ir::Distinct(x), meta)
     }

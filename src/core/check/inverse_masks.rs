@@ -32,18 +32,18 @@ const PARTS: [(DatePart, &str); 19] = [
 ];
 
 /// Returns the date masks that may compile to the given SQL format.
-pub fn dates_of(spelled: &str) -> Vec<String> {
+pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
     type Spell = fn(&DatePart, &mut String);
     let all: [Spell; 3] = [DatePart::strftime, DatePart::to_char, |part, out| {
         part.plain_to_char(out);
     }];
-    let mut found: Vec<String> = all.into_iter().filter_map(|spell| date_of(spelled, spell)).collect();
+    let mut found: Vec<String> = all.into_iter().filter_map(|spell| date_mask_from_sql(spelled, spell)).collect();
     found.dedup();
     found
 }
 
 /// Returns the date mask of an SQL format in one dialect's notation, `None` if the format has no date part.
-fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
+fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     let spelling = |part: &DatePart| {
         let mut out = String::new();
         spell(part, &mut out);
@@ -96,7 +96,7 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
 }
 
 /// Returns the mask spellings of a text that precedes or follows the digits, or replaces a number.
-pub fn affixes_of(text: &str) -> Vec<String> {
+pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     let text = text.strip_prefix("\\1").map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
     let mut found = vec![affix(&text, true), affix(&text, false)];
     found.dedup();
@@ -104,7 +104,7 @@ pub fn affixes_of(text: &str) -> Vec<String> {
 }
 
 /// Returns the spelling of a literal text inside a date mask.
-pub fn literal_of(text: &str) -> String {
+pub fn mask_literal_from_sql(text: &str) -> String {
     affix(text, false)
 }
 
@@ -115,15 +115,15 @@ fn affix(text: &str, has_percents: bool) -> String {
 }
 
 /// Returns the mask of a date part that SQL formats on its own, given the text literals of the SQL.
-pub fn date_part_of(texts: &[&str]) -> Option<String> {
-    let mask = texts.iter().find_map(|text| dates_of(text).pop())?;
+pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
+    let mask = texts.iter().find_map(|text| date_masks_from_sql(text).pop())?;
     let twelve = DatePart::Twelve2.plain()?;
     let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
     Some(if is_short { "h".to_owned() } else { mask })
 }
 
 /// Whether a text is a regular expression that removes digits or signs that the number mask doesn't show.
-pub fn is_of_digits(text: &str) -> bool {
+pub fn is_digit_pattern(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
     matches!(text, SIGN | SIGN_AND_ZERO)
         || digits_in_groups(text).is_some()
@@ -131,7 +131,7 @@ pub fn is_of_digits(text: &str) -> bool {
 }
 
 /// Returns the digit placeholders of the number masks that may compile to the given SQL texts.
-pub fn digits_of(spelled: &[&str]) -> Vec<String> {
+pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let takes_zero = spelled.contains(&SIGN_AND_ZERO);
     for grouped in [false, true] {
@@ -142,9 +142,9 @@ pub fn digits_of(spelled: &[&str]) -> Vec<String> {
                     [mask.to_char(), mask.printf(false), mask.printf(true), mask.braces(false), mask.braces(true)];
                 if own.iter().any(|own| spelled.contains(&own.as_str())) {
                     if zeros > 1 && decimals == 0 {
-                        found.extend(codes(zeros, spelled));
+                        found.extend(code_masks(zeros, spelled));
                     }
-                    found.extend(letters(&mask, spelled));
+                    found.extend(digit_placeholders(&mask, spelled));
                 }
             }
         }
@@ -160,13 +160,13 @@ fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
 
 /// Returns code masks with `zeros` zeros, such as `0000-000`, with the separators that the replacement text inserts
 /// before the groups.
-fn codes(zeros: u32, spelled: &[&str]) -> Vec<String> {
+fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
     let read = |(sizes, new): (&[usize], &str)| {
         let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
         let (mut mask, mut rest) = ("0".repeat(first), new);
         for (at, size) in sizes.iter().enumerate() {
             let (between, more) = rest.split_once(&format!("\\{}", at + 1))?;
-            mask += &literal_of(&between.replace("\\\\", "\\"));
+            mask += &mask_literal_from_sql(&between.replace("\\\\", "\\"));
             mask += &"0".repeat(*size);
             rest = more;
         }
@@ -178,7 +178,7 @@ fn codes(zeros: u32, spelled: &[&str]) -> Vec<String> {
 
 /// Returns the digit placeholders of a mask. Includes the variants with optional decimals (`#`) if one of the patterns
 /// removes trailing zeros.
-fn letters(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
+fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
     let whole = match (mask.grouped, mask.zeros) {
         (true, 0) => "#,###".to_owned(),
         (true, _) => "#,##0".to_owned(),
@@ -197,7 +197,7 @@ fn letters(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
 
 /// Returns the wildcard text that may compile to a regular expression, `None` if the expression uses more than
 /// wildcards.
-pub fn wildcards_of(pattern: &str) -> Option<String> {
+pub fn wildcards_from_regex(pattern: &str) -> Option<String> {
     let body = ["(?is)", "(?i)"].into_iter().find_map(|flags| pattern.strip_prefix(flags)).unwrap_or(pattern);
     let mut out = String::new();
     let mut chars = body.chars().peekable();
@@ -213,7 +213,7 @@ pub fn wildcards_of(pattern: &str) -> Option<String> {
 }
 
 /// Returns the wildcard text that may compile to a LIKE pattern.
-pub fn wildcards_of_like(like: &str) -> String {
+pub fn wildcards_from_like(like: &str) -> String {
     let mut out = String::with_capacity(like.len());
     let mut chars = like.chars();
     while let Some(c) = chars.next() {
@@ -235,7 +235,7 @@ fn push_plain(out: &mut String, c: char) {
 }
 
 /// Returns the regular expressions that may compile to a regular expression of SQL.
-pub fn patterns_of(spelled: &str) -> Vec<String> {
+pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
     let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
     let mut short = plain.replace("[^\\n]", ".");
     for class in ['d', 'w', 's'] {
@@ -276,7 +276,7 @@ fn with_one_group(pattern: &str) -> Vec<String> {
 }
 
 /// Converts the replacement text of an SQL regex function back to the syntax of formulas: `\1` to `$1`.
-pub fn replacement_of(spelled: &str) -> String {
+pub fn replacement_from_sql(spelled: &str) -> String {
     let mut out = String::new();
     let mut chars = spelled.chars();
     while let Some(c) = chars.next() {
@@ -302,11 +302,11 @@ mod tests {
         for mask in ["yyyy-mm-dd", "dddd, d mmmm \"of\" yyyy", "hh:mm:ss", "h:mm AM/PM", "d\\\"\\\\m", "\"100%\" yy"] {
             let (strftime, to_char) = both_notations(mask);
             assert!(
-                dates_of(&strftime).iter().any(|back| both_notations(back) == both_notations(mask)),
+                date_masks_from_sql(&strftime).iter().any(|back| both_notations(back) == both_notations(mask)),
                 "{mask}: {strftime}"
             );
             assert!(
-                dates_of(&to_char).iter().any(|back| both_notations(back) == both_notations(mask)),
+                date_masks_from_sql(&to_char).iter().any(|back| both_notations(back) == both_notations(mask)),
                 "{mask}: {to_char}"
             );
         }
@@ -314,20 +314,21 @@ mod tests {
             let read = number(mask).unwrap();
             for spelled in [read.to_char(), read.printf(false), read.braces(false)] {
                 let optional = read.optional_decimals().unwrap_or_default();
-                let found = digits_of(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
+                let found =
+                    digit_masks_from_sql(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
                 assert!(found.iter().any(|back| number(back).unwrap() == read), "{mask}: {spelled} {found:?}");
             }
         }
-        assert_eq!(affixes_of("\\1$"), ["$"]);
-        assert_eq!(affixes_of(" Mio %"), ["\" Mio %\""]);
-        assert_eq!(affixes_of(" %"), [" %", "\" %\""]);
+        assert_eq!(affix_masks_from_sql("\\1$"), ["$"]);
+        assert_eq!(affix_masks_from_sql(" Mio %"), ["\" Mio %\""]);
+        assert_eq!(affix_masks_from_sql(" %"), [" %", "\" %\""]);
         for mask in ["0.0#", "#.##", "#,##0.000####"] {
             let optional = number(mask).unwrap().optional_decimals().unwrap();
-            assert!(is_of_digits(&optional), "{mask}: {optional}");
+            assert!(is_digit_pattern(&optional), "{mask}: {optional}");
         }
-        assert_eq!(date_part_of(&["HH12", "^0"]).as_deref(), Some("h"));
-        assert_eq!(date_part_of(&["HH12"]).as_deref(), Some("hh"));
-        assert_eq!(literal_of(" of "), "\" of \"");
+        assert_eq!(date_part_mask_from_sql(&["HH12", "^0"]).as_deref(), Some("h"));
+        assert_eq!(date_part_mask_from_sql(&["HH12"]).as_deref(), Some("hh"));
+        assert_eq!(mask_literal_from_sql(" of "), "\" of \"");
     }
 
     #[test]
@@ -335,10 +336,10 @@ mod tests {
         for text in ["a*b?", "(1.5~**", "~~?~?"] {
             let RegexPattern { re2, ere, are, .. } = wildcards(text).unwrap();
             for pattern in [re2, ere, are] {
-                assert_eq!(wildcards_of(&pattern).as_deref(), Some(text), "{pattern}");
+                assert_eq!(wildcards_from_regex(&pattern).as_deref(), Some(text), "{pattern}");
             }
         }
-        assert_eq!(wildcards_of("[a-z]"), None);
+        assert_eq!(wildcards_from_regex("[a-z]"), None);
     }
 
     #[test]
@@ -349,11 +350,11 @@ mod tests {
                 let is_it = |back: &String| {
                     regex::read(back).is_ok_and(|back| [back.re2, back.ere, back.are].contains(spelled))
                 };
-                assert!(patterns_of(spelled).iter().any(is_it), "{text}: {spelled}");
+                assert!(regexes_from_sql(spelled).iter().any(is_it), "{text}: {spelled}");
             }
         }
         let (plain, _) = regex::replacement("$2 \\x $1", &[1, 2]).unwrap();
-        assert_eq!(replacement_of(&plain), "$2 \\x $1");
+        assert_eq!(replacement_from_sql(&plain), "$2 \\x $1");
         assert_eq!(with_one_group(r"(a|\()([(]b)"), [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]);
     }
 }

@@ -3,17 +3,17 @@
 use super::DefinitionRole;
 use super::lower::Lower;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Slice};
+use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lower<'_> {
     /// Combines the metadata of operands, including their level. Reports operands that mix a value per row with a
     /// value per group.
-    pub(super) fn joined(&mut self, args: Slice, span: Span, ty: Type, nullable: bool) -> Option<Meta> {
-        let mut meta = Meta { nullable, ..Self::constant(ty, span) };
+    pub(super) fn combine_meta(&mut self, args: PoolRange, span: Span, ty: Type, nullable: bool) -> Option<NodeMeta> {
+        let mut meta = NodeMeta { nullable, ..Self::constant(ty, span) };
         for id in self.program.args(args) {
-            meta.take(&self.program.entry(*id).1);
+            meta.merge_operand(&self.program.entry(*id).1);
         }
         if self.is_mixed(&meta) {
             self.mixed_levels(args);
@@ -24,17 +24,17 @@ impl Lower<'_> {
 
     /// Whether a value combines values per row with values per group.
     #[inline]
-    pub(super) fn is_mixed(&self, meta: &Meta) -> bool {
-        meta.level >= Level::Aggregate && self.grouped && !meta.keyed
+    pub(super) fn is_mixed(&self, meta: &NodeMeta) -> bool {
+        meta.level >= Level::Aggregate && self.grouped && !meta.reads_only_keys
     }
 
     #[cold]
-    pub(super) fn mixed_levels(&mut self, args: Slice) {
+    pub(super) fn mixed_levels(&mut self, args: PoolRange) {
         let args = &self.program.args(args).to_vec();
         let find = |aggregate: bool| {
-            args.iter()
-                .map(|a| self.program.meta(*a))
-                .find(|m| if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.keyed })
+            args.iter().map(|a| self.program.meta(*a)).find(|m| {
+                if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.reads_only_keys }
+            })
         };
         let (Some(group), row) = (find(true), find(false)) else { return };
         // If a single operand contains both, the error is already reported.
@@ -69,7 +69,7 @@ impl Lower<'_> {
             if steps > 10_000 {
                 return None;
             }
-            if meta.level == Level::Row && !meta.keyed {
+            if meta.level == Level::Row && !meta.reads_only_keys {
                 match self.program.node(id) {
                     Ir::Column(_) | Ir::Definition(_) => return Some(meta.span),
                     _ => stack.extend(self.program.operands(id).rev()),
@@ -137,7 +137,7 @@ impl Lower<'_> {
     pub(super) fn finish(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
-            _ if self.is_marker(root) => return self.misplaced(root, meta.span),
+            _ if self.is_marker(root) => return self.report_misplaced_marker(root, meta.span),
             Ir::Error => return root,
             _ => {}
         }
@@ -158,7 +158,7 @@ impl Lower<'_> {
         // Without a spec, the grouping keys may be incomplete.
         let sorts = self.grouped && self.scope.strata;
         if meta.level == Level::Row
-            && !meta.keyed
+            && !meta.reads_only_keys
             && (self.role == DefinitionRole::Having || (sorts && self.role.orders_groups()))
         {
             let (does, help) = match self.role {

@@ -76,7 +76,7 @@ impl Lower<'_> {
         let text = self.value(arg);
         // DATEVALUE is the only text function that rejects integers, because digits alone aren't a date.
         if self.program.meta(text).ty == Type::Integer {
-            self.mismatched(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
+            self.report_overload_mismatch(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
             return self.error(span);
         }
         let is_date = self.literal_text(text).map(|text| super::dates::is_iso_date(text.trim()));
@@ -96,7 +96,7 @@ impl Lower<'_> {
     /// Lowers SEARCH, which ignores case. A literal search text may contain wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut values) = self.values(args) else { return self.error(span) };
-        values[0] = self.converted(values[0], Type::Text);
+        values[0] = self.convert_to(values[0], Type::Text);
         let needle = values[0];
         let wild = self.literal_text(needle).and_then(|text| wildcards(text.trim_end_matches('*')));
         let ends_wild = self.literal_text(needle).is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));

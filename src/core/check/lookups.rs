@@ -7,7 +7,7 @@ use super::tabs::TabRange;
 use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Find, Ir, IrId, Matching, Meta, Over};
+use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -21,12 +21,12 @@ struct LookupColumns {
 
 /// Search for a row in a lookup.
 #[derive(Clone, Copy)]
-struct Sought {
+struct RowSearch {
     tab: Option<u32>,
     value: IrId,
     /// Column that the value is compared with, `None` for a row number.
     by: Option<IrId>,
-    matching: Matching,
+    matching: KeyMatching,
 }
 
 impl Lower<'_> {
@@ -38,19 +38,19 @@ impl Lower<'_> {
         self.markers = true;
         let mut columns = self.list();
         for column in first..=last {
-            let x = self.elsewhere(tab, column, span);
-            let over = self.program.add_over(Over::Partition, &[]);
+            let x = self.lower_tab_column(tab, column, span);
+            let over = self.program.add_over(WindowFrame::Partition, &[]);
             let meta = self.program.meta(x);
             columns.push(self.program.add(Ir::Range { x, over }, meta));
         }
         self.side_by_side(columns, span)
     }
 
-    pub(super) fn elsewhere(&mut self, tab: u32, column: u32, span: Span) -> IrId {
+    pub(super) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
         let known = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
         let (ty, nullable) = known.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
-        let meta = Meta { nullable, level: Level::Row, ..Self::constant(ty, span) };
-        self.program.add(Ir::Elsewhere { tab, column }, meta)
+        let meta = NodeMeta { nullable, level: Level::Row, ..Self::constant(ty, span) };
+        self.program.add(Ir::TabColumn { tab, column }, meta)
     }
 
     /// Reports a reference to another tab outside of a lookup.
@@ -105,15 +105,15 @@ impl Lower<'_> {
     fn lower_vlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, range, column, ..] = *args else { return None };
         let columns = self.whole_columns(range, function);
-        let gives = columns.as_ref().and_then(|columns| self.one_of(columns, column, function));
+        let gives = columns.as_ref().and_then(|columns| self.resolve_column_number(columns, column, function));
         let matching = match args.get(3) {
             Some(sorted) => self.sorted(*sorted, function),
-            None => Some(Matching::Exact),
+            None => Some(KeyMatching::Exact),
         };
         let value = self.value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
         let by = columns.of.first().copied();
-        self.find(Sought { tab: columns.tab, value, by, matching }, Some(gives), function, span)
+        self.find(RowSearch { tab: columns.tab, value, by, matching }, Some(gives), function, span)
     }
 
     fn lower_xlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
@@ -124,9 +124,14 @@ impl Lower<'_> {
             Some(mode) => self.mode(
                 *mode,
                 function,
-                &[(0, Matching::Exact), (-1, Matching::Below), (1, Matching::Above), (2, Matching::Pattern)],
+                &[
+                    (0, KeyMatching::Exact),
+                    (-1, KeyMatching::Below),
+                    (1, KeyMatching::Above),
+                    (2, KeyMatching::Pattern),
+                ],
             ),
-            None => Some(Matching::Exact),
+            None => Some(KeyMatching::Exact),
         };
         let value = self.value(key);
         let (lookup, result) = (lookup?, result?);
@@ -140,13 +145,13 @@ impl Lower<'_> {
             );
             return None;
         }
-        let sought = Sought { tab: lookup.tab, value, by: lookup.of.first().copied(), matching: matching? };
+        let sought = RowSearch { tab: lookup.tab, value, by: lookup.of.first().copied(), matching: matching? };
         let gives = result.of.first().copied()?;
         let found = self.find(sought, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
         let Some(missing) = missing.map(|missing| self.value(*missing)) else { return Some(found) };
-        if self.is_error(missing) || !matches!(self.program.node(found), Ir::Find { .. }) {
+        if self.is_error(missing) || !matches!(self.program.node(found), Ir::RowLookup { .. }) {
             return Some(if self.is_error(missing) { missing } else { found });
         }
         if !self.program.meta(gives).nullable {
@@ -156,7 +161,7 @@ impl Lower<'_> {
         }
         // A NULL in the row that was found isn't a missing row, so test the key column instead.
         let key = self.find(sought, sought.by, function, span)?;
-        let meta = Meta { ty: Type::Boolean, nullable: false, ..self.program.meta(key) };
+        let meta = NodeMeta { ty: Type::Boolean, nullable: false, ..self.program.meta(key) };
         let there = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
         Some(self.case(&[there], &mut [found, missing], span, function.name))
     }
@@ -165,16 +170,17 @@ impl Lower<'_> {
         let [range, row, ..] = *args else { return None };
         let columns = self.whole_columns(range, function)?;
         let gives = match args.get(2) {
-            Some(column) => self.one_of(&columns, *column, function)?,
-            None => self.only(&columns, function)?,
+            Some(column) => self.resolve_column_number(&columns, *column, function)?,
+            None => self.require_single_column(&columns, function)?,
         };
         // If the row number is a MATCH in the same sheet, look up the row by the key of MATCH.
-        if let Ir::Find { args, find } = self.program.node(self.lowered(row))
-            && let Some(Find { tab, by_number: false, matching, .. }) = self.program.finds.get(find as usize).copied()
+        if let Ir::RowLookup { args, find } = self.program.node(self.lowered(row))
+            && let Some(LookupSpec { tab, by_number: false, matching, .. }) =
+                self.program.finds.get(find as usize).copied()
             && tab == columns.tab
             && let [value, by] = *self.program.args(args)
         {
-            return self.find(Sought { tab, value, by: Some(by), matching }, Some(gives), function, span);
+            return self.find(RowSearch { tab, value, by: Some(by), matching }, Some(gives), function, span);
         }
         let row = self.value(row);
         let meta = self.program.meta(row);
@@ -196,21 +202,28 @@ impl Lower<'_> {
             Type::Integer | Type::Unknown => row,
             _ => self.apply_checked(internal::INT, &[row], meta.span, function.name),
         };
-        self.find(Sought { tab: columns.tab, value, by: None, matching: Matching::Exact }, Some(gives), function, span)
+        self.find(
+            RowSearch { tab: columns.tab, value, by: None, matching: KeyMatching::Exact },
+            Some(gives),
+            function,
+            span,
+        )
     }
 
     fn lower_match(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, range, ..] = *args else { return None };
         let columns = self.one_column(range, function);
         let matching = match args.get(2) {
-            Some(mode) => {
-                self.mode(*mode, function, &[(0, Matching::Exact), (1, Matching::Below), (-1, Matching::Above)])
-            }
-            None => Some(Matching::Exact),
+            Some(mode) => self.mode(
+                *mode,
+                function,
+                &[(0, KeyMatching::Exact), (1, KeyMatching::Below), (-1, KeyMatching::Above)],
+            ),
+            None => Some(KeyMatching::Exact),
         };
         let value = self.value(key);
         let columns = columns?;
-        let sought = Sought { tab: columns.tab, value, by: columns.of.first().copied(), matching: matching? };
+        let sought = RowSearch { tab: columns.tab, value, by: columns.of.first().copied(), matching: matching? };
         self.find(sought, None, function, span)
     }
 
@@ -219,7 +232,7 @@ impl Lower<'_> {
         let columns = self.one_column(expr, function)?;
         let [x] = *columns.of.as_slice() else { return None };
         match self.program.node(x) {
-            Ir::Elsewhere { tab, column } => Some((tab, column)),
+            Ir::TabColumn { tab, column } => Some((tab, column)),
             _ => None,
         }
     }
@@ -237,8 +250,8 @@ impl Lower<'_> {
         let mut whole = !ranges.is_empty();
         for range in ranges {
             let Ir::Range { x, over } = self.program.node(range) else { continue };
-            whole &= self.program.over(over) == Over::Partition && !self.some_rows.contains_key(&range);
-            if let Ir::Elsewhere { tab, .. } = self.program.node(x) {
+            whole &= self.program.over(over) == WindowFrame::Partition && !self.some_rows.contains_key(&range);
+            if let Ir::TabColumn { tab, .. } = self.program.node(x) {
                 columns.tab = Some(tab);
             }
             columns.of.push(x);
@@ -257,12 +270,12 @@ impl Lower<'_> {
 
     fn one_column(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
         let columns = self.whole_columns(expr, function)?;
-        self.only(&columns, function)?;
+        self.require_single_column(&columns, function)?;
         Some(columns)
     }
 
     /// Returns the only column of a range. Reports ranges with several columns.
-    fn only(&mut self, columns: &LookupColumns, function: &Function) -> Option<IrId> {
+    fn require_single_column(&mut self, columns: &LookupColumns, function: &Function) -> Option<IrId> {
         if let [one] = *columns.of.as_slice() {
             return Some(one);
         }
@@ -277,7 +290,7 @@ impl Lower<'_> {
     }
 
     /// Returns the column of a range at the position of a constant, counted from 1.
-    fn one_of(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
+    fn resolve_column_number(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
         let id = self.value(expr);
         let Some(number) = self.literal_integer(id) else {
             let example =
@@ -304,11 +317,11 @@ impl Lower<'_> {
     }
 
     /// Resolves the fourth argument of VLOOKUP to a match mode.
-    fn sorted(&mut self, expr: ExprId, function: &Function) -> Option<Matching> {
+    fn sorted(&mut self, expr: ExprId, function: &Function) -> Option<KeyMatching> {
         let id = self.value(expr);
         match (self.program.node(id), self.literal_integer(id)) {
-            (Ir::Bool(false), _) | (_, Some(0)) => Some(Matching::Exact),
-            (Ir::Bool(true), _) | (_, Some(_)) => Some(Matching::Below),
+            (Ir::Bool(false), _) | (_, Some(0)) => Some(KeyMatching::Exact),
+            (Ir::Bool(true), _) | (_, Some(_)) => Some(KeyMatching::Below),
             _ => {
                 self.constant_expected(id, function.name, "sorted", "VLOOKUP(A1, D:F, 2, FALSE)");
                 None
@@ -317,7 +330,7 @@ impl Lower<'_> {
     }
 
     /// Resolves the match mode of a lookup from its number.
-    fn mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, Matching)]) -> Option<Matching> {
+    fn mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, KeyMatching)]) -> Option<KeyMatching> {
         let id = self.value(expr);
         let number = self.literal_integer(id);
         if let Some((_, matching)) = modes.iter().find(|(mode, _)| Some(*mode) == number) {
@@ -338,13 +351,19 @@ impl Lower<'_> {
     }
 
     /// Builds the lookup of a row, which returns a value of that row, or its number if `gives` is `None`.
-    fn find(&mut self, sought: Sought, gives: Option<IrId>, function: &'static Function, span: Span) -> Option<IrId> {
-        let Sought { tab, value, by, matching } = sought;
-        if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
+    fn find(
+        &mut self,
+        sought: RowSearch,
+        gives: Option<IrId>,
+        function: &'static Function,
+        span: Span,
+    ) -> Option<IrId> {
+        let RowSearch { tab, value, by, matching } = sought;
+        if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return None;
         }
         // The planner checks later whether the key occurs in several rows.
-        if by.is_none() && !self.counts_rows(tab, function, span) {
+        if by.is_none() && !self.check_row_order(tab, function, span) {
             return None;
         }
         self.settle_point(value);
@@ -355,18 +374,18 @@ impl Lower<'_> {
         let key = match by {
             Some(by) => by,
             None => {
-                let meta = Meta { level: Level::Row, ..Self::constant(Type::Integer, span) };
-                self.program.add(Ir::Elsewhere { tab: u32::MAX, column: u32::MAX }, meta)
+                let meta = NodeMeta { level: Level::Row, ..Self::constant(Type::Integer, span) };
+                self.program.add(Ir::TabColumn { tab: u32::MAX, column: u32::MAX }, meta)
             }
         };
         let test = self.test(value, key, matching, function)?;
         let args: Vec<IrId> = [value, key].into_iter().chain(gives).collect();
         let volatile = self.program.meta(value).volatile;
-        let meta = Meta { nullable: true, level: Level::Window, volatile, ..Self::constant(ty, span) };
-        self.program.finds.push(Find { tab, by_number: by.is_none(), matching, test });
+        let meta = NodeMeta { nullable: true, level: Level::Window, volatile, ..Self::constant(ty, span) };
+        self.program.finds.push(LookupSpec { tab, by_number: by.is_none(), matching, test });
         let find = self.program.finds.len() as u32 - 1;
-        let node = self.add_all(|args| Ir::Find { args, find }, &args, meta);
-        if gives.is_none() && !self.is_counted(tab) {
+        let node = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
+        if gives.is_none() && !self.has_row_order(tab) {
             // INDEX accepts the row that MATCH finds. Any other use of the row number is reported, because the rows
             // have no order.
             self.markers = true;
@@ -376,10 +395,10 @@ impl Lower<'_> {
     }
 
     /// Builds the condition that a key matches the value that the lookup searches for.
-    fn test(&mut self, value: IrId, key: IrId, matching: Matching, function: &Function) -> Option<IrId> {
+    fn test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;
-        if matching == Matching::Pattern {
+        if matching == KeyMatching::Pattern {
             let Ir::Text(text) = self.program.node(value) else {
                 self.constant_expected(value, function.name, "key", "XLOOKUP(\"north*\", A:A, B:B, 0, 2)");
                 return None;
@@ -400,18 +419,18 @@ impl Lower<'_> {
             return None;
         }
         let (entry, pair) = match matching {
-            Matching::Below => (internal::LESS_EQUAL, [key, value]),
-            Matching::Above => (internal::GREATER_EQUAL, [key, value]),
+            KeyMatching::Below => (internal::LESS_EQUAL, [key, value]),
+            KeyMatching::Above => (internal::GREATER_EQUAL, [key, value]),
             // Put the constant on the right-hand side of the comparison.
-            Matching::Exact | Matching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
-            Matching::Exact | Matching::Pattern | Matching::Count => (internal::EQUAL, [value, key]),
+            KeyMatching::Exact | KeyMatching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
+            KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => (internal::EQUAL, [value, key]),
         };
         let test = self.apply_checked(entry, &pair, span, function.name);
         (!self.is_error(test)).then_some(test)
     }
 
     #[cold]
-    fn not_alike(&mut self, value: Meta, key: Meta, function: &Function) {
+    fn not_alike(&mut self, value: NodeMeta, key: NodeMeta, function: &Function) {
         let [text, among] = [value.span, key.span].map(|span| self.source_text(span));
         let message = format!(
             "`{}` looks for `{text}`, which is {}, and `{among}` is {}",
@@ -432,7 +451,7 @@ impl Lower<'_> {
     }
 
     /// Whether the rows of a tab, or of the sheet, have a sort order.
-    fn is_counted(&self, tab: Option<u32>) -> bool {
+    fn has_row_order(&self, tab: Option<u32>) -> bool {
         match tab {
             None => self.scope.ordered,
             Some(tab) => {
@@ -443,9 +462,9 @@ impl Lower<'_> {
     }
 
     /// Whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
-    fn counts_rows(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
+    fn check_row_order(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
         let Some(tab) = tab else { return self.has_order(function.name, span) };
-        if self.is_counted(Some(tab)) {
+        if self.has_row_order(Some(tab)) {
             return true;
         }
         let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else { return false };
@@ -458,13 +477,13 @@ impl Lower<'_> {
 
     /// Reports the use of a row number if the rows have no sort order.
     #[cold]
-    pub(super) fn uncounted_row(&mut self, number: IrId, span: Span) -> IrId {
+    pub(super) fn report_row_number_without_order(&mut self, number: IrId, span: Span) -> IrId {
         let tab = match self.program.node(number) {
-            Ir::Find { find, .. } => self.program.finds.get(find as usize).and_then(|find| find.tab),
+            Ir::RowLookup { find, .. } => self.program.finds.get(find as usize).and_then(|find| find.tab),
             _ => None,
         };
         if let Some(function) = self.uncounted.get(&number).copied() {
-            self.counts_rows(tab, function, span);
+            self.check_row_order(tab, function, span);
         }
         self.error(span)
     }

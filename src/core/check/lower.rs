@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::cells::SomeRows;
+use super::cells::PartialRange;
 use super::names::{NameResolver, NameTarget, SymbolKey};
-use super::overload::Choices;
+use super::overload::OverloadCache;
 use super::sheet_columns::SheetColumns;
-use super::timeframe::{self, Shift};
+use super::timeframe::{self, CalendarShift};
 use super::{CheckScope, DefinitionRole};
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarUnit, Ir, IrDefinition, IrId, Meta, Program, Slice};
+use crate::ir::{CalendarUnit, Ir, IrDefinition, IrId, NodeMeta, PoolRange, Program};
 use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::{Level, Type};
@@ -29,7 +29,7 @@ pub(super) struct LowerBuffers {
     key_definitions: Vec<bool>,
     /// Unused argument lists, kept so that calls need no allocation.
     spare: Vec<Vec<IrId>>,
-    choices: Choices,
+    choices: OverloadCache,
 }
 
 impl LowerBuffers {
@@ -74,7 +74,7 @@ pub(super) struct Lower<'a> {
     /// Whether the program contains a `DISTINCT` or a range, which only some calls accept.
     pub markers: bool,
     /// Ranges of cells that contain only some of the rows of their window.
-    pub some_rows: FxHashMap<IrId, SomeRows>,
+    pub some_rows: FxHashMap<IrId, PartialRange>,
     /// Row numbers in a sheet or tab without a sort order, with the function that computes them.
     pub uncounted: FxHashMap<IrId, &'static Function>,
     /// Columns of the worksheet, computed on first use.
@@ -93,7 +93,7 @@ pub(super) fn lower(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     work.reset(ast, names, program.columns.len());
-    for column in proven(ast, names, scope) {
+    for column in find_not_null_columns(ast, names, scope) {
         program.columns[column as usize].nullable = false;
     }
     // Most expressions become one node. Some need another one, for example for a conversion.
@@ -157,7 +157,7 @@ pub(super) fn lower(
 }
 
 /// Returns the columns that `where` proves to be non-NULL, with `NOT(ISBLANK(x))` or a comparison.
-fn proven(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
+fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
     let mut columns = Vec::new();
     let column = |id: ExprId| match names.targets[id.index()] {
         NameTarget::Column(column) => Some(column),
@@ -200,17 +200,25 @@ impl Lower<'_> {
     }
 
     #[inline]
-    pub(super) fn constant(ty: Type, span: Span) -> Meta {
-        Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, columnless: false, span }
+    pub(super) fn constant(ty: Type, span: Span) -> NodeMeta {
+        NodeMeta {
+            ty,
+            nullable: false,
+            level: Level::Const,
+            reads_only_keys: true,
+            volatile: false,
+            columnless: false,
+            span,
+        }
     }
 
     pub(super) fn error(&mut self, span: Span) -> IrId {
         self.failed = true;
-        self.program.add(Ir::Error, Meta { nullable: true, ..Self::constant(Type::Unknown, span) })
+        self.program.add(Ir::Error, NodeMeta { nullable: true, ..Self::constant(Type::Unknown, span) })
     }
 
     pub(super) fn null(&mut self, ty: Type, span: Span) -> IrId {
-        self.program.add(Ir::Null, Meta { nullable: true, ..Self::constant(ty, span) })
+        self.program.add(Ir::Null, NodeMeta { nullable: true, ..Self::constant(ty, span) })
     }
 
     pub(super) fn integer(&mut self, digits: &str, span: Span) -> IrId {
@@ -223,7 +231,7 @@ impl Lower<'_> {
         matches!(self.program.node(id), Ir::Error)
     }
 
-    pub(super) fn choices(&mut self) -> &mut Choices {
+    pub(super) fn choices(&mut self) -> &mut OverloadCache {
         &mut self.work.choices
     }
 
@@ -273,7 +281,7 @@ impl Lower<'_> {
             (NameTarget::Cell(cell), _) => self.cell(cell, span),
             (NameTarget::CellRange(range), _) => self.range_of_cells(range, span),
             (NameTarget::TabRange(range), _) => self.columns_of_tab(range, span),
-            (NameTarget::PartOfCells, _) => self.part_of_cells(span),
+            (NameTarget::PartOfCells, _) => self.lower_range_part(span),
             (NameTarget::Bool(value), _) => self.boolean(value, span),
             (NameTarget::Blank(ty), _) => self.blank_argument(ty, span),
             (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.error(span),
@@ -341,11 +349,11 @@ impl Lower<'_> {
 
     pub(super) fn column(&mut self, column: u32, span: Span) -> IrId {
         let used = &self.program.columns[column as usize];
-        let meta = Meta {
+        let meta = NodeMeta {
             ty: used.ty,
             nullable: used.nullable,
             level: Level::Row,
-            keyed: self.work.key_columns[column as usize],
+            reads_only_keys: self.work.key_columns[column as usize],
             volatile: false,
             columnless: false,
             span,
@@ -366,11 +374,11 @@ impl Lower<'_> {
         }
         // A definition that is NULL (`1/0`) is NULL at every use.
         if self.is_null(root) {
-            return self.program.add(Ir::Null, Meta { span, ..meta });
+            return self.program.add(Ir::Null, NodeMeta { span, ..meta });
         }
-        let keyed = meta.keyed || self.work.key_definitions[index as usize];
+        let keyed = meta.reads_only_keys || self.work.key_definitions[index as usize];
         self.program.definitions[index as usize].used = true;
-        self.program.add(Ir::Definition(index), Meta { keyed, span, ..meta })
+        self.program.add(Ir::Definition(index), NodeMeta { reads_only_keys: keyed, span, ..meta })
     }
 
     fn timeframe(&mut self, base: IrId, frame: Span, span: Span) -> IrId {
@@ -388,14 +396,14 @@ impl Lower<'_> {
         };
         let mut args = self.list_of(base);
         match found.shift {
-            Shift::None => {}
-            Shift::Week(days) => {
+            CalendarShift::None => {}
+            CalendarShift::Week(days) => {
                 args.push(self.integer(&days.to_string(), span));
                 let first = self.program.add_text(self.scope.calendar.week_start.name());
                 args.push(self.program.add(Ir::Text(first), Self::constant(Type::Text, span)));
             }
-            Shift::Days(days) => args.push(self.integer(&days.to_string(), span)),
-            Shift::Months(months) => args.extend(self.distance(u64::from(months), CalendarUnit::Month, span)),
+            CalendarShift::Days(days) => args.push(self.integer(&days.to_string(), span)),
+            CalendarShift::Months(months) => args.extend(self.distance(u64::from(months), CalendarUnit::Month, span)),
         }
         let id = self.apply_checked(found.function, &args, span, name);
         self.give_back(args);
@@ -408,7 +416,7 @@ impl Lower<'_> {
             matches!(key, SymbolKey::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
         });
         if is_key {
-            self.program.meta_mut(id).keyed = true;
+            self.program.meta_mut(id).reads_only_keys = true;
         }
         id
     }
@@ -418,7 +426,7 @@ impl Lower<'_> {
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
         if self.markers && self.is_marker(lowered) {
-            let error = self.misplaced(lowered, self.ast.span(id));
+            let error = self.report_misplaced_marker(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;
         }
@@ -429,16 +437,16 @@ impl Lower<'_> {
     pub(super) fn is_marker(&self, id: IrId) -> bool {
         match self.program.node(id) {
             Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_) => true,
-            Ir::Find { .. } => self.uncounted.contains_key(&id),
+            Ir::RowLookup { .. } => self.uncounted.contains_key(&id),
             _ => false,
         }
     }
 
     #[cold]
-    pub(super) fn misplaced(&mut self, marker: IrId, span: Span) -> IrId {
+    pub(super) fn report_misplaced_marker(&mut self, marker: IrId, span: Span) -> IrId {
         match self.program.node(marker) {
             Ir::Range { .. } | Ir::Ranges(_) => self.misplaced_range(marker, span),
-            Ir::Find { .. } => self.uncounted_row(marker, span),
+            Ir::RowLookup { .. } => self.report_row_number_without_order(marker, span),
             _ => self.misplaced_distinct(span),
         }
     }
@@ -458,7 +466,7 @@ impl Lower<'_> {
         }
     }
 
-    pub(super) fn add_all(&mut self, make: impl FnOnce(Slice) -> Ir, args: &[IrId], meta: Meta) -> IrId {
+    pub(super) fn add_all(&mut self, make: impl FnOnce(PoolRange) -> Ir, args: &[IrId], meta: NodeMeta) -> IrId {
         let slice = self.program.add_args(args);
         self.program.add(make(slice), meta)
     }

@@ -62,7 +62,7 @@ pub use tabs::Tab;
 pub use timeframe::names as timeframes;
 pub use today::Today;
 pub use totals::{SheetTotal, SheetTotalKind, TotalUse, totals_in};
-pub use unresolved_names::{gone, no_column};
+pub use unresolved_names::{explain_removed_column, no_column};
 
 use crate::Type;
 use crate::ast::Ast;

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::sheet::{CellRange, SheetCell};
 use super::sheet_columns::SheetColumns;
-use super::symbols::{Lookup, Symbol, Symbols};
+use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
 use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
 use super::{CheckScope, Context, DefinitionRole, ranges};
@@ -19,7 +19,7 @@ use crate::ir::ColumnUse;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::symbol_table::Hashed;
+use crate::symbol_table::HashedName;
 
 /// Resolved meaning of a node in the syntax tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -304,11 +304,11 @@ impl Resolver<'_> {
     /// Resolves a name, `None` if the name is unknown.
     #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
-        let name = Hashed::from(span.text(self.source));
+        let name = HashedName::from(span.text(self.source));
         let place = self.tables.symbols.entry(name, span, self.source);
         let symbol = *self.tables.symbols.at(place);
         match symbol {
-            Symbol { definition: None, column: Lookup::Column(column), .. }
+            Symbol { definition: None, column: ColumnLookup::Column(column), .. }
                 if !self.twins && !self.is_unsettled(column, name.name, own) =>
             {
                 Some(self.one_relation(column, span))
@@ -321,7 +321,7 @@ impl Resolver<'_> {
     #[inline(never)]
     fn look_up(
         &mut self,
-        name: Hashed<'_>,
+        name: HashedName<'_>,
         (place, known): (usize, Symbol),
         span: Span,
         own: Option<&str>,
@@ -332,25 +332,27 @@ impl Resolver<'_> {
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
             // In conditions on input rows, a column of the input takes precedence over a definition.
-            let column_first =
-                role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(name).is_some());
+            let column_first = role.sees_input_first()
+                && (matches!(lookup, ColumnLookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
                 return Some(NameTarget::Definition(definition));
             }
         }
-        let mut lookup = if self.twins { Lookup::Not } else { known.column };
-        if lookup == Lookup::Not {
+        let mut lookup = if self.twins { ColumnLookup::NotLookedUp } else { known.column };
+        if lookup == ColumnLookup::NotLookedUp {
             lookup = self.column(name);
             self.tables.symbols.at(place).column = lookup;
         }
         match lookup {
-            Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
-            Lookup::Column(column) => Some(self.one_relation(column, span)),
-            Lookup::Ambiguous => Some(match self.key_called(text, role) {
+            ColumnLookup::Column(column) if self.is_unsettled(column, text, own) => {
+                Some(self.report_column_of_several(text, span))
+            }
+            ColumnLookup::Column(column) => Some(self.one_relation(column, span)),
+            ColumnLookup::Ambiguous => Some(match self.key_called(text, role) {
                 Some(column) => NameTarget::Column(column),
                 None => self.ambiguous(text, span),
             }),
-            Lookup::Missing | Lookup::Not => None,
+            ColumnLookup::Missing | ColumnLookup::NotLookedUp => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::lower::Lower;
 use crate::Type;
-use crate::ir::{Ir, IrId, Meta};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
 /// Kind of an argument for the choice of an overload: the type of an expression, or one of these constants.
@@ -26,7 +26,7 @@ pub(super) mod kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
     /// Combined metadata of the arguments, nullable if one of them is.
-    pub meta: Meta,
+    pub meta: NodeMeta,
     /// Whether all arguments are nullable.
     pub all_null: bool,
     /// Set of the arguments' kinds as bits, and the kinds of the last arguments as digits of a number.
@@ -101,7 +101,7 @@ impl Lower<'_> {
             all.digits = all.digits.wrapping_mul(kind::COUNT).wrapping_add(kind);
             all.all_null &= meta.nullable;
             all.meta.nullable |= meta.nullable;
-            all.meta.take(meta);
+            all.meta.merge_operand(meta);
         }
         all
     }

@@ -4,7 +4,7 @@ use super::lower::Lower;
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -67,7 +67,7 @@ impl Lower<'_> {
                 let text = self.program.text(slice);
                 let text = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_owned);
                 let slice = self.program.add_text(&text);
-                self.program.add(Ir::Number(slice), Meta { span, ..meta })
+                self.program.add(Ir::Number(slice), NodeMeta { span, ..meta })
             }
             // Two minus signs cancel out. This also avoids `--` in the SQL, which starts a comment.
             (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
@@ -163,7 +163,7 @@ impl Lower<'_> {
     }
 
     fn timestamp_of_date(&mut self, id: IrId) -> IrId {
-        if self.program.meta(id).ty == Type::Date { self.converted(id, Type::Timestamp) } else { id }
+        if self.program.meta(id).ty == Type::Date { self.convert_to(id, Type::Timestamp) } else { id }
     }
 
     /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
@@ -197,7 +197,7 @@ impl Lower<'_> {
         }
         let zero = self.integer("0", meta.span);
         let args = self.program.add_args(&[id, zero]);
-        self.program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta })
+        self.program.add(Ir::Coalesce(args), NodeMeta { nullable: false, ..meta })
     }
 }
 

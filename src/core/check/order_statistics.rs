@@ -3,7 +3,7 @@
 use super::lower::Lower;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
-use crate::ir::{Ir, IrId, Over};
+use crate::ir::{Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -28,14 +28,14 @@ impl Lower<'_> {
         lowering: Lowering,
         function: &'static Function,
         values: &[IrId],
-        rows: Option<Over>,
+        rows: Option<WindowFrame>,
         span: Span,
     ) -> IrId {
         let [x, at] = *values else { return self.error(span) };
         let (at, is_null) = (self.root_of(at), self.is_null(at));
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
             let meta = self.program.meta(values[1]);
-            let is_key = self.grouped && meta.keyed && meta.level == Level::Row && !meta.volatile;
+            let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
             if lowering == Lowering::Nth && rows.is_none() && self.scope.strata && is_key {
                 return self.nth_by_key(function, x, values[1], span).unwrap_or_else(|| self.error(span));
             }
@@ -96,7 +96,7 @@ impl Lower<'_> {
         id: FunctionId,
         values: &[IrId],
         function: &'static Function,
-        rows: Option<Over>,
+        rows: Option<WindowFrame>,
         span: Span,
     ) -> IrId {
         match rows {

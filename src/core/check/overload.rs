@@ -6,7 +6,7 @@ use super::lower::Lower;
 use super::operands::{Operands, kind};
 use crate::Type;
 use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
-use crate::ir::{Ir, IrId, Slice};
+use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
 /// Ranks of how well an argument matches a parameter. Lower is better.
@@ -18,15 +18,15 @@ const LOSES: u8 = 3;
 /// Chosen overload with the converted arguments and the type of the result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChosenOverload {
-    pub args: Slice,
-    pub choice: Choice,
+    pub args: PoolRange,
+    pub choice: OverloadChoice,
     /// Whether the arguments are unchanged.
     pub as_given: bool,
 }
 
 /// Overload, with the type and nullability of its result.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
+pub(super) struct OverloadChoice {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
@@ -39,12 +39,12 @@ pub(super) struct Choice {
 /// Cache of overload choices, keyed by the function, the kinds of its arguments and possibly the value of a literal.
 /// Contains only calls that these determine and that need no conversions.
 #[derive(Debug, Default)]
-pub(super) struct Choices {
+pub(super) struct OverloadCache {
     /// Cached choices, by a hash of the call. A newer entry replaces an older one in the same slot.
-    known: Vec<(u64, Choice)>,
+    known: Vec<(u64, OverloadChoice)>,
 }
 
-impl Choices {
+impl OverloadCache {
     const PLACES: usize = 1024;
 
     fn slot(call: u64) -> usize {
@@ -52,12 +52,12 @@ impl Choices {
     }
 
     #[inline]
-    fn find(&self, call: u64) -> Option<Choice> {
+    fn find(&self, call: u64) -> Option<OverloadChoice> {
         let (known, choice) = self.known.get(Self::slot(call))?;
         (*known == call).then_some(*choice)
     }
 
-    fn note(&mut self, call: u64, choice: Choice) {
+    fn note(&mut self, call: u64, choice: OverloadChoice) {
         if self.known.is_empty() {
             // `u64::MAX` isn't the key of any call.
             self.known.resize(Self::PLACES, (u64::MAX, choice));
@@ -78,13 +78,13 @@ impl Lower<'_> {
     ) -> Option<ChosenOverload> {
         let call = Self::call_of(id, args, operands);
         match call.and_then(|call| self.choices().find(call)) {
-            Some(choice) => Some(self.as_before(choice, args, operands)),
-            None => self.choose_anew(id, args, operands, call, shown),
+            Some(choice) => Some(self.use_cached_choice(choice, args, operands)),
+            None => self.search_and_cache(id, args, operands, call, shown),
         }
     }
 
     #[inline]
-    fn as_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> ChosenOverload {
+    fn use_cached_choice(&mut self, choice: OverloadChoice, args: &[IrId], operands: &Operands) -> ChosenOverload {
         if operands.points() {
             self.points_to(args, choice.point);
         }
@@ -100,7 +100,7 @@ impl Lower<'_> {
     }
 
     #[cold]
-    fn choose_anew(
+    fn search_and_cache(
         &mut self,
         id: FunctionId,
         args: &[IrId],
@@ -109,14 +109,14 @@ impl Lower<'_> {
         shown: &str,
     ) -> Option<ChosenOverload> {
         let function = catalog::get(id);
-        let call = call.and_then(|call| self.decided_by(call, function, args, operands));
+        let call = call.and_then(|call| self.overload_cache_key(call, function, args, operands));
         if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
-            return Some(self.as_before(choice, args, operands));
+            return Some(self.use_cached_choice(choice, args, operands));
         }
         let has_point = operands.points();
         let point = args.iter().copied().find(|a| has_point && self.program.meta(*a).ty == Type::Point);
         let Some((index, taken)) = self.search(function, args, shown) else {
-            self.mismatched(function, args, operands.meta.span, shown);
+            self.report_overload_mismatch(function, args, operands.meta.span, shown);
             return None;
         };
         let overload = &function.overloads[index];
@@ -124,7 +124,7 @@ impl Lower<'_> {
         let ty = self.result_type(function, overload, &taken);
         let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
         let nulls = overload.nulls.unwrap_or(function.nulls);
-        let choice = Choice { overload: overload.id, ty, nulls, volatile: function.volatile, point };
+        let choice = OverloadChoice { overload: overload.id, ty, nulls, volatile: function.volatile, point };
         let as_given = taken == args;
         if let Some(call) = call.filter(|_| as_given) {
             self.choices().note(call, choice);
@@ -148,7 +148,7 @@ impl Lower<'_> {
 
     /// Returns the cache key of a call if it determines the overload: the function, the kinds of its arguments, and
     /// possibly the value of a short literal. `None` if the overload depends on more.
-    fn decided_by(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
+    fn overload_cache_key(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
         // A text may be a date, unless all arguments are texts. A NULL literal has any type, and so has an expression
         // with the type of a decimal literal. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.null()
@@ -207,7 +207,7 @@ impl Lower<'_> {
             }
         }
         let (_, index) = best?;
-        Some((index, self.fitted(&function.overloads[index], list, shown)))
+        Some((index, self.convert_arguments(&function.overloads[index], list, shown)))
     }
 
     /// Gives decimal literals a type: decimal if another argument is a decimal, float otherwise. They keep their
@@ -312,18 +312,23 @@ impl Lower<'_> {
 
     /// Converts the arguments to the parameters of an overload, adds defaults, and unifies arguments of the generic
     /// type T.
-    fn fitted(&mut self, overload: &'static Overload, mut args: Vec<IrId>, shown: &str) -> Option<Vec<IrId>> {
+    fn convert_arguments(
+        &mut self,
+        overload: &'static Overload,
+        mut args: Vec<IrId>,
+        shown: &str,
+    ) -> Option<Vec<IrId>> {
         let mut same = 0;
         for (index, arg) in args.iter_mut().enumerate() {
             let Some(param) = Self::param(overload, index) else { break };
             match param.ty {
                 ParamType::Is(wanted) if !wanted.is_number() || wanted == Type::Integer => {
-                    *arg = self.converted(*arg, wanted);
+                    *arg = self.convert_to(*arg, wanted);
                 }
                 ParamType::Temporal => {
                     let ty = self.program.meta(*arg).ty;
                     if matches!(ty, Type::Timestamptz) {
-                        *arg = self.converted(*arg, Type::Timestamp);
+                        *arg = self.convert_to(*arg, Type::Timestamp);
                     } else if ty == Type::Text {
                         *arg = self.date_literal(*arg, true);
                     }
@@ -384,7 +389,7 @@ impl Lower<'_> {
                 .filter(|(i, _)| matches!(Self::param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
                 .filter(|(_, a)| args.len() == 1 || !self.is_null(**a))
                 .map(|(_, a)| self.program.meta(*a).ty)
-                .fold(Type::Unknown, |a, b| Self::unified(a, b).unwrap_or(a)),
+                .fold(Type::Unknown, |a, b| Self::common_type(a, b).unwrap_or(a)),
         }
     }
 }

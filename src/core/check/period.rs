@@ -4,7 +4,7 @@ use super::lower::Lower;
 use super::{CheckScope, DefinitionRole};
 use crate::ast::{Ast, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::ir::{CalendarUnit, Ir, IrId, Meta, Period, Program};
+use crate::ir::{CalendarOffset, CalendarUnit, Ir, IrId, NodeMeta, Program};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -26,7 +26,7 @@ impl Lower<'_> {
             return value;
         }
         let meta = self.program.meta(value);
-        if !self.may_look("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
+        if !self.check_window_allowed("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
             return self.error(span);
         }
         self.settle_point(value);
@@ -38,8 +38,9 @@ impl Lower<'_> {
             return self.null(ty, span);
         }
         let period = self.period(count, unit, span);
-        let meta = Meta { nullable: true, level: Level::Window, volatile: meta.volatile, ..Self::constant(ty, span) };
-        self.program.add(Ir::Lookup { value, period }, meta)
+        let meta =
+            NodeMeta { nullable: true, level: Level::Window, volatile: meta.volatile, ..Self::constant(ty, span) };
+        self.program.add(Ir::PeriodLookup { value, period }, meta)
     }
 
     /// Resolves a unit from its name in the singular or plural.
@@ -78,7 +79,7 @@ impl Lower<'_> {
         let (written, each) = if unit == CalendarUnit::Quarter { (CalendarUnit::Month, 3) } else { (unit, 1) };
         let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
         let words = self.program.add_args(&words);
-        self.program.periods.push(Period { count, unit, words });
+        self.program.periods.push(CalendarOffset { count, unit, words });
         self.program.periods.len() as u32 - 1
     }
 
@@ -106,7 +107,7 @@ fn named(text: &str) -> Option<CalendarUnit> {
 
 /// Whether a text names a unit that is shorter than a day.
 pub(super) fn is_of_clock(text: &str) -> bool {
-    named(text).is_some_and(CalendarUnit::is_of_clock)
+    named(text).is_some_and(CalendarUnit::is_shorter_than_day)
 }
 
 /// Returns the sort key that period lookups move: the first key that is a date or a time. A key of unknown type counts
@@ -144,7 +145,7 @@ pub(super) fn check_periods(
         let mut failed = false;
         for at in definition.first.0..=definition.root.0 {
             match program.node(IrId(at)) {
-                Ir::Lookup { period, .. } => {
+                Ir::PeriodLookup { period, .. } => {
                     let span = program.meta(IrId(at)).span;
                     let unit = program.periods[period as usize].unit;
                     let fault = fault(program, key, &order, unit, span, source);
@@ -185,10 +186,10 @@ fn fault(
     match meta.ty {
         Type::Timestamptz => {
             let message = format!("`{text}` is an instant, which has a place in the calendar only in a time zone");
-            let frame = if unit.is_of_clock() { unit.name() } else { "date" };
+            let frame = if unit.is_shorter_than_day() { unit.name() } else { "date" };
             Some(report(key, message).with_help(format!("order by its wall-clock time, `{text}[{frame}]`")))
         }
-        Type::Date if unit.is_of_clock() => {
+        Type::Date if unit.is_shorter_than_day() => {
             let message = format!("`{text}` is a date, which cannot be moved by {}s", unit.name());
             Some(report(key, message).with_help("move by \"day\", or order by a time"))
         }

@@ -4,7 +4,7 @@ use super::lower::Lower;
 use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Across, Ir, IrId, Meta, Over, Place};
+use crate::ir::{CellFrame, FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
 /// Maximum number of columns for PIVOTOFFSET with several rows.
@@ -59,22 +59,22 @@ impl Lower<'_> {
     }
 
     fn pivot_index(&mut self, function: &Function, span: Span) -> IrId {
-        if !self.may_look(function.name, None, span) {
+        if !self.check_window_allowed(function.name, None, span) {
             return self.error(span);
         }
-        self.row_of(internal::PLACE, &[], Over::PivotColumns, false, span)
+        self.row_of(internal::PLACE, &[], WindowFrame::PivotColumns, false, span)
     }
 
     /// Lowers `PIVOTROW(x)` to a range, which an aggregate consumes.
     fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
         self.explain(span, |pass| format!("{} in all columns of this row", pass.words_of(value)));
-        self.pivot_range(value, Over::Across(Across::All), span)
+        self.pivot_range(value, WindowFrame::Across(CellFrame::All), span)
     }
 
-    fn pivot_range(&mut self, x: IrId, over: Over, span: Span) -> IrId {
+    fn pivot_range(&mut self, x: IrId, over: WindowFrame, span: Span) -> IrId {
         self.markers = true;
-        let meta = Meta { span, ..self.program.meta(x) };
+        let meta = NodeMeta { span, ..self.program.meta(x) };
         let over = self.program.add_over(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
@@ -109,9 +109,9 @@ impl Lower<'_> {
         let index = self.pivot_index(function, span);
         let digits = self.integer(&n.to_string(), span);
         let here = self.apply(internal::EQUAL, &[index, digits], span);
-        let chosen = self.only_rows(value, Some(here), span);
+        let chosen = self.filter_rows(value, Some(here), span);
         self.explain(span, |pass| format!("{} in column {n} of this row", pass.words_of(value)));
-        self.window_aggregate(internal::MAX, &[chosen], Over::Across(Across::All), function, span)
+        self.window_aggregate(internal::MAX, &[chosen], WindowFrame::Across(CellFrame::All), function, span)
     }
 
     /// Returns the value at a number of columns to the right.
@@ -119,13 +119,13 @@ impl Lower<'_> {
         if columns == 0 {
             return value;
         }
-        if !self.may_look(function.name, Some(value), span) {
+        if !self.check_window_allowed(function.name, Some(value), span) {
             return self.error(span);
         }
         self.settle_point(value);
         let count = self.integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
-        self.row_of(entry, &[value, count], Over::Across(Across::Ordered), true, span)
+        self.row_of(entry, &[value, count], WindowFrame::Across(CellFrame::Ordered), true, span)
     }
 
     /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the numbers of rows and columns are given.
@@ -167,15 +167,15 @@ impl Lower<'_> {
         if !self.has_order(function.name, span) {
             return self.error(span);
         }
-        let rows = Over::Rows { from: Place::At(top), to: Place::At(bottom) };
+        let rows = WindowFrame::Rows { from: FrameBound::At(top), to: FrameBound::At(bottom) };
         if left == right {
             let beside = self.value_at_distance(value, left, function, span);
             return self.pivot_range(beside, rows, span);
         }
         if top == bottom {
             let there = self.shifted(value, top, function.name, span);
-            let cells = Across::Cells { from: Place::At(left), to: Place::At(right) };
-            return self.pivot_range(there, Over::Across(cells), span);
+            let cells = CellFrame::Cells { from: FrameBound::At(left), to: FrameBound::At(right) };
+            return self.pivot_range(there, WindowFrame::Across(cells), span);
         }
         if i64::from(right) - i64::from(left) >= WIDEST {
             let message = format!("a range of several rows may be {WIDEST} columns wide");

@@ -1,14 +1,14 @@
 //! Aggregates over ranges of names, such as `SUM(FIRST(x):x)`, which become window functions.
 
-use super::cells::{RangeRows, SomeRows, Turning};
+use super::cells::{FixedEndCase, PartialRange, RangeRows};
 use super::lower::Lower;
 use super::names::NameTarget;
 use super::overload::ChosenOverload;
-use super::ranges::{self, End, EndAt};
+use super::ranges::{self, RangeEnd, RangeEndKind};
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over, Place};
+use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -20,7 +20,7 @@ struct RangeAggregate {
     ranges: Vec<Option<(IrId, Span)>>,
     distinct: bool,
     /// Whether the ranges have different rows, so that the rows of each must be resolved separately.
-    apart: bool,
+    has_different_rows: bool,
 }
 
 impl Lower<'_> {
@@ -75,9 +75,9 @@ impl Lower<'_> {
                 &format!("write `{a}:{a}` for all rows, `FIRST({a}):{a}` for those so far"),
             );
         }
-        let bare = |end: &End| matches!(end.at, EndAt::Bare);
+        let bare = |end: &RangeEnd| matches!(end.at, RangeEndKind::Bare);
         let over = if bare(&first) && bare(&last) {
-            Over::Partition
+            WindowFrame::Partition
         } else {
             let text = self.source_text(span);
             if !self.has_order(&text, span) {
@@ -85,9 +85,9 @@ impl Lower<'_> {
             }
             let (Some(a), Some(b)) = (self.end_place(first), self.end_place(last)) else { return self.error(span) };
             match (a.min(b), a.max(b)) {
-                (Place::First, Place::Last) => Over::Partition,
-                (from, to) if from == to && !matches!(from, Place::At(_)) => {
-                    let end = if from == Place::First { "FIRST" } else { "LAST" };
+                (FrameBound::First, FrameBound::Last) => WindowFrame::Partition,
+                (from, to) if from == to && !matches!(from, FrameBound::At(_)) => {
+                    let end = if from == FrameBound::First { "FIRST" } else { "LAST" };
                     let name = self.source_text(self.ast.span(first.name));
                     let message = format!("`{text}` is one row");
                     return self.bad_range(
@@ -96,23 +96,23 @@ impl Lower<'_> {
                         &format!("write `{end}({name})` without the function around it"),
                     );
                 }
-                (from, to) => Over::Rows { from, to },
+                (from, to) => WindowFrame::Rows { from, to },
             }
         };
         self.markers = true;
         // Only one of the two names is read.
         self.program.folded = true;
         let x = self.lowered(first.name);
-        let meta = Meta { span, ..self.program.meta(x) };
+        let meta = NodeMeta { span, ..self.program.meta(x) };
         let over = self.program.add_over(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
 
-    fn end_place(&mut self, end: End) -> Option<Place> {
+    fn end_place(&mut self, end: RangeEnd) -> Option<FrameBound> {
         match end.at {
-            EndAt::Bare => Some(Place::At(0)),
-            EndAt::Place(place) => Some(place),
-            EndAt::Offset { rows } => self.rows(self.lowered(rows)).map(Place::At),
+            RangeEndKind::Bare => Some(FrameBound::At(0)),
+            RangeEndKind::Place(place) => Some(place),
+            RangeEndKind::Offset { rows } => self.rows(self.lowered(rows)).map(FrameBound::At),
         }
     }
 
@@ -129,7 +129,7 @@ impl Lower<'_> {
             node => Some(node),
         };
         if let Some(Ir::Range { x, .. }) = first
-            && let Ir::Elsewhere { .. } = self.program.node(x)
+            && let Ir::TabColumn { .. } = self.program.node(x)
         {
             return self.tab_not_looked_up(None, span);
         }
@@ -153,12 +153,12 @@ impl Lower<'_> {
         }
         let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
         let first = ranges.next();
-        taken.apart = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
+        taken.has_different_rows = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
         let node = self.aggregate_ranges(id, &taken, false, span);
-        let node = match first.filter(|_| !taken.apart).and_then(|first| self.turning(first)) {
+        let node = match first.filter(|_| !taken.has_different_rows).and_then(|first| self.turning(first)) {
             Some(turning) if !self.is_error(node) => {
                 let before = self.aggregate_ranges(id, &taken, true, span);
-                self.turned(turning, node, before)
+                self.build_fixed_end_case(turning, node, before)
             }
             _ => node,
         };
@@ -167,7 +167,7 @@ impl Lower<'_> {
     }
 
     fn is_this_row(&self, range: IrId) -> bool {
-        let here = Over::Rows { from: Place::At(0), to: Place::At(0) };
+        let here = WindowFrame::Rows { from: FrameBound::At(0), to: FrameBound::At(0) };
         let (rows, is_turning) = (self.rows_of(range, false), self.turning(range).is_some());
         rows.over == here && rows.only.is_none() && !is_turning
     }
@@ -211,10 +211,10 @@ impl Lower<'_> {
 
     /// Builds a CASE for a range from a fixed row to a relative one: `behind` is the value at and after the fixed row,
     /// `before` the value before it.
-    fn turned(&mut self, turning: Turning, behind: IrId, before: IrId) -> IrId {
+    fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
-        self.add_all(Ir::Case, &[turning.reached, behind, before], Meta { nullable, ..of })
+        self.add_all(Ir::Case, &[turning.reached, behind, before], NodeMeta { nullable, ..of })
     }
 
     /// Collects the arguments of a call and the range of each. `None` if an error was reported or no argument is a
@@ -223,7 +223,7 @@ impl Lower<'_> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
-        let mut taken = RangeAggregate { call, values, ranges, distinct: false, apart: false };
+        let mut taken = RangeAggregate { call, values, ranges, distinct: false, has_different_rows: false };
         let mut found: Option<(IrId, ExprId)> = None;
         // Functions that also work across a row aggregate each of several ranges separately. Conditional functions
         // need the same rows in all ranges.
@@ -256,7 +256,7 @@ impl Lower<'_> {
             taken.distinct |= inner != lowered;
             for range in columns {
                 let Ir::Range { x, .. } = self.program.node(range) else { continue };
-                if matches!(self.program.node(x), Ir::Elsewhere { .. }) {
+                if matches!(self.program.node(x), Ir::TabColumn { .. }) {
                     failed = true;
                     self.tab_not_looked_up(Some(function.name), self.ast.span(*arg));
                     break;
@@ -264,7 +264,7 @@ impl Lower<'_> {
                 match found {
                     Some((other, at)) if !alone && !self.same_rows(other, range) => {
                         failed = true;
-                        self.uneven(function, at, *arg);
+                        self.report_different_rows(function, at, *arg);
                     }
                     _ => found = Some((range, *arg)),
                 }
@@ -283,14 +283,14 @@ impl Lower<'_> {
     /// the fixed one.
     fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
-            (Some(SomeRows { turning: Some(turning), .. }), _) if before => turning.before,
+            (Some(PartialRange { turning: Some(turning), .. }), _) if before => turning.before,
             (Some(some), _) => some.rows,
             (None, Ir::Range { over, .. }) => RangeRows::all(self.program.over(over)),
-            _ => RangeRows::all(Over::Partition),
+            _ => RangeRows::all(WindowFrame::Partition),
         }
     }
 
-    fn turning(&self, range: IrId) -> Option<Turning> {
+    fn turning(&self, range: IrId) -> Option<FixedEndCase> {
         self.some_rows.get(&range).and_then(|some| some.turning)
     }
 
@@ -315,7 +315,7 @@ impl Lower<'_> {
             // Conditional functions and COUNTBLANK apply the row filter themselves.
             let told = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
             let only = rows.only.filter(|_| range.is_some() && !told);
-            values.push(self.only_rows(*value, only, span));
+            values.push(self.filter_rows(*value, only, span));
         }
         let node = match function.lower {
             lower if distinct && !self.counts_distinct(id, lower) => {
@@ -391,7 +391,7 @@ impl Lower<'_> {
         let mut each = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
-            let one = RangeAggregate { call: taken.call, values, ranges, distinct: false, apart: false };
+            let one = RangeAggregate { call: taken.call, values, ranges, distinct: false, has_different_rows: false };
             each.push(self.aggregate_ranges(internal::COUNTBLANK, &one, before, span));
         }
         let failed = each.iter().any(|id| self.is_error(*id));
@@ -415,14 +415,14 @@ impl Lower<'_> {
                 Some((range, at)) => {
                     let of = |pass: &mut Self, before: bool| {
                         let rows = pass.rows_of(*range, before);
-                        let value = pass.only_rows(*value, rows.only, *at);
+                        let value = pass.filter_rows(*value, rows.only, *at);
                         pass.window_aggregate(entry, &[value], rows.over, function, *at)
                     };
                     let node = of(self, before);
-                    match self.turning(*range).filter(|_| taken.apart && !self.is_error(node)) {
+                    match self.turning(*range).filter(|_| taken.has_different_rows && !self.is_error(node)) {
                         Some(turning) => {
                             let before = of(self, true);
-                            self.turned(turning, node, before)
+                            self.build_fixed_end_case(turning, node, before)
                         }
                         None => node,
                     }
@@ -447,7 +447,7 @@ impl Lower<'_> {
         id == internal::COUNTUNIQUE || lower == Some(Lowering::Count)
     }
 
-    fn uneven(&mut self, function: &Function, first: ExprId, second: ExprId) {
+    fn report_different_rows(&mut self, function: &Function, first: ExprId, second: ExprId) {
         let [a, b] = [first, second].map(|arg| self.source_text(self.ast.span(arg)));
         let message = format!("`{}` looks at the same rows of each range, found `{a}` and `{b}`", function.name);
         self.report(
@@ -462,7 +462,7 @@ impl Lower<'_> {
         &mut self,
         id: FunctionId,
         values: &[IrId],
-        over: Over,
+        over: WindowFrame,
         shown: &Function,
         span: Span,
     ) -> IrId {
@@ -474,14 +474,14 @@ impl Lower<'_> {
         &mut self,
         id: FunctionId,
         values: &[IrId],
-        over: Over,
+        over: WindowFrame,
         by: &[IrId],
         shown: &Function,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
         let Some(x) = values.first().copied() else { return self.error(span) };
-        if self.is_error(x) || !self.may_look(shown.name, Some(x), span) {
+        if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
             return self.error(span);
         }
         values.iter().for_each(|value| self.settle_point(*value));
@@ -499,12 +499,13 @@ impl Lower<'_> {
             };
         }
         let of = operands.meta;
-        let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.holds_own_row());
-        let meta = Meta { nullable, level: Level::Window, volatile: of.volatile, ..Self::constant(choice.ty, span) };
+        let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.includes_current_row());
+        let meta =
+            NodeMeta { nullable, level: Level::Window, volatile: of.volatile, ..Self::constant(choice.ty, span) };
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
-            Over::Partition if by.is_empty() => self.other_window(id, values, meta),
-            Over::Rows { .. } => self.other_framed(id, values, over, by, meta),
+            WindowFrame::Partition if by.is_empty() => self.other_window(id, values, meta),
+            WindowFrame::Rows { .. } => self.other_framed(id, values, over, by, meta),
             _ => None,
         };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
@@ -513,7 +514,7 @@ impl Lower<'_> {
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
                 let empty = self.number_of(digits, Type::Integer, span);
-                self.add_all(Ir::Coalesce, &[window, empty], Meta { nullable: false, ..meta })
+                self.add_all(Ir::Coalesce, &[window, empty], NodeMeta { nullable: false, ..meta })
             }
             None => window,
         }

@@ -6,23 +6,23 @@ use super::{CheckScope, Context, unresolved_names};
 use crate::Level;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
-use crate::ir::Place;
+use crate::ir::FrameBound;
 use crate::span::Span;
 
 /// End of a range.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct End {
+pub(super) struct RangeEnd {
     /// Expression of the name.
     pub name: ExprId,
-    pub at: EndAt,
+    pub at: RangeEndKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum EndAt {
+pub(super) enum RangeEndKind {
     /// Name without a function.
     Bare,
     /// `FIRST(x)` or `LAST(x)`.
-    Place(Place),
+    Place(FrameBound),
     /// `OFFSET(x, rows)`.
     Offset { rows: ExprId },
 }
@@ -127,13 +127,13 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
 }
 
 /// Parses an end of a range of names. `None` if the expression isn't such an end.
-pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<End> {
+pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(names.targets[id.index()], NameTarget::Column(_) | NameTarget::Definition(_))
             || matches!(ast.expr(id), Expr::Timeframe { base, .. } if matches!(names.targets[base.index()], NameTarget::Column(_) | NameTarget::Definition(_)))
     };
     if is_name(id) {
-        return Some(End { name: id, at: EndAt::Bare });
+        return Some(RangeEnd { name: id, at: RangeEndKind::Bare });
     }
     let (Expr::Call(call), NameTarget::Function(function) | NameTarget::RangeEnd(function)) =
         (ast.expr(id), names.targets[id.index()])
@@ -141,13 +141,13 @@ pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<End>
         return None;
     };
     let at = match (catalog::get(function).lower?, ast.arguments(ast.call(call))) {
-        (Lowering::First, [_]) => EndAt::Place(Place::First),
-        (Lowering::Last, [_]) => EndAt::Place(Place::Last),
-        (Lowering::Offset, [_, rows]) => EndAt::Offset { rows: *rows },
+        (Lowering::First, [_]) => RangeEndKind::Place(FrameBound::First),
+        (Lowering::Last, [_]) => RangeEndKind::Place(FrameBound::Last),
+        (Lowering::Offset, [_, rows]) => RangeEndKind::Offset { rows: *rows },
         _ => return None,
     };
     let name = *ast.arguments(ast.call(call)).first()?;
-    is_name(name).then_some(End { name, at })
+    is_name(name).then_some(RangeEnd { name, at })
 }
 
 /// Whether both ends of a range refer to the same column or definition with the same timeframe.

@@ -5,7 +5,7 @@ use super::overload::ChosenOverload;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Across, Ir, IrId, Meta, Over};
+use crate::ir::{CellFrame, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -40,7 +40,7 @@ impl Lower<'_> {
                 if !self.has_pivot_rows(function.name, span) {
                     return self.error(span);
                 }
-                let over = Over::Across(Across::Ranked { descending });
+                let over = WindowFrame::Across(CellFrame::Ranked { descending });
                 return self.ranked(internal::RANK_OF, value, over, function, span);
             }
             if set && function.lower == Some(Lowering::OmniRank) {
@@ -57,7 +57,13 @@ impl Lower<'_> {
             }
             descending = !set;
         }
-        self.ranked(internal::RANK_OF, value, Over::Ranked { descending, apart: false, within: false }, function, span)
+        self.ranked(
+            internal::RANK_OF,
+            value,
+            WindowFrame::Ranked { descending, apart: false, within: false },
+            function,
+            span,
+        )
     }
 
     fn is_direction(&self, expr: ExprId) -> bool {
@@ -90,7 +96,7 @@ impl Lower<'_> {
         self.ranked(
             internal::PERCENT_RANK_OF,
             id,
-            Over::Ranked { descending: false, apart: true, within: false },
+            WindowFrame::Ranked { descending: false, apart: true, within: false },
             function,
             span,
         )
@@ -105,7 +111,7 @@ impl Lower<'_> {
             return false;
         }
         let (of, whole) = match self.program.node(id) {
-            Ir::Range { x, over } => (x, self.program.over(over) == Over::Partition),
+            Ir::Range { x, over } => (x, self.program.over(over) == WindowFrame::Partition),
             _ => (id, self.program.meta(id).level != Level::Const),
         };
         let all = whole && self.same_value(of, value);
@@ -121,8 +127,8 @@ impl Lower<'_> {
         all
     }
 
-    fn ranked(&mut self, entry: FunctionId, value: IrId, over: Over, function: &Function, span: Span) -> IrId {
-        if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
+    fn ranked(&mut self, entry: FunctionId, value: IrId, over: WindowFrame, function: &Function, span: Span) -> IrId {
+        if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return self.error(span);
         }
         self.settle_point(value);
@@ -142,14 +148,14 @@ impl Lower<'_> {
             };
         }
         let ty = choice.ty;
-        let meta = Meta { level: Level::Window, volatile: of.volatile, ..Self::constant(ty, span) };
+        let meta = NodeMeta { level: Level::Window, volatile: of.volatile, ..Self::constant(ty, span) };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         let window = self.over(call, over, meta);
         if !of.nullable {
             return window;
         }
-        let there = Meta { ty: Type::Boolean, nullable: false, span, ..of };
+        let there = NodeMeta { ty: Type::Boolean, nullable: false, span, ..of };
         let there = self.program.add(Ir::IsNull { x: value, negated: true }, there);
-        self.add_all(Ir::Case, &[there, window], Meta { nullable: true, ..meta })
+        self.add_all(Ir::Case, &[there, window], NodeMeta { nullable: true, ..meta })
     }
 }

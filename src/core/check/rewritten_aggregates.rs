@@ -5,7 +5,7 @@
 use super::lower::Lower;
 use super::overload::ChosenOverload;
 use crate::catalog::{self, Function, FunctionId, internal};
-use crate::ir::{GroupRole, Ir, IrId, Meta, Over};
+use crate::ir::{GroupRole, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -33,8 +33,8 @@ impl Lower<'_> {
     pub(super) fn other_aggregate(
         &mut self,
         function: &'static Function,
-        args: crate::ir::Slice,
-        meta: Meta,
+        args: crate::ir::PoolRange,
+        meta: NodeMeta,
     ) -> Option<IrId> {
         if function.window.is_none() && function.rows.is_none() {
             return None;
@@ -42,8 +42,14 @@ impl Lower<'_> {
         let args = self.program.args(args).to_vec();
         self.program.folded = true;
         if let Some(window) = function.window {
-            let row =
-                Meta { nullable: true, level: Level::Row, keyed: false, volatile: false, columnless: false, ..meta };
+            let row = NodeMeta {
+                nullable: true,
+                level: Level::Row,
+                reads_only_keys: false,
+                volatile: false,
+                columnless: false,
+                ..meta
+            };
             let overload = catalog::get(window).overloads[0].id;
             let call = self.add_all(|args| Ir::Apply { overload, args }, &args, row);
             let value = self.group_window(&[call], GroupRole::Value, row);
@@ -56,7 +62,7 @@ impl Lower<'_> {
 
     /// Builds the alternative form of an aggregate over a whole partition from other window functions, for dialects
     /// that lack the call.
-    pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: Meta) -> Option<IrId> {
+    pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: NodeMeta) -> Option<IrId> {
         let function = catalog::get(id);
         if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
             return None;
@@ -70,7 +76,7 @@ impl Lower<'_> {
         let operands = self.operands(&[row], meta.span);
         let ChosenOverload { args, choice, .. } = self.choose(entry.gathered?, &[row], &operands, function.name)?;
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
-        Some(self.over(call, Over::Partition, meta))
+        Some(self.over(call, WindowFrame::Partition, meta))
     }
 
     /// Builds the alternative form of an aggregate over a window frame from a list of the frame's values, for dialects
@@ -79,14 +85,14 @@ impl Lower<'_> {
         &mut self,
         id: FunctionId,
         args: &[IrId],
-        over: Over,
+        over: WindowFrame,
         by: &[IrId],
-        meta: Meta,
+        meta: NodeMeta,
     ) -> Option<IrId> {
         let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
         let (value, constants) = args.split_first()?;
         self.program.folded = true;
-        let of_values = Meta { ty: Type::Other, nullable: true, ..meta };
+        let of_values = NodeMeta { ty: Type::Other, nullable: true, ..meta };
         let call = self.call_of_row(internal::LISTED, *value, of_values);
         let values = self.over_parted(call, over, by, of_values);
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
@@ -94,7 +100,7 @@ impl Lower<'_> {
         Some(self.add_all(|args| Ir::Apply { overload, args }, &args, meta))
     }
 
-    fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: Meta) -> Option<IrId> {
+    fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {
         let operands = self.operands(&[row], meta.span);
         let ChosenOverload { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
         Some(self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct: false }, meta))
@@ -133,7 +139,7 @@ impl Lower<'_> {
         let KnownAggregate { value: x, rows, span, .. } = *known;
         let level = if rows == AggregateRows::OfGroup { Level::Row } else { Level::Window };
         let keyed = rows == AggregateRows::OfPartition;
-        let meta = Meta { level, keyed, ..Self::constant(Type::Integer, span) };
+        let meta = NodeMeta { level, reads_only_keys: keyed, ..Self::constant(Type::Integer, span) };
         let descending = name == "place_down";
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
@@ -142,7 +148,7 @@ impl Lower<'_> {
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
-                Some(self.over(call, Over::Ranked { descending, apart: false, within: true }, meta))
+                Some(self.over(call, WindowFrame::Ranked { descending, apart: false, within: true }, meta))
             }
             ("count", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
@@ -150,56 +156,56 @@ impl Lower<'_> {
             }
             ("count", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
-                Some(self.over(call, Over::Partition, meta))
+                Some(self.over(call, WindowFrame::Partition, meta))
             }
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
                 let same = self.apply(internal::SAME_VALUE, &[x], span);
-                known.repeats = Some(self.group_window(&[call, same], GroupRole::Repeats, meta));
+                known.repeats = Some(self.group_window(&[call, same], GroupRole::Occurrences, meta));
                 known.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
-                known.repeats = Some(self.over(call, Over::Alike, meta));
+                known.repeats = Some(self.over(call, WindowFrame::SameValue, meta));
                 known.repeats
             }
             ("most", AggregateRows::OfPartition) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
                 let call = self.call_of_row(internal::MAX, repeats, meta);
-                Some(self.over(call, Over::Partition, meta))
+                Some(self.over(call, WindowFrame::Partition, meta))
             }
             ("most", AggregateRows::OfGroup) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
                 let call = self.call_of_row(internal::MAX, repeats, meta);
-                Some(self.group_window(&[call], GroupRole::Most, meta))
+                Some(self.group_window(&[call], GroupRole::MaxOccurrences, meta))
             }
             _ => None,
         }
     }
 
-    pub(super) fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: Meta) -> IrId {
+    pub(super) fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         self.add_all(|args| Ir::Apply { overload, args }, &[x], meta)
     }
 
-    fn group_window(&mut self, args: &[IrId], role: GroupRole, meta: Meta) -> IrId {
+    fn group_window(&mut self, args: &[IrId], role: GroupRole, meta: NodeMeta) -> IrId {
         self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
     /// Counts distinct values as the largest DENSE_RANK.
-    fn places_of_values(&mut self, x: IrId, meta: Meta) -> Option<IrId> {
+    fn places_of_values(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
-        let number = Meta { ty: Type::Integer, nullable: false, ..meta };
+        let number = NodeMeta { ty: Type::Integer, nullable: false, ..meta };
         let call = self.call_of_row(internal::DENSE_RANK, x, number);
-        let mut place = self.over(call, Over::Ranked { descending: false, apart: false, within: true }, number);
+        let mut place = self.over(call, WindowFrame::Ranked { descending: false, apart: false, within: true }, number);
         if there {
-            let condition = Meta { ty: Type::Boolean, ..number };
+            let condition = NodeMeta { ty: Type::Boolean, ..number };
             let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-            place = self.add_all(Ir::Case, &[condition, place], Meta { nullable: true, ..number });
+            place = self.add_all(Ir::Case, &[condition, place], NodeMeta { nullable: true, ..number });
         }
-        let most = Meta { nullable: there, ..number };
+        let most = NodeMeta { nullable: there, ..number };
         let call = self.call_of_row(internal::MAX, place, most);
-        let most = self.over(call, Over::Partition, most);
+        let most = self.over(call, WindowFrame::Partition, most);
         if !there {
             return Some(most);
         }

@@ -6,7 +6,7 @@ use super::lower::Lower;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over};
+use crate::ir::{Ir, IrId, NodeMeta, WindowFrame};
 use crate::parse::unquote;
 use crate::span::Span;
 use crate::{Level, Type};
@@ -19,7 +19,7 @@ pub(super) struct ComparedRow {
     /// Whether rows with larger values are selected.
     pub descending: bool,
     /// Whether rows with an equal value are selected too.
-    pub own: bool,
+    pub includes_equal: bool,
 }
 
 impl Lower<'_> {
@@ -34,7 +34,7 @@ impl Lower<'_> {
 
     /// Returns the rows selected by an operator and the value of the current row. `None` if a sort order can't express
     /// the comparison.
-    pub(super) fn compared(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
+    pub(super) fn row_comparison(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
         let ty = self.program.meta(key).ty;
         let (descending, own) = match op {
             BinaryOp::Less => (false, false),
@@ -44,7 +44,7 @@ impl Lower<'_> {
             _ => return None,
         };
         // The sort order of texts differs between warehouses.
-        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow { key, descending, own })
+        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow { key, descending, includes_equal: own })
     }
 
     /// Counts the selected rows among the rows with equal values in `same`.
@@ -56,12 +56,12 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let ComparedRow { key, descending, .. } = compared;
-        if !self.may_look(function.name, Some(key), span) {
+        if !self.check_window_allowed(function.name, Some(key), span) {
             return self.error(span);
         }
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::RANK_OF, key, meta);
-        let over = Over::Ranked { descending, apart: false, within: true };
+        let over = WindowFrame::Ranked { descending, apart: false, within: true };
         let rank = self.over_parted(call, over, same, meta);
         let one = self.integer("1", span);
         self.apply(internal::SUBTRACT, &[rank, one], span)
@@ -73,24 +73,25 @@ impl Lower<'_> {
         compared: ComparedRow,
         function: &Function,
         span: Span,
-    ) -> Option<(Over, IrId)> {
-        let ComparedRow { key, descending, own } = compared;
+    ) -> Option<(WindowFrame, IrId)> {
+        let ComparedRow { key, descending, includes_equal: own } = compared;
         if own {
-            return Some((Over::Ahead { descending, own }, key));
+            return Some((WindowFrame::Ahead { descending, own }, key));
         }
         // To exclude rows with an equal value, the frame must be ordered by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::DENSE_RANK, key, meta);
-        let place = self.over(call, Over::Ranked { descending, apart: false, within: true }, meta);
-        self.may_look(function.name, Some(place), span).then_some((Over::Ahead { descending: false, own }, place))
+        let place = self.over(call, WindowFrame::Ranked { descending, apart: false, within: true }, meta);
+        self.check_window_allowed(function.name, Some(place), span)
+            .then_some((WindowFrame::Ahead { descending: false, own }, place))
     }
 
-    fn row_meta(of: Meta, span: Span) -> Meta {
-        Meta {
+    fn row_meta(of: NodeMeta, span: Span) -> NodeMeta {
+        NodeMeta {
             ty: Type::Integer,
             nullable: false,
             level: Level::Window,
-            keyed: true,
+            reads_only_keys: true,
             volatile: of.volatile,
             columnless: false,
             span,
@@ -99,7 +100,7 @@ impl Lower<'_> {
 
     /// Wraps a node in a CASE that returns the `empty` number, or NULL, if the compared value is NULL: comparisons
     /// with NULL select no rows.
-    pub(super) fn where_compared(
+    pub(super) fn guard_null_key(
         &mut self,
         node: IrId,
         compared: ComparedRow,
@@ -109,21 +110,21 @@ impl Lower<'_> {
         if self.is_error(node) || !self.program.meta(compared.key).nullable {
             return node;
         }
-        let there = self.is_there(compared.key, span);
+        let there = self.build_not_null(compared.key, span);
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {
                 let empty = self.number_of(digits, Type::Integer, span);
-                self.add_all(Ir::Case, &[there, node, empty], Meta { nullable: false, ..meta })
+                self.add_all(Ir::Case, &[there, node, empty], NodeMeta { nullable: false, ..meta })
             }
-            None => self.add_all(Ir::Case, &[there, node], Meta { nullable: true, ..meta }),
+            None => self.add_all(Ir::Case, &[there, node], NodeMeta { nullable: true, ..meta }),
         }
     }
 
     /// Reports a comparison with the current row's value over a part of a column, because that part differs from row
     /// to row.
     #[cold]
-    pub(super) fn compares_in_part(&mut self, function: &Function, span: Span) -> IrId {
+    pub(super) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!("`{}` compares this row's value with those of other rows for each row", function.name);
         let help = "compare in the whole column, `C:C`; for fewer rows, join the step to itself on that comparison";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));

@@ -6,14 +6,14 @@
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet_columns::{column_of, letters};
-use super::symbols::Lookup;
+use super::symbols::ColumnLookup;
 use super::unresolved_names::{CANDIDATES, listed};
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::symbol_table::Hashed;
+use crate::symbol_table::HashedName;
 
 /// Columns of a worksheet in order, and the row for which its formulas are written.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Pivot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SheetRow {
     /// No row number: the current row, or all rows in a range.
-    Unsaid,
+    Unspecified,
     /// Row at a distance from the current row.
     At(i64),
     /// Row with a fixed number.
@@ -50,7 +50,7 @@ impl SheetRow {
     /// Returns the row at a distance from this row.
     fn moved(self, rows: i64) -> Self {
         match self {
-            Self::Unsaid => Self::At(rows),
+            Self::Unspecified => Self::At(rows),
             Self::At(row) => Self::At(row.saturating_add(rows)),
             Self::Fixed(row) => Self::Fixed(row.saturating_add(rows)),
         }
@@ -136,19 +136,19 @@ impl Resolver<'_> {
             return Some(self.outside(written.column, span));
         }
         let row = match written.row {
-            None => SheetRow::Unsaid,
+            None => SheetRow::Unspecified,
             Some((0, true)) => return Some(self.row_zero(span)),
             Some((number, true)) => SheetRow::Fixed(number),
             Some((number, false)) => SheetRow::At(number - sheet.row),
         };
-        let of = self.in_column(written.column, span, own);
+        let of = self.resolve_sheet_column(written.column, span, own);
         self.cells.push(SheetCell { column: written.column, of, row });
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
     /// Returns the kind of an existing name, which takes precedence over a cell or a total with that name.
     pub(super) fn known_name(&self, text: &str) -> Option<KnownRow> {
-        let name = Hashed::from(text);
+        let name = HashedName::from(text);
         if self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some()) {
             return Some(KnownRow::Definition);
         }
@@ -157,11 +157,11 @@ impl Resolver<'_> {
     }
 
     /// Resolves a column of the sheet to its target.
-    fn in_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
+    fn resolve_sheet_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
         let Some(name) = self.letters.name(column) else { return NameTarget::Error };
         let is_input = self.scope.sheet.is_some_and(|sheet| column < sheet.columns.len());
         if own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && !is_input {
-            return self.itself(column, name, span);
+            return self.report_self_reference(column, name, span);
         }
         let defined = self.tables.symbols.find(name.into(), self.source).and_then(|s| s.definition);
         if let Some(definition) = defined
@@ -170,7 +170,7 @@ impl Resolver<'_> {
             return NameTarget::Definition(definition);
         }
         match self.column(name.into()) {
-            Lookup::Column(column) => NameTarget::Column(column),
+            ColumnLookup::Column(column) => NameTarget::Column(column),
             // If any name may be a column, the list of the sheet's columns shows that this one is.
             _ if self.scope.open && self.scope.relations.is_empty() => NameTarget::Column(self.open_column(None, name)),
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
@@ -191,7 +191,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn itself(&mut self, column: usize, name: &str, span: Span) -> NameTarget {
+    fn report_self_reference(&mut self, column: usize, name: &str, span: Span) -> NameTarget {
         let first = if self.letters.len() == 0 { "B".to_owned() } else { letters(column.saturating_sub(1)) };
         let text = span.text(self.source);
         self.diagnostics.push(
@@ -299,7 +299,7 @@ impl Resolver<'_> {
                 (SheetRow::At(a), SheetRow::At(b)) => (a.min(b), None),
                 (SheetRow::At(row), _) => (row, None),
                 (SheetRow::Fixed(row), _) => (row.saturating_sub(anchor), Some(SheetRow::Fixed(row))),
-                (SheetRow::Unsaid, _) => (0, None),
+                (SheetRow::Unspecified, _) => (0, None),
             };
             let compares = matches!(self.ast.expr(*condition), Expr::Binary { op, .. } if op.compares())
                 || matches!(self.ast.expr(*condition), Expr::Call(_));
@@ -341,7 +341,7 @@ impl Resolver<'_> {
         let of = (first..=last).map(|column| match column {
             _ if column == a.column => a.of,
             _ if column == b.column => b.of,
-            _ => self.in_column(column, span, own),
+            _ => self.resolve_sheet_column(column, span, own),
         });
         let of: Vec<NameTarget> = of.collect();
         if of.contains(&NameTarget::Error) {
@@ -411,7 +411,7 @@ impl Resolver<'_> {
             return Some(self.outside(last, span));
         }
         let mut corner = |column: usize, by: i64| {
-            let of = if column == cell.column { cell.of } else { self.in_column(column, span, own) };
+            let of = if column == cell.column { cell.of } else { self.resolve_sheet_column(column, span, own) };
             SheetCell { column, of, row: cell.row.moved(rows.saturating_add(by)) }
         };
         let (a, b) = (corner(first, top), corner(last, bottom));

@@ -2,7 +2,7 @@
 
 use super::{CheckScope, DefinitionRole};
 use crate::ast::Ast;
-use crate::symbol_table::{Hashed, NameIndex};
+use crate::symbol_table::{HashedName, NameIndex};
 
 /// Converts column letters to an index: 0 for `A`, 26 for `AA`.
 pub(super) fn column_of(letters: &str) -> usize {
@@ -66,7 +66,7 @@ impl<'a> SheetColumns<'a> {
     }
 
     /// Returns the index of the first column with a name.
-    pub fn position(&self, name: Hashed<'_>) -> Option<usize> {
+    pub fn position(&self, name: HashedName<'_>) -> Option<usize> {
         self.index.find(name, |place| bytes_at(&self.names, place))
     }
 }

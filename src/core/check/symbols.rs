@@ -1,13 +1,13 @@
 //! Symbol table of the names in a text.
 
 use crate::span::Span;
-use crate::symbol_table::{Hashed, NameIndex};
+use crate::symbol_table::{HashedName, NameIndex};
 
 /// Result of resolving a name as a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Lookup {
+pub(super) enum ColumnLookup {
     /// Not yet looked up.
-    Not,
+    NotLookedUp,
     Column(u32),
     Missing,
     Ambiguous,
@@ -18,7 +18,7 @@ pub(super) enum Lookup {
 pub(super) struct Symbol {
     name: Span,
     pub definition: Option<u32>,
-    pub column: Lookup,
+    pub column: ColumnLookup,
 }
 
 /// Symbol table with case-insensitive lookup for ASCII letters.
@@ -36,7 +36,7 @@ impl Symbols {
     }
 
     #[inline]
-    pub fn find(&self, name: Hashed<'_>, source: &str) -> Option<&Symbol> {
+    pub fn find(&self, name: HashedName<'_>, source: &str) -> Option<&Symbol> {
         self.index.find(name, |i| self.all[i].name.bytes(source)).map(|i| &self.all[i])
     }
 
@@ -46,11 +46,11 @@ impl Symbols {
 
     /// Returns the index of the symbol with a name. Adds a symbol with the given span if there is none.
     #[inline]
-    pub fn entry(&mut self, name: Hashed<'_>, span: Span, source: &str) -> usize {
+    pub fn entry(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;
         let place = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
         if place == self.all.len() {
-            self.all.push(Symbol { name: span, definition: None, column: Lookup::Not });
+            self.all.push(Symbol { name: span, definition: None, column: ColumnLookup::NotLookedUp });
         }
         place
     }

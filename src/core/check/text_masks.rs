@@ -28,7 +28,7 @@ impl Lower<'_> {
             return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
         if mask::elapsed(&text).is_some() {
-            let Some(value) = self.masked(value, false) else { return self.error(span) };
+            let Some(value) = self.convert_for_mask(value, false) else { return self.error(span) };
             return match mask::elapsed_time(&text) {
                 Ok(parts) => self.elapsed_text(value, &parts, span),
                 Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
@@ -38,7 +38,7 @@ impl Lower<'_> {
             return shown;
         }
         let of_dates = mask::is_of_dates(&text);
-        let Some(value) = self.masked(value, of_dates) else { return self.error(span) };
+        let Some(value) = self.convert_for_mask(value, of_dates) else { return self.error(span) };
         if of_dates {
             match mask::date(&text) {
                 Ok(parts) => self.date_text(value, &parts, span),
@@ -112,7 +112,7 @@ impl Lower<'_> {
     }
 
     /// Converts a value to the type that the mask formats. `None` if the value has another type, which is reported.
-    fn masked(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
+    fn convert_for_mask(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
         let meta = self.program.meta(value);
         match meta.ty {
             Type::Unknown => Some(value),
@@ -120,7 +120,7 @@ impl Lower<'_> {
             Type::Time if of_dates => {
                 let day = self.program.add_text("1899-12-30");
                 let day = self.program.add(Ir::Date(day), Self::constant(Type::Date, meta.span));
-                let midnight = self.converted(day, Type::Timestamp);
+                let midnight = self.convert_to(day, Type::Timestamp);
                 Some(self.apply_checked(internal::ADD, &[midnight, value], meta.span, "TEXT"))
             }
             ty if ty.is_number() && (!of_dates || self.is_null(value)) => Some(value),
@@ -303,7 +303,7 @@ impl Lower<'_> {
     fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let timed = parts.iter().any(DatePart::is_of_clock);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
-        let value = if timed || is_instant { self.converted(value, Type::Timestamp) } else { value };
+        let value = if timed || is_instant { self.convert_to(value, Type::Timestamp) } else { value };
         if self.is_error(value) {
             return value;
         }

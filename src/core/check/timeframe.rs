@@ -43,12 +43,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timeframe {
     pub function: FunctionId,
-    pub shift: Shift,
+    pub shift: CalendarShift,
 }
 
 /// Offset from the weeks or quarters that SQL engines support.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Shift {
+pub(super) enum CalendarShift {
     None,
     /// Number of days. The function also receives the name of the first weekday.
     Week(u8),
@@ -76,7 +76,7 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
 }
 
 /// Splits a name such as `billing_date_month` into the date and the timeframe. Returns all possible splits.
-pub(super) fn called_so(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
+pub(super) fn split_timeframe_name(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
     TIMEFRAMES.iter().filter_map(move |(frame, _)| {
         let (base, end) = name.split_at_checked(name.len().checked_sub(frame.len() + 1)?)?;
         let is_frame = end.strip_prefix('_')?.eq_ignore_ascii_case(frame);
@@ -87,11 +87,11 @@ pub(super) fn called_so(name: &str) -> impl Iterator<Item = (&str, &'static str)
 fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
     let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset)
     {
-        ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Week(days)),
-        ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, Shift::Days(days)),
-        ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, Shift::Months(months)),
-        ("fiscal_year", _, _, Some(months @ 1..)) => (internal::FISCAL_YEAR, Shift::Months(months)),
-        _ => (function, Shift::None),
+        ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, CalendarShift::Week(days)),
+        ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, CalendarShift::Days(days)),
+        ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, CalendarShift::Months(months)),
+        ("fiscal_year", _, _, Some(months @ 1..)) => (internal::FISCAL_YEAR, CalendarShift::Months(months)),
+        _ => (function, CalendarShift::None),
     };
     Timeframe { function, shift }
 }

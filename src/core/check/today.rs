@@ -26,7 +26,7 @@ impl Lower<'_> {
         let Some(today) = self.scope.today else {
             self.scope.timezone.filter(|_| !midnight)?;
             let now = self.apply(internal::NOW, &[], span);
-            return Some(self.converted(now, Type::Date));
+            return Some(self.convert_to(now, Type::Date));
         };
         let (node, text) = match today {
             Today::Date(iso) => (Ir::Date as fn(_) -> Ir, iso),
@@ -34,6 +34,6 @@ impl Lower<'_> {
         };
         let text = self.program.add_text(text);
         let date = self.program.add(node(text), Self::constant(Type::Date, span));
-        Some(if midnight { self.converted(date, Type::Timestamp) } else { date })
+        Some(if midnight { self.convert_to(date, Type::Timestamp) } else { date })
     }
 }

@@ -3,7 +3,7 @@
 use super::names::{NameTarget, Resolver};
 use super::sheet::{SheetCell, SheetRow};
 use super::sheet_columns::column_of;
-use super::symbols::Lookup;
+use super::symbols::ColumnLookup;
 use crate::ast::{Ast, Expr};
 use crate::diag::{Code, Diagnostic};
 use crate::parse::reference;
@@ -100,7 +100,7 @@ impl Resolver<'_> {
         }
         let measure = sheet.columns.get(column)?.clone();
         let of = self.total(&measure, Some(kind), span);
-        let row = row.map_or(SheetRow::Unsaid, |row| SheetRow::At(row - sheet.row));
+        let row = row.map_or(SheetRow::Unspecified, |row| SheetRow::At(row - sheet.row));
         if of == NameTarget::Error {
             return Some(of);
         }
@@ -129,7 +129,7 @@ impl Resolver<'_> {
         let found = totals.iter().find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
         let Some(column) = found.map(|total| total.column.clone()) else { return NameTarget::Error };
         match self.column(column.as_str().into()) {
-            Lookup::Column(column) => NameTarget::Column(column),
+            ColumnLookup::Column(column) => NameTarget::Column(column),
             _ => NameTarget::Error,
         }
     }

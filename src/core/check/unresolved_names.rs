@@ -1,14 +1,14 @@
 //! Diagnostics for unknown and ambiguous names, with suggestions.
 
 use super::names::{NameTarget, Resolver};
-use super::timeframe::called_so;
+use super::timeframe::split_timeframe_name;
 use crate::Level;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::symbol_table::Hashed;
+use crate::symbol_table::HashedName;
 
 /// Maximum number of candidates of each kind with which a name is compared.
 pub(super) const CANDIDATES: usize = 1000;
@@ -44,7 +44,7 @@ impl Resolver<'_> {
 
     /// Reports a column that may belong to several relations, because no schema lists their columns.
     #[cold]
-    pub(super) fn unsettled(&mut self, text: &str, span: Span) -> NameTarget {
+    pub(super) fn report_column_of_several(&mut self, text: &str, span: Span) -> NameTarget {
         let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
         self.diagnostics.push(may_be_of(text, span, &open));
         NameTarget::Error
@@ -126,13 +126,15 @@ impl Resolver<'_> {
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
-        if let Some((base, frame)) = called_so(text).find(|(base, _)| self.find_column(Hashed::from(*base)).is_some()) {
+        if let Some((base, frame)) =
+            split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())
+        {
             let help = format!("the timeframe of `{base}` is written `{base}[{frame}]`");
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
         if let Some(relation) = self.scope.relations.iter().find(|relation| relation.had_once(text)) {
-            self.diagnostics.push(gone(diagnostic, relation));
+            self.diagnostics.push(explain_removed_column(diagnostic, relation));
             return NameTarget::Error;
         }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
@@ -250,7 +252,7 @@ pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce(
     let message = format!("`{}` has no column `{name}`", relation.name());
     let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
     if relation.had_once(name) {
-        return gone(diagnostic, relation);
+        return explain_removed_column(diagnostic, relation);
     }
     let columns = || relation.columns().iter().map(Column::name).take(CANDIDATES);
     if relation.is_partial() && suggest::nearest_within(name, SLIP, columns()).is_none() {
@@ -277,7 +279,7 @@ fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
 }
 
 /// Adds the note to a diagnostic that the relation used to have a column with this name.
-pub fn gone(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
+pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic.with_label("it existed at an earlier pull but was removed").with_help(format!(
         "dbt has no such column of `{}` any more: use another, or bring it back there",
         relation.name()

@@ -3,7 +3,7 @@
 use super::regex::{RegexPattern, SPECIAL};
 
 /// Parsed character of a text with wildcards.
-pub(super) enum Character {
+pub(super) enum WildcardChar {
     /// `*`: any characters.
     Any,
     /// `?`: one character.
@@ -12,14 +12,14 @@ pub(super) enum Character {
     Plain(char),
 }
 
-pub(super) fn characters(text: &str) -> impl Iterator<Item = Character> {
+pub(super) fn characters(text: &str) -> impl Iterator<Item = WildcardChar> {
     let mut chars = text.chars().peekable();
     std::iter::from_fn(move || {
         Some(match chars.next()? {
-            '*' => Character::Any,
-            '?' => Character::One,
-            '~' => Character::Plain(chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or('~')),
-            c => Character::Plain(c),
+            '*' => WildcardChar::Any,
+            '?' => WildcardChar::One,
+            '~' => WildcardChar::Plain(chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or('~')),
+            c => WildcardChar::Plain(c),
         })
     })
 }
@@ -31,11 +31,11 @@ pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
     let mut body = String::new();
     let mut wild = false;
     for character in characters(text) {
-        wild |= !matches!(character, Character::Plain(_));
+        wild |= !matches!(character, WildcardChar::Plain(_));
         match character {
-            Character::Any => body.push_str(".*"),
-            Character::One => body.push('.'),
-            Character::Plain(c) => {
+            WildcardChar::Any => body.push_str(".*"),
+            WildcardChar::One => body.push('.'),
+            WildcardChar::Plain(c) => {
                 if SPECIAL.contains(c) {
                     body.push('\\');
                 }
@@ -52,9 +52,9 @@ pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
 /// Removes the escape character `~` before `*`, `?` and `~`.
 pub(super) fn without_tildes(text: &str) -> String {
     let plain = |character| match character {
-        Character::Any => '*',
-        Character::One => '?',
-        Character::Plain(c) => c,
+        WildcardChar::Any => '*',
+        WildcardChar::One => '?',
+        WildcardChar::Plain(c) => c,
     };
     characters(text).map(plain).collect()
 }

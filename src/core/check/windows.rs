@@ -6,7 +6,7 @@ use super::names::{NameTarget, SymbolKey};
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over, Place};
+use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -34,13 +34,13 @@ impl Lower<'_> {
         if rows == 0 {
             return value;
         }
-        if !self.may_look(shown, Some(value), span) || !self.has_order(shown, span) {
+        if !self.check_window_allowed(shown, Some(value), span) || !self.has_order(shown, span) {
             return self.error(span);
         }
         self.settle_point(value);
         let count = self.integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
-        self.row_of(function, &[value, count], Over::Ordered, true, span)
+        self.row_of(function, &[value, count], WindowFrame::Ordered, true, span)
     }
 
     /// Returns the constant row distance of OFFSET. Reports other expressions.
@@ -81,9 +81,9 @@ impl Lower<'_> {
     }
 
     /// Lowers FIRST and LAST: the value in the first or last row of the partition, even if it is NULL.
-    pub(super) fn lower_end(&mut self, arg: ExprId, function: &Function, place: Place, span: Span) -> IrId {
+    pub(super) fn lower_end(&mut self, arg: ExprId, function: &Function, place: FrameBound, span: Span) -> IrId {
         let value = self.value(arg);
-        if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
+        if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return self.error(span);
         }
         if !self.has_order(function.name, span) {
@@ -96,22 +96,31 @@ impl Lower<'_> {
         }
         // FIRST needs only the rows up to the current one, which is the default window frame.
         let (entry, over) = match place {
-            Place::Last => (internal::LAST_VALUE, Over::Rows { from: Place::First, to: Place::Last }),
-            _ => (internal::FIRST_VALUE, Over::Ordered),
+            FrameBound::Last => {
+                (internal::LAST_VALUE, WindowFrame::Rows { from: FrameBound::First, to: FrameBound::Last })
+            }
+            _ => (internal::FIRST_VALUE, WindowFrame::Ordered),
         };
         self.row_of(entry, &[value], over, meta.nullable, span)
     }
 
     pub(super) fn lower_row(&mut self, function: &Function, span: Span) -> IrId {
-        if !self.may_look(function.name, None, span) || !self.has_order(function.name, span) {
+        if !self.check_window_allowed(function.name, None, span) || !self.has_order(function.name, span) {
             return self.error(span);
         }
-        self.row_of(internal::ROW_NUMBER, &[], Over::Ordered, false, span)
+        self.row_of(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
     }
 
     /// Builds a call of a window function with a single overload. The result has the type of the first argument, or is
     /// an integer if there are no arguments.
-    pub(super) fn row_of(&mut self, entry: FunctionId, args: &[IrId], over: Over, nullable: bool, span: Span) -> IrId {
+    pub(super) fn row_of(
+        &mut self,
+        entry: FunctionId,
+        args: &[IrId],
+        over: WindowFrame,
+        nullable: bool,
+        span: Span,
+    ) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         let of = args.first().map(|value| self.program.meta(*value));
         let ty = match of.map_or(Type::Integer, |meta| meta.ty) {
@@ -130,17 +139,17 @@ impl Lower<'_> {
                 *value = self.apply(internal::TEXT_OF_WINDOW, &[*value], span);
             }
         }
-        let meta = Meta { nullable, level: Level::Window, volatile, ..Self::constant(ty, span) };
+        let meta = NodeMeta { nullable, level: Level::Window, volatile, ..Self::constant(ty, span) };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
         self.over(call, over, meta)
     }
 
-    pub(super) fn over(&mut self, call: IrId, over: Over, meta: Meta) -> IrId {
+    pub(super) fn over(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
         self.over_parted(call, over, &[], meta)
     }
 
     /// Adds a window node over the rows with the same values in `by`.
-    pub(super) fn over_parted(&mut self, call: IrId, over: Over, by: &[IrId], meta: Meta) -> IrId {
+    pub(super) fn over_parted(&mut self, call: IrId, over: WindowFrame, by: &[IrId], meta: NodeMeta) -> IrId {
         let over = self.program.add_over(over, by);
         self.program.add(Ir::Window { call, over }, meta)
     }
@@ -151,7 +160,7 @@ impl Lower<'_> {
     }
 
     /// Whether a window function is allowed here and can use the given value. Reports it otherwise.
-    pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
+    pub(super) fn check_window_allowed(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.is_too_late(Level::Window, span) {
             return false;
         }
@@ -163,7 +172,7 @@ impl Lower<'_> {
             );
             return false;
         }
-        if meta.level == Level::Row && self.grouped && !meta.keyed {
+        if meta.level == Level::Row && self.grouped && !meta.reads_only_keys {
             let text = self.source_text(meta.span);
             self.report(
                 Diagnostic::new(

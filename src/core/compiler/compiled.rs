@@ -42,17 +42,17 @@ impl ReadColumn {
 
 /// Columns of the text that a definition reads.
 #[derive(Clone, Debug)]
-pub(super) enum Reads {
+pub(super) enum DefinitionReads {
     /// The first columns, up to this number. This is the case for the only definition of a text.
     First(usize),
     /// Columns by index, in the order of first use.
-    These(Vec<u32>),
+    Indices(Vec<u32>),
 }
 
-impl Reads {
+impl DefinitionReads {
     pub fn from_indices(indices: &[u32]) -> Self {
         let in_order = indices.iter().zip(0..).all(|(index, place)| *index == place);
-        if in_order { Self::First(indices.len()) } else { Self::These(indices.to_vec()) }
+        if in_order { Self::First(indices.len()) } else { Self::Indices(indices.to_vec()) }
     }
 }
 
@@ -64,7 +64,7 @@ pub struct Definition {
     pub(super) ty: Type,
     pub(super) level: Level,
     pub(super) nullable: bool,
-    pub(super) reads: Reads,
+    pub(super) reads: DefinitionReads,
     /// All columns that the text reads, set after all of its definitions are compiled.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
@@ -108,8 +108,8 @@ impl Definition {
     pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
         let all = self.columns.as_deref().unwrap_or_default();
         let (first, these) = match &self.reads {
-            Reads::First(count) => (*count, &[][..]),
-            Reads::These(indices) => (0, indices.as_slice()),
+            DefinitionReads::First(count) => (*count, &[][..]),
+            DefinitionReads::Indices(indices) => (0, indices.as_slice()),
         };
         all.iter().take(first).chain(these.iter().filter_map(|i| all.get(*i as usize)))
     }

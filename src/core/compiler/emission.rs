@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use super::compiled::{Definition, ReadColumn, Reads};
+use super::compiled::{Definition, DefinitionReads, ReadColumn};
 use super::{Compiler, order_key};
 use crate::check::{DefinitionRole, moved_key};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{Emitter, ShiftedDate};
 use crate::ir::Program;
 use crate::parse;
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::sql;
 
 impl Compiler {
     pub(super) fn emit(
         &self,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         roles: &[DefinitionRole],
         text: &str,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let Memory { ast, program, emit: work, print, .. } = memory;
+        let CompileMemory { ast, program, emit: work, print, .. } = memory;
         work.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
         let mut budget = options.limits.output;
@@ -36,7 +36,7 @@ impl Compiler {
             if definition.failed || roles.get(part as usize) != Some(&DefinitionRole::Definitions) {
                 continue;
             }
-            let mark = emitter.mark_tree();
+            let mark = emitter.checkpoint();
             let Some(root) = emitter.definition(*index) else { continue };
             let meta = program.meta(definition.root);
             let width = emitter.tree().width(root) as usize;
@@ -68,7 +68,7 @@ impl Compiler {
                 Vec::new()
             };
             if !definition.used {
-                emitter.forget(mark);
+                emitter.roll_back(mark);
             }
             definitions.push(Definition {
                 name: None,
@@ -76,7 +76,7 @@ impl Compiler {
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,
-                reads: Reads::from_indices(emitter.reads()),
+                reads: DefinitionReads::from_indices(emitter.reads()),
                 columns: None,
                 description: parse::description(text, definition.span.start),
                 span: definition.span,

@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::parse::{self, SourcePart};
 use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
-use crate::scratch::{Memory, Pool};
+use crate::scratch::{CompileMemory, MemoryPool};
 use crate::span::Span;
 
 /// Compiler for one dialect and schema, cheap to share between threads.
@@ -36,9 +36,9 @@ use crate::span::Span;
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
     /// Options of the compiler.
-    pub options: Arc<Options>,
+    pub options: Arc<CompilerOptions>,
     /// Pool of scratch memory, shared by copies of the compiler.
-    pub pool: Arc<Pool>,
+    pub pool: Arc<MemoryPool>,
 }
 
 /// Source text with the grouping, partition and sort keys appended.
@@ -49,7 +49,7 @@ struct RelationKeys {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct CompilerOptions {
     pub dialect: Dialect,
     pub schema: Arc<Schema>,
     /// Models that other specs define, with their known columns.
@@ -75,7 +75,7 @@ pub struct Options {
     pub from_dbt: bool,
 }
 
-impl Options {
+impl CompilerOptions {
     /// Returns the relation with a name, from the models of other specs or from the schema.
     pub fn known_by_name(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
@@ -95,7 +95,7 @@ impl Options {
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Builder {
-    options: Options,
+    options: CompilerOptions,
 }
 
 impl Builder {
@@ -259,7 +259,7 @@ impl Compiler {
         self.pool.lend(|memory| self.run(memory, source, false)).diagnostics
     }
 
-    fn run(&self, memory: &mut Memory, source: &str, emit: bool) -> Compiled {
+    fn run(&self, memory: &mut CompileMemory, source: &str, emit: bool) -> Compiled {
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
@@ -268,16 +268,16 @@ impl Compiler {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
             None => (source, whole.as_slice(), [DefinitionRole::Definitions].as_slice()),
         };
-        let Memory { parse, ast, .. } = &mut *memory;
+        let CompileMemory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
-        memory.parsed();
+        memory.free_parse_buffers();
         let mut scope = self.scope(roles, &mut diagnostics);
         let sheet = self.sheet(scope.relations);
         scope.sheet = sheet.as_ref();
-        let Memory { ast, check, program, .. } = &mut *memory;
+        let CompileMemory { ast, check, program, .. } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
-        memory.checked();
+        memory.free_check_buffers();
         let mut definitions = Vec::new();
         if emit {
             definitions = self.emit(memory, roles, text, &mut diagnostics);
@@ -343,7 +343,7 @@ impl Compiler {
     /// Returns a copy of the compiler for another dialect.
     #[must_use]
     pub fn in_dialect(&self, dialect: Dialect) -> Self {
-        let options = Options { dialect, ..(*self.options).clone() };
+        let options = CompilerOptions { dialect, ..(*self.options).clone() };
         Self { options: Arc::new(options), pool: Arc::default() }
     }
 

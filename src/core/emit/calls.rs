@@ -153,7 +153,7 @@ impl Emitter<'_> {
                 format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
             ),
         });
-        self.unwritten(span)
+        self.null_placeholder(span)
     }
 
     /// Returns whether a subquery would contain windows or aggregates, which some engines refuse.
@@ -177,7 +177,7 @@ impl Emitter<'_> {
                 )
                 .with_help("name each aggregate as a definition of a spec; `formulac query` computes them first"),
             );
-            return self.unwritten(span);
+            return self.null_placeholder(span);
         };
         let mut left = args[0];
         let mut joined = self.work.sql[left.index()];

@@ -18,7 +18,7 @@ use crate::catalog::{self, internal};
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
 use crate::dialect::{Cell, Dialect, Form, Template};
-use crate::ir::{Ir, IrId, Meta, Program};
+use crate::ir::{Ir, IrId, NodeMeta, Program};
 use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
@@ -158,7 +158,7 @@ impl<'p> Emitter<'p> {
         self.warned = None;
         self.begin_reads(index);
         if definition.folded {
-            self.mark(first, root);
+            self.mark_needed(first, root);
         }
         for (id, entry) in program.entries(first, root) {
             if definition.folded && !self.work.needed[id.index()] {
@@ -166,7 +166,7 @@ impl<'p> Emitter<'p> {
                 continue;
             }
             self.node(id, entry);
-            if !self.work.repeated.is_empty() && self.grow(id) > self.limits.repetition as u64 {
+            if !self.work.repeated.is_empty() && self.sum_operand_repetition(id) > self.limits.repetition as u64 {
                 self.too_large(id);
                 break;
             }
@@ -181,12 +181,12 @@ impl<'p> Emitter<'p> {
     }
 
     /// Returns a checkpoint of the tree.
-    pub fn mark_tree(&self) -> SpanMark {
+    pub fn checkpoint(&self) -> SpanMark {
         SpanMark { tree: self.work.tree.mark(), known: self.work.known.len() }
     }
 
     /// Removes the nodes that were added after a checkpoint. No other node may depend on them.
-    pub fn forget(&mut self, mark: SpanMark) {
+    pub fn roll_back(&mut self, mark: SpanMark) {
         let work = &mut *self.work;
         work.tree.cut(mark.tree);
         work.repeated.truncate(work.tree.len());
@@ -196,7 +196,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Marks the nodes that the root depends on. All other nodes were folded away.
-    fn mark(&mut self, first: IrId, root: IrId) {
+    fn mark_needed(&mut self, first: IrId, root: IrId) {
         self.work.needed[root.index()] = true;
         for at in (first.0..=root.0).rev() {
             let id = IrId(at);
@@ -216,7 +216,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Returns a placeholder for a node without SQL, and marks the definition as failed.
-    pub fn unwritten(&mut self, span: Span) -> SqlId {
+    pub fn null_placeholder(&mut self, span: Span) -> SqlId {
         self.failed = true;
         self.work.tree.word("null", span)
     }
@@ -235,11 +235,11 @@ impl<'p> Emitter<'p> {
     /// Emits one node. Its operands must be emitted before.
     // Inlined because there are only two callers, and the loop over a definition's nodes gets much faster.
     #[inline(always)]
-    fn node(&mut self, id: IrId, (node, meta): &(Ir, Meta)) {
+    fn node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
         let program = self.program;
         let span = meta.span;
         let sql = match *node {
-            Ir::Error => self.unwritten(span),
+            Ir::Error => self.null_placeholder(span),
             Ir::Null => self.work.tree.word("null", span),
             Ir::Bool(value) => self.work.tree.word(if value { "true" } else { "false" }, span),
             Ir::Number(slice) => self.number(program.text(slice), meta.ty, span),
@@ -292,13 +292,13 @@ impl<'p> Emitter<'p> {
             Ir::Aggregate { overload, args, distinct } => {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
-            Ir::Window { call, over } => self.window(call, program.over(over), program.parted_by(over), span),
+            Ir::Window { call, over } => self.window(call, program.over(over), program.partition_keys(over), span),
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
             // When the planner builds selects, it joins the other row and sets this node's SQL itself.
-            Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
+            Ir::PeriodLookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
             // The planner sets the SQL of these nodes when it joins the row that is found.
-            Ir::Ranges(_) | Ir::Find { .. } | Ir::Elsewhere { .. } => self.unwritten(span),
+            Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
         };
         self.work.sql[id.index()] = sql;
     }
@@ -333,7 +333,7 @@ impl<'p> Emitter<'p> {
     fn column(&mut self, index: u32, span: Span) -> SqlId {
         match (self.note_read(index), self.qualifier) {
             // Share the text, but add a new node because its span differs.
-            (Some(id), None) => self.work.tree.again(id, span),
+            (Some(id), None) => self.work.tree.copy_node(id, span),
             _ => self.new_column(index, span),
         }
     }
@@ -374,7 +374,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Sets the input of the next expressions: several relations, or an earlier select of the same step.
-    pub fn read(&mut self, joined: bool, passed_on: bool) {
+    pub fn set_input_kind(&mut self, joined: bool, passed_on: bool) {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
@@ -383,7 +383,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Ends the renaming of columns, so that they have their own names again.
-    pub fn end_renamed(&mut self) {
+    pub fn clear_renamed_columns(&mut self) {
         if !self.renamed.is_empty() {
             self.renamed.clear();
             self.forget_names();
@@ -396,7 +396,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits a column, by its index in the program.
-    pub fn column_alone(&mut self, index: u32) -> SqlId {
+    pub fn emit_column(&mut self, index: u32) -> SqlId {
         self.column(index, Span::default())
     }
 
@@ -415,7 +415,7 @@ impl<'p> Emitter<'p> {
         } else {
             self.node(id, self.program.entry(id));
             if !self.work.repeated.is_empty() {
-                self.grow(id);
+                self.sum_operand_repetition(id);
             }
         }
     }
@@ -426,10 +426,10 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits a column of the current relation, by name.
-    pub fn column_spelled(&mut self, name: &str, quoted: bool) -> SqlId {
+    pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
         let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
-        self.in_relation(name, Span::default())
+        self.qualify_if_shadowed(name, Span::default())
     }
 
     /// Sets the SQL of a node to a column of the current relation.
@@ -441,7 +441,7 @@ impl<'p> Emitter<'p> {
     /// Emits a column that an earlier select computes, by name.
     pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
         let name = self.generated_name(name, span);
-        self.in_relation(name, span)
+        self.qualify_if_shadowed(name, span)
     }
 
     /// Emits the unqualified name of a column that this step computes.
@@ -456,7 +456,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Qualifies a column with its relation if the relation has a column with the relation's own name.
-    pub fn in_relation(&mut self, name: SqlId, span: Span) -> SqlId {
+    pub fn qualify_if_shadowed(&mut self, name: SqlId, span: Span) -> SqlId {
         match self.qualifier.filter(|_| self.shadowed) {
             Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
             None => name,
@@ -474,7 +474,7 @@ impl<'p> Emitter<'p> {
         match self.work.roots[index as usize] {
             Some(root) => root,
             // The definition could not be emitted, and its error is already reported.
-            None => self.unwritten(span),
+            None => self.null_placeholder(span),
         }
     }
 
@@ -487,7 +487,9 @@ impl<'p> Emitter<'p> {
     /// Emits a comparison of two join keys in which a NULL equals a NULL.
     pub fn same_key(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
         let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
-        let Cell::Template(template) = self.dialect.cell(overload) else { return self.unwritten(Span::default()) };
+        let Cell::Template(template) = self.dialect.cell(overload) else {
+            return self.null_placeholder(Span::default());
+        };
         // The operands belong to no program, so they get temporary places after the program's nodes.
         let end = self.work.sql.len();
         self.work.sql.extend([left, right]);

@@ -5,7 +5,7 @@ use super::Emitter;
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Cell;
-use crate::ir::{IrId, Meta, Period};
+use crate::ir::{CalendarOffset, IrId, NodeMeta};
 use crate::sql::{Sql, SqlId};
 
 /// Columns that identify the row of the other period.
@@ -19,7 +19,7 @@ pub struct ShiftedDate {
 }
 
 impl Emitter<'_> {
-    pub(super) fn in_period(&mut self, value: IrId, period: Period, meta: Meta) -> SqlId {
+    pub(super) fn in_period(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
         let span = meta.span;
         let overload = catalog::get(internal::PERIOD_FRAME).overloads[0].id;
         let framed = matches!(self.dialect.cell(overload), Cell::Template(_));
@@ -29,7 +29,7 @@ impl Emitter<'_> {
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec with `order_by` and compile it with `formulac query`, which joins"),
             );
-            return self.unwritten(span);
+            return self.null_placeholder(span);
         };
         let words = self.program.args(period.words);
         words.iter().for_each(|word| self.emit(*word));

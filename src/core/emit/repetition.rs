@@ -51,7 +51,7 @@ impl Emitter<'_> {
     }
 
     /// Returns the number of repeated bytes in an emitted node: at least those of its operands.
-    pub(super) fn grow(&mut self, id: IrId) -> u64 {
+    pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
         let grown = self.program.operands(id).fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
         let sql = self.work.sql[id.index()];

@@ -7,12 +7,12 @@
 use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
 use crate::dialect::Dialect;
-use crate::ir::{Ir, IrId, Program, Slice};
+use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::sql::Sql;
 use crate::{ALL_DIGITS, Type};
 
 /// Largest 32-bit integer. The size of an integer is at most this, or 0 if the integer is not narrow.
-const NARROW: u32 = i32::MAX as u32;
+const MAX_NARROW: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands come before their nodes, and definitions after those that
 /// they use.
@@ -54,15 +54,15 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
     };
     match node {
         Ir::Number(slice) => match program.text(slice).trim_start_matches('-').parse::<u32>() {
-            Ok(value @ 0..=NARROW) => value.max(1),
+            Ok(value @ 0..=MAX_NARROW) => value.max(1),
             _ => 0,
         },
         Ir::Column(column) => program.columns[column as usize].size,
         Ir::Definition(used) => size(&program.definitions[used as usize].root),
         Ir::Window { call: x, .. } => size(&x),
         Ir::GroupWindow { args, .. } => program.args(args).first().map_or(0, size),
-        Ir::Find { args, .. } => program.args(args).get(2).map_or(0, size),
-        Ir::Lookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => size(&x),
+        Ir::RowLookup { args, .. } => program.args(args).get(2).map_or(0, size),
+        Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => size(&x),
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
@@ -82,7 +82,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
             match (args, catalog::overload(overload).map(|o| (o.result, o.params))) {
                 ([left, right], _) if is_arithmetic(function) => match (size(left), size(right)) {
                     (0, _) | (_, 0) => 0,
-                    (left, right) => computed(function, left, right).unwrap_or(0),
+                    (left, right) => narrow_result_size(function, left, right).unwrap_or(0),
                 },
                 // A remainder is smaller than the divisor.
                 ([_, divisor], _) if function == internal::MOD => size(divisor),
@@ -104,9 +104,9 @@ fn is_arithmetic(function: FunctionId) -> bool {
 }
 
 /// Returns the size of a sum, difference or product of narrow numbers. `None` if the result is not narrow.
-fn computed(function: FunctionId, left: u32, right: u32) -> Option<u32> {
+fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32> {
     let size = if function == internal::MULTIPLY { left.checked_mul(right) } else { left.checked_add(right) };
-    size.filter(|size| *size <= NARROW)
+    size.filter(|size| *size <= MAX_NARROW)
 }
 
 impl Emitter<'_> {
@@ -138,10 +138,12 @@ impl Emitter<'_> {
         let Some(last) = args.iter().max().filter(|_| args.iter().all(integer)) else { return };
         let sizes = self.sizes(*last);
         let mut narrow = args.iter().map(|id| sizes[id.index()]);
-        if !narrow.clone().all(|size| (1..=NARROW).contains(&size)) {
+        if !narrow.clone().all(|size| (1..=MAX_NARROW).contains(&size)) {
             return;
         }
-        let fits = narrow.next().is_none_or(|first| narrow.try_fold(first, |a, b| computed(function, a, b)).is_some());
+        let fits = narrow
+            .next()
+            .is_none_or(|first| narrow.try_fold(first, |a, b| narrow_result_size(function, a, b)).is_some());
         if !fits {
             let literal = |id: &&IrId| matches!(self.program.node(**id), Ir::Number(_));
             let first = args.iter().find(|id| !literal(id)).or(args.first());
@@ -176,7 +178,7 @@ impl Emitter<'_> {
     }
 
     /// Casts the branches of a CASE to the same scale, like `make_alike`.
-    pub(super) fn make_branches_alike(&mut self, arms: Slice) {
+    pub(super) fn make_branches_alike(&mut self, arms: PoolRange) {
         let program = self.program;
         if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)
         {

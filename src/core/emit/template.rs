@@ -9,7 +9,7 @@ use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, Shape, Template};
-use crate::ir::{Ir, IrId, Meta};
+use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 use crate::{Level, Type};
@@ -24,14 +24,14 @@ pub(super) struct TemplateBuffers {
     spread: Vec<(usize, Range<usize>)>,
     spread_ids: Vec<SqlId>,
     /// Window that a template with its own `over` adds to its calls.
-    pub window: Option<WindowOf>,
+    pub window: Option<WindowSpec>,
     /// Names in the template's arguments that its aliases must not have, such as `number_`.
     names: Vec<String>,
 }
 
 /// Contents of the parentheses after `over`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WindowOf {
+pub(super) struct WindowSpec {
     pub partition: SqlSlice,
     pub order: SqlSlice,
     pub rows: Option<SqlId>,
@@ -39,7 +39,7 @@ pub(super) struct WindowOf {
     pub name: Option<SqlId>,
 }
 
-impl WindowOf {
+impl WindowSpec {
     /// Applies the window to a call.
     pub fn fill(self, x: SqlId) -> Sql {
         let Self { partition, order, rows, name } = self;
@@ -402,7 +402,7 @@ impl Emitter<'_> {
                 let wanted = catalog::get(function).overloads.first().map(|o| o.result);
                 match wanted {
                     Some(ResultType::Is(ty)) if ty == meta.ty => sql,
-                    Some(ResultType::Is(Type::Decimal)) => match self.gives(arg) {
+                    Some(ResultType::Is(Type::Decimal)) => match self.number_kind(arg) {
                         Some(Type::Decimal) => sql,
                         Some(_) => {
                             let ty = self.dialect.type_name(Type::Decimal);
@@ -452,14 +452,14 @@ impl Emitter<'_> {
 
     /// Returns the kind of number that the dialect's template returns, if the template specifies it. Results of `+ -
     /// *`, fallbacks and branches that consist of such numbers and exact ones have the same kind.
-    fn gives(&self, id: IrId) -> Option<Type> {
+    fn number_kind(&self, id: IrId) -> Option<Type> {
         let mut given = None;
         let mut open = vec![id];
         // A caller may be above many nodes, so only the nearest ones are checked.
         let mut left = 32;
         while let Some(id) = open.pop() {
             left -= 1;
-            let id = self.in_window(self.program.behind_names(id));
+            let id = self.unwrap_window(self.program.resolve_names(id));
             let said = template_of(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (said, self.program.node(id)) {
@@ -483,7 +483,7 @@ impl Emitter<'_> {
     }
 
     /// Emits a call of an internal function with one argument.
-    fn convert(&mut self, function: FunctionId, arg: IrId, meta: Meta, span: Span) -> SqlId {
+    fn convert(&mut self, function: FunctionId, arg: IrId, meta: NodeMeta, span: Span) -> SqlId {
         let literal = match self.program.node(arg) {
             Ir::Number(slice) if meta.ty == Type::Integer => self.program.text(slice).parse::<i64>().ok(),
             _ => None,

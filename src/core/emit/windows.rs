@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::Emitter;
 use super::period::ShiftedDate;
-use super::template::WindowOf;
+use super::template::WindowSpec;
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::dialect::{Cell, Template};
-use crate::ir::{Across, GroupRole, Ir, IrId, Over, Place};
+use crate::ir::{CellFrame, FrameBound, GroupRole, Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 
@@ -43,23 +43,23 @@ impl Emitter<'_> {
         self.apply(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
     }
 
-    pub(super) fn window(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> SqlId {
+    pub(super) fn window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> SqlId {
         let x = self.work.sql[call.index()];
         let window = match over {
-            Over::Ranked { descending, apart, within } => {
+            WindowFrame::Ranked { descending, apart, within } => {
                 let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
                 let partition = self.parted(partition.clone(), parted_by);
                 return self.ranked(x, call, partition, (descending, apart), span);
             }
-            Over::Across(Across::Ranked { descending }) => {
+            WindowFrame::Across(CellFrame::Ranked { descending }) => {
                 return self.ranked(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
             }
-            Over::Across(across) => self.across(across, span),
-            Over::PivotColumns => {
+            WindowFrame::Across(across) => self.cell_window(across, span),
+            WindowFrame::PivotColumns => {
                 let order = self.work.tree.slice(&self.windows.pivot_order);
-                WindowOf { partition: SqlSlice::default(), order, rows: None, name: None }
+                WindowSpec { partition: SqlSlice::default(), order, rows: None, name: None }
             }
-            _ => self.down(call, over, parted_by, span),
+            _ => self.row_window(call, over, parted_by, span),
         };
         if let Ir::Apply { overload, args } = self.program.node(call)
             && let Cell::Template(Template { windowed: true, .. }) = self.dialect.cell(overload)
@@ -74,13 +74,13 @@ impl Emitter<'_> {
     }
 
     /// Returns a window over rows, in the step's order if it has one.
-    fn down(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> WindowOf {
+    fn row_window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> WindowSpec {
         let (parted_by, ahead) = match (over, parted_by.split_last()) {
-            (Over::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
+            (WindowFrame::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
             _ => (parted_by, None),
         };
         let mut divided_by = self.parted(self.windows.partition.clone(), parted_by);
-        if over == Over::Alike
+        if over == WindowFrame::SameValue
             && let Some(value) = self.program.operands(call).next()
         {
             let key = self.work.sql[value.index()];
@@ -94,24 +94,24 @@ impl Emitter<'_> {
                 let key = self.order_key(self.work.sql[key.index()], descending, false);
                 self.work.tree.slice(&[key])
             }
-            None if over.is_down() => self.work.tree.slice(&self.windows.order),
+            None if over.is_over_rows() => self.work.tree.slice(&self.windows.order),
             None => SqlSlice::default(),
         };
         let rows = match over {
-            Over::Ahead { own: false, .. } => {
+            WindowFrame::Ahead { own: false, .. } => {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.text(span, |out| out.push_str(rows)))
             }
             // The default frame of engines is a range, which includes rows with an equal key.
-            Over::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            WindowFrame::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
             // The first value of the rows up to the current one is also the first value of the range up to it.
             _ if self.is_first_value(call) && self.is_range_refused(order) => {
-                Some(self.work.tree.text(span, |out| push_rows(out, Place::First, Place::At(0))))
+                Some(self.work.tree.text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))))
             }
             _ => None,
         };
-        let name = self.windows.name.filter(|_| over.is_down() && parted_by.is_empty());
-        WindowOf { partition, order, rows, name }
+        let name = self.windows.name.filter(|_| over.is_over_rows() && parted_by.is_empty());
+        WindowSpec { partition, order, rows, name }
     }
 
     /// Adds further keys to a partition.
@@ -124,17 +124,17 @@ impl Emitter<'_> {
     }
 
     /// Returns a window over the cells of one row of a pivoted sheet.
-    fn across(&mut self, across: Across, span: Span) -> WindowOf {
+    fn cell_window(&mut self, across: CellFrame, span: Span) -> WindowSpec {
         let order = match across {
-            Across::All | Across::Ranked { .. } => SqlSlice::default(),
-            Across::Ordered | Across::Cells { .. } => self.work.tree.slice(&self.windows.pivot_order),
+            CellFrame::All | CellFrame::Ranked { .. } => SqlSlice::default(),
+            CellFrame::Ordered | CellFrame::Cells { .. } => self.work.tree.slice(&self.windows.pivot_order),
         };
         let rows = match across {
-            Across::Cells { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            CellFrame::Cells { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
             _ => None,
         };
         let partition = self.work.tree.slice(&self.windows.pivot_rows);
-        WindowOf { partition, order, rows, name: None }
+        WindowSpec { partition, order, rows, name: None }
     }
 
     fn is_first_value(&self, call: IrId) -> bool {
@@ -154,7 +154,7 @@ impl Emitter<'_> {
 
     /// Emits a window over the rows of each group.
     pub(super) fn group_window(&mut self, args: &[IrId], role: GroupRole, span: Span) -> SqlId {
-        let Some((call, by)) = args.split_first() else { return self.unwritten(span) };
+        let Some((call, by)) = args.split_first() else { return self.null_placeholder(span) };
         let x = self.work.sql[call.index()];
         let mut partition = self.windows.groups.clone();
         partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
@@ -177,7 +177,7 @@ impl Emitter<'_> {
         (descending, apart): (bool, bool),
         span: Span,
     ) -> SqlId {
-        let Some(value) = self.program.operands(call).next() else { return self.unwritten(span) };
+        let Some(value) = self.program.operands(call).next() else { return self.null_placeholder(span) };
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
@@ -195,7 +195,7 @@ impl Emitter<'_> {
     }
 
     /// Returns the call inside a window, or the node itself.
-    pub(super) fn in_window(&self, id: IrId) -> IrId {
+    pub(super) fn unwrap_window(&self, id: IrId) -> IrId {
         match self.program.node(id) {
             Ir::Window { call, .. } => call,
             _ => id,
@@ -203,19 +203,19 @@ impl Emitter<'_> {
     }
 }
 
-fn push_rows(out: &mut String, from: Place, to: Place) {
+fn push_rows(out: &mut String, from: FrameBound, to: FrameBound) {
     out.push_str("rows between ");
     push_place(out, from);
     out.push_str(" and ");
     push_place(out, to);
 }
 
-fn push_place(out: &mut String, place: Place) {
+fn push_place(out: &mut String, place: FrameBound) {
     match place {
-        Place::First => out.push_str("unbounded preceding"),
-        Place::Last => out.push_str("unbounded following"),
-        Place::At(0) => out.push_str("current row"),
-        Place::At(rows) => {
+        FrameBound::First => out.push_str("unbounded preceding"),
+        FrameBound::Last => out.push_str("unbounded following"),
+        FrameBound::At(0) => out.push_str("current row"),
+        FrameBound::At(rows) => {
             let side = if rows < 0 { "preceding" } else { "following" };
             // Writing to a `String` cannot fail.
             let _ = write!(out, "{} {side}", rows.unsigned_abs());
@@ -226,15 +226,15 @@ fn push_place(out: &mut String, place: Place) {
 #[cfg(test)]
 mod tests {
     use super::push_rows;
-    use crate::ir::Place;
+    use crate::ir::FrameBound;
 
     #[test]
     fn rows_in_words() {
         for (from, to, words) in [
-            (Place::First, Place::At(0), "rows between unbounded preceding and current row"),
-            (Place::At(-2), Place::At(0), "rows between 2 preceding and current row"),
-            (Place::At(1), Place::Last, "rows between 1 following and unbounded following"),
-            (Place::At(-3), Place::At(-1), "rows between 3 preceding and 1 preceding"),
+            (FrameBound::First, FrameBound::At(0), "rows between unbounded preceding and current row"),
+            (FrameBound::At(-2), FrameBound::At(0), "rows between 2 preceding and current row"),
+            (FrameBound::At(1), FrameBound::Last, "rows between 1 following and unbounded following"),
+            (FrameBound::At(-3), FrameBound::At(-1), "rows between 3 preceding and 1 preceding"),
         ] {
             let mut text = String::new();
             push_rows(&mut text, from, to);

@@ -18,7 +18,7 @@ impl IrId {
 
 /// Range in one of the program's pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slice {
+pub struct PoolRange {
     pub first: u32,
     pub count: u32,
 }
@@ -31,13 +31,13 @@ pub enum Ir {
     Null,
     Bool(bool),
     /// A number; its digits are in the text pool.
-    Number(Slice),
+    Number(PoolRange),
     /// Text value.
-    Text(Slice),
+    Text(PoolRange),
     /// ISO date.
-    Date(Slice),
+    Date(PoolRange),
     /// Replacement for the current date: the text of an SQL expression.
-    Today(Slice),
+    Today(PoolRange),
     /// Input column.
     Column(u32),
     /// Value of another definition.
@@ -45,27 +45,27 @@ pub enum Ir {
     /// Call of a catalogue overload, with its arguments.
     Apply {
         overload: OverloadId,
-        args: Slice,
+        args: PoolRange,
     },
     /// Conditions and values in turn. If their number is odd, the last one is the default value.
-    Case(Slice),
+    Case(PoolRange),
     /// CASE that compares one subject with a value per branch.
     Switch {
         subject: IrId,
-        arms: Slice,
+        arms: PoolRange,
     },
-    And(Slice),
-    Or(Slice),
+    And(PoolRange),
+    Or(PoolRange),
     Not(IrId),
     IsNull {
         x: IrId,
         negated: bool,
     },
-    Coalesce(Slice),
+    Coalesce(PoolRange),
     /// Aggregate call.
     Aggregate {
         overload: OverloadId,
-        args: Slice,
+        args: PoolRange,
         distinct: bool,
     },
     /// `count(*)`.
@@ -73,16 +73,16 @@ pub enum Ir {
     /// Window call.
     Window {
         call: IrId,
-        over: OverId,
+        over: WindowFrameId,
     },
     /// Window over the rows of each group, before grouping, for aggregates that the dialect lacks. The first argument
     /// is the call; for some roles, partition keys besides the grouping keys follow.
     GroupWindow {
-        args: Slice,
+        args: PoolRange,
         role: GroupRole,
     },
     /// Value of the row whose order key is the current row's order key, moved by a period.
-    Lookup {
+    PeriodLookup {
         value: IrId,
         /// Index in `periods`.
         period: u32,
@@ -90,13 +90,13 @@ pub enum Ir {
     /// Value of the row of the sheet or of another tab that a key finds. The arguments are the sought value, the key
     /// that it is compared with and, unless the row's number is requested, the value to return. If rows are counted,
     /// the third argument is the counted value, and the fourth is a second value that the condition reads.
-    Find {
-        args: Slice,
+    RowLookup {
+        args: PoolRange,
         /// Index in `finds`.
         find: u32,
     },
     /// Column of another tab, which only lookups in that tab read. Without a tab (`u32::MAX`), the number of a row.
-    Elsewhere {
+    TabColumn {
         tab: u32,
         column: u32,
     },
@@ -105,10 +105,10 @@ pub enum Ir {
     /// `FIRST(x):x`, until the enclosing aggregate absorbs it.
     Range {
         x: IrId,
-        over: OverId,
+        over: WindowFrameId,
     },
     /// `A:C`: one `Range` per column, until the enclosing aggregate absorbs them.
-    Ranges(Slice),
+    Ranges(PoolRange),
 }
 
 /// Purpose of a window over the rows of each group.
@@ -121,9 +121,9 @@ pub enum GroupRole {
     /// Number of values in the group.
     Count,
     /// Number of times that the row's value occurs in its group.
-    Repeats,
+    Occurrences,
     /// Largest number of times that any value occurs in the group.
-    Most,
+    MaxOccurrences,
 }
 
 impl GroupRole {
@@ -133,80 +133,80 @@ impl GroupRole {
             Self::Value => "in_group",
             Self::Place { .. } => "place",
             Self::Count => "count",
-            Self::Repeats => "repeats",
-            Self::Most => "most",
+            Self::Occurrences => "repeats",
+            Self::MaxOccurrences => "most",
         }
     }
 }
 
 /// Rows that a window call reads, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
+pub enum WindowFrame {
     /// Rows of the partition in the step's order. The function determines which of them it reads.
     Ordered,
     /// All rows of the partition, without an order.
     Partition,
     /// Rows from one place to another in the step's order, both included.
-    Rows { from: Place, to: Place },
+    Rows { from: FrameBound, to: FrameBound },
     /// All rows, in the order of the call's own argument. NULLs come last or, with `apart`, have a partition of their
     /// own. With `within`, the rows are those of the step's partition; otherwise only the partition that the spec
     /// specifies divides them.
     Ranked { descending: bool, apart: bool, within: bool },
     /// Rows of the partition with the same value of the call's own argument.
-    Alike,
+    SameValue,
     /// Rows before the current row in the order of the last `parted_by` value. With `own`, rows with the same value
     /// are included.
     Ahead { descending: bool, own: bool },
     /// Cells of one row of a pivoted sheet, one per column.
-    Across(Across),
+    Across(CellFrame),
     /// All rows of a pivoted sheet, in the order of its columns.
     PivotColumns,
 }
 
 /// Cells in a row of a pivoted sheet that a window reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Across {
+pub enum CellFrame {
     /// All cells, without an order.
     All,
     /// All cells, in the order of the columns. The function determines which of them it reads.
     Ordered,
     /// Cells from one column to another, both included.
-    Cells { from: Place, to: Place },
+    Cells { from: FrameBound, to: FrameBound },
     /// All cells, in the order of the call's own argument.
     Ranked { descending: bool },
 }
 
-impl Over {
+impl WindowFrame {
     /// Returns whether the step's order matters.
     pub fn ordered(self) -> bool {
         matches!(self, Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns)
     }
 
     /// Returns whether the window reads rows in the step's order rather than the cells of one row.
-    pub fn is_down(self) -> bool {
+    pub fn is_over_rows(self) -> bool {
         matches!(self, Self::Ordered | Self::Rows { .. })
     }
 
     /// Returns whether the window reads all rows of a partition or all cells of a row.
     pub fn is_whole(self) -> bool {
-        matches!(self, Self::Partition | Self::Across(Across::All))
+        matches!(self, Self::Partition | Self::Across(CellFrame::All))
     }
 
     /// Returns whether the rows or cells are in the order of the call's own argument.
     pub fn is_ranked(self) -> bool {
-        matches!(self, Self::Ranked { .. } | Self::Across(Across::Ranked { .. }))
+        matches!(self, Self::Ranked { .. } | Self::Across(CellFrame::Ranked { .. }))
     }
 
     /// Returns whether the window always includes the current row.
-    pub fn holds_own_row(self) -> bool {
+    pub fn includes_current_row(self) -> bool {
         match self {
-            Self::Rows { from, to } | Self::Across(Across::Cells { from, to }) => {
-                from <= Place::At(0) && Place::At(0) <= to
+            Self::Rows { from, to } | Self::Across(CellFrame::Cells { from, to }) => {
+                from <= FrameBound::At(0) && FrameBound::At(0) <= to
             }
             Self::Ordered
             | Self::Partition
             | Self::Ranked { .. }
-            | Self::Alike
+            | Self::SameValue
             | Self::Across(_)
             | Self::PivotColumns => true,
             Self::Ahead { own, .. } => own,
@@ -216,16 +216,16 @@ impl Over {
     /// Returns whether the window remains correct if rows with equal values get partitions of their own. It then has
     /// no other bounds than the current row and the ends of the partition.
     pub fn holds_when_parted(self) -> bool {
-        use Place::{At, First, Last};
+        use FrameBound::{At, First, Last};
         match self {
-            Self::Rows { from, to } | Self::Across(Across::Cells { from, to }) => {
+            Self::Rows { from, to } | Self::Across(CellFrame::Cells { from, to }) => {
                 matches!((from, to), (First | At(0), At(0) | Last))
             }
-            Self::Ordered | Self::Partition | Self::Across(Across::All | Across::Ordered) => true,
+            Self::Ordered | Self::Partition | Self::Across(CellFrame::All | CellFrame::Ordered) => true,
             Self::Ranked { .. }
-            | Self::Alike
+            | Self::SameValue
             | Self::Ahead { .. }
-            | Self::Across(Across::Ranked { .. })
+            | Self::Across(CellFrame::Ranked { .. })
             | Self::PivotColumns => false,
         }
     }
@@ -233,7 +233,7 @@ impl Over {
 
 /// Row of a partition, as a bound of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum FrameBound {
     First,
     /// Number of rows after the current row; negative for rows before it.
     At(i32),
@@ -242,16 +242,16 @@ pub enum Place {
 
 /// Index of an [`Over`] in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OverId(u32);
+pub struct WindowFrameId(u32);
 
 /// Properties of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Meta {
+pub struct NodeMeta {
     pub ty: Type,
     pub nullable: bool,
     pub level: Level,
     /// Whether the node reads only grouping keys per row, so that it can be used together with aggregates.
-    pub keyed: bool,
+    pub reads_only_keys: bool,
     /// Whether the value is different each time it is computed.
     pub volatile: bool,
     /// Whether an aggregate in the node reads no column. Inside a subquery, that aggregate would belong to the
@@ -260,7 +260,7 @@ pub struct Meta {
     pub span: Span,
 }
 
-impl Meta {
+impl NodeMeta {
     /// Returns whether the value is the same in all rows and each time it is computed.
     #[inline]
     pub fn is_constant(&self) -> bool {
@@ -269,9 +269,9 @@ impl Meta {
 
     /// Merges the level and flags of an operand into those of the node.
     #[inline]
-    pub fn take(&mut self, operand: &Self) {
+    pub fn merge_operand(&mut self, operand: &Self) {
         self.level = self.level.max(operand.level);
-        self.keyed &= operand.keyed || operand.level == Level::Const;
+        self.reads_only_keys &= operand.reads_only_keys || operand.level == Level::Const;
         self.volatile |= operand.volatile;
         self.columnless |= operand.columnless;
     }
@@ -294,18 +294,18 @@ impl Meta {
 
 /// Distance along the calendar.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Period {
+pub struct CalendarOffset {
     /// Number of units; never 0, and never more than the length of the calendar.
     pub count: i64,
     pub unit: CalendarUnit,
     /// Arguments of the catalogue entries `earlier` and `later` after the time: the number of units, the unit, and
     /// both as one text.
-    pub words: Slice,
+    pub words: PoolRange,
 }
 
 /// How a lookup compares its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Matching {
+pub enum KeyMatching {
     /// Finds an equal key.
     Exact,
     /// Finds the largest key that is not larger.
@@ -320,12 +320,12 @@ pub enum Matching {
 
 /// Where and how a lookup finds its row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Find {
+pub struct LookupSpec {
     /// Index of the other tab among the sheet's tabs. `None` for the sheet itself.
     pub tab: Option<u32>,
     /// Whether the row is found by its number.
     pub by_number: bool,
-    pub matching: Matching,
+    pub matching: KeyMatching,
     /// Condition on the sought value and the row's key. It is not part of any value.
     pub test: IrId,
 }
@@ -338,7 +338,7 @@ pub struct Holidays {
     pub tab: u32,
     pub column: u32,
     /// Nodes of the holiday column, of its value as a date, and of the test whether that date is a weekday.
-    pub given: IrId,
+    pub column_node: IrId,
     pub date: IrId,
     pub on_weekday: IrId,
     /// Day of a holiday in the planner's tab, and the number of weekdays up to it.
@@ -385,7 +385,7 @@ impl CalendarUnit {
     }
 
     /// Returns whether the unit is shorter than a day, so that only times can be moved by it.
-    pub fn is_of_clock(self) -> bool {
+    pub fn is_shorter_than_day(self) -> bool {
         matches!(self, Self::Second | Self::Minute | Self::Hour)
     }
 
@@ -404,7 +404,7 @@ impl CalendarUnit {
     }
 }
 
-impl Period {
+impl CalendarOffset {
     /// Returns the distance in seconds or in months, which is equal for a quarter and for three months.
     pub fn distance(self) -> (i64, bool) {
         let (length, months) = self.unit.length();
@@ -457,23 +457,23 @@ pub struct IrDefinition {
 /// All definitions of a text or step.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    nodes: Vec<(Ir, Meta)>,
+    nodes: Vec<(Ir, NodeMeta)>,
     /// Windows, each with the values that divide its rows in addition to the step's partitions.
-    overs: Vec<(Over, Slice)>,
+    overs: Vec<(WindowFrame, PoolRange)>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
     /// Periods by which lookups move their key.
-    pub periods: Vec<Period>,
+    pub periods: Vec<CalendarOffset>,
     /// Lookups by key or row number.
-    pub finds: Vec<Find>,
+    pub finds: Vec<LookupSpec>,
     /// Columns of tabs that contain holidays.
     pub holidays: Vec<Holidays>,
     /// Aggregates and windows, each with an equivalent built from windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
     /// Criteria texts: the values that they test, the text that they look for, and their span.
-    pub criteria: Vec<(IrId, Slice, Span)>,
+    pub criteria: Vec<(IrId, PoolRange, Span)>,
     /// Meanings of cells and cell ranges, in words.
     pub meanings: Vec<(Span, String)>,
     /// Whether some definition is folded. During lowering: whether the current definition is folded.
@@ -522,22 +522,22 @@ impl Program {
     }
 
     #[inline]
-    pub fn meta(&self, id: IrId) -> Meta {
+    pub fn meta(&self, id: IrId) -> NodeMeta {
         self.nodes[id.index()].1
     }
 
     /// Returns a node and its properties.
     #[inline]
-    pub fn entry(&self, id: IrId) -> &(Ir, Meta) {
+    pub fn entry(&self, id: IrId) -> &(Ir, NodeMeta) {
         &self.nodes[id.index()]
     }
 
     /// Returns the nodes from `first` to `last`, with their properties.
-    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, Meta))> {
+    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, NodeMeta))> {
         (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
     }
 
-    pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {
+    pub fn meta_mut(&mut self, id: IrId) -> &mut NodeMeta {
         &mut self.nodes[id.index()].1
     }
 
@@ -556,7 +556,7 @@ impl Program {
     }
 
     /// Returns the number of nodes that fit in the allocated memory.
-    pub fn room(&self) -> usize {
+    pub fn node_capacity(&self) -> usize {
         self.nodes.capacity()
     }
 
@@ -571,23 +571,23 @@ impl Program {
     }
 
     #[inline]
-    pub fn args(&self, slice: Slice) -> &[IrId] {
+    pub fn args(&self, slice: PoolRange) -> &[IrId] {
         &self.args[slice.first as usize..(slice.first + slice.count) as usize]
     }
 
-    pub fn text(&self, slice: Slice) -> &str {
+    pub fn text(&self, slice: PoolRange) -> &str {
         self.texts.get(slice.first as usize..(slice.first + slice.count) as usize).unwrap_or_default()
     }
 
     #[inline]
-    pub fn add(&mut self, node: Ir, meta: Meta) -> IrId {
+    pub fn add(&mut self, node: Ir, meta: NodeMeta) -> IrId {
         let id = IrId(self.nodes.len() as u32);
         self.nodes.push((node, meta));
         id
     }
 
     #[inline]
-    pub fn add_args(&mut self, args: &[IrId]) -> Slice {
+    pub fn add_args(&mut self, args: &[IrId]) -> PoolRange {
         let first = self.args.len() as u32;
         // Most lists are so short that a call to copy them would cost more.
         match *args {
@@ -595,54 +595,54 @@ impl Program {
             [a, b] => self.args.extend_from_slice(&[a, b]),
             _ => self.args.extend_from_slice(args),
         }
-        Slice { first, count: args.len() as u32 }
+        PoolRange { first, count: args.len() as u32 }
     }
 
-    pub fn add_over(&mut self, over: Over, parted_by: &[IrId]) -> OverId {
+    pub fn add_over(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
         let by = self.add_args(parted_by);
         self.overs.push((over, by));
-        OverId(self.overs.len() as u32 - 1)
+        WindowFrameId(self.overs.len() as u32 - 1)
     }
 
-    pub fn over(&self, id: OverId) -> Over {
-        self.overs.get(id.0 as usize).map_or(Over::Partition, |(over, _)| *over)
+    pub fn over(&self, id: WindowFrameId) -> WindowFrame {
+        self.overs.get(id.0 as usize).map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
     /// Returns the values that divide the rows of a window in addition to the step's partitions.
-    pub fn parted_by(&self, id: OverId) -> &[IrId] {
+    pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
         self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
     }
 
     /// Appends an argument to the list that was added last.
     #[inline]
-    pub fn extend_args(&mut self, slice: &mut Slice, arg: IrId) {
+    pub fn extend_args(&mut self, slice: &mut PoolRange, arg: IrId) {
         self.args.push(arg);
         slice.count += 1;
     }
 
-    pub fn add_text(&mut self, text: &str) -> Slice {
+    pub fn add_text(&mut self, text: &str) -> PoolRange {
         let first = self.texts.len() as u32;
         self.texts.push_str(text);
-        Slice { first, count: text.len() as u32 }
+        PoolRange { first, count: text.len() as u32 }
     }
 
     /// Adds a copy of a text in lower case (ASCII letters only).
-    pub fn add_lowercase(&mut self, slice: Slice) -> Slice {
+    pub fn add_lowercase(&mut self, slice: PoolRange) -> PoolRange {
         let first = self.texts.len();
         self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
         self.texts[first..].make_ascii_lowercase();
-        Slice { first: first as u32, count: slice.count }
+        PoolRange { first: first as u32, count: slice.count }
     }
 
     /// Resolves names: a definition whose formula is only another definition's name has the same meaning as that one.
     #[inline]
-    pub fn behind_names(&self, id: IrId) -> IrId {
-        self.behind_names_until(id, |_, _| false)
+    pub fn resolve_names(&self, id: IrId) -> IrId {
+        self.resolve_names_until(id, |_, _| false)
     }
 
     /// Resolves names like `behind_names`, but stops if `stop` returns true for a name and its definition.
     #[inline]
-    pub fn behind_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
+    pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(used) = self.node(id)
             && !stop(id, used as usize)
         {
@@ -655,7 +655,7 @@ impl Program {
     /// such dates.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
-        let mut date = self.behind_names(date);
+        let mut date = self.resolve_names(date);
         loop {
             date = match self.node(date) {
                 Ir::Column(column) => return self.columns.get(column as usize).is_some_and(|used| used.month_start),
@@ -667,7 +667,7 @@ impl Program {
                         return true;
                     }
                     match self.args(args) {
-                        [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.behind_names(*of),
+                        [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*of),
                         [end, one] if owner == internal::ADD => return self.is_month_end(*end) && self.is_one(*one),
                         _ => return false,
                     }
@@ -678,7 +678,7 @@ impl Program {
     }
 
     fn is_month_end(&self, date: IrId) -> bool {
-        match self.node(self.behind_names(date)) {
+        match self.node(self.resolve_names(date)) {
             Ir::Apply { overload, .. } => catalog::get(catalog::owner(overload)).name == "EOMONTH",
             _ => false,
         }
@@ -689,7 +689,7 @@ impl Program {
     }
 
     /// Returns the values of a CASE with these arms, without its conditions.
-    pub fn branches(&self, arms: Slice) -> impl Iterator<Item = IrId> + '_ {
+    pub fn branches(&self, arms: PoolRange) -> impl Iterator<Item = IrId> + '_ {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
     }
 
@@ -718,13 +718,15 @@ impl Program {
             | Ir::And(args)
             | Ir::Or(args)
             | Ir::Ranges(args)
-            | Ir::Find { args, .. }
+            | Ir::RowLookup { args, .. }
             | Ir::Coalesce(args) => (None, self.args(args)),
             Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
-            Ir::Window { call, over } => (Some(call), self.parted_by(over)),
-            Ir::Not(x) | Ir::IsNull { x, .. } | Ir::Range { x, .. } | Ir::Lookup { value: x, .. } | Ir::Distinct(x) => {
-                (Some(x), &[][..])
-            }
+            Ir::Window { call, over } => (Some(call), self.partition_keys(over)),
+            Ir::Not(x)
+            | Ir::IsNull { x, .. }
+            | Ir::Range { x, .. }
+            | Ir::PeriodLookup { value: x, .. }
+            | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().copied())

@@ -1,8 +1,8 @@
 //! Lookup of the row whose key is nearest to the sought value: the CTEs that choose it.
 
-use super::lookup_by_key::{Among, FoundRow, How, LookupParts, as_part_of_name};
+use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SearchedRows, as_part_of_name};
 use super::planner::Planner;
-use crate::ir::Matching;
+use crate::ir::KeyMatching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
@@ -14,15 +14,15 @@ impl Planner<'_> {
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
-    ) -> (Among, bool) {
-        let counts = self.alike(parts, true).iter().any(|other| other.gives.is_none());
+    ) -> (SearchedRows, bool) {
+        let counts = self.lookups_sharing_cte(parts, true).iter().any(|other| other.returned.is_none());
         if !counts {
             return (self.among(parts.find.tab, stage, from), false);
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         found.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
-        (Among { name: numbered.name, source, renamed: false }, true)
+        (SearchedRows { name: numbered.name, source, renamed: false }, true)
     }
 
     /// Returns the order in which the first key is the one to choose.
@@ -36,20 +36,20 @@ impl Planner<'_> {
     ) -> Vec<SqlId> {
         let mut order = Vec::new();
         match parts.find.matching {
-            Matching::Below => order.push(self.emitter.order_key(key, true, false)),
-            Matching::Above => order.push(self.emitter.order_key(key, false, false)),
-            Matching::Exact | Matching::Pattern | Matching::Count => {}
+            KeyMatching::Below => order.push(self.emitter.order_key(key, true, false)),
+            KeyMatching::Above => order.push(self.emitter.order_key(key, false, false)),
+            KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => {}
         }
         match counted {
             Some(position) => order.push(match qualifier {
                 Some(name) => self.emitter.field(name, position, false),
-                None => self.emitter.column_spelled(position, false),
+                None => self.emitter.emit_column_by_name(position, false),
             }),
             None if !order.is_empty() && self.is_unique(parts, stage) => {}
             None => {
                 let rest = self.order_of(parts, stage, qualifier, !order.is_empty());
                 order.extend(rest);
-                let by = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+                let by = self.searched_column(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
                 self.warn_of_several_matches(parts, &by);
             }
         }
@@ -66,7 +66,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let Some(here) = self.column_of(parts.sought, stage) else { return };
-        let alike = self.alike(parts, true);
+        let alike = self.lookups_sharing_cte(parts, true);
         let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let mut alias = among.name.clone();
@@ -80,15 +80,15 @@ impl Planner<'_> {
         };
         let place = self.free_name(&format!("{}_row", as_part_of_name(&there)), &columns, parts.find.tab);
         let sought = self.emitter.field(from, &here.0, here.1);
-        let (by, quoted) = self.column_found(parts.by, stage).unwrap_or_default();
+        let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
         let key = self.emitter.field(&alias, &by, quoted);
         self.emitter.set(parts.sought, sought);
         self.emitter.set(parts.by, key);
-        let test = self.written_test(parts.find.test, &[parts.sought, parts.by]);
+        let test = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
         let part = self.same_part(parts.find.tab, stage, from, &alias);
         let on = self.and(part, test);
         let written_alias = self.quoted_name(&alias);
-        let on = self.emitter.tree().earlier_first(on, &written_alias);
+        let on = self.emitter.tree().put_joined_column_last(on, &written_alias);
         let position = found.position.clone();
         let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
         let renamed = (there != here.0).then(|| self.quoted_name(&there));
@@ -100,7 +100,7 @@ impl Planner<'_> {
             items.push(Item { expr: self.emitter.field(&alias, &position, false), alias: None });
         }
         let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
-        for ((name, quoted), id) in self.parted(parts.find.tab, stage) {
+        for ((name, quoted), id) in self.partition_columns(parts.find.tab, stage) {
             let written = self.emitter.field(&alias, &name, quoted);
             partition.push(self.emitter.partition_key(id, written));
         }
@@ -111,18 +111,18 @@ impl Planner<'_> {
         let body = Select { items, from: Some(self.source(stage, from)), joins: vec![join], ..Select::default() };
         let origin = self.among(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
-            Matching::Above => "from",
+            KeyMatching::Above => "from",
             _ => "up_to",
         };
         let candidates = self.cte_names.choose(&format!("{origin}_{side}_{}", as_part_of_name(&here.0)));
         ctes.push(Cte { name: self.quoted_name(&candidates), body });
         let quoted_there = here.1 && there == here.0;
-        let mut items = vec![Item { expr: self.emitter.column_spelled(&there, quoted_there), alias: None }];
+        let mut items = vec![Item { expr: self.emitter.emit_column_by_name(&there, quoted_there), alias: None }];
         for (column, _) in &columns {
-            items.push(Item { expr: self.emitter.column_spelled(&column.0, column.1), alias: None });
+            items.push(Item { expr: self.emitter.emit_column_by_name(&column.0, column.1), alias: None });
         }
         if counted {
-            items.push(Item { expr: self.emitter.column_spelled(&position, false), alias: None });
+            items.push(Item { expr: self.emitter.emit_column_by_name(&position, false), alias: None });
         }
         let filter = Some(self.is_first(&place));
         let name = self.cte_names.choose(&format!("{origin}_for_{}", as_part_of_name(&here.0)));
@@ -130,7 +130,7 @@ impl Planner<'_> {
         ctes.push(Cte { name: self.quoted_name(&name), body: Select { items, from, filter, ..Select::default() } });
         found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
-        found.how = How::ByValues(vec![(here, (there, quoted_there))]);
+        found.how = LookupJoinKind::ByValues(vec![(here, (there, quoted_there))]);
     }
 
     /// Adds CTEs that choose the row with the nearest key, if all rows seek the same value.
@@ -142,38 +142,38 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let alike = self.alike(parts, true);
+        let alike = self.lookups_sharing_cte(parts, true);
         let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let position = found.position.clone();
-        let alone = if counted { None } else { self.read_alone(parts.find.tab, stage, from) };
+        let alone = if counted { None } else { self.set_single_qualifier(parts.find.tab, stage, from) };
         let test = self.test_here(parts, stage, &position);
-        let (by, quoted) = self.column_found(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.column_spelled(&by, quoted);
+        let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
+        let key = self.emitter.emit_column_by_name(&by, quoted);
         let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), alone.as_deref());
         let place = self.free_name(&format!("{}_row", as_part_of_name(&by)), &columns, parts.find.tab);
         let mut items = Vec::new();
         for (column, _) in &columns {
-            items.push(Item { expr: self.emitter.column_spelled(&column.0, column.1), alias: None });
+            items.push(Item { expr: self.emitter.emit_column_by_name(&column.0, column.1), alias: None });
         }
         if counted {
-            items.push(Item { expr: self.emitter.column_spelled(&position, false), alias: None });
+            items.push(Item { expr: self.emitter.emit_column_by_name(&position, false), alias: None });
         }
         let parted = self.parted_by(parts.find.tab, stage);
         let expr = self.row_number(&parted, &order);
         items.push(Item { expr, alias: Some(self.quoted_name(&place)) });
         let origin = self.among(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
-            Matching::Below => "up_to",
-            Matching::Above => "from",
-            Matching::Exact | Matching::Pattern | Matching::Count => "like",
+            KeyMatching::Below => "up_to",
+            KeyMatching::Above => "from",
+            KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => "like",
         };
         let name = self.cte_names.choose(&format!("{origin}_{side}_{}", self.name_sought(parts.sought)));
         let body = Select { items, from: Some(among.source), filter: Some(test), ..Select::default() };
         ctes.push(Cte { name: self.quoted_name(&name), body });
-        self.read_other();
+        self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.is_first(&place);
-        self.single(found, parts, &alike, source, filter, stage, from, ctes);
+        self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
     }
 }

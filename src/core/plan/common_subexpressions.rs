@@ -11,7 +11,7 @@ use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
 /// Arguments with columns of their own. An argument that equals another one, or a definition, uses the same column.
-pub(super) struct Shared<'s> {
+pub(super) struct SharedArguments<'s> {
     pub step: &'s StepPlan<'s>,
     live: &'s [bool],
     rows: &'s [bool],
@@ -31,7 +31,7 @@ struct SharedValues {
     columns: FxHashMap<(u32, bool, bool), IrId>,
 }
 
-impl<'s> Shared<'s> {
+impl<'s> SharedArguments<'s> {
     pub fn new(step: &'s StepPlan<'s>, live: &'s [bool], rows: &'s [bool]) -> Self {
         Self { step, live, rows, values: None }
     }
@@ -75,7 +75,7 @@ impl<'s> Shared<'s> {
         // Values that `having` tests are computed first, regardless of the order of definitions.
         let tested = values.tested[of];
         if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
-            cuts.serve(arg, *column);
+            cuts.reuse_value(arg, *column);
             return;
         }
         let place = |index: usize| values.places[index];
@@ -89,12 +89,12 @@ impl<'s> Shared<'s> {
             Some(index) => {
                 let root = step.root(index);
                 let (first, other) = if place(index) < place(of) { (root, arg) } else { (arg, root) };
-                let first = cuts.chosen(first);
+                let first = cuts.representative(first);
                 if !cuts.contains(first) {
                     let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());
                     cuts.insert(first, name);
                 }
-                cuts.serve(other, first);
+                cuts.reuse_value(other, first);
                 first
             }
             None => {

@@ -5,7 +5,7 @@ use super::StepPlan;
 use super::liveness::{live_definitions, needed};
 use crate::Level;
 use crate::catalog::{self, Nulls, internal};
-use crate::ir::{Across, Ir, IrId, Over, Place, Program};
+use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Returns whether a window counts cells or reads a value in cells without a row. LAG, for example, then needs a row
 /// for each cell.
@@ -16,35 +16,35 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let mut nodes = definitions.flat_map(|(d, _)| needed(program, d.first, d.root));
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
-        Ir::Lookup { value, .. } => !is_empty(program, value, keys),
+        Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
         // If the sheet's own rows are searched, the rows of empty cells count too.
-        Ir::Find { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
+        Ir::RowLookup { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
 }
 
-fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> bool {
+fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String]) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else { return true };
     let id = catalog::owner(overload);
     // COUNTBLANK is the only aggregate that counts empty cells.
     let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
     let skips_empty = || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
     match over {
-        Over::PivotColumns => false,
-        Over::Ranked { .. } | Over::Across(Across::Ranked { .. }) => {
+        WindowFrame::PivotColumns => false,
+        WindowFrame::Ranked { .. } | WindowFrame::Across(CellFrame::Ranked { .. }) => {
             !program.operands(call).next().is_some_and(|value| is_empty(program, value, keys))
         }
-        Over::Partition | Over::Across(Across::All) => !skips_empty(),
+        WindowFrame::Partition | WindowFrame::Across(CellFrame::All) => !skips_empty(),
         // From one end to the current cell, cells without a row make no difference.
-        Over::Rows { from: Place::First, to: Place::At(0) | Place::Last }
-        | Over::Rows { from: Place::At(0), to: Place::Last } => !skips_empty(),
+        WindowFrame::Rows { from: FrameBound::First, to: FrameBound::At(0) | FrameBound::Last }
+        | WindowFrame::Rows { from: FrameBound::At(0), to: FrameBound::Last } => !skips_empty(),
         _ => true,
     }
 }
 
 /// Returns whether a value is NULL in a cell without a row.
 fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
-    let id = program.behind_names(value);
+    let id = program.resolve_names(value);
     let operand = |id: IrId| is_empty(program, id, keys);
     match program.node(id) {
         Ir::Column(column) => !keys.iter().any(|key| key.eq_ignore_ascii_case(&program.columns[column as usize].name)),
@@ -67,7 +67,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
 
 /// Returns whether a condition is not met in a cell without a row.
 fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
-    let id = program.behind_names(condition);
+    let id = program.resolve_names(condition);
     match program.node(id) {
         Ir::And(parts) => program.args(parts).iter().any(|id| is_not_met(program, *id, keys)),
         Ir::Or(parts) => program.args(parts).iter().all(|id| is_not_met(program, *id, keys)),
@@ -97,13 +97,13 @@ pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 }
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
-                    Over::Across(Across::All) => true,
+                    WindowFrame::Across(CellFrame::All) => true,
                     // There are no cells beyond the ends, so a window along the row has different values in different
                     // cells.
-                    Over::Across(_) | Over::PivotColumns => false,
+                    WindowFrame::Across(_) | WindowFrame::PivotColumns => false,
                     _ => all,
                 },
-                Ir::Lookup { .. } | Ir::Find { .. } => false,
+                Ir::PeriodLookup { .. } | Ir::RowLookup { .. } => false,
                 _ => all && !program.meta(id).volatile,
             };
         }

@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::{FoundRow, How, LookupParts, Numbered, SpelledKey};
+use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, NumberedRows, SpelledKey};
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
-use crate::ir::{IrId, Matching};
+use crate::ir::{IrId, KeyMatching};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
@@ -37,7 +37,7 @@ impl Planner<'_> {
             return std::mem::take(&mut self.emitter.windows.order);
         };
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
-        let by = self.column_found(parts.by, stage).map(|(name, _)| name);
+        let by = self.searched_column(parts.by, stage).map(|(name, _)| name);
         if keys.is_empty() {
             // No order is specified, so order by all columns to choose the same row each time.
             let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
@@ -50,19 +50,19 @@ impl Planner<'_> {
         for (column, descending) in keys {
             let key = match qualifier {
                 Some(name) => self.emitter.field(name, column.name(), column.is_quoted()),
-                None => self.emitter.column_spelled(column.name(), column.is_quoted()),
+                None => self.emitter.emit_column_by_name(column.name(), column.is_quoted()),
             };
             order.push(self.emitter.order_key(key, descending, column.is_nullable()));
         }
-        if order.is_empty() && parts.find.matching == Matching::Exact {
-            order.extend(by.map(|by| self.emitter.column_spelled(&by, false)));
+        if order.is_empty() && parts.find.matching == KeyMatching::Exact {
+            order.extend(by.map(|by| self.emitter.emit_column_by_name(&by, false)));
         }
         order
     }
 
     #[cold]
     pub(super) fn needs_order(&mut self, parts: LookupParts, stage: u32) {
-        let key = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+        let key = self.searched_column(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
         let span = self.step.program.meta(parts.by).span;
         let message = format!("several rows may have the same `{key}`, and their order is not specified");
         let help = "add `order_by:` to the step, for example `order_by: month`";
@@ -97,9 +97,9 @@ impl Planner<'_> {
     }
 
     /// Adds a CTE that numbers the rows of a sheet: in the sheet's order, and among the rows with the same key.
-    pub(super) fn numbered(&mut self, parts: LookupParts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> Numbered {
+    pub(super) fn numbered(&mut self, parts: LookupParts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> NumberedRows {
         let by_number = parts.find.by_number;
-        let exact = parts.find.matching == Matching::Exact;
+        let exact = parts.find.matching == KeyMatching::Exact;
         let key = (!by_number).then(|| self.finds.number(parts.by));
         // Another tab is the same in all strata, but the sheet's own rows are those of the previous stratum.
         let rows = match parts.find.tab {
@@ -111,21 +111,21 @@ impl Planner<'_> {
             return known.clone();
         }
         let among = self.among(parts.find.tab, stage, from);
-        let alike = self.alike(parts, !exact);
+        let alike = self.lookups_sharing_cte(parts, !exact);
         let columns = self.columns_read(&alike, stage);
         let unique = by_number || !exact || self.is_unique(parts, stage);
-        let counts = by_number || alike.iter().any(|other| other.gives.is_none());
-        let key_name = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+        let counts = by_number || alike.iter().any(|other| other.returned.is_none());
+        let key_name = self.searched_column(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
         let shown_key = self.name_of_key(parts, stage);
         let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.free_name("position", &columns, parts.find.tab);
-        let alone = self.read_alone(parts.find.tab, stage, from);
+        let alone = self.set_single_qualifier(parts.find.tab, stage, from);
         let order = self.order_of(parts, stage, alone.as_deref(), false);
         let mut select = Select { from: Some(among.source.clone()), ..Select::default() };
         let parted = self.parted_by(parts.find.tab, stage);
         let mut partition = parted.clone();
         for (column, id) in &columns {
-            let expr = self.emitter.column_spelled(&column.0, column.1);
+            let expr = self.emitter.emit_column_by_name(&column.0, column.1);
             if *id == parts.by || column.0.eq_ignore_ascii_case(&key_name) {
                 partition.push(self.emitter.partition_key(parts.by, expr));
             }
@@ -145,16 +145,16 @@ impl Planner<'_> {
         };
         let name = self.cte_names.choose(&wanted);
         ctes.push(Cte { name: self.quoted_name(&name), body: select });
-        self.read_other();
+        self.reset_qualifier();
         // Keep the first row of each key.
         let with_others = alike.iter().any(|other| !self.step.program.meta(other.sought).is_constant());
         let first = place.as_ref().filter(|_| with_others).map(|place| {
             let mut items: Vec<Item> = Vec::new();
             for (column, _) in &columns {
-                items.push(Item { expr: self.emitter.column_spelled(&column.0, column.1), alias: None });
+                items.push(Item { expr: self.emitter.emit_column_by_name(&column.0, column.1), alias: None });
             }
             if counts {
-                items.push(Item { expr: self.emitter.column_spelled(&position, false), alias: None });
+                items.push(Item { expr: self.emitter.emit_column_by_name(&position, false), alias: None });
             }
             let filter = self.is_first(place);
             let first = self.cte_names.choose(&format!("{}_by_{shown_key}", among.name));
@@ -166,7 +166,7 @@ impl Planner<'_> {
         if place.is_some() {
             self.warn_of_several_matches(parts, &key_name);
         }
-        let made = Numbered { name, first, place, position };
+        let made = NumberedRows { name, first, place, position };
         if exact {
             self.finds.made.push((rows, key, made.clone()));
         }
@@ -176,8 +176,8 @@ impl Planner<'_> {
     /// Returns the partition keys of the searched rows, for a select that reads no other rows.
     pub(super) fn parted_by(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
-        for ((name, quoted), id) in self.parted(tab, stage) {
-            let written = self.emitter.column_spelled(&name, quoted);
+        for ((name, quoted), id) in self.partition_columns(tab, stage) {
+            let written = self.emitter.emit_column_by_name(&name, quoted);
             partition.push(self.emitter.partition_key(id, written));
         }
         partition
@@ -185,7 +185,7 @@ impl Planner<'_> {
 
     /// Emits `place = 1`.
     pub(super) fn is_first(&mut self, place: &str) -> SqlId {
-        let place = self.emitter.column_spelled(place, false);
+        let place = self.emitter.emit_column_by_name(place, false);
         let one = self.emitter.tree().text(Span::default(), |out| out.push('1'));
         self.emitter.tree().binary(Op::Equal, place, one, Span::default())
     }
@@ -208,11 +208,11 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let alike = self.alike(parts, true);
-        let counts = alike.iter().any(|other| other.gives.is_none());
+        let alike = self.lookups_sharing_cte(parts, true);
+        let counts = alike.iter().any(|other| other.returned.is_none());
         let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
         let (source, place) = if direct {
-            self.read_alone(parts.find.tab, stage, from);
+            self.set_single_qualifier(parts.find.tab, stage, from);
             (self.among(parts.find.tab, stage, from).source, None)
         } else {
             let numbered = self.numbered(parts, stage, from, ctes);
@@ -227,24 +227,24 @@ impl Planner<'_> {
             }
             None => test,
         };
-        self.single(found, parts, &alike, source, filter, stage, from, ctes);
+        self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
     }
 
     /// Emits the condition on the key, for a select that reads only the searched rows.
     pub(super) fn test_here(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
-            false => self.column_found(parts.by, stage).unwrap_or_default(),
+            false => self.searched_column(parts.by, stage).unwrap_or_default(),
         };
-        let key = self.emitter.column_spelled(&name, quoted);
+        let key = self.emitter.emit_column_by_name(&name, quoted);
         self.emitter.set(parts.by, key);
-        self.written_test(parts.find.test, &[parts.by])
+        self.emit_condition(parts.find.test, &[parts.by])
     }
 
     /// Adds a CTE of one row: the values that lookups read from the only row that meets the condition, or NULL. For a
     /// sheet with parts, the CTE has one row for each part that has such a row.
     #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
-    pub(super) fn single(
+    pub(super) fn add_single_row_cte(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -256,12 +256,12 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let mut select = Select { from: Some(source), filter: Some(filter), ..Select::default() };
-        let given: Vec<LookupParts> = alike.iter().filter(|other| other.gives.is_some()).copied().collect();
-        let read = given.iter().filter_map(|other| self.column_found(other.gives?, stage));
+        let given: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
+        let read = given.iter().filter_map(|other| self.searched_column(other.returned?, stage));
         let read: FxHashSet<String> = read.map(|(name, _)| name.to_ascii_lowercase()).collect();
-        let parted = self.parted(parts.find.tab, stage);
+        let parted = self.partition_columns(parts.find.tab, stage);
         for (column, id) in self.columns_read(alike, stage) {
-            let written = self.emitter.column_spelled(&column.0, column.1);
+            let written = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
             if is_part || (!parted.is_empty() && read.contains(&column.0.to_ascii_lowercase())) {
                 select.items.push(Item { expr: written, alias: None });
@@ -276,7 +276,7 @@ impl Planner<'_> {
         }
         if given.len() < alike.len() {
             let position = found.position.clone();
-            let written = self.emitter.column_spelled(&position, false);
+            let written = self.emitter.emit_column_by_name(&position, false);
             select.items.push(match parted.is_empty() {
                 true => {
                     let expr = self.emitter.tree().call("max", &[written], Span::default());
@@ -291,6 +291,6 @@ impl Planner<'_> {
         ctes.push(Cte { name: written.clone(), body: select });
         found.source = Some(SelectSource::Name(written));
         found.alias = name;
-        found.how = How::One;
+        found.how = LookupJoinKind::One;
     }
 }

@@ -2,14 +2,14 @@
 
 use super::names::snake_case;
 use crate::catalog::{self, internal};
-use crate::ir::{Across, Ir, IrId, Over, Place, Program};
+use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Largest number of bytes of a formula that is read for a name. In nested calls each part needs a name, so reading
 /// long parts would take quadratic time.
 const LONGEST_TEXT: usize = 1_000;
 
 /// Returns a name for a value, derived from its formula.
-pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<String> {
+pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Option<String> {
     if matches!(program.node(id), Ir::CountRows) {
         return Some("row_count".to_owned());
     }
@@ -54,7 +54,7 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         return name_of_expression(text).filter(|_| text.contains(OPERATORS));
     }
     let [of] = program.args(args) else { return None };
-    named(&format!("{}({})", function.name, column_beside(program, *of, "")?))
+    named(&format!("{}({})", function.name, column_name_not_in_text(program, *of, "")?))
 }
 
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
@@ -69,7 +69,7 @@ pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: 
         (_, "left" | "right") => format!("{param}_side_of_{of}"),
         _ => format!("{param}_for_{of}"),
     };
-    spoken_name(program, id, source).unwrap_or_else(fallback)
+    name_from_formula(program, id, source).unwrap_or_else(fallback)
 }
 
 /// Call that uses an argument.
@@ -108,23 +108,23 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     if function == internal::PLACE {
         return Some("pivot_index".to_owned());
     }
-    if let Over::Across(across) = over {
+    if let WindowFrame::Across(across) = over {
         return across_row(program, function, args, across);
     }
     if function == internal::ROW_NUMBER {
         return (!text.contains('(')).then(|| "row_number".to_owned());
     }
     if function == internal::DENSE_RANK {
-        return column_beside(program, *args.first()?, "").map(|name| format!("place_of_{name}"));
+        return column_name_not_in_text(program, *args.first()?, "").map(|name| format!("place_of_{name}"));
     }
     if function == internal::LISTED {
-        let name = column_beside(program, *args.first()?, "")?;
-        let so_far = matches!(over, Over::Rows { from: Place::First, to: Place::At(0) });
+        let name = column_name_not_in_text(program, *args.first()?, "")?;
+        let so_far = matches!(over, WindowFrame::Rows { from: FrameBound::First, to: FrameBound::At(0) });
         return Some(if so_far { format!("{name}_values_so_far") } else { format!("{name}_values_of_some_rows") });
     }
     // The value of one row has the same name, however the formula is spelled.
     let is_of_row = [internal::LAG, internal::LEAD, internal::FIRST_VALUE, internal::LAST_VALUE, internal::NTH_VALUE];
-    let name = column_beside(program, *args.first()?, if is_of_row.contains(&function) { "" } else { text })?;
+    let name = column_name_not_in_text(program, *args.first()?, if is_of_row.contains(&function) { "" } else { text })?;
     let rows = args.get(1).and_then(|rows| match program.node(*rows) {
         Ir::Number(digits) => Some(program.text(digits)),
         _ => None,
@@ -140,8 +140,10 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         _ => {
             let function = name_of_text(catalog::shown(function)?)?;
             match over {
-                Over::Rows { from: Place::First, to: Place::At(0) } => format!("running_{function}_{name}"),
-                Over::Rows { .. } => format!("moving_{function}_{name}"),
+                WindowFrame::Rows { from: FrameBound::First, to: FrameBound::At(0) } => {
+                    format!("running_{function}_{name}")
+                }
+                WindowFrame::Rows { .. } => format!("moving_{function}_{name}"),
                 _ => format!("{function}_of_all_{name}"),
             }
         }
@@ -152,7 +154,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
 pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     let Ir::Case(arms) = program.node(id) else { return None };
     let [only, value] = program.args(arms) else { return None };
-    let name = column_beside(program, *value, "")?;
+    let name = column_name_not_in_text(program, *value, "")?;
     let bound = |id: IrId| {
         let Ir::Apply { overload, args } = program.node(id) else { return None };
         let [row, number] = program.args(args) else { return None };
@@ -182,9 +184,9 @@ fn across_row(
     program: &Program,
     function: crate::catalog::FunctionId,
     args: &[IrId],
-    across: Across,
+    across: CellFrame,
 ) -> Option<String> {
-    let name = column_beside(program, *args.first()?, "")?;
+    let name = column_name_not_in_text(program, *args.first()?, "")?;
     let columns = args.get(1).and_then(|columns| match program.node(*columns) {
         Ir::Number(digits) => Some(program.text(digits)),
         _ => None,
@@ -196,14 +198,14 @@ fn across_row(
         (internal::LEAD, Some(columns)) => format!("{name}_{columns}_to_the_right"),
         _ => {
             let function = name_of_text(catalog::shown(function)?)?;
-            let part = if across == Across::All { "row" } else { "beside" };
+            let part = if across == CellFrame::All { "row" } else { "beside" };
             format!("{part}_{function}_{name}")
         }
     })
 }
 
 /// Returns the name of the column that a value is, unless the text contains it.
-fn column_beside(program: &Program, value: IrId, text: &str) -> Option<String> {
+fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option<String> {
     let name = match program.node(value) {
         Ir::Column(column) => program.columns.get(column as usize)?.name.to_string(),
         Ir::Definition(definition) => program.definitions.get(definition as usize)?.name.as_deref()?.to_owned(),

@@ -1,6 +1,6 @@
 //! Holidays of a column, each once, and the number of holidays between days: the CTEs for NETWORKDAYS and WORKDAY.
 
-use super::lookup_by_key::{FoundRow, How, LookupParts, SpelledKey, as_part_of_name};
+use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SpelledKey, as_part_of_name};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;
@@ -47,26 +47,26 @@ impl Planner<'_> {
         }
         let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
         let among = self.among(Some(holidays.tab), stage, from);
-        self.read_alone(Some(holidays.tab), stage, from);
-        let (name, quoted) = self.column_found(holidays.given, stage).unwrap_or_default();
-        let given = self.emitter.column_spelled(&name, quoted);
-        self.emitter.set(holidays.given, given);
-        let date = self.written_test(holidays.date, &[holidays.given]);
-        let filter = Some(self.written_test(holidays.on_weekday, &[holidays.given]));
+        self.set_single_qualifier(Some(holidays.tab), stage, from);
+        let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
+        let given = self.emitter.emit_column_by_name(&name, quoted);
+        self.emitter.set(holidays.column_node, given);
+        let date = self.emit_condition(holidays.date, &[holidays.column_node]);
+        let filter = Some(self.emit_condition(holidays.on_weekday, &[holidays.column_node]));
         let alias = self.alias_text(&(name, quoted));
         let items = vec![Item { expr: date, alias: (!self.is_written(date, &alias)).then_some(alias) }];
         let body = Select { distinct: true, items, from: Some(among.source), filter, ..Select::default() };
         let on_weekdays = self.cte_names.choose(&format!("{}_on_weekdays", among.name));
         ctes.push(Cte { name: self.quoted_name(&on_weekdays), body });
 
-        self.read_other();
+        self.reset_qualifier();
         let mut name = on_weekdays;
         if self.finds.looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS) {
             let from = Some(SelectSource::Name(self.quoted_name(&name)));
-            let written = self.emitter.column_spelled(day.name(), day.is_quoted());
+            let written = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[written]);
             self.emitter.set(holidays.day, written);
-            let weekdays = self.written_test(holidays.weekdays, &[holidays.day]);
+            let weekdays = self.emit_condition(holidays.weekdays, &[holidays.day]);
             let before = self.emitter.tree().binary(Op::Subtract, weekdays, number, Span::default());
             let alias = Some(self.quoted_name(working_days.name()));
             let items = vec![Item { expr: written, alias: None }, Item { expr: before, alias }];
@@ -112,14 +112,14 @@ impl Planner<'_> {
                 select.group_by.push(written);
             }
         }
-        let key = self.column_found(parts.by, stage).unwrap_or_default();
+        let key = self.searched_column(parts.by, stage).unwrap_or_default();
         let key = match values.is_empty() {
-            true => self.emitter.column_spelled(&key.0, key.1),
+            true => self.emitter.emit_column_by_name(&key.0, key.1),
             false => self.emitter.field(&among.name, &key.0, key.1),
         };
         self.emitter.set(parts.by, key);
         let known = [sought, vec![parts.by]].concat();
-        let on = self.written_test(parts.find.test, &known);
+        let on = self.emit_condition(parts.find.test, &known);
         found.position = "holidays".to_owned();
         while values.iter().any(|(name, _)| name.eq_ignore_ascii_case(&found.position)) {
             found.position.push_str("_counted");
@@ -129,18 +129,18 @@ impl Planner<'_> {
         let of = self.among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from).name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
-            found.how = How::One;
+            found.how = LookupJoinKind::One;
             format!("{of}_counted")
         } else {
-            self.read_alone(None, stage, from);
-            let items = values.iter().map(|(name, quoted)| self.emitter.column_spelled(name, *quoted));
+            self.set_single_qualifier(None, stage, from);
+            let items = values.iter().map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
             let items = items.map(|expr| Item { expr, alias: None }).collect();
-            self.read_other();
+            self.reset_qualifier();
             let body = Select { distinct: true, items, from: Some(self.source(stage, from)), ..Select::default() };
             ctes.push(Cte { name: self.quoted_name(&dates), body });
             select.from = Some(SelectSource::Name(self.quoted_name(&dates)));
             select.joins.push(Join { kind: JoinKind::Inner, source: among.source, alias: None, on: Some(on) });
-            found.how = How::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
+            found.how = LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
         let name = self.cte_names.choose(&name);
@@ -152,5 +152,8 @@ impl Planner<'_> {
 
 /// Returns the sought values that can differ from row to row.
 fn sought_by_row(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
-    [Some(parts.sought), parts.also].into_iter().flatten().filter(|sought| !program.meta(*sought).is_constant())
+    [Some(parts.sought), parts.second_sought]
+        .into_iter()
+        .flatten()
+        .filter(|sought| !program.meta(*sought).is_constant())
 }

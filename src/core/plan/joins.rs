@@ -82,7 +82,7 @@ impl Planner<'_> {
             });
             let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
             let written = self.quoted_name(name);
-            let on = on.map(|on| self.emitter.tree().earlier_first(on, &written));
+            let on = on.map(|on| self.emitter.tree().put_joined_column_last(on, &written));
             let alias = join.renamed.then_some(written);
             joins.push(Join { kind: join.kind, source: join.source.clone(), alias, on });
         }
@@ -93,7 +93,7 @@ impl Planner<'_> {
     pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
         let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
             let (name, quoted) = self.input_name(column);
-            return self.emitter.column_spelled(&name, quoted);
+            return self.emitter.emit_column_by_name(&name, quoted);
         };
         let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
         for place in &column.of {
@@ -242,7 +242,7 @@ impl Planner<'_> {
     /// Returns the columns of the program that strata after the first read.
     fn read_later(&self) -> Vec<u32> {
         let program = self.step.program;
-        let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::Lookup { .. });
+        let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
         let mut read: FxHashSet<u32> = FxHashSet::default();
         for stage in 1..=self.last_stage() {
             let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
@@ -256,8 +256,8 @@ impl Planner<'_> {
             for node in self.computed_in(stack, stage) {
                 // The looked-up value is a column of the other row.
                 let node = match node {
-                    Ir::Lookup { value, .. } if self.column_in(value, stage).is_none() => {
-                        program.node(program.behind_names(value))
+                    Ir::PeriodLookup { value, .. } if self.column_in(value, stage).is_none() => {
+                        program.node(program.resolve_names(value))
                     }
                     node => node,
                 };

@@ -6,14 +6,14 @@ use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
 /// Live definitions and row-level nodes of a step, determined once.
-pub(super) struct Reach {
+pub(super) struct Liveness {
     /// Whether each node is computed per row of the input, before grouping.
     pub rows: Vec<bool>,
     /// Whether each definition is needed by the step's columns, filters or keys.
     pub live: Vec<bool>,
 }
 
-impl Reach {
+impl Liveness {
     pub fn from_step(step: &StepPlan<'_>) -> Self {
         Self { rows: row_context(step), live: live_definitions(step) }
     }

@@ -6,7 +6,7 @@ use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
 /// Largest number of calls and operators that GROUP BY may repeat from the select list. A timeframe does not count.
-const MOST_REPEATED: usize = 2;
+const MAX_REPEATED_OPERATIONS: usize = 2;
 
 /// Returns whether a key is too long to be written twice, in the select list and in GROUP BY.
 pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &Cuts, key: IrId) -> bool {
@@ -25,12 +25,12 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &Cuts, key: IrI
                 Cell::Template(template) => template.operations(),
                 _ => 1,
             },
-            Ir::Case(_) | Ir::Switch { .. } => MOST_REPEATED + 1,
+            Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_OPERATIONS + 1,
             Ir::And(all) | Ir::Or(all) => program.args(all).len(),
             Ir::Not(_) | Ir::IsNull { .. } | Ir::Coalesce(_) => 1,
             _ => 0,
         };
-        if count > MOST_REPEATED {
+        if count > MAX_REPEATED_OPERATIONS {
             return true;
         }
         open.extend(program.operands(id));

@@ -10,38 +10,38 @@ use super::names::snake_case;
 use super::planner::Planner;
 use super::step::TabSource;
 use crate::dialect::op::Op;
-use crate::ir::{Find, Holidays, Ir, IrId, Matching, Program};
+use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, Program};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
 /// Properties of lookups that can share a join: the tab, the compared key, the matching and the sought value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SameRows {
+pub(super) struct LookupJoinKey {
     tab: Option<u32>,
     /// Number of the compared key, from value numbering. `sought` has the numbers of the sought values, or is `None`
     /// for all of them.
     by: u32,
-    matching: Matching,
+    matching: KeyMatching,
     sought: Option<(u32, Option<u32>)>,
 }
 
 /// Join to the rows that lookups find.
 #[derive(Clone, Debug)]
 pub(super) struct FoundRow {
-    pub same: SameRows,
+    pub same: LookupJoinKey,
     /// First lookup that uses the join.
     id: IrId,
     pub source: Option<SelectSource>,
     pub alias: String,
     /// Whether the alias differs from the name of the source.
     renamed: bool,
-    pub how: How,
+    pub how: LookupJoinKind,
     /// Column with the row numbers.
     pub position: String,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum How {
+pub(super) enum LookupJoinKind {
     /// Joined by the condition on the key.
     ByKey,
     /// Joined by the values for which the row was chosen: the column of each value on both sides.
@@ -52,7 +52,7 @@ pub(super) enum How {
 
 /// Rows that a lookup searches.
 #[derive(Clone)]
-pub(super) struct Among {
+pub(super) struct SearchedRows {
     pub name: String,
     pub source: SelectSource,
     /// Whether the rows are read under a name that is not their own.
@@ -64,18 +64,18 @@ pub(super) type SpelledKey = (String, bool);
 
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
-pub(super) struct Finds {
+pub(super) struct KeyLookups {
     /// Lookups that find the same rows, and, under a key without `sought`, those that differ only in the sought value.
-    alike: FxHashMap<SameRows, Vec<IrId>>,
+    alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value numbers, by node.
     numbers: Vec<u32>,
     /// CTEs with row numbers that already exist, by the rows and by the key that divides them.
-    pub made: Vec<(String, Option<u32>, Numbered)>,
+    pub made: Vec<(String, Option<u32>, NumberedRows)>,
 }
 
 /// CTE with the numbered rows of a sheet.
 #[derive(Clone, Debug)]
-pub(super) struct Numbered {
+pub(super) struct NumberedRows {
     pub name: String,
     /// CTE with only the first row of each key.
     pub first: Option<String>,
@@ -93,7 +93,7 @@ impl FoundRow {
     }
 }
 
-impl Finds {
+impl KeyLookups {
     pub fn new(step: &super::StepPlan<'_>, live: &[bool]) -> Self {
         let program = step.program;
         if program.finds.is_empty() {
@@ -108,22 +108,22 @@ impl Finds {
                 for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, LookupParts::new(program, id)?))) {
                     let same = finds.same(parts);
                     finds.alike.entry(same).or_default().push(id);
-                    finds.alike.entry(SameRows { sought: None, ..same }).or_default().push(id);
+                    finds.alike.entry(LookupJoinKey { sought: None, ..same }).or_default().push(id);
                 }
             }
         }
         finds
     }
 
-    fn same(&self, LookupParts { find, sought, by, also, .. }: LookupParts) -> SameRows {
+    fn same(&self, LookupParts { find, sought, by, second_sought: also, .. }: LookupParts) -> LookupJoinKey {
         let sought = Some((self.number(sought), also.map(|also| self.number(also))));
-        SameRows { tab: find.tab, by: self.number(by), matching: find.matching, sought }
+        LookupJoinKey { tab: find.tab, by: self.number(by), matching: find.matching, sought }
     }
 
     /// Returns whether a lookup searches this column of a tab.
     pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
         let by = self.alike.values().flatten().filter_map(|id| LookupParts::new(program, *id)).map(|parts| parts.by);
-        by.map(|by| program.node(by)).any(|by| by == Ir::Elsewhere { tab, column })
+        by.map(|by| program.node(by)).any(|by| by == Ir::TabColumn { tab, column })
     }
 
     pub fn number(&self, id: IrId) -> u32 {
@@ -134,13 +134,13 @@ impl Finds {
 /// Operands of a lookup.
 #[derive(Clone, Copy)]
 pub(super) struct LookupParts {
-    pub find: Find,
+    pub find: LookupSpec,
     pub sought: IrId,
     pub by: IrId,
     /// Value to return. `None` for the number of the row.
-    pub gives: Option<IrId>,
+    pub returned: Option<IrId>,
     /// Second sought value, if rows are counted.
-    pub also: Option<IrId>,
+    pub second_sought: Option<IrId>,
 }
 
 /// Returns the sought values among a lookup's operands.
@@ -150,12 +150,14 @@ pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
 
 impl LookupParts {
     fn new(program: &Program, id: IrId) -> Option<Self> {
-        let Ir::Find { args, find } = program.node(id) else { return None };
+        let Ir::RowLookup { args, find } = program.node(id) else { return None };
         let find = *program.finds.get(find as usize)?;
         match *program.args(args) {
-            [sought, by] => Some(Self { find, sought, by, gives: None, also: None }),
-            [sought, by, gives] => Some(Self { find, sought, by, gives: Some(gives), also: None }),
-            [sought, by, gives, also] => Some(Self { find, sought, by, gives: Some(gives), also: Some(also) }),
+            [sought, by] => Some(Self { find, sought, by, returned: None, second_sought: None }),
+            [sought, by, gives] => Some(Self { find, sought, by, returned: Some(gives), second_sought: None }),
+            [sought, by, gives, also] => {
+                Some(Self { find, sought, by, returned: Some(gives), second_sought: Some(also) })
+            }
             _ => None,
         }
     }
@@ -167,7 +169,7 @@ impl Planner<'_> {
     }
 
     /// Returns the join for a lookup. Its source is set later.
-    pub(super) fn rows_found(&self, id: IrId) -> Option<FoundRow> {
+    pub(super) fn new_lookup_join(&self, id: IrId) -> Option<FoundRow> {
         let same = self.finds.same(self.lookup_parts(id)?);
         Some(FoundRow {
             same,
@@ -175,25 +177,25 @@ impl Planner<'_> {
             source: None,
             alias: String::new(),
             renamed: false,
-            how: How::ByKey,
+            how: LookupJoinKind::ByKey,
             position: "position".to_owned(),
         })
     }
 
     /// Emits the value of the row that a lookup finds.
-    pub(super) fn value_found(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
+    pub(super) fn emit_found_value(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
         let parts = self.lookup_parts(id)?;
-        let (name, quoted) = match parts.gives {
-            Some(gives) if parts.find.matching != Matching::Count => self.column_found(gives, stage)?,
+        let (name, quoted) = match parts.returned {
+            Some(gives) if parts.find.matching != KeyMatching::Count => self.searched_column(gives, stage)?,
             _ => (found.position.clone(), false),
         };
         Some(self.emitter.field(&found.alias, &name, quoted))
     }
 
     /// Returns the column of a node in the searched rows.
-    pub(super) fn column_found(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
+    pub(super) fn searched_column(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
         match self.step.program.node(id) {
-            Ir::Elsewhere { tab, column } => {
+            Ir::TabColumn { tab, column } => {
                 let column = self.tab(Some(tab))?.columns.get(column as usize)?;
                 Some((column.name().to_owned(), column.is_quoted()))
             }
@@ -202,7 +204,7 @@ impl Planner<'_> {
     }
 
     /// Determines the source of the rows to join, and adds the CTEs that it needs.
-    pub(super) fn make_found(
+    pub(super) fn resolve_lookup_join(
         &mut self,
         found: &mut FoundRow,
         stage: u32,
@@ -214,9 +216,9 @@ impl Planner<'_> {
         let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
         let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
-            (Matching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
-            (Matching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
-            (Matching::Exact, true) => self.one_row(found, parts, stage, from, ctes),
+            (KeyMatching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
+            (KeyMatching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
+            (KeyMatching::Exact, true) => self.one_row(found, parts, stage, from, ctes),
             (_, false) => self.chosen_rows(found, parts, stage, from, ctes),
             (_, true) => self.one_of_ordered(found, parts, stage, from, ctes),
         }
@@ -230,23 +232,23 @@ impl Planner<'_> {
     }
 
     /// Returns the join to the rows that are found.
-    pub(super) fn join_found(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
+    pub(super) fn build_lookup_join(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
         let LookupParts { find, sought, by, .. } = self.lookup_parts(found.id)?;
         let on = match &found.how {
-            How::One => None,
-            How::ByKey => {
-                self.here(sought, stage);
+            LookupJoinKind::One => None,
+            LookupJoinKind::ByKey => {
+                self.emit_current_row_value(sought, stage);
                 let written = self.written_node(sought, stage);
                 self.emitter.set(sought, written);
                 let (name, quoted) = match find.by_number {
                     true => (found.position.clone(), false),
-                    false => self.column_found(by, stage)?,
+                    false => self.searched_column(by, stage)?,
                 };
                 let key = self.emitter.field(&found.alias, &name, quoted);
                 self.emitter.set(by, key);
-                Some(self.written_test(find.test, &[sought, by]))
+                Some(self.emit_condition(find.test, &[sought, by]))
             }
-            How::ByValues(values) => {
+            LookupJoinKind::ByValues(values) => {
                 let mut on = None;
                 for (here, there) in values {
                     let left = self.emitter.field(from, &here.0, here.1);
@@ -268,7 +270,7 @@ impl Planner<'_> {
     }
 
     /// Emits a condition whose nodes, except for the `known` ones, are part of no other value.
-    pub(super) fn written_test(&mut self, test: IrId, known: &[IrId]) -> SqlId {
+    pub(super) fn emit_condition(&mut self, test: IrId, known: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];
         let mut nodes = Vec::new();
@@ -291,7 +293,7 @@ impl Planner<'_> {
     /// Returns the sought value as a part of CTE names.
     pub(super) fn name_sought(&self, sought: IrId) -> String {
         let program = self.step.program;
-        let meant = program.behind_names(sought);
+        let meant = program.resolve_names(sought);
         let name = match (program.node(sought), program.node(meant)) {
             (Ir::Definition(used), _) => {
                 program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned()
@@ -310,7 +312,7 @@ impl Planner<'_> {
 
     /// Returns the key as a part of CTE names.
     pub(super) fn name_of_key(&self, parts: LookupParts, stage: u32) -> String {
-        self.column_found(parts.by, stage).map_or_else(String::new, |(name, _)| as_part_of_name(&name))
+        self.searched_column(parts.by, stage).map_or_else(String::new, |(name, _)| as_part_of_name(&name))
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
@@ -321,16 +323,16 @@ impl Planner<'_> {
     }
 
     /// Returns the rows that a lookup searches, without changes.
-    pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> Among {
+    pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> SearchedRows {
         match self.tab(tab) {
-            Some(tab) => Among { name: tab.name.clone(), source: tab.source.clone(), renamed: tab.renamed },
-            None => Among { name: from.to_owned(), source: self.source(stage, from), renamed: false },
+            Some(tab) => SearchedRows { name: tab.name.clone(), source: tab.source.clone(), renamed: tab.renamed },
+            None => SearchedRows { name: from.to_owned(), source: self.source(stage, from), renamed: false },
         }
     }
 
     /// Sets and returns the qualifier for the columns of a relation that is read alone. `None` unless the relation's
     /// name could be mistaken for a column.
-    pub(super) fn read_alone(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
+    pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
             Some(tab) => {
@@ -346,7 +348,7 @@ impl Planner<'_> {
     }
 
     /// Removes the qualifier, because another CTE is read next.
-    pub(super) fn read_other(&mut self) {
+    pub(super) fn reset_qualifier(&mut self) {
         self.emitter.qualifier = None;
         self.emitter.shadowed = false;
     }
@@ -355,15 +357,15 @@ impl Planner<'_> {
     pub(super) fn is_unique(&self, parts: LookupParts, stage: u32) -> bool {
         let program = self.step.program;
         match (parts.find.tab, program.node(parts.by)) {
-            (Some(_), Ir::Elsewhere { .. }) => {
-                let name = self.column_found(parts.by, stage).map(|(name, _)| name);
+            (Some(_), Ir::TabColumn { .. }) => {
+                let name = self.searched_column(parts.by, stage).map(|(name, _)| name);
                 let key = self.tab(parts.find.tab).map_or(&[][..], |tab| tab.key.as_slice());
                 matches!((key, name), ([key], Some(name)) if key.eq_ignore_ascii_case(&name))
             }
             (None, _) => {
-                let by = program.behind_names(parts.by);
+                let by = program.resolve_names(parts.by);
                 let Ir::Column(column) = program.node(by) else { return false };
-                let parted = self.parted(None, stage);
+                let parted = self.partition_columns(None, stage);
                 let mut grain = self.input_grain();
                 grain.retain(|g| !parted.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&g.name)));
                 matches!(grain.as_slice(), [key] if key.name.eq_ignore_ascii_case(&program.columns[column as usize].name))
@@ -374,7 +376,7 @@ impl Planner<'_> {
 
     /// Returns the columns that partition the sheet, as the keys of a pivot do. A lookup in the sheet finds only rows
     /// of its own part. Another tab has no parts.
-    pub(super) fn parted(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
+    pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
         keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
     }
@@ -382,7 +384,7 @@ impl Planner<'_> {
     /// Emits the condition that the row found belongs to the same part.
     pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
         let mut both = None;
-        for ((name, quoted), id) in self.parted(tab, stage) {
+        for ((name, quoted), id) in self.partition_columns(tab, stage) {
             let (left, right) = (self.emitter.field(from, &name, quoted), self.emitter.field(alias, &name, quoted));
             let same = self.emitter.same_key(left, right, self.step.program.meta(id).nullable);
             both = Some(self.and(both, same));
@@ -399,9 +401,9 @@ impl Planner<'_> {
 
     /// Returns the lookups that can share a CTE with this one: in another tab, all lookups of the step; otherwise
     /// those of this stratum.
-    pub(super) fn alike(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
+    pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
-        let same = if with_sought { same } else { SameRows { sought: None, ..same } };
+        let same = if with_sought { same } else { LookupJoinKey { sought: None, ..same } };
         let all = self.finds.alike.get(&same).into_iter().flatten();
         let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.holds(**id));
         here.filter_map(|id| self.lookup_parts(*id)).collect()
@@ -412,10 +414,10 @@ impl Planner<'_> {
         let mut columns: Vec<(SpelledKey, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
         let keys = alike.iter().filter(|parts| !parts.find.by_number).map(|parts| parts.by).take(1);
-        let parted = alike.first().map(|parts| self.parted(parts.find.tab, stage)).unwrap_or_default();
+        let parted = alike.first().map(|parts| self.partition_columns(parts.find.tab, stage)).unwrap_or_default();
         let parted = parted.into_iter().map(|(_, id)| id);
-        for id in keys.chain(parted).chain(alike.iter().filter_map(|parts| parts.gives)) {
-            let Some(column) = self.column_found(id, stage) else { continue };
+        for id in keys.chain(parted).chain(alike.iter().filter_map(|parts| parts.returned)) {
+            let Some(column) = self.searched_column(id, stage) else { continue };
             if seen.insert(column.0.to_ascii_lowercase()) {
                 columns.push((column, id));
             }
@@ -432,7 +434,8 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let counts = |planner: &Self| planner.alike(parts, false).iter().any(|other| other.gives.is_none());
+        let counts =
+            |planner: &Self| planner.lookups_sharing_cte(parts, false).iter().any(|other| other.returned.is_none());
         if !parts.find.by_number && self.is_unique(parts, stage) && !counts(self) {
             let among = self.among(parts.find.tab, stage, from);
             found.source = Some(among.source);

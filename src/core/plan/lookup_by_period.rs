@@ -6,7 +6,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::lookup_by_key::{FoundRow, SameRows};
+use super::lookup_by_key::{FoundRow, LookupJoinKey};
 use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
@@ -15,7 +15,7 @@ use crate::catalog::{self, ParamType, internal};
 use crate::check::moved_key;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
-use crate::ir::{Ir, IrId, Period};
+use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
@@ -33,22 +33,22 @@ pub(super) struct Lookups {
 
 #[derive(Debug)]
 enum PeriodJoin {
-    Period { period: Period, alias: String },
+    Period { period: CalendarOffset, alias: String },
     Key(Box<FoundRow>),
 }
 
 /// Property that lookups with the same join have in common.
 #[derive(PartialEq, Eq, Hash)]
-enum Same {
+enum SharedJoinKey {
     Distance((i64, bool)),
-    Rows(SameRows),
+    Rows(LookupJoinKey),
 }
 
 impl PeriodJoin {
-    fn same(&self) -> Same {
+    fn same(&self) -> SharedJoinKey {
         match self {
-            Self::Period { period, .. } => Same::Distance(period.distance()),
-            Self::Key(found) => Same::Rows(found.same),
+            Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
+            Self::Key(found) => SharedJoinKey::Rows(found.same),
         }
     }
 
@@ -78,7 +78,7 @@ impl Lookups {
 }
 
 /// Value that identifies the row to look up: a column of the stratum, or a value that a helper computes from columns.
-struct Told {
+struct IdentifyingColumn {
     name: String,
     quoted: bool,
     nullable: bool,
@@ -94,13 +94,13 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
-        let mut places: FxHashMap<Same, usize> = FxHashMap::default();
+        let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
         for id in self.written_in(roots, stage) {
             if self.column_in(id, stage).is_some() {
                 continue;
             }
             let joined = match program.node(id) {
-                Ir::Lookup { period, .. } => {
+                Ir::PeriodLookup { period, .. } => {
                     let period = program.periods[period as usize];
                     let mut alias = alias(period);
                     let named = |alias: &str| {
@@ -112,7 +112,7 @@ impl Planner<'_> {
                     }
                     Some(PeriodJoin::Period { period, alias })
                 }
-                _ => self.rows_found(id).map(|found| PeriodJoin::Key(Box::new(found))),
+                _ => self.new_lookup_join(id).map(|found| PeriodJoin::Key(Box::new(found))),
             };
             let Some(joined) = joined else { continue };
             let at = *places.entry(joined.same()).or_insert(lookups.joined.len());
@@ -127,13 +127,13 @@ impl Planner<'_> {
     /// Emits a value of another row.
     pub(super) fn look_up(&mut self, id: IrId, stage: u32) {
         let value = match self.step.program.node(id) {
-            Ir::Lookup { value, .. } => value,
+            Ir::PeriodLookup { value, .. } => value,
             _ => id,
         };
         let sql = match self.lookups.joined_for(id) {
             Some(PeriodJoin::Key(found)) => {
                 let found = found.clone();
-                self.value_found(id, &found, stage)
+                self.emit_found_value(id, &found, stage)
             }
             Some(PeriodJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
@@ -154,7 +154,7 @@ impl Planner<'_> {
             let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else { continue };
             let mut found = found.clone();
             self.make_holidays(&found, stage, from, &mut ctes);
-            self.make_found(&mut found, stage, from, &taken, &mut ctes);
+            self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
             taken.insert(found.alias().to_ascii_lowercase());
             if let Some(joined) = self.lookups.joined.get_mut(at) {
                 *joined = PeriodJoin::Key(found);
@@ -171,7 +171,7 @@ impl Planner<'_> {
         let span = program.meta(lookup).span;
         let message = format!("`{text}` is no column, so that no other row has it");
         self.emitter.report(Diagnostic::new(Code::Internal, span, message));
-        self.emitter.unwritten(span)
+        self.emitter.null_placeholder(span)
     }
 
     /// Returns the joins for the lookups of this stratum.
@@ -184,7 +184,7 @@ impl Planner<'_> {
         for at in 0..self.lookups.joined.len() {
             let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else { continue };
             let found = found.clone();
-            joins.extend(self.join_found(&found, stage, from));
+            joins.extend(self.build_lookup_join(&found, stage, from));
         }
         joins
     }
@@ -194,7 +194,7 @@ impl Planner<'_> {
         let order = self.roles.order.clone();
         let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
         let key = self.row_key(id, stage);
-        let (compared, unique) = self.compared(id, stage);
+        let (compared, unique) = self.compared_columns(id, stage);
         let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
@@ -203,15 +203,15 @@ impl Planner<'_> {
             let mut conditions = Vec::new();
             for told in &compared {
                 let left = match told.computed {
-                    Some(id) => self.here(id, stage),
+                    Some(id) => self.emit_current_row_value(id, stage),
                     None => self.emitter.field(from, &told.name, told.quoted),
                 };
-                let right = self.there(told, &alias, unique, stage);
+                let right = self.emit_other_row_value(told, &alias, unique, stage);
                 conditions.push(self.emitter.same_key(left, right, told.nullable));
             }
-            self.here(id, stage);
+            self.emit_current_row_value(id, stage);
             let moved = self.moved(id, period);
-            let found = self.there(&key, &alias, unique, stage);
+            let found = self.emit_other_row_value(&key, &alias, unique, stage);
             conditions.push(self.emitter.tree().binary(Op::Equal, moved, found, Span::default()));
             let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
             let on = conditions.into_iter().reduce(all);
@@ -221,39 +221,39 @@ impl Planner<'_> {
         joins
     }
 
-    fn row_key(&self, id: IrId, stage: u32) -> Told {
+    fn row_key(&self, id: IrId, stage: u32) -> IdentifyingColumn {
         let program = self.step.program;
         let nullable = program.meta(id).nullable;
         match (self.column_of(id, stage), program.node(id)) {
-            (Some((name, quoted)), _) => Told { name, quoted, nullable, computed: None },
+            (Some((name, quoted)), _) => IdentifyingColumn { name, quoted, nullable, computed: None },
             (None, Ir::Definition(used)) => {
                 let name = program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned();
-                Told { quoted: self.emitter.cased.contains(&name), name, nullable, computed: Some(id) }
+                IdentifyingColumn { quoted: self.emitter.cased.contains(&name), name, nullable, computed: Some(id) }
             }
             (None, _) => {
                 let name = key_name(program.meta(id).span.text(self.spec.source));
-                Told { name, quoted: false, nullable, computed: Some(id) }
+                IdentifyingColumn { name, quoted: false, nullable, computed: Some(id) }
             }
         }
     }
 
     /// Emits a value of the current row.
-    pub(super) fn here(&mut self, id: IrId, stage: u32) -> SqlId {
+    pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
         self.emit(&[id], stage);
         self.written_node(id, stage)
     }
 
     /// Emits a value of the other row.
-    fn there(&mut self, told: &Told, alias: &str, unique: bool, stage: u32) -> SqlId {
+    fn emit_other_row_value(&mut self, told: &IdentifyingColumn, alias: &str, unique: bool, stage: u32) -> SqlId {
         let Some(id) = told.computed.filter(|_| unique) else {
             return self.emitter.field(alias, &told.name, told.quoted);
         };
         let alias = self.emitter.name(alias, Span::default());
         let own = self.emitter.qualifier.replace(alias);
-        let there = self.here(id, stage);
+        let there = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own;
         // Emit the value of the current row again, because other values share its operands.
-        self.here(id, stage);
+        self.emit_current_row_value(id, stage);
         there
     }
 
@@ -263,7 +263,7 @@ impl Planner<'_> {
             return Some((name.to_owned(), self.emitter.cased.contains(name)));
         }
         let program = self.step.program;
-        match program.node(program.behind_names(id)) {
+        match program.node(program.resolve_names(id)) {
             Ir::Column(column) => match self.input.joined {
                 Some(joined) => Some(self.input_name(&self.input_of(joined, column))),
                 None => {
@@ -276,7 +276,7 @@ impl Planner<'_> {
     }
 
     /// Emits the key of the current row, moved by a period.
-    fn moved(&mut self, key: IrId, period: Period) -> SqlId {
+    fn moved(&mut self, key: IrId, period: CalendarOffset) -> SqlId {
         let program = self.step.program;
         let function = if period.count < 0 { internal::EARLIER } else { internal::LATER };
         let overloads = catalog::get(function).overloads;
@@ -291,10 +291,10 @@ impl Planner<'_> {
     }
 
     /// Returns the values that are compared in addition to the key, and whether they and the key identify the rows.
-    fn compared(&self, key: IrId, stage: u32) -> (Vec<Told>, bool) {
+    fn compared_columns(&self, key: IrId, stage: u32) -> (Vec<IdentifyingColumn>, bool) {
         let program = self.step.program;
-        let mut compared: Vec<Told> = Vec::new();
-        let mut add = |told: Told| {
+        let mut compared: Vec<IdentifyingColumn> = Vec::new();
+        let mut add = |told: IdentifyingColumn| {
             if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(&told.name)) {
                 compared.push(told);
             }
@@ -316,7 +316,7 @@ impl Planner<'_> {
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
             // A column that a definition computes is not the column of the grain, even with the same name.
-            let key_column = match (program.node(program.behind_names(key)), self.input.joined) {
+            let key_column = match (program.node(program.resolve_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
                 (Ir::Column(column), None) => {
                     let name = program.columns[column as usize].name.to_string();
@@ -337,7 +337,7 @@ impl Planner<'_> {
             // If the date is not a grouping key, only the grouping keys that do not order the rows are compared.
             let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
             if !said && !is_key && parts {
-                add(Told { name: name.clone(), quoted: *quoted, nullable: *nullable, computed: None });
+                add(IdentifyingColumn { name: name.clone(), quoted: *quoted, nullable: *nullable, computed: None });
             }
         }
         let tells = |name: &str| compared.iter().any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name));
@@ -348,7 +348,13 @@ impl Planner<'_> {
 
     /// Adds a CTE with the rows of the previous stratum that can be identified, and with the columns that lookups
     /// read.
-    fn distinct_rows(&mut self, stage: u32, from: &str, key: &Told, compared: &[Told]) -> SelectSource {
+    fn distinct_rows(
+        &mut self,
+        stage: u32,
+        from: &str,
+        key: &IdentifyingColumn,
+        compared: &[IdentifyingColumn],
+    ) -> SelectSource {
         let program = self.step.program;
         let first = self.lookups.found.first().map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several(first, &key.name, compared);
@@ -362,8 +368,8 @@ impl Planner<'_> {
         let mut taken = FxHashSet::default();
         for told in compared.iter().chain([key]) {
             let expr = match told.computed {
-                Some(id) => self.here(id, stage),
-                None => self.emitter.column_spelled(&told.name, told.quoted),
+                Some(id) => self.emit_current_row_value(id, stage),
+                None => self.emitter.emit_column_by_name(&told.name, told.quoted),
             };
             taken.insert(told.name.to_lowercase());
             let alias = told.computed.map(|_| self.emitter.generated_name_text(&told.name));
@@ -378,10 +384,10 @@ impl Planner<'_> {
             });
         }
         for at in 0..self.lookups.found.len() {
-            let Ir::Lookup { value, .. } = program.node(self.lookups.found[at].0) else { continue };
+            let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[at].0) else { continue };
             let Some((name, quoted)) = self.column_of(value, stage) else { continue };
             if taken.insert(name.to_lowercase()) {
-                let column = self.emitter.column_spelled(&name, quoted);
+                let column = self.emitter.emit_column_by_name(&name, quoted);
                 let expr = self.emitter.largest(value, column);
                 select.items.push(Item { expr, alias: Some(self.emitter.dialect.name_text(&name, !quoted)) });
             }
@@ -393,7 +399,7 @@ impl Planner<'_> {
         self.emitter.shadowed = shadowed;
         // Emit the values again, because other values that share their operands need a qualifier.
         for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
-            self.here(id, stage);
+            self.emit_current_row_value(id, stage);
         }
         let by: Vec<&str> = compared.iter().chain([key]).map(|c| c.name.as_str()).collect();
         let name = match by.as_slice() {
@@ -407,7 +413,7 @@ impl Planner<'_> {
         SelectSource::Name(written)
     }
 
-    fn warn_of_several(&mut self, span: Span, key: &str, compared: &[Told]) {
+    fn warn_of_several(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
         let mut names = vec![format!("`{key}`")];
         names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
         let message = format!(
@@ -436,7 +442,7 @@ impl Planner<'_> {
 }
 
 /// Returns the alias of the other row: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
-fn alias(period: Period) -> String {
+fn alias(period: CalendarOffset) -> String {
     const NUMBERS: [&str; 11] =
         ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
     let unit = period.unit.name();
@@ -456,7 +462,7 @@ fn alias(period: Period) -> String {
 #[cfg(test)]
 mod tests {
     use super::alias;
-    use crate::ir::{CalendarUnit, Period, Slice};
+    use crate::ir::{CalendarOffset, CalendarUnit, PoolRange};
 
     #[test]
     fn other_rows_are_called_by_when_they_are() {
@@ -469,7 +475,7 @@ mod tests {
             (-52, CalendarUnit::Week, "before_52_weeks"),
             (i64::MIN, CalendarUnit::Day, "before_9223372036854775808_days"),
         ] {
-            assert_eq!(alias(Period { count, unit, words: Slice::default() }), name);
+            assert_eq!(alias(CalendarOffset { count, unit, words: PoolRange::default() }), name);
         }
     }
 }

@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::common_subexpressions::Shared;
-use super::formula_names::{NamedCall, name_by_function, name_of_argument, name_of_some_rows, spoken_name};
-use super::liveness::{Reach, is_trivial, needed};
+use super::common_subexpressions::SharedArguments;
+use super::formula_names::{NamedCall, name_by_function, name_from_formula, name_of_argument, name_of_some_rows};
+use super::liveness::{Liveness, is_trivial, needed};
 use super::long_keys::is_long;
 use super::lookup_by_key::sought;
 use super::names::UsedNames;
@@ -15,7 +15,7 @@ use crate::Level;
 use crate::catalog;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupRole, Ir, IrDefinition, IrId, Matching, Over, Program, Slice};
+use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Program, WindowFrame};
 
 /// Values that are computed once, as named columns, by node.
 #[derive(Debug, Default)]
@@ -29,16 +29,16 @@ pub(super) struct Cuts {
 
 impl Cuts {
     /// Returns the node that is computed for this one: itself or an equal node.
-    pub fn chosen(&self, id: IrId) -> IrId {
+    pub fn representative(&self, id: IrId) -> IrId {
         self.same.get(&id).copied().unwrap_or(id)
     }
 
     pub fn name(&self, id: IrId) -> Option<&str> {
-        self.names.get(&self.chosen(id)).map(String::as_str)
+        self.names.get(&self.representative(id)).map(String::as_str)
     }
 
     pub fn contains(&self, id: IrId) -> bool {
-        self.names.contains_key(&self.chosen(id))
+        self.names.contains_key(&self.representative(id))
     }
 
     pub fn insert(&mut self, id: IrId, name: String) {
@@ -46,7 +46,7 @@ impl Cuts {
     }
 
     /// Records that the value of `chosen` is also used for `id`, an equal node.
-    pub fn serve(&mut self, id: IrId, chosen: IrId) {
+    pub fn reuse_value(&mut self, id: IrId, chosen: IrId) {
         self.same.insert(id, chosen);
     }
 
@@ -56,7 +56,7 @@ impl Cuts {
 
     /// Returns the node of a helper over keys that is a column of the groups.
     pub fn helper(&self, definition: usize) -> Option<IrId> {
-        self.helpers.get(&definition).map(|id| self.chosen(*id))
+        self.helpers.get(&definition).map(|id| self.representative(*id))
     }
 
     /// Returns all cut values, in node order.
@@ -78,7 +78,7 @@ struct ReadCounts {
 
 pub(super) fn cuts(
     step: &StepPlan<'_>,
-    reach: &Reach,
+    reach: &Liveness,
     dialect: Dialect,
     source: &str,
     aliases: &FxHashMap<IrId, String>,
@@ -86,7 +86,7 @@ pub(super) fn cuts(
     found_are_columns: bool,
 ) -> Cuts {
     let program = step.program;
-    let Reach { rows: in_rows, live } = reach;
+    let Liveness { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![ReadCounts::default(); program.definitions.len()];
     // Visit each definition before those that it uses.
@@ -117,7 +117,7 @@ pub(super) fn cuts(
     share_equals(step, live, source, taken, &mut cuts);
     for index in 0..program.definitions.len() {
         let root = step.root(index);
-        let is_column = found_are_columns && matches!(program.node(root), Ir::Find { .. });
+        let is_column = found_are_columns && matches!(program.node(root), Ir::RowLookup { .. });
         let simple = is_column || is_trivial(program, root);
         if !step.is(index, DefinitionRole::Definitions) || !live[index] || simple || cuts.contains(root) {
             continue;
@@ -145,13 +145,13 @@ pub(super) fn cuts(
             cuts.insert(root, column);
         }
     }
-    let mut shared = Shared::new(step, live, in_rows);
+    let mut shared = SharedArguments::new(step, live, in_rows);
     for index in &program.order {
         let index = *index as usize;
         let definition = &program.definitions[index];
         if live[index] && !definition.failed {
             let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
-            let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
+            let inner = DefinitionCuts { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
             inner.cut(index, taken, &mut cuts, &mut shared);
             // Both sides of a lookup's comparison are columns.
             let compared = step.has_lookups()
@@ -192,13 +192,13 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = spoken_name(program, equal[0], source)
+                let wanted = name_from_formula(program, equal[0], source)
                     .unwrap_or_else(|| name_by_function(program, equal[0], owner_of(program, equal[0])));
                 taken.column(&wanted, text)
             }
         };
         for id in &equal[1..] {
-            cuts.serve(*id, equal[0]);
+            cuts.reuse_value(*id, equal[0]);
         }
         cuts.insert(equal[0], name);
     }
@@ -213,7 +213,7 @@ fn owner_of(program: &Program, id: IrId) -> &str {
 /// Cuts aggregates below a value that only a later stratum can compute, so that the grouping stratum finishes them.
 pub(super) fn cut_late_aggregates(
     step: &StepPlan<'_>,
-    reach: &Reach,
+    reach: &Liveness,
     cuts: &mut Cuts,
     main: u32,
     stage_of: &dyn Fn(IrId) -> u32,
@@ -224,7 +224,7 @@ pub(super) fn cut_late_aggregates(
         return;
     }
     let program = step.program;
-    let Reach { rows, live } = reach;
+    let Liveness { rows, live } = reach;
     // `count(*)` is short, so it is written again if that needs no column. If it needs a column, there is only one.
     let counted = (0..program.definitions.len())
         .filter(|i| step.outputs[*i] && step.is(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed)
@@ -261,12 +261,13 @@ pub(super) fn cut_late_aggregates(
                     row_count = Some(root);
                 }
                 if let (Some(counted), true) = (row_count.filter(|c| *c != id), is_count) {
-                    cuts.serve(id, cuts.chosen(counted));
+                    cuts.reuse_value(id, cuts.representative(counted));
                     continue;
                 }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
-                let wanted = spoken_name(program, id, source).unwrap_or_else(|| name_by_function(program, id, owner));
+                let wanted =
+                    name_from_formula(program, id, source).unwrap_or_else(|| name_by_function(program, id, owner));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {
@@ -278,7 +279,7 @@ pub(super) fn cut_late_aggregates(
 }
 
 /// Context for the cuts inside one definition.
-struct Inner<'i> {
+struct DefinitionCuts<'i> {
     program: &'i Program,
     dialect: Dialect,
     source: &'i str,
@@ -289,20 +290,21 @@ struct Inner<'i> {
     aliases: &'i FxHashMap<IrId, String>,
 }
 
-impl Inner<'_> {
+impl DefinitionCuts<'_> {
     fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
         taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
     }
 
     /// Returns a name for a value, derived from its formula, or else from its purpose.
     fn name_of(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
-        let wanted = spoken_name(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
+        let wanted =
+            name_from_formula(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
     /// Cuts long values with several uses, arguments that a template repeats, windows over rows, and windows inside
     /// windows.
-    fn cut(&self, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn cut(&self, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut SharedArguments<'_>) {
         let program = self.program;
         let definition = &program.definitions[of];
         let nodes = needed(program, definition.first, definition.root);
@@ -355,7 +357,7 @@ impl Inner<'_> {
                 Ir::Window { call, over } => {
                     // A partition key that reads other rows itself must be a column.
                     let late = |by: &&IrId| program.meta(**by).level == Level::Window;
-                    for by in program.parted_by(over).iter().filter(late) {
+                    for by in program.partition_keys(over).iter().filter(late) {
                         self.finish(*by, of, taken, cuts, shared);
                     }
                     let Some(value) = program.operands(call).next() else { continue };
@@ -364,7 +366,7 @@ impl Inner<'_> {
                         // A ranked value is also tested for NULL, and a value whose duplicates are counted occurs
                         // twice in the SQL.
                         let over = program.over(over);
-                        let asked = (over.is_ranked() && meta.nullable) || over == Over::Alike;
+                        let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if asked && !column && !cuts.contains(value) {
                             shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
@@ -374,9 +376,9 @@ impl Inner<'_> {
                     // The inner window is finished first.
                     self.finish(value, of, taken, cuts, shared);
                 }
-                Ir::Find { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
+                Ir::RowLookup { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
                 // The looked-up value is a column of the other row. A helper over keys becomes a column of the groups.
-                Ir::Lookup { value, .. } if !self.is_column(value, shared.step) => {
+                Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.helper_of_keys(value, shared.step) {
                         Some((helper, name)) => {
                             shared.cut(value, of, cuts, taken, |taken| taken.column(name, name));
@@ -391,7 +393,14 @@ impl Inner<'_> {
     }
 
     /// Cuts a value that several parts of a formula use, unless it is short or constant.
-    fn cut_repeated(&self, node: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn cut_repeated(
+        &self,
+        node: IrId,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut Cuts,
+        shared: &mut SharedArguments<'_>,
+    ) {
         let program = self.program;
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
         let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
@@ -404,17 +413,17 @@ impl Inner<'_> {
     /// searched rows. The sought value becomes a column of its own row if the nearest key is chosen for it.
     fn cut_find(
         &self,
-        args: Slice,
+        args: PoolRange,
         find: u32,
         of: usize,
         taken: &mut UsedNames,
         cuts: &mut Cuts,
-        shared: &mut Shared<'_>,
+        shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
         let Some(find) = program.finds.get(find as usize) else { return };
         let found = program.args(args).iter().skip(1).take(2);
-        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
+        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
         let step = shared.step;
         let parts =
             (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, DefinitionRole::PartitionBy));
@@ -424,7 +433,7 @@ impl Inner<'_> {
         }
         for sought in sought(program.args(args)) {
             let meta = program.meta(sought);
-            let in_place = find.matching == Matching::Exact && meta.level < Level::Window && !meta.volatile;
+            let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
             if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
                 continue;
             }
@@ -438,7 +447,14 @@ impl Inner<'_> {
 
     /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that it cannot
     /// contain.
-    fn finish_operands(&self, node: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn finish_operands(
+        &self,
+        node: IrId,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut Cuts,
+        shared: &mut SharedArguments<'_>,
+    ) {
         let program = self.program;
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         for arg in program.operands(node).filter(|arg| !program.meta(*arg).fits_subquery(aggregates)) {
@@ -451,11 +467,11 @@ impl Inner<'_> {
     }
 
     /// Cuts a value, under the name of its definition if it has one.
-    fn finish(&self, value: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+    fn finish(&self, value: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut SharedArguments<'_>) {
         let (program, step) = (self.program, shared.step);
         let mut named = None;
         // If a definition only names another one, use the name of the one with the formula.
-        let finished = program.behind_names_until(value, |_, definition| {
+        let finished = program.resolve_names_until(value, |_, definition| {
             named = Some(definition);
             false
         });
@@ -471,7 +487,7 @@ impl Inner<'_> {
                 None => match self.kind(finished) {
                     Some(kind) => self.name(kind, value, taken),
                     None => {
-                        let wanted = spoken_name(program, value, self.source)
+                        let wanted = name_from_formula(program, value, self.source)
                             .unwrap_or_else(|| name_by_function(program, finished, self.owner));
                         taken.column(&wanted, program.meta(value).span.text(self.source))
                     }
@@ -485,8 +501,8 @@ impl Inner<'_> {
     fn kind(&self, value: IrId) -> Option<&'static str> {
         match self.program.node(value) {
             Ir::Window { over, .. } => match self.program.over(over) {
-                Over::Alike => Some(GroupRole::Repeats.name()),
-                Over::Ranked { descending, .. } => Some(GroupRole::Place { descending }.name()),
+                WindowFrame::SameValue => Some(GroupRole::Occurrences.name()),
+                WindowFrame::Ranked { descending, .. } => Some(GroupRole::Place { descending }.name()),
                 _ => None,
             },
             _ => None,
@@ -503,7 +519,7 @@ impl Inner<'_> {
     /// Returns whether a value is a column of the input or of the groups.
     fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
         let is_key = |_, definition: usize| step.grouped && step.keys[definition];
-        let value = self.program.behind_names_until(value, is_key);
+        let value = self.program.resolve_names_until(value, is_key);
         let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
         named || self.aliases.contains_key(&value)
     }

@@ -32,7 +32,7 @@ mod walk;
 pub use empty_cells::{needs_every_cell, same_along_row};
 pub use liveness::used_definitions;
 pub use names::snake_case;
-pub use names::{CteNames, cut as cut_name};
+pub use names::{CteNames, truncate_name as cut_name};
 pub use outputs::key_name;
 pub use planner::plan_step;
 pub use step::{

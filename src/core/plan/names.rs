@@ -103,9 +103,9 @@ impl UsedNames {
         }
         let mut text = formula.to_owned();
         loop {
-            let mark = mark(&text);
+            let mark = hash_letters(&text);
             let room = if self.most == 0 { 0 } else { self.most.saturating_sub(mark.len() + 1).max(1) };
-            let name = format!("{}_{mark}", cut(wanted, room));
+            let name = format!("{}_{mark}", truncate_name(wanted, room));
             if self.take(&name) {
                 return name;
             }
@@ -115,7 +115,7 @@ impl UsedNames {
 }
 
 /// Returns a hash of a text as six letters, the same in any version.
-fn mark(text: &str) -> String {
+fn hash_letters(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -137,7 +137,7 @@ impl CteNames {
     }
 
     pub fn reserve(&mut self, name: &str) {
-        self.names.insert(cut(name, self.most).to_lowercase());
+        self.names.insert(truncate_name(name, self.most).to_lowercase());
     }
 
     pub fn reserve_columns(&mut self, relation: &Relation) {
@@ -167,12 +167,12 @@ fn fitting(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }
-    let mark = mark(name);
-    format!("{}_{mark}", cut(name, most.saturating_sub(mark.len() + 1).max(1)))
+    let mark = hash_letters(name);
+    format!("{}_{mark}", truncate_name(name, most.saturating_sub(mark.len() + 1).max(1)))
 }
 
 /// Truncates a name to `most` bytes, at a character boundary; 0 for no limit.
-pub fn cut(name: &str, most: usize) -> &str {
+pub fn truncate_name(name: &str, most: usize) -> &str {
     if most == 0 || name.len() <= most {
         return name;
     }

@@ -73,7 +73,7 @@ impl Planner<'_> {
         }
         let through = |id: &&IrId| {
             let Ir::Window { over, .. } = program.node(**id) else { return false };
-            let plain = program.over(over).is_down() && program.parted_by(over).is_empty();
+            let plain = program.over(over).is_over_rows() && program.partition_keys(over).is_empty();
             plain && self.column_in(**id, stage).is_none()
         };
         if wanted.iter().filter(through).take(2).count() < 2 {
@@ -131,7 +131,7 @@ impl Planner<'_> {
 
     /// Resolves a helper that only names another column.
     fn behind_helpers(&self, root: IrId) -> IrId {
-        self.program().behind_names_until(root, |_, definition| self.step.outputs[definition])
+        self.program().resolve_names_until(root, |_, definition| self.step.outputs[definition])
     }
 
     /// Emits the name of an output column, computed or kept, as a key of an order reads it.

@@ -46,7 +46,7 @@ impl Planner<'_> {
             windows.order.push(key);
         }
         if let Some(PivotOrder::ByColumn(name)) = self.spec.pivot {
-            windows.pivot_order = vec![self.emitter.column_spelled(name, false)];
+            windows.pivot_order = vec![self.emitter.emit_column_by_name(name, false)];
             return;
         }
         for (id, descending) in keys.into_iter().zip(directions) {

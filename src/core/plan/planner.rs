@@ -5,14 +5,14 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::holidays;
 use super::joins::PassedOn;
-use super::liveness::Reach;
-use super::lookup_by_key::Finds;
+use super::liveness::Liveness;
+use super::lookup_by_key::KeyLookups;
 use super::lookup_by_period::Lookups;
 use super::materialization::{self, Cuts};
 use super::names::{CteNames, UsedNames};
 use super::outputs::{StepColumn, aliases, outputs};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
-use super::strata::{self, Stages};
+use super::strata::{self, Strata};
 use super::time_columns::TimeColumn;
 use crate::check::DefinitionRole;
 use crate::dialect::Dialect;
@@ -29,7 +29,7 @@ pub(super) struct Planner<'p> {
     pub input: &'p StepInput<'p>,
     pub emitter: Emitter<'p>,
     pub cuts: Cuts,
-    pub stages: Stages,
+    pub stages: Strata,
     pub outputs: Vec<StepColumn>,
     /// Nodes that repeat a grouping key, with the key's column.
     pub aliases: FxHashMap<IrId, String>,
@@ -39,7 +39,7 @@ pub(super) struct Planner<'p> {
     row_columns: FxHashMap<IrId, (u32, String)>,
     /// Cuts of each stratum.
     pub cut_in: Vec<Vec<IrId>>,
-    pub roles: Roles,
+    pub roles: RoleRoots,
     /// Columns of a joined input that later strata read.
     pub passed_on: PassedOn,
     /// Whether the keys of the windows themselves are being emitted.
@@ -49,7 +49,7 @@ pub(super) struct Planner<'p> {
     /// Lookups that this stratum joins.
     pub lookups: Lookups,
     /// Lookups of the step by key or row number.
-    pub finds: Finds,
+    pub finds: KeyLookups,
     /// Numbered holidays, as tabs. Each has an empty name until a stratum reads it.
     pub holidays: Vec<TabSource>,
     /// Times of the rows that the first select reads, if the caller needs them.
@@ -60,7 +60,7 @@ pub(super) struct Planner<'p> {
 
 /// Roots of the definitions that are not columns.
 #[derive(Default)]
-pub(super) struct Roles {
+pub(super) struct RoleRoots {
     pub filter: Option<IrId>,
     pub having: Option<IrId>,
     /// Join conditions, by index of the join.
@@ -98,7 +98,7 @@ pub fn plan_step<'p>(
         }
     }
     let aliases = aliases(step, &outputs);
-    let reach = Reach::from_step(step);
+    let reach = Liveness::from_step(step);
     let plan = |taken: &mut UsedNames, found_are_columns: bool| {
         let cuts = materialization::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
         let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
@@ -133,7 +133,7 @@ pub fn plan_step<'p>(
     let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
     emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
     // A key that is a column keeps the spelling of that column, because other nodes of the column use it.
-    let of_column = |o: &&StepColumn| match program.node(program.behind_names(o.root)) {
+    let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => {
             program.columns.get(column as usize).is_some_and(|column| column.quoted && *column.name == *o.name)
         }
@@ -158,7 +158,7 @@ pub fn plan_step<'p>(
         in_windows: false,
         named_window: None,
         lookups: Lookups::default(),
-        finds: Finds::new(step, &reach.live),
+        finds: KeyLookups::new(step, &reach.live),
         holidays: holidays::tabs(program, input),
         times: Vec::new(),
         cte_names,
@@ -172,11 +172,22 @@ pub fn plan_step<'p>(
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
     let in_the_way = planner.in_the_way.take();
     let times = std::mem::take(&mut planner.times);
-    StepOutput { ctes, body, relation, open, grain, single, times, first_select, in_the_way, diagnostics }
+    StepOutput {
+        ctes,
+        body,
+        relation,
+        open,
+        grain,
+        single,
+        times,
+        first_select,
+        star_conflict: in_the_way,
+        diagnostics,
+    }
 }
 
-fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
-    let mut roles = Roles::default();
+fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> RoleRoots {
+    let mut roles = RoleRoots::default();
     for (index, definition) in step.program.definitions.iter().enumerate() {
         if definition.failed {
             continue;
@@ -231,7 +242,7 @@ impl Planner<'_> {
     /// Returns the node that is computed for this one: resolves names of definitions, and chooses one of several equal
     /// nodes.
     pub(super) fn canonical(&self, id: IrId) -> IrId {
-        self.cuts.chosen(self.program().behind_names(id))
+        self.cuts.representative(self.program().resolve_names(id))
     }
 
     /// Returns the helper over keys that a node names, if the groups have a column for it.
@@ -240,7 +251,7 @@ impl Planner<'_> {
             return None;
         }
         let mut helper = None;
-        self.program().behind_names_until(id, |_, definition| {
+        self.program().resolve_names_until(id, |_, definition| {
             helper = self.cuts.helper(definition);
             helper.is_some()
         });

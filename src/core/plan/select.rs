@@ -64,14 +64,14 @@ impl Planner<'_> {
             for output in &self.outputs {
                 let here = output.key || self.stages.stratum_of(output.root) == stage;
                 // If two keys have the same meaning, later selects read only one of them.
-                let is = if output.key { self.canonical(output.root) } else { self.cuts.chosen(output.root) };
+                let is = if output.key { self.canonical(output.root) } else { self.cuts.representative(output.root) };
                 if here && seen.insert(is) {
                     let name = self.columns.get(&self.canonical(output.root)).map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
             }
         }
-        let grouped: rustc_hash::FxHashSet<IrId> = wanted.iter().map(|(_, id)| self.cuts.chosen(*id)).collect();
+        let grouped: rustc_hash::FxHashSet<IrId> = wanted.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
         for id in self.cut_in.get(stage as usize).into_iter().flatten().filter(|id| !grouped.contains(id)) {
             wanted.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
         }
@@ -134,14 +134,14 @@ impl Planner<'_> {
                     for name in names.into_iter().filter(|n| !shadowed(n)) {
                         let written = self.kept_name(&InputColumn { of: Vec::new(), name: name.clone() });
                         let written = self.emitter.tree().raw_text(&written);
-                        let expr = self.emitter.in_relation(written, Span::default());
+                        let expr = self.emitter.qualify_if_shadowed(written, Span::default());
                         kept.push(Item { expr, alias: None });
                         kept_names.push(name);
                     }
                 }
                 None => {
                     select.star = true;
-                    let carried = self.carried(stage);
+                    let carried = self.count_outputs_in_star(stage);
                     select.items.drain(..carried.min(select.items.len()));
                 }
             }
@@ -164,10 +164,10 @@ impl Planner<'_> {
 
     /// For columns that no schema specifies: returns how many of the step's outputs `*` already includes, because
     /// earlier strata add them. Records in `in_the_way` a column that `*` would include additionally or twice.
-    fn carried(&mut self, stage: u32) -> usize {
+    fn count_outputs_in_star(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {
-            self.cuts.chosen(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
+            self.cuts.representative(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
         };
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
         let passed_on = self.passed_on.first_name().map(str::to_owned);
@@ -200,10 +200,10 @@ impl Planner<'_> {
         if self.step.grouped && stage > self.stages.main {
             // Of the columns that the first select passed on, only the keys remain, under their output names.
             self.passed_on = PassedOn::default();
-            self.emitter.end_renamed();
+            self.emitter.clear_renamed_columns();
         }
         // Columns of several relations are qualified with their relations.
-        self.emitter.read(joined.is_some(), stage > 0);
+        self.emitter.set_input_kind(joined.is_some(), stage > 0);
         self.emitter.qualifier =
             if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
@@ -351,7 +351,7 @@ impl Planner<'_> {
         for id in wanted {
             match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {
                 (Some(name), _) => self.emitter.set_column(id, &name),
-                (None, Ir::Lookup { .. } | Ir::Find { .. }) => self.look_up(id, stage),
+                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.look_up(id, stage),
                 (None, _) => self.emitter.emit(id),
             }
         }

@@ -161,6 +161,6 @@ pub struct StepOutput {
     /// Index of the first select in `ctes`. `None` if it is `body`.
     pub first_select: Option<usize>,
     /// Column that `*` would have to leave out, if no schema specifies the columns.
-    pub in_the_way: Option<String>,
+    pub star_conflict: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }

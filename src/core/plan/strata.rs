@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::liveness::{Reach, is_trivial, needed};
+use super::liveness::{Liveness, is_trivial, needed};
 use super::materialization::Cuts;
 use crate::Level;
 use crate::check::DefinitionRole;
@@ -11,7 +11,7 @@ use crate::ir::{Ir, IrId, Program};
 
 /// Strata of a step.
 #[derive(Debug)]
-pub(super) struct Stages {
+pub(super) struct Strata {
     /// Stratum of each node.
     stage: Vec<u32>,
     /// Grouping stratum or, in a step without groups, the first stratum that can contain windows.
@@ -23,7 +23,7 @@ pub(super) struct Stages {
     pub last: u32,
 }
 
-impl Stages {
+impl Strata {
     pub fn stratum_of(&self, id: IrId) -> u32 {
         self.stage[id.index()]
     }
@@ -31,16 +31,16 @@ impl Stages {
 
 pub(super) fn stages(
     step: &StepPlan<'_>,
-    reach: &Reach,
+    reach: &Liveness,
     cuts: &Cuts,
     aliases: &FxHashMap<IrId, String>,
     joined: bool,
-) -> Stages {
+) -> Strata {
     let program = step.program;
-    let Reach { rows, live } = reach;
+    let Liveness { rows, live } = reach;
     let tested_by = read_by_having(step);
     let mut stage = vec![0u32; program.len()];
-    let after = |stage: &[u32], id: IrId| stage[cuts.chosen(id).index()] + u32::from(cuts.contains(id));
+    let after = |stage: &[u32], id: IrId| stage[cuts.representative(id).index()] + u32::from(cuts.contains(id));
     // Earliest stratum that a node's operands allow. A definition uses the stratum of its root.
     let need = |stage: &[u32], id: IrId| -> u32 {
         match program.node(id) {
@@ -173,19 +173,19 @@ pub(super) fn stages(
             // Windows read the remaining groups, in the order of their keys.
             Ir::Window { .. } => own.max(having).max(ordered),
             // Lookups read the remaining rows or groups from an earlier stratum in which their keys are columns.
-            Ir::Lookup { .. } => {
+            Ir::PeriodLookup { .. } => {
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
-                    roots.map(|i| after(&stage, program.behind_names(step.root(i)))).max().unwrap_or(0)
+                    roots.map(|i| after(&stage, program.resolve_names(step.root(i)))).max().unwrap_or(0)
                 });
                 let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
                 own.max(left).max(keyed)
             }
             // A lookup in the sheet itself searches the remaining rows.
-            Ir::Find { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
+            Ir::RowLookup { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
                 let parted = *parted.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.is(*i, DefinitionRole::PartitionBy));
-                    roots.map(|i| after(&stage, program.behind_names(step.root(i)))).max().unwrap_or(0)
+                    roots.map(|i| after(&stage, program.resolve_names(step.root(i)))).max().unwrap_or(0)
                 });
                 own.max(if step.grouped { having + 1 } else { filter + u32::from(filtered) }).max(parted)
             }
@@ -198,7 +198,7 @@ pub(super) fn stages(
         last = last.max(own);
     }
     last = last.max(having);
-    Stages { stage, main, filter, having, last }
+    Strata { stage, main, filter, having, last }
 }
 
 /// Returns, by definition, whether it is a helper that reads a key computed in the grouping stratum. Group-level
@@ -230,7 +230,7 @@ fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, S
 /// Returns whether a key is written as a name, which every engine recognizes inside an expression too.
 fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
     // Resolve a helper that is not a column to its value.
-    let root = program.behind_names_until(root, |name, _| cuts.contains(name));
+    let root = program.resolve_names_until(root, |name, _| cuts.contains(name));
     if cuts.contains(root) {
         return true;
     }

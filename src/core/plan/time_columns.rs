@@ -19,7 +19,7 @@ pub struct TimeColumn {
 
 /// Returns the operand of a truncated time, and the calendar unit to which it is truncated.
 pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
-    let id = program.behind_names(id);
+    let id = program.resolve_names(id);
     let Ir::Apply { overload, args } = program.node(id) else { return (id, None) };
     let unit = match catalog::owner(overload) {
         internal::TRUNC_SECOND => CalendarUnit::Second,
@@ -33,7 +33,7 @@ pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
         _ => return (id, None),
     };
     match program.args(args).first() {
-        Some(of) => (program.behind_names(*of), Some(unit)),
+        Some(of) => (program.resolve_names(*of), Some(unit)),
         None => (id, None),
     }
 }

@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId, Program};
 /// computed first comes first.
 pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
-    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::Lookup { .. });
+    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::PeriodLookup { .. });
     if program.nodes().filter(counts).count() < 2 {
         return Vec::new();
     }
@@ -31,7 +31,7 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
 /// Returns a number for each node, equal for equal expressions of live definitions.
 pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
     let program = step.program;
-    let mut numbering = Numbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
+    let mut numbering = ValueNumbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
         if live[*index as usize] && !definition.failed {
@@ -44,7 +44,7 @@ pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(I
 }
 
 /// Value numbering of expressions, operands first.
-struct Numbering<'p> {
+struct ValueNumbering<'p> {
     program: &'p Program,
     numbers: FxHashMap<ValueKey, u32>,
     of: Vec<u32>,
@@ -59,7 +59,7 @@ struct ValueKey {
     operands: Vec<u32>,
 }
 
-impl Numbering<'_> {
+impl ValueNumbering<'_> {
     fn number(&mut self, id: IrId) -> u32 {
         let program = self.program;
         let mut text = String::new();
@@ -99,7 +99,7 @@ impl Numbering<'_> {
             }
             Ir::Distinct(_) => (17, 0),
             Ir::Today(_) => (19, 0),
-            Ir::Lookup { period, .. } => {
+            Ir::PeriodLookup { period, .. } => {
                 let (distance, months) = program.periods[period as usize].distance();
                 (20, (distance as u64) << 1 | u64::from(months))
             }
@@ -108,13 +108,13 @@ impl Numbering<'_> {
                 (18, 0)
             }
             Ir::Ranges(_) => (21, 0),
-            Ir::Find { find, .. } => {
+            Ir::RowLookup { find, .. } => {
                 if let Some(find) = program.finds.get(find as usize) {
                     text = format!("{:?} {:?} {}", find.tab, find.matching, find.by_number);
                 }
                 (22, 0)
             }
-            Ir::Elsewhere { tab, column } => (23, u64::from(tab) << 32 | u64::from(column)),
+            Ir::TabColumn { tab, column } => (23, u64::from(tab) << 32 | u64::from(column)),
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;

@@ -58,9 +58,9 @@ impl Iterator for StepWalk<'_, '_> {
             let node = program.node(id);
             match node {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
-                Ir::Lookup { .. } => {}
+                Ir::PeriodLookup { .. } => {}
                 // The sought values belong to the current row, and all other operands to the row that is found.
-                Ir::Find { args, .. } => self.open.extend(sought(program.args(args))),
+                Ir::RowLookup { args, .. } => self.open.extend(sought(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();
                     // The SQL of `T(number)` is an empty text, without its argument.

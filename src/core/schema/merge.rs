@@ -82,7 +82,11 @@ impl Relation {
         merged.open = merged.partial && merged.columns().is_empty();
         merged.primary_key.clone_from(&self.primary_key);
         (merged.access, merged.group) = (self.access, self.group.clone());
-        merged.gone.clone_from(if self.gone.is_empty() { &other.gone } else { &self.gone });
+        merged.former_columns.clone_from(if self.former_columns.is_empty() {
+            &other.former_columns
+        } else {
+            &self.former_columns
+        });
         merged
     }
 

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use crate::Type;
 use crate::dialect::Dialect;
-use crate::symbol_table::{Hashed, NameIndex};
+use crate::symbol_table::{HashedName, NameIndex};
 
-pub use omni::{REMOVED, view_name as omni_view_name};
+pub use omni::{REMOVED_TAG, view_name as omni_view_name};
 
 /// Column of a relation.
 ///
@@ -211,9 +211,9 @@ pub enum ColumnProvenance {
     #[default]
     Other,
     /// An aggregate, or several aggregates that form one value.
-    Total,
+    Aggregate,
     /// An aggregate divided by an aggregate: the names of the two, or empty texts.
-    Rate(Arc<(String, String)>),
+    Ratio(Arc<(String, String)>),
 }
 
 /// Table, view or model.
@@ -230,7 +230,7 @@ pub struct Relation {
     access: Option<Access>,
     group: Option<Arc<str>>,
     /// Columns that the relation had in the past.
-    gone: Vec<Arc<str>>,
+    former_columns: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -433,12 +433,12 @@ impl Relation {
     fn note_gone(&mut self, columns: impl Iterator<Item = String>) {
         let gone: Vec<Arc<str>> =
             columns.filter(|name| self.position(name.as_str()).is_none()).map(Arc::from).collect();
-        self.gone.extend(gone);
+        self.former_columns.extend(gone);
     }
 
     /// Returns whether the relation had a column with this name in the past, in any case.
     pub fn had_once(&self, name: &str) -> bool {
-        self.gone.iter().any(|gone| gone.eq_ignore_ascii_case(name))
+        self.former_columns.iter().any(|gone| gone.eq_ignore_ascii_case(name))
     }
 
     /// Returns the access level, if dbt specifies one.
@@ -481,7 +481,7 @@ impl Relation {
         self.position(name).map(|i| &self.columns.list[i])
     }
 
-    pub fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
+    pub fn position<'n>(&self, name: impl Into<HashedName<'n>>) -> Option<usize> {
         let (name, ColumnMap { list, by_name, twins, .. }) = (name.into(), &*self.columns);
         let first = by_name.find(name, |i| list[i].name().as_bytes())?;
         Some(if twins.is_empty() { first } else { twins.get(name.name).copied().unwrap_or(first) })

@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::yaml::Node;
 
 /// Tag that `pull` puts on objects that no longer exist in dbt.
-pub const REMOVED: &str = "dbt_removed";
+pub const REMOVED_TAG: &str = "dbt_removed";
 
 /// Adds the view, under the name of its file. Keys that are not read here concern only Omni.
 pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
@@ -25,7 +25,7 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
                 continue;
             }
             let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
-            if tags.iter().any(|tag| tag == REMOVED) {
+            if tags.iter().any(|tag| tag == REMOVED_TAG) {
                 gone.push(name.to_owned());
                 continue;
             }

@@ -99,23 +99,25 @@ fn enforces_constraints(node: &Node) -> bool {
 }
 
 /// Data test: `- not_null`, or `- unique: {config: {where: …}}`.
-struct Test<'n> {
+struct DbtTest<'n> {
     name: &'n str,
     settings: Option<&'n Node>,
 }
 
-fn tests(node: &Node) -> impl Iterator<Item = Test<'_>> {
+fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
     let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node.get(key)?.items());
     lists.flatten().filter_map(|test| match test.pairs() {
-        None => Some(Test { name: test.text()?, settings: None }),
+        None => Some(DbtTest { name: test.text()?, settings: None }),
         Some(_) if test.get("test_name").is_some() => {
-            Some(Test { name: test.get("test_name")?.text()?, settings: Some(test) })
+            Some(DbtTest { name: test.get("test_name")?.text()?, settings: Some(test) })
         }
-        Some(pairs) => pairs.first().and_then(|(key, value)| Some(Test { name: key.text()?, settings: Some(value) })),
+        Some(pairs) => {
+            pairs.first().and_then(|(key, value)| Some(DbtTest { name: key.text()?, settings: Some(value) }))
+        }
     })
 }
 
-impl Test<'_> {
+impl DbtTest<'_> {
     /// Returns whether the test is enabled, covers all rows, and reports more than a warning.
     fn holds_always(&self) -> bool {
         let Some(settings) = self.settings else { return true };

@@ -67,7 +67,7 @@ impl SqlTree {
 
     /// Rewrites a condition so that each comparison of two columns has the column of the `joined` relation on the
     /// right-hand side.
-    pub fn earlier_first(&mut self, on: SqlId, joined: &str) -> SqlId {
+    pub fn put_joined_column_last(&mut self, on: SqlId, joined: &str) -> SqlId {
         let mut parts = Vec::new();
         let mut open = vec![on];
         while let Some(id) = open.pop() {

@@ -28,27 +28,27 @@ pub enum FlatStep {
 
 /// Appends an expression on one line. The stack is empty before and after.
 pub fn flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
-    Shallow { tree, stack, out, depth: 0 }.node(root, false);
+    RecursivePrinter { tree, stack, out, depth: 0 }.node(root, false);
 }
 
 /// Appends an expression on one line, and returns the position of every node.
 pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
     let mut mappings = Vec::new();
-    Deep { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
+    StackPrinter { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
     mappings.sort_by_key(|m| (m.sql.start, std::cmp::Reverse(m.sql.end)));
     mappings.dedup();
     mappings
 }
 
 /// Receiver of the pieces of a node, from left to right.
-trait Sink {
+trait PieceSink {
     fn str(&mut self, text: &str);
     fn word(&mut self, word: &'static str);
     fn node(&mut self, id: SqlId, bracketed: bool);
 }
 
 /// Printer that recurses as far as this needs little stack. [`Deep`] prints the nodes below.
-struct Shallow<'t> {
+struct RecursivePrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
@@ -57,7 +57,7 @@ struct Shallow<'t> {
 
 const SHALLOW: u32 = 40;
 
-impl Sink for Shallow<'_> {
+impl PieceSink for RecursivePrinter<'_> {
     fn str(&mut self, text: &str) {
         self.out.push_str(text);
     }
@@ -77,7 +77,7 @@ impl Sink for Shallow<'_> {
     }
 }
 
-impl Shallow<'_> {
+impl RecursivePrinter<'_> {
     #[inline(never)]
     fn in_brackets(&mut self, id: SqlId) {
         self.out.push('(');
@@ -92,13 +92,13 @@ impl Shallow<'_> {
             pieces(self.tree, id, self);
             self.depth -= 1;
         } else {
-            Deep { tree: self.tree, stack: self.stack, out: self.out, next: None, mappings: None }.run(id);
+            StackPrinter { tree: self.tree, stack: self.stack, out: self.out, next: None, mappings: None }.run(id);
         }
     }
 }
 
 /// Printer with a loop and a stack, which optionally records the position of each node.
-struct Deep<'t> {
+struct StackPrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
@@ -107,7 +107,7 @@ struct Deep<'t> {
     mappings: Option<&'t mut Vec<Mapping>>,
 }
 
-impl Deep<'_> {
+impl StackPrinter<'_> {
     fn run(&mut self, root: SqlId) {
         let bottom = self.stack.len();
         let mut now = Some((root, false));
@@ -148,7 +148,7 @@ impl Deep<'_> {
     }
 }
 
-impl Sink for Deep<'_> {
+impl PieceSink for StackPrinter<'_> {
     /// Prints a text directly. Only a node that consists of a single text calls this, so nothing waits before it.
     fn str(&mut self, text: &str) {
         self.out.push_str(text);
@@ -171,7 +171,7 @@ impl Sink for Deep<'_> {
     }
 }
 
-fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl Sink) {
+fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl PieceSink) {
     for (i, id) in tree.args(slice).iter().enumerate() {
         if i > 0 {
             sink.word(gap);
@@ -182,7 +182,7 @@ fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl Sink
 
 /// Passes the pieces of a node to a sink, from left to right.
 #[inline]
-fn pieces<S: Sink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
+fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
     let bracketed = |place: u8| meta.brackets.at(place);
     let plain = |sink: &mut S, id: SqlId| sink.node(id, false);
@@ -241,7 +241,7 @@ fn pieces<S: Sink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             }
             let mut rest = Some(arms);
             while let Some(arms) = rest {
-                rest = tree.goes_on(subject, arms);
+                rest = tree.continuing_arms(subject, arms);
                 for pair in tree.args(arms).chunks(2) {
                     match pair {
                         [test, value] => {

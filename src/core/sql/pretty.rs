@@ -169,7 +169,8 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
         Sql::Case { subject, arms } => {
             out.push_str("case");
             stack.extend([LayoutStep::Str("end"), LayoutStep::Line(indent)]);
-            let chain: Vec<SqlSlice> = std::iter::successors(Some(arms), |arms| tree.goes_on(subject, *arms)).collect();
+            let chain: Vec<SqlSlice> =
+                std::iter::successors(Some(arms), |arms| tree.continuing_arms(subject, *arms)).collect();
             for (index, arms) in chain.iter().enumerate().rev() {
                 let last = index + 1 == chain.len();
                 for pair in tree.args(*arms).chunks(2).rev() {

@@ -37,7 +37,7 @@ pub enum SelectSource {
 
 /// Table that the whole query reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct QueryInput<'a> {
     /// Name as written where the table is read.
     pub name: &'a str,
     /// Body of the CTE with this name that imports the table. `None` if the table is read directly.
@@ -91,7 +91,7 @@ pub struct NamedWindow {
 
 /// Rows of an incremental run: those whose time is not before a bound, which is read from the existing table.
 #[derive(Clone, Copy, Debug)]
-pub struct Late {
+pub struct LateRows {
     pub time: SqlId,
     /// Expression that is selected from the existing table.
     pub bound: SqlId,
@@ -103,7 +103,7 @@ pub const IF_INCREMENTAL: &str = "\u{3}";
 pub const END_IF: &str = "\u{4}";
 pub const THIS: &str = "\u{5}";
 /// Alias of the existing table in the condition of an incremental run.
-pub const SO_FAR: &str = "so_far";
+pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 
 /// Single select.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +118,7 @@ pub struct Select {
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
     /// Condition on the rows that an incremental run reads.
-    pub late: Option<Late>,
+    pub late: Option<LateRows>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
     /// Window that several values use.
@@ -130,7 +130,7 @@ pub struct Select {
 }
 
 /// Appends a query that ends with a line break.
-pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[Input<'_>], out: &mut String) {
+pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], out: &mut String) {
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
     let mut written = 0;
@@ -155,7 +155,7 @@ fn line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-fn write_select(tree: &SqlTree, select: &Select, inputs: &[Input<'_>], indent: usize, out: &mut String) {
+fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });
     let star = |out: &mut String| {
@@ -321,7 +321,7 @@ fn conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) 
     pretty(tree, late.bound, indent + 16, 13, out);
     out.push_str(" as late_from\n");
     line(out, indent + 12);
-    out.push_str(&format!("from {THIS} as {SO_FAR}\n"));
+    out.push_str(&format!("from {THIS} as {EXISTING_TABLE_ALIAS}\n"));
     line(out, indent + 8);
     out.push_str(")\n");
     line(out, begin);
@@ -338,7 +338,7 @@ fn is_bare(select: &Select) -> bool {
         && select.limit.is_none()
 }
 
-fn write_source(source: &SelectSource, inputs: &[Input<'_>], out: &mut String) {
+fn write_source(source: &SelectSource, inputs: &[QueryInput<'_>], out: &mut String) {
     match source {
         SelectSource::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
         SelectSource::Name(text) => out.push_str(text),

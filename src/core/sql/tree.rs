@@ -202,7 +202,7 @@ impl SqlTree {
     }
 
     /// Returns the arms that continue a CASE: `else case when … end` is printed as further arms, as people write it.
-    pub fn goes_on(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
+    pub fn continuing_arms(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
             return None;
         }
@@ -256,7 +256,7 @@ impl SqlTree {
 
     /// Adds a copy of a node, for another part of the formula.
     #[inline]
-    pub fn again(&mut self, id: SqlId, span: Span) -> SqlId {
+    pub fn copy_node(&mut self, id: SqlId, span: Span) -> SqlId {
         let (node, meta) = self.nodes[id.0 as usize];
         self.push(node, SqlMeta { span, ..meta })
     }
@@ -312,7 +312,7 @@ impl SqlTree {
                 let other = arms.count % 2;
                 let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
                 // If a CASE continues with the arms of another one, ` else case` and one ` end` are not printed.
-                let spared = if self.goes_on(subject, arms).is_some() { 14 } else { 0 };
+                let spared = if self.continuing_arms(subject, arms).is_some() { 14 } else { 0 };
                 let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
                 (list(arms, 0).saturating_add(words).saturating_add(subject).saturating_sub(spared), ATOM)
             }

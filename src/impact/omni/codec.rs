@@ -1,6 +1,6 @@
 //! Binary form of the data from Omni files, which is fast to read.
 
-use super::users::User;
+use super::users::FieldUser;
 use super::{OmniField, OmniFields, OmniNodeKind, OmniTable, OmniView};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
@@ -35,7 +35,7 @@ structs! {
     OmniView { name, file, fields }
     OmniTable { schema, name }
     OmniField { name, kind, columns, fields, has_sql, whole }
-    User { name, kind, file, views, fields }
+    FieldUser { name, kind, file, views, fields }
 }
 
 impl Stored for OmniFields {

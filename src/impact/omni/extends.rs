@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use crate::span::Span;
-use crate::yaml::{Kind, Node, YamlStyle};
+use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// View or topic merged with everything that it extends.
-pub(super) struct Extended {
+pub(super) struct MergedFile {
     pub root: Node,
     /// Name of a view or topic that it extends but that does not exist.
     pub missing: Option<String>,
@@ -17,10 +17,10 @@ pub(super) struct Extended {
 /// Keys whose items are fields. Items of the same name are merged key by key, too.
 const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
-const OWN: [&str; 2] = ["extends", "template"];
+const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
 /// Merges a file with the files that it extends, the nearest last. `all` maps names to the files of its kind.
-pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> Extended {
+pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
     // Each file before the files that it extends. If it extends two files, the later one in its list comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
     let mut seen = BTreeSet::from([name.to_lowercase()]);
@@ -40,7 +40,7 @@ pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) 
     let mut pairs: Vec<(Node, Node)> = Vec::new();
     for (number, (name, node)) in order.iter().enumerate().rev() {
         let own = node.pairs().unwrap_or_default().iter();
-        let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| OWN.contains(&key)));
+        let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
         merge(&mut pairs, own, 0);
         // Without a table key, the table of a parent has the name of the parent, not of the child.
         let is_table = ["table_name", "sql", "query", "base_view"].iter().all(|key| node.get(key).is_none());
@@ -48,7 +48,7 @@ pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) 
             merge(&mut pairs, [&(scalar("table_name"), scalar(name))].into_iter(), 0);
         }
     }
-    Extended { root: Node { kind: Kind::Mapping(pairs), span: root.span }, missing }
+    MergedFile { root: Node { kind: NodeKind::Mapping(pairs), span: root.span }, missing }
 }
 
 /// Returns whether the file only serves to be extended.
@@ -57,7 +57,7 @@ pub(super) fn is_template(node: &Node) -> bool {
 }
 
 fn scalar(text: &str) -> Node {
-    Node { kind: Kind::Scalar { value: text.to_owned(), style: YamlStyle::Plain }, span: Span::new(0, 0) }
+    Node { kind: NodeKind::Scalar { value: text.to_owned(), style: YamlStyle::Plain }, span: Span::new(0, 0) }
 }
 
 /// Merges values by key. Fields are merged by name and then key by key, so two levels deep at most.
@@ -75,7 +75,7 @@ fn merge<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node,
         };
         let is_merged = if level == 0 { FIELDS.contains(&name) } else { level == 1 };
         match (&mut before.kind, value.pairs()) {
-            (Kind::Mapping(before), Some(new)) if is_merged => merge(before, new.iter(), level + 1),
+            (NodeKind::Mapping(before), Some(new)) if is_merged => merge(before, new.iter(), level + 1),
             _ => *before = value.clone(),
         }
     }

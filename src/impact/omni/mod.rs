@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use self::extends::{Extended, extended, is_template};
-use self::users::User;
+use self::extends::{MergedFile, extended, is_template};
+use self::users::FieldUser;
 use self::view::{read_view, table};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -26,7 +26,7 @@ use crate::yaml::{self, Node};
 #[derive(Clone, Debug, Default)]
 pub struct OmniFields {
     views: Vec<OmniView>,
-    users: Vec<User>,
+    users: Vec<FieldUser>,
     /// Fields by the tables that they read, as indices of the view and of the field.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
     /// Fields by the fields that they read, as indices of the view and of the field.
@@ -68,7 +68,7 @@ struct OmniField {
 
 /// Field that a change affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reached {
+pub(super) struct AffectedField {
     pub view: String,
     pub field: String,
     pub kind: OmniNodeKind,
@@ -171,7 +171,7 @@ impl OmniFields {
             if root.get("extends").is_some() {
                 extended(name, root, all)
             } else {
-                Extended { root: root.clone(), missing: None }
+                MergedFile { root: root.clone(), missing: None }
             }
         };
         let mut read = Vec::new();
@@ -240,13 +240,13 @@ impl OmniFields {
         table: &str,
         columns: &BTreeSet<String>,
         rows: bool,
-    ) -> Vec<Reached> {
+    ) -> Vec<AffectedField> {
         let is_it = |own: &OmniTable| match (own.schema.as_deref(), schema) {
             (Some(own), Some(schema)) => own.eq_ignore_ascii_case(schema),
             _ => true,
         };
         let name = table.to_lowercase();
-        let mut found: Vec<Reached> = Vec::new();
+        let mut found: Vec<AffectedField> = Vec::new();
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for at in self.by_table.get(&name).into_iter().flatten() {
             let Some((view, field)) = self.field(*at) else { continue };
@@ -280,7 +280,7 @@ impl OmniFields {
     }
 
     /// Returns the topics and joins that use fields, each once: kind, name, file and field.
-    pub(super) fn users(&self, fields: &[Reached]) -> Vec<(OmniNodeKind, String, String, String)> {
+    pub(super) fn users(&self, fields: &[AffectedField]) -> Vec<(OmniNodeKind, String, String, String)> {
         // First used field of each topic or join.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {
@@ -322,8 +322,8 @@ fn full(view: &OmniView, field: &OmniField) -> String {
     format!("{}.{}", view.name, field.name).to_lowercase()
 }
 
-fn reached(view: &OmniView, field: &OmniField, by: String, column: Option<String>, by_field: bool) -> Reached {
-    Reached {
+fn reached(view: &OmniView, field: &OmniField, by: String, column: Option<String>, by_field: bool) -> AffectedField {
+    AffectedField {
         by_field,
         in_sql: by_field || field.has_sql,
         view: view.name.clone(),

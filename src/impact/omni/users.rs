@@ -8,7 +8,7 @@ use crate::yaml::Node;
 
 /// Topic or join that uses views and fields.
 #[derive(Clone, Debug, Default)]
-pub(super) struct User {
+pub(super) struct FieldUser {
     pub name: String,
     pub kind: OmniNodeKind,
     pub file: String,
@@ -19,7 +19,7 @@ pub(super) struct User {
 }
 
 /// Reads a relationship. `None` if it does not name both views.
-pub(super) fn join(file: &str, join: &Node) -> Option<User> {
+pub(super) fn join(file: &str, join: &Node) -> Option<FieldUser> {
     let text = |key: &str| join.get(key).and_then(Node::text);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
@@ -32,10 +32,10 @@ pub(super) fn join(file: &str, join: &Node) -> Option<User> {
     };
     let fields = said.flat_map(named_fields).map(real).collect();
     let name = format!("{from} → {to}");
-    Some(User { name, kind: OmniNodeKind::Join, file: file.to_owned(), views: BTreeSet::new(), fields })
+    Some(FieldUser { name, kind: OmniNodeKind::Join, file: file.to_owned(), views: BTreeSet::new(), fields })
 }
 
-pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
+pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
     let base = root.get("base_view").and_then(Node::text).unwrap_or(name).to_lowercase();
     let mut views = BTreeSet::from([base.clone()]);
     let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
@@ -78,7 +78,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
         fields.extend(named.map(|field| without_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
-    User { name: name.to_owned(), kind: OmniNodeKind::Topic, file: file.to_owned(), views, fields }
+    FieldUser { name: name.to_owned(), kind: OmniNodeKind::Topic, file: file.to_owned(), views, fields }
 }
 
 fn qualify_field(view: &str, field: String) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::extends::Extended;
+use super::extends::MergedFile;
 use super::field_sql::{FieldSql, references, without_timeframe};
 use super::{OmniField, OmniNodeKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
@@ -25,7 +25,7 @@ pub(super) type ViewTables = FxHashMap<String, Option<OmniTable>>;
 pub(super) fn read_view(
     name: &str,
     file: &str,
-    of: &Extended,
+    of: &MergedFile,
     tables: &ViewTables,
     dialect: Option<Dialect>,
 ) -> OmniView {
@@ -102,7 +102,7 @@ pub(super) fn read_view(
         }
     }
     if let Some(sql) = root.get("sql").and_then(Node::text) {
-        view_sql::follow(&mut view, sql, tables, dialect);
+        view_sql::trace_columns(&mut view, sql, tables, dialect);
     }
     if let Some(missing) = &of.missing {
         let why = format!("`{missing}`, which it extends, is not among the files");

@@ -8,7 +8,7 @@ use super::field_sql::{identifiers, replaced};
 use super::view::ViewTables;
 use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
-use crate::lineage::{self, ColumnOf, KnownRelations, SqlLineage};
+use crate::lineage::{self, ColumnSource, KnownRelations, SqlLineage};
 
 /// Columns of tables and fields of views that a field reads.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ struct ViewRead {
 }
 
 /// Traces the columns of a view's SQL to columns of tables and fields of views, as far as possible.
-pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
+pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
     // Replace `${other}` by the table of the view, and `${other.field}` by the field's name.
     let mut named = BTreeSet::new();
     let plain = replaced(sql, |name| match name.rsplit_once('.') {
@@ -26,7 +26,7 @@ pub(super) fn follow(view: &mut OmniView, sql: &str, tables: &ViewTables, dialec
             named.insert(name.to_lowercase());
             field.to_owned()
         }
-        None => stand_in(name),
+        None => placeholder_name(name),
     });
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => columns(view, &lineage, tables, named),
@@ -55,7 +55,7 @@ fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     }
 }
 
-fn read(of: &ColumnOf, tables: &ViewTables, into: &mut ViewRead) {
+fn read(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
     let view = of.relation.last().and_then(|last| view_of(last));
     match (table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
@@ -111,7 +111,7 @@ fn add(field: &mut OmniField, read: &ViewRead) {
 const STAND_IN: &str = "omni_view__";
 
 /// Returns the placeholder table name of a view in parsed SQL.
-fn stand_in(view: &str) -> String {
+fn placeholder_name(view: &str) -> String {
     format!("{STAND_IN}{}", view.to_lowercase())
 }
 

@@ -7,7 +7,7 @@ use crate::impact::{Effect, Grade, Impact};
 use crate::markdown::{code, plain};
 
 /// Maximum number of names to list per kind.
-const NAMED: usize = 8;
+const MAX_LISTED: usize = 8;
 
 /// Lists the effects, worst grade first: exposures and Omni fields with their owners, then models, then the number of
 /// tests.
@@ -44,12 +44,12 @@ fn kinds(effects: &[&Effect]) -> String {
             return format!("{} {}{many}", effects.len(), plain(&kind));
         }
         let mut out = format!("{}{many} ", plain(&kind));
-        for (number, effect) in effects.iter().take(NAMED).enumerate() {
+        for (number, effect) in effects.iter().take(MAX_LISTED).enumerate() {
             let owner = effect.owner.as_ref().map(|owner| format!(" ({})", plain(owner))).unwrap_or_default();
             let _ = write!(out, "{}{}{owner}", if number == 0 { "" } else { ", " }, code(&effect.name));
         }
-        if effects.len() > NAMED {
-            let _ = write!(out, " and {} more", effects.len() - NAMED);
+        if effects.len() > MAX_LISTED {
+            let _ = write!(out, " and {} more", effects.len() - MAX_LISTED);
         }
         out
     });

@@ -8,16 +8,16 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::picture::{Dot, Picture, class, from_impact};
+use super::picture::{DrawnNode, GraphDrawing, class, from_impact};
 use crate::impact::{Effect, Grade, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Maximum number of nodes in the graph; the table has all nodes.
-const DRAWN: usize = 300;
+const MAX_NODES: usize = 300;
 /// Maximum number of bytes to show of a model's SQL.
-const SQL: usize = 20_000;
+const MAX_SQL_BYTES: usize = 20_000;
 
 /// Details that the page shows for a selected node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn details(
         let sql =
             part.node.and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref())).or(part.known_sql());
         let cut = |sql: &str| {
-            let mut end = sql.len().min(SQL);
+            let mut end = sql.len().min(MAX_SQL_BYTES);
             while !sql.is_char_boundary(end) {
                 end -= 1;
             }
@@ -114,8 +114,8 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out.push_str("<section aria-labelledby=\"graph-title\">\n<h2 id=\"graph-title\">Graph</h2>\n");
     out.push_str("<p class=\"said\">What changes is blue: on its left stands what it reads itself, on its right what it reaches. Select a node with the mouse, or in the list with Tab, arrows and Enter.</p>\n");
     out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
-    let drawn = picture.dots.len().min(DRAWN);
-    for (number, dot) in picture.dots.iter().take(drawn).enumerate() {
+    let drawn = picture.nodes.len().min(MAX_NODES);
+    for (number, dot) in picture.nodes.iter().take(drawn).enumerate() {
         let label: Vec<String> = dot.label.lines().map(text).collect();
         let _ = writeln!(
             out,
@@ -127,11 +127,11 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out.push_str("</ol>\n");
     unaffected(impact, &mut out);
     out.push_str("</nav>\n<div id=\"graph\" class=\"graph\"></div>\n<aside id=\"detail\" aria-live=\"polite\" tabindex=\"-1\"><p>Nothing is selected.</p></aside>\n</div>\n");
-    if drawn < picture.dots.len() {
+    if drawn < picture.nodes.len() {
         let _ = writeln!(
             out,
             "<p class=\"said\">{drawn} of {} nodes are drawn; the table has all.</p>",
-            picture.dots.len()
+            picture.nodes.len()
         );
     }
     out.push_str("</section>\n</main>\n");
@@ -162,16 +162,16 @@ fn origin(graph: &Graph<'_>) -> String {
 
 /// Returns the graph of the impact plus the nodes that the changed nodes read, so that the changed nodes are in the
 /// middle.
-fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
+fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut picture = from_impact(impact);
-    let mut known: BTreeSet<String> = picture.dots.iter().map(|dot| dot.id.clone()).collect();
+    let mut known: BTreeSet<String> = picture.nodes.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for place in changed.iter().filter_map(|id| graph.index_of(id)) {
         let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else { continue };
         for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
             if known.insert(parent.id()) {
-                upstream.push(Dot::new(
+                upstream.push(DrawnNode::new(
                     parent.id(),
                     format!("{}\n{}", parent.name(), parent.kind().name()),
                     "upstream",
@@ -184,8 +184,8 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
         }
     }
     // Insert the upstream nodes after the changed nodes, so that the most important nodes come first.
-    let at = changed.len().min(picture.dots.len());
-    picture.dots.splice(at..at, upstream);
+    let at = changed.len().min(picture.nodes.len());
+    picture.nodes.splice(at..at, upstream);
     picture
 }
 
@@ -268,7 +268,7 @@ fn unaffected(impact: &Impact, out: &mut String) {
         return;
     }
     let _ = writeln!(out, "<details><summary>{} not reached</summary><ul>", impact.unaffected.len());
-    for (_, name) in impact.unaffected.iter().take(DRAWN) {
+    for (_, name) in impact.unaffected.iter().take(MAX_NODES) {
         let _ = writeln!(out, "<li>{}</li>", text(name));
     }
     out.push_str("</ul></details>\n");
@@ -277,18 +277,18 @@ fn unaffected(impact: &Impact, out: &mut String) {
 /// Writes the data of the script.
 fn data(
     impact: &Impact,
-    picture: &Picture,
+    picture: &GraphDrawing,
     graph: &Graph<'_>,
     status: &BTreeMap<String, String>,
     drawn: usize,
     out: &mut String,
 ) {
-    let ids: BTreeSet<String> = picture.dots.iter().take(drawn).map(|dot| dot.id.clone()).collect();
+    let ids: BTreeSet<String> = picture.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
     let details = details(graph, &ids, status);
     let numbers: BTreeMap<&str, usize> =
-        picture.dots.iter().take(drawn).enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect();
+        picture.nodes.iter().take(drawn).enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect();
     let effects: BTreeMap<&str, &Effect> = impact.effects.iter().map(|effect| (effect.id.as_str(), effect)).collect();
-    let nodes = picture.dots.iter().take(drawn).map(|dot| {
+    let nodes = picture.nodes.iter().take(drawn).map(|dot| {
         let detail = details.get(&dot.id).cloned().unwrap_or_default();
         let effect = effects.get(dot.id.as_str());
         let grade = effect.map(|effect| effect.grade);

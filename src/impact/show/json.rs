@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::picture::{Picture, class};
+use super::picture::{GraphDrawing, class};
 use crate::impact::{Impact, RevisionDifference};
 
 /// JSON form of the report. It borrows the texts, because they may be long.
@@ -112,12 +112,12 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
 
 /// Returns a graph as JSON.
 #[must_use]
-pub fn lineage(name: &str, root: &str, pictures: &[&Picture], notes: &[String]) -> Value {
+pub fn lineage(name: &str, root: &str, pictures: &[&GraphDrawing], notes: &[String]) -> Value {
     let mut nodes: Vec<Value> = Vec::new();
     let mut edges: Vec<Value> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for picture in pictures {
-        for dot in picture.dots.iter().filter(|dot| seen.insert(dot.id.as_str())) {
+        for dot in picture.nodes.iter().filter(|dot| seen.insert(dot.id.as_str())) {
             nodes.push(json!({"id": dot.id, "name": dot.label}));
         }
         edges.extend(picture.edges.iter().map(|(from, to)| json!({"from": from, "to": to})));

@@ -7,7 +7,7 @@ use crate::impact::Impact;
 use crate::markdown::{code, sentence as text};
 
 /// Maximum number of nodes for which the graph is still readable.
-const DRAWN: usize = 40;
+const MAX_NODES: usize = 40;
 
 /// Returns the report as Markdown.
 #[must_use]
@@ -41,7 +41,7 @@ pub fn markdown(impact: &Impact) -> String {
         let _ = writeln!(out, "\n{} downstream not reached.", impact.unaffected.len());
     }
     let picture = from_impact(impact);
-    if !picture.edges.is_empty() && picture.dots.len() <= DRAWN {
+    if !picture.edges.is_empty() && picture.nodes.len() <= MAX_NODES {
         let _ = write!(out, "\n```mermaid\n{}```\n", picture.mermaid());
     }
     out

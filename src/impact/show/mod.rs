@@ -12,5 +12,5 @@ pub use brief::brief;
 pub use html::{HtmlDetail, details, page};
 pub use json::{impact as json, lineage as lineage_json};
 pub use markdown::markdown;
-pub use picture::{Dot, Picture, from_impact};
+pub use picture::{DrawnNode, GraphDrawing, from_impact};
 pub use tree::{impact as tree, lineage as lineage_tree};

@@ -9,7 +9,7 @@ use crate::impact::{Grade, Impact};
 /// Node of a drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Dot {
+pub struct DrawnNode {
     /// Id of the node.
     pub id: String,
     /// Lines of text in the node.
@@ -18,7 +18,7 @@ pub struct Dot {
     pub class: &'static str,
 }
 
-impl Dot {
+impl DrawnNode {
     /// Creates a node.
     #[must_use]
     pub fn new(id: String, label: String, class: &'static str) -> Self {
@@ -29,16 +29,16 @@ impl Dot {
 /// Drawing of a graph. Its edges are pairs of ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Picture {
+pub struct GraphDrawing {
     /// Nodes of the graph.
-    pub dots: Vec<Dot>,
+    pub nodes: Vec<DrawnNode>,
     /// Edges, from the node that is read to the node that reads it.
     pub edges: Vec<(String, String)>,
 }
 
 /// Returns the graph of the changed and affected nodes.
 #[must_use]
-pub fn from_impact(impact: &Impact) -> Picture {
+pub fn from_impact(impact: &Impact) -> GraphDrawing {
     let mut changed: Vec<(&str, Vec<&str>)> = Vec::new();
     for change in &impact.changed {
         match changed.iter_mut().find(|(id, _)| *id == change.id) {
@@ -46,17 +46,16 @@ pub fn from_impact(impact: &Impact) -> Picture {
             None => changed.push((&change.id, vec![&change.name])),
         }
     }
-    let changed = changed.into_iter().map(|(id, names)| Dot::new(id.to_owned(), names.join("\n"), "changed"));
-    let reached = impact
-        .effects
-        .iter()
-        .map(|effect| Dot::new(effect.id.clone(), format!("{}\n{}", effect.name, effect.kind), class(effect.grade)));
-    let dots: Vec<Dot> = changed.chain(reached).collect();
+    let changed = changed.into_iter().map(|(id, names)| DrawnNode::new(id.to_owned(), names.join("\n"), "changed"));
+    let reached = impact.effects.iter().map(|effect| {
+        DrawnNode::new(effect.id.clone(), format!("{}\n{}", effect.name, effect.kind), class(effect.grade))
+    });
+    let dots: Vec<DrawnNode> = changed.chain(reached).collect();
     let known: std::collections::BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
     let is_known = |from: &str, to: &str| known.contains(from) && known.contains(to);
     let edges = impact.edges.iter().filter(|edge| is_known(&edge.from, &edge.to));
     let edges = edges.map(|edge| (edge.from.clone(), edge.to.clone())).collect();
-    Picture { dots, edges }
+    GraphDrawing { nodes: dots, edges }
 }
 
 pub(super) fn class(grade: Grade) -> &'static str {
@@ -74,9 +73,9 @@ const STYLES: [(&str, &str, &str); 4] = [
     ("harmless", "#f3f4f6", "#6b7280"),
 ];
 
-impl Picture {
+impl GraphDrawing {
     fn numbers(&self) -> BTreeMap<&str, usize> {
-        self.dots.iter().enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect()
+        self.nodes.iter().enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect()
     }
 
     /// Returns the graph as a Mermaid flowchart.
@@ -84,7 +83,7 @@ impl Picture {
     pub fn mermaid(&self) -> String {
         let numbers = self.numbers();
         let mut out = "flowchart LR\n".to_owned();
-        for (number, dot) in self.dots.iter().enumerate() {
+        for (number, dot) in self.nodes.iter().enumerate() {
             let lines: Vec<String> = dot.label.lines().map(mermaid_text).collect();
             let class = if dot.class.is_empty() { String::new() } else { format!(":::{}", dot.class) };
             let _ = writeln!(out, "    n{number}[\"{}\"]{class}", lines.join("<br/>"));
@@ -95,7 +94,7 @@ impl Picture {
             }
         }
         for (class, fill, line) in STYLES {
-            if self.dots.iter().any(|dot| dot.class == class) {
+            if self.nodes.iter().any(|dot| dot.class == class) {
                 let _ = writeln!(out, "    classDef {class} fill:{fill},stroke:{line},color:#111827");
             }
         }
@@ -107,7 +106,7 @@ impl Picture {
     pub fn dot(&self) -> String {
         let numbers = self.numbers();
         let mut out = "digraph {\n    rankdir=LR;\n    node [shape=box, style=filled, fillcolor=white];\n".to_owned();
-        for (number, dot) in self.dots.iter().enumerate() {
+        for (number, dot) in self.nodes.iter().enumerate() {
             let lines: Vec<String> = dot.label.lines().map(dot_text).collect();
             let style = STYLES.iter().find(|(class, ..)| *class == dot.class);
             let style =

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::picture::Picture;
+use super::picture::GraphDrawing;
 use crate::diag::render::visible;
 use crate::impact::{Grade, Impact};
 
@@ -102,7 +102,13 @@ fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
 
 /// Returns the lineage of a node: first the upstream nodes, then the downstream nodes.
 #[must_use]
-pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &str, notes: &[String]) -> String {
+pub fn lineage(
+    name: &str,
+    up: Option<&GraphDrawing>,
+    down: Option<&GraphDrawing>,
+    root: &str,
+    notes: &[String],
+) -> String {
     let mut out = format!("{}\n", one_line(name));
     for (title, picture, is_up) in [("made of", up, true), ("makes", down, false)] {
         let Some(picture) = picture else { continue };
@@ -113,7 +119,7 @@ pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &
             next.entry(at).or_default().push(other);
         }
         let labels: BTreeMap<&str, String> =
-            picture.dots.iter().map(|dot| (dot.id.as_str(), one_line(&dot.label))).collect();
+            picture.nodes.iter().map(|dot| (dot.id.as_str(), one_line(&dot.label))).collect();
         let mut seen = BTreeSet::new();
         let mut stack: Vec<(String, String, bool)> = Vec::new();
         let push = |id: &str, before: &str, stack: &mut Vec<(String, String, bool)>| {

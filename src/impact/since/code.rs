@@ -2,7 +2,7 @@
 
 use super::{RevisionDifference, difference};
 use crate::impact::graph::{Graph, SpecModel};
-use crate::impact::propagate::Start;
+use crate::impact::propagate::ChangeStart;
 use crate::impact::raw_code::sql_of;
 use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 
@@ -12,7 +12,7 @@ pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
     new: &SpecModel,
-    start: &mut Start,
+    start: &mut ChangeStart,
     found: &mut Vec<RevisionDifference>,
 ) {
     let name = &new.name;
@@ -79,7 +79,7 @@ fn compare_sql(
     name: &str,
     was: &str,
     now: &str,
-    start: &mut Start,
+    start: &mut ChangeStart,
     found: &mut Vec<RevisionDifference>,
 ) {
     let known = |parts: &[String]| {
@@ -111,10 +111,10 @@ fn compare_lineages(
     name: &str,
     old: &SqlLineage,
     new: &SqlLineage,
-    start: &mut Start,
+    start: &mut ChangeStart,
     found: &mut Vec<RevisionDifference>,
 ) {
-    let ((old_columns, old_rows), (new_columns, new_rows)) = (old.prints(), new.prints());
+    let ((old_columns, old_rows), (new_columns, new_rows)) = (old.fingerprints(), new.fingerprints());
     let mut is_layout = true;
     for (column, print) in &old_columns {
         match new_columns.iter().find(|(known, _)| known == column) {
@@ -148,7 +148,7 @@ pub(super) fn compare_models(
     name: &str,
     old: &str,
     new: &str,
-    start: &mut Start,
+    start: &mut ChangeStart,
     found: &mut Vec<RevisionDifference>,
 ) {
     let names = |call: &str| {

@@ -72,7 +72,7 @@ pub(super) struct ConfigChange {
 }
 
 /// Keys that describe a model and do not affect its rows.
-const DESCRIBING: [&str; 12] = [
+const DESCRIPTIVE_KEYS: [&str; 12] = [
     "tags",
     "meta",
     "docs",
@@ -90,10 +90,10 @@ const DESCRIBING: [&str; 12] = [
 impl ConfigChange {
     /// Returns whether the change may affect the rows. An unknown key may have any effect. Switching between table,
     /// view and ephemeral has none.
-    pub fn shapes_rows(&self) -> bool {
+    pub fn affects_rows(&self) -> bool {
         let is_plain = |value: &str| matches!(value.trim_matches(['\'', '"']), "" | "table" | "view" | "ephemeral");
         let is_kept = self.key == "materialized" && is_plain(&self.before) && is_plain(&self.now);
-        !is_kept && !DESCRIBING.contains(&self.key.as_str())
+        !is_kept && !DESCRIPTIVE_KEYS.contains(&self.key.as_str())
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
         let old = "{{ config(materialized='table', unique_key=['a, b', 'c'], tags = ['x']) }}select 1";
         let new = "{{ config(materialized = 'table', unique_key=['a', 'c'], tags=['y']) }}select 1";
         let found = config_changes(old, new);
-        let shown: Vec<_> = found.iter().map(|it| (it.key.as_str(), it.before.as_str(), it.shapes_rows())).collect();
+        let shown: Vec<_> = found.iter().map(|it| (it.key.as_str(), it.before.as_str(), it.affects_rows())).collect();
         assert_eq!(shown, [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]);
         assert_eq!(
             config_changes("{{ config(", "{{ config(a=1"),

@@ -14,7 +14,7 @@ mod yaml_text;
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, SpecModel};
-use super::propagate::{Grade, Note, Start};
+use super::propagate::{ChangeNote, ChangeStart, Grade};
 use crate::lineage;
 
 /// Kind of file in a dbt project.
@@ -95,13 +95,14 @@ pub struct RevisionDifference {
 
 /// Returns the nodes that changed since a revision, and a description of each difference.
 #[must_use]
-pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<Start>, Vec<RevisionDifference>) {
-    lineage::with_room(|| {
+pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
+    lineage::with_large_stack(|| {
         let mut found = FoundChange { graph, starts: BTreeMap::new(), differences: Vec::new() };
         found.specs(&before.specs);
         before.files.iter().for_each(|file| found.file(file, &before.macros));
-        let is_something =
-            |start: &Start| start.rows || start.gone || !start.columns.is_empty() || !start.notes.is_empty();
+        let is_something = |start: &ChangeStart| {
+            start.rows || start.is_removed || !start.columns.is_empty() || !start.notes.is_empty()
+        };
         (found.starts.into_values().filter(is_something).collect(), found.differences)
     })
     .unwrap_or_default()
@@ -110,7 +111,7 @@ pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<Start>, Vec<Revis
 /// Differences found so far.
 struct FoundChange<'g, 'a> {
     graph: &'g Graph<'a>,
-    starts: BTreeMap<usize, Start>,
+    starts: BTreeMap<usize, ChangeStart>,
     differences: Vec<RevisionDifference>,
 }
 
@@ -119,7 +120,7 @@ impl FoundChange<'_, '_> {
         let now = self.graph.sources.specs;
         for spec in now {
             let Some(place) = self.index_of(&spec.name) else { continue };
-            let start = self.starts.entry(place).or_insert_with(|| Start { place, ..Start::default() });
+            let start = self.starts.entry(place).or_insert_with(|| ChangeStart { place, ..ChangeStart::default() });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
                 Some(old) => code::compare_specs(self.graph, old, spec, start, &mut self.differences),
                 None => self.differences.push(difference(&spec.name, "added", "", &spec.path)),
@@ -128,7 +129,7 @@ impl FoundChange<'_, '_> {
         for old in before.iter().filter(|old| !now.iter().any(|spec| spec.name.eq_ignore_ascii_case(&old.name))) {
             self.report_change(&old.name, "removed", &old.path, "");
             if let Some(place) = self.index_of(&old.name) {
-                self.start(place).gone = true;
+                self.start(place).is_removed = true;
             }
         }
     }
@@ -152,14 +153,14 @@ impl FoundChange<'_, '_> {
     /// Compares a model or a snapshot.
     fn code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
         let place = self.index_of(name);
-        let mut start = Start::default();
+        let mut start = ChangeStart::default();
         match (before, now) {
             (Some(old), Some(new)) => {
                 code::compare_models(self.graph, name, old, new, &mut start, &mut self.differences);
                 let config = jinja::config_changes(old, new);
                 for change in &config {
                     self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
-                    if change.shapes_rows() {
+                    if change.affects_rows() {
                         start.rows = true;
                         start.why = Some(format!("its configuration `{}` changes", change.key));
                     }
@@ -168,13 +169,13 @@ impl FoundChange<'_, '_> {
             (None, _) => self.report_change(name, "added", "", ""),
             (Some(_), None) => {
                 self.report_change(name, "removed", "", "");
-                start.gone = true;
+                start.is_removed = true;
             }
         }
         let Some(place) = place else { return };
         let own = self.start(place);
         own.rows |= start.rows;
-        own.gone |= start.gone;
+        own.is_removed |= start.is_removed;
         own.redefined |= start.redefined;
         own.why = own.why.take().or(start.why);
         for (column, change) in start.columns {
@@ -195,13 +196,13 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    fn start(&mut self, place: usize) -> &mut Start {
-        self.starts.entry(place).or_insert_with(|| Start { place, ..Start::default() })
+    fn start(&mut self, place: usize) -> &mut ChangeStart {
+        self.starts.entry(place).or_insert_with(|| ChangeStart { place, ..ChangeStart::default() })
     }
 
     /// Adds a note on a node for a change that does not affect its values.
     fn note(&mut self, place: usize, name: &str, what: String, grade: Grade, reason: &str) {
-        let note = Note { name: name.to_owned(), what, grade, reason: reason.to_owned() };
+        let note = ChangeNote { name: name.to_owned(), what, grade, reason: reason.to_owned() };
         self.start(place).notes.push(note);
     }
 

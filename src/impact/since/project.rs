@@ -42,12 +42,13 @@ impl FoundChange<'_, '_> {
             self.report_change(&format!("var {name}"), "variable", &shown(before), &shown(now));
             let mut count = 0;
             for (place, part) in self.graph.parts.iter().enumerate() {
-                if part.node.and_then(|node| node.raw_code.as_deref()).is_some_and(|code| asks(code, name)) {
+                if part.node.and_then(|node| node.raw_code.as_deref()).is_some_and(|code| uses_variable(code, name)) {
                     count += 1;
                     self.may_differ(place, format!("it asks for the variable `{name}`, which changes"));
                 }
             }
-            let blocks = macros.iter().flat_map(|text| jinja::blocks(text)).filter(|block| asks(block.text, name));
+            let blocks =
+                macros.iter().flat_map(|text| jinja::blocks(text)).filter(|block| uses_variable(block.text, name));
             let blocks: BTreeSet<String> = blocks
                 .map(|block| if block.kind == "test" { format!("test_{}", block.name) } else { block.name.to_owned() })
                 .collect();
@@ -83,7 +84,7 @@ fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
 }
 
 /// Returns whether code uses a variable: `var('name')`.
-fn asks(code: &str, name: &str) -> bool {
+fn uses_variable(code: &str, name: &str) -> bool {
     code.match_indices("var").any(|(at, _)| {
         let rest = code.get(at + 3..).unwrap_or_default().trim_start();
         let argument = rest.strip_prefix('(').map(str::trim_start).unwrap_or_default();
@@ -108,7 +109,7 @@ mod tests {
             ("{{ var('days_back') }} variant days", false),
             ("var(days)", false),
         ] {
-            assert_eq!(asks(code, "days"), expected, "{code}");
+            assert_eq!(uses_variable(code, "days"), expected, "{code}");
         }
     }
 

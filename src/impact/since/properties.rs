@@ -11,7 +11,7 @@ use crate::yaml::Node;
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
 /// Lists whose changes are reported: the key, the name in the report, and whether the items compute something and are
 /// traced.
-const OTHERS: [(&str, &str, bool); 9] = [
+const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
     ("saved_queries", "saved query", false),
@@ -45,7 +45,7 @@ impl FoundChange<'_, '_> {
             }
         }
         self.sources(old, new);
-        for (list, what, is_computed) in OTHERS {
+        for (list, what, is_computed) in OTHER_LISTS {
             self.others(list, what, is_computed, old, new);
         }
         if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {
@@ -111,7 +111,7 @@ impl FoundChange<'_, '_> {
         };
         for change in jinja::changes(&config(old), &config(new)) {
             self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
-            if let Some(place) = place.filter(|_| change.shapes_rows()) {
+            if let Some(place) = place.filter(|_| change.affects_rows()) {
                 self.may_differ(place, format!("its configuration `{}` changes", change.key));
             }
         }
@@ -157,7 +157,7 @@ impl FoundChange<'_, '_> {
             if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {
                 match now {
                     Some(_) => self.may_differ(place, "its result may change".to_owned()),
-                    None => self.start(place).gone = true,
+                    None => self.start(place).is_removed = true,
                 }
             }
         }

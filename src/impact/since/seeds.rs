@@ -11,7 +11,7 @@ impl FoundChange<'_, '_> {
             let what = if file.now.is_some() { "added" } else { "removed" };
             self.report_change(name, what, "", "");
             if let Some(place) = place.filter(|_| file.now.is_none()) {
-                self.start(place).gone = true;
+                self.start(place).is_removed = true;
             }
             return;
         };

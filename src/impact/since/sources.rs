@@ -73,7 +73,7 @@ impl FoundChange<'_, '_> {
     fn source_gone(&mut self, name: &str) {
         self.report_change(name, "removed", "", "");
         match self.source(name) {
-            Some(place) => self.start(place).gone = true,
+            Some(place) => self.start(place).is_removed = true,
             None => self.report_whole(name, "removed", "dbt's manifest no longer has it, so its readers are unknown"),
         }
     }

@@ -1,7 +1,7 @@
 //! Formats a YAML value as one line of text, so that equal values give equal texts regardless of layout.
 
 use crate::diag::Diagnostic;
-use crate::yaml::{self, Kind, Node};
+use crate::yaml::{self, Node, NodeKind};
 
 /// Returns the root of a YAML text. `None` if the text is missing, empty or not YAML.
 pub(super) fn root(text: Option<&str>) -> Option<Node> {
@@ -27,8 +27,8 @@ pub(super) fn display_node(node: &Node) -> String {
         };
         let before = stack.len();
         match &node.kind {
-            Kind::Scalar { .. } => out.push_str(node.text().unwrap_or("null")),
-            Kind::Sequence(items) => {
+            NodeKind::Scalar { .. } => out.push_str(node.text().unwrap_or("null")),
+            NodeKind::Sequence(items) => {
                 out.push('[');
                 for (number, item) in items.iter().enumerate() {
                     stack.extend((number > 0).then(|| YamlStep::Text(", ".to_owned())));
@@ -36,7 +36,7 @@ pub(super) fn display_node(node: &Node) -> String {
                 }
                 stack.push(YamlStep::Text("]".to_owned()));
             }
-            Kind::Mapping(pairs) => {
+            NodeKind::Mapping(pairs) => {
                 out.push('{');
                 let mut pairs: Vec<(&str, &Node)> =
                     pairs.iter().map(|(key, value)| (key.text().unwrap_or("null"), value)).collect();

@@ -91,9 +91,9 @@ impl Classes<'_> {
             Ir::Coalesce(args) => coalesce(program, program.args(args), values),
             Ir::Window { .. }
             | Ir::GroupWindow { .. }
-            | Ir::Lookup { .. }
-            | Ir::Find { .. }
-            | Ir::Elsewhere { .. }
+            | Ir::PeriodLookup { .. }
+            | Ir::RowLookup { .. }
+            | Ir::TabColumn { .. }
             | Ir::Range { .. }
             | Ir::Ranges(_) => ValueClass::Lost(Lost::OtherRows),
             Ir::Distinct(x) => of(x),
@@ -196,7 +196,7 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
 
 /// Returns the calendar unit to which a value is truncated, if MetricFlow has the same unit.
 pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
-    let Ir::Apply { overload, .. } = program.node(program.behind_names(root)) else { return None };
+    let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else { return None };
     match catalog::owner(overload) {
         internal::TRUNC_DAY => Some("day"),
         internal::TRUNC_WEEK => Some("week"),

@@ -222,7 +222,7 @@ impl SpecCompilation<'_> {
             let is_key = plan.roles.get(index) == Some(&DefinitionRole::GroupBy) || plan.keys.get(index) == Some(&true);
             let additivity = match value {
                 _ if is_key => Additivity::Dimension { unit: unit(plan.program, definition.root) },
-                value => match plan.program.node(plan.program.behind_names(definition.root)) {
+                value => match plan.program.node(plan.program.resolve_names(definition.root)) {
                     // An alias of a column has the column's additivity.
                     Ir::Column(column) if !plan.grouped => work.pass_on(column, value),
                     _ => additivity_of_value(value, plan.program.meta(definition.root).ty),

@@ -13,7 +13,7 @@ use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::plan::CteNames;
 use crate::schema::{Column, Relation};
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{BothHave, NamedColumns, Texts, may_lie_apart};
@@ -45,7 +45,7 @@ impl SpecCompilation<'_> {
     pub(super) fn test_comparisons(
         &mut self,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         for comparison in &self.spec.comparisons {
@@ -60,7 +60,7 @@ impl SpecCompilation<'_> {
         &self,
         comparison: &CompareKey<'_>,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(SingularTest, NamedColumns)> {
         let dialect = self.compiler.options.dialect;
@@ -244,13 +244,13 @@ impl SpecCompilation<'_> {
         filter: SpannedText<'_>,
         relation: &ReadSource,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
         let formulas =
             self.conditions(&[(filter, DefinitionRole::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
         let options = &self.compiler.options;
-        let Memory { program, emit, .. } = memory;
+        let CompileMemory { program, emit, .. } = memory;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let is_named = || program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&relation.name));
         if options.dialect.facts().relation_shadows_column && is_named() {

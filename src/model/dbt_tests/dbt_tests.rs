@@ -92,7 +92,7 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
 }
 
 pub(super) fn column(program: &Program, id: IrId) -> Option<u32> {
-    match program.node(program.behind_names(id)) {
+    match program.node(program.resolve_names(id)) {
         Ir::Column(column) => Some(column),
         _ => None,
     }
@@ -124,7 +124,7 @@ fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let (Ir::Apply { overload, args }, Ir::Number(digits)) = (program.node(call), program.node(*one)) else {
         return None;
     };
-    let ([counted], [parted]) = (program.args(args), program.parted_by(over)) else { return None };
+    let ([counted], [parted]) = (program.args(args), program.partition_keys(over)) else { return None };
     let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
     let counts = catalog::owner(overload) == internal::COUNTA && program.over(over).is_whole();
     (counts && program.text(digits) == "1").then_some((column, empty_passes))

@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::plan::{CteNames, key_name};
 use crate::schema::Relation;
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Item, Query, Select, SelectSource, SqlId};
 use crate::yaml::{self, Node};
@@ -26,7 +26,7 @@ impl SpecCompilation<'_> {
     pub(super) fn test_grain(
         &mut self,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
         &mut self,
         keys: &[String],
         known: &Relation,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let relation = known.columns().iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
@@ -101,7 +101,12 @@ impl SpecCompilation<'_> {
         columns.into_iter().any(|column| dialect.quotes(column.name(), !column.is_quoted()))
     }
 
-    fn keys_of_several_rows(&self, grain: &[String], tested: &TestedModel<'_>, memory: &mut Memory) -> SingularTest {
+    fn keys_of_several_rows(
+        &self,
+        grain: &[String],
+        tested: &TestedModel<'_>,
+        memory: &mut CompileMemory,
+    ) -> SingularTest {
         let dialect = self.compiler.options.dialect;
         let (sources, _) = self.read_model(tested);
         let (import, name) = sources.all.first().map_or(("", ""), |source| (&source.import, &source.name));

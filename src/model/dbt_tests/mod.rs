@@ -22,7 +22,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::parse;
 use crate::plan::{CteNames, StepOutput};
 use crate::schema::{Column, Relation};
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Query, SqlTree};
 use crate::verify::NamedColumns;
@@ -108,7 +108,7 @@ impl<'t> TestedModel<'t> {
 
 impl SpecCompilation<'_> {
     /// Generates the tests of a spec.
-    pub(super) fn prove(&mut self, output: &StepOutput, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+    pub(super) fn prove(&mut self, output: &StepOutput, memory: &mut CompileMemory, diagnostics: &mut Vec<Diagnostic>) {
         self.check_proofs(&output.relation, output.open, memory, diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return;
@@ -137,7 +137,13 @@ impl SpecCompilation<'_> {
     }
 
     /// Checks formulas and column names of rules and comparisons. `open` if the model may have unknown columns.
-    fn check_proofs(&self, output: &Relation, open: bool, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+    fn check_proofs(
+        &self,
+        output: &Relation,
+        open: bool,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         self.check_conditions(output, open, memory, diagnostics);
         if open {
             return;
@@ -163,7 +169,13 @@ impl SpecCompilation<'_> {
         }
     }
 
-    fn check_conditions(&self, output: &Relation, open: bool, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+    fn check_conditions(
+        &self,
+        output: &Relation,
+        open: bool,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let rules = self.spec.rules.iter().flat_map(Rule::conditions);
         let filters =
             self.spec.comparisons.iter().filter_map(|comparison| Some((comparison.filter?, DefinitionRole::Rule)));
@@ -183,12 +195,12 @@ impl SpecCompilation<'_> {
         conditions: &[(SpannedText<'_>, DefinitionRole)],
         relation: &Relation,
         open: bool,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         found: &mut Vec<Diagnostic>,
     ) -> StepFormulas {
         let mut formulas = StepFormulas::default();
         conditions.iter().for_each(|(text, role)| formulas.condition(*text, *role, self.source));
-        let Memory { parse, ast, check, program, .. } = memory;
+        let CompileMemory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, found);
         let scope = CheckScope {

@@ -11,9 +11,9 @@ use crate::dbt::{self, TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
-use crate::ir::{Ir, IrDefinition, IrId, Meta, Program};
+use crate::ir::{Ir, IrDefinition, IrId, NodeMeta, Program};
 use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, use_other_forms};
-use crate::scratch::Memory;
+use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
@@ -32,7 +32,7 @@ impl SpecCompilation<'_> {
     pub(super) fn test_rules(
         &mut self,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         for rule in &self.spec.rules {
@@ -57,11 +57,11 @@ impl SpecCompilation<'_> {
         &self,
         rule: &Rule<'_>,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
     ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
         let conditions: Vec<_> = rule.conditions().collect();
         self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
-        let Memory { program, emit, print, .. } = memory;
+        let CompileMemory { program, emit, print, .. } = memory;
         let options = &self.compiler.options;
         let ranges = self.compiler.specs.generic_tests.contains(RANGE);
         let Some(root) = program.definitions.first().map(|check| check.root) else { return Ok(None) };
@@ -141,13 +141,13 @@ impl SpecCompilation<'_> {
         &self,
         rule: &Rule<'_>,
         tested: &TestedModel<'_>,
-        memory: &mut Memory,
+        memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
         let conditions: Vec<_> = rule.conditions().collect();
         // Diagnostics were reported during the checks of the model.
         let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
-        let Memory { program, emit, .. } = memory;
+        let CompileMemory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
         let places = RulePlaces { check: 0, filter: rule.filter.map(|_| 1) };
         if program.definitions.len() < conditions.len() {
@@ -277,15 +277,15 @@ fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> us
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
         let definition = &program.definitions[at];
-        (Meta { level: Level::Row, ..program.meta(definition.root) }, definition.span)
+        (NodeMeta { level: Level::Row, ..program.meta(definition.root) }, definition.span)
     };
     let (meta, span) = of(program, places.check);
-    let meta = Meta { ty: Type::Boolean, ..meta };
+    let meta = NodeMeta { ty: Type::Boolean, ..meta };
     let mut check = program.add(Ir::Definition(places.check as u32), meta);
     if nulls_fail && meta.nullable {
-        let no = program.add(Ir::Bool(false), Meta { nullable: false, level: Level::Const, ..meta });
+        let no = program.add(Ir::Bool(false), NodeMeta { nullable: false, level: Level::Const, ..meta });
         let args = program.add_args(&[check, no]);
-        check = program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta });
+        check = program.add(Ir::Coalesce(args), NodeMeta { nullable: false, ..meta });
     }
     let mut root = program.add(Ir::Not(check), meta);
     if let Some(filter) = places.filter {

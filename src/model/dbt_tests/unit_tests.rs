@@ -11,7 +11,7 @@ use crate::check::{is_iso_date, no_column};
 use crate::dbt::{From, YamlOutput};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
-use crate::yaml::{Kind, Node, YamlStyle};
+use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// dbt's name for the existing rows of an incremental model.
 const THIS: &str = "this";
@@ -243,17 +243,19 @@ fn row_of<'y>(
 /// YAML would read as a float.
 fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
-        Kind::Scalar { value: text, style: YamlStyle::Plain } if text.is_empty() => YamlOutput::Bare("null".to_owned()),
-        Kind::Scalar { value: text, style: YamlStyle::Plain } if !text.contains(|c: char| c.is_control()) => {
+        NodeKind::Scalar { value: text, style: YamlStyle::Plain } if text.is_empty() => {
+            YamlOutput::Bare("null".to_owned())
+        }
+        NodeKind::Scalar { value: text, style: YamlStyle::Plain } if !text.contains(|c: char| c.is_control()) => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
             if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
                 return YamlOutput::Dbt(text.clone());
             }
             YamlOutput::Bare(text.clone())
         }
-        Kind::Scalar { value: text, .. } => YamlOutput::Dbt(text.clone()),
-        Kind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, None)).collect()),
-        Kind::Mapping(pairs) => {
+        NodeKind::Scalar { value: text, .. } => YamlOutput::Dbt(text.clone()),
+        NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, None)).collect()),
+        NodeKind::Mapping(pairs) => {
             let pair =
                 |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), yaml_value(value, None));
             YamlOutput::Map(pairs.iter().map(pair).collect())

@@ -57,7 +57,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports lines of `name: formula` below `definitions: |`, which are text instead of a mapping.
     fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
-        let yaml::Kind::Scalar { style: yaml::YamlStyle::Block, .. } = &node.kind else { return false };
+        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Block, .. } = &node.kind else { return false };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
         let is_pair = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
         let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else { return false };
@@ -76,7 +76,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports lines of `name = formula` below `definitions:` without `|`, which YAML joins to one line.
     pub(in crate::model) fn runs_together(&mut self, node: &Node) -> bool {
-        let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, .. } = &node.kind else { return false };
+        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, .. } = &node.kind else { return false };
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
             is_plain_name(name)

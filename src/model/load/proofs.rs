@@ -69,7 +69,7 @@ impl<'y> Loader<'y, '_> {
         let pairs = if is_long { Vec::new() } else { self.whole_pairs(node, |_, value| value.text().is_some()) };
         let rule = match pairs.as_slice() {
             [(name, check)] => {
-                let yaml::Kind::Scalar { value: text, .. } = &name.kind else {
+                let yaml::NodeKind::Scalar { value: text, .. } = &name.kind else {
                     self.shape("rules", "a list of `name: formula`", name);
                     return None;
                 };

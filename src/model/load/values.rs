@@ -37,7 +37,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reads a name that is a key. It must be quoted if other YAML readers take it for another type.
     pub(in crate::model) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
-        let yaml::Kind::Scalar { style, value } = &key.kind else {
+        let yaml::NodeKind::Scalar { style, value } = &key.kind else {
             self.report(
                 Diagnostic::new(
                     Code::UnknownKey,
@@ -48,7 +48,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         };
-        let reading = yaml::other_reading(value).filter(|_| *style == yaml::YamlStyle::Plain);
+        let reading = yaml::non_text_type(value).filter(|_| *style == yaml::YamlStyle::Plain);
         match reading {
             Some(_) if value.is_empty() => self.report(
                 Diagnostic::new(Code::WrongShape, key.span, format!("{what} is empty"))
@@ -81,8 +81,8 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports a plain text that YAML changes: a date, or a formula cut at ` #`, which loses the rest of the line.
     pub(in crate::model) fn check_cut(&mut self, key: &str, node: &Node) {
-        let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, value } = &node.kind else { return };
-        if yaml::other_reading(value) == Some("a date") {
+        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, value } = &node.kind else { return };
+        if yaml::non_text_type(value) == Some("a date") {
             let message =
                 format!("`{value}` is a date to YAML, and a subtraction of numbers as the formula of `{key}`");
             let parts: Vec<&str> = value.split('-').map(|part| part.trim_start_matches('0')).collect();
@@ -114,7 +114,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns the rest of a formula with a comma inside `{…}`, where YAML ends the text at the comma.
     pub(in crate::model) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
-        let yaml::Kind::Scalar { style: yaml::YamlStyle::Plain, value: text } = &value.kind else { return None };
+        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, value: text } = &value.kind else { return None };
         let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;

@@ -33,13 +33,13 @@ pub fn severity(diagnostic: &Diagnostic) -> &'static str {
 
 /// Lines and columns of one text. Diagnostics are in source order, so each position is computed from the previous one:
 /// counting columns from the start of the line would be slow for many diagnostics on a long line.
-struct Places<'s> {
+struct PositionCounter<'s> {
     source: &'s [u8],
     index: LineIndex<'s>,
     last: (u32, Position),
 }
 
-impl<'s> Places<'s> {
+impl<'s> PositionCounter<'s> {
     fn new(source: &'s str) -> Self {
         let last = (0, Position { line: 1, column: 1 });
         Self { source: source.as_bytes(), index: LineIndex::new(source), last }
@@ -81,7 +81,7 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
     if report.diagnostics.is_empty() {
         return Vec::new();
     }
-    let mut places = Places::new(report.source);
+    let mut places = PositionCounter::new(report.source);
     report.diagnostics.iter().map(|d| object(d, places.positions(d).0)).collect()
 }
 
@@ -247,7 +247,7 @@ pub fn is_path(file: &str) -> bool {
 
 fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnostic, Position, Position)) {
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
-        let mut places = Places::new(report.source);
+        let mut places = PositionCounter::new(report.source);
         for diagnostic in report.diagnostics {
             let (start, end) = places.positions(diagnostic);
             each(report, diagnostic, start, end);

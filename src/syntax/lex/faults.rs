@@ -10,11 +10,11 @@ use crate::span::Span;
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
 /// State of the lexer besides its tokens, so that each error is searched for only once.
-pub(super) struct Faults<'a> {
+pub(super) struct SpecialTokens<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     /// Adjacent unexpected characters, which are reported together.
-    pub odd: Option<Span>,
+    pub unexpected_run: Option<Span>,
     /// Index of the last text that ends with a backslash.
     pub backslash: Option<usize>,
     /// Position from which all runs of quotes have even length, so that no text can end there.
@@ -30,13 +30,13 @@ pub(super) struct Faults<'a> {
     pub looked: bool,
 }
 
-impl Faults<'_> {
+impl SpecialTokens<'_> {
     pub(super) fn after(&self, offset: u32) -> &str {
         self.source.get(offset as usize..).unwrap_or_default()
     }
 
     pub(super) fn flush(&mut self) {
-        if let Some(run) = self.odd.take() {
+        if let Some(run) = self.unexpected_run.take() {
             unexpected(self.source, run, self.diagnostics);
         }
     }
@@ -119,7 +119,7 @@ impl Faults<'_> {
             return None;
         }
         lexed.tokens.truncate(index);
-        self.odd = self.odd.filter(|run| run.end <= first);
+        self.unexpected_run = self.unexpected_run.filter(|run| run.end <= first);
         Some(first)
     }
 
@@ -343,7 +343,7 @@ impl Faults<'_> {
             }
         }
         // Report adjacent characters together.
-        if let (Some(run), Some((Token::Odd, last))) = (&mut self.odd, lexed.tokens.last_mut())
+        if let (Some(run), Some((Token::Odd, last))) = (&mut self.unexpected_run, lexed.tokens.last_mut())
             && run.end == span.start
         {
             run.end = span.end;
@@ -351,7 +351,7 @@ impl Faults<'_> {
             return None;
         }
         self.flush();
-        self.odd = Some(*span);
+        self.unexpected_run = Some(*span);
         Some(Token::Odd)
     }
 }

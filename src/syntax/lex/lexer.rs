@@ -3,7 +3,7 @@
 use logos::Logos;
 
 use super::Token;
-use super::faults::{Faults, single_quote, unexpected};
+use super::faults::{SpecialTokens, single_quote, unexpected};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
@@ -64,10 +64,10 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
     lexed.tokens.clear();
     lexed.swallowed.clear();
     lexed.tokens.reserve((part.end - part.start) as usize / 4 + 4);
-    let mut faults = Faults {
+    let mut faults = SpecialTokens {
         source,
         diagnostics,
-        odd: None,
+        unexpected_run: None,
         backslash: None,
         even: u32::MAX,
         open_line: 0,

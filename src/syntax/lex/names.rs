@@ -3,7 +3,7 @@
 
 use logos::Logos;
 
-use super::faults::Faults;
+use super::faults::SpecialTokens;
 use super::{Lexed, Token};
 use crate::span::Span;
 
@@ -13,7 +13,7 @@ enum Wide {
     Name,
 }
 
-impl Faults<'_> {
+impl SpecialTokens<'_> {
     /// Lexes a name from its first non-ASCII character. The characters before it are the last token.
     #[cold]
     pub(super) fn wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {

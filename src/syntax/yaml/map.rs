@@ -1,14 +1,14 @@
 //! Maps offsets in a scalar's value to offsets in the file, accounting for the indentation of block scalars, escapes
 //! in quotes and folded lines.
 
-use super::{Kind, Node, YamlStyle};
+use super::{Node, NodeKind, YamlStyle};
 
 /// Returns the offset in the file for each byte of a scalar's value, and for its end.
 ///
 /// The function reads the value again and matches each character to its source: the same character, an escape, or a
 /// line break with the whitespace around it.
 pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
-    let Kind::Scalar { value, style } = &node.kind else { return Vec::new() };
+    let NodeKind::Scalar { value, style } = &node.kind else { return Vec::new() };
     let mut walk = YamlWalk { source, at: node.span.start as usize, offsets: Vec::with_capacity(value.len() + 1) };
     match style {
         YamlStyle::Block => walk.block(value),

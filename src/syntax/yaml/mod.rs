@@ -8,7 +8,7 @@ mod words;
 
 pub use map::source_offsets;
 pub use read::read;
-pub use words::{other_reading, truth};
+pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;
 
@@ -16,7 +16,7 @@ use crate::span::Span;
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Content of the node.
-    pub kind: Kind,
+    pub kind: NodeKind,
     /// Byte range of the node in the file.
     pub span: Span,
 }
@@ -36,7 +36,7 @@ pub enum YamlStyle {
 
 /// Content of a node.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum NodeKind {
     /// Scalar: a text, number, boolean or null, with its value and style.
     Scalar {
         /// Value after YAML's escapes and folding.
@@ -54,25 +54,25 @@ impl Node {
     /// Returns the text of a scalar. `None` for the YAML null.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { value, style } if !is_null(value, *style) => Some(value),
+            NodeKind::Scalar { value, style } if !is_null(value, *style) => Some(value),
             _ => None,
         }
     }
 
     /// Returns whether the node is empty or `null`.
     pub fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { value, style } if is_null(value, *style))
+        matches!(&self.kind, NodeKind::Scalar { value, style } if is_null(value, *style))
     }
 
     /// Returns whether the scalar is in quotes.
     pub fn is_quoted(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { style: YamlStyle::Single | YamlStyle::Double, .. })
+        matches!(&self.kind, NodeKind::Scalar { style: YamlStyle::Single | YamlStyle::Double, .. })
     }
 
     /// Returns the value of an unquoted `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         match &self.kind {
-            Kind::Scalar { value, style: YamlStyle::Plain } => match value.to_ascii_lowercase().as_str() {
+            NodeKind::Scalar { value, style: YamlStyle::Plain } => match value.to_ascii_lowercase().as_str() {
                 "true" => Some(true),
                 "false" => Some(false),
                 _ => None,
@@ -84,7 +84,7 @@ impl Node {
     /// Returns the items of a sequence.
     pub fn items(&self) -> Option<&[Node]> {
         match &self.kind {
-            Kind::Sequence(items) => Some(items),
+            NodeKind::Sequence(items) => Some(items),
             _ => None,
         }
     }
@@ -98,7 +98,7 @@ impl Node {
     /// Returns the pairs of a mapping.
     pub fn pairs(&self) -> Option<&[(Node, Node)]> {
         match &self.kind {
-            Kind::Mapping(pairs) => Some(pairs),
+            NodeKind::Mapping(pairs) => Some(pairs),
             _ => None,
         }
     }
@@ -111,10 +111,10 @@ impl Node {
     /// Returns the name of the kind of node in messages.
     pub fn described(&self) -> &'static str {
         match &self.kind {
-            Kind::Scalar { .. } if self.is_null() => "nothing",
-            Kind::Scalar { .. } => "a text",
-            Kind::Sequence(_) => "a list",
-            Kind::Mapping(_) => "a mapping",
+            NodeKind::Scalar { .. } if self.is_null() => "nothing",
+            NodeKind::Scalar { .. } => "a text",
+            NodeKind::Sequence(_) => "a list",
+            NodeKind::Mapping(_) => "a mapping",
         }
     }
 }

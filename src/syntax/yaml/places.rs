@@ -1,7 +1,7 @@
 //! Converts character positions, which the YAML parser counts, to byte offsets.
 
 /// Number of characters between two stored offsets.
-const EVERY: usize = 64;
+const STEP: usize = 64;
 
 /// Byte offsets of the characters of a text.
 pub struct YamlPlaces<'s> {
@@ -16,7 +16,7 @@ impl<'s> YamlPlaces<'s> {
         let kept = if source.is_ascii() {
             Vec::new()
         } else {
-            source.char_indices().step_by(EVERY).map(|(at, _)| at as u32).collect()
+            source.char_indices().step_by(STEP).map(|(at, _)| at as u32).collect()
         };
         Self { source, kept }
     }
@@ -26,10 +26,10 @@ impl<'s> YamlPlaces<'s> {
         if self.kept.is_empty() {
             return character.min(self.source.len());
         }
-        let Some(start) = self.kept.get(character / EVERY) else { return self.source.len() };
+        let Some(start) = self.kept.get(character / STEP) else { return self.source.len() };
         let from = *start as usize;
         let rest = self.source.get(from..).unwrap_or_default();
-        rest.char_indices().nth(character % EVERY).map_or(self.source.len(), |(at, _)| from + at)
+        rest.char_indices().nth(character % STEP).map_or(self.source.len(), |(at, _)| from + at)
     }
 }
 

@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::places::YamlPlaces;
 use super::traps::{self, invalid};
-use super::{Kind, Node, YamlStyle};
+use super::{Node, NodeKind, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -15,7 +15,7 @@ const NESTING: usize = 64;
 /// Maximum number of nodes in a file.
 const NODES: usize = 2_000_000;
 /// Maximum size of the values that all aliases of a file repeat, in nodes plus bytes of text: 1 MiB.
-const REPEATED: usize = 1 << 20;
+const MAX_REPEATED: usize = 1 << 20;
 
 enum OpenNode {
     Sequence(Vec<Node>),
@@ -77,7 +77,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 {
                     return Err(fault);
                 }
-                (Node { kind: Kind::Scalar { value: value.into_owned(), style }, span }, anchor)
+                (Node { kind: NodeKind::Scalar { value: value.into_owned(), style }, span }, anchor)
             }
             Event::SequenceStart(anchor, _) => {
                 stack.push((OpenNode::Sequence(Vec::new()), start, anchor));
@@ -92,8 +92,8 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some((open, start, anchor)) = stack.pop() else { continue };
                 let kind = match open {
-                    OpenNode::Sequence(items) => Kind::Sequence(items),
-                    OpenNode::Mapping(pairs, ..) => Kind::Mapping(pairs),
+                    OpenNode::Sequence(items) => NodeKind::Sequence(items),
+                    OpenNode::Mapping(pairs, ..) => NodeKind::Mapping(pairs),
                 };
                 (Node { kind, span: Span::new(start, end.max(start)) }, anchor)
             }
@@ -102,7 +102,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 let node = node.ok_or_else(|| invalid(source, span, "an alias to nothing"))?;
                 let (size, depth) = size(&node);
                 repeated += size;
-                if repeated > REPEATED {
+                if repeated > MAX_REPEATED {
                     let message = "the aliases of this file repeat more than 1 MiB of values";
                     return Err(Diagnostic::new(Code::InvalidYaml, span, message)
                         .with_help("write an alias only where it repeats a short value, without aliases in it"));
@@ -111,7 +111,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 unused.remove(&anchor);
                 // A repeated scalar keeps the span of its definition, because a formula cannot be located in the text
                 // of the alias.
-                let is_text = matches!(node.kind, Kind::Scalar { .. });
+                let is_text = matches!(node.kind, NodeKind::Scalar { .. });
                 (if is_text { node } else { Node { span, ..node } }, 0)
             }
             _ => continue,
@@ -178,9 +178,9 @@ fn size(node: &Node) -> (usize, usize) {
         (size + more, depth.max(inner + 1))
     };
     match &node.kind {
-        Kind::Scalar { value, .. } => (value.len() + 1, 0),
-        Kind::Sequence(items) => items.iter().fold((1, 1), sum),
-        Kind::Mapping(pairs) => pairs.iter().flat_map(|(k, v)| [k, v]).fold((1, 1), sum),
+        NodeKind::Scalar { value, .. } => (value.len() + 1, 0),
+        NodeKind::Sequence(items) => items.iter().fold((1, 1), sum),
+        NodeKind::Mapping(pairs) => pairs.iter().flat_map(|(k, v)| [k, v]).fold((1, 1), sum),
     }
 }
 

@@ -2,10 +2,10 @@
 
 /// Returns the type that YAML reads a plain scalar as, if it is not text. A name must be quoted then. Parsers differ,
 /// so this includes every type that a common parser, old or new, may choose.
-pub fn other_reading(plain: &str) -> Option<&'static str> {
+pub fn non_text_type(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => return Some("nothing"),
-        _ if truth(plain).is_some() => return Some("a truth value"),
+        _ if parse_boolean(plain).is_some() => return Some("a truth value"),
         _ => {}
     }
     if is_date(plain) {
@@ -20,7 +20,7 @@ pub fn other_reading(plain: &str) -> Option<&'static str> {
 
 /// Returns the boolean value of a plain scalar. Also accepts `yes`, for which formatters write `true`, and other
 /// spellings.
-pub fn truth(plain: &str) -> Option<bool> {
+pub fn parse_boolean(plain: &str) -> Option<bool> {
     match plain.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => Some(true),
         "false" | "no" | "off" => Some(false),
@@ -41,7 +41,7 @@ fn is_date(plain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::other_reading;
+    use super::non_text_type;
 
     #[test]
     fn words_are_told_from_texts() {
@@ -59,7 +59,7 @@ mod tests {
             ("norway", None),
             (".", None),
         ] {
-            assert_eq!(other_reading(plain), reading, "{plain}");
+            assert_eq!(non_text_type(plain), reading, "{plain}");
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{ComparisonOperator, Traps};
+use super::{ComparisonOperator, Lints};
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Slice};
+use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
 /// Index of a column or definition, whether it is a definition, and whether its case is ignored.
@@ -14,7 +14,7 @@ type ConditionSubject = (u32, bool, bool);
 
 /// Literal in a comparison. Numbers and dates are ordered, the order of texts depends on the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Literal<'p> {
+enum OrderedLiteral<'p> {
     Number(f64),
     Text(&'p str),
 }
@@ -40,8 +40,8 @@ impl ConstantBound {
 struct SeenCondition<'p> {
     lower: Option<(ConstantBound, Span)>,
     upper: Option<(ConstantBound, Span)>,
-    equals: Vec<(Literal<'p>, Span)>,
-    differs: Option<Literal<'p>>,
+    equals: Vec<(OrderedLiteral<'p>, Span)>,
+    differs: Option<OrderedLiteral<'p>>,
 }
 
 /// Maximum number of literals that are stored per subject.
@@ -50,13 +50,13 @@ const KEPT: usize = 64;
 struct ConditionTest<'p> {
     subject: ConditionSubject,
     comparison: ComparisonOperator,
-    literal: Literal<'p>,
+    literal: OrderedLiteral<'p>,
 }
 
 impl ConditionTest<'_> {
     /// Returns the bound of the values that satisfy the test, and whether it is an upper bound.
     fn bound(&self) -> Option<(ConstantBound, bool)> {
-        let Literal::Number(at) = self.literal else { return None };
+        let OrderedLiteral::Number(at) = self.literal else { return None };
         let (included, upper) = match self.comparison {
             ComparisonOperator::Greater => (false, false),
             ComparisonOperator::GreaterEqual => (true, false),
@@ -68,7 +68,7 @@ impl ConditionTest<'_> {
     }
 }
 
-impl<'a> Traps<'a> {
+impl<'a> Lints<'a> {
     /// Parses a comparison of a name with a literal.
     fn test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
         let program = self.program;
@@ -94,22 +94,22 @@ impl<'a> Traps<'a> {
         Some(ConditionTest { subject, comparison, literal })
     }
 
-    fn literal(&self, id: IrId) -> Option<Literal<'a>> {
+    fn literal(&self, id: IrId) -> Option<OrderedLiteral<'a>> {
         let program = self.program;
         match program.node(id) {
-            Ir::Text(text) => Some(Literal::Text(program.text(text))),
-            Ir::Number(digits) => program.text(digits).parse().ok().map(Literal::Number),
+            Ir::Text(text) => Some(OrderedLiteral::Text(program.text(text))),
+            Ir::Number(digits) => program.text(digits).parse().ok().map(OrderedLiteral::Number),
             Ir::Date(iso) => {
                 // Digits are enough to compare dates and timestamps. A date is its midnight.
                 let digits: String = program.text(iso).chars().filter(char::is_ascii_digit).collect();
-                format!("{digits:0<14}").parse().ok().map(Literal::Number)
+                format!("{digits:0<14}").parse().ok().map(OrderedLiteral::Number)
             }
             _ => None,
         }
     }
 
     /// Warns about an AND that is never true, and about an OR that is always true.
-    pub(super) fn junction(&mut self, id: IrId, args: Slice, and: bool) {
+    pub(super) fn junction(&mut self, id: IrId, args: PoolRange, and: bool) {
         let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
         for condition in self.program.args(args) {
             let Some(test) = self.test(*condition) else { continue };
@@ -171,7 +171,7 @@ impl<'a> Traps<'a> {
         let Some(test) = self.test(condition) else { return };
         let span = self.program.meta(condition).span;
         let seen = subjects.entry(test.subject).or_default();
-        let Some(earlier) = seen.met_before(&test) else { return seen.add(&test, span, false) };
+        let Some(earlier) = seen.find_covering_test(&test) else { return seen.add(&test, span, false) };
         let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
         let help = if shown == before {
             "remove it, or correct the tested value".to_owned()
@@ -190,7 +190,7 @@ impl<'a> Traps<'a> {
     }
 
     /// Warns about duplicate values in a SWITCH.
-    pub(super) fn switch_twice(&mut self, arms: Slice) {
+    pub(super) fn switch_twice(&mut self, arms: PoolRange) {
         let mut seen: FxHashMap<&str, IrId> = FxHashMap::default();
         for pair in self.program.args(arms).chunks_exact(2) {
             let Some(case) = pair.first().copied() else { continue };
@@ -233,7 +233,7 @@ impl<'p> SeenCondition<'p> {
         }
         if test.comparison == ComparisonOperator::Equal {
             let other = self.equals.iter().any(|(literal, _)| *literal != test.literal);
-            let Literal::Number(at) = test.literal else { return other };
+            let OrderedLiteral::Number(at) = test.literal else { return other };
             let point = ConstantBound { at, included: true };
             let outside = self.lower.is_some_and(|(lower, _)| !lower.holds(point, false))
                 || self.upper.is_some_and(|(upper, _)| !upper.holds(point, true));
@@ -241,8 +241,8 @@ impl<'p> SeenCondition<'p> {
         }
         let Some((bound, upper)) = test.bound() else { return false };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
-            Literal::Number(at) => !bound.holds(ConstantBound { at: *at, included: true }, upper),
-            Literal::Text(_) => false,
+            OrderedLiteral::Number(at) => !bound.holds(ConstantBound { at: *at, included: true }, upper),
+            OrderedLiteral::Text(_) => false,
         });
         let apart = match upper {
             true => self.lower.is_some_and(|(lower, _)| !meets(lower, bound, false)),
@@ -252,7 +252,7 @@ impl<'p> SeenCondition<'p> {
     }
 
     /// Returns the span of an earlier condition that is true whenever this test is.
-    fn met_before(&self, test: &ConditionTest<'p>) -> Option<Span> {
+    fn find_covering_test(&self, test: &ConditionTest<'p>) -> Option<Span> {
         let taken = |bound: ConstantBound, by: Option<(ConstantBound, Span)>, upper: bool| {
             by.filter(|(wider, _)| wider.holds(bound, upper)).map(|(_, span)| span)
         };
@@ -260,7 +260,7 @@ impl<'p> SeenCondition<'p> {
             if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
                 return Some(*span);
             }
-            let Literal::Number(at) = test.literal else { return None };
+            let OrderedLiteral::Number(at) = test.literal else { return None };
             let point = ConstantBound { at, included: true };
             return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
         }

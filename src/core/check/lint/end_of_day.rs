@@ -1,14 +1,14 @@
 //! Lint for comparisons of a timestamp with a date: the date is its first midnight, so the comparison excludes the
 //! rest of that day.
 
-use super::{ComparisonOperator, Traps};
+use super::{ComparisonOperator, Lints};
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::dates;
 use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
-impl Traps<'_> {
+impl Lints<'_> {
     /// Warns about comparisons such as `created_at <= DATE(2024, 1, 31)`, with the date on either side.
     pub(super) fn compared_time(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
         let (time, day, comparison) = match (self.day(a), self.day(b)) {

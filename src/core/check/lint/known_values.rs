@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{ComparisonOperator, Traps};
+use super::{ComparisonOperator, Lints};
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::ir::{Ir, IrId, Program, Slice};
+use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::schema::Relation;
 use crate::span::Span;
 
@@ -18,13 +18,13 @@ const NAMED: usize = 6;
 
 /// Case conversion of a value before the comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Letters {
+enum CaseConversion {
     AsTheyAre,
     Small,
     Capital,
 }
 
-impl Letters {
+impl CaseConversion {
     fn apply(self, text: &str) -> String {
         match self {
             Self::AsTheyAre => text.to_owned(),
@@ -76,16 +76,16 @@ fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) 
     relations.iter().filter(is_of).find_map(|r| r.column(&used.name))?.known_values()
 }
 
-impl Traps<'_> {
+impl Lints<'_> {
     /// Warns about `status = "active"` if the only values are "Active" and "Closed".
-    pub(super) fn value(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: Slice) {
+    pub(super) fn value(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: PoolRange) {
         let program = self.program;
         let text = program.text(text);
         let span = program.meta(literal).span;
         // A criterion becomes a comparison of lower-case texts, which has the same span as its literal.
         let is_criterion = program.meta(id).span == span;
         let (of, letters) = self.letters(of);
-        if letters != Letters::AsTheyAre && letters.apply(text) != text {
+        if letters != CaseConversion::AsTheyAre && letters.apply(text) != text {
             return self.wrong_letters(of, letters, text, span, is_criterion);
         }
         let Some(values) = values_of(program, self.relations, of) else { return };
@@ -120,14 +120,14 @@ impl Traps<'_> {
     }
 
     /// Warns about values in `SWITCH(status, "active", …)` that the subject never has.
-    pub(super) fn switch(&mut self, subject: IrId, arms: Slice) {
+    pub(super) fn switch(&mut self, subject: IrId, arms: PoolRange) {
         let program = self.program;
         let pairs = program.args(arms).chunks_exact(2);
         let texts = pairs.filter_map(|pair| match (pair.first(), pair.first().map(|id| program.node(*id))) {
             (Some(id), Some(Ir::Text(text))) => Some((*id, text)),
             _ => None,
         });
-        let texts: Vec<(IrId, Slice)> = texts.collect();
+        let texts: Vec<(IrId, PoolRange)> = texts.collect();
         if texts.is_empty() {
             return;
         }
@@ -162,13 +162,13 @@ impl Traps<'_> {
     }
 
     /// Warns about `LOWER(status) = "Active"`, in which a lower-case text can't equal a text with a capital.
-    fn wrong_letters(&mut self, of: IrId, letters: Letters, text: &str, span: Span, is_criterion: bool) {
+    fn wrong_letters(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
         // The SQL engine converts non-ASCII letters.
         if is_criterion || !text.is_ascii() {
             return;
         }
         let (what, call) = match letters {
-            Letters::Capital => ("capitals", "UPPER"),
+            CaseConversion::Capital => ("capitals", "UPPER"),
             _ => ("small letters", "LOWER"),
         };
         let right = letters.apply(text);
@@ -185,16 +185,16 @@ impl Traps<'_> {
     }
 
     /// Returns the argument of LOWER or UPPER and the case conversion, or the node itself.
-    fn letters(&self, id: IrId) -> (IrId, Letters) {
-        let Ir::Apply { overload, args } = self.program.node(id) else { return (id, Letters::AsTheyAre) };
+    fn letters(&self, id: IrId) -> (IrId, CaseConversion) {
+        let Ir::Apply { overload, args } = self.program.node(id) else { return (id, CaseConversion::AsTheyAre) };
         let letters = match catalog::owner(overload) {
-            internal::LOWER => Letters::Small,
-            internal::UPPER => Letters::Capital,
-            _ => return (id, Letters::AsTheyAre),
+            internal::LOWER => CaseConversion::Small,
+            internal::UPPER => CaseConversion::Capital,
+            _ => return (id, CaseConversion::AsTheyAre),
         };
         match *self.program.args(args) {
             [x] => (x, letters),
-            _ => (id, Letters::AsTheyAre),
+            _ => (id, CaseConversion::AsTheyAre),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::Type;
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Program, Slice};
+use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::schema::Relation;
 
 pub use known_values::values_of;
@@ -71,7 +71,7 @@ impl ComparisonOperator {
 const NAMES: usize = 8;
 
 /// State of the lints for a program.
-struct Traps<'a> {
+struct Lints<'a> {
     source: &'a str,
     relations: &'a [Relation],
     program: &'a Program,
@@ -87,8 +87,8 @@ pub(super) fn check_traps(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     check_names(ast, source, diagnostics);
-    let mut traps = Traps { source, relations: scope.relations, program, found: diagnostics };
-    let mut weeks = weeks::Weeks::default();
+    let mut traps = Lints { source, relations: scope.relations, program, found: diagnostics };
+    let mut weeks = weeks::WeekCalls::default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         let last = definition.root;
         let mut cases = false;
@@ -135,10 +135,10 @@ pub(super) fn check_traps(
     weeks.check(scope.calendar, source, diagnostics);
 }
 
-impl Traps<'_> {
+impl Lints<'_> {
     /// Runs the lints for function calls.
     #[inline]
-    fn call(&mut self, id: IrId, function: FunctionId, args: Slice) {
+    fn call(&mut self, id: IrId, function: FunctionId, args: PoolRange) {
         if function == internal::AVERAGE {
             let args = self.program.args(args);
             return self.total(id, function, args, false);
@@ -161,7 +161,7 @@ impl Traps<'_> {
         }
     }
 
-    fn compared_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: Slice) {
+    fn compared_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: PoolRange) {
         if matches!(self.program.node(of), Ir::Text(_)) {
             return;
         }
@@ -177,7 +177,7 @@ impl Traps<'_> {
     /// Returns the expression that a name refers to, following up to `NAMES` definitions.
     fn behind_name(&self, id: IrId) -> IrId {
         let mut names = 0;
-        self.program.behind_names_until(id, |_, used| {
+        self.program.resolve_names_until(id, |_, used| {
             names += 1;
             names > NAMES || self.program.definitions.get(used).is_none_or(|d| d.failed)
         })

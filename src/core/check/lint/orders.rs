@@ -1,12 +1,12 @@
 //! Lints for the order of texts and for empty texts.
 
-use super::{ComparisonOperator, Traps};
+use super::{ComparisonOperator, Lints};
 use crate::Type;
 use crate::check::criteria::is_number;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Slice};
+use crate::ir::{Ir, IrId, PoolRange};
 
-impl Traps<'_> {
+impl Lints<'_> {
     /// Warns about `code > "30"`, which compares texts character by character.
     pub(super) fn text_order(
         &mut self,
@@ -14,7 +14,7 @@ impl Traps<'_> {
         comparison: ComparisonOperator,
         of: IrId,
         literal: IrId,
-        text: Slice,
+        text: PoolRange,
     ) {
         let program = self.program;
         let digits = program.text(text);

@@ -1,12 +1,12 @@
 //! Lints for misleading aggregates: averages of ratios, and sums that skip duplicate values.
 
-use super::Traps;
+use super::Lints;
 use crate::Level;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
-impl Traps<'_> {
+impl Lints<'_> {
     pub(super) fn total(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
         let Some(value) = args.first().copied() else { return };
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {

@@ -1,15 +1,15 @@
 //! Lint for the start of weeks: WEEKDAY and WEEKNUM use Sunday by default, timeframes use Monday.
 
-use super::{ComparisonOperator, Traps};
+use super::{ComparisonOperator, Lints};
 use crate::calendar::{Calendar, Weekday};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Program, Slice};
+use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::span::Span;
 
 /// First occurrence of each kind of call in a program.
 #[derive(Default)]
-pub(super) struct Weeks {
+pub(super) struct WeekCalls {
     weeknum: Option<Span>,
     weekday: Option<Span>,
     /// `day[week]`.
@@ -18,9 +18,9 @@ pub(super) struct Weeks {
     day_of_week: Option<Span>,
 }
 
-impl Weeks {
+impl WeekCalls {
     #[inline]
-    pub(super) fn note(&mut self, program: &Program, id: IrId, function: FunctionId, args: Slice) {
+    pub(super) fn note(&mut self, program: &Program, id: IrId, function: FunctionId, args: PoolRange) {
         let slot = match function {
             internal::WEEKNUM if says_no_type(program, args) => &mut self.weeknum,
             internal::WEEKDAY if says_no_type(program, args) => &mut self.weekday,
@@ -59,9 +59,9 @@ impl Weeks {
     }
 }
 
-impl Traps<'_> {
+impl Lints<'_> {
     /// Warns about `WEEKDAY(d) > 5`, which is the weekend if Monday is 1, but Friday and Saturday if Sunday is 1.
-    pub(super) fn compared_weekday(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: Slice) {
+    pub(super) fn compared_weekday(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(of) else {
             return self.weekday_by_name(id, comparison, of, digits);
@@ -84,7 +84,7 @@ impl Traps<'_> {
         self.warn(Code::WeekBegins, id, message, help);
     }
 
-    fn weekday_by_name(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: Slice) {
+    fn weekday_by_name(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
         if let Ir::Definition(_) = self.program.node(of) {
             let root = self.behind_name(of);
             if let Ir::Apply { .. } = self.program.node(root) {
@@ -95,7 +95,7 @@ impl Traps<'_> {
 }
 
 /// Whether a call uses the default week type, because the formula doesn't set one.
-fn says_no_type(program: &Program, args: Slice) -> bool {
+fn says_no_type(program: &Program, args: PoolRange) -> bool {
     matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
 }
 
