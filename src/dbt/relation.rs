@@ -24,7 +24,7 @@ impl RelationName {
     /// use formulac::{Dialect, dbt::RelationName};
     ///
     /// let relation = RelationName::read("\"acme\".\"Prod\".orders").unwrap();
-    /// assert_eq!(relation.written(Dialect::default()), "acme.\"Prod\".orders");
+    /// assert_eq!(relation.to_sql(Dialect::default()), "acme.\"Prod\".orders");
     /// assert_eq!(RelationName::read("`p-1.sales.orders`").unwrap().name(), "orders");
     /// assert!(RelationName::read("orders; drop table orders").is_none());
     /// ```

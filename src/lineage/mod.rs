@@ -11,7 +11,7 @@
 //! ```
 //! use formulac::lineage::{self, KnownRelations};
 //! let sql = "with o as (select * from shop.orders where paid) select customer, sum(amount) as revenue from o group by 1";
-//! let lineage = lineage::of_sql(sql, "postgres".parse().ok(), &|_| KnownRelations::default()).unwrap();
+//! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| KnownRelations::default()).unwrap();
 //! let shown = |name: &str| lineage.column(name).unwrap().made_of.iter().map(ToString::to_string).collect::<Vec<_>>();
 //! assert_eq!(shown("revenue"), ["shop.orders.amount"]);
 //! let rows: Vec<_> = lineage.rows().iter().map(ToString::to_string).collect();

@@ -148,7 +148,7 @@ impl OmniModel {
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "schema": "analytics",
     ///     "alias": "orders", "relation_name": "analytics.orders", "columns": {"id": {"name": "id", "description": "Its number."}}}}}"#;
     /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
-    /// let model = OmniModel::of(Artifacts::of(&manifest), &Wanted::default(), None);
+    /// let model = OmniModel::new(Artifacts::from_manifest(&manifest), &Wanted::default(), None);
     /// assert_eq!(model.views[0].path, "analytics/orders.view.yaml");
     /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));
     /// ```

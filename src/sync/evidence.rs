@@ -20,7 +20,7 @@ const QUOTED: usize = 3;
 /// ```
 /// use formulac::sync::{Evidence, Proof};
 ///
-/// let mut evidence = Evidence::of("revenue", "metrics/revenue.yml", "model: revenue\n");
+/// let mut evidence = Evidence::new("revenue", "metrics/revenue.yml", "model: revenue\n");
 /// evidence.proofs.push(Proof::default());
 /// assert_eq!(Evidence::versions(&evidence.text()), [evidence.clone()]);
 /// assert!(evidence.is_of("model: revenue\r\n") && !evidence.is_of("model: revenue # changed\n"));

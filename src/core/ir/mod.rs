@@ -240,7 +240,7 @@ pub enum FrameBound {
     Last,
 }
 
-/// Index of an [`Over`] in its program.
+/// Index of an [`WindowFrame`] in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowFrameId(u32);
 
