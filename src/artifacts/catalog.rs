@@ -1,4 +1,4 @@
-//! `catalog.json`: what the warehouse holds.
+//! `catalog.json`: the tables and columns of the warehouse.
 
 use std::sync::Arc;
 
@@ -12,72 +12,73 @@ use super::lenient::{Entries, Json, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::value::MetaValue;
 
-/// What `dbt docs generate` found in the warehouse. A node that is not there was not built, or has no table; it is not
-/// said to be gone.
+/// Tables that `dbt docs generate` found in the warehouse. A node without a table here was not built or has no table;
+/// the catalog doesn't prove that its table was dropped.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Catalog {
-    /// What it says of itself.
+    /// Metadata of the catalog.
     pub metadata: Metadata,
-    /// The tables of nodes and sources, by their unique ids.
+    /// Tables of nodes and sources, ordered by unique id.
     pub tables: Vec<CatalogTable>,
-    /// What went wrong: tables may be missing then.
+    /// Errors of `dbt docs generate`. If there are errors, tables may be missing.
     pub errors: Vec<String>,
     places: FxHashMap<Arc<str>, usize>,
 }
 
-/// A table of the warehouse.
+/// Table or view of the warehouse.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CatalogTable {
-    /// The id of the node or source.
+    /// Unique id of the node or source.
     pub unique_id: Arc<str>,
-    /// What it is to the warehouse: `BASE TABLE`, `VIEW`.
+    /// Type of the relation in the warehouse: `BASE TABLE`, `VIEW`.
     pub kind: Arc<str>,
-    /// Its database.
+    /// Database of the table.
     pub database: Option<Arc<str>>,
-    /// Its schema.
+    /// Schema of the table.
     pub schema: Arc<str>,
-    /// Its name.
+    /// Name of the table.
     pub name: Arc<str>,
-    /// The warehouse's comment.
+    /// Comment on the table in the warehouse.
     pub comment: Option<Arc<str>>,
-    /// Its columns, in the order of the table.
+    /// Columns in table order.
     pub columns: Vec<CatalogColumn>,
-    /// What the warehouse says of its size, where it says something.
+    /// Statistics of the table, if the warehouse provides them.
     pub stats: Vec<Stat>,
 }
 
-/// A column of the warehouse.
+/// Column of a warehouse table.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CatalogColumn {
-    /// Its name, in the warehouse's case.
+    /// Name of the column, in the case that the warehouse uses.
     pub name: Arc<str>,
-    /// Its type, as the warehouse names it.
+    /// Data type of the column, as the warehouse names it.
     pub data_type: Option<Arc<str>>,
-    /// The warehouse's comment.
+    /// Comment on the column in the warehouse.
     pub comment: Option<Arc<str>>,
 }
 
-/// A figure of a table: `num_rows`, `bytes`, `last_modified`.
+/// Statistic of a table: `num_rows`, `bytes`, `last_modified`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stat {
-    /// Its name.
+    /// Id of the statistic.
     pub id: Arc<str>,
-    /// What people call it.
+    /// Display name of the statistic.
     pub label: Arc<str>,
-    /// The figure.
+    /// Value of the statistic.
     pub value: MetaValue,
 }
 
 impl Catalog {
-    /// Reads a catalog.
+    /// Parses a catalog.
     ///
     /// # Errors
     ///
-    /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
+    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// whose shape no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut catalog = Self::default();
         catalog.metadata = metadata::read(text, ArtifactKind::Catalog, &mut catalog)?;
@@ -87,7 +88,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// The table of a node.
+    /// Returns the table of a node.
     #[must_use]
     pub fn table(&self, unique_id: &str) -> Option<&CatalogTable> {
         self.tables.get(*self.places.get(unique_id)?)
@@ -95,14 +96,15 @@ impl Catalog {
 }
 
 impl CatalogTable {
-    /// The column of this name: as spelled, else in any case, as warehouses fold names.
+    /// Returns the column with this name. An exact match comes first, then a case-insensitive match because warehouses
+    /// fold names.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&CatalogColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
         exact.or_else(|| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)))
     }
 
-    /// A figure.
+    /// Returns a statistic by its id.
     #[must_use]
     pub fn stat(&self, id: &str) -> Option<&MetaValue> {
         self.stats.iter().find(|stat| &*stat.id == id).map(|stat| &stat.value)
@@ -172,7 +174,7 @@ impl RawTable<'_> {
     fn table(self, id: &str, interner: &mut Interner) -> CatalogTable {
         let LenientPart(metadata) = self.metadata;
         let mut columns = self.columns.0;
-        // Stable, so that columns without a number stay in the order written, in front.
+        // The sort is stable, so columns without a number come first, in the order of the file.
         columns.sort_by_key(|(_, column)| column.0.index.as_str().and_then(|text| text.parse::<i64>().ok()));
         let columns = columns.into_iter().map(|(key, LenientPart(raw))| CatalogColumn {
             name: interner.text(raw.name.as_str().unwrap_or(&key)),

@@ -1,5 +1,5 @@
-//! A manifest's text in pieces, found by passing over what stands in them: nodes can be read side by side, and those
-//! that did not change need not be read at all.
+//! Splits the text of a manifest into pieces without parsing their content, so that nodes can be parsed in parallel
+//! and unchanged nodes don't need to be parsed.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,44 +11,44 @@ use super::manifest::{Manifest, kind_of_section};
 use super::node::ResourceType;
 use crate::codec;
 
-/// Bytes of a text that are looked at one by one; from there on it is long, and searched.
+/// Number of bytes of a string that are scanned one by one. The rest of a longer string is searched with `memchr`.
 const SHORT: usize = 16;
 
-/// A manifest's text in pieces.
+/// Text of a manifest, split into pieces.
 #[derive(Debug)]
 pub(super) struct Pieces<'t> {
-    /// What stands in sections of nodes, in the order written.
+    /// Entries of the sections that contain nodes, in file order.
     pub nodes: Vec<ManifestChunk<'t>>,
-    /// A manifest of all other sections.
+    /// JSON text of a manifest with all other sections.
     pub rest: String,
 }
 
-/// What stands below an id.
+/// Text of one entry in a section of nodes.
 #[derive(Debug)]
 pub(super) struct ManifestChunk<'t> {
-    /// What nodes of the section are.
+    /// Default resource type of the section.
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
     pub text: &'t str,
     pub print: Print,
 }
 
-/// What tells a piece's text from others.
+/// Fingerprint of a piece's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Print {
     pub(super) hash: u64,
-    /// Bytes of the text; 0 where nothing is known of it.
+    /// Length of the text in bytes; 0 if the text is unknown.
     pub(super) length: u32,
 }
 
 impl Print {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
-        // A longer one is like none: it is read each time.
+        // A text whose length exceeds `u32` equals no other text, so it is parsed each time.
         Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
     }
 
-    /// Whether both are of one text.
+    /// Returns whether both fingerprints are of the same text.
     pub fn is(self, other: Self) -> bool {
         self == other && self.length > 0
     }
@@ -76,7 +76,7 @@ impl ManifestOutline {
 }
 
 impl Manifest {
-    /// What tells the texts of its nodes from others.
+    /// Returns the fingerprints of the manifest's nodes.
     #[must_use]
     pub fn outline(&self) -> ManifestOutline {
         ManifestOutline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
@@ -84,8 +84,9 @@ impl Manifest {
 }
 
 impl<'t> Pieces<'t> {
-    /// The pieces of a text; `None` if it is no mapping of mappings, which a reader of JSON says better. It has to read
-    /// the pieces too: what stands inside is not looked at. What the outline knows is passed over in one go.
+    /// Splits a text into pieces. Returns `None` if the text is not a mapping of mappings; the JSON parser then
+    /// reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
+    /// pieces. Nodes whose fingerprint is in the outline are skipped in one step.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
         let mut walk = TextWalk { text, at: 0 };
         let mut nodes = Vec::new();
@@ -123,10 +124,10 @@ impl<'t> Pieces<'t> {
     }
 }
 
-/// What goes over the value of an entry, given its key as it is written and as it reads.
+/// Callback for an entry of a mapping. It receives the key as written and as unescaped text, and moves past the value.
 type OfEntry<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
 
-/// A place in a text of JSON.
+/// Position in a JSON text.
 struct TextWalk<'t> {
     text: &'t str,
     at: usize,
@@ -143,7 +144,7 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// Goes over a sign, where it stands here.
+    /// Moves past a character if it comes next, after any whitespace.
     fn takes(&mut self, sign: u8) -> bool {
         self.blank();
         let is_here = self.next() == Some(sign);
@@ -151,7 +152,7 @@ impl<'t> TextWalk<'t> {
         is_here
     }
 
-    /// Goes over a mapping.
+    /// Moves past a mapping and calls `each` for its entries.
     fn entries(&mut self, each: &mut OfEntry<'_, 't>) -> Option<()> {
         if !self.takes(b'{') {
             return None;
@@ -176,12 +177,12 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// So many bytes from here on.
+    /// Returns the next `length` bytes.
     fn ahead(&self, length: u32) -> Option<&'t str> {
         self.text.get(self.at..self.at.checked_add(length as usize)?)
     }
 
-    /// Goes over a value: as far as brackets and quotes say that it goes.
+    /// Moves past a value and returns its text. Only brackets and quotes determine its end.
     fn value(&mut self) -> Option<&'t str> {
         let start = self.at;
         let mut depth = 0_usize;
@@ -196,7 +197,8 @@ impl<'t> TextWalk<'t> {
                     depth = depth.checked_sub(1)?;
                     self.at += 1;
                 }
-                // Between values, or a number or word, which is all of it where nothing is open.
+                // Inside brackets, skip separators, numbers and words. Outside of brackets, a number or word is the
+                // whole value.
                 _ if depth > 0 => self.at += 1,
                 _ => {
                     let is_of_word = |byte: &u8| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
@@ -210,7 +212,7 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// Goes over a text in quotes.
+    /// Moves past a quoted string.
     fn string(&mut self) -> Option<()> {
         if self.next() != Some(b'"') {
             return None;
@@ -225,7 +227,7 @@ impl<'t> TextWalk<'t> {
             if rest.get(found) == Some(&b'"') {
                 return Some(());
             }
-            // What stands behind a backslash ends nothing.
+            // An escaped character never ends the string.
             self.at += 1;
         }
     }
@@ -257,7 +259,7 @@ mod tests {
                 r#"{"metrics": {"a": "sixteen bytes, and then some more: \" and so on, até ao fim"}}"#,
                 Some(r#"metric a "sixteen bytes, and then some more: \" and so on, até ao fim" | {"metrics":{}}"#),
             ),
-            // Of another shape: as all else is.
+            // A section of another shape belongs to the rest.
             (r#"{"nodes": null, "sources": []}"#, Some(r#" | {"nodes":null,"sources":[]}"#)),
             ("", None),
             ("[]", None),

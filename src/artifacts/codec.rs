@@ -1,4 +1,4 @@
-//! A manifest in a form that is read fast.
+//! Binary format of a manifest that can be loaded quickly.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::value::{MetaValue, ValueFields};
 use crate::codec::{self, CodecReader, CodecWriter, DEPTH, Stored, structs};
 
 impl Manifest {
-    /// The manifest in the form that [`from_stored`](Self::from_stored) reads.
+    /// Serializes the manifest in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
         codec::bytes(self, SHAPE)
@@ -44,13 +44,13 @@ impl Manifest {
 }
 
 impl NodeDifference {
-    /// The difference in the form that [`from_stored`](Self::from_stored) reads.
+    /// Serializes the difference in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
         codec::bytes(self, SHAPE)
     }
 
-    /// The difference in such a form; `None` if it is cut, damaged or of another build.
+    /// Deserializes a difference; `None` if the bytes are truncated, damaged or from another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         codec::read(bytes, SHAPE)
@@ -58,7 +58,7 @@ impl NodeDifference {
 }
 
 impl ManifestOutline {
-    /// The outline in the form that [`from_stored`](Self::from_stored) reads.
+    /// Serializes the outline in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
         let mut lines: Vec<(Arc<str>, Print)> =
@@ -67,7 +67,7 @@ impl ManifestOutline {
         codec::bytes(&lines, SHAPE)
     }
 
-    /// The outline in such a form; `None` if it is cut, damaged or of another build.
+    /// Deserializes an outline; `None` if the bytes are truncated, damaged or from another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let lines: Vec<(Arc<str>, Print)> = codec::read(bytes, SHAPE)?;
@@ -173,7 +173,7 @@ impl Stored for ConstraintKind {
     }
 }
 
-/// Enums of which each variant holds one thing or none, by their numbers.
+/// Implements `Stored` for enums whose variants have at most one field. The numbers identify the variants.
 macro_rules! variants {
     ($name:ident: $($plain:ident = $nothing:literal),* ; $($variant:ident = $number:literal),*) => {
         impl Stored for $name {

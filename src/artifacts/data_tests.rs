@@ -1,4 +1,4 @@
-//! Data tests, with the node and the column that each is about.
+//! Data tests, each with the tested node and column.
 
 use std::borrow::Cow;
 
@@ -6,47 +6,47 @@ use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType, TestNode};
 use super::value::MetaValue;
 
-/// A data test that runs.
+/// Enabled data test.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DataTest<'m> {
-    /// The test itself.
+    /// Node of the test.
     pub node: &'m ManifestNode,
-    /// What is tested; none for a singular test, which is linked by what it reads only.
+    /// Tested node. `None` for a singular test, which only depends on the nodes that it reads.
     pub on: Option<&'m ManifestNode>,
-    /// The column, without quotes.
+    /// Tested column, without quotes.
     pub column: Option<Cow<'m, str>>,
-    /// What it says.
+    /// Condition that the test checks.
     pub check: Check<'m>,
 }
 
-/// What a data test says.
+/// Condition that a data test checks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Check<'m> {
     /// The column is never NULL.
     NotNull,
-    /// No value of the column stands twice.
+    /// The values of the column are unique.
     Unique,
-    /// The column has these values only, beside NULL.
+    /// The column contains only these values or NULL.
     AcceptedValues(&'m [MetaValue]),
-    /// Each value of the column stands in a column of another table.
+    /// Each value of the column occurs in a column of another table.
     Relationships {
-        /// The id of the other table's node; `None` if it is not in the manifest.
+        /// Unique id of the other table's node; `None` if the node is not in the manifest.
         to: Option<&'m str>,
-        /// The column there, without quotes.
+        /// Column of the other table, without quotes.
         field: Cow<'m, str>,
     },
-    /// No row of these columns' values stands twice; the columns without quotes.
+    /// The combination of these columns is unique. The names have no quotes.
     UniqueTogether(Vec<Cow<'m, str>>),
-    /// Something else: another generic test.
+    /// Any other generic test, by name.
     Other(&'m str),
-    /// Whatever its SQL says.
+    /// Singular test: its own SQL defines the condition.
     Singular,
 }
 
 impl Manifest {
-    /// The data tests that run, by their ids: those of disabled nodes are left out, as dbt does.
+    /// Returns the enabled data tests, ordered by id. Like dbt, it skips tests of disabled nodes.
     #[must_use]
     pub fn data_tests(&self) -> Vec<DataTest<'_>> {
         self.with_type(ResourceType::Test).filter_map(|node| self.data_test(node, node.test()?)).collect()
@@ -56,7 +56,7 @@ impl Manifest {
         let Some(name) = test.name.as_deref() else {
             return Some(DataTest { node, on: None, column: None, check: Check::Singular });
         };
-        // Tests of sources are attached to nothing; what they test stands in an argument.
+        // Tests of sources have no attached node; the argument `model` names the source.
         let on = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
             None => self.referred(node, test.kwargs.get("model")?.as_str()?),
@@ -75,7 +75,7 @@ impl Manifest {
             ("unique", _) => Check::Unique,
             ("accepted_values", _) => listed("values").map_or(Check::Other(name), Check::AcceptedValues),
             ("relationships", Some(field)) => Check::Relationships { to: to(), field: unquoted(field) },
-            // That of the package `dbt_utils`, or a copy of it under its name.
+            // Test of the package `dbt_utils`, or a copy with the same name.
             ("unique_combination_of_columns", _) => {
                 let names = listed("combination_of_columns").unwrap_or_default().iter().filter_map(MetaValue::scalar);
                 Check::UniqueTogether(names.map(unquoted).collect())
@@ -86,7 +86,8 @@ impl Manifest {
 }
 
 impl DataTest<'_> {
-    /// Whether data of which it passes is as it says: it is enabled, an error, and of all rows.
+    /// Returns whether a passing test guarantees its condition for all rows: the test is enabled, has severity
+    /// `error`, no `where`, and the usual thresholds.
     #[must_use]
     pub fn proves(&self) -> bool {
         let said = |key: &str| self.node.config_text(key).map(str::trim);
@@ -99,7 +100,7 @@ impl DataTest<'_> {
     }
 }
 
-/// A column's name without the quotes of any dialect, the doubled ones inside made one.
+/// Removes the quotes of any dialect from a column name and unescapes doubled quotes inside it.
 pub(super) fn unquoted(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     for (open, close) in [('"', '"'), ('`', '`'), ('[', ']')] {

@@ -1,20 +1,20 @@
-//! Why an artifact cannot be read.
+//! Errors in reading an artifact.
 
 use std::fmt;
 
 use super::metadata::ArtifactKind;
 
-/// What is wrong with a text that should be an artifact.
+/// Reason why a text is not a readable artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArtifactFault {
-    /// It is no JSON, ends too early, or a part has a shape that no version gives it.
+    /// The text is not JSON, ends too early, or has a part whose shape no version uses.
     Broken,
-    /// It is another artifact: the kind as dbt names it, `run-results`.
+    /// The text is another artifact. The field is dbt's name of the artifact's kind, such as `run-results`.
     Other(String),
-    /// Its version is older than the oldest that is understood.
+    /// The version of the artifact is older than the oldest supported version.
     TooOld(u32),
-    /// It is JSON, and no artifact of dbt.
+    /// The text is JSON but not a dbt artifact.
     NotAnArtifact,
 }
 
@@ -31,7 +31,7 @@ pub enum ArtifactFault {
 pub struct ArtifactError {
     kind: ArtifactKind,
     fault: ArtifactFault,
-    /// What the reader of JSON says.
+    /// Message of the JSON parser.
     reason: String,
     line: usize,
     column: usize,
@@ -43,38 +43,39 @@ impl ArtifactError {
         Self { kind, fault, reason: error.map(ToString::to_string).unwrap_or_default(), line, column }
     }
 
-    /// What is wrong.
+    /// Returns the fault.
     #[must_use]
     pub fn fault(&self) -> &ArtifactFault {
         &self.fault
     }
 
-    /// What the reader of JSON says, with the place; empty where the text is sound and something else.
+    /// Returns the message of the JSON parser with the position, or an empty text if the JSON is valid but not the
+    /// expected artifact.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The line, from 1; 0 where it is the whole text.
+    /// Returns the line of the error, from 1, or 0 if the error concerns the whole text.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// The byte of the line, from 1.
+    /// Returns the column of the error as a byte number in the line, from 1.
     #[must_use]
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// The byte of the text that was read.
+    /// Returns the byte offset of the error in the parsed text.
     #[must_use]
     pub fn offset(&self, text: &str) -> usize {
         let start = text.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum::<usize>();
         (start + self.column.saturating_sub(1)).min(text.len())
     }
 
-    /// What brings a sound one.
+    /// Returns advice on how to get a valid artifact.
     #[must_use]
     pub fn help(&self) -> String {
         let command = self.kind.command();

@@ -1,4 +1,4 @@
-//! When a source is stale.
+//! Freshness criteria of sources.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,30 +7,30 @@ use super::intern::Interner;
 use super::lenient::Json;
 use super::run_results::Status;
 
-/// When a source is stale, and how its rows are chosen.
+/// Freshness criteria of a source, and the filter on the rows that they apply to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Criteria {
-    /// Older than this is a warning.
+    /// Age above which a source gets a warning.
     pub warn_after: Option<Threshold>,
-    /// Older than this is an error.
+    /// Age above which a source gets an error.
     pub error_after: Option<Threshold>,
-    /// The rows that count.
+    /// SQL condition for the rows that are checked.
     pub filter: Option<Arc<str>>,
 }
 
-/// An age: `12 hour`.
+/// Maximum age, such as `12 hour`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Threshold {
-    /// How many.
+    /// Number of periods.
     pub count: u32,
-    /// `minute`, `hour`, `day`.
+    /// Unit of time: `minute`, `hour` or `day`.
     pub period: Arc<str>,
 }
 
 impl Threshold {
-    /// How long it is; none for a period that is not known.
+    /// Returns the duration of the threshold; `None` if the period is unknown.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         let seconds = match &*self.period {
@@ -44,7 +44,7 @@ impl Threshold {
 }
 
 impl Criteria {
-    /// What the age of the newest row means: pass, warn or error.
+    /// Returns the status for the age of the newest row: pass, warn or error.
     #[must_use]
     pub fn status(&self, age: Duration) -> Status {
         let is_past = |threshold: &Option<Threshold>| {
@@ -57,7 +57,7 @@ impl Criteria {
         }
     }
 
-    /// Whether anything is ever stale.
+    /// Returns whether there is neither a warning threshold nor an error threshold.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.warn_after.is_none() && self.error_after.is_none()

@@ -1,4 +1,4 @@
-//! Texts that stand in an artifact again and again are kept once.
+//! Interner that stores each text of an artifact once.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use super::lenient::{Json, LenientText, LenientTexts};
 use super::value::{MetaValue, ValueFields};
 
-/// The texts that were seen.
+/// Set of interned texts.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     seen: FxHashSet<Arc<str>>,
@@ -24,12 +24,12 @@ impl Interner {
         new
     }
 
-    /// Empty where there is none.
+    /// Interns a text. A missing text becomes empty.
     pub fn or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
         self.text(text.as_str().unwrap_or_default())
     }
 
-    /// None for an empty text.
+    /// Interns a text; returns `None` for an empty or missing text.
     pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str().filter(|text| !text.is_empty()).map(|text| self.text(text))
     }
@@ -38,7 +38,7 @@ impl Interner {
         words.0.iter().map(|word| self.text(word)).collect()
     }
 
-    /// As deep as the text nests, which the reader of JSON limits.
+    /// Interns a JSON value recursively. The JSON parser limits the nesting depth.
     pub fn value(&mut self, json: Json<'_>) -> MetaValue {
         match json {
             Json::Null => MetaValue::Null,
@@ -54,7 +54,7 @@ impl Interner {
         }
     }
 
-    /// The fields of a mapping; none of anything else.
+    /// Interns the fields of a mapping. Other values have no fields.
     pub fn fields(&mut self, json: Json<'_>) -> ValueFields {
         match json {
             Json::Map(fields) => self.map(fields),
@@ -63,7 +63,7 @@ impl Interner {
     }
 
     fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
-        // Not collected from the one into the other: that would keep the room of what is larger.
+        // Don't `collect` in place: it would keep the larger allocation of the source vector.
         let mut kept = Vec::with_capacity(fields.len());
         kept.extend(fields.into_iter().map(|(key, value)| (self.text(&key), self.value(value))));
         ValueFields::new(kept)

@@ -1,4 +1,5 @@
-//! Shapes that take what they can of a value, and nothing of another; texts are borrowed from the artifact.
+//! Lenient shapes for deserialization: they accept any value, and a value of an unexpected shape becomes empty. Texts
+//! are borrowed from the artifact.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A text, or a number or truth value as it prints.
+/// Text, or the printed form of a number or boolean.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LenientText<'a>(pub Option<Cow<'a, str>>);
 
@@ -22,7 +23,7 @@ impl LenientText<'_> {
     }
 }
 
-/// The texts of a list, or the one text.
+/// Texts of a list, or a single text.
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
@@ -30,15 +31,15 @@ pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flag(pub Option<bool>);
 
-/// A mapping as `T`; of another shape nothing.
+/// Mapping that deserializes as `T`. A value of another shape becomes the default.
 #[derive(Debug, Default)]
 pub(super) struct LenientPart<T>(pub T);
 
-/// A list; `null` is none, and anything else a fault.
+/// List. `null` is an empty list, and any other value is an error.
 #[derive(Debug)]
 pub(super) struct LenientList<T>(pub Vec<T>);
 
-/// A mapping by names, in the order written; `null` is none, and anything else a fault.
+/// Mapping with its entries in file order. `null` is an empty mapping, and any other value is an error.
 #[derive(Debug)]
 pub(super) struct Entries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
 
@@ -54,7 +55,7 @@ impl<T> Default for Entries<'_, T> {
     }
 }
 
-/// Any value.
+/// Any JSON value.
 #[derive(Debug, Default)]
 pub(super) enum Json<'a> {
     #[default]
@@ -67,14 +68,14 @@ pub(super) enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Takes the value of a key out of a mapping.
+    /// Takes the value of a key from a mapping.
     pub fn take(&mut self, key: &str) -> Json<'a> {
         let Self::Map(fields) = self else { return Self::Null };
         let found = fields.iter_mut().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
-    /// A mapping without what is nothing or empty, as most configuration is.
+    /// Removes nulls, empty lists and empty mappings from a mapping, because most configuration is empty.
     pub fn pruned(mut self) -> Self {
         if let Self::Map(fields) = &mut self {
             fields.retain(|(_, value)| match value {
@@ -87,7 +88,7 @@ impl<'a> Json<'a> {
         self
     }
 
-    /// The text of a scalar.
+    /// Returns the text of a scalar.
     pub fn into_text(self) -> LenientText<'a> {
         LenientText(match self {
             Self::Text(text) => Some(text),
@@ -97,7 +98,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// The texts of a list of scalars, or the one text.
+    /// Returns the texts of a list of scalars, or a single text.
     pub fn into_words(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),

@@ -1,4 +1,5 @@
-//! `dbt.log`: how the nodes of the last build or test ended. `dbt docs generate` overwrites `run_results.json`, but adds to the log.
+//! `dbt.log`: results of the nodes in the last build or test. `dbt docs generate` overwrites `run_results.json` but
+//! appends to the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::run_results::{RunResult, RunResults, Status};
 
-/// The first word of a result, as in `3 of 7 PASS not_null_a_id`, and the status that it means.
+/// First word of a result, as in `3 of 7 PASS not_null_a_id`, and the corresponding status.
 const WORDS: [(&str, Status); 9] = [
     ("OK", Status::Success),
     ("PARTIAL", Status::PartialSuccess),
@@ -20,18 +21,18 @@ const WORDS: [(&str, Status); 9] = [
     ("NO-OP", Status::NoOp),
 ];
 
-/// The entries of one command.
+/// Log entries of one command.
 #[derive(Default)]
 struct Section {
     results: RunResults,
     is_here: bool,
-    /// The last status that each thread has reported.
+    /// Last status that each thread has reported.
     statuses: HashMap<String, Status>,
 }
 
 impl RunResults {
-    /// Reads the results of the last command that ran nodes from dbt's log. `is_here` decides by the target folder that
-    /// the command was given, if any. The log has no dates, so `metadata` is empty.
+    /// Returns the results of the last command in dbt's log that ran nodes. `is_here` receives the command's target
+    /// folder, if any, and decides whether the command counts. The log has no dates, so `metadata` is empty.
     #[must_use]
     pub fn from_log(log: &str, is_here: impl Fn(Option<&str>) -> bool) -> Option<Self> {
         let mut last = None;
@@ -65,13 +66,14 @@ impl RunResults {
     }
 }
 
-/// Splits `16:36:33.620702 [error] [Thread-2 (]: MESSAGE`.
+/// Returns the thread and the message of a log line: `16:36:33.620702 [error] [Thread-2 (]: MESSAGE`.
 fn thread_and_message(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once("] [")?;
     rest.split_once("]: ")
 }
 
-/// The value of `'target_path': 'target/prod'`; `'None'` if the command was given none.
+/// Returns the value of `'target_path': 'target/prod'`; `None` if the log says `'None'` because the command has no
+/// target folder.
 fn target_path(message: &str) -> Option<&str> {
     let (_, value) = message.split_once("'target_path': '")?;
     value.split('\'').next().filter(|path| *path != "None")

@@ -1,4 +1,4 @@
-//! `manifest.json`: all that a project holds.
+//! `manifest.json`: all resources of a project.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +17,12 @@ use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 
-/// Bytes of a text that is read in pieces, side by side.
+/// Minimum size in bytes of a text that is parsed in pieces, in parallel.
 const LARGE: usize = 16 << 20;
-/// Nodes that are read one after the other, sharing texts.
+/// Number of nodes that one task parses in sequence, with one interner.
 const TOGETHER: usize = 1_000;
 
-/// What is kept of a manifest beside what always is: code is most of its text.
+/// Optional parts of a manifest to keep. Code is optional because it is most of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeptParts {
     pub(super) raw_code: bool,
@@ -31,39 +31,39 @@ pub struct KeptParts {
 }
 
 impl KeptParts {
-    /// With the code of models as it is written.
+    /// Keeps the raw code of models.
     #[must_use]
     pub fn raw_code(mut self) -> Self {
         self.raw_code = true;
         self
     }
 
-    /// With the SQL of models as it runs; of a model that dbt has not compiled, with the code as it is written.
+    /// Keeps the compiled SQL of models. A model that dbt has not compiled keeps its raw code instead.
     #[must_use]
     pub fn compiled_code(mut self) -> Self {
         self.compiled_code = true;
         self
     }
 
-    /// Whether code is kept as it is written.
+    /// Returns whether the raw code is kept.
     #[must_use]
     pub fn has_raw_code(self) -> bool {
         self.raw_code
     }
 
-    /// Whether SQL is kept as it runs.
+    /// Returns whether the compiled SQL is kept.
     #[must_use]
     pub fn has_compiled_code(self) -> bool {
         self.compiled_code
     }
 
-    /// Whether of columns only their names are.
+    /// Returns whether columns keep only their names.
     #[must_use]
     pub fn has_only_names(self) -> bool {
         self.only_names
     }
 
-    /// Of columns only their names.
+    /// Keeps only the names of columns.
     #[must_use]
     pub fn only_names_of_columns(mut self) -> Self {
         self.only_names = true;
@@ -71,34 +71,36 @@ impl KeptParts {
     }
 }
 
-/// What a manifest says of a project.
+/// Parsed manifest of a project.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// What it says of itself.
+    /// Metadata of the manifest.
     pub metadata: Metadata,
-    /// Models, seeds, snapshots, tests, sources, exposures, metrics and what else is enabled, by their unique ids.
+    /// Enabled models, seeds, snapshots, tests, sources, exposures, metrics and other nodes, ordered by unique id.
     pub nodes: Vec<ManifestNode>,
-    /// What is switched off, by unique ids; an id may stand there several times.
+    /// Disabled nodes, ordered by unique id. An id may occur several times.
     pub disabled: Vec<ManifestNode>,
-    /// The groups, by their ids.
+    /// Groups, ordered by id.
     pub groups: Vec<DbtGroup>,
-    /// The docs blocks, by their ids.
+    /// Docs blocks, ordered by id.
     pub docs: Vec<DocBlock>,
-    /// The ids of all macros, in order.
+    /// Ids of all macros, sorted.
     pub macros: Vec<Arc<str>>,
-    /// For each of them the ids of the macros that it uses itself.
+    /// Ids of the macros that each macro calls directly, in the order of `macros`.
     pub macro_uses: Vec<Vec<Arc<str>>>,
     pub(super) keep: KeptParts,
     pub(super) places: FxHashMap<Arc<str>, usize>,
 }
 
 impl Manifest {
-    /// Reads a manifest of version 10 to 12, or as far as it is alike a newer one: [`Metadata::newer`].
+    /// Parses a manifest of version 10 to 12. Of a newer version, it reads the parts that have the same format: see
+    /// [`Metadata::newer`].
     ///
     /// # Errors
     ///
-    /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
+    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// whose shape no version uses.
     pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         if text.len() < LARGE {
             Self::in_a_row(text, keep)
@@ -138,7 +140,7 @@ impl Manifest {
         if let Some(done) = pieces.and_then(|pieces| before.from_pieces(&pieces)) {
             return Ok(done);
         }
-        // What is wrong, and where, is said of the whole.
+        // Parse the whole text again, so that an error has its position in the whole text.
         let manifest = Self::in_a_row(text, keep)?;
         let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
         Ok((manifest, ManifestChanges { read, left: Vec::new() }))
@@ -148,7 +150,7 @@ impl Manifest {
         let mut reader = ManifestReader { keep, manifest: Self { keep, ..Self::default() } };
         let metadata = metadata::read(text, ArtifactKind::Manifest, &mut reader)?;
         let mut manifest = Self { metadata, ..reader.manifest };
-        // Nodes are large: each is moved once.
+        // Nodes are large, so the sort moves each node only once.
         manifest.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         manifest.disabled.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         manifest.groups.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
@@ -157,7 +159,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest of these pieces, and which nodes were read; `None` if something is wrong with one.
+    /// Builds a manifest from its pieces and lists the parsed nodes; `None` if a piece is invalid.
     fn from_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
@@ -200,23 +202,23 @@ impl Manifest {
             is_kept
         });
         let manifest = Self { nodes, ..*rest? }.with_nodes(new);
-        // Which of two is meant says the order in the text.
+        // If an id occurs twice, only the order in the text decides which node counts.
         let is_twice = |pair: &[ManifestNode]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
         (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
     }
 
-    /// The same with more nodes.
+    /// Returns the manifest with more nodes.
     pub(super) fn with_nodes(mut self, new: Vec<ManifestNode>) -> Self {
         self.nodes.extend(new);
         if !self.nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
-            // Nodes are large: each is moved once.
+            // Nodes are large, so the sort moves each node only once.
             self.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         }
         self.find_places();
         self
     }
 
-    /// What stands below an id: the node that is known, where its text is the same, or what is read.
+    /// Returns the known node of an id if its text is unchanged. Otherwise parses the nodes of the piece.
     fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
         if let Some(place) = self.index_of(&piece.id)
             && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
@@ -239,24 +241,24 @@ impl Manifest {
         self.places = places.map(|(place, node)| (Arc::clone(&node.unique_id), place)).collect();
     }
 
-    /// The place in `nodes` of what has this id, where it is there and enabled.
+    /// Returns the index in `nodes` of the enabled node with this id.
     #[must_use]
     pub fn index_of(&self, unique_id: &str) -> Option<usize> {
         self.places.get(unique_id).copied()
     }
 
-    /// The node of this id, where it is there and enabled.
+    /// Returns the enabled node with this id.
     #[must_use]
     pub fn node(&self, unique_id: &str) -> Option<&ManifestNode> {
         self.nodes.get(self.index_of(unique_id)?)
     }
 
-    /// The nodes of a kind, in the order of their ids.
+    /// Returns the nodes of a resource type, ordered by id.
     pub fn with_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &ManifestNode> {
         self.nodes.iter().filter(move |node| node.resource_type == resource_type)
     }
 
-    /// For each node the places of those that it reads, each once; what is not there is left out.
+    /// Returns for each node the distinct indexes of its parents. Missing parents are left out.
     #[must_use]
     pub fn parents(&self) -> Vec<Vec<usize>> {
         let parents = |node: &ManifestNode| {
@@ -268,7 +270,7 @@ impl Manifest {
         self.nodes.iter().map(parents).collect()
     }
 
-    /// For each node the places of those that read it.
+    /// Returns for each node the indexes of its children.
     #[must_use]
     pub fn children(&self) -> Vec<Vec<usize>> {
         let mut children = vec![Vec::new(); self.nodes.len()];
@@ -282,7 +284,7 @@ impl Manifest {
         children
     }
 
-    /// The ids of all macros that use some of these, directly or through others, and of these themselves.
+    /// Returns the ids of the changed macros and of all macros that call them, directly or indirectly.
     #[must_use]
     pub fn macros_using(&self, changed: &[&str]) -> BTreeSet<&str> {
         let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -301,16 +303,16 @@ impl Manifest {
         found
     }
 
-    /// The generic data tests that macros make: `dbt_utils.accepted_range`.
+    /// Returns the names of the generic data tests that macros define, such as `dbt_utils.accepted_range`.
     pub fn generic_tests(&self) -> impl Iterator<Item = String> {
-        // `macro.dbt_utils.test_accepted_range`
+        // Example: `macro.dbt_utils.test_accepted_range`
         self.macros.iter().filter_map(|id| {
             let (package, name) = id.strip_prefix("macro.")?.split_once('.')?;
             Some(format!("{package}.{}", name.strip_prefix("test_")?))
         })
     }
 
-    /// The tests of each node that is tested, by the node's id.
+    /// Returns the tests of each tested node, by node id.
     #[must_use]
     pub fn tests_by_node(&self) -> BTreeMap<&str, Vec<super::DataTest<'_>>> {
         let mut by_node: BTreeMap<&str, Vec<_>> = BTreeMap::new();
@@ -323,7 +325,7 @@ impl Manifest {
     }
 }
 
-/// A manifest while it is read.
+/// State of the manifest parser.
 struct ManifestReader {
     keep: KeptParts,
     manifest: Manifest,
@@ -373,8 +375,8 @@ impl<'de> Sections<'de> for ManifestReader {
     }
 }
 
-/// What the nodes of a section are, where it has some; those of `nodes` say it, what stands in sections of its own need
-/// not.
+/// Returns the default resource type of a section's nodes; `None` if the section has no nodes. Nodes in `nodes`
+/// specify their type, but nodes in sections of their own may omit it.
 pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
     Some(match name {
         "nodes" => ResourceType::Other,
@@ -389,16 +391,16 @@ pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
     })
 }
 
-/// What a piece of a manifest's text is.
+/// Result of reading a piece of a manifest.
 enum OfPiece {
-    /// The node at this place of the manifest before, as it was.
+    /// Unchanged node at this index of the earlier manifest.
     Known(usize),
-    /// What was read, which is one node mostly.
+    /// Parsed nodes, usually one.
     Read(Vec<ManifestNode>),
 }
 
-/// Takes each node of a section as soon as it is read, so that no section is held twice. Below an id a node may stand,
-/// or several, as those that are disabled do.
+/// Visitor that passes on each node of a section as soon as it is parsed, so that no section is in memory twice. An id
+/// has one node or several nodes; disabled nodes have several.
 struct Each<F>(F);
 
 impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for Each<F> {

@@ -1,4 +1,5 @@
-//! How a manifest differs from an earlier one, so that of a large one that changes a little only that is written again.
+//! Difference between a manifest and an earlier version of it, so that a small change to a large manifest only writes
+//! the difference.
 
 use std::sync::Arc;
 
@@ -6,12 +7,12 @@ use rustc_hash::FxHashSet;
 
 use super::manifest::Manifest;
 
-/// The ids of the nodes that an update of a manifest was about.
+/// Ids of the nodes that an update of a manifest parsed or dropped.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestChanges {
-    /// Those that were read.
+    /// Ids of the parsed nodes.
     pub(super) read: Vec<Arc<str>>,
-    /// Those of the earlier manifest that were not taken over.
+    /// Ids of the nodes that the update did not take over from the earlier manifest.
     pub(super) left: Vec<Arc<str>>,
 }
 
@@ -31,12 +32,12 @@ pub struct ManifestChanges {
 #[derive(Clone, Debug, Default)]
 pub struct NodeDifference {
     pub(super) left: Vec<Arc<str>>,
-    /// All but the nodes that were taken over.
+    /// The later manifest without the nodes that the update took over.
     pub(super) manifest: Manifest,
 }
 
 impl ManifestChanges {
-    /// How many nodes were read.
+    /// Returns the number of parsed nodes.
     #[must_use]
     pub fn read(&self) -> usize {
         self.read.len()
@@ -44,7 +45,8 @@ impl ManifestChanges {
 }
 
 impl Manifest {
-    /// What it has beside the nodes that an update took over from the earlier one; all but nodes where nothing changed.
+    /// Returns everything except the nodes that an update took over from the earlier manifest. Besides nodes, the
+    /// difference contains all sections, changed or not.
     #[must_use]
     pub fn difference(&self, changes: &ManifestChanges) -> NodeDifference {
         let Self { metadata, nodes: _, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
@@ -63,7 +65,7 @@ impl Manifest {
         NodeDifference { left: changes.left.clone(), manifest }
     }
 
-    /// The later manifest of which that is the difference to this one.
+    /// Returns the later manifest: this one with the difference applied.
     #[must_use]
     pub fn with(self, difference: NodeDifference) -> Self {
         let NodeDifference { left, manifest } = difference;
@@ -89,7 +91,7 @@ mod tests {
 
     const SECTIONS: [&str; 6] = ["nodes", "sources", "exposures", "metrics", "semantic_models", "disabled"];
 
-    /// All of a manifest, by which two are compared.
+    /// Returns a serialized manifest, for comparing two manifests.
     fn all(mut manifest: Manifest) -> Vec<u8> {
         manifest.nodes.iter_mut().for_each(|node| node.print = Print::default());
         manifest.to_stored()
@@ -101,7 +103,7 @@ mod tests {
         ["dbt_1_10", "dbt_1_12", "kinds"].map(read).to_vec()
     }
 
-    /// Numbers that look random and are the same each time.
+    /// Deterministic generator of pseudo-random numbers.
     struct Dice(u64);
 
     impl Dice {
@@ -111,7 +113,7 @@ mod tests {
         }
     }
 
-    /// Something of a section is another, is gone, is new, stands elsewhere, or is of no shape that is known.
+    /// Makes a random change to a section: edits, removes, adds or moves an entry, or gives it an unknown shape.
     fn change(root: &mut Map<String, Value>, dice: &mut Dice) {
         let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.below(SECTIONS.len())]) else { return };
         let Some(id) = section.keys().nth(dice.below(section.len())).cloned() else { return };
@@ -136,8 +138,8 @@ mod tests {
         }
     }
 
-    /// Whatever is taken over of an earlier manifest, the later one is as if it were read by itself; and so it is where
-    /// only what differs was stored.
+    /// An updated manifest equals the same manifest parsed from scratch, whatever the update takes over from the
+    /// earlier one. The same holds if only the difference was stored.
     #[test]
     fn a_later_manifest_is_as_if_it_were_read_by_itself() {
         let keep = KeptParts::default().compiled_code();
@@ -153,7 +155,7 @@ mod tests {
                     0 => serde_json::to_string(&root).unwrap(),
                     _ => serde_json::to_string_pretty(&root).unwrap(),
                 };
-                // Of two of a form, as dbt writes them, most is the same.
+                // Compare two manifests of the same format, as dbt writes them, because most of their nodes are equal.
                 let earlier = if round % 2 == 0 { before.clone() } else { Manifest { keep, ..Manifest::default() } };
                 let outline = [before.outline(), ManifestOutline::default()][dice.below(2)].clone();
                 let (after, changes) = Manifest::updated(&text, keep, &outline, || Some(earlier.clone())).unwrap();
@@ -169,7 +171,7 @@ mod tests {
         assert!(taken > 1_000, "{taken}");
     }
 
-    /// A text that is cut or damaged is refused with the same words, whatever was known before.
+    /// A truncated or damaged text gives the same error with and without an earlier manifest.
     #[test]
     fn what_is_wrong_is_said_as_ever() {
         let keep = KeptParts::default();

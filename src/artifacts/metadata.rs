@@ -1,4 +1,4 @@
-//! What an artifact says of itself, and whether it is one that is understood.
+//! Metadata of an artifact, and the check that the artifact is supported.
 
 use std::time::SystemTime;
 
@@ -10,22 +10,22 @@ use super::intern::Interner;
 use super::lenient::LenientText;
 use super::time;
 
-/// The artifacts that are read.
+/// Kind of a supported artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArtifactKind {
-    /// `manifest.json`: all that the project holds.
+    /// `manifest.json`: all resources of the project.
     Manifest,
-    /// `catalog.json`: what the warehouse holds.
+    /// `catalog.json`: the tables of the warehouse.
     Catalog,
-    /// `run_results.json`: how the last command went.
+    /// `run_results.json`: the results of the last command.
     RunResults,
-    /// `sources.json`: how fresh sources are.
+    /// `sources.json`: the freshness of sources.
     Sources,
 }
 
 impl ArtifactKind {
-    /// dbt's name in the version's address.
+    /// Returns dbt's name of the artifact in the schema URL.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl ArtifactKind {
         }
     }
 
-    /// The file that dbt writes.
+    /// Returns the name of the file that dbt writes.
     #[must_use]
     pub fn file(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl ArtifactKind {
         }
     }
 
-    /// The command that writes it.
+    /// Returns the dbt command that writes the artifact.
     #[must_use]
     pub fn command(self) -> &'static str {
         match self {
@@ -58,46 +58,47 @@ impl ArtifactKind {
         }
     }
 
-    /// The oldest and the newest version that are known.
+    /// Returns the oldest and the newest supported version.
     #[must_use]
     pub fn versions(self) -> (u32, u32) {
         match self {
             Self::Manifest => (10, 12),
             Self::Catalog => (1, 1),
-            // Those of the same dbt versions, 1.6 to 1.12.
+            // Versions of `run_results.json` in the same dbt versions, 1.6 to 1.12.
             Self::RunResults => (4, 6),
             Self::Sources => (3, 3),
         }
     }
 }
 
-/// What an artifact says of itself.
+/// Metadata of an artifact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// The version of its format; `None` if it does not say.
+    /// Version of the artifact's format; `None` if the artifact doesn't specify it.
     pub version: Option<u32>,
-    /// The dbt that wrote it.
+    /// Version of dbt that wrote the artifact.
     pub dbt_version: Option<String>,
-    /// When, as it is written: `2026-11-20T10:00:00.000000Z`.
+    /// Time of writing, as in the artifact: `2026-11-20T10:00:00.000000Z`.
     pub generated_at: Option<String>,
-    /// The command's run that wrote it.
+    /// Id of the dbt invocation that wrote the artifact.
     pub invocation_id: Option<String>,
-    /// The project, in a manifest.
+    /// Name of the project. Only manifests have one.
     pub project_name: Option<String>,
-    /// The adapter that a manifest was made for.
+    /// Type of the adapter. Only manifests have one.
     pub adapter_type: Option<String>,
     pub(super) newer: Option<String>,
 }
 
 impl Metadata {
-    /// When it was written.
+    /// Returns the time at which the artifact was written.
     #[must_use]
     pub fn generated(&self) -> Option<SystemTime> {
         time::instant(self.generated_at.as_deref()?)
     }
 
-    /// What is to be said of a version that is newer than those that are known: it is read as far as it is alike.
+    /// Returns a notice if the version is newer than the newest known version. The parts with the same format are read
+    /// all the same.
     #[must_use]
     pub fn newer(&self) -> Option<&str> {
         self.newer.as_deref()
@@ -117,7 +118,7 @@ pub(super) struct RawMetadata<'a> {
 
 impl RawMetadata<'_> {
     fn checked(self, kind: ArtifactKind) -> Result<Metadata, ArtifactFault> {
-        // `https://schemas.getdbt.com/dbt/manifest/v12.json`
+        // Example: `https://schemas.getdbt.com/dbt/manifest/v12.json`
         let schema = self.dbt_schema_version.as_str().unwrap_or_default();
         let mut parts = schema.trim_end_matches(".json").rsplit('/');
         let version = parts.next().and_then(|last| last.strip_prefix('v')?.parse::<u32>().ok());
@@ -144,12 +145,12 @@ impl RawMetadata<'_> {
     }
 }
 
-/// An artifact while it is read: its sections come in any order, each but once.
+/// Visitor for the sections of an artifact. Sections come in any order, each of them once.
 pub(super) trait Sections<'de> {
-    /// The section without which a text that says no version is another one.
+    /// Section that an artifact without a version must have to be recognized.
     const TELLING: &'static str;
 
-    /// Reads a section, where it is one that matters; true then.
+    /// Reads a section and returns `true`, or returns `false` if the section is not needed.
     fn section<A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -158,7 +159,7 @@ pub(super) trait Sections<'de> {
     ) -> Result<bool, A::Error>;
 }
 
-/// Reads an artifact: its metadata, which are checked as soon as they come, and its sections.
+/// Reads the metadata and the sections of an artifact. The metadata are checked as soon as they are parsed.
 pub(super) fn read<'de, S: Sections<'de>>(
     text: &'de str,
     kind: ArtifactKind,
@@ -179,10 +180,10 @@ struct Top<'s, S> {
     kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
-    /// It is not what it should be, beside being JSON.
+    /// Fault of a text that is valid JSON.
     fault: Option<ArtifactFault>,
     metadata: Option<Metadata>,
-    /// It says its version, or has the section that tells it.
+    /// Whether the artifact has a version or its identifying section.
     known: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a manifest holds: models and tests, sources, exposures, and what is known of each.
+//! Nodes of a manifest, such as models, tests, sources and exposures, with their properties.
 
 use std::sync::Arc;
 
@@ -8,37 +8,37 @@ use super::references::Ref;
 use super::semantic::{DbtSemanticModel, Metric};
 use super::value::{MetaValue, ValueFields};
 
-/// What a node is.
+/// Resource type of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ResourceType {
-    /// A model.
+    /// Model.
     Model,
-    /// A seed.
+    /// Seed.
     Seed,
-    /// A snapshot.
+    /// Snapshot.
     Snapshot,
-    /// A data test, generic or singular.
+    /// Data test, generic or singular.
     Test,
-    /// An analysis.
+    /// Analysis.
     Analysis,
-    /// A hook.
+    /// Hook (dbt's resource type `operation`).
     Operation,
-    /// A table of a source.
+    /// Table of a source.
     Source,
-    /// An exposure.
+    /// Exposure.
     Exposure,
-    /// A metric.
+    /// Metric.
     Metric,
-    /// A semantic model.
+    /// Semantic model.
     SemanticModel,
-    /// A saved query.
+    /// Saved query.
     SavedQuery,
-    /// A unit test.
+    /// Unit test.
     UnitTest,
-    /// A function of the warehouse, from dbt 1.11 on.
+    /// Function in the warehouse, since dbt 1.11.
     Function,
-    /// One that is not known here.
+    /// Unknown resource type.
     #[default]
     Other,
 }
@@ -60,7 +60,7 @@ impl ResourceType {
         Self::Function,
     ];
 
-    /// dbt's word for it, with which unique ids begin.
+    /// Returns dbt's name of the resource type, which is also the prefix of unique ids.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,219 +81,221 @@ impl ResourceType {
         }
     }
 
-    /// What dbt's word means; `Other` for words that are not known.
+    /// Returns the resource type with dbt's name, or `Other` if the name is unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         Self::ALL.into_iter().find(|known| known.name() == name).unwrap_or_default()
     }
 
-    /// Whether `ref` finds it: models, seeds and snapshots share their names.
+    /// Returns whether `ref` can refer to this type. Models, seeds and snapshots share one namespace.
     #[must_use]
     pub fn is_referred(self) -> bool {
         matches!(self, Self::Model | Self::Seed | Self::Snapshot)
     }
 }
 
-/// A node of a manifest. What it does not have is empty.
+/// Node of a manifest. Missing properties are empty.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ManifestNode {
-    /// `model.shop.orders`, `model.shop.orders.v2`.
+    /// Unique id: `model.shop.orders`, `model.shop.orders.v2`.
     pub unique_id: Arc<str>,
-    /// Its name, without the version.
+    /// Name of the node, without the version.
     pub name: Arc<str>,
-    /// What it is.
+    /// Resource type of the node.
     pub resource_type: ResourceType,
-    /// The package that it is of.
+    /// Package that contains the node.
     pub package: Arc<str>,
-    /// The file, seen from the folder of its kind, with `/` between folders.
+    /// Path of the file relative to the folder of its resource type, with `/` as the separator.
     pub path: Arc<str>,
-    /// The file, seen from the project.
+    /// Path of the file relative to the project folder.
     pub original_file_path: Arc<str>,
-    /// The file that describes it, seen from the project `patch_package`.
+    /// Path of the properties file, relative to the folder of the project `patch_package`.
     pub patch_path: Option<Arc<str>>,
-    /// The project whose file describes it.
+    /// Project that contains the properties file.
     pub patch_package: Option<Arc<str>>,
-    /// The package, folders and name.
+    /// Fully qualified name: package, folders and name.
     pub fqn: Vec<Arc<str>>,
-    /// The database.
+    /// Database of the node's table.
     pub database: Option<Arc<str>>,
-    /// The schema.
+    /// Schema of the node's table.
     pub schema: Option<Arc<str>>,
-    /// The name of its table, of a source the identifier.
+    /// Name of the node's table; for a source, its identifier.
     pub alias: Option<Arc<str>>,
-    /// The table as the adapter quotes it; `None` if there is no table, as of an ephemeral model.
+    /// Relation as quoted by the adapter; `None` if the node has no table, as an ephemeral model.
     pub relation_name: Option<Arc<str>>,
-    /// What it is, docs blocks rendered.
+    /// Description, with docs blocks rendered.
     pub description: Arc<str>,
-    /// The docs blocks that the description uses, by their ids.
+    /// Ids of the docs blocks that the description uses.
     pub doc_blocks: Vec<Arc<str>>,
-    /// The columns that are documented, in the order written.
+    /// Documented columns, in file order.
     pub columns: Vec<NodeColumn>,
-    /// Its tags, of either place.
+    /// Tags of the configuration and of the node itself.
     pub tags: Vec<Arc<str>>,
-    /// Its meta: that of the configuration, else its own.
+    /// Meta of the configuration, or the node's own meta if the configuration has none.
     pub meta: ValueFields,
-    /// Its configuration, without what stands in fields of their own here and what is nothing or empty.
+    /// Configuration, without nulls, empty values, and settings that have their own field here.
     pub config: ValueFields,
-    /// Who may read it: `private`, `protected`, `public`.
+    /// Access level: `private`, `protected`, `public`.
     pub access: Option<Arc<str>>,
-    /// The group that it belongs to.
+    /// Group that the node belongs to.
     pub group: Option<Arc<str>>,
-    /// The version, of a model that has some.
+    /// Version of a versioned model.
     pub version: Option<Arc<str>>,
-    /// The version that a plain `ref` takes.
+    /// Version that a `ref` without a version resolves to.
     pub latest_version: Option<Arc<str>>,
-    /// When it is to be gone, as it is written.
+    /// Date on which the model will be deprecated, as written.
     pub deprecation_date: Option<Arc<str>>,
-    /// Whether it says that it is the calendar which the semantic layer goes by.
+    /// Whether the node's properties define it as a time spine of the semantic layer.
     pub has_time_spine: bool,
-    /// Constraints of the whole table; those of columns stand there.
+    /// Constraints on the table. Constraints on a column are in [`Column::constraints`].
     pub constraints: Vec<Constraint>,
-    /// The key that dbt takes from constraints and tests, whether those hold always or not.
+    /// Primary key that dbt infers from constraints and tests, even if they are not enforced.
     pub primary_key: Vec<Arc<str>>,
-    /// Whether a contract is enforced.
+    /// Whether the model contract is enforced.
     pub contract_enforced: bool,
-    /// The checksum of its file, of a unit test that of its definition.
+    /// Checksum of the node's file; for a unit test, of its definition.
     pub checksum: Option<Arc<str>>,
     /// Its code, where [`Keep`](super::KeptParts) says so.
     pub raw_code: Option<Arc<str>>,
     /// Its SQL as it runs, where [`Keep`](super::KeptParts) says so and dbt compiled it.
     pub compiled_code: Option<Arc<str>>,
-    /// The ids of the nodes that it reads; some may not be there.
+    /// Ids of the nodes that the node reads. Some may be missing from the manifest.
     pub depends_on: Vec<Arc<str>>,
-    /// The ids of the macros that it uses.
+    /// Ids of the macros that the node calls.
     pub macros: Vec<Arc<str>>,
-    /// Its `ref`s and `source`s as they are written.
+    /// `ref` and `source` calls of the node, as written.
     pub refs: Vec<Ref>,
-    /// What only nodes of its kind have.
+    /// Properties that only nodes of this resource type have.
     pub detail: NodeDetail,
-    /// What tells its text from others.
+    /// Fingerprint of the node's JSON text.
     pub(super) print: Print,
 }
 
 impl ManifestNode {
-    /// A setting that is a text, a number or a truth value.
+    /// Returns the value of a setting if it is a text, a number or a boolean.
     #[must_use]
     pub fn config_text(&self, key: &str) -> Option<&str> {
         self.config.get(key)?.scalar()
     }
 
-    /// How it is built: `table`, `view`, `incremental`, `ephemeral`.
+    /// Returns the materialization: `table`, `view`, `incremental`, `ephemeral`.
     #[must_use]
     pub fn materialized(&self) -> Option<&str> {
         self.config_text("materialized")
     }
 
-    /// The columns of the configured `unique_key`.
+    /// Returns the columns of the configured `unique_key`.
     #[must_use]
     pub fn unique_key(&self) -> Vec<&str> {
         self.config.get("unique_key").map(MetaValue::to_words).unwrap_or_default()
     }
 
-    /// Whether a plain `ref` finds it: it has no versions, or is the latest.
+    /// Returns whether a `ref` without a version resolves to the node: it has no version, or its version is the
+    /// latest.
     #[must_use]
     pub fn is_latest(&self) -> bool {
         self.version.is_none() || self.version == self.latest_version
     }
 
-    /// The documented column of this name: as spelled, else in any case.
+    /// Returns the documented column with this name. An exact match comes before a case-insensitive match.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&NodeColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
         exact.or_else(|| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)))
     }
 
-    /// Whether it is the calendar that the semantic layer goes by: it says so, or has the name of old, which needs no
-    /// properties.
+    /// Returns whether the node is a time spine of the semantic layer: its properties define one, or it has the legacy
+    /// name `metricflow_time_spine`, which needs no properties.
     #[must_use]
     pub fn is_time_spine(&self) -> bool {
         self.has_time_spine || &*self.name == "metricflow_time_spine"
     }
 
-    /// Whether constraints hold: they are only made where a contract is enforced and a table is.
+    /// Returns whether constraints are enforced. dbt creates them only for tables, and only if the contract is
+    /// enforced.
     #[must_use]
     pub fn enforces_constraints(&self) -> bool {
         self.contract_enforced && !matches!(self.materialized(), Some("view" | "ephemeral"))
     }
 
-    /// What a test has.
+    /// Returns the properties of a data test.
     #[must_use]
     pub fn test(&self) -> Option<&TestNode> {
         if let NodeDetail::Test(test) = &self.detail { Some(test) } else { None }
     }
 
-    /// What a source has.
+    /// Returns the properties of a source.
     #[must_use]
     pub fn source(&self) -> Option<&SourceNode> {
         if let NodeDetail::Source(source) = &self.detail { Some(source) } else { None }
     }
 }
 
-/// What only nodes of one kind have.
+/// Properties that only nodes of one resource type have.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum NodeDetail {
-    /// Nothing.
+    /// No additional properties.
     #[default]
     None,
-    /// Of a data test.
+    /// Properties of a data test.
     Test(Box<TestNode>),
-    /// Of a source.
+    /// Properties of a source.
     Source(Box<SourceNode>),
-    /// Of an exposure.
+    /// Properties of an exposure.
     Exposure(Box<Exposure>),
-    /// Of a metric.
+    /// Properties of a metric.
     Metric(Box<Metric>),
-    /// Of a semantic model.
+    /// Properties of a semantic model.
     SemanticModel(Box<DbtSemanticModel>),
-    /// Of a saved query.
+    /// Properties of a saved query.
     SavedQuery(Box<SavedQuery>),
-    /// Of a unit test.
+    /// Properties of a unit test.
     UnitTest(Box<UnitTest>),
-    /// Of a function.
+    /// Properties of a function.
     Function(Box<FunctionNode>),
 }
 
-/// A documented column.
+/// Documented column.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct NodeColumn {
-    /// Its name, without quotes.
+    /// Name of the column, without quotes.
     pub name: Arc<str>,
-    /// What it is, docs blocks rendered.
+    /// Description, with docs blocks rendered.
     pub description: Arc<str>,
-    /// The type that is written of it.
+    /// Documented data type.
     pub data_type: Option<Arc<str>>,
-    /// Its meta: that of the configuration, else its own.
+    /// Meta of the configuration, or the column's own meta if the configuration has none.
     pub meta: ValueFields,
-    /// Its tags, of either place.
+    /// Tags of the configuration and of the column itself.
     pub tags: Vec<Arc<str>>,
-    /// Its constraints.
+    /// Constraints on the column.
     pub constraints: Vec<Constraint>,
-    /// Whether it is quoted, where that is said.
+    /// Value of the property `quote`; `None` if the property is missing.
     pub quote: Option<bool>,
-    /// The granularity of a time spine's column: `day`.
+    /// Granularity of a time spine's column, such as `day`.
     pub granularity: Option<Arc<str>>,
-    /// The docs blocks that the description uses, by their ids.
+    /// Ids of the docs blocks that the description uses.
     pub doc_blocks: Vec<Arc<str>>,
 }
 
-/// What a constraint says.
+/// Kind of a constraint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConstraintKind {
-    /// Never NULL.
+    /// The column is never NULL.
     NotNull,
-    /// No value, or no row of values, stands twice.
+    /// The value, or the combination of values, is unique.
     Unique,
-    /// The primary key.
+    /// Primary key.
     PrimaryKey,
-    /// Each value stands in another table.
+    /// Each value occurs in another table.
     ForeignKey,
-    /// A condition of each row.
+    /// Condition that each row fulfills.
     Check,
-    /// One of the adapter's own.
+    /// Constraint that is specific to an adapter.
     #[default]
     Custom,
 }
@@ -311,141 +313,142 @@ impl ConstraintKind {
     }
 }
 
-/// A constraint of a column or a table.
+/// Constraint on a column or a table.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Constraint {
-    /// What it says.
+    /// Kind of the constraint.
     pub kind: ConstraintKind,
-    /// Its name.
+    /// Name of the constraint.
     pub name: Option<Arc<str>>,
-    /// The condition; of an old foreign key what it refers to.
+    /// Condition of a check; for a foreign key in the old format, the referenced table and columns.
     pub expression: Option<Arc<str>>,
-    /// The columns, of a table's constraint.
+    /// Columns of a constraint on a table.
     pub columns: Vec<Arc<str>>,
-    /// What a foreign key refers to: `ref('customers')`, once compiled the table's name. See
+    /// Referenced table of a foreign key: `ref('customers')`, or the table's name after compilation. See
     /// [`Manifest::referred`](super::Manifest::referred).
     pub to: Option<Arc<str>>,
-    /// The columns there.
+    /// Referenced columns of a foreign key.
     pub to_columns: Vec<Arc<str>>,
 }
 
-/// What a data test has. [`Manifest::data_tests`](super::Manifest::data_tests) says what it is about.
+/// Properties of a data test. [`Manifest::data_tests`](super::Manifest::data_tests) resolves the tested node and
+/// column.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TestNode {
-    /// The generic test, `not_null`; none for a singular one.
+    /// Name of the generic test, such as `not_null`; `None` for a singular test.
     pub name: Option<Arc<str>>,
-    /// The package of the generic test; none for dbt's own and the project's.
+    /// Package of the generic test; `None` for tests of dbt or the project itself.
     pub namespace: Option<Arc<str>>,
-    /// Its arguments.
+    /// Arguments of the test.
     pub kwargs: ValueFields,
-    /// The id of the node that it is written at; none for tests of sources.
+    /// Id of the node whose properties define the test; `None` for tests of sources.
     pub attached_node: Option<Arc<str>>,
-    /// The column as it is written, perhaps with quotes.
+    /// Tested column as written, possibly with quotes.
     pub column_name: Option<Arc<str>>,
 }
 
-/// What a source has.
+/// Properties of a source table.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SourceNode {
-    /// The source that the table is of.
+    /// Name of the source that contains the table.
     pub source_name: Arc<str>,
-    /// What that is.
+    /// Description of the source.
     pub source_description: Arc<str>,
-    /// What loads it.
+    /// Tool that loads the source.
     pub loader: Option<Arc<str>>,
-    /// The column that tells when a row was loaded.
+    /// Column with the time at which a row was loaded.
     pub loaded_at_field: Option<Arc<str>>,
-    /// When it is stale.
+    /// Freshness criteria of the source.
     pub freshness: Criteria,
 }
 
-/// Who answers for something.
+/// Owner of an exposure or a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Owner {
-    /// A name.
+    /// Name of the owner.
     pub name: Option<Arc<str>>,
-    /// An e-mail address.
+    /// Email address of the owner.
     pub email: Option<Arc<str>>,
 }
 
-/// What an exposure has.
+/// Properties of an exposure.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Exposure {
-    /// `dashboard`, `notebook`, `analysis`, `ml`, `application`.
+    /// Type of the exposure: `dashboard`, `notebook`, `analysis`, `ml`, `application`.
     pub kind: Option<Arc<str>>,
-    /// Its title.
+    /// Title of the exposure.
     pub label: Option<Arc<str>>,
-    /// `high`, `medium`, `low`.
+    /// Maturity: `high`, `medium`, `low`.
     pub maturity: Option<Arc<str>>,
-    /// Where it is.
+    /// URL of the exposure.
     pub url: Option<Arc<str>>,
-    /// Who answers for it.
+    /// Owner of the exposure.
     pub owner: Owner,
 }
 
-/// What a saved query has.
+/// Properties of a saved query.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SavedQuery {
-    /// Its title.
+    /// Title of the saved query.
     pub label: Option<Arc<str>>,
-    /// The metrics that it asks for.
+    /// Metrics of the saved query.
     pub metrics: Vec<Arc<str>>,
-    /// By what.
+    /// Group-by items of the saved query.
     pub group_by: Vec<Arc<str>>,
 }
 
-/// What a unit test has.
+/// Properties of a unit test.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct UnitTest {
-    /// The model's name, no id.
+    /// Name of the tested model, not its id.
     pub model: Arc<str>,
 }
 
-/// What a function has.
+/// Properties of a function.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FunctionNode {
-    /// Its arguments, each a name and a type.
+    /// Arguments, each with a name and a type.
     pub arguments: Vec<(Arc<str>, Option<Arc<str>>)>,
-    /// The type of what it gives.
+    /// Return type of the function.
     pub returns: Option<Arc<str>>,
 }
 
-/// A group.
+/// Group of nodes with a common owner.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DbtGroup {
-    /// `group.shop.finance`.
+    /// Unique id, such as `group.shop.finance`.
     pub unique_id: Arc<str>,
-    /// Its name.
+    /// Name of the group.
     pub name: Arc<str>,
-    /// The package that it is of.
+    /// Package that contains the group.
     pub package: Arc<str>,
-    /// What it is.
+    /// Description of the group.
     pub description: Arc<str>,
-    /// Who answers for it.
+    /// Owner of the group.
     pub owner: Owner,
 }
 
-/// A docs block.
+/// Docs block.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DocBlock {
-    /// `doc.shop.orders`.
+    /// Unique id, such as `doc.shop.orders`.
     pub unique_id: Arc<str>,
-    /// Its name.
+    /// Name of the docs block.
     pub name: Arc<str>,
-    /// The package that it is of.
+    /// Package that contains the docs block.
     pub package: Arc<str>,
-    /// The file, seen from the project.
+    /// Path of the file relative to the project folder.
     pub original_file_path: Arc<str>,
-    /// Its text.
+    /// Text of the docs block.
     pub text: Arc<str>,
 }

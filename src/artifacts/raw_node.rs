@@ -1,4 +1,4 @@
-//! Nodes as a manifest writes them, borrowed from its text, and made into those that are kept.
+//! Nodes as they are written in a manifest, borrowed from its text, and their conversion to [`Node`].
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::references::Ref;
 use super::semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
 use super::value::ValueFields;
 
-/// The fields of nodes of every kind; each kind has some.
+/// Fields of nodes of all resource types. Each resource type has some of them.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawNode<'a> {
@@ -50,24 +50,24 @@ pub(super) struct RawNode<'a> {
     primary_key: LenientTexts<'a>,
     contract: LenientPart<RawContract>,
     checksum: Json<'a>,
-    // Most of the text, and only looked into where it is kept.
+    // Code is most of the text, so it is only decoded if it is kept.
     raw_code: Option<&'a RawValue>,
     compiled_code: Option<&'a RawValue>,
     depends_on: LenientPart<RawDependsOn<'a>>,
     refs: LenientList<LenientPart<RawRef<'a>>>,
     sources: LenientList<LenientTexts<'a>>,
-    // Of tests:
+    // Fields of tests:
     test_metadata: LenientPart<RawTestMetadata<'a>>,
     attached_node: LenientText<'a>,
     column_name: LenientText<'a>,
-    // Of sources:
+    // Fields of sources:
     source_name: LenientText<'a>,
     source_description: LenientText<'a>,
     identifier: LenientText<'a>,
     loader: LenientText<'a>,
     loaded_at_field: LenientText<'a>,
     freshness: Json<'a>,
-    // Of exposures, metrics, and semantic models:
+    // Fields of exposures, metrics and semantic models:
     label: LenientText<'a>,
     r#type: LenientText<'a>,
     maturity: LenientText<'a>,
@@ -84,7 +84,7 @@ pub(super) struct RawNode<'a> {
     dimensions: LenientList<LenientPart<RawElement<'a>>>,
     measures: LenientList<LenientPart<RawElement<'a>>>,
     query_params: Json<'a>,
-    // Of functions:
+    // Fields of functions:
     arguments: Json<'a>,
     returns: Json<'a>,
 }
@@ -163,7 +163,7 @@ struct RawDefaults<'a> {
     agg_time_dimension: LenientText<'a>,
 }
 
-/// An entity, a dimension or a measure.
+/// Entity, dimension or measure.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawElement<'a> {
@@ -205,26 +205,26 @@ pub(super) struct RawMacro<'a> {
 }
 
 impl RawMacro<'_> {
-    /// The ids of the macros that it uses.
+    /// Returns the ids of the macros that the macro calls.
     pub fn uses(&self, interner: &mut Interner) -> Vec<Arc<str>> {
         interner.intern_texts(&self.depends_on.0.macros)
     }
 }
 
-/// Code, where it is kept and there is some.
+/// Returns the code, if it is kept and not empty.
 fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
     let text: LenientText<'_> = raw.filter(|_| keep).and_then(|raw| serde_json::from_str(raw.get()).ok())?;
     text.as_str().filter(|text| !text.is_empty()).map(Arc::from)
 }
 
-/// A path with `/` between folders, on whichever machine it was written.
+/// Returns a path with `/` as the separator, even if dbt wrote it on Windows.
 fn path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
     let text = text.as_str().unwrap_or_default();
     if text.contains('\\') { Arc::from(text.replace('\\', "/")) } else { interner.text(text) }
 }
 
 impl<'a> RawNode<'a> {
-    /// `section` is what it is where it does not say so.
+    /// Converts a raw node. `section` is the resource type to use if the node doesn't specify one.
     pub fn node(mut self, id: &str, section: ResourceType, keep: KeptParts, interner: &mut Interner) -> ManifestNode {
         let resource_type = match self.resource_type.as_str().map(ResourceType::from_name).unwrap_or_default() {
             ResourceType::Other if section == ResourceType::Other => {
@@ -240,7 +240,7 @@ impl<'a> RawNode<'a> {
         let tags = tags(&mut self.config, std::mem::take(&mut self.tags), interner);
         let contract = self.contract.0.enforced.0;
         let (patch_package, patch_path) = match self.patch_path.as_str().filter(|text| !text.is_empty()) {
-            // `shop://models/orders.yml`
+            // Example: `shop://models/orders.yml`
             Some(text) => match text.split_once("://") {
                 Some((package, rest)) => (Some(interner.text(package)), Some(interner.text(&rest.replace('\\', "/")))),
                 None => (None, Some(interner.text(&text.replace('\\', "/")))),
@@ -249,7 +249,7 @@ impl<'a> RawNode<'a> {
         };
         let detail = self.detail(resource_type, interner);
         let config = interner.fields(std::mem::take(&mut self.config).pruned());
-        // Not collected: that would keep the room of what is larger.
+        // Don't `collect` in place: it would keep the larger allocation of the source vector.
         let mut columns = Vec::with_capacity(self.columns.0.len());
         columns.extend(self.columns.0.into_iter().map(|(key, column)| {
             if keep.only_names { column.0.named(&key, interner) } else { column.0.column(&key, interner) }
@@ -289,7 +289,7 @@ impl<'a> RawNode<'a> {
             primary_key: interner.intern_texts(&self.primary_key),
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
-            // What dbt has not compiled is read as it is written.
+            // For models that dbt has not compiled, the raw code replaces the compiled code.
             raw_code: code(self.raw_code, keep.raw_code || (keep.compiled_code && self.compiled_code.is_none())),
             compiled_code: code(self.compiled_code, keep.compiled_code),
             depends_on: interner.intern_texts(&self.depends_on.0.nodes),
@@ -420,13 +420,13 @@ impl RawColumn<'_> {
     }
 }
 
-/// The meta of a configuration, else the node's own.
+/// Returns the meta of the configuration, or the node's own meta if the configuration has none.
 fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> ValueFields {
     let configured = interner.fields(config.take("meta"));
     if configured.is_empty() { interner.fields(own) } else { configured }
 }
 
-/// Tags, which dbt says in the configuration, in the node's own place, or in both.
+/// Returns the tags. dbt writes them in the configuration, in the node itself, or in both.
 fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
     let mut all = config.take("tags").into_words();
     all.0.extend(own.0);
@@ -443,7 +443,7 @@ fn either<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'
     if first.as_str().is_some() { first } else { second.clone() }
 }
 
-/// Arguments of a test stand flat, even where they are written below `arguments`.
+/// Returns the arguments of a test. Arguments below `arguments` are flattened into the top level.
 fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json

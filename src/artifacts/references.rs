@@ -1,4 +1,4 @@
-//! `ref('orders')`, `source('raw', 'orders')`: what they mean to the node that says them.
+//! Resolution of `ref('orders')` and `source('raw', 'orders')` in the context of the node that contains them.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use crate::dbt::From;
 use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType};
 
-/// A `ref` or `source` of a node.
+/// `ref` or `source` call of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ref {
     /// `ref('package', 'model', v=2)`.
     Model {
-        /// The model, seed or snapshot.
+        /// Name of the model, seed or snapshot.
         name: Arc<str>,
-        /// The package, where one is said.
+        /// Package, if the call specifies one.
         package: Option<Arc<str>>,
-        /// The version, where one is said.
+        /// Version, if the call specifies one.
         version: Option<Arc<str>>,
     },
     /// `source('raw', 'orders')`.
     Source {
-        /// The source that the table is of.
+        /// Source that contains the table.
         source: Arc<str>,
-        /// The table.
+        /// Name of the table.
         table: Arc<str>,
     },
 }
@@ -64,7 +64,7 @@ impl Manifest {
                             None => other.is_latest(),
                         }
                 };
-                // The node's own package has the first right to a name.
+                // The node's own package has precedence.
                 let own = read().find(|other| is_meant(other) && other.package == node.package);
                 own.or_else(|| read().find(is_meant))
             }
@@ -72,7 +72,7 @@ impl Manifest {
         }
     }
 
-    /// The source of a name.
+    /// Returns a source table by its names.
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
         self.with_type(ResourceType::Source)
@@ -80,7 +80,7 @@ impl Manifest {
     }
 }
 
-/// The call of `ref` or `source` in a text.
+/// Returns the call of `ref` or `source` in a text.
 fn call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
         let is_word =
@@ -89,7 +89,7 @@ fn call(text: &str) -> Option<&str> {
     });
     let start = starts.min()?;
     let rest = text.get(start..)?;
-    // A bracket in a name's quotes ends nothing.
+    // A bracket in a quoted name doesn't end the call.
     let mut quote = None;
     let end = rest.char_indices().find(|(_, c)| match (quote, c) {
         (None, '\'' | '"') => {

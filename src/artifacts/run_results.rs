@@ -1,4 +1,4 @@
-//! `run_results.json`: how the nodes of a command went.
+//! `run_results.json`: the results of one dbt command.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,98 +13,98 @@ use super::lenient::{Json, LenientList, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::time;
 
-/// Commands that run nodes. Others, such as `docs generate`, only compile them, and write results all the same.
+/// Commands that run nodes. Other commands, such as `docs generate`, also write results, but they only compile nodes.
 const RUNS: &[&str] = &["build", "test", "run", "seed", "snapshot", "retry"];
 
-/// How the nodes of a command went.
+/// Results of one dbt command.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RunResults {
-    /// What it says of itself.
+    /// Metadata of the results.
     pub metadata: Metadata,
-    /// The command: `build`, `test`, `generate`. Of its other arguments nothing is read, since they may be secret.
+    /// Command: `build`, `test`, `generate`. Its other arguments are not read, because they may contain secrets.
     pub which: Option<String>,
-    /// The seconds that it took.
+    /// Duration of the command in seconds.
     pub elapsed_time: Option<f64>,
-    /// The nodes, in the order they ended.
+    /// Results of the nodes, in the order in which the nodes ended.
     pub results: Vec<RunResult>,
 }
 
-/// How a node went.
+/// Result of a node.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RunResult {
-    /// The node's id.
+    /// Unique id of the node.
     pub unique_id: Arc<str>,
-    /// How it ended.
+    /// Status of the node at the end of the command.
     pub status: Status,
-    /// The rows that a test found; `None` if it did not run.
+    /// Number of failing rows that a test found; `None` if the test did not run.
     pub failures: Option<u64>,
-    /// What dbt or the warehouse says.
+    /// Message of dbt or the warehouse.
     pub message: Option<Arc<str>>,
-    /// The seconds that it took, compiling included.
+    /// Duration in seconds, including compilation.
     pub execution_time: Option<f64>,
-    /// When it was compiled.
+    /// Time span of the compilation.
     pub compile: Option<TimeSpan>,
-    /// When the warehouse was at work.
+    /// Time span of the execution in the warehouse.
     pub execute: Option<TimeSpan>,
-    /// Figures of the adapter: `rows_affected`, `bytes_processed`, `slot_ms`.
+    /// Numbers in the adapter's response: `rows_affected`, `bytes_processed`, `slot_ms`.
     pub adapter_response: Vec<AdapterNumber>,
 }
 
-/// A figure of the adapter.
+/// Number in the adapter's response.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AdapterNumber {
-    /// Its name.
+    /// Name of the number.
     pub name: Arc<str>,
-    /// The figure.
+    /// Value of the number.
     pub value: f64,
 }
 
-/// From when to when.
+/// Time span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimeSpan {
-    /// When it began.
+    /// Start time.
     pub started_at: SystemTime,
-    /// When it ended.
+    /// End time.
     pub completed_at: SystemTime,
 }
 
 impl TimeSpan {
-    /// How long it took.
+    /// Returns the duration of the time span.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.completed_at.duration_since(self.started_at).unwrap_or_default()
     }
 }
 
-/// How a node ended.
+/// Final status of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// A model, seed or snapshot was built.
+    /// dbt built the model, seed or snapshot.
     Success,
-    /// A part of a model was built.
+    /// dbt built a part of the model.
     PartialSuccess,
-    /// A test holds, or a source is fresh.
+    /// The test passed, or the source is fresh.
     Pass,
-    /// A test fails by little, or a source is rather old.
+    /// The test failed with severity `warn`, or the source is older than `warn_after`.
     Warn,
-    /// A test fails.
+    /// The test failed.
     Fail,
-    /// It could not be built or tested; a source is too old.
+    /// The node could not be built or tested, or the source is older than `error_after`.
     Error,
-    /// The age of a source could not be found out.
+    /// dbt could not determine the age of the source.
     RuntimeError,
-    /// It did not run, since what it reads failed.
+    /// The node did not run because a node that it reads failed.
     Skipped,
     /// There was nothing to do.
     NoOp,
-    /// Another, as dbt writes it.
+    /// Unknown status, as dbt writes it.
     Other(Arc<str>),
-    /// None is said.
+    /// No status.
     #[default]
     Unknown,
 }
@@ -131,7 +131,7 @@ impl Status {
         }
     }
 
-    /// dbt's word for it.
+    /// Returns dbt's name of the status.
     #[must_use]
     pub fn name(&self) -> &str {
         if let Self::Other(name) = self {
@@ -142,37 +142,39 @@ impl Status {
 }
 
 impl RunResults {
-    /// Reads the results of a command.
+    /// Parses the results of a command.
     ///
     /// # Errors
     ///
-    /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
+    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// whose shape no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut results = Self::default();
         results.metadata = metadata::read(text, ArtifactKind::RunResults, &mut results)?;
         Ok(results)
     }
 
-    /// Whether nodes ran, and were not only compiled; a file that does not say its command is believed.
+    /// Returns whether the command ran nodes instead of only compiling them. A file without a command counts as a run.
     #[must_use]
     pub fn is_of_run(&self) -> bool {
         self.which.as_deref().is_none_or(|which| RUNS.contains(&which))
     }
 }
 
-/// The last result of a node, with the file that it is of.
+/// Last result of a node, with the results that contain it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LastResult<'r> {
-    /// The result.
+    /// Result of the node.
     pub result: &'r RunResult,
-    /// The results of its command.
+    /// All results of the same command.
     pub run: &'r RunResults,
-    /// When the node ended, else when the file was written.
+    /// Time at which the node ended, or, if unknown, the time at which the file was written.
     pub at: Option<SystemTime>,
 }
 
-/// The last result of each node that ran, by its id. A node that a command did not select keeps its older one.
+/// Returns the last result of each node that ran, by node id. A node that a command did not select keeps its earlier
+/// result.
 ///
 /// ```
 /// use formulac::artifacts::{RunResults, last_results};
@@ -193,7 +195,7 @@ pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
         for result in &run.results {
             let at = result.execute.or(result.compile).map(|span| span.completed_at).or(written);
             let new = LastResult { result, run, at };
-            // Of two of the same time the one given later.
+            // Of two results with the same time, the later one in the list counts.
             let known = last.entry(&result.unique_id).or_insert(new);
             if known.at <= at {
                 *known = new;
@@ -256,7 +258,7 @@ impl<'de> Sections<'de> for RunResults {
     }
 }
 
-/// A number that is one: `NaN` may stand in a text.
+/// Parses a finite number; `NaN` may occur in a text.
 fn number(text: &LenientText<'_>) -> Option<f64> {
     text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
 }

@@ -1,114 +1,114 @@
-//! dbt's semantic layer: semantic models and metrics.
+//! Semantic models and metrics of dbt's semantic layer.
 
 use std::sync::Arc;
 
 use super::value::{MetaValue, ValueFields};
 
-/// What a semantic model has.
+/// Properties of a semantic model.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DbtSemanticModel {
-    /// Its title.
+    /// Title of the semantic model.
     pub label: Option<Arc<str>>,
-    /// The model as it is written: `ref('orders')`.
+    /// Model as written: `ref('orders')`.
     pub model: Arc<str>,
-    /// The table, quoted as the adapter wants it.
+    /// Relation as quoted by the adapter.
     pub relation_name: Option<Arc<str>>,
-    /// The time that measures go by.
+    /// Default time dimension of the measures.
     pub agg_time_dimension: Option<Arc<str>>,
-    /// The entity that its rows are, where none of `entities` is primary.
+    /// Entity of the rows, if none of `entities` is primary.
     pub primary_entity: Option<Arc<str>>,
-    /// What its rows are and refer to.
+    /// Entities: keys of the rows, and references to other semantic models.
     pub entities: Vec<Entity>,
-    /// By what it is looked at.
+    /// Dimensions of the semantic model.
     pub dimensions: Vec<Dimension>,
-    /// What is aggregated.
+    /// Measures of the semantic model.
     pub measures: Vec<Measure>,
 }
 
-/// An entity: a key that joins semantic models.
+/// Entity: a key that joins semantic models.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Entity {
-    /// Its name.
+    /// Name of the entity.
     pub name: Arc<str>,
-    /// `primary`, `foreign`, `unique`, `natural`.
+    /// Type of the entity: `primary`, `foreign`, `unique`, `natural`.
     pub kind: Arc<str>,
-    /// What it is.
+    /// Description of the entity.
     pub description: Arc<str>,
-    /// Its title.
+    /// Title of the entity.
     pub label: Option<Arc<str>>,
-    /// The column or SQL; none for a column of its own name.
+    /// Column or SQL expression; `None` if the entity is the column of the same name.
     pub expr: Option<Arc<str>>,
 }
 
-/// A dimension.
+/// Dimension of a semantic model.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Dimension {
-    /// Its name.
+    /// Name of the dimension.
     pub name: Arc<str>,
-    /// `categorical`, `time`.
+    /// Type of the dimension: `categorical`, `time`.
     pub kind: Arc<str>,
-    /// What it is.
+    /// Description of the dimension.
     pub description: Arc<str>,
-    /// Its title.
+    /// Title of the dimension.
     pub label: Option<Arc<str>>,
-    /// The column or SQL; none for a column of its own name.
+    /// Column or SQL expression; `None` if the dimension is the column of the same name.
     pub expr: Option<Arc<str>>,
-    /// The granularity of a time.
+    /// Granularity of a time dimension.
     pub granularity: Option<Arc<str>>,
 }
 
-/// A measure.
+/// Measure of a semantic model.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Measure {
-    /// Its name.
+    /// Name of the measure.
     pub name: Arc<str>,
-    /// `sum`, `count_distinct`, `average`, …
+    /// Aggregation: `sum`, `count_distinct`, `average`, …
     pub agg: Arc<str>,
-    /// What it is.
+    /// Description of the measure.
     pub description: Arc<str>,
-    /// Its title.
+    /// Title of the measure.
     pub label: Option<Arc<str>>,
-    /// The column or SQL; none for a column of its own name.
+    /// Column or SQL expression; `None` if the measure aggregates the column of the same name.
     pub expr: Option<Arc<str>>,
-    /// The time that it goes by, where that is not the model's.
+    /// Time dimension of the measure, if it differs from the default of the semantic model.
     pub agg_time_dimension: Option<Arc<str>>,
-    /// The parameters of a percentile.
+    /// Parameters of a percentile.
     pub agg_params: ValueFields,
-    /// The dimension that it is not added up over.
+    /// Dimension over which the measure is not additive.
     pub non_additive_dimension: ValueFields,
-    /// Whether a metric of its name is made of it.
+    /// Whether dbt creates a metric with the measure's name.
     pub create_metric: bool,
 }
 
-/// What a metric has.
+/// Properties of a metric.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Metric {
-    /// Its title.
+    /// Title of the metric.
     pub label: Option<Arc<str>>,
-    /// `simple`, `ratio`, `derived`, `cumulative`, `conversion`.
+    /// Type of the metric: `simple`, `ratio`, `derived`, `cumulative`, `conversion`.
     pub kind: Arc<str>,
-    /// What it is made of, without what is nothing or empty.
+    /// Type-specific parameters, such as the measure, without nulls and empty values.
     pub type_params: ValueFields,
-    /// The rows that count.
+    /// Filter on the rows.
     pub filter: MetaValue,
-    /// The granularity that it is shown by.
+    /// Default granularity for displaying the metric.
     pub time_granularity: Option<Arc<str>>,
 }
 
 impl Metric {
-    /// The name of a part: `measure`, `numerator`, `denominator`.
+    /// Returns the name of an input: `measure`, `numerator`, `denominator`.
     #[must_use]
     pub fn type_parameter(&self, key: &str) -> Option<&str> {
         let part = self.type_params.get(key)?;
         part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())
     }
 
-    /// The names of the metrics that a derived one is made of.
+    /// Returns the names of the input metrics of a derived metric.
     #[must_use]
     pub fn metrics(&self) -> Vec<&str> {
         let listed = self.type_params.get("metrics").and_then(MetaValue::as_list).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `sources.json`: how fresh the sources are.
+//! `sources.json`: the freshness of the sources.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,37 +15,37 @@ use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::run_results::Status;
 use super::time;
 
-/// What `dbt source freshness` found.
+/// Results of `dbt source freshness`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SourceResults {
-    /// What it says of itself.
+    /// Metadata of the results.
     pub metadata: Metadata,
-    /// The sources, in the order they were looked at.
+    /// Results of the sources, in the order in which dbt checked them.
     pub results: Vec<SourceResult>,
     places: FxHashMap<Arc<str>, usize>,
 }
 
-/// How fresh a source is.
+/// Freshness result of a source.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SourceResult {
-    /// The source's id.
+    /// Unique id of the source.
     pub unique_id: Arc<str>,
-    /// What was found then.
+    /// Status at the time of the check.
     pub status: Status,
-    /// The time of its newest row; `None` if it could not be found out.
+    /// Time of the newest row; `None` if dbt could not determine it.
     pub max_loaded_at: Option<SystemTime>,
-    /// When it was looked at.
+    /// Time of the check.
     pub snapshotted_at: Option<SystemTime>,
-    /// When it is stale.
+    /// Freshness criteria of the source.
     pub criteria: Criteria,
-    /// Why its age could not be found out.
+    /// Reason why dbt could not determine the age.
     pub error: Option<Arc<str>>,
 }
 
 impl SourceResult {
-    /// How old its newest row is; zero where that is of the future.
+    /// Returns the age of the newest row; zero if its time is in the future.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -64,11 +64,12 @@ impl SourceResult {
 }
 
 impl SourceResults {
-    /// Reads what was found.
+    /// Parses the results of `dbt source freshness`.
     ///
     /// # Errors
     ///
-    /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
+    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// whose shape no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut sources = Self::default();
         sources.metadata = metadata::read(text, ArtifactKind::Sources, &mut sources)?;
@@ -77,7 +78,7 @@ impl SourceResults {
         Ok(sources)
     }
 
-    /// The source of this id.
+    /// Returns the result of the source with this id.
     #[must_use]
     pub fn source(&self, unique_id: &str) -> Option<&SourceResult> {
         self.results.get(*self.places.get(unique_id)?)

@@ -1,4 +1,4 @@
-//! Times as dbt writes them.
+//! Timestamps in dbt's format.
 
 use std::time::SystemTime;
 
@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// `2026-11-20T10:00:00.000000Z`; without a zone it is UTC, as old versions write it.
+/// Parses a timestamp such as `2026-11-20T10:00:00.000000Z`. A timestamp without a zone, as old versions write it, is
+/// in UTC.
 pub(super) fn instant(text: &str) -> Option<SystemTime> {
     let zoned = text.parse::<Timestamp>().ok();
     let plain = || TimeZone::UTC.to_ambiguous_timestamp(text.parse::<DateTime>().ok()?).compatible().ok();
     Some(zoned.or_else(plain)?.into())
 }
 
-/// A time as it is written into files: `2026-11-20T10:00:00Z`, in UTC and whole seconds.
+/// Formats a timestamp for files: `2026-11-20T10:00:00Z`, in UTC and whole seconds.
 pub(crate) fn instant_text(time: SystemTime) -> String {
     let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
     Timestamp::try_from(time).map_or_else(|_| String::new(), |time| second(time).to_string())

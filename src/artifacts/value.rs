@@ -1,37 +1,37 @@
-//! Values of any shape: what people write as meta, arguments of tests, configuration.
+//! JSON values of any shape: meta, test arguments, configuration.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// A value of any shape.
+/// JSON value of any shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetaValue {
-    /// Nothing.
+    /// Null.
     #[default]
     Null,
-    /// `true`, `false`.
+    /// Boolean.
     Bool(bool),
-    /// A number, as it prints.
+    /// Number in its printed form.
     Number(Arc<str>),
-    /// A text.
+    /// Text.
     Text(Arc<str>),
-    /// A list.
+    /// List.
     List(Vec<MetaValue>),
-    /// A mapping.
+    /// Mapping.
     Map(ValueFields),
 }
 
 impl MetaValue {
-    /// The text, where it is one.
+    /// Returns the text, if the value is a text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// A text, a number or a truth value as it prints.
+    /// Returns the printed form of a text, number or boolean.
     #[must_use]
     pub fn scalar(&self) -> Option<&str> {
         match self {
@@ -42,31 +42,31 @@ impl MetaValue {
         }
     }
 
-    /// `true` or `false`, where it is one.
+    /// Returns the boolean, if the value is a boolean.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(it) = self { Some(*it) } else { None }
     }
 
-    /// The number, as near as it can be.
+    /// Returns the nearest `f64` of a number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         if let Self::Number(text) = self { text.parse().ok() } else { None }
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[MetaValue]> {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
-    /// The fields of a mapping.
+    /// Returns the fields of a mapping.
     #[must_use]
     pub fn as_map(&self) -> Option<&ValueFields> {
         if let Self::Map(fields) = self { Some(fields) } else { None }
     }
 
-    /// The texts of a list of scalars, or the one scalar.
+    /// Returns the texts of a list of scalars, or the text of a single scalar.
     #[must_use]
     pub fn to_words(&self) -> Vec<&str> {
         match self {
@@ -75,7 +75,7 @@ impl MetaValue {
         }
     }
 
-    /// Whether it is nothing, or empty.
+    /// Returns whether the value is null or empty.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         match self {
@@ -88,7 +88,7 @@ impl MetaValue {
 }
 
 impl fmt::Display for MetaValue {
-    /// A scalar as it prints, anything else as JSON.
+    /// Writes a scalar in its printed form and other values as JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scalar() {
             Some(text) => f.write_str(text),
@@ -132,31 +132,31 @@ impl ValueFields {
         Self(fields)
     }
 
-    /// The value of a key; of a key that stands twice the last, as Python has it.
+    /// Returns the value of a key. If the key occurs twice, the last value counts, as in Python.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&MetaValue> {
         self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
     }
 
-    /// The value below keys, one in the other.
+    /// Returns the value at a path of nested keys.
     #[must_use]
     pub fn at(&self, keys: &[&str]) -> Option<&MetaValue> {
         let (last, above) = keys.split_last()?;
         above.iter().try_fold(self, |fields, key| fields.get(key)?.as_map())?.get(last)
     }
 
-    /// All, in the order written.
+    /// Returns all fields, in file order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &MetaValue)> {
         self.0.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// How many there are.
+    /// Returns the number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the mapping has no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,11 +1,12 @@
-//! The call of `config` at the top of a model: what shapes the SQL, as Jinja's literals.
+//! The `config` call at the top of a model, with values as Jinja literals. It contains the settings that shape the
+//! SQL.
 
 use super::yaml::YamlOutput;
 
-/// The widest line.
+/// Maximum length of a line.
 const WIDTH: usize = 80;
 
-/// The block with a blank line behind it; nothing where nothing is configured.
+/// Returns the `config` block followed by a blank line, or an empty text if there are no arguments.
 pub(crate) fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     if arguments.is_empty() {
         return String::new();
@@ -25,8 +26,8 @@ pub(crate) fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     out + "    )\n}}\n\n"
 }
 
-/// A value behind `before` characters of its line, broken into lines where it is too long for one. A spec's depth is
-/// bounded where it is read, so is the recursion.
+/// Writes a value after `before` characters of its line, and breaks it into several lines if it is too long for one.
+/// The spec parser limits the nesting depth, which limits the recursion.
 fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     let line = in_one_line(value);
     if indent + before + line.len() < WIDTH {
@@ -81,7 +82,8 @@ fn in_one_line(value: &YamlOutput) -> String {
     }
 }
 
-/// What YAML reads a plain scalar as. A number that Jinja would not read, or read otherwise, is a text.
+/// Returns the Jinja literal for a plain YAML scalar. A number that Jinja could not read, or would read differently,
+/// becomes a text.
 fn bare_name(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -95,7 +97,7 @@ fn bare_name(value: &str) -> String {
     }
 }
 
-/// A text as a literal, which nothing in it can end.
+/// Returns a text as a literal, with all quotes and backslashes inside it escaped.
 fn text(value: &str) -> String {
     let quote = if value.contains('\'') && !value.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);

@@ -1,4 +1,4 @@
-//! Docs blocks: long descriptions in a `.md` beside the model, which the properties name.
+//! Docs blocks: long descriptions in a `.md` file next to the model. The properties refer to them by name.
 
 use rustc_hash::FxHashSet;
 
@@ -6,11 +6,11 @@ use super::header::hash;
 use super::jinja::raw;
 use super::yaml::YamlOutput;
 
-/// The most characters, and the most lines, of a text that reads well among the properties.
+/// Maximum number of characters, and of lines, for a description to stay in the properties file.
 const MOST_CHARACTERS: usize = 300;
 const MOST_LINES: usize = 3;
 
-/// The docs blocks of a model, as far as its descriptions are long.
+/// Docs blocks for the long descriptions of a model.
 #[derive(Debug)]
 pub(crate) struct DocsBlocks {
     model: String,
@@ -23,8 +23,8 @@ impl DocsBlocks {
         Self { model: model.to_owned(), names: FxHashSet::default(), blocks: Vec::new() }
     }
 
-    /// A description as it stands among the properties: itself, or the call of the block that holds it. `column` is none
-    /// for that of the model.
+    /// Returns a description for the properties file: the text itself, or a call of the docs block that contains it.
+    /// `column` is `None` for the model's own description.
     pub fn value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
         if !is_long(text) {
             return YamlOutput::text(text);
@@ -35,7 +35,8 @@ impl DocsBlocks {
         YamlOutput::Dbt(call)
     }
 
-    /// A name that dbt takes, and that no other block of the model has: dbt's are of ASCII letters, digits and `_`.
+    /// Returns a docs block name that is unique in the model and valid in dbt, which allows only ASCII letters, digits
+    /// and `_`.
     fn name(&mut self, of: &str) -> String {
         let whole = format!("{}__{of}", self.model);
         let plain: String =
@@ -55,7 +56,7 @@ impl DocsBlocks {
         self.blocks.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The text of the file; `None` if no description is long.
+    /// Returns the text of the file; `None` if no description is long.
     pub fn text(&self) -> Option<String> {
         let block = |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text));
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();
@@ -63,7 +64,7 @@ impl DocsBlocks {
     }
 }
 
-/// Whether a text is longer than a few lines, or has parts that Markdown sets apart.
+/// Returns whether a text has many lines or characters, or contains Markdown blocks such as lists and tables.
 pub(crate) fn is_long(text: &str) -> bool {
     let lines = || text.lines().map(str::trim_start);
     let is_set_apart = |line: &str| {

@@ -1,37 +1,38 @@
-//! Where a model's rows come from.
+//! Relations that a spec reads.
 
 use std::borrow::Cow;
 
 use super::RelationName;
 use crate::dialect::Dialect;
 
-/// A relation that a spec reads, as dbt has it.
+/// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum From {
-    /// A table as written, perhaps with dots; without, it is a model of the project.
+    /// Table name as written. A name with dots is a table of the warehouse; a name without dots is a model of the
+    /// project.
     Table(String),
     /// `ref('model')`, `ref('package', 'model', v=2)`.
     Ref {
-        /// The package, where one is said.
+        /// Package, if the call specifies one.
         package: Option<String>,
-        /// The model, seed or snapshot.
+        /// Name of the model, seed or snapshot.
         model: String,
-        /// The version, where one is said.
+        /// Version, if the call specifies one.
         version: Option<String>,
     },
     /// `source('group', 'table')`.
     Source {
-        /// The source that the table is of.
+        /// Source that contains the table.
         group: String,
-        /// The table.
+        /// Name of the table.
         table: String,
     },
-    /// A relation of the warehouse as an artifact of dbt's names it.
+    /// Relation of the warehouse, named as in a dbt artifact.
     Relation(RelationName),
 }
 
 impl From {
-    /// A table, a `ref` or a `source`, where it is one.
+    /// Parses a table name, `ref` or `source`; `None` for any other text.
     pub(crate) fn read(text: &str) -> Option<Self> {
         for (word, is_ref) in [("ref", true), ("source", false)] {
             let Some(inside) = text.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
@@ -55,7 +56,7 @@ impl From {
         is_table.then(|| Self::Table(text.to_owned()))
     }
 
-    /// The model that dbt reads, where it is one of the project's own and of no package or old version.
+    /// Returns the name of the model, if the relation is an unversioned model without a package.
     #[must_use]
     pub fn own_model(&self) -> Option<&str> {
         match self {
@@ -65,10 +66,10 @@ impl From {
         }
     }
 
-    /// The call of dbt that reads it; none for a table of the warehouse.
+    /// Returns the `ref` or `source` call for the relation; `None` for a table of the warehouse.
     pub(crate) fn call(&self) -> Option<String> {
         match self {
-            // A bare name is a model; one with dots is a table of the warehouse.
+            // A name without dots is a model; a name with dots is a table of the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
             Self::Ref { package, model, version } => {
                 let package = package.iter().map(|package| format!("'{package}', "));
@@ -83,7 +84,7 @@ impl From {
         }
     }
 
-    /// As a query of tables names it: as written, or by the name of the model or source.
+    /// Returns the name for a query without dbt: the table as written, or the name of the model or source table.
     #[must_use]
     pub fn relation_sql(&self, dialect: Dialect) -> String {
         let written = |name: &str| dialect.name_text(name, true);
@@ -94,7 +95,7 @@ impl From {
         }
     }
 
-    /// For people: the table as written, or the name of the model or source.
+    /// Returns the name for messages: the table as written, or the name of the model or source table.
     #[must_use]
     pub fn display_name(&self) -> Cow<'_, str> {
         match self {
@@ -104,7 +105,8 @@ impl From {
         }
     }
 
-    /// A name that says more than the last part of it: `raw.orders` is `raw_orders`.
+    /// Returns a longer name than [`name`](Self::name), to tell relations with the same last part apart: `raw.orders`
+    /// becomes `raw_orders`.
     pub(crate) fn long_name(&self) -> String {
         let text = match self {
             Self::Table(table) => table.clone(),
@@ -123,7 +125,7 @@ impl From {
         words.collect::<Vec<_>>().join("_")
     }
 
-    /// The name by which the rows are known: the model, the table.
+    /// Returns the last part of the name: the model or the table.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -135,7 +137,7 @@ impl From {
     }
 }
 
-/// The arguments of a `ref` or `source`: texts in quotes, and `v=2`.
+/// Parses the arguments of a `ref` or `source`: quoted texts, and `v=2`.
 fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
     let mut all = Vec::new();
     for part in inside.split(',') {

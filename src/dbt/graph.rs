@@ -1,19 +1,19 @@
-//! A manifest's nodes as selections look at them: what they are called, where they stand and what they read.
+//! Dependency graph of a manifest's nodes, for node selection.
 
 use std::sync::Arc;
 
 use super::selection;
 use crate::artifacts::{Manifest, ManifestNode};
 
-/// A node of a manifest, among the others.
+/// Node of a manifest in the graph.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GraphNode {
-    /// `model.shop.orders`.
+    /// Unique id, such as `model.shop.orders`.
     pub unique_id: String,
-    /// What selections look at.
+    /// Properties of the node that selection uses.
     pub node: selection::SelectableNode,
-    /// Whether it is switched off.
+    /// Whether the node is disabled.
     pub disabled: bool,
 }
 

@@ -14,10 +14,10 @@ use crate::dialect::Dialect;
 const EDIT: &str = "formulac: edit ";
 const NOT_THIS: &str = ", not this file.";
 
-/// Maximum number of lines above a header. A formatter or a person may put some there.
+/// Maximum number of lines above a header. A formatter or a user may add lines there.
 const LINES_ABOVE: usize = 10;
 
-/// Returns 64 bits of FNV-1a over a text: enough to notice an edit, not a secret.
+/// Returns the 64-bit FNV-1a hash of a text. It detects edits but is not cryptographic.
 pub(super) fn hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -26,12 +26,12 @@ pub(super) fn hash(text: &str) -> String {
     format!("{hash:016x}")
 }
 
-/// Returns SQL with its header, a Jinja comment that does not reach the warehouse. The hash is of the tokens.
+/// Returns SQL with its header, a Jinja comment that does not reach the warehouse. The hash covers the tokens.
 pub(crate) fn sealed_sql(body: &str, spec: &str) -> String {
     sealed(body, spec, &hash(&canonical(body)))
 }
 
-/// Returns a file of docs blocks with its header. The hash is of the lines, because layout counts in Markdown.
+/// Returns a file of docs blocks with its header. The hash covers the lines, because layout matters in Markdown.
 pub(crate) fn sealed_md(body: &str, spec: &str) -> String {
     sealed(body, spec, &hash(&lines(body)))
 }
@@ -45,8 +45,8 @@ pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
     format!("# {EDIT}{}{NOT_THIS}\n{body}", one_line(spec))
 }
 
-/// The name of a test, cut to so many bytes where there is a limit: dbt calls the table by it in which it stores what
-/// fails. What is cut off is told by a part of its hash.
+/// Returns the name of a test, truncated to `most` bytes unless `most` is 0. dbt uses the name for the table that
+/// stores failures. A truncated name ends with a part of the name's hash.
 pub(crate) fn test_name(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
@@ -64,21 +64,21 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A path in a Jinja comment, which ends at the first `#}`.
+/// Returns a path for a Jinja comment, which would end at the first `#}`.
 fn comment(text: &str) -> String {
     one_line(text).replace("#}", "# }")
 }
 
-/// Lines without white space at their ends, and without empty lines at the end.
+/// Removes whitespace at the end of each line, and empty lines at the end of the text.
 fn lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.join("\n").trim_end().to_owned()
 }
 
-/// A header as it is found in a file.
+/// Header found in a file.
 struct Header<'t> {
     spec: &'t str,
-    /// `None` in a properties file.
+    /// Hash of the content. `None` in a properties file.
     hash: Option<&'t str>,
     bytes: Range<usize>,
 }
@@ -105,7 +105,7 @@ impl<'t> Header<'t> {
     }
 }
 
-/// The spec that the header of a generated file names; `None` for other files.
+/// Returns the spec named in the header of a generated file; `None` for other files.
 ///
 /// ```
 /// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
@@ -118,9 +118,10 @@ pub fn spec_of(text: &str) -> Option<&str> {
     Header::from_text(text).map(|header| header.spec)
 }
 
-/// Whether a generated file says what formulac wrote there last; false for files that formulac did not write.
+/// Returns whether a generated file still has the content that formulac wrote. Returns `false` for files that formulac
+/// did not write.
 ///
-/// SQL is compared by tokens and YAML by values, so layout, the case of keywords and comments make no difference.
+/// SQL is compared by tokens and YAML by values, so differences in layout, case of keywords and comments don't count.
 ///
 /// ```
 /// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
@@ -139,8 +140,8 @@ pub fn is_as_written(text: &str) -> bool {
     }
 }
 
-/// Whether a file is a generated one in another layout: case of keywords, whitespace, comments without Jinja, order of keys.
-/// The path of the spec may be an earlier one.
+/// Returns whether a file has the same content as a generated file, in another layout: case of keywords, whitespace,
+/// comments without Jinja, order of keys. The path of the spec in the header may differ.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
@@ -162,8 +163,8 @@ pub fn is_layout_of(found: &str, generated: &str) -> bool {
     is_same && is_as_written(found)
 }
 
-/// The text of a generated file as formulac wrote it last, but for layout: without a call of `config` that somebody added.
-/// `None` if something else was edited.
+/// Returns the text of a generated file as formulac wrote it, apart from layout: removes the `config` calls that
+/// somebody added. `None` if the file has other edits.
 #[cfg(feature = "sync")]
 pub(crate) fn as_written(text: &str) -> Option<String> {
     if is_as_written(text) {
@@ -190,8 +191,8 @@ fn without_header(text: &str) -> &str {
         .trim_start_matches(['\r', '\n'])
 }
 
-/// Returns the text with the header of another. A text without a header gets it at its top. A header with the same hash
-/// stays, because dbt's `state:modified` would name the model if only the path of its spec changed.
+/// Replaces the header of `text` with the header of `other`, or inserts it at the top. A header with the same hash
+/// stays, because otherwise a new path of the spec alone would mark the model as modified in dbt's `state:modified`.
 #[cfg(feature = "sync")]
 pub(crate) fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else { return text.to_owned() };
@@ -207,7 +208,7 @@ pub(crate) fn with_header_of(text: &str, other: &str) -> String {
     }
 }
 
-/// Whether two files of SQL or docs differ by nothing but the path of the spec in their headers.
+/// Returns whether two files of SQL or docs differ only in the path of the spec in their headers.
 #[cfg(feature = "sync")]
 pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
     let parts = |text: &str| {
@@ -221,7 +222,7 @@ pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
     parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
-/// Whether formulac wrote both files with the same content. People may have edited either since.
+/// Returns whether formulac wrote both files with the same content. Both may contain later manual edits.
 #[cfg(feature = "sync")]
 pub(crate) fn are_of_one_text(one: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {

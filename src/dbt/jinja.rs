@@ -1,10 +1,10 @@
-//! Text that dbt renders: SQL, and every text in YAML.
+//! Escaping of text that dbt renders with Jinja: SQL and all texts in YAML.
 
 use super::From;
 use crate::dialect::expression;
 use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
 
-/// The body of an import CTE.
+/// Returns the body of an import CTE.
 pub(crate) fn import(from: &From, table: &str) -> String {
     match from.call() {
         Some(call) => format!("select * from {{{{ {call} }}}}"),
@@ -12,8 +12,8 @@ pub(crate) fn import(from: &From, table: &str) -> String {
     }
 }
 
-/// Text so that it comes out of dbt as it is. Markers of Jinja are written as expressions that give them,
-/// which works inside a longer SQL text where `raw` blocks would not read well.
+/// Escapes a text so that dbt renders it unchanged. Jinja markers become expressions that print them. In long SQL
+/// texts, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
 pub(crate) fn protect(text: &str) -> String {
@@ -23,8 +23,8 @@ pub(crate) fn protect(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // Each brace, percent or hash that could begin or end a marker is given by an expression of its own,
-        // whatever stands beside it.
+        // Print each pair of characters that forms a marker with its own expression, whatever the characters around
+        // it.
         let next = chars.peek().copied();
         let marker = matches!((c, next), ('{', Some('{' | '%' | '#')) | ('#' | '%' | '}', Some('}')));
         if marker {
@@ -38,7 +38,7 @@ pub(crate) fn protect(text: &str) -> String {
     out
 }
 
-/// A model's SQL with dbt's words for an incremental run in place of what stands for them.
+/// Replaces the placeholders for an incremental run in a model's SQL with dbt's Jinja.
 pub(crate) fn incremental(sql: &str, escapes: bool) -> String {
     let words = [(IF_INCREMENTAL, "{% if is_incremental() %}"), (END_IF, "{% endif %}"), (THIS, "{{ this }}")];
     words.iter().fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
@@ -47,8 +47,8 @@ pub(crate) fn incremental(sql: &str, escapes: bool) -> String {
     })
 }
 
-/// A text of YAML so that it comes out of dbt as it is. A `raw` block reads best; a text that could end one is given
-/// by expressions.
+/// Escapes a YAML text so that dbt renders it unchanged. A `raw` block is the most readable form. A text that contains
+/// `endraw` uses expressions instead.
 pub(super) fn raw(text: &str) -> String {
     if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
         return text.to_owned();
@@ -56,11 +56,11 @@ pub(super) fn raw(text: &str) -> String {
     if text.contains("endraw") { protect(text) } else { format!("{{% raw %}}{text}{{% endraw %}}") }
 }
 
-/// What a line of dbt's log begins with that such a text has it write; JSON stands behind it.
+/// Prefix of the log lines that these queries make dbt write. JSON follows it.
 pub const TOLD: &str = "formulac ";
 
-/// A query for `dbt show` that has dbt say of each relation whether it is there, and its columns: `[true, [["id",
-/// "integer"]]]`, a line of the log each, in order. No query tells that in all warehouses.
+/// Returns a query for `dbt show` that logs, for each relation in order, one line with its existence and its columns:
+/// `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no SQL query does this in all warehouses.
 ///
 /// ```
 /// use formulac::dbt::{From, relations_told};
@@ -78,7 +78,7 @@ pub fn relations_told(relations: &[From]) -> String {
         })
     };
     let calls: Vec<String> = relations.iter().map(call).collect();
-    // The references stand outside of conditions, where dbt finds them.
+    // The `ref` and `source` calls are outside of conditions, so that dbt finds them.
     format!(
         "{{% set relations = [{}] %}}{{% if execute %}}{{% for relation in relations %}}\
          {{% set there = load_relation(relation) %}}{{% set columns = [] %}}{{% if there is not none %}}\
@@ -90,16 +90,16 @@ pub fn relations_told(relations: &[From]) -> String {
     )
 }
 
-/// A query for `dbt show` before which another one is run, of which the log tells how many seconds it takes.
+/// Returns a query for `dbt show` that first runs the query `timed` and logs its duration in seconds.
 #[must_use]
 pub fn seconds_told(timed: &str, query: &str) -> String {
     let took = took(timed);
     format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
 }
 
-/// A query for `dbt show` that runs others, each perhaps with one that is timed before it. The log tells of each in order,
-/// a line each: how many seconds the timed one took, the names of the columns, and the rows, with values as texts:
-/// `[0.25, ["n"], [["3"]]]`.
+/// Returns a query for `dbt show` that runs several queries, each after an optional timed query. dbt logs one line per
+/// query, in order, with the duration of the timed query in seconds, the column names, and the rows with values as
+/// texts: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
 /// let asked = formulac::dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
@@ -109,7 +109,7 @@ pub fn seconds_told(timed: &str, query: &str) -> String {
 pub fn answers_told(queries: &[(&str, Option<&str>)]) -> String {
     let mut out = String::new();
     for (query, timed) in queries {
-        // References stand outside of conditions, where dbt finds them.
+        // The `ref` and `source` calls are outside of conditions, so that dbt finds them.
         out.push_str(&format!("{{% set formulac_query %}}{query}{{% endset %}}"));
         out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), took));
         out.push_str(&format!(
@@ -125,7 +125,7 @@ pub fn answers_told(queries: &[(&str, Option<&str>)]) -> String {
     out
 }
 
-/// Runs a query; `formulac_took` says how many seconds it takes.
+/// Returns Jinja that runs a query and sets `formulac_took` to its duration in seconds.
 fn took(timed: &str) -> String {
     let now = "modules.datetime.datetime.now()";
     format!(

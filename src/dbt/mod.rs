@@ -1,4 +1,4 @@
-//! dbt files around generated SQL: the model, and the properties beside it.
+//! dbt files for generated SQL: the model and its properties file.
 
 mod config;
 mod docs;

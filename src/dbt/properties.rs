@@ -1,10 +1,10 @@
-//! The `.yml` beside a model: what is known of the model and of every column, in the forms that dbt 1.10 to 2 take.
+//! The `.yml` file next to a model: properties of the model and its columns, in the formats of dbt 1.10 to 2.
 
 use super::docs::DocsBlocks;
 use super::property_hashes;
 use super::yaml::{YamlOutput, write_pairs};
 
-/// What the properties file says of a model.
+/// Properties of a model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ModelDoc {
     pub name: String,
@@ -14,30 +14,30 @@ pub(crate) struct ModelDoc {
     pub data_tests: Vec<YamlOutput>,
     pub columns: Vec<ColumnDoc>,
     pub versions: Vec<YamlOutput>,
-    /// What dbt's semantic layer is told of the model.
+    /// Properties of the model for dbt's semantic layer.
     pub semantic: Vec<(String, YamlOutput)>,
-    /// Lists that stand beside the model: unit tests, exposures.
+    /// Top-level lists after the model: unit tests, exposures.
     pub beside: Vec<(String, Vec<YamlOutput>)>,
 }
 
-/// What it says of a column.
+/// Properties of a column.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnDoc {
     pub name: String,
-    /// The name is written in quotes, so that tests must write it so too.
+    /// Whether the name needs quotes, so that tests must quote it too.
     pub quoted: bool,
     pub description: String,
     pub data_type: Option<YamlOutput>,
     pub constraints: Vec<YamlOutput>,
     pub config: Vec<(String, YamlOutput)>,
-    /// The configuration stands beside the name, where dbt before 1.10 reads it.
+    /// Whether the configuration is on the same level as the column's name, where dbt before 1.10 reads it.
     pub flat: bool,
     pub data_tests: Vec<YamlOutput>,
-    /// What dbt's semantic layer is told of the column.
+    /// Properties of the column for dbt's semantic layer.
     pub semantic: Vec<(String, YamlOutput)>,
 }
 
-/// The properties file of one model; long descriptions go to the blocks.
+/// Returns the properties file of one model. Long descriptions go to `docs`.
 pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let description = model.description.map(|d| without_ends(&d)).filter(|d| !d.is_empty());
     let description = description.map(|text| docs.value(&text, None));
@@ -94,7 +94,7 @@ fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
     (!pairs.is_empty()).then_some(YamlOutput::Map(pairs))
 }
 
-/// A text without the blanks at the ends of its lines, which no reader sees.
+/// Removes whitespace at the end of each line, because it is invisible.
 fn without_ends(text: &str) -> String {
     text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

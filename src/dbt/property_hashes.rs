@@ -1,22 +1,22 @@
-//! Hashes in a properties file that show whether somebody edited it by hand, compared by values.
+//! Hashes in a properties file that detect manual edits, computed from the file's values.
 //!
-//! dbt's `state:modified` compares the `config.meta` of a model. So the hash there is only of what marks the model as
-//! modified anyway. The hash of the rest, descriptions among it, is in the `config.meta` of the first column, which dbt
-//! does not compare.
+//! dbt's `state:modified` compares the `config.meta` of a model, so the hash there covers only the properties that
+//! mark the model as modified anyway. The hash of all other properties, such as descriptions, is in the `config.meta`
+//! of the first column, which dbt does not compare.
 
 use super::header::hash;
 use super::yaml::YamlOutput;
 use crate::yaml::{self, Node, NodeKind};
 
-/// The keys of `meta` that lead to a hash.
+/// Path of keys in `meta` that leads to a hash.
 const NOTED_AT: [&str; 2] = ["formulac", "hash"];
 
-/// A hash in a properties file.
+/// Hash in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotedHash {
-    /// The column that has it; `None` for the model.
+    /// Column that contains the hash; `None` for the model.
     pub column: Option<String>,
-    /// The keys from the column or model to the hash.
+    /// Path of keys from the column or model to the hash.
     pub keys: Vec<&'static str>,
     pub hash: String,
 }
@@ -33,14 +33,14 @@ impl NotedHash {
     }
 }
 
-/// The hashes that a properties file notes: of its model, and of the rest.
+/// Returns the hashes in a properties file: the model's hash and the hash of the rest.
 #[cfg(feature = "sync")]
 pub(crate) fn noted_hashes(text: &str) -> Vec<NotedHash> {
     let hashes = PropertyHashes::from_text(text);
     hashes.into_iter().flat_map(|hashes| [hashes.noted_of_model, hashes.noted_of_rest]).flatten().collect()
 }
 
-/// Whether two properties files have the same values, but for the hashes that they note.
+/// Returns whether two properties files have the same values, apart from their hashes.
 #[cfg(feature = "sync")]
 pub(crate) fn have_same_values(one: &str, other: &str) -> bool {
     match (PropertyHashes::from_text(one), PropertyHashes::from_text(other)) {
@@ -49,16 +49,16 @@ pub(crate) fn have_same_values(one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether a key below another one is that of a hash.
+/// Returns whether a key and its parent key are the path of a hash.
 #[cfg(feature = "sync")]
 pub(crate) fn is_hash(above: &str, key: &str) -> bool {
     [above, key] == NOTED_AT
 }
 
-/// The values of a properties file, as far as they are hashed, and the hashes that the file notes.
+/// Hashed values of a properties file, and the hashes that the file contains.
 #[derive(Debug, Default)]
 pub(super) struct PropertyHashes {
-    /// What marks the model as modified for dbt.
+    /// Properties that mark the model as modified in dbt.
     model: String,
     rest: String,
     has_columns: bool,
@@ -67,7 +67,7 @@ pub(super) struct PropertyHashes {
 }
 
 impl PropertyHashes {
-    /// Reads a file; `None` if it cannot be a properties file.
+    /// Reads a file; `None` if it is not a properties file.
     pub fn from_text(text: &str) -> Option<Self> {
         if !text.contains("models:") {
             return None;
@@ -84,13 +84,13 @@ impl PropertyHashes {
         Some(hashes)
     }
 
-    /// Whether the hashes that the file notes are those of its values.
+    /// Returns whether the hashes in the file match its values.
     pub fn are_noted(&self) -> bool {
         let noted = |noted: &Option<NotedHash>| noted.as_ref().map(|noted| noted.hash.clone());
         noted(&self.noted_of_model) == Some(self.model_hash()) && noted(&self.noted_of_rest) == self.rest_hash()
     }
 
-    /// Whether both files have the same values.
+    /// Returns whether both files have the same values.
     pub fn has_values_of(&self, other: &Self) -> bool {
         (&self.model, &self.rest) == (&other.model, &other.rest)
     }
@@ -133,7 +133,7 @@ impl PropertyHashes {
     }
 }
 
-/// The pairs of a mapping by their keys.
+/// Returns the pairs of a mapping, sorted by key.
 fn sorted(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
     let pairs = mapping.pairs()?.iter().map(|(key, value)| (key.text().unwrap_or_default(), value));
     let mut pairs: Vec<(&str, &Node)> = pairs.collect();
@@ -141,7 +141,7 @@ fn sorted(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
     Some(pairs)
 }
 
-/// Writes a pair so that equal values give equal texts. A mapping without values is as good as none.
+/// Writes a pair so that equal values give equal texts. An empty mapping counts as missing.
 fn write_pair(out: &mut String, key: &str, value: &Node) {
     let start = out.len();
     out.push_str(key);
@@ -153,7 +153,7 @@ fn write_pair(out: &mut String, key: &str, value: &Node) {
     }
 }
 
-/// Writes a value that has this key. The depth of a file is limited when it is read, and so is the recursion.
+/// Writes the value of a key. The YAML reader limits the depth of a file, which limits the recursion.
 fn write(out: &mut String, value: &Node, of: &str) {
     match &value.kind {
         NodeKind::Sequence(items) => {
@@ -192,8 +192,8 @@ fn write(out: &mut String, value: &Node, of: &str) {
     }
 }
 
-/// Notes the hashes in the properties of a model. `write` gives the text of the file with these pairs; `flat` means
-/// that the configuration of a column is beside its name.
+/// Inserts the hashes in the properties of a model. `write` returns the text of the file with the given pairs. `flat`
+/// means that a column's configuration is on the same level as its name.
 pub(super) fn note(
     model: &mut Vec<(String, YamlOutput)>,
     flat: bool,
@@ -210,7 +210,7 @@ pub(super) fn note(
     set(model, &["config", "meta"], hashes.model_hash(), &["name", "description", "latest_version"]);
 }
 
-/// Sets the hash below some keys, the first of which comes after others.
+/// Sets the hash at a path of keys. The first key is inserted after the keys in `after`.
 fn set(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
     let mut pairs = pairs;
     let mut at = pairs.iter().take_while(|(key, _)| after.contains(&key.as_str())).count();

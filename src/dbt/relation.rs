@@ -1,18 +1,18 @@
-//! Relations as dbt's artifacts name them: `"acme"."prod"."orders"`.
+//! Relation names in dbt's artifacts: `"acme"."prod"."orders"`.
 
 use crate::dialect::Dialect;
 
-/// A relation of the warehouse by its parts.
+/// Relation of the warehouse, split into the parts of its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RelationName {
     parts: Vec<RelationPart>,
 }
 
-/// A part of a relation's name.
+/// Part of a relation's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct RelationPart {
     name: String,
-    /// It is meant exactly so; one that is not is folded by the warehouse.
+    /// Whether the part is quoted, and therefore exact. The warehouse folds the case of unquoted parts.
     is_quoted: bool,
 }
 
@@ -39,7 +39,7 @@ impl RelationName {
         ((1..=4).contains(&parts.len()) && parts.iter().all(is_name)).then_some(Self { parts })
     }
 
-    /// As a query names it.
+    /// Returns the name for a query in a dialect.
     #[must_use]
     pub fn to_sql(&self, dialect: Dialect) -> String {
         let mut out = String::new();
@@ -47,7 +47,7 @@ impl RelationName {
             if place > 0 {
                 out.push('.');
             }
-            // Where the case of columns does not matter, that of tables may.
+            // A dialect with case-insensitive columns may have case-sensitive tables.
             if part.is_quoted && part.name.chars().any(char::is_uppercase) {
                 dialect.push_quoted(&mut out, &part.name);
             } else {
@@ -57,13 +57,13 @@ impl RelationName {
         out
     }
 
-    /// Its own name, without schema and database.
+    /// Returns the last part of the name, without schema and database.
     #[must_use]
     pub fn name(&self) -> &str {
         self.parts.last().map_or("", |part| part.name.as_str())
     }
 
-    /// The names of its parts with dots between them, for people.
+    /// Returns the parts of the name joined with dots, for messages.
     #[must_use]
     pub fn display_name(&self) -> String {
         let names: Vec<&str> = self.parts.iter().map(|part| part.name.as_str()).collect();
@@ -71,7 +71,8 @@ impl RelationName {
     }
 }
 
-/// The parts of a relation's name as an adapter quotes it, in small letters; empty if it is no such name.
+/// Returns the parts of a relation's name as quoted by an adapter, in lower case. Returns an empty list if the text is
+/// not such a name.
 ///
 /// ```
 /// assert_eq!(formulac::dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
@@ -81,7 +82,7 @@ pub fn relation_parts(name: &str) -> Vec<String> {
     split_parts(name).unwrap_or_default().into_iter().map(|part| part.name.to_lowercase()).collect()
 }
 
-/// The parts of a name; `None` if a quote is not closed.
+/// Returns the parts of a name; `None` if a quote is not closed.
 fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
     let mut parts = vec![RelationPart::default()];
     let mut quote = None;
@@ -95,7 +96,7 @@ fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
             }
             (Some(open), c) if open == c => quote = None,
             (None, '.') => parts.push(RelationPart::default()),
-            // Backticks may hold several parts.
+            // A pair of backticks may contain several parts.
             (Some('`'), '.') => parts.push(RelationPart { is_quoted: true, ..RelationPart::default() }),
             (_, c) => {
                 if let Some(last) = parts.last_mut() {

@@ -1,58 +1,58 @@
-//! dbt's syntax for selecting nodes: `+revenue tag:finance,path:metrics/* --exclude …`.
+//! dbt's syntax for node selection: `+revenue tag:finance,path:metrics/* --exclude …`.
 //!
-//! After dbt's documentation of node selection and its `graph/selector_spec.py`: texts side by side are a union, with
-//! commas an intersection; `+` in front takes the ancestors, behind the descendants, with a number so many steps;
-//! `@` takes the descendants and all their ancestors.
+//! The implementation follows dbt's documentation of node selection and its `graph/selector_spec.py`. Spaces form a
+//! union, commas an intersection. A leading `+` adds ancestors and a trailing `+` adds descendants, up to the number
+//! of steps if there is one. A leading `@` adds the descendants and all their ancestors.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-/// A node of a project, as far as selections look at it.
+/// Properties of a node that selection uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SelectableNode {
-    /// Its name.
+    /// Name of the node.
     pub name: String,
-    /// `model`, `seed`, `source`, `test`, `exposure`, …
+    /// Resource type: `model`, `seed`, `source`, `test`, `exposure`, …
     pub kind: String,
-    /// The package that it is of.
+    /// Package that contains the node.
     pub package: String,
-    /// The package, folders and name.
+    /// Fully qualified name: package, folders and name.
     pub fqn: Vec<String>,
-    /// The files that it stands in, seen from the project.
+    /// Paths of the files that define the node, relative to the project folder.
     pub paths: Vec<String>,
-    /// Its tags.
+    /// Tags of the node.
     pub tags: Vec<String>,
-    /// Its configuration, the values as they print.
+    /// Configuration of the node, with values in printed form.
     pub config: Vec<(String, String)>,
-    /// The numbers of the nodes that it reads.
+    /// Indexes of the nodes that the node reads.
     pub parents: Vec<usize>,
-    /// Its difference from an earlier manifest. `None` if there is no earlier manifest.
+    /// Difference from an earlier manifest. `None` if there is no earlier manifest.
     pub change: Option<StateChange>,
 }
 
 /// Difference of a node from the node of the same id in an earlier manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateChange {
-    /// The earlier manifest does not have the node.
+    /// Whether the node is missing from the earlier manifest.
     pub is_new: bool,
-    /// Its code differs.
+    /// Whether the code differs.
     pub has_new_body: bool,
-    /// Its configuration differs.
+    /// Whether the configuration differs.
     pub has_new_config: bool,
-    /// Its configured database, schema or alias differs.
+    /// Whether the configured database, schema or alias differs.
     pub has_new_relation: bool,
 }
 
-/// A part of a selection that is not supported.
+/// Unsupported part of a selection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// The method, the word before the colon.
+    /// Unknown method: the word before the colon.
     UnknownMethod(String),
-    /// The value of `state:`.
+    /// Unknown value of `state:`.
     UnknownState(String),
-    /// `state:` is used without an earlier manifest.
+    /// The selection uses `state:` without an earlier manifest.
     NoEarlierManifest,
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for SelectionError {
 
 impl std::error::Error for SelectionError {}
 
-/// The supported methods.
+/// Supported selection methods.
 pub const METHODS: &[&str] = &[
     "access",
     "config",
@@ -88,23 +88,23 @@ pub const METHODS: &[&str] = &[
     "unit_test",
 ];
 
-/// The supported values of the method `state`.
+/// Supported values of the method `state`.
 pub const STATES: &[&str] =
     &["modified", "modified.body", "modified.configs", "modified.relation", "new", "old", "unmodified"];
 
-/// Values of the method `state` that dbt alone can answer, each with what it compares.
+/// Values of the method `state` that only dbt supports, each with the property that it compares.
 pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ("modified.contract", "the columns and constraints of contracts"),
     ("modified.macros", "the code of macros"),
     ("modified.persisted_descriptions", "descriptions that dbt writes to the warehouse"),
 ];
 
-/// One part: what is matched, and how far around it is taken.
+/// One criterion of a selection: a method with its value, and the graph operators.
 #[derive(Debug, Default)]
 struct SelectionCriterion<'s> {
     method: &'s str,
     value: &'s str,
-    /// How many steps up and down; none for none of them.
+    /// Number of steps to the ancestors and to the descendants; `None` if there is no `+`.
     parents: Option<usize>,
     children: Option<usize>,
     childrens_parents: bool,
@@ -169,7 +169,7 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
     let is_method = |method: &str| method.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
     match of.value.split_once(':').filter(|(method, _)| is_method(method)) {
         Some((method, value)) => (of.method, of.value) = (method, value),
-        // As dbt tells them apart.
+        // dbt's rules for a criterion without a method.
         None if of.value.contains(['/', '\\']) => of.method = "path",
         None if [".sql", ".yml", ".yaml", ".csv", ".py"].iter().any(|end| of.value.ends_with(end)) => {
             of.method = "file"
@@ -179,7 +179,7 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
     of
 }
 
-/// A number of steps; none said, all.
+/// Parses a number of steps. An empty text means an unlimited number.
 fn steps(text: &str) -> Option<usize> {
     if text.is_empty() { Some(usize::MAX) } else { text.parse().ok() }
 }
@@ -223,7 +223,7 @@ impl SelectionCriterion<'_> {
     }
 }
 
-/// What so many steps lead to, the beginnings included.
+/// Returns the nodes within `depth` steps of the start nodes, including the start nodes.
 fn reached<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usize>) -> Vec<bool> {
     let mut seen = from.to_vec();
     let mut queue: VecDeque<(usize, usize)> = (0..from.len()).filter(|at| from[*at]).map(|at| (at, 0)).collect();
@@ -257,14 +257,14 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
         "config" => is_said(key),
         "state" => node.change.is_some_and(|change| change.is_in(value)),
         "group" | "access" => is_said(method),
-        // `source:raw.orders`, `source:raw`, with the package before them.
+        // Matches `source:raw.orders` and `source:raw`, optionally with the package in front.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
         kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
     }
 }
 
 impl StateChange {
-    /// Whether the node is in a state. As in dbt, a new node is modified in every respect.
+    /// Returns whether the node is in a state. As in dbt, a new node counts as modified in every respect.
     fn is_in(self, state: &str) -> bool {
         match state {
             "new" => self.is_new,
@@ -288,7 +288,8 @@ fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
     }
 }
 
-/// The name, or the way to it through package and folders; the package may be left out.
+/// Returns whether a value matches the node's name, or a prefix of its fully qualified name. The package may be left
+/// out.
 fn is_named(node: &SelectableNode, value: &str) -> bool {
     let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
     let parts: Vec<&str> = value.split('.').collect();
@@ -305,7 +306,7 @@ fn is_named(node: &SelectableNode, value: &str) -> bool {
     is_leaf(&node.fqn) || is_way(&node.fqn) || node.fqn.get(1..).is_some_and(is_way)
 }
 
-/// A file by its path, or by a folder that it is in.
+/// Returns whether a value matches a file's path or one of its folders.
 fn is_below(path: &str, value: &str) -> bool {
     let value = value.replace('\\', "/");
     let value = value.trim_start_matches("./").trim_end_matches('/');
@@ -313,11 +314,11 @@ fn is_below(path: &str, value: &str) -> bool {
     value.is_empty() || value == "." || folders.chain([path]).any(|part| is_like(part, value))
 }
 
-/// Whether a text matches a pattern with `*`, `?` and `[…]`, as Python's `fnmatch` does.
+/// Returns whether a text matches a pattern with `*`, `?` and `[…]`, like Python's `fnmatch`.
 fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut of) = (0, 0);
-    // Where the last star stands, and how far what it matches goes.
+    // Position of the last `*` in the pattern, and the end of the text that it matches.
     let mut star: Option<(usize, usize)> = None;
     while at < text.len() {
         match one(&pattern, of, text[at]) {
@@ -338,7 +339,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
     pattern[of..].iter().all(|c| *c == '*')
 }
 
-/// Where the pattern goes on when its next part matches a character.
+/// Returns the position after the next pattern element if that element matches a character.
 fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
     match pattern.get(of)? {
         '*' => None,
@@ -346,7 +347,7 @@ fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
         '[' => {
             let negated = matches!(pattern.get(of + 1), Some('!'));
             let first = of + 1 + usize::from(negated);
-            // A bracket that stands first is one of the characters.
+            // A `]` directly after the `[` is one of the characters.
             let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
                 return (c == '[').then_some(of + 1);
             };

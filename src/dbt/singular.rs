@@ -1,13 +1,14 @@
-//! What a test that is a file of its own says of itself.
+//! Comments and configuration of a singular test, which is a file of its own.
 
 use super::config::config_block;
 use super::jinja::protect;
 use super::yaml::YamlOutput;
 
-/// How long a line of a comment may be.
+/// Maximum length of a comment line.
 const WIDTH: usize = 80;
 
-/// A text as comments of SQL, none where it is empty. A comment ends where its line ends, whatever ends it.
+/// Returns a text as SQL comment lines, or an empty text for an empty one. Control characters become spaces, because a
+/// line break would end the comment.
 pub(crate) fn comment(text: &str) -> String {
     let text = protect(&text.replace(char::is_control, " "));
     let mut out = String::new();
@@ -28,17 +29,17 @@ pub(crate) fn comment(text: &str) -> String {
     out
 }
 
-/// The configuration of a test.
+/// Configuration of a singular test.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TestConfig {
-    /// What it finds is warned of only.
+    /// Whether failures of the test are warnings instead of errors.
     pub only_warns: bool,
-    /// The group that it is in: dbt lets no test outside of it read a private model.
+    /// Group of the test. dbt lets only tests of the same group read a private model.
     pub group: Option<String>,
 }
 
 impl TestConfig {
-    /// The call of dbt that says it; nothing where there is nothing to say.
+    /// Returns the `config` call, or an empty text if there is nothing to configure.
     pub fn call(&self) -> String {
         let said = [("severity", self.only_warns.then_some("warn")), ("group", self.group.as_deref())];
         let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), YamlOutput::text(value?))));

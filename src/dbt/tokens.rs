@@ -1,27 +1,27 @@
-//! Tokens of SQL with Jinja: the parts of a text that count. Layout, comments and trailing commas are between the tokens.
+//! Tokens of SQL with Jinja: the significant parts of a text. Layout, comments and trailing commas are not tokens.
 
 use std::borrow::Cow;
 
 use crate::dialect::Dialect;
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SqlTokenKind {
-    /// A keyword or a bare name.
+    /// Keyword or unquoted name.
     Word,
-    /// A name in quotes.
+    /// Quoted name.
     Quoted,
-    /// A text, with what stands before its quote.
+    /// String literal, including the prefix before its quote.
     Text,
     Number,
     Sign,
-    /// `{{ … }}` or `{% … %}`.
+    /// Jinja: `{{ … }}` or `{% … %}`.
     Jinja,
-    /// A comment that changes the query: an optimizer hint, or a comment with Jinja, which dbt renders.
+    /// Comment that changes the query: an optimizer hint, or a comment with Jinja, which dbt renders.
     Hint,
 }
 
-/// A token and its bytes.
+/// Token with the range of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SqlToken {
     pub kind: SqlTokenKind,
@@ -34,7 +34,8 @@ impl SqlToken {
         source.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// What counts of it: of words not the case, of Jinja not the blanks around words.
+    /// Returns the significant text of a token: words in lower case, and Jinja without the whitespace around its
+    /// words.
     pub fn key(self, source: &str) -> Cow<'_, str> {
         let text = self.text(source);
         match self.kind {
@@ -47,7 +48,7 @@ impl SqlToken {
     }
 }
 
-/// Jinja without the blanks outside of its texts, but for one between two words.
+/// Removes whitespace outside of the string literals in Jinja, except for one space between two words.
 fn without_blanks(jinja: &str) -> String {
     let mut out = String::with_capacity(jinja.len());
     let (mut quote, mut gap) = (None, false);
@@ -74,11 +75,11 @@ fn without_blanks(jinja: &str) -> String {
     out
 }
 
-/// Signs of several characters, longer ones first.
+/// Operators of several characters, longer ones first.
 const SIGNS: [&str; 17] =
     ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
 
-/// Returns the tokens of a text. A comma after the last item of a list is not a token.
+/// Returns the tokens of a text. A trailing comma after the last item of a list is not a token.
 pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     let mut lexer = Lexer { source, at: 0, dialect };
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
@@ -93,7 +94,7 @@ pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     tokens
 }
 
-/// Whether a list ends before a token.
+/// Returns whether a list ends before a token.
 fn ends_list(token: SqlToken, source: &str) -> bool {
     let text = token.text(source);
     match token.kind {
@@ -103,9 +104,9 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
     }
 }
 
-/// Returns a text that is equal for two texts with the same tokens.
+/// Returns the same text for two texts with the same tokens.
 ///
-/// Dialects disagree about backslashes in quotes, so a text with a backslash is read as each dialect reads it.
+/// Dialects differ in the meaning of a backslash in quotes, so a text with a backslash is tokenized once per dialect.
 pub(crate) fn canonical(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
@@ -172,7 +173,7 @@ impl<'s> Lexer<'s> {
         Some(SqlToken { kind, start, end: self.at })
     }
 
-    /// Length of the comment of SQL or Jinja that begins here.
+    /// Returns the length of the SQL or Jinja comment at the current position.
     fn comment(&self) -> Option<usize> {
         let rest = self.rest();
         let to = |end: &str| rest.get(2..).and_then(|r| r.find(end)).map_or(rest.len(), |at| at + 2 + end.len());
@@ -187,14 +188,14 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Whether the comment of this length is an optimizer hint or holds Jinja. A Jinja comment is neither.
+    /// Returns whether the comment of this length is an optimizer hint or contains Jinja. A Jinja comment is neither.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
         let has_jinja = || ["{{", "{%", "{#"].iter().any(|marker| comment.contains(marker));
         !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja())
     }
 
-    /// A word, and the text that may stand right behind it, `r'\d'`.
+    /// Reads a word, or a string literal with a prefix such as `r'\d'`.
     fn read_word(&mut self) -> SqlTokenKind {
         let rest = self.rest();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
@@ -269,7 +270,7 @@ fn number_length(text: &str) -> usize {
     length
 }
 
-/// The value of a text's or a name's token, without its quotes; `None` for one that does not end.
+/// Returns the value of a string or name token without its quotes; `None` if the token is not terminated.
 #[cfg(feature = "sync")]
 pub(crate) fn value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
@@ -282,7 +283,7 @@ pub(crate) fn value(token: &str, dialect: Dialect) -> Option<String> {
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;
     while let Some(c) = rest.chars().next() {
-        // What stands for a marker of Jinja, as `dbt::jinja` writes it.
+        // Unescape a Jinja marker, as `dbt::jinja` writes it.
         if let Some((marker, behind)) = rest.strip_prefix("{{ '").and_then(|r| r.split_once("' }}")) {
             out.push_str(marker);
             rest = behind;
@@ -346,7 +347,7 @@ mod tests {
     #[test]
     fn texts_with_backslashes_are_read_as_each_dialect_reads_them() {
         assert_eq!(canonical("SELECT 'A'"), canonical("select   'A'"));
-        // The text ends before the comma on Postgres and behind it on Snowflake.
+        // The string ends before the comma on Postgres, and after the comma on Snowflake.
         assert_ne!(canonical(r"select '\', 'A'"), canonical(r"select '\', 'a'"));
         assert_ne!(canonical(r"select '\', A, ' b'"), canonical(r"select '\', a, ' b'"));
     }

@@ -1,24 +1,24 @@
-//! YAML for dbt, written from a tree: what formulac says, and what the analyst passes on.
+//! YAML writer for dbt files. It writes a tree of generated values and values copied from the spec.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::jinja::raw;
 
-/// A value in a properties file.
+/// Value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum YamlOutput {
-    /// A text that comes out of dbt as it is, though dbt renders every text.
+    /// Text that is escaped so that dbt, which renders all texts, leaves it unchanged.
     Text(String),
-    /// A text in dbt's own language: Jinja in it is rendered.
+    /// Text with Jinja that dbt renders.
     Dbt(String),
-    /// A number, a truth value, a word: as the analyst wrote it without quotes, in one line.
+    /// Number, boolean or word on one line, as the user wrote it without quotes.
     Bare(String),
     List(Vec<YamlOutput>),
     Map(Vec<(String, YamlOutput)>),
-    /// A mapping in one line, where each of its values has one.
+    /// Mapping on one line. Each of its values fits on one line.
     Flow(Vec<(String, YamlOutput)>),
-    /// A list of scalars in one line, where that is short.
+    /// List of scalars, on one line if it is short.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only files of Omni have such"))]
     Words(Vec<YamlOutput>),
 }
@@ -28,7 +28,7 @@ impl YamlOutput {
         Self::Text(text.into())
     }
 
-    /// The value of a key, where it is a mapping.
+    /// Returns the value of a key, if the value is a mapping.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value),
@@ -36,7 +36,7 @@ impl YamlOutput {
         }
     }
 
-    /// A scalar's text.
+    /// Returns the text of a scalar.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Dbt(text) | Self::Bare(text) => Some(text),
@@ -44,7 +44,8 @@ impl YamlOutput {
         }
     }
 
-    /// Whether some text in it is dbt's own language. A spec's depth is bounded where it is read, so is the recursion.
+    /// Returns whether the value contains text with Jinja. The spec parser limits the nesting depth, which limits the
+    /// recursion.
     pub fn has_jinja(&self) -> bool {
         match self {
             Self::Dbt(text) => ["{{", "{%", "{#"].iter().any(|marker| text.contains(marker)),
@@ -63,7 +64,8 @@ impl YamlOutput {
     }
 }
 
-/// A mapping's lines, each indented so far. A spec's depth is bounded where it is read, so is the recursion.
+/// Writes the lines of a mapping with the given indentation. The spec parser limits the nesting depth, which limits
+/// the recursion.
 pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], indent: usize) {
     for (key, value) in pairs {
         write_blanks(out, indent);
@@ -71,7 +73,7 @@ pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], inde
     }
 }
 
-/// A line of a mapping with a text in dbt's own language, or its lines.
+/// Writes a key with a text that dbt renders, on one line or several.
 #[cfg(feature = "cli")]
 pub(crate) fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
     write_blanks(out, indent);
@@ -81,7 +83,7 @@ pub(crate) fn write_text(out: &mut String, key: &str, text: &str, indent: usize)
     out.push('\n');
 }
 
-/// A list or mapping as a text of its own.
+/// Returns a value as a YAML text of its own.
 #[cfg(feature = "sync")]
 pub(crate) fn write_value(value: &YamlOutput) -> String {
     let mut out = String::new();
@@ -165,10 +167,10 @@ fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
     }
 }
 
-/// How long a line with a list may be.
+/// Maximum length of a line with a list.
 const WIDTH: usize = 96;
 
-/// `[a, b]`.
+/// Writes a list on one line: `[a, b]`.
 fn write_words(out: &mut String, items: &[YamlOutput]) {
     out.push('[');
     for (number, item) in items.iter().enumerate() {
@@ -180,19 +182,19 @@ fn write_words(out: &mut String, items: &[YamlOutput]) {
     out.push(']');
 }
 
-/// A scalar in a list or mapping of one line.
+/// Writes a scalar in a one-line list or mapping.
 fn write_word(out: &mut String, value: &YamlOutput) {
     match value {
         YamlOutput::Text(text) => write_in_flow(out, &raw(text)),
         YamlOutput::Dbt(text) => write_in_flow(out, text),
-        // Without quotes it was one text on a line of its own.
+        // The text had no quotes on a line of its own, but needs them in a one-line list or mapping.
         YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
         YamlOutput::Bare(text) => out.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
     }
 }
 
-/// `{a: 1, b: text}`.
+/// Writes a mapping on one line: `{a: 1, b: text}`.
 fn write_flow(out: &mut String, pairs: &[(String, YamlOutput)]) {
     out.push_str(" {");
     for (number, (key, value)) in pairs.iter().enumerate() {
@@ -206,10 +208,10 @@ fn write_flow(out: &mut String, pairs: &[(String, YamlOutput)]) {
     out.push_str("}\n");
 }
 
-/// What ends a text in one line of a list or mapping.
+/// Characters that would end a text in a one-line list or mapping.
 const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
-/// A text in one line of a mapping: a comma or a bracket would end it.
+/// Returns a text for a one-line list or mapping, quoted if it contains a comma or bracket.
 #[cfg(feature = "sync")]
 pub(crate) fn in_flow(value: &str) -> String {
     let mut out = String::new();
@@ -226,12 +228,12 @@ fn write_in_flow(out: &mut String, value: &str) {
     }
 }
 
-/// A list or mapping of nothing.
+/// Writes an empty list or mapping.
 fn write_empty(out: &mut String, value: &YamlOutput) {
     out.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) { " []\n" } else { " {}\n" });
 }
 
-/// A scalar to the end of its line, or of its lines.
+/// Writes a scalar and a line break. A text may take several lines.
 fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
     match value {
         YamlOutput::Text(text) => write_scalar(out, &raw(text), indent),
@@ -242,7 +244,7 @@ fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
     out.push('\n');
 }
 
-/// A key stands in one line, whatever it holds.
+/// Returns a mapping key, always on one line.
 #[cfg(feature = "sync")]
 pub(crate) fn key_text(key: &str) -> String {
     let mut out = String::new();
@@ -255,7 +257,7 @@ fn write_key(out: &mut String, key: &str) {
     if is_plain(&clean) { out.push_str(&clean) } else { write_quoted(out, &clean) }
 }
 
-/// Removes carriage returns, since lines end alike in generated files, and the character NUL.
+/// Removes NUL characters, and carriage returns because generated files use one style of line endings.
 fn clean(value: &str) -> Cow<'_, str> {
     match value.contains(['\r', '\0']) {
         true => Cow::Owned(value.replace(['\r', '\0'], "")),
@@ -263,20 +265,20 @@ fn clean(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether PyYAML, which reads it for dbt, takes a character for no text or for the end of a line.
+/// Returns whether PyYAML, dbt's YAML parser, rejects a character or treats it as a line break.
 fn is_special(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 fn has_special(value: &str) -> bool {
-    // Most texts have none, and there are many of them: without a branch for each byte.
+    // Most texts have no special characters, so check blocks of bytes without a branch per byte.
     let is_usual = |byte: &u8| matches!(byte, b' '..=b'~') | (*byte == b'\n') | (*byte == b'\t');
     let all_usual = value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
     !all_usual && value.contains(is_special)
 }
 
-/// A scalar: bare where that is safe, a literal block for several lines, else quoted.
+/// Returns a scalar: plain if that is safe, a literal block for several lines, otherwise quoted.
 #[cfg(any(feature = "sync", test))]
 pub(crate) fn scalar(value: &str, indent: usize) -> String {
     let mut out = String::new();
@@ -331,7 +333,7 @@ fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
 }
 
-/// Whether a text means itself without quotes in any YAML reader.
+/// Returns whether an unquoted text has the same value in any YAML parser.
 pub(crate) fn is_plain(value: &str) -> bool {
     let bytes = value.as_bytes();
     let starts_well = match bytes.first() {
@@ -340,7 +342,7 @@ pub(crate) fn is_plain(value: &str) -> bool {
     };
     let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     let is_word = || value.len() <= 5 && words.iter().any(|word| value.eq_ignore_ascii_case(word));
-    // What begins a value or a comment does so with the byte behind it, or at the end.
+    // A character that begins a value or a comment does so only together with the next byte, or at the end.
     let is_usual = |(at, byte): (usize, &u8)| match byte {
         b'\t' | b'\n' | b'{' | b'}' => false,
         b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),

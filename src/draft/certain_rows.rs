@@ -1,4 +1,4 @@
-//! The rows that come out of an example: the columns whose values are certain.
+//! Expected rows of an example, restricted to columns with deterministic values.
 
 use super::coverage::only;
 use super::mutation_score::MutationScorer;
@@ -7,20 +7,20 @@ use crate::interpret::trace::TraceEvents;
 use crate::interpret::uncertainty::Noise;
 use crate::interpret::value::Value;
 
-/// A value that other days change.
+/// Reason for leaving out a column whose value depends on the current day.
 pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
 
 pub struct DraftedExample {
     pub data: Data,
-    /// The columns that rows are expected of, and their values by row.
+    /// Columns with expected values.
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
-    /// Columns that are left out, and why.
+    /// Columns that are left out, each with the reason.
     pub left_out: Vec<(String, &'static str)>,
     pub seen: TraceEvents,
 }
 
-/// None where nothing is certain.
+/// Computes the expected rows of an example; `None` if no column has deterministic values.
 pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample> {
     let seen = judge.judge(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
@@ -38,7 +38,7 @@ pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample
     Some(DraftedExample { data: data.clone(), columns, rows: (0..count).map(row).collect(), left_out, seen })
 }
 
-/// The values of a column, where they are the same whatever happens to last bits, and on every day.
+/// Returns the values of a column if they are the same on every day and don't depend on rounding in the last bits.
 fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;

@@ -1,4 +1,4 @@
-//! The columns that a draft has values for, and the values that are tried in each.
+//! Input columns of a draft, each with the values to try.
 
 use std::collections::BTreeSet;
 
@@ -13,39 +13,40 @@ use crate::model::CompiledSpec;
 use crate::model::interpreter_input::{InputRelation, Interpreted};
 use crate::schema::Column;
 
-/// A column of a relation, with the values that are tried.
+/// Column of a relation, with the values to try.
 #[derive(Debug)]
 pub struct Slot {
-    /// As the interpreter calls it.
+    /// Name of the column in the interpreter.
     pub name: String,
-    /// As dbt is to read it.
+    /// Name of the column as written for dbt.
     pub written: String,
-    /// Different rows have different values as far as can be: amounts that are alike hide what is done with them.
+    /// Whether rows should have different values where possible, because equal amounts hide how a formula combines
+    /// them.
     pub is_varied: bool,
-    /// It is there to tell rows apart, and counts them.
+    /// Whether the column is an integer key that numbers the rows.
     pub is_key: bool,
-    /// It is a part of what tells the rows apart.
+    /// Whether the column is a part of the relation's key.
     pub is_part_of_key: bool,
-    /// How its texts begin, where they mean nothing but themselves.
+    /// Common prefix of placeholder texts, whose content doesn't matter.
     pub words: Option<String>,
-    /// The plainest comes first.
+    /// Values to try, simplest first.
     pub pool: Vec<Value>,
 }
 
-/// How many digits a decimal has behind its point where its type does not say so: as amounts of money have.
+/// Default number of decimal places, as in amounts of money, if the column's type doesn't specify a scale.
 const SCALE: u32 = 2;
 
-/// What texts end in that mean nothing but themselves.
+/// Last letters of placeholder texts.
 pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 
-/// Amounts of which quotients have few digits.
+/// Amounts whose quotients have few digits.
 const AMOUNTS: [f64; 8] = [100.0, 50.0, 200.0, 400.0, 25.0, 800.0, 0.0, -50.0];
 
-/// The slots of each relation.
+/// Returns the columns of each relation.
 pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSpec) -> Result<Vec<Vec<Slot>>, String> {
     let mut constants = Constants::from_spec(&main.spec);
     for other in others {
-        // What hangs on the day is no constant.
+        // A value that depends on the current day is not a constant.
         constants.keep_only(&Constants::from_spec(other));
     }
     let has_today = !others.is_empty();
@@ -61,7 +62,7 @@ pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSp
             };
             let mut read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
             if read.is_empty() {
-                // Rows that are counted have a column at least.
+                // Rows need at least one column, even if they are only counted.
                 read.extend(columns.first());
             }
             read.into_iter().map(|column| slot(given, column, &key, &constants, has_today)).collect()
@@ -69,7 +70,7 @@ pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSp
         .collect()
 }
 
-/// The columns that a relation is known to have; without a schema those that formulas read.
+/// Returns the columns of a relation from the schema. Without a schema, returns the columns that formulas read.
 fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -> Vec<Column> {
     if let Some(relation) = &given.known {
         return relation.columns().to_vec();
@@ -90,7 +91,7 @@ fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -
     columns
 }
 
-/// What tells the rows of a relation apart, where a step walks over them one by one.
+/// Returns the key of a relation, if a step without grouping reads its rows.
 fn key_of(given: &InputRelation, main: &Interpreted) -> Vec<String> {
     let mut read = main.spec.from.as_str();
     let mut walked = false;
@@ -109,7 +110,7 @@ fn keeps_all(given: &InputRelation, spec: &ReferenceSpec) -> bool {
     spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == ReferenceKeep::All)
 }
 
-/// Names of columns that anything reads, without their relations' names.
+/// Returns the names of all columns that the spec reads, without relation names.
 fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
@@ -160,7 +161,7 @@ fn slot(
             let plain: &[i64] = if counts_from_one { &[1, 2, 3, 4, 5, 6, 7, 8] } else { &[10, 20, 5, 40, 80, 0, -5] };
             plain.iter().for_each(|n| add(Value::Int(*n)));
         }
-        // Whatever numbers the column has, whole ones are among them.
+        // Any numeric column accepts integers.
         Type::Number | Type::Point => {
             named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
             AMOUNTS.into_iter().for_each(|n| add(Value::Int(n as i64)));
@@ -193,7 +194,7 @@ fn slot(
         }
         Type::Date => dates(&named, has_today).into_iter().for_each(|date| add(Value::Date(date))),
         Type::Timestamp => {
-            // Midnight, and the last hour of a day.
+            // Alternate between midnight and the last hour of a day.
             for (at, date) in dates(&named, has_today).into_iter().enumerate() {
                 add(Value::Time(date * DAY + [0, 23 * 3600 + 1800][at % 2]));
             }
@@ -208,25 +209,25 @@ fn slot(
     Ok(Slot { name, written: column.name().to_owned(), is_varied, is_key, is_part_of_key, words, pool })
 }
 
-/// Just below, at and above a number.
+/// Returns a number, the number below it, and the number above it.
 fn around(n: f64) -> impl Iterator<Item = f64> {
-    // The number itself first: that is where a condition is decided.
+    // The number itself comes first, because it is the boundary of a condition.
     [n, n - 1.0, n + 1.0].into_iter().filter(|n| n.abs() < 1e12)
 }
 
-/// Month ends, a leap day, months that are missing between others.
+/// Returns dates to try: month ends, a leap day, and months with gaps between them.
 fn dates(named: &[Value], has_today: bool) -> Vec<i64> {
     let mut dates = Vec::new();
     for value in named {
         match value {
             Value::Date(date) => dates.extend([*date, date - 1, date + 1]),
             Value::Time(seconds) => dates.push(seconds.div_euclid(DAY)),
-            // The number of a month.
+            // An integer from 1 to 12 may be a month number.
             Value::Int(month @ 1..=12) => dates.push(days(2024, *month, 15)),
             _ => {}
         }
     }
-    // Before and after any day that a run may have.
+    // Dates before and after any possible day of the run.
     let far = [(1999, 12, 31), (2999, 12, 31), (2000, 1, 31), (2000, 2, 29), (2999, 11, 30)];
     let plain =
         [(2024, 1, 31), (2024, 2, 29), (2024, 3, 1), (2023, 12, 31), (2024, 5, 31), (2023, 11, 15), (2023, 2, 28)];

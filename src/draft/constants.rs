@@ -1,4 +1,4 @@
-//! Which constants stand beside which columns: rows have them, and what is just beside them.
+//! Constants that formulas compare or combine with columns. Drafted rows contain these values and their neighbors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +7,18 @@ use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, Refere
 use crate::interpret::value::Value;
 use crate::interpret::walk::{Sees, ValueRow, row_value};
 
-/// A Wednesday and a Saturday of January 2000: with the days before and after them, three workdays and a weekend. A run
-/// today cannot take them for the present.
+/// A Wednesday and a Saturday in January 2000. With the days before and after them, they give three workdays and a
+/// weekend. Both are far from the current day of any run.
 const WEEK: [i64; 2] = [10_961, 10_964];
 
-/// A column of a relation.
+/// Column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ComparedBase {
     pub relation: String,
     pub column: String,
 }
 
-/// By column the values that formulas have beside it.
+/// Constants that formulas use together with a column, by column.
 #[derive(Debug, Default)]
 pub struct Constants(BTreeMap<ComparedBase, Vec<Value>>);
 
@@ -44,7 +44,7 @@ impl Constants {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
             let children = x.children();
-            // What is added to a column or made of it says nothing of its values.
+            // Operands of arithmetic and concatenation don't tell which values a column has.
             let is_beside = match x {
                 ReferenceExpr::Binary(op, ..) => !matches!(
                     op,
@@ -78,7 +78,7 @@ impl Constants {
         }
     }
 
-    /// What another has as well.
+    /// Keeps only the constants that `other` contains too.
     pub fn keep_only(&mut self, other: &Self) {
         for (column, values) in &mut self.0 {
             values.retain(|value| other.0.get(column).is_some_and(|others| others.contains(value)));
@@ -90,7 +90,7 @@ impl Constants {
     }
 }
 
-/// The value of what names nothing.
+/// Returns the value of an expression without names.
 fn constant(x: &ReferenceExpr) -> Option<Value> {
     let mut names = Vec::new();
     x.names(&mut names);
@@ -104,7 +104,7 @@ fn constant(x: &ReferenceExpr) -> Option<Value> {
     (!value.is_null()).then_some(value)
 }
 
-/// A criterion's text has a number, or a text with wildcards.
+/// Returns the number or text in the text of a criterion, without operators and wildcards.
 fn near_values(value: Value) -> Vec<Value> {
     let Value::Text(text) = &value else { return vec![value] };
     let operand = text.trim_start_matches(['<', '>', '=']).trim();
@@ -117,7 +117,7 @@ fn near_values(value: Value) -> Vec<Value> {
     values
 }
 
-/// The columns of relations that expressions come from, through definitions and earlier steps.
+/// Resolves expressions to columns of relations, through definitions and earlier steps.
 struct Bases<'a> {
     spec: &'a ReferenceSpec,
 }
@@ -126,7 +126,7 @@ impl Bases<'_> {
     fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
-        // Names of a step; one that is taken for a column of its input is marked so.
+        // Step, name, and whether the name refers to a column of the step's input.
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
         let names = |x: &ReferenceExpr, own: Option<&str>| {
             let mut names = Vec::new();
@@ -163,7 +163,7 @@ impl Bases<'_> {
         found
     }
 
-    /// What a step reads, each by its name there.
+    /// Returns the relations that a step reads, each with its alias in the step.
     fn relations<'s>(&'s self, at: usize, step: &'s ReferenceStep) -> Vec<(&'s str, &'s str)> {
         let before = at.checked_sub(1).and_then(|at| self.spec.steps.get(at));
         let read = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
@@ -171,7 +171,7 @@ impl Bases<'_> {
         [(read, read)].into_iter().chain(joined).collect()
     }
 
-    /// What a column of a step is there.
+    /// Returns the source of a step's output column within the step.
     fn inside(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
         let step = self.spec.steps.get(at)?;
         if let Some(key) = step.group_by.iter().find(|entry| entry.output() == column) {

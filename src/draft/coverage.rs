@@ -1,4 +1,4 @@
-//! What of a spec rows can reach.
+//! Parts and outcomes of a spec that rows can reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,16 @@ use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 use crate::interpret::trace::{TraceEvents, branch};
 
-/// Larger formulas, with the definitions that they name written out, are not worked out.
+/// Maximum number of nodes of a formula with all definitions inlined.
 const SIZE: usize = 20_000;
 const DEPTH: usize = 100;
 
-/// Whether the formulas are of a size that can be walked over.
+/// Returns an error if a formula is too large to traverse.
 pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
     for step in &spec.steps {
         let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        // Definitions that name each other in any order: as many rounds as there are definitions settle all of them.
+        // Definitions may refer to each other in any order. After as many rounds as there are definitions, all sizes
+        // are final.
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
@@ -35,7 +36,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
     Ok(())
 }
 
-/// Nodes and levels of an expression. What is read is nested so deep at most that calls may call themselves.
+/// Returns the number of nodes and levels of an expression. The parser limits the nesting depth, so recursion is safe.
 fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
     let mut own = (1, 1);
     if let ReferenceExpr::Name(name) | ReferenceExpr::Period(name, _) = x
@@ -49,7 +50,7 @@ fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Cop
     (nodes, depth.max(own.1))
 }
 
-/// The spec with these columns of its last step alone, and with what they need of the others.
+/// Prunes the spec to some columns of its last step, and to everything they depend on.
 pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
     let mut pruned = spec.clone();
     let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
@@ -62,7 +63,7 @@ pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
         if let ReferenceKeep::Some(kept) = &mut step.keep {
             kept.retain(|name| wanted.contains(bare(name)) || needed.contains(name));
         }
-        // What a later step joins may be any step before it.
+        // A later step may join any step before it.
         let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
         let names: BTreeSet<String> = needed.iter().map(|name| bare(name).to_owned()).collect();
         if joins_earlier {
@@ -78,7 +79,7 @@ pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
     pruned
 }
 
-/// The names that a step reads for some of its columns.
+/// Returns the names that a step reads to compute some of its columns.
 fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     let mut names: Vec<String> = wanted.iter().cloned().collect();
     let conditions = [&step.filter, &step.having].into_iter().flatten();
@@ -106,12 +107,12 @@ fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     needed
 }
 
-/// Whether an outcome is worth a row.
+/// Returns whether an outcome is worth a row.
 pub fn relevant(seen: &(String, &'static str)) -> bool {
     seen.1 != "finds several rows"
 }
 
-/// The outcomes that formulas distinguish and that no row reaches, in words.
+/// Returns descriptions of the outcomes that formulas distinguish but no row reaches.
 pub fn missed(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();

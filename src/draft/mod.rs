@@ -1,5 +1,5 @@
-//! Unit tests that are proposed for a spec: few rows that reach what its formulas distinguish, and the rows that come
-//! out, from the interpreter, which knows nothing of the SQL that they prove.
+//! Drafts of unit tests for a spec: a few input rows that cover the cases of its formulas, and the expected output
+//! rows. The output comes from the interpreter, which is independent of the generated SQL.
 
 mod certain_rows;
 mod columns;
@@ -17,7 +17,7 @@ use crate::compiler::Compiler;
 use crate::interpret::calendar::days;
 use crate::model::interpreter_input::{Day, day, interpreted};
 
-/// Examples for a spec, to be looked through and put into it.
+/// Drafted examples for a spec. The user reviews them and adds them to the spec.
 ///
 /// ```
 /// let spec = "
@@ -39,20 +39,20 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The lines of YAML for the spec's end: `examples:` with an entry for each unit test. Where the spec has examples,
-    /// the entries alone, which go below the others.
+    /// Returns YAML lines for the end of the spec: `examples:` with an entry per unit test. If the spec already has
+    /// examples, returns only the entries, to be inserted after the existing ones.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether the text can be put at the end of the spec as it is: the spec has no `examples:` yet.
+    /// Returns whether the text can be appended to the spec unchanged, because the spec has no `examples:` yet.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.appends
     }
 
-    /// How many examples it holds.
+    /// Returns the number of examples.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
@@ -60,18 +60,19 @@ impl Draft {
 }
 
 impl Compiler {
-    /// Proposes examples for a spec. The same spec and schema give the same text.
+    /// Drafts examples for a spec. The result is deterministic for a spec and its schema.
     ///
     /// # Errors
     ///
-    /// Why there are none: the spec does not compile, or what of it the interpreter does not know.
+    /// Returns the reason why there are no examples: the spec has errors, or the interpreter doesn't support a part of
+    /// it.
     pub fn draft_examples(&self, source: &str) -> Result<Draft, String> {
         let compiled = self.compile_spec(source);
         if compiled.has_errors() {
             return Err("the spec has errors".to_owned());
         }
         let day = day(source);
-        // Of a day that nobody can set it is asked what holds on any.
+        // If examples can't set the current day, the results must hold on any day.
         let (today, others): (i64, &[i64]) = match day {
             Day::Said(day) => (day, &[]),
             Day::Settable => (days(2024, 3, 31), &[]),

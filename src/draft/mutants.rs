@@ -1,14 +1,14 @@
-//! Specs that are wrong in one place, as one who reads or writes formulas gets them wrong. Rows that give the same of one
-//! of them do not show that the formula is right.
+//! Mutants: copies of a spec with one fault that is typical of people who write formulas. Rows that give the same
+//! result for a mutant don't prove that the formula is correct.
 
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
 use crate::interpret::spec::{ReferenceJoinKind, ReferenceSpec, ReferenceStep};
 use crate::interpret::value::Value;
 
-/// More are not looked at.
+/// Maximum number of mutants.
 const MOST: usize = 60;
 
-/// The spec with one fault, for each fault.
+/// Returns the mutants of a spec, one for each fault.
 pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
     let mut found = Vec::new();
     for at in 0..spec.steps.len() {
@@ -56,7 +56,8 @@ pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
     found
 }
 
-/// An expression with one fault, for each fault. What is read is nested so deep at most that calls may call themselves.
+/// Returns the mutants of an expression, one for each fault. The parser limits the nesting depth, so recursion is
+/// safe.
 fn wrong(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = wrong_here(x);
     let count = x.children().len();
@@ -123,7 +124,7 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         }
         ReferenceExpr::Window(Window::Period(of, by, unit)) => vec![
             ReferenceExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
-            // By rows, which is another thing where periods are missing.
+            // The same offset in rows differs if periods are missing.
             ReferenceExpr::Window(Window::Offset(of.clone(), *by)),
         ],
         ReferenceExpr::Window(Window::Rank(name, of, down)) => {
@@ -154,7 +155,7 @@ fn other_signs(op: ReferenceOp) -> &'static [ReferenceOp] {
     }
 }
 
-/// The expression with another child at a place.
+/// Returns the expression with one child replaced.
 fn with_child(x: &ReferenceExpr, place: usize, child: ReferenceExpr) -> ReferenceExpr {
     let at = |args: &[ReferenceExpr]| {
         let mut args = args.to_vec();

@@ -1,4 +1,4 @@
-//! What rows are worth: which ways of the formulas they take, and whether their results are certain.
+//! Evaluates drafted rows: which branches of the formulas they cover, and whether the results are deterministic.
 
 use std::cell::Cell;
 
@@ -17,38 +17,39 @@ use super::coverage::{only, relevant};
 use super::mutants::mutants;
 
 pub struct MutationScorer<'a> {
-    /// The spec, and the same on other days, with the columns that are known.
+    /// The spec, and the same spec on other days, with only the columns in `columns`.
     pub specs: Vec<ReferenceSpec>,
-    /// The same with all columns.
+    /// The spec, and the same spec on other days, with all columns.
     pub whole: Vec<&'a ReferenceSpec>,
-    /// Each by its name, with its columns, those of the key that is here, and how many the whole key has.
+    /// Relations, each with its name, its columns, its key columns among them, and the number of columns in the whole
+    /// key.
     pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
     pub slots: &'a [Vec<Slot>],
-    /// The columns of the model that rows are expected of, as the interpreter calls them.
+    /// Output columns with expected values, by their names in the interpreter.
     pub columns: Vec<String>,
-    /// All of the model's columns: the same, and as dbt is to read them.
+    /// All output columns: the name in the interpreter, and the name as written for dbt.
     pub written: Vec<(String, String)>,
-    /// Those that are left out, and why.
+    /// Output columns that are left out, each with the reason.
     pub unknown: Vec<(String, String)>,
-    /// Specs with a fault.
+    /// Mutants: copies of the spec with one fault each.
     pub mutants: Vec<ReferenceSpec>,
-    /// The steps that were taken so far.
+    /// Number of interpreter steps so far.
     spent: Cell<u64>,
 }
 
-/// What became of some rows.
+/// Evaluation of a set of rows.
 pub struct MutationScore {
     pub seen: TraceEvents,
-    /// The results are certain, and the same on every day.
+    /// Whether the results are deterministic and the same on every day.
     pub certain: bool,
-    /// How many results have many digits.
+    /// Number of results with many digits.
     pub long: usize,
 }
 
-/// How many steps a draft may take.
+/// Maximum number of interpreter steps for a draft.
 const STEPS: u64 = 3_000_000;
 
-/// How many sets of rows are drawn to see what the columns do.
+/// Number of random data sets for testing which output columns can be evaluated.
 const TRIALS: usize = 40;
 
 impl<'a> MutationScorer<'a> {
@@ -99,7 +100,7 @@ impl<'a> MutationScorer<'a> {
         judge
     }
 
-    /// Rows drawn from the slots.
+    /// Returns random rows with values from the slots.
     pub fn drawn(&self, chance: &mut Chance, count: usize) -> Data {
         let mut data: Data = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {
@@ -112,7 +113,7 @@ impl<'a> MutationScorer<'a> {
         data
     }
 
-    /// Another row of a relation.
+    /// Returns a new random row for a relation.
     pub fn row(&self, chance: &mut Chance, data: &Data, at: usize) -> Vec<Value> {
         let rows = data.get(at).map_or(0, Vec::len);
         let slots = self.slots.get(at).into_iter().flatten();
@@ -125,7 +126,7 @@ impl<'a> MutationScorer<'a> {
         slots.map(|slot| value(slot, chance)).collect()
     }
 
-    /// Why nothing can be expected of a column.
+    /// Returns the reason why a column can't have expected values.
     fn why_unknown(&self, column: &str, trials: &[Data]) -> Option<String> {
         let columns = [column.to_owned()];
         let specs: Vec<ReferenceSpec> = self.whole.iter().map(|spec| only(spec, &columns)).collect();
@@ -153,13 +154,13 @@ impl<'a> MutationScorer<'a> {
             .map(|((name, columns, key, _), rows)| walk::ValueTable { name, columns, key, rows })
             .collect();
         let run = with_noise(noise, || interpret(spec, &tables));
-        // Each row is laid out, whatever is done with it.
+        // Each row has a fixed cost for its layout.
         let rows: usize = data.iter().map(Vec::len).sum();
         self.spent.set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
         run
     }
 
-    /// Which of the mutants give something else.
+    /// Returns the mutants whose results differ from the spec's results.
     pub fn detected(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
         let Some(spec) = self.specs.first() else { return Vec::new() };
         let right = sorted(self.run(spec, data, None).value);
@@ -170,12 +171,14 @@ impl<'a> MutationScorer<'a> {
         mutants.iter().copied().filter(is_other).collect()
     }
 
-    /// Whether so many percent of the steps were taken that what was found has to do: a draft is waited for.
+    /// Returns whether the draft has used the given percentage of its steps. The search then stops, because a user is
+    /// waiting for the draft.
     pub fn is_spent(&self, percent: u64) -> bool {
         self.spent.get() > STEPS / 100 * percent
     }
 
-    /// None of rows that cannot be: a key twice, several rows where one is to be found.
+    /// Evaluates a set of rows. Returns `None` for invalid rows: a duplicate key, or several matches for a join that
+    /// allows one.
     pub fn judge(&self, data: &Data) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
             let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
@@ -183,7 +186,7 @@ impl<'a> MutationScorer<'a> {
             let key = |row: &Vec<Value>| keys.iter().map(|at| row.get(*at).map(Value::key)).collect::<Vec<_>>();
             let mut seen: Vec<_> = rows.iter().map(key).collect();
             seen.sort();
-            // Of a key that is here in part rows may have the same.
+            // If the rows contain only a part of the key, its values may repeat.
             let is_whole = !keys.is_empty() && keys.len() == *parts;
             if is_whole && seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
                 return None;
@@ -214,7 +217,7 @@ impl<'a> MutationScorer<'a> {
     }
 }
 
-/// The rows in any order, as dbt compares them.
+/// Sorts the rows, because dbt compares them in any order.
 fn sorted(rows: StepRows) -> Vec<String> {
     let mut written: Vec<String> =
         rows.values().iter().map(|row| row.iter().map(Value::key).collect::<Vec<_>>().join(" ")).collect();
@@ -222,7 +225,7 @@ fn sorted(rows: StepRows) -> Vec<String> {
     written
 }
 
-/// What can be told of a value of the model.
+/// Returns the outcome that a value of the model represents.
 fn kind(value: &Value) -> &'static str {
     match value.number() {
         Some(number) if number > 0.0 => "is above 0",
@@ -232,7 +235,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Whether a number has so many digits that nobody reads them.
+/// Returns whether a number has more digits than a reader can check.
 fn is_long(value: &Value) -> bool {
     let written = match value {
         Value::Number(number) => number.to_string(),

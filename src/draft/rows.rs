@@ -1,11 +1,11 @@
-//! The rows of a draft, and chance that is the same everywhere.
+//! Rows of a draft, and a portable random number generator.
 
 use crate::interpret::value::Value;
 
-/// For each relation its rows, for each row the values of the relation's slots.
+/// Rows of each relation. A row contains the values of the relation's slots.
 pub type Data = Vec<Vec<Vec<Value>>>;
 
-/// SplitMix64: numbers from a seed.
+/// SplitMix64 random number generator.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -14,7 +14,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// From 0 up to, not with, `end`.
+    /// Returns a random number from 0 to `end`, exclusive.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

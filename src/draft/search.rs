@@ -1,4 +1,5 @@
-//! Looks for few rows that reach much: they are added while they gain something, then what is not needed goes.
+//! Search for a few rows with high coverage. It adds rows as long as they add coverage, then removes the rows that are
+//! not needed.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -9,21 +10,21 @@ use super::rows::{Chance, Data};
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 
-/// Rows of one example.
+/// Maximum number of rows in an example.
 const ROWS: usize = 14;
-/// How many rows are tried before none is added.
+/// Number of candidates that are tried before the search stops adding rows.
 const TRIES: usize = 60;
-/// How many examples a spec gets.
+/// Maximum number of examples for a spec.
 const EXAMPLES: usize = 3;
 
-/// What earlier examples have shown.
+/// Outcomes and mutants that earlier examples cover.
 #[derive(Default)]
 struct ShownRows {
     seen: TraceEvents,
     mutants: Vec<usize>,
 }
 
-/// The larger the better: certain results, then what is new, then few digits.
+/// Score of a data set, compared in this order: deterministic results, number of new outcomes, few digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Worth {
     certain: bool,
@@ -32,7 +33,7 @@ struct Worth {
 }
 
 impl Worth {
-    /// Fewer digits alone are no gain.
+    /// Returns whether a score is better. Fewer digits alone are no improvement.
     fn gains_on(self, other: Self) -> bool {
         self.new > other.new || (self.certain && !other.certain)
     }
@@ -44,7 +45,7 @@ impl Worth {
 
 fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<Worth> {
     let judged = judge.judge(data)?;
-    // The first example has rows; what no rows give is for another.
+    // The first example must have rows. A later example covers the case without rows.
     if shown.seen.is_empty() && count(data) == 0 {
         return Some(Worth { certain: false, new: 0, digits: Reverse(usize::MAX) });
     }
@@ -52,7 +53,8 @@ fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<W
     Some(Worth { certain: judged.certain, new, digits: Reverse(judged.long) })
 }
 
-/// Rows for each example; what one cannot reach together with the rest another may.
+/// Returns the rows of each example. A later example may reach outcomes that are impossible together with earlier
+/// ones.
 pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
     let mut shown = ShownRows::default();
     let mut found: Vec<Data> = Vec::new();
@@ -67,7 +69,7 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
         let Some(Worth { new, .. }) = worth(judge, &shown, &data) else { break };
         let alive = alive(judge, &shown);
         let told = judge.detected(&data, &alive);
-        // A single outcome more is no reason to read another example, unless it is that of no rows at all.
+        // One new outcome alone doesn't justify another example, unless it is the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
             break;
@@ -92,7 +94,7 @@ fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> 
     let mut best = worth(judge, shown, &data)?;
     while count(&data) < ROWS && !judge.is_spent(50) {
         let mut next: Option<(Worth, Data)> = None;
-        // Several at once, where one alone gains nothing.
+        // Try several rows at once if one row alone adds nothing.
         for more in 1..=5 {
             for _ in (0..TRIES).take_while(|_| !judge.is_spent(60)) {
                 let candidate = with_more(judge, chance, &data, more);
@@ -112,7 +114,7 @@ fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> 
     Some(data)
 }
 
-/// Rows added or changed until as many faults as can be show.
+/// Adds or changes rows to detect as many mutants as possible.
 fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, mut data: Data) -> Data {
     let Some(mut best) = worth(judge, shown, &data) else { return data };
     let mut alive = alive(judge, shown);
@@ -133,7 +135,7 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
         if told.is_empty() {
             continue;
         }
-        // Nor may it hide a fault that showed.
+        // The candidate must still detect all mutants that were detected before.
         let before = judge.detected(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
         if judge.detected(&candidate, &before).len() < before.len() {
             continue;
@@ -145,7 +147,7 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
     data
 }
 
-/// With another value in one place.
+/// Returns the data with a random value changed.
 fn changed(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data) -> Data {
     let mut data = data.clone();
     let at = chance.below(data.len());
@@ -170,7 +172,7 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
         let is_like = chance.below(3) > 0;
         let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else { continue };
         let known = if is_series { rows.get(like % rows.len().max(1)) } else { chance.pick(rows).filter(|_| is_like) };
-        // As one that is there, but for a value or two; in a series one value goes on from row to row.
+        // Copy an existing row with one or two new values. In a series of rows, one column takes successive values.
         if let Some(known) = known.cloned() {
             let others = [chance.below(slots.len()), chance.below(slots.len())];
             for (place, (value, known)) in row.iter_mut().zip(known).enumerate() {
@@ -188,13 +190,13 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
     data
 }
 
-/// What is put in place of what was found, while it is worth as much.
+/// Simplifies the rows found as long as their score doesn't drop.
 struct Tidied<'a> {
     judge: &'a MutationScorer<'a>,
     shown: &'a ShownRows,
     data: Data,
     best: Worth,
-    /// The faults that show.
+    /// Mutants that the rows detect.
     told: Vec<usize>,
 }
 
@@ -223,7 +225,7 @@ impl Tidied<'_> {
         }
     }
 
-    /// The plainest value of each cell; amounts that no row before has.
+    /// Replaces each value with the simplest possible one. Amounts differ from those of earlier rows where possible.
     fn plainer(&mut self) {
         for at in 0..self.data.len() {
             for row in 0..self.data.get(at).map_or(0, Vec::len) {
@@ -247,7 +249,7 @@ impl Tidied<'_> {
         }
     }
 
-    /// Texts that mean nothing but themselves, from the first letter on.
+    /// Renames placeholder texts, starting with the first letter.
     fn renamed(&mut self) {
         let mut renamed = self.data.clone();
         let words: BTreeSet<&String> = self.judge.slots.iter().flatten().filter_map(|s| s.words.as_ref()).collect();
@@ -272,7 +274,7 @@ impl Tidied<'_> {
     fn in_order(&mut self) {
         let mut sorted = self.data.clone();
         for (rows, slots) in sorted.iter_mut().zip(self.judge.slots) {
-            // Columns with few values first, so that rows that belong together stand together.
+            // Sort by the columns with the fewest distinct values first, so that related rows are adjacent.
             let mut places: Vec<usize> = (0..slots.len()).collect();
             let kinds = |place: &usize| {
                 let mut keys: Vec<String> = rows.iter().filter_map(|row| row.get(*place)).map(Value::key).collect();
@@ -297,7 +299,7 @@ impl Tidied<'_> {
     }
 }
 
-/// Without the rows that nothing hangs on, with the plainest values, in order.
+/// Removes unnecessary rows, simplifies values, and sorts the rows.
 fn tidied(judge: &MutationScorer<'_>, data: Data, shown: &ShownRows) -> Data {
     let Some(best) = worth(judge, shown, &data) else { return data };
     let told = judge.detected(&data, &alive(judge, shown));

@@ -1,4 +1,4 @@
-//! What is drafted for small specs.
+//! Tests of the drafts for small specs.
 
 use insta::assert_snapshot;
 
@@ -55,7 +55,7 @@ keep: order_id
     ));
 }
 
-/// The last day of the week is among the dates, also beside `TODAY()`, which takes most dates away.
+/// The last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
 #[test]
 fn days_of_the_week() {
     assert_snapshot!(draft(
@@ -172,7 +172,7 @@ fn what_cannot_be_drafted_says_why() {
     assert_snapshot!(draft(spec), @"the interpreter does not know `seen_at`, whose instants are dates in the session's time zone");
 }
 
-/// Neither depth nor length of what a user writes is followed by calls that call themselves.
+/// Deep nesting or long lists in a user's spec don't cause unbounded recursion.
 #[test]
 fn deep_and_long_formulas_come_to_an_end() {
     let compiler = Compiler::default();

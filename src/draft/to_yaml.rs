@@ -1,4 +1,4 @@
-//! A draft as the YAML of a spec.
+//! Formatting of a draft as YAML for the spec.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 use crate::model::interpreter_input::Interpreted;
 
-/// Longer rows are written one value a line.
+/// Maximum line length of a row in flow style. Longer rows use one line per value.
 const WIDTH: usize = 150;
 
 pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[DraftedExample], today: Option<i64>) -> Draft {
@@ -72,7 +72,7 @@ fn comment(text: &mut String, note: &str) {
     let _ = writeln!(text, "  # {clean}");
 }
 
-/// A NULL that is given need not be said; one that is expected is.
+/// Writes rows. Input rows omit NULLs (`skips_null`), and expected rows contain them.
 fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null: bool) {
     if rows.is_empty() {
         text.push_str(" []\n");
@@ -84,7 +84,7 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
         let said = names.iter().zip(row).filter(|(_, value)| !(skips_null && value.is_null()));
         let mut pairs: Vec<String> = said.map(|(name, value)| format!("{}: {}", key(name), scalar(value))).collect();
         if pairs.is_empty() {
-            // A row of NULLs alone has a name at least.
+            // A row of NULLs needs at least one column.
             pairs.extend(names.first().map(|name| format!("{}: null", key(name))));
         }
         pairs
@@ -110,7 +110,7 @@ fn scalar(value: &Value) -> String {
         Value::Bool(truth) => truth.to_string(),
         Value::Int(int) => int.to_string(),
         Value::Number(number) => (number + 0.0).to_string(),
-        // dbt compares decimals as they are printed, with all their digits.
+        // dbt compares printed decimals, including trailing zeros.
         Value::Decimal(exact) if exact.scale > 0 => quoted(&exact.to_string()),
         Value::Decimal(exact) => exact.to_string(),
         Value::Text(text) if is_plain(text) => text.clone(),
@@ -119,7 +119,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Words that YAML takes for a text, also between braces.
+/// Returns whether YAML reads an unquoted text as a text, even inside braces.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
