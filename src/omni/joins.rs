@@ -219,7 +219,7 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
     let doubt = found.doubt.clone().or_else(|| {
         let may_repeat = cardinality == Cardinality::Unknown;
         may_repeat.then(|| {
-            format!("`{}` is not known to be unique in {}, so rows might be repeated", to_field.name, to.view())
+            format!("nothing says that `{}` is unique in {}, so rows might be repeated", to_field.name, to.view())
         })
     });
     Some(TableJoin {

@@ -138,7 +138,7 @@ impl SpecCompilation<'_> {
         SingularTest {
             name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
             config: TestConfig { group: self.group_of_test(None), ..TestConfig::default() },
-            about: format!("Fails for each {} with several rows in {model}.", grain.join(" and ")),
+            about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
         }
     }
