@@ -1,4 +1,4 @@
-//! Operators, and calls of what needs no other rows.
+//! Evaluation of operators and of functions that don't need other rows.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::interpret::trace;
 use crate::interpret::value::{DAY, Value};
 use crate::interpret::{exact::Exact, uncertainty};
 
-/// What needs no rows but those of its operands.
+/// Evaluates an expression that needs no rows except those of its operands.
 pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
     match x {
         ReferenceExpr::Literal(literal) => literal.clone(),
@@ -37,7 +37,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
             let spelled = functions::regex_argument_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
-                // Of NULL the type decides, which a value does not tell.
+                // T of NULL depends on the column's type, which the value NULL doesn't contain.
                 uncertainty::mark();
             }
             let Some(result) = functions::call(spelled, &values) else {
@@ -67,7 +67,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
     }
 }
 
-/// What became of an operator's operands.
+/// Returns the outcome of an operator for its operands.
 fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
     let compares = matches!(
         op,
@@ -91,7 +91,7 @@ fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static st
     })
 }
 
-/// The place of the value that a choice gives, the default behind the others.
+/// Returns the index of the branch that a conditional function takes. The default is the last branch.
 fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.truth() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
@@ -125,7 +125,7 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     if a.is_null() || b.is_null() {
         return Value::Null;
     }
-    // ISO text beside a date is a date.
+    // An ISO text combined with a date is a date.
     let (of_a, of_b) = (blank_as(a, b), blank_as(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
@@ -150,7 +150,7 @@ fn blank_as(value: &Value, other: &Value) -> Option<Value> {
     }
 }
 
-/// `2024-02-29`, `2024-02-29 12:30`, `2024-02-29T12:30:00`; no fraction of a second that is not 0.
+/// Parses `2024-02-29`, `2024-02-29 12:30`, `2024-02-29T12:30:00`. A fraction of a second must be 0.
 pub fn moment(text: &str) -> Option<Value> {
     let parts = |text: &str, sign: char| text.split(sign).map(|part| part.parse().ok()).collect::<Option<Vec<i64>>>();
     let (date, time) = text.split_once([' ', 'T']).map_or((text, None), |(date, time)| (date, Some(time)));
@@ -211,7 +211,7 @@ fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     Value::Number(uncertainty::sized(result))
 }
 
-/// Of decimals, and of what stands beside them.
+/// Evaluates an operator with at least one decimal operand.
 fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     let Some((x, y)) = Exact::from_value(a).zip(Exact::from_value(b)) else {
         uncertainty::mark();
@@ -223,7 +223,7 @@ fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         ReferenceOp::Multiply => x.times(y),
         ReferenceOp::Divide if y.digits == 0 => return Value::Null,
         ReferenceOp::Divide => {
-            // A float of it is a zero with a sign.
+            // As a float, the result would be a negative zero.
             if x.digits == 0 && y.digits < 0 {
                 uncertainty::unshown();
             }
@@ -256,11 +256,11 @@ fn integer(result: Option<i64>) -> Value {
     }
 }
 
-/// A date by whole days, a time by days and their parts.
+/// Moves a date by whole days, or a time by days and fractions of days.
 fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
     let Some(by) = days.number() else { return unfit(op, date, days) };
     let by = if op == ReferenceOp::Earlier { -by } else { by };
-    // No calendar has so many days.
+    // Exceeds the range of any calendar.
     if by.abs() > 1e7 {
         uncertainty::oversize();
         return Value::Null;
@@ -269,7 +269,7 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
         Value::Date(date) => Value::Date(date + by.trunc() as i64),
         Value::Time(seconds) => {
             let moved = by * DAY as f64;
-            // Times have whole seconds here.
+            // Times in the interpreter have whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
                 uncertainty::unknown(|| "a fraction of a second".to_owned());
             }
@@ -279,7 +279,7 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
     }
 }
 
-/// An aggregate of the values that its arguments have in rows.
+/// Evaluates an aggregate over the values of its arguments in each row.
 pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
     if trace::is_watched() {
         watched(x, &rows);
@@ -303,7 +303,7 @@ pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct
     result
 }
 
-/// A number that a function has made of decimals.
+/// Marks a result as uncertain if a function computed a float from decimals.
 fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::unshown();

@@ -1,6 +1,6 @@
-//! Days since 1970-01-01 and back, and what timeframes make of them.
+//! Conversion between dates and days since 1970-01-01, and truncation of dates to timeframes.
 
-/// Year, month and day.
+/// Returns the year, month and day of a day number.
 pub fn civil(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
@@ -21,7 +21,7 @@ pub fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
 }
 
-/// The same day so many months on, clipped to the end of that month.
+/// Returns the same day `months` later, clipped to the end of that month.
 pub fn add_months(date: i64, months: i64) -> i64 {
     let (year, month, day) = civil(date);
     let first = year * 12 + month - 1 + months;
@@ -93,11 +93,11 @@ impl Frame {
         }
     }
 
-    /// The first day of the period.
+    /// Returns the first day of the period.
     pub fn start(self, date: i64) -> i64 {
         let (year, month, _) = civil(date);
         match self {
-            // 1970-01-01 was a Thursday; weeks begin on Mondays.
+            // 1970-01-01 was a Thursday. Weeks begin on Monday.
             Self::Week => date - (date + 3).rem_euclid(7),
             Self::Month => days(year, month, 1),
             Self::Quarter => days(year, (month - 1) / 3 * 3 + 1, 1),

@@ -1,29 +1,29 @@
-//! Decimals with all their digits, for what rounds: a float is taken for the decimal that it prints as.
+//! Exact decimals for functions that round. A float is converted to the decimal that it prints as.
 
 use std::fmt;
 
 use crate::interpret::value::Value;
 
-/// `digits / 10^scale`.
+/// Exact decimal `digits / 10^scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exact {
     pub digits: i128,
     pub scale: u32,
 }
 
-/// Where a quotient goes that is no whole number.
+/// Rounding direction of a quotient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Towards {
     Zero,
     Away,
-    /// Halves away from zero.
+    /// To the nearest integer, with halves away from zero.
     Nearest,
     Down,
     Up,
 }
 
 impl Exact {
-    /// None of a number that is too large or too small for this.
+    /// Returns the decimal for a number; `None` if the number is too large or too small.
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Int(i) => Some(Self { digits: i128::from(*i), scale: 0 }),
@@ -49,13 +49,13 @@ impl Exact {
         self.digits.checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
 
-    /// Both with the same scale.
+    /// Scales both decimals to the larger scale.
     pub fn aligned(a: Self, b: Self) -> Option<(i128, i128, u32)> {
         let scale = a.scale.max(b.scale);
         Some((a.at(scale)?, b.at(scale)?, scale))
     }
 
-    /// With so many digits behind the point, or zeros before it.
+    /// Rounds to a number of decimal places. A negative number of places rounds to tens, hundreds, and so on.
     pub fn rounded(self, places: i64, towards: Towards) -> Option<Self> {
         let dropped = i64::from(self.scale) - places;
         if dropped <= 0 {
@@ -71,7 +71,7 @@ impl Exact {
 }
 
 impl fmt::Display for Exact {
-    /// With all digits behind the point.
+    /// Prints the decimal with all decimal places.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.digits.unsigned_abs().to_string();
         let scale = self.scale as usize;
@@ -83,7 +83,7 @@ impl fmt::Display for Exact {
     }
 }
 
-/// Arithmetic of decimals, with the digits that Postgres shows: it alone shows as many as were computed.
+/// Decimal arithmetic with the scale of Postgres results, the only engine that shows all computed digits.
 impl Exact {
     pub fn plus(self, other: Self) -> Option<Self> {
         let (a, b, scale) = Self::aligned(self, other)?;
@@ -98,20 +98,20 @@ impl Exact {
         Some(Self { digits: self.digits.checked_mul(other.digits)?, scale: self.scale.checked_add(other.scale)? })
     }
 
-    /// None where the divisor is 0, or the digits are too many.
+    /// Divides two decimals; `None` if the divisor is 0 or the result has too many digits.
     pub fn over(self, other: Self) -> Option<Self> {
-        // It counts in digits to the base of 10,000, and shows four of them at least.
+        // Postgres computes in base 10,000 and keeps at least four such digits.
         let ((weight, first), (other_weight, other_first)) = (self.leading()?, other.leading()?);
         let quotient_weight = weight - other_weight - i64::from(first <= other_first);
         let least = i64::from(self.scale.max(other.scale));
         let scale = u32::try_from((16 - 4 * quotient_weight).max(least)).ok()?;
-        // self / 10^s over other / 10^o, times 10^scale.
+        // (self / 10^s) / (other / 10^o) * 10^scale.
         let up = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
         let digits = self.digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?;
         Some(Self { digits: quotient(digits, Some(other.digits).filter(|d| *d != 0)?, Towards::Nearest), scale })
     }
 
-    /// The place and the value of the first digit to the base of 10,000.
+    /// Returns the position and the value of the first digit in base 10,000.
     fn leading(self) -> Option<(i64, i128)> {
         if self.digits == 0 {
             return Some((0, 0));
@@ -127,7 +127,7 @@ impl Exact {
     }
 }
 
-/// A whole number near `a / b`.
+/// Returns `a / b`, rounded to an integer in the given direction.
 pub fn quotient(a: i128, b: i128, towards: Towards) -> i128 {
     let (cut, rest) = (a / b, a % b);
     if rest == 0 {

@@ -1,4 +1,4 @@
-//! Formulas as the generator makes them and the interpreter reads them.
+//! Expression tree of formulas, built by the test generator and evaluated by the interpreter.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use crate::interpret::value::{DAY, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReferenceExpr {
     Literal(Value),
-    /// A column or a definition.
+    /// Column or definition.
     Name(String),
-    /// `column[month]`.
+    /// Column truncated to a timeframe: `column[month]`.
     Period(String, Frame),
-    /// Any other timeframe, or one of any other value.
+    /// Any other timeframe, or a timeframe of an expression.
     Part(Box<ReferenceExpr>, String),
     Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
-    /// A function of one row, by its name.
+    /// Call of a row-level function.
     Call(&'static str, Vec<ReferenceExpr>),
-    /// An aggregate of the group's rows, or of those of ranges among its arguments.
+    /// Aggregate over the rows of the group, or over the ranges among its arguments.
     Aggregate(&'static str, Vec<ReferenceExpr>),
-    /// The values of a name from one row to another.
+    /// Values of an expression in a range of rows.
     Range(Box<ReferenceExpr>, WindowRows),
-    /// A value of another row, or a place among them.
+    /// Window function: the value of another row, or a position among the rows.
     Window(Window),
 }
 
@@ -39,10 +39,10 @@ pub enum ReferenceOp {
     Greater,
     GreaterOrEqual,
     Join,
-    /// A date or a time, so many days on.
+    /// Adds days to a date or time.
     Later,
     Earlier,
-    /// Days between dates and times.
+    /// Number of days between two dates or times.
     Apart,
 }
 
@@ -52,14 +52,14 @@ pub enum Window {
     First(Box<ReferenceExpr>),
     Last(Box<ReferenceExpr>),
     Row,
-    /// By RANK or OMNI_RANK; descending, or not.
+    /// RANK or OMNI_RANK. The flag means descending order.
     Rank(&'static str, Box<ReferenceExpr>, bool),
     PercentRank(Box<ReferenceExpr>),
-    /// Along the calendar.
+    /// PERIODOFFSET: offset in calendar periods.
     Period(Box<ReferenceExpr>, i64, ReferenceUnit),
 }
 
-/// Which rows a range holds.
+/// Rows of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WindowRows {
     All,
@@ -122,7 +122,7 @@ impl ReferenceExpr {
         }
     }
 
-    /// Every name that it reads.
+    /// Collects the names that the expression reads.
     pub fn names(&self, found: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {
             found.push(name.clone());
@@ -130,18 +130,18 @@ impl ReferenceExpr {
         self.children().into_iter().for_each(|child| child.names(found));
     }
 
-    /// Whether it is an aggregate of rows that ranges name.
+    /// Returns whether the expression is an aggregate over ranges.
     pub fn has_range(&self) -> bool {
         self.range().is_some()
     }
 
-    /// The rows of an aggregate's ranges.
+    /// Returns the rows of an aggregate's ranges.
     pub fn range(&self) -> Option<WindowRows> {
         let Self::Aggregate(_, args) = self else { return None };
         args.iter().find_map(|arg| if let Self::Range(_, rows) = arg { Some(*rows) } else { None })
     }
 
-    /// Its level, when `of` says those of names.
+    /// Returns the level of the expression. `of` returns the level of a name.
     pub fn level(&self, of: &dyn Fn(&str) -> ReferenceLevel) -> ReferenceLevel {
         let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(ReferenceLevel::Const);
         match self {
@@ -227,15 +227,15 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
-        // Times have no literals; a date stands for its midnight beside them.
+        // Times have no literals, but a date is equivalent to its midnight in an expression with times.
         Value::Time(seconds) => literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }
 
-/// Whether a name can stand in a formula as it is.
+/// Returns whether a name needs no quotes in a formula.
 pub fn is_plain(name: &str) -> bool {
     let word = name.rsplit('.').next().unwrap_or(name);
-    // A text that begins with this one would be read as a query.
+    // A formula that begins with `select` would be parsed as a query.
     word != "select" && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }
 

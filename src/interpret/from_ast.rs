@@ -1,5 +1,4 @@
-//! Formulas as the interpreter has them, from the tree that the parser made of their text: nothing is resolved, checked
-//! or converted before.
+//! Conversion of parsed formulas to the interpreter's expressions, without name resolution, checks or conversions.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
 use crate::catalog::{self, ParamType, ResultType};
@@ -9,33 +8,33 @@ use crate::interpret::value::Value;
 use crate::parse::{reference, unquote};
 use crate::{Level, Type};
 
-/// Why nobody here knows what a formula gives: what of it is not known.
+/// Part of a formula that the interpreter doesn't support.
 pub type Unread = String;
 
-/// Deeper formulas are not read. What is read is walked over by calls that call themselves.
+/// Maximum depth of formulas, because the interpreter is recursive.
 const DEPTH: u32 = 100;
 
-/// What the names of a formula may mean, and which day it is.
+/// Context of a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
 pub struct Reading<'a> {
-    /// The one relation that is read: its name before a column says nothing more.
+    /// Relation that is read, if it is the only one. Its name is a redundant qualifier of columns.
     pub relation: Option<&'a str>,
-    /// Days since 1970-01-01; `None` if that is not known.
+    /// Current day as days since 1970-01-01; `None` if unknown.
     pub today: Option<i64>,
-    /// Weeks begin on Mondays, and fiscal years in January.
+    /// Whether weeks begin on Monday and fiscal years in January.
     pub plain_calendar: bool,
 }
 
-/// A name as the interpreter compares it.
+/// Returns a name in lower case, as the interpreter compares names.
 pub fn folded(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// A definition's expression.
+/// Converts a definition to an expression.
 ///
 /// # Errors
 ///
-/// What of it is not known.
+/// Returns the part of the definition that is not supported.
 pub fn formula(
     ast: &Ast,
     source: &str,
@@ -48,7 +47,7 @@ pub fn formula(
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
     let mut made: Vec<Option<(ReferenceExpr, u32)>> = Vec::new();
-    // Children stand before what they are part of.
+    // Children precede their parents.
     for at in first..=definition.body.index() {
         let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
         let mut depth = 0;
@@ -128,14 +127,14 @@ impl AstReader<'_> {
                 }
                 self.call(name, args)?
             }
-            // The call replaces it by the value of its parameter.
+            // The call replaces an empty argument with its default value.
             Node::Blank => ReferenceExpr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),
         })
     }
 
-    /// `view.field`, `${view.field[timeframe]}`.
+    /// Converts `view.field` or `${view.field[timeframe]}`.
     fn reference(&self, id: ExprId) -> Result<ReferenceExpr, Unread> {
         let parts = reference(self.source, self.ast.span(id));
         if parts.total.is_some() {
@@ -192,8 +191,8 @@ impl AstReader<'_> {
     }
 }
 
-/// The value of an empty argument: of the parameter's type, or of the type of the values beside it; none if neither is
-/// plain to see.
+/// Returns the value of an empty argument. Its type is that of the parameter or of the other arguments. `None` if
+/// neither determines the type.
 fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
@@ -234,7 +233,7 @@ fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     }
 }
 
-/// The empty value of the type that an expression has, if the expression shows its type.
+/// Returns the empty value for the type of an expression, if the syntax of the expression determines its type.
 fn zero_of(expr: &ReferenceExpr) -> Option<Value> {
     match expr {
         ReferenceExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
@@ -266,7 +265,7 @@ fn operator(op: BinaryOp) -> ReferenceOp {
     }
 }
 
-/// `m:m`, `FIRST(m):m`, `OFFSET(m, -2):m`.
+/// Converts a range: `m:m`, `FIRST(m):m`, `OFFSET(m, -2):m`.
 fn range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     let (of, from) = row_place(from)?;
     let (same, to) = row_place(to)?;
@@ -289,7 +288,7 @@ fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
     })
 }
 
-/// A call of a window function; none of what is no such call.
+/// Converts a call of a window function; `None` for other functions.
 fn window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {

@@ -1,4 +1,4 @@
-//! The rows of a step's joined relations: every row beside every other, and those stay whose condition holds.
+//! Nested-loop join of a step's relations: combines each row with each row and keeps those that fulfill the condition.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,14 +13,14 @@ struct Relations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a StepRows>,
     nothing: &'a StepRows,
-    /// Columns of `using`, with the relations that have them.
+    /// Columns of `using`, each with the relations that have it.
     merged: Vec<(&'a str, Vec<usize>)>,
 }
 
-/// One row of each relation, as far as they are joined; `None` if nothing was found.
+/// One row of each relation joined so far; `None` if the join found no row.
 type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
-/// The rows, in which `relation.column` is a column's name, and `column` too where one relation has it.
+/// Returns the joined rows. A column is named `relation.column`, and also `column` if only one relation has it.
 pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
     let nothing = StepRows::default();
     let mut names = vec![read];
@@ -79,7 +79,7 @@ impl<'a> Relations<'a> {
         self.rows_of(at).columns.iter().any(|c| c == column)
     }
 
-    /// What a name means; `None` if two relations have it, or none has.
+    /// Resolves a name to a value; `None` if two relations have the column, or none has it.
     fn value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();
@@ -172,7 +172,7 @@ impl<'a> Relations<'a> {
         }
     }
 
-    /// The relations before one that have a column of `using`.
+    /// Returns the relations before index `at` that have a column of `using`.
     fn sides_before(&self, at: usize, name: &str) -> Vec<usize> {
         match self.merged.iter().find(|(merged, _)| *merged == name) {
             Some((_, of)) => of.clone(),
@@ -187,7 +187,8 @@ impl<'a> Relations<'a> {
         self.merged.push((name, of));
     }
 
-    /// What tells the joined rows apart: the first relation's key, with those of relations of which many are found.
+    /// Returns the grain of the joined rows: the key of the first relation, plus the keys of relations with several
+    /// matches per row.
     fn grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
@@ -197,7 +198,7 @@ impl<'a> Relations<'a> {
         for (place, join) in step.joins.iter().enumerate() {
             let single = self.rows_of(place + 1).is_single;
             if join.kind == ReferenceJoinKind::Full {
-                // The columns of `using` are both sides' keys, or nothing is known.
+                // For a full join, the grain is known only if the columns of `using` are the key on both sides.
                 let by = match &join.by {
                     JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],
@@ -225,7 +226,7 @@ fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
     of.iter().map(|at| value(*at)).find(|value| !value.is_null()).unwrap_or(Value::Null)
 }
 
-/// The names that an expression reads, with those that definitions of the step read for it.
+/// Collects the names that an expression reads, directly or through definitions of the step.
 fn read(step: &ReferenceStep, x: &ReferenceExpr, names: &mut Vec<String>) {
     let mut own = Vec::new();
     x.names(&mut own);

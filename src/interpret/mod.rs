@@ -1,8 +1,8 @@
-//! What formulas and specs give, worked out by walking over rows.
+//! Interpreter for formulas and specs, which evaluates them row by row.
 //!
-//! It is written from the contract and from what spreadsheets do, and knows no SQL: it asks neither the checks, nor the
-//! plan, nor a dialect, so that what it says proves what they make. The tests hold it beside every engine; the unit
-//! tests that are drafted have their expected rows from it.
+//! The interpreter implements the contract and the behavior of spreadsheets, independently of SQL: it uses neither the
+//! checks, nor the plan, nor a dialect. So its results can verify the generated SQL. The tests compare it with every
+//! engine, and drafted unit tests take their expected rows from it.
 
 pub mod arithmetic;
 pub mod calendar;

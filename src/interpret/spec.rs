@@ -1,4 +1,4 @@
-//! A spec as the interpreter reads it.
+//! Spec in the form that the interpreter evaluates.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct ReferenceSpec {
 #[derive(Clone, Debug, Default)]
 pub struct ReferenceStep {
     pub name: String,
-    /// `blanks: zero` of the whole spec.
+    /// Whether the spec sets `blanks: zero`.
     pub blank_zero: bool,
     pub joins: Vec<ReferenceJoin>,
     pub filter: Option<ReferenceExpr>,
@@ -25,11 +25,11 @@ pub struct ReferenceStep {
     pub keep: ReferenceKeep,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, ReferenceExpr)>,
-    /// Definitions that are no columns.
+    /// Definitions that are not output columns.
     pub hidden: Vec<String>,
 }
 
-/// A relation or an earlier step that a step joins.
+/// Join of a step with a relation or an earlier step.
 #[derive(Clone, Debug)]
 pub struct ReferenceJoin {
     pub to: String,
@@ -43,7 +43,7 @@ pub struct ReferenceJoin {
 pub enum JoinCondition {
     On(ReferenceExpr),
     Using(Vec<String>),
-    /// Each with each.
+    /// Cross join without a condition.
     Nothing,
 }
 
@@ -56,7 +56,7 @@ pub enum ReferenceJoinKind {
 }
 
 impl ReferenceJoin {
-    /// The name by which its columns are read.
+    /// Returns the name that qualifies the columns of the joined relation.
     pub fn name(&self) -> &str {
         self.alias.as_ref().unwrap_or(&self.to)
     }
@@ -70,7 +70,7 @@ pub enum ReferenceKeep {
     Some(Vec<String>),
 }
 
-/// A name, or a timeframe of one.
+/// Column or definition, or a timeframe of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptColumn {
     pub name: String,
@@ -78,7 +78,7 @@ pub struct KeptColumn {
 }
 
 impl KeptColumn {
-    /// The name of its column.
+    /// Returns the name of the output column.
     pub fn output(&self) -> String {
         let column = bare(&self.name);
         match self.frame {
@@ -95,7 +95,7 @@ impl KeptColumn {
     }
 }
 
-/// A column's name without its relation's.
+/// Returns a column name without its qualifier.
 pub fn bare(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
@@ -105,12 +105,13 @@ impl ReferenceStep {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
-    /// The level of a definition, or of a column.
+    /// Returns the level of a definition or a column.
     pub fn level_of(&self, name: &str) -> ReferenceLevel {
         self.definition(name).map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Of an expression; in its own expression a definition's name means the column.
+    /// Returns the level of an expression. Inside the definition `own`, the name of the definition refers to the
+    /// column.
     pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
         x.level(&|name| if Some(name) == own { ReferenceLevel::Row } else { self.level_of(name) })
     }

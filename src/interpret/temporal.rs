@@ -1,5 +1,6 @@
-//! Which expressions are dates and times. A value tells that itself, unless it is NULL: then `blanks: zero` reads a number
-//! as 0 and no date, and a date that stands in for a time is its midnight.
+//! Inference of which expressions are dates and times. Values contain their type unless they are NULL. For NULL,
+//! `blanks: zero` needs to know that an operand is a number instead of a date, and a date used as a time means its
+//! midnight.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +8,21 @@ use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 use crate::interpret::value::Value;
 
-/// What values are, NULL among them.
+/// Type of a value, even if the value is NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TemporalKind {
     Other,
-    /// A fraction of a day that TIME made: it moves a date to a moment.
+    /// Fraction of a day from TIME. Added to a date, it gives a time.
     Clock,
     Date,
     Time,
 }
 
-/// The names of a step.
+/// Types of the names in a step.
 type TemporalNames = BTreeMap<String, TemporalKind>;
 
-/// Says so in the expressions, given what the columns of relations are.
+/// Makes date and time operations explicit in the expressions of a spec. `of_relation` returns the types of a
+/// relation's columns.
 pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>) {
     let mut known: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
     let mut read = spec.from.clone();
@@ -53,20 +55,20 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
         };
         outputs.extend(step.group_by.iter().map(|entry| (entry.output(), kind(&entry.expr(), &scope))));
         outputs.extend(step.definitions.iter().map(|(name, _)| (name.clone(), of(&names, name))));
-        // What comes last of a name is it.
+        // If a name occurs twice, the last output counts.
         let outputs: TemporalNames = outputs.into_iter().collect();
         known.insert(step.name.clone(), outputs.into_iter().collect());
         read.clone_from(&step.name);
     }
 }
 
-/// Says so in one formula over these columns.
+/// Makes date and time operations explicit in one formula over the given columns.
 pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
     let columns = columns.iter().cloned().collect();
     settle_in(x, &TemporalScope { names: &TemporalNames::new(), input: &columns, own: None });
 }
 
-/// What each definition is, whatever order they are written in.
+/// Infers the type of each definition. The order of the definitions doesn't matter.
 fn defined(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
     let mut names = TemporalNames::new();
     for _ in 0..=step.definitions.len() {
@@ -95,7 +97,7 @@ impl TemporalScope<'_> {
     }
 }
 
-/// The places of the values that a choice gives; none of what is no choice.
+/// Returns the indexes of the arguments that can be the result of a conditional function; `None` for other functions.
 fn choices(name: &str, count: usize) -> Option<Vec<usize>> {
     let all = 0..count;
     let last = count.saturating_sub(1);
@@ -130,7 +132,7 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
                 (a, b) => a.max(b),
             }
         }
-        // The reader writes `-x` as `0 - x`.
+        // `-x` is represented as `0 - x`.
         ReferenceExpr::Binary(ReferenceOp::Subtract, a, b)
             if matches!(**a, ReferenceExpr::Literal(Value::Int(0))) && of(b) == TemporalKind::Clock =>
         {
@@ -149,7 +151,7 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
             let places = choices(name, args.len()).unwrap_or_default();
             let chosen = places.into_iter().filter_map(|at| args.get(at));
             let kinds = chosen.filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null))).map(of);
-            // A time of day beside another number is a number.
+            // A time of day combined with another number is a number.
             kinds
                 .reduce(|a, b| {
                     if a.min(b) == TemporalKind::Other && a.max(b) == TemporalKind::Clock {
@@ -174,7 +176,7 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
     }
 }
 
-/// Makes the expression of a date that of its midnight.
+/// Converts a date expression to the time at its midnight.
 fn midnight(date: &mut ReferenceExpr) {
     let of = std::mem::replace(date, ReferenceExpr::Literal(Value::Null));
     *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());

@@ -1,18 +1,18 @@
-//! Which ways a computation took: whether a condition held, where a comparison stood, whether a row was found.
+//! Coverage of a computation: results of conditions, comparisons and joins.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::interpret::value::Value;
 
-/// A part of a formula, as it is written, with what became of it.
+/// Covered outcomes: the source text of a part of a formula, and an outcome of it.
 pub type TraceEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {
     static SEEN: RefCell<Option<TraceEvents>> = const { RefCell::new(None) };
 }
 
-/// What this gives, and what was seen meanwhile.
+/// Runs a computation and records its coverage.
 pub fn during<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
     SEEN.set(Some(TraceEvents::new()));
     let value = work();
@@ -27,12 +27,12 @@ pub fn record(of: impl FnOnce() -> String, outcome: &'static str) {
     });
 }
 
-/// Whether anybody watches.
+/// Returns whether coverage is being recorded.
 pub fn is_watched() -> bool {
     SEEN.with_borrow(Option::is_some)
 }
 
-/// What can be told of any value.
+/// Returns the outcome that a value represents.
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "is empty",

@@ -1,8 +1,8 @@
-//! Which values are certain to the last digit.
+//! Detection of values whose last digits differ between engines.
 //!
-//! Engines may differ in the last bits of a float, and a formula may make much of them: ROUND of a half, `=` of two
-//! quotients, the text of a third. So what is computed is computed again with such bits changed at random; where that
-//! changes the value nobody can say what is right, and it is not compared.
+//! Engines may differ in the last bits of a float, and a formula may amplify the difference: ROUND of a half, `=` of
+//! two quotients, the text of a third. So each computation is repeated with pseudo-random changes to the last bits. If
+//! that changes the value, no result is the correct one, and the value is not compared.
 
 use std::cell::{Cell, RefCell};
 
@@ -16,30 +16,30 @@ thread_local! {
     static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Which way the last bits are changed. What one makes larger the other makes smaller, so that no value that hangs on
-/// them is the same in both.
+/// Direction in which the last bits are changed. The two directions are opposite, so a value that depends on the last
+/// bits differs between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise {
     One,
     Opposite,
 }
 
-/// What a computation gave, and what is to be thought of it.
+/// Result of a computation, with its reliability.
 pub struct Settled<T> {
     pub value: T,
-    /// A step of it hung on the last bits.
+    /// Whether a step depended on the last bits of a float.
     pub doubted: bool,
-    /// A step of it was so large that an engine may fail, as the contract lets it.
+    /// Whether a step was so large that an engine may fail, as the contract allows.
     pub oversized: bool,
-    /// What the interpreter knows no value of, the first of it.
+    /// First part that the interpreter could not evaluate.
     pub unknown: Option<String>,
-    /// How many digits of a decimal an engine shows is not known.
+    /// Whether engines may display a decimal with different numbers of digits.
     pub unshown: bool,
-    /// How many steps it took.
+    /// Number of steps of the computation.
     pub steps: u64,
 }
 
-/// Runs with noise, or without any.
+/// Runs a computation with noise, or without noise if `noise` is `None`.
 pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<T> {
     NOISE.set(noise);
     DOUBTED.set(false);
@@ -59,47 +59,48 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
     }
 }
 
-/// A float whose last bits are not the same everywhere.
+/// Returns a float with noise, because its last bits may differ between engines.
 pub fn inexact(x: f64) -> f64 {
     blurred(x, x)
 }
 
-/// One that was computed from numbers of this size.
+/// Returns a float with noise that is proportional to `size`, the size of its operands.
 pub fn blurred(x: f64, size: f64) -> f64 {
     let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else { return x };
-    // Equal values stay equal, and one that is near a step goes over it either way. What noise changed already is taken
-    // for what it was, so that both ways stay apart.
+    // Equal values stay equal, and a value near a rounding boundary crosses it in one of the directions. The hash
+    // ignores the low bits, which noise may have changed already, so that the two directions stay different.
     let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let part = 0.5 + (mixed >> 40) as f64 / (1u64 << 25) as f64;
     let up = (mixed & (1 << 39) == 0) == (noise == Noise::One);
     x + size * 2e-13 * if up { part } else { -part }
 }
 
-/// The last bits decide here.
+/// Marks the computation as dependent on the last bits.
 pub fn mark() {
     DOUBTED.set(true);
 }
 
-/// A decimal went into a value of which nobody here knows how many digits are shown.
+/// Marks the computation as containing a decimal whose displayed number of digits is unknown.
 pub fn unshown() {
     UNSHOWN.set(true);
 }
 
-/// There is something that nobody here knows the value of; it is taken for NULL, and the result is not to be used.
+/// Reports a part that the interpreter cannot evaluate. The part evaluates to NULL, and the caller must discard the
+/// result.
 pub fn unknown(what: impl FnOnce() -> String) {
     UNKNOWN.with_borrow_mut(|known| {
         known.get_or_insert_with(what);
     });
 }
 
-/// How deep expressions and the definitions that they name are followed, and how many steps one computation takes.
+/// Maximum depth of expressions with the definitions they refer to, and maximum number of steps of a computation.
 const DEPTH: u32 = 256;
 const STEPS: u64 = 50_000_000;
 
-/// A level down, until it is dropped.
+/// Guard for one level of recursion, which ends when the guard is dropped.
 pub struct Deeper(());
 
-/// None where it is too deep, or goes on for too long.
+/// Enters a level of recursion; `None` if the recursion is too deep or the computation has too many steps.
 pub fn deeper() -> Option<Deeper> {
     let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
     if depth > DEPTH || steps > STEPS {
@@ -117,7 +118,8 @@ impl Drop for Deeper {
     }
 }
 
-/// Results of ordinary size pass; an engine's own limits are not what is tested.
+/// Returns a number, and marks the computation as oversized if the number is very large. The numeric limits of engines
+/// are not tested.
 pub fn sized(x: f64) -> f64 {
     if x.is_nan() || x.abs() >= 1e15 {
         OVERSIZED.set(true);
@@ -129,14 +131,14 @@ pub fn oversize() {
     OVERSIZED.set(true);
 }
 
-/// A comparison of two numbers that are equal but for the last bits is in doubt.
+/// Marks a comparison of two numbers as uncertain if they differ only in the last bits.
 pub fn compared(a: f64, b: f64) {
     if a != b && (a - b).abs() <= 1e-11 * a.abs().max(b.abs()) {
         mark();
     }
 }
 
-/// Whether nothing was lost in `a + b`.
+/// Returns `a + b`, with noise if the sum is not exact.
 pub fn sum(a: f64, b: f64) -> f64 {
     let s = a + b;
     let t = s - a;
@@ -154,7 +156,8 @@ pub fn ratio(a: f64, b: f64) -> f64 {
     if q.mul_add(b, -a) == 0.0 && is_short(q) { q } else { inexact(q) }
 }
 
-/// Whether it is what it prints as: a sum of few powers of two, as 0.25 is and 0.1 is not.
+/// Returns whether the binary value equals its printed decimal: a sum of a few powers of two, such as 0.25 but not
+/// 0.1.
 fn is_short(x: f64) -> bool {
     let scaled = x * 1_048_576.0;
     scaled == scaled.trunc()

@@ -1,4 +1,4 @@
-//! Values as a spreadsheet has them: an error is no value.
+//! Values of the interpreter. Errors of spreadsheet formulas are NULL.
 
 use std::cmp::Ordering;
 
@@ -11,14 +11,14 @@ pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
-    /// Decimals and floats, where their digits do not matter.
+    /// Decimal or float whose exact digits don't matter.
     Number(f64),
-    /// A decimal with the digits that it is shown with.
+    /// Decimal with the scale that it is displayed with.
     Decimal(Exact),
     Text(String),
-    /// Days since 1970-01-01.
+    /// Date as days since 1970-01-01.
     Date(i64),
-    /// Seconds since then, by the clock on the wall.
+    /// Local time as seconds since 1970-01-01.
     Time(i64),
 }
 
@@ -38,7 +38,7 @@ impl Value {
         }
     }
 
-    /// The seconds of a date or a time.
+    /// Returns the seconds of a date or time since 1970-01-01.
     pub fn seconds(&self) -> Option<i64> {
         match self {
             Self::Date(days) => Some(days * DAY),
@@ -47,16 +47,16 @@ impl Value {
         }
     }
 
-    /// As `&` writes it.
+    /// Returns the text of a value, as formatted by `&`.
     pub fn text(&self) -> String {
         match self {
             Self::Null => String::new(),
             Self::Bool(b) => if *b { "TRUE" } else { "FALSE" }.to_owned(),
             Self::Int(i) => i.to_string(),
-            // No zero has a sign.
+            // Negative zero prints as 0.
             Self::Number(n) => {
                 let written = (n + 0.0).to_string();
-                // The last of so many digits is not the same everywhere.
+                // The last of more than 15 digits may differ between engines.
                 if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
                     uncertainty::mark();
                 }
@@ -75,7 +75,7 @@ impl Value {
         }
     }
 
-    /// As a condition; a number is true unless it is zero.
+    /// Returns the value as a condition. A number is true unless it is zero.
     pub fn truth(&self) -> Option<bool> {
         match self {
             Self::Bool(b) => Some(*b),
@@ -83,12 +83,12 @@ impl Value {
         }
     }
 
-    /// None beside a NULL.
+    /// Compares two values; `None` if one is NULL.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
-            // A date beside a time is its midnight.
+            // A date compared with a time means its midnight.
             (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
             (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
@@ -101,7 +101,7 @@ impl Value {
         }
     }
 
-    /// The order of rows: NULLs last either way.
+    /// Returns the sort order of two values. NULLs are last in both directions.
     pub fn order(&self, other: &Self, descending: bool) -> Ordering {
         match (self.is_null(), other.is_null()) {
             (true, true) => Ordering::Equal,
@@ -114,7 +114,7 @@ impl Value {
         }
     }
 
-    /// As text for keys of groups: NULL is a value of its own.
+    /// Returns a text that identifies the value in a group key. NULL is a key of its own.
     pub fn key(&self) -> String {
         match self.number() {
             Some(number) => format!("{}", number + 0.0),

@@ -1,4 +1,4 @@
-//! What a spec gives, worked out by walking over rows.
+//! Evaluation of a spec, row by row.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,20 +13,21 @@ use crate::interpret::value::{DAY, Value};
 
 pub type ValueRow = HashMap<String, Value>;
 
-/// Stands before the name of a column that `using` has made one, also where a later relation has another of that name.
+/// Qualifier of a column merged by `using`. The column stays accessible under it if a later relation has a column of
+/// the same name.
 pub const USING: &str = "using";
 
-/// Rows with the names of their columns in order.
+/// Rows with their column names in order.
 #[derive(Clone, Debug, Default)]
 pub struct StepRows {
     pub columns: Vec<String>,
     pub rows: Vec<ValueRow>,
-    /// What tells its rows apart, as far as known.
+    /// Columns that identify a row, if known.
     pub grain: Vec<String>,
-    /// Of joined relations: the column that a name without a relation means, and what the first of them is called.
+    /// For joined rows: the column that an unqualified name refers to, and the name of the first relation.
     pub meant: HashMap<String, String>,
     pub first: Option<String>,
-    /// It has one row at most.
+    /// Whether there is at most one row.
     pub is_single: bool,
 }
 
@@ -36,32 +37,32 @@ impl StepRows {
         self.rows.iter().map(|row| self.columns.iter().map(|c| value(row, c)).collect()).collect()
     }
 
-    /// The column that a name means, by its relation where there are several.
+    /// Returns the qualified column that a name refers to, if there are several relations.
     fn resolve_name<'a>(&'a self, name: &'a str) -> &'a str {
         self.meant.get(name).map_or(name, String::as_str)
     }
 
-    /// A column that is kept; of those of a name it is the first relation's.
+    /// Returns the value of a kept column. If several relations have the column, the first relation's value counts.
     fn kept_value(&self, row: &ValueRow, name: &str) -> Value {
         let shared = || row.get(&format!("{USING}.{name}"));
         let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
         row.get(name).or_else(shared).or_else(first).cloned().unwrap_or_else(|| missing(name))
     }
 
-    /// Whether this is one of the names that tell the rows apart.
+    /// Returns whether a grain column is among the kept columns.
     fn is_kept(&self, kept: &[String], grain: &str) -> bool {
         let first = |name: &String| self.first.as_ref().is_some_and(|first| format!("{first}.{name}") == grain);
         kept.iter().any(|name| self.resolve_name(name) == grain || (!self.meant.contains_key(name) && first(name)))
     }
 }
 
-/// A name that nothing has.
+/// Reports an unknown name and returns NULL.
 fn missing(name: &str) -> Value {
     uncertainty::unknown(|| format!("`{name}`, whose type is unknown,"));
     Value::Null
 }
 
-/// A relation that specs read: its name, its columns, what tells its rows apart, and its rows.
+/// Input relation: its name, columns, key and rows.
 #[derive(Clone, Copy)]
 pub struct ValueTable<'a> {
     pub name: &'a str,
@@ -92,10 +93,10 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
     })
 }
 
-/// What a window walks over: a group of rows, or one row.
+/// Element that window functions iterate over: a group of rows, or a single row.
 struct RowUnit<'a> {
     rows: Vec<&'a ValueRow>,
-    /// Of the grouping keys, by the text of the entry.
+    /// Values of the grouping keys, by the text of the `group_by` entry.
     keys: HashMap<String, Value>,
 }
 
@@ -103,14 +104,15 @@ struct SpecRun<'a> {
     step: &'a ReferenceStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
-    /// The units in the order of the step, and by unit its partition, and the one that the spec names.
+    /// Indexes of the units in the step's order. For each unit, `partition` is its partition, and `own_partition` the
+    /// partition by `partition_by` only.
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
-    /// By unit: the date that it is ordered by, and what else tells it from others with that date.
+    /// For each unit, the date that it is ordered by, and in `beside` the rest of its key.
     date: Vec<Value>,
     beside: Vec<String>,
-    /// Two of them are alike in all that orders them: which is first nobody knows.
+    /// Whether two units have the same sort key, so that their order is undefined.
     tied: bool,
 }
 
@@ -165,16 +167,16 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
     run.result(input)
 }
 
-/// What a name means first.
+/// Precedence of columns and definitions in name resolution.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sees<'a> {
     ColumnsFirst,
     DefinitionsFirst,
-    /// In its own expression a definition's name is the column.
+    /// Inside this definition, its own name refers to the column.
     Own(&'a str),
 }
 
-/// The value of an expression of one row.
+/// Evaluates a row-level expression.
 pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: Sees<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
@@ -196,10 +198,10 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
 }
 
 impl SpecRun<'_> {
-    /// The order of the units, ties broken by the rest of the grain, and their partitions.
+    /// Sorts the units, breaks ties by the rest of the grain, and computes the partitions.
     fn arrange(&mut self, input: &StepRows) {
         let step = self.step;
-        // Of rows: a column has one name, however it is written.
+        // Without grouping, all spellings of a column's name resolve to one name.
         let meant = |x: ReferenceExpr| match x {
             ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
                 ReferenceExpr::name(input.resolve_name(&name))
@@ -221,7 +223,7 @@ impl SpecRun<'_> {
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
         let at = |x: &ReferenceExpr, unit: usize| match x {
-            // Order and partition of rows may read columns of the input that are no outputs.
+            // Without grouping, `order_by` and `partition_by` may read input columns that are not outputs.
             ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)))
             }
@@ -281,7 +283,7 @@ impl SpecRun<'_> {
         self.units.get(unit)?.rows.first().copied()
     }
 
-    /// The value of an expression at a unit.
+    /// Evaluates an expression for a unit.
     fn value(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> Value {
         let Some(here) = self.units.get(unit) else { return Value::Null };
         let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
@@ -323,7 +325,7 @@ impl SpecRun<'_> {
         }
     }
 
-    /// The units of the same partition, in order, and where this one stands.
+    /// Returns the units of the same partition, in order, and the position of the unit among them.
     fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
             uncertainty::mark();
@@ -334,7 +336,7 @@ impl SpecRun<'_> {
         (units, place)
     }
 
-    /// An aggregate over rows before and after a unit.
+    /// Evaluates an aggregate over a range of units around a unit.
     fn over(
         &self,
         x: &ReferenceExpr,
@@ -402,7 +404,7 @@ impl SpecRun<'_> {
                 let is = |other: &usize| {
                     self.date.get(*other) == Some(&wanted) && self.beside.get(*other) == self.beside.get(unit)
                 };
-                // Of several none is the one.
+                // If several units match, the result is NULL.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
                     [one] => self.value(x, *one, own),
                     _ => {
@@ -421,7 +423,7 @@ impl SpecRun<'_> {
         }
     }
 
-    /// The value at a unit, and those of all units of its partition that are there.
+    /// Returns the value of a unit, and the non-NULL values of all units in its partition.
     fn others(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
         let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
         let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();

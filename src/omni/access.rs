@@ -1,7 +1,8 @@
-//! Who may see a table: what dbt says of access and groups, in Omni's words.
+//! Access to tables: converts dbt's access levels and groups to Omni's access settings.
 //!
-//! dbt's access is about models that read models, Omni's about people, so nothing is opened that dbt has closed: a private
-//! model is hidden, and where access grants are asked for, people outside its group cannot query it either.
+//! In dbt, access is about models that read other models; in Omni, it is about users. The conversion never grants more
+//! access than dbt: a private model is hidden, and if access grants are requested, users outside its group cannot
+//! query it either.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +13,13 @@ use super::table::DbtTable;
 use crate::artifacts::{ManifestNode, MetaValue as Said};
 use crate::dbt::{YamlOutput, write_value};
 
-/// What the record of the model file is called.
+/// Name of the model file's record.
 pub(super) const FILE: &str = "model";
 
-/// The attribute of Omni's users that a grant asks for: the groups that somebody is in.
+/// Omni user attribute that a grant checks: the groups of the user.
 const ATTRIBUTE: &str = "omni_user_groups";
 
-/// The access grants of a project: for a group of Omni's users the name of its grant.
+/// Access grants of a project: for each group of Omni users, the name of its grant.
 #[derive(Debug, Default)]
 pub(super) struct Grants<'a> {
     names: BTreeMap<&'a str, String>,
@@ -26,7 +27,8 @@ pub(super) struct Grants<'a> {
 }
 
 impl<'a> Grants<'a> {
-    /// Those that the tables need. `of_projects`: private models need their group's without saying so.
+    /// Collects the grants that the tables need. If `of_projects` is set, private models need their group's grant even
+    /// if they don't request it.
     pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
         let mut grants = Self { names: BTreeMap::new(), of_projects };
         for table in tables {
@@ -43,12 +45,12 @@ impl<'a> Grants<'a> {
         grants
     }
 
-    /// The group of people that a table is for.
+    /// Returns the group of users that has access to a table.
     fn group(&self, node: &'a ManifestNode) -> Result<Option<&'a str>, String> {
         let omni = meta::omni(&node.meta);
         let says = |key: &str| omni.and_then(|omni| omni.get(key));
         if says("required_access_grants").is_some() {
-            // People name grants of their own.
+            // The user has named other grants explicitly.
             return Ok(None);
         }
         match says("access_grant") {
@@ -66,12 +68,12 @@ impl<'a> Grants<'a> {
         }
     }
 
-    /// The name of the grant that a table needs.
+    /// Returns the name of the grant that a table needs.
     fn name(&self, node: &'a ManifestNode) -> Option<&str> {
         self.names.get(self.group(node).ok()??).map(String::as_str)
     }
 
-    /// The keys of a view or a topic that say who may see a table, where people did not say so themselves.
+    /// Returns the keys of a view or topic that restrict access, unless `meta.omni` sets them explicitly.
     pub fn keys(&self, node: &'a ManifestNode) -> Vec<(String, YamlOutput)> {
         let mut pairs = Vec::new();
         if is_hidden(node) {
@@ -83,7 +85,7 @@ impl<'a> Grants<'a> {
         pairs
     }
 
-    /// The text of the model file; `None` if there are no grants.
+    /// Returns the text of the model file; `None` if there are no grants.
     pub fn text(&self) -> Option<String> {
         let grant = |(group, name): (&&str, &String)| {
             let keys = vec![
@@ -98,7 +100,7 @@ impl<'a> Grants<'a> {
     }
 }
 
-/// Whether a table is hidden though nobody said so to Omni.
+/// Returns whether a table is hidden because it is private and `meta.omni` doesn't set `hidden`.
 pub(super) fn is_hidden(node: &ManifestNode) -> bool {
     let says = meta::omni(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
     node.access.as_deref() == Some("private") && !says

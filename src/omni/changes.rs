@@ -1,4 +1,4 @@
-//! What is different in dbt since the last pull.
+//! Changes in dbt since the last pull.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 use super::pull_state::PullRecord;
 use crate::yaml::{self, Node};
 
-/// How something is different.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ChangeKind {
-    /// It is there and was not.
+    /// The item is new.
     New,
-    /// It is another.
+    /// The item has changed.
     Changed,
-    /// It was there.
+    /// The item was removed.
     Removed,
 }
 
 impl ChangeKind {
-    /// In words.
+    /// Returns the name of the kind.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,33 +32,33 @@ impl ChangeKind {
     }
 }
 
-/// What a change is of.
+/// Kind of item that a change concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ChangeOf {
-    /// A model, seed, snapshot or source.
+    /// Model, seed, snapshot or source.
     Model,
-    /// A topic.
+    /// Topic.
     Topic,
-    /// An access grant.
+    /// Access grant.
     Grant,
-    /// A column.
+    /// Column.
     Column,
-    /// A column's type.
+    /// Type of a column.
     Type,
-    /// What tells the rows apart.
+    /// Key of a table.
     Key,
-    /// A test.
+    /// Test.
     Test,
-    /// What is said of it: descriptions, labels, tags, the state of the tests.
+    /// Metadata of a table: descriptions, labels, tags, test status.
     Text,
-    /// A join.
+    /// Join.
     Join,
 }
 
 impl ChangeOf {
-    /// In words.
+    /// Returns the name of the kind of item.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -75,23 +75,23 @@ impl ChangeOf {
     }
 }
 
-/// One difference.
+/// Change of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct PullChange {
-    /// The view; of a join the one whose rows refer to the other.
+    /// View with the change. For a join, the view with the foreign key.
     pub view: String,
-    /// What it is of.
+    /// Kind of item that changed.
     pub of: ChangeOf,
-    /// How it is different.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// The column, test or join.
+    /// Name of the column, test or join.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it was.
+    /// Old value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What it is.
+    /// New value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -106,9 +106,9 @@ impl PullChange {
     }
 }
 
-/// What is different in a view or a topic. None of both is there for one that is new, and for one that is gone.
+/// Returns the changes of a view or topic. `before` is `None` for a new one, and `after` is `None` for a removed one.
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
-    // Of a topic it is the name of its record.
+    // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole =
         if [before, after].into_iter().flatten().any(PullRecord::is_topic) { ChangeOf::Topic } else { ChangeOf::Model };
@@ -151,7 +151,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     changes
 }
 
-/// The joins that are different, each as the line that says on what.
+/// Returns the changes of the joins, each named by its `on_sql` line.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let lines = text.unwrap_or_default().lines();
@@ -175,7 +175,7 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
 }
 
-/// The access grants that are different.
+/// Returns the changes of the access grants.
 pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
         let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
@@ -195,7 +195,7 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
 }
 
-/// What stands on one side only.
+/// Returns the names that only one side has.
 fn sides<'s>(
     old: impl Iterator<Item = &'s String> + Clone,
     now: impl Iterator<Item = &'s String> + Clone,

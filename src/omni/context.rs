@@ -1,10 +1,10 @@
-//! What a table is to dbt, in words for people and for assistants that ask questions of the model.
+//! Description of a table's role in dbt, for users and for AI assistants that query the Omni model.
 
 use super::meta;
 use super::table::DbtTable;
 use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, MetaValue, NodeDetail, ResourceType};
 
-/// Settings that say how a table is laid out, with what they are called.
+/// Settings for the physical layout of a table, with their display names.
 const LAYOUT: &[(&str, &str)] = &[
     ("unique_key", "unique key"),
     ("partition_by", "partitioned by"),
@@ -12,7 +12,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("indexes", "indexes"),
 ];
 
-/// The lines of a view's context, each a fact.
+/// Returns the lines of a view's `ai_context`, one fact per line.
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
@@ -50,7 +50,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     lines.join("\n")
 }
 
-/// `orders`, of a source `raw.orders`.
+/// Returns the display name of a node: `orders`, or `raw.orders` for a source.
 fn qualified(node: &ManifestNode) -> String {
     match node.source() {
         Some(source) => format!("{}.{}", source.source_name, node.name),
@@ -66,7 +66,7 @@ fn capital(words: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// A setting in words; artifacts are read with a limit of depth, so is the recursion.
+/// Formats a setting as text. The artifact parser limits the nesting depth, which limits the recursion.
 fn words_of(value: &MetaValue) -> String {
     match value {
         MetaValue::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),

@@ -1,10 +1,11 @@
-//! SQL of dbt's semantic layer with the names that Omni gives to columns.
+//! Translation of SQL expressions in dbt's semantic layer to Omni's column names.
 
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
 
-/// An expression with the table's columns as references, `${amount} * 2`; `None` if dbt would render it first.
+/// Replaces the table's columns in an expression with references: `${amount} * 2`. `None` if the expression contains
+/// Jinja.
 pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     let expr = expr.trim();
     if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {
@@ -16,12 +17,12 @@ pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     Some(rewritten(expr, |name| Some(format!("${{{}}}", table.field(name)?.name))))
 }
 
-/// An expression with these names in place of others.
+/// Replaces names in an expression.
 pub(super) fn with_names(expr: &str, names: &FxHashMap<&str, &str>) -> String {
     rewritten(expr, |name| names.get(name).map(|text| (*text).to_owned()))
 }
 
-/// Puts texts in place of names: of words and quoted names that are no functions and no parts of longer names.
+/// Replaces unquoted and quoted names, except functions and parts of qualified names.
 fn rewritten(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(expr.len());
     let mut rest = expr;
@@ -43,7 +44,7 @@ fn rewritten(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
     out
 }
 
-/// The bytes of the first token.
+/// Returns the length of the first token in bytes.
 fn token(text: &str, first: char) -> usize {
     let ends = |is_in: &dyn Fn(char) -> bool| text.find(|c| !is_in(c)).unwrap_or(text.len());
     match first {
@@ -57,7 +58,7 @@ fn token(text: &str, first: char) -> usize {
     }
 }
 
-/// `{{ Dimension('order__status') }} = 'paid'` as the dimension's name and the rest.
+/// Splits `{{ Dimension('order__status') }} = 'paid'` into the dimension's name and the rest.
 pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     let (inside, rest) = template.trim().strip_prefix("{{")?.split_once("}}")?;
     let name = inside.trim().strip_prefix("Dimension(")?.strip_suffix(')')?.trim().trim_matches(['\'', '"']);
@@ -65,7 +66,7 @@ pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     (!rest.contains("{{")).then_some((name, rest.trim()))
 }
 
-/// A comparison with literals, as Omni's filters say it.
+/// Converts a comparison with literals to an operator and values of an Omni filter.
 pub(super) fn condition(text: &str) -> Option<(&'static str, Vec<String>)> {
     let lower = text.to_ascii_lowercase();
     let (operator, rest) = if let Some(rest) = text.strip_prefix("!=").or_else(|| text.strip_prefix("<>")) {
@@ -90,7 +91,7 @@ pub(super) fn condition(text: &str) -> Option<(&'static str, Vec<String>)> {
     Some((operator, literals.into_iter().map(literal).collect::<Option<_>>()?))
 }
 
-/// The parts between commas, those in texts left alone.
+/// Splits a list at its commas, except inside string literals.
 fn split(text: &str) -> Option<Vec<&str>> {
     let mut parts = Vec::new();
     let (mut begin, mut quoted) = (0, false);

@@ -1,4 +1,4 @@
-//! How tables belong together: relationships tests, foreign keys, entities of semantic models.
+//! Inference of joins from relationships tests, foreign keys, and entities of semantic models.
 
 use rustc_hash::FxHashMap;
 
@@ -9,62 +9,63 @@ use super::table_tests::{RunTest, Tests};
 use crate::artifacts::{Check, ConstraintKind, Manifest, ManifestNode};
 use crate::parallel;
 
-/// Where a join is known from.
+/// Source of a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum JoinSource {
-    /// A constraint `foreign_key`, which Omni reads too.
+    /// Constraint `foreign_key`, which Omni reads too.
     Constraint,
-    /// A test `relationships`, which Omni does not read.
+    /// Test `relationships`, which Omni does not read.
     Test,
     /// Entities of semantic models.
     Entity,
 }
 
-/// How many rows of the one table are found for one of the other.
+/// Cardinality of a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cardinality {
     /// Both columns are unique.
     OneToOne,
-    /// The column that is joined to is unique.
+    /// The target column is unique.
     ManyToOne,
-    /// Nothing says that it is: rows might be repeated.
+    /// The target column may not be unique, so rows may be repeated.
     Unknown,
 }
 
-/// A join of two views.
+/// Join between two views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableJoin {
-    /// The view whose rows refer to the other's.
+    /// View with the foreign key.
     pub from: String,
-    /// Its field.
+    /// Foreign key field.
     pub from_field: String,
-    /// The view that they refer to.
+    /// Target view.
     pub to: String,
-    /// Its field.
+    /// Field of the target view.
     pub to_field: String,
-    /// What the other view is called in this join, where it is joined more than once.
+    /// Alias of the target view in this join, if the view is joined more than once.
     pub alias: Option<String>,
-    /// How many rows are found.
+    /// Cardinality of the join.
     pub cardinality: Cardinality,
-    /// Where it is known from.
+    /// Source of the join.
     pub source: JoinSource,
-    /// Why it is not live; none for one that is certain.
+    /// Reason why the join is not active; `None` if the join is certain.
     pub doubt: Option<String>,
 }
 
-/// A join before the names of its ends are settled.
+/// Candidate join, before its columns are resolved to fields.
 struct FoundJoin<'a> {
-    /// Places of tables.
+    /// Indexes of the two tables.
     ends: [usize; 2],
     columns: [&'a str; 2],
     source: JoinSource,
     doubt: Option<String>,
 }
 
-/// The joins of all tables, in the order of their ids, each pair of columns once, as the surest of its sources has it.
+/// Returns the joins of all tables, ordered by node id. Each pair of columns occurs once, with its most reliable
+/// source.
 pub(super) fn all<'a>(
     tables: &'a [DbtTable<'a>],
     places: &FxHashMap<&str, usize>,
@@ -139,7 +140,7 @@ fn constraint_joins<'a>(
     }
 }
 
-/// A foreign key as it was written before dbt 1.9: `other_table (id)`.
+/// Parses a foreign key in the format before dbt 1.9: `other_table (id)`.
 fn old_reference(expression: &str) -> Option<(&str, &str)> {
     let (table, rest) = expression.split_once('(')?;
     let column = rest.trim_end().strip_suffix(')')?.trim();
@@ -165,7 +166,7 @@ fn test_joins<'a>(
     };
     let Some(other) = places.get(to) else { return };
     let said = |key: &str| data.node.config_text(key).map(str::trim).filter(|text| !text.is_empty());
-    // The test passes over NULLs by itself.
+    // The test ignores NULLs anyway.
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
     let filter = said("where").filter(|filter| !says_nothing(filter));
     let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
@@ -182,7 +183,7 @@ fn test_joins<'a>(
     found.push(FoundJoin { ends: [place, *other], columns: [column, field], source: JoinSource::Test, doubt });
 }
 
-/// Entities of one name: a foreign one refers to the primary or unique one.
+/// Matches entities by name: a foreign entity refers to the primary or unique entity.
 fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
@@ -205,7 +206,7 @@ fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     }
 }
 
-/// The join with its fields; `None` if a table lacks the column.
+/// Resolves the columns of a join to fields; `None` if a table doesn't have the column.
 fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
@@ -234,7 +235,8 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
     })
 }
 
-/// A view that is joined to itself, or more than once to another, is called after the column that refers to it.
+/// Sets aliases for self-joins and for views that are joined more than once. The alias contains the name of the
+/// foreign key column.
 fn name_apart(joins: &mut [TableJoin]) {
     let mut counts: FxHashMap<(String, String), usize> = FxHashMap::default();
     for join in joins.iter().filter(|join| join.doubt.is_none()) {

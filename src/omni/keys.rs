@@ -1,29 +1,29 @@
-//! What tells the rows of a table apart.
+//! Keys of tables.
 
 use super::table_tests::RunTest;
 use crate::artifacts::{Check, ConstraintKind, ManifestNode};
 
-/// Where it is known from.
+/// Source of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// A constraint `primary_key`, which Omni reads too.
+    /// Constraint `primary_key`, which Omni reads too.
     Constraint,
     /// Tests, which Omni does not read.
     Tests,
 }
 
-/// What tells the rows of a table apart.
+/// Key of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableKey {
-    /// The columns, as dbt spells them.
+    /// Key columns, as spelled in dbt.
     pub columns: Vec<String>,
-    /// Where it is known from.
+    /// Source of the key.
     pub source: KeySource,
 }
 
-/// The key of a table: its primary key, else what tests say is unique and never NULL.
+/// Returns the key of a table: its primary key, or else columns that tests prove unique and not NULL.
 pub(super) fn key_of_node(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     constraint(node).or_else(|| tested(node, tests))
 }
@@ -48,7 +48,7 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     let never_null = |name: &str| is_never_null(node, tests, name);
     let mut single: Vec<&str> = unique_columns(node, tests).into_iter().filter(|name| never_null(name)).collect();
     if !single.is_empty() {
-        // Of several the one that is called after the table; else the first of the table.
+        // If several columns qualify, prefer `id` or the column named after the table, then the first column.
         let table = node.name.trim_end_matches('s');
         let of_table = format!("{table}_id");
         let rank = |name: &str| {
@@ -69,7 +69,7 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     Some(TableKey { columns: together, source: KeySource::Tests })
 }
 
-/// Whether a column is never NULL, as a test or a constraint says.
+/// Returns whether a test or constraint guarantees that a column is never NULL.
 pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
     let tested = tests.iter().any(|test| says(test, name, &Check::NotNull) && test.holds());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
@@ -78,7 +78,7 @@ pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &s
         || node.constraints.iter().any(|it| is_constrained(it.kind) && names(&it.columns, name))
 }
 
-/// Whether no value of a column stands twice, as a test or a constraint says.
+/// Returns whether a test or constraint guarantees that the values of a column are unique.
 pub(super) fn is_unique(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
     unique_columns(node, tests).iter().any(|unique| unique.eq_ignore_ascii_case(name))
         || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)))
@@ -100,7 +100,7 @@ fn says(test: &RunTest<'_>, name: &str, check: &Check<'_>) -> bool {
     })
 }
 
-/// The columns that tests say are unique.
+/// Returns the columns that column constraints or tests declare unique.
 fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
     let of_tests = tests.iter().filter_map(|test| {
         let data = test.data.as_ref()?;

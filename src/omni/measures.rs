@@ -1,4 +1,4 @@
-//! Semantic models and metrics of dbt as dimensions and measures of Omni, where they can be.
+//! Conversion of dbt's semantic models and metrics to dimensions and measures of Omni, where possible.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +12,27 @@ use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
 use crate::dbt::YamlOutput;
 
-/// Something of the semantic layer that has no like in Omni.
+/// Item of the semantic layer that has no equivalent in Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MeasureGap {
-    /// Its name in dbt.
+    /// Name of the item in dbt.
     pub name: String,
-    /// Why.
+    /// Reason why there is no equivalent.
     pub reason: String,
 }
 
-/// What the semantic layer adds to a view.
+/// Dimensions and measures that the semantic layer adds to a view.
 #[derive(Debug, Default)]
 pub(super) struct Measures {
-    /// Dimensions that are computed: names and keys.
+    /// Computed dimensions, each with its name and keys.
     pub dimensions: Vec<(String, Vec<(String, YamlOutput)>)>,
     pub measures: Vec<(String, Vec<(String, YamlOutput)>)>,
-    /// The granularity of times, by field.
+    /// Granularity of time dimensions, by field.
     pub granularity: BTreeMap<String, String>,
 }
 
-/// A value that is aggregated.
+/// Aggregate of an expression.
 struct Aggregate<'a> {
     table: usize,
     name: &'a str,
@@ -47,18 +47,18 @@ struct Aggregate<'a> {
 struct MeasurePass<'a> {
     tables: &'a [DbtTable<'a>],
     semantic: &'a [Semantic<'a>],
-    /// The names of each table that something was added to.
+    /// Used field names of each table that gets additional fields.
     taken: FxHashMap<usize, UsedOmniNames>,
     made: Vec<Measures>,
-    /// Where a metric or measure is, by its name in dbt.
+    /// Table and field of each metric and measure, by its name in dbt.
     known: FxHashMap<&'a str, (usize, String)>,
     gaps: Vec<MeasureGap>,
 }
 
-/// Metrics that are made of metrics that are made of metrics: so often at most.
+/// Maximum nesting depth of metrics that are composed of other metrics.
 const DEPTH: usize = 16;
 
-/// What is added to each table, and what could not be.
+/// Returns the additions to each table, and the items without an equivalent.
 pub(super) fn all<'a>(
     tables: &'a [DbtTable<'a>],
     semantic: &'a [Semantic<'a>],
@@ -78,7 +78,7 @@ pub(super) fn all<'a>(
         .with_type(ResourceType::Metric)
         .filter_map(|node| if let NodeDetail::Metric(metric) = &node.detail { Some((node, &**metric)) } else { None })
         .collect();
-    // Those of a measure's own name stand for the measure.
+    // A metric with the name of a measure replaces the measure.
     waiting.retain(|(node, metric)| {
         let simple = &*metric.kind == "simple";
         if simple {
@@ -115,7 +115,7 @@ impl<'a> MeasurePass<'a> {
         made.measures.push((field, keys));
     }
 
-    /// The first of these names that no field of a table has yet, which has it from now on.
+    /// Reserves and returns the first of the given names that no field of the table has.
     fn free(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
@@ -166,7 +166,7 @@ impl<'a> MeasurePass<'a> {
         self.semantic.iter().flat_map(of_model).collect()
     }
 
-    /// A metric of one aggregate: a measure's, or in the newer form its own.
+    /// Converts a simple metric: its aggregate is a measure or, in the newer format, part of the metric.
     fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric.type_params.get("metric_aggregation_params").and_then(Said::as_map);
         let of_measure = metric.type_parameter("measure").and_then(|name| aggregates.iter().find(|it| it.name == name));
@@ -218,7 +218,7 @@ impl<'a> MeasurePass<'a> {
         self.add(&node.name, aggregate.table, keys);
     }
 
-    /// The semantic model that a metric depends on, or whose table it does.
+    /// Returns the semantic model that a metric depends on, directly or through its table.
     fn read_by(&self, node: &ManifestNode) -> Option<&'a Semantic<'a>> {
         let is_table =
             |id: &str, it: &Semantic<'_>| self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id);
@@ -226,7 +226,7 @@ impl<'a> MeasurePass<'a> {
         node.depends_on.iter().find_map(|id| reads(id))
     }
 
-    /// The keys of a measure.
+    /// Returns the keys of a measure in the view file.
     fn keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
             return Err("it is not added up over one of its dimensions, which Omni cannot say".to_owned());
@@ -254,7 +254,7 @@ impl<'a> MeasurePass<'a> {
         Ok(keys)
     }
 
-    /// A filter on one dimension of the table itself.
+    /// Converts a filter on one dimension of the same table.
     fn filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
         let (dimension, rest) = expression::split_dimension(template)?;
         let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
@@ -271,7 +271,8 @@ impl<'a> MeasurePass<'a> {
         Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
     }
 
-    /// A metric made of metrics; whether it is done with. What `last` waits for is not there.
+    /// Converts a metric that is composed of other metrics. Returns whether the metric is finished. On the last pass
+    /// (`last`), a missing input becomes a gap.
     fn composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
         let inputs: Vec<&ValueFields> = metric.type_params.iter().filter_map(|(_, value)| value.as_map()).collect();
         let listed = metric.type_params.get("metrics").and_then(Said::as_list).unwrap_or_default();
@@ -341,7 +342,7 @@ fn about(description: &str) -> Option<(String, YamlOutput)> {
     (!description.trim().is_empty()).then(|| ("description".to_owned(), plain_text(description)))
 }
 
-/// The conditions of a filter, as dbt keeps them.
+/// Returns the conditions of a filter in dbt's format.
 fn templates(filter: &Said) -> impl Iterator<Item = &str> {
     let listed = filter.as_map().and_then(|it| it.get("where_filters")).and_then(Said::as_list).unwrap_or_default();
     let of_list = listed.iter().filter_map(|it| it.as_map()?.get("where_sql_template")?.as_str());

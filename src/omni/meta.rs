@@ -1,9 +1,9 @@
-//! What people say to Omni in dbt, under `meta.omni`.
+//! Settings for Omni that users write in dbt, under `meta.omni`.
 
 use crate::artifacts::{MetaValue as Said, ValueFields};
 use crate::dbt::YamlOutput;
 
-/// Keys of a view that are taken over from `meta.omni`.
+/// Keys of a view that are copied from `meta.omni`.
 pub(super) const OF_VIEWS: &[&str] = &[
     "label",
     "hidden",
@@ -15,7 +15,7 @@ pub(super) const OF_VIEWS: &[&str] = &[
     "extends",
 ];
 
-/// Keys of a dimension that are.
+/// Keys of a dimension that are copied from `meta.omni`.
 pub(super) const OF_DIMENSIONS: &[&str] = &[
     "label",
     "hidden",
@@ -40,18 +40,18 @@ pub(super) const OF_DIMENSIONS: &[&str] = &[
     "ai_context",
 ];
 
-/// What `meta.omni` says.
+/// Returns the content of `meta.omni`.
 pub(super) fn omni(meta: &ValueFields) -> Option<&ValueFields> {
     meta.get("omni").and_then(Said::as_map)
 }
 
-/// Those of these keys that it says, in this order.
+/// Returns the given keys that `meta.omni` contains, in the given order.
 pub(super) fn stated_meta(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
     let Some(omni) = omni(meta) else { return Vec::new() };
     keys.iter().filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?)))).collect()
 }
 
-/// A value as it is written. Artifacts are read with a limit of depth, so is the recursion.
+/// Converts a value for a YAML file. The artifact parser limits the nesting depth, which limits the recursion.
 pub(super) fn value(said: &Said) -> YamlOutput {
     match said {
         Said::Null => YamlOutput::Bare("null".to_owned()),
@@ -65,7 +65,7 @@ pub(super) fn value(said: &Said) -> YamlOutput {
     }
 }
 
-/// A text as it is: Omni renders none, as dbt would.
+/// Returns an unescaped text, because Omni, unlike dbt, doesn't render Jinja.
 pub(super) fn plain_text(text: &str) -> YamlOutput {
     YamlOutput::Dbt(text.trim_end().to_owned())
 }

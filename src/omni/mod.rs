@@ -1,7 +1,7 @@
-//! What dbt knows of a project as an Omni model: a view for each table, joins, the state of the tests.
+//! Generation of an Omni model from dbt artifacts: a view for each table, joins, and the test status.
 //!
-//! Pure: artifacts in, texts out. What people wrote into the files since stays; that is the business of whoever writes
-//! them. Facts after Omni's documentation of view files and of its dbt integration.
+//! The module converts artifacts to texts without file access. Preserving users' edits in the files is up to the
+//! caller that writes them. The format follows Omni's documentation of view files and of its dbt integration.
 
 mod access;
 mod changes;
@@ -41,67 +41,68 @@ pub use view::ViewFile;
 use table::DbtTable;
 use table_tests::Tests;
 
-/// The file in the folder of the Omni model that holds what changes by the run.
+/// File in the folder of the Omni model with data that changes with each run.
 pub const STATUS_FILE: &str = "dbt_status.json";
 
-/// What dbt left of a project.
+/// dbt artifacts of a project.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Artifacts<'a> {
-    /// The manifest.
+    /// Manifest of the project.
     pub manifest: &'a Manifest,
-    /// What the warehouse says of its tables.
+    /// Catalog of the warehouse's tables.
     pub catalog: Option<&'a Catalog>,
-    /// The results of runs, in any order.
+    /// Results of runs, in any order.
     pub runs: &'a [RunResults],
-    /// How fresh the sources are.
+    /// Freshness of the sources.
     pub freshness: Option<&'a SourceResults>,
 }
 
 impl<'a> Artifacts<'a> {
-    /// What a manifest alone says.
+    /// Uses a manifest without other artifacts.
     #[must_use]
     pub fn from_manifest(manifest: &'a Manifest) -> Self {
         Self { manifest, catalog: None, runs: &[], freshness: None }
     }
 }
 
-/// What is written of them.
+/// Options for generating an Omni model.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Wanted {
-    /// The dialect of the warehouse, for names that need quotes.
+    /// Dialect of the warehouse, for quoting names.
     pub dialect: Dialect,
-    /// Without the state of the tests.
+    /// Whether to leave out the test status.
     pub strip_status: bool,
-    /// A topic for every model that is seen and joins others, and not only where `meta.omni.topic` asks for one.
+    /// Whether every visible model with joins gets a topic. By default, only models with `meta.omni.topic` get one.
     pub topics: bool,
-    /// Private models need the access grant of their group, and not only where `meta.omni.access_grant` asks for one.
+    /// Whether private models require the access grant of their group. By default, only models with
+    /// `meta.omni.access_grant` require one.
     pub access_grants: bool,
 }
 
 impl Wanted {
-    /// For a dialect.
+    /// Returns the default options for a dialect.
     #[must_use]
     pub fn from_dialect(dialect: Dialect) -> Self {
         Self { dialect, ..Self::default() }
     }
 
-    /// Without the state of the tests, or with it.
+    /// Sets whether to leave out the test status.
     #[must_use]
     pub fn strip_status(mut self, strip: bool) -> Self {
         self.strip_status = strip;
         self
     }
 
-    /// With a topic for every model that is seen and joins others, or only for those that ask for one.
+    /// Sets whether every visible model with joins gets a topic.
     #[must_use]
     pub fn topics(mut self, all: bool) -> Self {
         self.topics = all;
         self
     }
 
-    /// With an access grant for the group of every private model, or only for those that ask for one.
+    /// Sets whether every private model requires an access grant of its group.
     #[must_use]
     pub fn access_grants(mut self, all: bool) -> Self {
         self.access_grants = all;
@@ -109,30 +110,31 @@ impl Wanted {
     }
 }
 
-/// An Omni model as dbt's artifacts give it.
+/// Omni model generated from dbt's artifacts.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OmniModel {
-    /// The views, by their files.
+    /// Views, ordered by file.
     pub views: Vec<ViewFile>,
-    /// The topics that are asked for, by their files.
+    /// Requested topics, ordered by file.
     pub topics: Vec<Topic>,
-    /// What the model file says of access grants; `None` if nothing needs one.
+    /// Text of the model file, which contains the access grants; `None` if there are no grants.
     pub model: Option<String>,
-    /// The text of the relationships file; `None` if nothing is joined.
+    /// Text of the relationships file; `None` if there are no joins.
     pub relationships: Option<String>,
-    /// The joins, those that are not certain too.
+    /// Joins, including uncertain ones.
     pub joins: Vec<TableJoin>,
-    /// What of the semantic layer has no like in Omni, and why.
+    /// Items of the semantic layer without an equivalent in Omni, with the reasons.
     pub gaps: Vec<MeasureGap>,
-    /// What changes by the run, as JSON; `None` if nothing ran.
+    /// Data that changes with each run, as JSON; `None` if nothing has run.
     pub status: Option<String>,
-    /// How the tables stand by that.
+    /// Health of the tables according to the runs.
     pub health: Health,
 }
 
 impl OmniModel {
-    /// How many keys and joins there are that Omni does not see by itself: it reads constraints, and no tests.
+    /// Returns the number of keys and joins that Omni doesn't infer itself, because it reads constraints but not
+    /// tests.
     #[must_use]
     pub fn unseen(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());

@@ -1,8 +1,8 @@
-//! Names as Omni takes them: small letters, digits and `_`.
+//! Names in Omni's format: lower-case letters, digits and `_`.
 
 use rustc_hash::FxHashSet;
 
-/// A name made of a text: `Insurer Code` is `insurer_code`. Never empty.
+/// Converts a text to a name: `Insurer Code` becomes `insurer_code`. The name is never empty.
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -13,7 +13,7 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     let kept = out.trim_end_matches('_').len();
-    // What ended with `_` itself keeps it.
+    // Keep a trailing `_` if the text has one.
     if !text.ends_with('_') {
         out.truncate(kept);
     }
@@ -24,12 +24,12 @@ pub(super) fn plain(text: &str) -> String {
     }
 }
 
-/// Names that are given once each.
+/// Set of used names.
 #[derive(Debug, Default)]
 pub(super) struct UsedOmniNames(FxHashSet<String>);
 
 impl UsedOmniNames {
-    /// The first of these that is free, else the last with a number.
+    /// Reserves and returns the first unused name, or the last name with a number appended.
     pub fn choose(&mut self, wanted: impl IntoIterator<Item = String>) -> String {
         let mut last = String::new();
         for name in wanted {

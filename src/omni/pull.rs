@@ -1,4 +1,4 @@
-//! What a pull writes: what changed in dbt, brought into the files that people have edited since.
+//! Plan of a pull: merges the changes in dbt into files that users may have edited.
 
 use super::access;
 use super::changes::{self, PullChange};
@@ -11,38 +11,38 @@ use crate::parallel;
 use crate::schema::REMOVED_TAG;
 use crate::yaml_edit::{Edit, MergeKeep, Path, RuleMark, Rules, YamlRefusal, YamlValue, edit, merge};
 
-/// The files as they are. Paths are seen from the folder of the Omni model, and have `/` between folders.
+/// Access to the existing files. Paths are relative to the folder of the Omni model and use `/` as the separator.
 pub trait OmniFiles {
-    /// The text of a file of the Omni model; `None` if there is none.
+    /// Returns the text of a file in the Omni model; `None` if the file does not exist.
     fn omni(&self, path: &str) -> Option<String>;
 
-    /// The text of what was recorded under a name.
+    /// Returns the text of the record with the given name.
     fn record(&self, name: &str) -> Option<String>;
 
-    /// The names of what is recorded.
+    /// Returns the names of all records.
     fn records(&self) -> Vec<String>;
 }
 
-/// A file that a pull writes or removes.
+/// File that a pull writes or removes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PulledPlace {
-    /// Of the Omni model, by its path.
+    /// File of the Omni model, by path.
     Omni(String),
-    /// What was recorded, by its name.
+    /// Record, by name.
     Record(String),
 }
 
-/// How a pull goes about things.
+/// Options of a pull.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Ways {
-    /// What dbt has no more is removed, and not marked.
+    /// Whether items that dbt no longer has are removed instead of marked.
     pub prune: bool,
 }
 
 impl Ways {
-    /// With what dbt has no more removed.
+    /// Sets whether items that dbt no longer has are removed.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -50,28 +50,28 @@ impl Ways {
     }
 }
 
-/// What a pull does.
+/// Plan of a pull.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Pull {
-    /// The texts that are written.
+    /// Files to write, with their texts.
     pub writes: Vec<(PulledPlace, String)>,
-    /// The files that are removed.
+    /// Files to remove.
     pub removes: Vec<PulledPlace>,
-    /// What is different in dbt since the last pull.
+    /// Changes in dbt since the last pull.
     pub changes: Vec<PullChange>,
-    /// What people have otherwise than dbt has it now, by file: theirs stays.
+    /// User edits that differ from dbt's current values, by file. The edits are kept.
     pub kept: Vec<(String, MergeKeep)>,
-    /// Files that people removed, and that stay so.
+    /// Files that users removed, and that are not created again.
     pub left_out: Vec<String>,
-    /// Files that cannot be changed in place, with the reason. Nothing is written where there is one.
+    /// Files that cannot be edited in place, with the reason. If there is such a file, the pull writes nothing.
     pub refused: Vec<(String, YamlRefusal)>,
     /// What is marked now, as dbt no longer has it: files, each with the places in it.
     pub marked: Vec<(String, String)>,
 }
 
 impl Pull {
-    /// What is to be done to bring the files of a project to what dbt knows now.
+    /// Plans the updates that bring the files in line with the current state of dbt.
     #[must_use]
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
@@ -83,7 +83,7 @@ impl Pull {
         let views = model.views.iter().map(|view| (view.name.clone(), Generated::View(view)));
         let topics = model.topics.iter().map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
         let own: Vec<(String, Generated<'_>)> = views.chain(topics).collect();
-        // Each has files of its own, and most did not change.
+        // Each view and topic has its own files, and most are unchanged.
         let of_one = |number: usize| {
             let (name, generated) = own.get(number)?;
             let mut one = Self::default();
@@ -108,13 +108,13 @@ impl Pull {
         pull
     }
 
-    /// Whether anything is written or removed.
+    /// Returns whether there is nothing to write or remove.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()
     }
 
-    /// Takes over what another does.
+    /// Merges another plan into this one.
     fn take(&mut self, other: Self) {
         let Self { writes, removes, changes, kept, left_out, refused, marked } = other;
         self.writes.extend(writes);
@@ -126,11 +126,11 @@ impl Pull {
         self.marked.extend(marked);
     }
 
-    /// A file that has a record of its own: that of a view or of a topic.
+    /// Plans the update of a view or topic, which has its own file and record.
     fn own(&mut self, name: &str, facts: PulledFacts<'_>, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
         let before = files.record(name);
         let mut text = facts.text();
-        // Of most nothing changed, and no more is made of them.
+        // Most views and topics are unchanged and need no further work.
         let is_same = before.as_deref() == Some(text.as_str());
         if is_same && !ways.prune {
             return;
@@ -142,7 +142,7 @@ impl Pull {
             text = record.text();
         }
         if before.as_deref() == Some(text.as_str()) {
-            // What an earlier pull marked is removed by the first one that is told to.
+            // The first pull with `prune` removes the items that earlier pulls marked.
             if ways.prune
                 && let Some(file) = files.omni(&record.path).filter(|file| file.contains(REMOVED_TAG))
             {
@@ -156,7 +156,7 @@ impl Pull {
         self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
 
-    /// Brings a generated text to its file.
+    /// Plans the update of a file with its generated text.
     fn bring(&mut self, path: &str, before: Option<&PullRecord>, new: &str, files: &impl OmniFiles, rules: &Rules) {
         let Some(file) = files.omni(path) else {
             match before {
@@ -181,7 +181,7 @@ impl Pull {
         }
     }
 
-    /// A view or a topic that dbt has no more.
+    /// Plans the removal of a view or topic that dbt no longer has.
     fn gone(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
         let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else { return };
         if !record.gone {
@@ -203,7 +203,7 @@ impl Pull {
         let after = vec!["description".to_owned(), "label".to_owned(), "table_name".to_owned()];
         let mut edits =
             vec![Edit::Set { at: Path::root().key("hidden"), value: YamlValue::Bare("true".to_owned()), after }];
-        // Topics have no tags.
+        // Topics can't have tags.
         if !record.is_topic() {
             edits.push(Edit::Add { to: Path::root().key("tags"), value: YamlValue::text(REMOVED_TAG) });
         }
@@ -227,7 +227,8 @@ impl Pull {
         }
     }
 
-    /// A file that there is one of; its record is what was generated last, which is given back where that was another.
+    /// Plans the update of a file that the model has only once. Its record is the last generated text. Returns the old
+    /// record if the text has changed.
     fn shared(
         &mut self,
         name: &str,
@@ -267,7 +268,8 @@ impl Pull {
     }
 }
 
-/// What has a file and a record of its own. No view has a `.` in its name, so no topic's record is a view's.
+/// View or topic, each with its own file and record. View names contain no `.`, so their records can't collide with
+/// those of topics.
 enum Generated<'m> {
     View(&'m ViewFile),
     Topic(&'m Topic),

@@ -1,4 +1,5 @@
-//! What the last pull wrote of a view or a topic, and what it knew then: by it a person's edits are told from what is generated.
+//! Records of generated views and topics: the text and metadata of the last pull. A merge compares them with the files
+//! to detect user edits.
 
 use super::topics::Topic;
 use super::view::ViewFile;
@@ -6,38 +7,39 @@ use crate::dbt::{YamlOutput, write_pairs, write_text};
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{self, Edit, Path, YamlValue as Fields};
 
-/// The first line of a record.
+/// First line of a record.
 const HEADER: &str = "# What the last `formulac pull` made of this; it keeps this file itself.\n";
 
-/// What the last pull knew of a view or a topic.
+/// Record of a view or topic at the last pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PullRecord {
-    /// The id of the node that it shows.
+    /// Unique id of the node.
     pub node: String,
-    /// The file, seen from the folder of the Omni model.
+    /// Path of the file, relative to the folder of the Omni model.
     pub path: String,
-    /// Whether dbt has no such table any more.
+    /// Whether dbt no longer has the table.
     pub gone: bool,
-    /// The columns with their types.
+    /// Columns with their types.
     pub columns: Vec<(String, Option<String>)>,
-    /// The tests.
+    /// Names of the tests.
     pub tests: Vec<String>,
-    /// The columns that tell the rows apart.
+    /// Key columns.
     pub key: Vec<String>,
-    /// The text that was generated.
+    /// Generated text.
     pub view: String,
-    /// Columns that earlier texts had and that are marked in the file, as they were generated last, with their mark.
+    /// Columns of earlier texts that are marked in the file: their last generated definition, with the mark.
     pub vanished: Vec<(String, Fields)>,
 }
 
 impl PullRecord {
-    /// Whether it is of a topic.
+    /// Returns whether the record belongs to a topic.
     pub(super) fn is_topic(&self) -> bool {
         self.path.ends_with(".topic.yaml")
     }
 
-    /// Keeps how columns were generated last that this text has no more: they may come back.
+    /// Keeps the last generated definitions of columns that are missing from the current text, because the columns may
+    /// reappear.
     pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
         let now = columns(&self.view);
         let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
@@ -46,7 +48,8 @@ impl PullRecord {
         self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
     }
 
-    /// What was generated last, with the vanished columns that a newer text has again and that people left in the file.
+    /// Returns the base for a three-way merge: the last generated text, plus the vanished columns that both the new
+    /// text and the file contain.
     pub(super) fn base(&self, new: &str, file: &str) -> String {
         if self.vanished.is_empty() {
             return self.view.clone();
@@ -65,14 +68,14 @@ impl PullRecord {
         yaml_edit::edit(&self.view, &edits).unwrap_or_else(|_| self.view.clone())
     }
 
-    /// The text of its file.
+    /// Returns the text of the record's file.
     #[must_use]
     pub fn text(&self) -> String {
         let Self { node, path, gone, columns, tests, key, view, vanished } = self;
         PulledFacts { node, path, gone: *gone, columns, tests, key, view, vanished }.text()
     }
 
-    /// Reads the text of its file; `None` if it is no record.
+    /// Parses the text of a record's file; `None` if it is not a record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::read(text, &mut Vec::new()).ok()??;
@@ -98,7 +101,7 @@ impl PullRecord {
     }
 }
 
-/// What a record says, wherever it stands: there are many, and most are only compared.
+/// Borrowed data of a record. Most records are only compared, so they need no allocation.
 #[derive(Clone, Copy)]
 pub(super) struct PulledFacts<'r> {
     node: &'r str,
@@ -112,20 +115,20 @@ pub(super) struct PulledFacts<'r> {
 }
 
 impl<'r> PulledFacts<'r> {
-    /// What is known of a view now.
+    /// Returns the current data of a view.
     pub fn from_view(view: &'r ViewFile) -> Self {
         let ViewFile { path, node, text, key, columns, tests, .. } = view;
         let key = key.as_ref().map_or(&[][..], |key| &key.columns);
         Self { node, path, gone: false, columns, tests, key, view: text, vanished: &[] }
     }
 
-    /// What is known of a topic now.
+    /// Returns the current data of a topic.
     pub fn from_topic(topic: &'r Topic) -> Self {
         let Topic { path, node, text, .. } = topic;
         Self { node, path, gone: false, columns: &[], tests: &[], key: &[], view: text, vanished: &[] }
     }
 
-    /// The record.
+    /// Converts the data to an owned record.
     pub fn record(self) -> PullRecord {
         let Self { node, path, gone, columns, tests, key, view, vanished } = self;
         PullRecord {
@@ -140,7 +143,7 @@ impl<'r> PulledFacts<'r> {
         }
     }
 
-    /// The text of the record's file.
+    /// Returns the text of the record's file.
     pub fn text(self) -> String {
         let mut out = String::with_capacity(2 * self.view.len() + 1_000);
         out.push_str(HEADER);
@@ -171,7 +174,7 @@ impl<'r> PulledFacts<'r> {
     }
 }
 
-/// The columns of a view's text.
+/// Returns the columns in the text of a view.
 fn columns(view: &str) -> Vec<(String, Fields)> {
     match yaml_edit::value(view).as_ref().and_then(|root| root.get("dimensions")) {
         Some(Fields::Map(pairs, _)) => pairs.clone(),
@@ -186,7 +189,7 @@ fn fields(text: &str) -> Vec<(String, Fields)> {
     }
 }
 
-/// A column with one more tag.
+/// Adds a tag to a column.
 fn with_tag(fields: Fields, tag: &str) -> Fields {
     let Fields::Map(mut pairs, form) = fields else { return fields };
     match pairs.iter_mut().find(|(key, _)| key == "tags") {

@@ -1,17 +1,17 @@
-//! The relationships file of an Omni model.
+//! Relationships file of an Omni model.
 
 use super::joins::{Cardinality, TableJoin};
 use crate::dbt::{YamlOutput, write_value};
 
-/// What its record is called.
+/// Name of the file's record.
 pub(super) const FILE: &str = "relationships";
 
-/// The lines that the joins stand between which are not certain.
+/// Comment lines before and after the uncertain joins.
 pub(super) const BEGIN: &str =
     "# >>> formulac: joins that are not certain; to use one, move it out of here and uncomment it";
 pub(super) const END: &str = "# <<< formulac";
 
-/// The file's text: the joins that are certain, and as comments those that are not, each with the reason.
+/// Returns the text of the file: the certain joins, and the uncertain joins as comments with their reasons.
 pub(super) fn text(joins: &[TableJoin]) -> Option<String> {
     if joins.is_empty() {
         return None;

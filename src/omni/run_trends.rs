@@ -1,4 +1,4 @@
-//! How the tables stand: those that take longer to build than they used to, and sources that are stale.
+//! Health of the tables: changes in build time, and stale sources.
 
 use std::time::SystemTime;
 
@@ -6,68 +6,68 @@ use super::Artifacts;
 use super::test_status::{Freshness, RunTime, StatusFile, source_name};
 use crate::artifacts::{ResourceType, Status};
 
-/// From here on a run is told to be slower than those before it, and up to the inverse faster.
+/// Smallest ratio of the last run time to the median that counts as slower. The inverse counts as faster.
 const NOTABLE: f64 = 1.5;
-/// So many runs before the last one tell what is usual.
+/// Minimum number of earlier runs for a trend.
 const FEWEST: usize = 3;
 
-/// How the tables of a project stand.
+/// Health of a project's tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Health {
-    /// Tables whose last run took notably longer or shorter than those before it, by their views.
+    /// Tables whose last run was notably slower or faster than earlier runs, by view.
     pub runs: Vec<RunTrend>,
-    /// Sources that were stale when dbt looked, the worst first.
+    /// Sources that were stale at dbt's last check, the worst first.
     pub stale: Vec<StaleSource>,
 }
 
-/// A last run beside those before it.
+/// Duration of the last run compared with earlier runs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunTrend {
-    /// The view of the table.
+    /// View of the table.
     pub view: String,
-    /// How long the last run took, in seconds.
+    /// Duration of the last run in seconds.
     pub seconds: f64,
-    /// The median of those before it.
+    /// Median duration of the earlier runs in seconds.
     pub median: f64,
-    /// How many those are.
+    /// Number of earlier runs.
     pub runs: usize,
 }
 
 impl RunTrend {
-    /// How many times as long the last run took.
+    /// Returns the ratio of the last duration to the median.
     #[must_use]
     pub fn ratio(&self) -> f64 {
         self.seconds / self.median
     }
 
-    /// Whether it took longer; shorter else.
+    /// Returns whether the last run was slower than the median.
     #[must_use]
     pub fn is_slower(&self) -> bool {
         self.seconds > self.median
     }
 }
 
-/// A source that was stale when dbt looked.
+/// Source that was stale at dbt's last check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StaleSource {
-    /// `raw.orders`.
+    /// Name of the source, such as `raw.orders`.
     pub source: String,
-    /// What dbt said: `warn`, `error`, `runtime error`.
+    /// Status in dbt: `warn`, `error`, `runtime error`.
     pub status: String,
-    /// The time of its newest row; `None` if dbt could not find out.
+    /// Time of the newest row; `None` if dbt could not determine it.
     pub loaded_at: Option<SystemTime>,
-    /// When dbt looked.
+    /// Time of dbt's check.
     pub checked_at: Option<SystemTime>,
-    /// The models and snapshots that read it themselves.
+    /// Models and snapshots that read the source directly.
     pub readers: Vec<String>,
-    /// How many tables are made of it, near or far, and of nothing that is staler.
+    /// Number of direct and indirect descendants for which this is the stalest source.
     pub reached: usize,
 }
 
-/// The last run beside the median of those before it; `None` if these are few or took no time.
+/// Compares the last run with the median of the earlier runs; `None` if there are too few runs or the median is 0.
 pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     let (last, before) = times.split_last().filter(|(_, before)| before.len() >= FEWEST)?;
     let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
@@ -77,7 +77,7 @@ pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     (median > 0.0).then(|| RunTrend { view: view.to_owned(), seconds: last.seconds, median, runs: before.len() })
 }
 
-/// The trend in a word.
+/// Returns the trend as a word.
 pub(super) fn trend_name(trend: &RunTrend) -> &'static str {
     match trend.ratio() {
         ratio if ratio >= NOTABLE => "slower",

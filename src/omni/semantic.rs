@@ -1,25 +1,25 @@
-//! The semantic models of dbt with the tables that they describe.
+//! dbt's semantic models, each with the table that it describes.
 
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
 use crate::artifacts::{DbtSemanticModel, Manifest, ManifestNode, NodeDetail, ResourceType};
 
-/// A semantic model that has a table.
+/// Semantic model with a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Semantic<'a> {
     pub node: &'a ManifestNode,
     pub model: &'a DbtSemanticModel,
-    /// The place of its table.
+    /// Index of the table.
     pub table: usize,
 }
 
-/// The tables by the ids of their nodes.
+/// Returns the index of each table, by node id.
 pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a str, usize> {
     tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect()
 }
 
-/// All that describe a table: the first that they depend on.
+/// Returns the semantic models with a table. The table is the first one in the model's dependencies.
 pub(super) fn all<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>) -> Vec<Semantic<'a>> {
     let models = manifest.with_type(ResourceType::SemanticModel).filter_map(|node| match &node.detail {
         NodeDetail::SemanticModel(model) => {

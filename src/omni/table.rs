@@ -1,4 +1,4 @@
-//! The tables that dbt knows, with the names that they and their columns have in Omni.
+//! Tables of a dbt project, with the names of the tables and their columns in Omni.
 
 use std::str::FromStr;
 
@@ -13,18 +13,18 @@ use crate::Type;
 use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn, ResourceType};
 use crate::parallel;
 
-/// A table of the warehouse, which is a view of Omni.
+/// Table of the warehouse. It becomes a view in Omni.
 #[derive(Debug)]
 pub(super) struct DbtTable<'a> {
     pub node: &'a ManifestNode,
-    /// The node's place in the manifest.
+    /// Index of the node in the manifest.
     pub place: usize,
-    /// The folder of its file.
+    /// Folder of the view file.
     pub folder: String,
-    /// The name of its file, without its end.
+    /// Name of the view file without its extension.
     pub file: String,
     pub schema: &'a str,
-    /// Its name in the warehouse.
+    /// Name of the table in the warehouse.
     pub name: &'a str,
     pub catalog: Option<&'a CatalogTable>,
     pub fields: Vec<TableField<'a>>,
@@ -32,23 +32,23 @@ pub(super) struct DbtTable<'a> {
     pub state: TestState,
 }
 
-/// A column of a table, which is a dimension.
+/// Column of a table. It becomes a dimension in Omni.
 #[derive(Debug)]
 pub(super) struct TableField<'a> {
-    /// What it is called in Omni.
+    /// Name of the field in Omni.
     pub name: String,
-    /// What the warehouse calls it.
+    /// Name of the column in the warehouse.
     pub column: &'a str,
     pub documented: Option<&'a NodeColumn>,
     pub comment: Option<&'a str>,
-    /// Its type as the warehouse or the contract spells it.
+    /// Data type as spelled by the warehouse or the contract.
     pub data_type: Option<&'a str>,
-    /// Its name in SQL, where Omni would not find the column by the field's name.
+    /// SQL name of the column, if Omni can't derive it from the field's name.
     pub sql: Option<String>,
 }
 
 impl<'a> DbtTable<'a> {
-    /// All models, seeds, snapshots and sources that have a table, in the order of their ids.
+    /// Returns all models, seeds, snapshots and sources with a table, ordered by id.
     pub fn all(artifacts: Artifacts<'a>, wanted: &Wanted, tests: &Tests<'a>) -> Vec<Self> {
         let mut taken = UsedOmniNames::default();
         let nodes = artifacts.manifest.nodes.iter().enumerate();
@@ -58,8 +58,8 @@ impl<'a> DbtTable<'a> {
             let folder = plain(schema);
             let database = node.database.as_deref().map_or_else(String::new, |it| format!("{}__", plain(it)));
             let short = plain(name);
-            // The same table may be a source of one project and a model of another; and no two views have one name, in
-            // which the folder stands too.
+            // A table may be a source of one project and a model of another, but view names, which include the folder,
+            // must be unique.
             let view = taken.choose([
                 format!("{folder}__{short}"),
                 format!("{folder}__{database}{short}"),
@@ -89,12 +89,12 @@ impl<'a> DbtTable<'a> {
         parallel::each(named.len(), of_named).into_iter().flatten().collect()
     }
 
-    /// How other views name it.
+    /// Returns the name of the view, by which other views refer to it.
     pub fn view(&self) -> String {
         format!("{}__{}", self.folder, self.file)
     }
 
-    /// The field of a column.
+    /// Returns the field of a column.
     pub fn field(&self, column: &str) -> Option<&TableField<'a>> {
         let exact = self.fields.iter().find(|field| field.column == column);
         exact.or_else(|| self.fields.iter().find(|field| field.column.eq_ignore_ascii_case(column)))
@@ -112,13 +112,13 @@ fn is_table(node: &ManifestNode) -> bool {
     is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
 }
 
-/// The columns that the warehouse has; those that are documented, where it was not asked.
+/// Returns the columns of the table in the warehouse, or the documented columns if the catalog doesn't have the table.
 fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut taken = UsedOmniNames::default();
     let mut field = |column: &'a str, known: KnownTables<'a>| {
         let KnownTables { documented, comment, data_type, is_exact } = known;
         let name = taken.choose([plain(column)]);
-        // Omni finds a column by the field's name; where its case is its own, or another's too, it is told.
+        // Omni derives the column from the field's name. If the name or its case differs, `sql` specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));
         TableField { name, column, documented, comment, data_type, sql }
@@ -135,7 +135,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
         }
         None => {
             let of_node = node.columns.iter().map(|it| {
-                // What somebody wrote without quotes says nothing of the case.
+                // A documented name without quotes says nothing about the case.
                 let is_exact = it.quote == Some(true);
                 let data_type = it.data_type.as_deref();
                 field(&it.name, KnownTables { documented: Some(it), comment: None, data_type, is_exact })
@@ -145,16 +145,16 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
     }
 }
 
-/// What is known of a column.
+/// Known properties of a column.
 struct KnownTables<'a> {
     documented: Option<&'a NodeColumn>,
     comment: Option<&'a str>,
     data_type: Option<&'a str>,
-    /// Whether the case of its name is the warehouse's.
+    /// Whether the case of the name is the warehouse's case.
     is_exact: bool,
 }
 
-/// Of columns that differ in their case only each says which it is.
+/// Sets `sql` for columns whose names differ only in case.
 fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {

@@ -1,4 +1,4 @@
-//! The tests of each table with what came of them last.
+//! Tests of each table, with their last results.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use super::Artifacts;
 use super::test_status::Recorded;
 use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
 
-/// All tests that run, by the place of the node that they are of.
+/// Enabled tests, by the index of the tested node.
 #[derive(Debug)]
 pub(super) struct Tests<'a> {
     of_nodes: FxHashMap<usize, Vec<RunTest<'a>>>,
     pub last: BTreeMap<&'a str, LastResult<'a>>,
 }
 
-/// A test of a table.
+/// Test of a table.
 #[derive(Clone, Debug)]
 pub(super) struct RunTest<'a> {
     pub node: &'a ManifestNode,
-    /// What it says, of a generic test.
+    /// Definition of a data test that is attached to the table; `None` for singular tests and unit tests.
     pub data: Option<DataTest<'a>>,
-    /// What came of it in the runs that are known.
+    /// Last result in the known runs.
     pub last: Option<LastResult<'a>>,
-    /// How it ended last, in these runs or as it was recorded before.
+    /// Last status, from the known runs or from the previous status file.
     pub status: Option<Status>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Tests<'a> {
             let node = data.node;
             match data.on {
                 Some(on) => add(&on.unique_id, ran(node, Some(data.clone()))),
-                // A singular test is of all that it reads.
+                // A singular test belongs to all nodes that it reads.
                 None => node.depends_on.iter().for_each(|id| add(id, ran(node, None))),
             }
         }
@@ -56,19 +56,19 @@ impl<'a> Tests<'a> {
         Self { of_nodes, last }
     }
 
-    /// The tests of the node at a place of the manifest.
+    /// Returns the tests of the node with this index in the manifest.
     pub fn for_node(&self, place: usize) -> &[RunTest<'a>] {
         self.of_nodes.get(&place).map_or(&[], Vec::as_slice)
     }
 }
 
 impl RunTest<'_> {
-    /// Whether what it says may be relied on: dbt stops at it, and it did not fail last.
+    /// Returns whether the tested condition is reliable: a failure would stop dbt, and the last run did not fail.
     pub fn holds(&self) -> bool {
         self.data.as_ref().is_some_and(DataTest::proves) && !self.failed_last()
     }
 
-    /// Whether it found something, or could not run, when it ran last.
+    /// Returns whether the last run of the test failed, warned, or ended with an error.
     pub fn failed_last(&self) -> bool {
         matches!(self.status, Some(Status::Fail | Status::Error | Status::Warn))
     }

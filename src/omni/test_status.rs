@@ -1,4 +1,4 @@
-//! Whether what dbt tests holds, how the tables were built last, how fresh their sources are.
+//! Status of the tables: test results, last runs, and freshness of their sources.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -12,20 +12,20 @@ use super::table::DbtTable;
 use super::table_tests::{RunTest, Tests};
 use crate::artifacts::{ManifestNode, ResourceType, Status, instant_text};
 
-/// What the tests of a table say of it.
+/// Test status of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TestState {
-    /// All that dbt stops at passed when they ran last.
+    /// All tests with severity `error` passed in their last run.
     Pass,
-    /// One of them failed.
+    /// At least one of these tests failed.
     Fail,
-    /// There are none, or they did not all run.
+    /// There are no such tests, or some did not run.
     Unproven,
 }
 
 impl TestState {
-    /// The tag of a view.
+    /// Returns the tag for the view.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl TestState {
     }
 }
 
-/// What the tests of a table say.
+/// Returns the test status of a table.
 pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
     let severity = |test: &RunTest<'_>| test.node.config_text("severity").map(str::to_lowercase);
     let strict: Vec<Option<&Status>> = tests
@@ -55,7 +55,7 @@ pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
     }
 }
 
-/// How fresh the sources are that a node is made of: the worst of them.
+/// Freshness of the stalest source that a node depends on.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Freshness {
     status: String,
@@ -68,7 +68,7 @@ pub(super) struct Freshness {
     rank: (u8, Option<std::cmp::Reverse<SystemTime>>),
 }
 
-/// By the place of the node, as dbt found them: sources carry it down to what reads them.
+/// Returns the freshness of each node, by index. The freshness of a source applies to all its descendants.
 pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
@@ -95,7 +95,7 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
             },
         ));
     }
-    // The worst first: what it has reached no other changes.
+    // Start with the stalest source, so that later sources don't change the nodes that it reaches.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
     for (place, fresh) in waiting {
         let mut reached = vec![place];
@@ -108,13 +108,13 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
     all
 }
 
-/// `raw.orders`.
+/// Returns the name of a source table, such as `raw.orders`.
 pub(super) fn source_name(node: &ManifestNode) -> String {
     let of = node.source().map(|of| &*of.source_name).unwrap_or_default();
     format!("{of}.{}", node.name)
 }
 
-/// How many run times are carried on.
+/// Maximum number of run times in the status file.
 const TIMES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -124,16 +124,16 @@ pub(super) struct StatusFile {
     pub views: BTreeMap<String, OfView>,
 }
 
-/// What the status file says that was written last.
+/// Content of the previous status file.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     file: StatusFile,
-    /// By the name of the test.
+    /// Status of each test, by name.
     statuses: FxHashMap<String, Status>,
 }
 
 impl Recorded {
-    /// Reads it; a file that cannot be read counts as none.
+    /// Parses the previous status file. An unreadable file counts as missing.
     pub fn read(text: Option<&str>) -> Self {
         let file: StatusFile = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let tests = file.views.values().flat_map(|view| &view.tests).filter(|test| test.at.is_some());
@@ -141,7 +141,7 @@ impl Recorded {
         Self { file, statuses }
     }
 
-    /// How a test ended when it was recorded.
+    /// Returns the recorded status of a test.
     pub fn status(&self, test: &str) -> Option<Status> {
         self.statuses.get(test).cloned()
     }
@@ -177,7 +177,7 @@ struct OfTest {
 #[serde(default)]
 pub(super) struct OfRun {
     status: String,
-    /// The last is the newest.
+    /// Run times, newest last.
     pub times: Vec<RunTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trend: Option<String>,
@@ -190,7 +190,7 @@ pub(super) struct RunTime {
     pub seconds: f64,
 }
 
-/// What the status file says; what was recorded is carried on.
+/// Returns the new status file, with older data carried over from the previous one.
 pub(super) fn file(
     tables: &[DbtTable<'_>],
     artifacts: Artifacts<'_>,
@@ -207,7 +207,7 @@ pub(super) fn file(
         let old = before.views.remove(&table.view()).unwrap_or_default();
         let mut of_tests: Vec<OfTest> = tests.for_node(table.place).iter().map(test_result).collect();
         for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
-            // What was not selected this time keeps what came of it last.
+            // A test that did not run this time keeps its last result.
             match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
                 Some(old) => {
                     *test = OfTest {
@@ -238,7 +238,7 @@ pub(super) fn file(
 }
 
 impl StatusFile {
-    /// Its text.
+    /// Returns the file as JSON.
     pub fn text(&self) -> Option<String> {
         let mut text = serde_json::to_string_pretty(self).ok()?;
         text.push('\n');

@@ -1,4 +1,4 @@
-//! Topics: a table with all that can be joined to it without repeating its rows.
+//! Topics: a table with all tables that can be joined to it without repeating its rows.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,12 +13,12 @@ use super::table::DbtTable;
 use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
 
-/// Joins in a row that a topic follows; they nest in its file.
+/// Maximum length of a chain of joins in a topic. The joins are nested in the file.
 const DEPTH: usize = 8;
-/// Views that a topic joins.
+/// Maximum number of joined views in a topic.
 const MOST: usize = 100;
 
-/// Keys of a topic that are taken over from `meta.omni.topic`.
+/// Keys of a topic that are copied from `meta.omni.topic`.
 const KEYS: &[&str] = &[
     "fields",
     "hidden",
@@ -31,35 +31,35 @@ const KEYS: &[&str] = &[
     "ai_context",
 ];
 
-/// A topic of Omni.
+/// Topic of an Omni model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Topic {
-    /// Its file, seen from the folder of the Omni model.
+    /// Path of the topic file, relative to the folder of the Omni model.
     pub path: String,
-    /// Its name.
+    /// Name of the topic.
     pub name: String,
-    /// The id of the node that its rows are.
+    /// Unique id of the base view's node.
     pub node: String,
-    /// Its text.
+    /// Text of the topic file.
     pub text: String,
 }
 
-/// A topic that is asked for, with the place of the table whose rows it has.
+/// Requested topic, with the index of its base table.
 struct RequestedTopic<'a> {
     base: usize,
-    /// What people call it; none for one that the project asks for.
+    /// Name of the topic in `meta.omni.topic`; `None` if no name is specified.
     name: Option<&'a str>,
     said: Option<&'a ValueFields>,
 }
 
-/// What is joined, and to which of those before it; none for the base.
+/// Joined view, with the index of the view that it is joined to; `None` for the base view.
 struct TopicJoin<'j> {
     name: &'j str,
     to: Option<usize>,
 }
 
-/// The topics of a project. `of_projects`: every model that is seen and joins others has one without saying so.
+/// Returns the topics of a project. If `of_projects` is set, every visible model with joins gets a topic.
 pub(super) fn all(
     tables: &[DbtTable<'_>],
     joins: &[TableJoin],
@@ -93,7 +93,7 @@ pub(super) fn all(
     topics
 }
 
-/// What a table's node asks for: `true`, a name, or a mapping with more; `false` is none.
+/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. `false` means no topic.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
         Some(RequestedTopic { base, name: name.map(str::trim).filter(|name| !name.is_empty()), said })
@@ -110,7 +110,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
     }
 }
 
-/// Of several that name one topic the one from which most of the others are joined.
+/// Selects the base of a topic that several tables request: the table that joins to most of the others.
 fn widest<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,
@@ -172,7 +172,7 @@ fn topic(
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> =
         KEYS.iter().filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?)))).collect();
-    // A topic is not seen further than the view whose rows it has.
+    // A topic must not be visible to more users than its base view.
     let of_view = meta::stated_meta(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
     let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
@@ -183,7 +183,8 @@ fn topic(
     Some(Topic { path, name, node: table.node.unique_id.to_string(), text: write_value(&YamlOutput::Map(pairs)) })
 }
 
-/// All that joins lead to from a view, the nearest first, each view once; the view itself leads. False where there is more.
+/// Returns the views that joins reach from a view, nearest first and each once, starting with the view itself. The
+/// flag is `false` if a limit cut off further views.
 fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
     let mut all = vec![TopicJoin { name: view, to: None }];
     let mut known = FxHashSet::from_iter([view]);
@@ -201,7 +202,7 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec
                 break;
             }
             known.insert(name);
-            // Joins begin at views: what a view is called in one join has none.
+            // Joins start from views, so an aliased view has no further joins.
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
             }
@@ -211,7 +212,7 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec
     (all, is_all)
 }
 
-/// The map of joins below the base; children stand behind their parents.
+/// Returns the nested map of joins below the base. In `joined`, children follow their parents.
 fn nested(joined: &[TopicJoin<'_>]) -> YamlOutput {
     let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
     for (place, it) in joined.iter().enumerate().rev() {

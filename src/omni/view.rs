@@ -1,4 +1,4 @@
-//! The view file of a table.
+//! View file of a table.
 
 use super::access::Grants;
 use super::keys::TableKey;
@@ -12,25 +12,25 @@ use crate::Type;
 use crate::artifacts::{Check, Manifest, MetaValue as Said};
 use crate::dbt::{YamlOutput, write_value};
 
-/// A view of Omni.
+/// View of an Omni model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViewFile {
-    /// Its file, seen from the folder of the Omni model.
+    /// Path of the view file, relative to the folder of the Omni model.
     pub path: String,
-    /// How other views name it.
+    /// Name by which other views refer to the view.
     pub name: String,
-    /// The id of the node that it shows.
+    /// Unique id of the node.
     pub node: String,
-    /// Its text.
+    /// Text of the view file.
     pub text: String,
-    /// What tells its rows apart.
+    /// Key of the table.
     pub key: Option<TableKey>,
-    /// What the tests say.
+    /// Test status of the table.
     pub state: TestState,
-    /// Its columns with their types, as far as known.
+    /// Columns with their types, if known.
     pub columns: Vec<(String, Option<String>)>,
-    /// The tests that it has.
+    /// Names of the tests.
     pub tests: Vec<String>,
 }
 
@@ -97,13 +97,13 @@ pub(super) fn new<'a>(
     }
 }
 
-/// The fields of the key; empty if a column of it is not there.
+/// Returns the key fields; empty if the table lacks one of them.
 fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
     let columns = table.key.iter().flat_map(|key| &key.columns);
     columns.map(|name| Some(table.field(name)?.name.clone())).collect::<Option<_>>().unwrap_or_default()
 }
 
-/// The keys of a dimension.
+/// Returns the keys of a dimension in the view file.
 fn dimension(
     field: &TableField<'_>,
     is_key: bool,
@@ -151,7 +151,8 @@ fn dimension(
     pairs
 }
 
-/// The timeframes of a date: from its granularity on, which its name may say, `billing_month`.
+/// Returns the timeframes of a date, starting at its granularity. A name such as `billing_month` can specify the
+/// granularity.
 fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
     let ty = field.ty();
     if !ty.is_temporal() {
@@ -171,9 +172,9 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
     })
 }
 
-/// The values that a column has, as a test says that holds.
+/// Returns the accepted values of a column according to a passing test.
 fn accepted(field: &TableField<'_>, table: &DbtTable<'_>, tests: &Tests<'_>) -> Option<Vec<YamlOutput>> {
-    // What costs most is asked last: there are many fields, and many tests.
+    // The most expensive condition is checked last, because there are many fields and tests.
     let values = tests.for_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {

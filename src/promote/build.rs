@@ -1,4 +1,4 @@
-//! From what is asked for to the spec: outputs, filters, order, calculations, and the compiler's word on all of it.
+//! Generation of the spec for a promotion request: outputs, filters, order and calculations, followed by compilation.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -18,18 +18,19 @@ use crate::schema::Schema;
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// How often definitions that would not compile are taken out; each round takes all that are found.
+/// Maximum number of rounds in which definitions with compile errors are removed. Each round removes all definitions
+/// that have errors.
 const ROUNDS: usize = 16;
 
-/// A column of the result.
+/// Output column.
 struct SpecOutput {
     reference: OmniReference,
     key: FieldKey,
-    /// The name that it is to have.
+    /// Requested column name.
     asked: Option<String>,
 }
 
-/// A calculation of a query.
+/// Calculation of a query.
 struct Calculation<'m> {
     omni_name: String,
     name: String,
@@ -38,28 +39,28 @@ struct Calculation<'m> {
     at: &'m Node,
 }
 
-/// What is asked for, in one form.
+/// Normalized content of a promotion request.
 struct BuildPlan<'m> {
     base: usize,
     outputs: Vec<SpecOutput>,
-    /// Rows as they are, with more columns.
+    /// Whether the spec keeps the rows without grouping and adds columns.
     of_rows: bool,
     filters: Vec<(OmniReference, &'m Node, &'m Node)>,
-    /// Conditions in SQL: the text and the key's node, and whether they are of groups.
+    /// SQL conditions: the text, the node of the key, and whether the condition applies to groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
     sorts: Vec<(String, bool)>,
-    /// Where they stand.
+    /// YAML node of the sorts.
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
-    /// Whether the columns stand before all calculations, as in the spec.
+    /// Whether all columns precede the calculations, as in the spec, so that column letters stay the same.
     letters_fit: bool,
     topic: Option<&'m Node>,
     file: usize,
     name: String,
     description: Option<String>,
     promoted_from: Option<String>,
-    /// Whether fields are recorded as taken over by the model.
+    /// Whether to record in the spec which fields it was promoted from.
     takes_over: bool,
     gaps: Vec<(&'m Node, String, String)>,
     notes: Vec<String>,
@@ -149,7 +150,7 @@ fn build_view<'m>(
     }
 }
 
-/// `revenue_by_month`, `orders_by_region_and_month`, `orders_with_is_large`.
+/// Returns the default name of the model: `revenue_by_month`, `orders_by_region_and_month`, `orders_with_is_large`.
 fn name_of(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
     let is_measure = |output: &&SpecOutput| {
         let place = model.instance(&output.key.0);
@@ -247,7 +248,7 @@ fn build_query<'m>(
         let key = key_of(model, &own, &reference);
         outputs.push(SpecOutput { reference, key, asked: column.map(snake) });
     }
-    // Calculations stand as the fields name them, others behind.
+    // Calculations have the order of the fields. Other calculations come last.
     calculations.sort_by_key(|it| places.iter().find(|(_, name)| *name == it.omni_name).map_or(usize::MAX, |it| it.0));
     if let Some(chosen) = chosen {
         let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
@@ -335,7 +336,7 @@ fn build_query<'m>(
     })
 }
 
-/// The calculations that are named, and those that these read.
+/// Returns the requested calculations and those that they depend on.
 fn needed(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> FxHashSet<String> {
     let mut found: FxHashSet<String> = FxHashSet::default();
     let mut open: Vec<&Calculation<'_>> =
@@ -349,10 +350,10 @@ fn needed(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> 
     found
 }
 
-/// A column that the result has.
+/// Column of the result.
 struct BuiltSpec {
     name: String,
-    /// How `group_by` and `order_by` name it.
+    /// Name of the column in `group_by` and `order_by`.
     entry: String,
     is_there: bool,
     is_measure: bool,
@@ -365,13 +366,13 @@ struct Maker<'m, 't> {
     request: &'m Request,
     plan: BuildPlan<'m>,
     fields: FieldResolver<'m, 't>,
-    /// The fields that filters leave no NULL of.
+    /// Fields whose NULLs are removed by filters.
     filled: Vec<(String, String)>,
     spec: SpecSource,
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<Carried>,
-    /// Definitions by name, with the gap that each would be.
+    /// Definitions by name, each with the gap to report if it has to be removed.
     sources: FxHashMap<String, PromoteGap>,
 }
 
@@ -447,7 +448,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Finds out which views are read, and how they are joined.
+    /// Determines the views that the spec reads, and their joins.
     fn join_views(&mut self) {
         let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         let base = self.fields.base_name.clone();
@@ -473,7 +474,7 @@ impl<'m, 't> Maker<'m, 't> {
         self.fields.joins = joins;
     }
 
-    /// The base's rows.
+    /// Sets the relation of the base view, and the relation names of all views.
     fn rows(&mut self) {
         let Some(view) = self.model.views.get(self.plan.base) else { return };
         let relation = match view.rows {
@@ -502,7 +503,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// `source('raw', 'orders')`, where the table is a source of dbt.
+    /// Returns `source('raw', 'orders')` if the table is a dbt source.
     fn source_of(&self, view: usize) -> Option<String> {
         let view = self.model.views.get(view)?;
         let of_table = self.request.sources.iter().find(|(schema, table, _)| {
@@ -512,7 +513,7 @@ impl<'m, 't> Maker<'m, 't> {
         of_table.map(|(_, table, group)| format!("source('{group}', '{table}')"))
     }
 
-    /// Makes definitions of all fields that are read.
+    /// Converts all fields that the spec reads to definitions.
     fn resolve(&mut self) -> Result<(), PromoteFault> {
         let base = self.fields.base_name.clone();
         let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
@@ -535,7 +536,7 @@ impl<'m, 't> Maker<'m, 't> {
                 asked.entry(output.key.clone()).or_insert(own);
             }
         }
-        // Columns that are passed on have the first right to their names.
+        // Columns that are passed through have precedence for their names.
         for output in &self.plan.outputs {
             let is_plain = self
                 .fields
@@ -559,7 +560,7 @@ impl<'m, 't> Maker<'m, 't> {
         Ok(())
     }
 
-    /// The key for each of whose values one row counts, where all measures ask for the same.
+    /// Finds the key with one row per value, if all measures require the same key.
     fn find_key(&mut self, measures: &[FieldKey]) {
         let mut sqls: Vec<Option<String>> = measures
             .iter()
@@ -628,7 +629,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// What the rows are grouped by, and the columns in the order asked for.
+    /// Sets the grouping, and returns the output columns in the requested order.
     fn outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
         let mut made = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
@@ -664,7 +665,7 @@ impl<'m, 't> Maker<'m, 't> {
             });
             let name = match resolved.definition {
                 Some(_) if frame.is_none() => term.text.clone(),
-                // What it is called by itself is its name: no definition is needed.
+                // The column already has the requested name, so it needs no definition.
                 _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &BuiltSpec| it.name == wanted) => {
                     wanted.clone()
                 }
@@ -710,7 +711,7 @@ impl<'m, 't> Maker<'m, 't> {
         made
     }
 
-    /// What Omni says of a column that is passed on.
+    /// Copies Omni's description and display settings of a column that is passed through.
     fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && snake(&field.name) == name;
@@ -724,7 +725,7 @@ impl<'m, 't> Maker<'m, 't> {
         });
     }
 
-    /// Filters of rows into `where`, those of groups into `having`.
+    /// Writes filters on rows to `where` and filters on groups to `having`.
     fn filtered(&mut self, step: &mut SpecStep) {
         let base = self.fields.base_name.clone();
         for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
@@ -745,7 +746,7 @@ impl<'m, 't> Maker<'m, 't> {
                         self.gaps.push(gap);
                     }
                     let text = condition.term.text;
-                    // No comparison holds of NULL.
+                    // A comparison with NULL is never true.
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }
@@ -765,7 +766,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// The definitions, and what is said of them.
+    /// Writes the definitions and their metadata.
     fn defined(&mut self, step: &mut SpecStep) {
         step.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
         for definition in self.fields.definitions.clone() {
@@ -809,7 +810,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Two steps where one row counts for each value of a key; else the one.
+    /// Splits the step in two if the measures require one row per value of a key. Otherwise returns the one step.
     fn per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
@@ -853,7 +854,7 @@ impl<'m, 't> Maker<'m, 't> {
         vec![first_step, second]
     }
 
-    /// The order, the limit, and the calculations over the rows in that order.
+    /// Writes the order, the limit, and the calculations over the ordered rows.
     fn ordered(&mut self, made: &mut [BuiltSpec]) {
         let mut sheet = CalculationSheet::default();
         for (place, column) in made.iter().enumerate() {
@@ -925,7 +926,7 @@ impl<'m, 't> Maker<'m, 't> {
             ..SpecStep::default()
         };
         match self.plan.limit {
-            // The rows that are returned are those that calculations see.
+            // Apply the limit before the calculations, so that they see only the returned rows.
             Some(_) if !of_calculation => {
                 last.order_by = entries;
                 last.limit = self.plan.limit;
@@ -981,7 +982,8 @@ impl<'m, 't> Maker<'m, 't> {
         lines
     }
 
-    /// The week and the fiscal year of Omni's model file, where they are others than the project's.
+    /// Copies the start of the week and of the fiscal year from Omni's model file if they differ from the project's
+    /// settings.
     fn calendar(&mut self) {
         let said = |key: &str| self.model.files.iter().find_map(|file| file.root.get(key)?.text().map(str::to_owned));
         let calendar = &self.compiler.options.calendar;
@@ -997,7 +999,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// The text, once what would not compile has become a gap.
+    /// Compiles the spec, turns definitions with compile errors into gaps, and returns the final text.
     fn compiled(mut self, grain: Vec<String>) -> Promotion {
         let mut round = 0;
         let (spec, diagnostics) = loop {
@@ -1064,7 +1066,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 }
 
-/// The name that a reference gives its column: `orders.amount` is `amount`, `day[month]` is `day_month`.
+/// Returns the column name of a reference: `amount` for `orders.amount`, `day_month` for `day[month]`.
 fn term_name(text: &str) -> Option<String> {
     let text = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')).unwrap_or(text);
     let (name, frame) = match text.split_once('[') {

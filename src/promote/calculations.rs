@@ -9,12 +9,12 @@ use crate::ast::{BinaryOp, Expr};
 use crate::dialect::Dialect;
 use crate::parse;
 
-/// The columns of a worksheet by what Omni calls them.
+/// Columns of a worksheet, by their names in Omni.
 #[derive(Debug, Default)]
 pub(super) struct CalculationSheet {
-    /// `orders.revenue`, `orders.created_at[month]`, `calc_1`: the column's name, and its place.
+    /// Name and index of each column, by `orders.revenue`, `orders.created_at[month]` or `calc_1`.
     columns: FxHashMap<String, (String, usize)>,
-    /// Columns by name that are never NULL.
+    /// Names of the columns that are never NULL.
     there: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ fn total_reference(place: usize, total: &str) -> Result<String, String> {
     Ok(format!("{}_{end}", letters(place)))
 }
 
-/// The letters of a column of a sheet, from 0.
+/// Returns the letters of a worksheet column, from index 0.
 pub(super) fn letters(place: usize) -> String {
     let mut rest = place + 1;
     let mut out = Vec::new();
@@ -72,11 +72,11 @@ pub(super) fn letters(place: usize) -> String {
     out.iter().rev().collect()
 }
 
-/// The formula of a calculation. `letters_fit` says whether the columns stand as they do in Omni.
+/// Converts a calculation to a formula. `letters_fit` says whether the columns have the same letters as in Omni.
 ///
 /// # Errors
 ///
-/// What of it is no formula.
+/// Returns the part of the calculation that has no formula.
 pub(super) fn formula(
     sql: &str,
     sheet: &CalculationSheet,
@@ -93,7 +93,7 @@ pub(super) fn formula(
     with_columns(&text, sheet)
 }
 
-/// The text with columns in place of Omni's references; texts and names of tabs stay.
+/// Replaces Omni's references with columns, except inside string literals and quoted tab names.
 fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -114,7 +114,7 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
             c => c.len_utf8(),
         };
         let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        // `orders.created_at[month]` without the braces.
+        // Example without braces: `orders.created_at[month]`
         let frame = after.strip_prefix('[').and_then(|inside| inside.split_once(']'));
         let framed = frame.map(|(frame, _)| format!("{word}[{frame}]"));
         match framed.as_deref().and_then(|name| sheet.find(name).ok()) {
@@ -148,19 +148,21 @@ fn has_cells(text: &str) -> bool {
     })
 }
 
-/// Whether a formula computes with what may be NULL: there a blank counts as 0, as Omni's engine has it.
+/// Returns whether a formula does arithmetic with a column that may be NULL. Such a formula needs blanks as 0, as in
+/// Omni's engine.
 pub(super) fn counts_blanks(formula: &str, sheet: &CalculationSheet) -> bool {
     !blank_operands(formula, sheet).is_empty()
 }
 
-/// The formula with blanks as 0 where only this formula is to have them so.
+/// Rewrites a formula so that blanks count as 0 in this formula only.
 pub(super) fn with_blanks_as_zero(formula: &str, sheet: &CalculationSheet) -> String {
     let mut places: Vec<(usize, &str)> = Vec::new();
     for (begin, end) in blank_operands(formula, sheet) {
         places.push((begin, "COALESCE("));
         places.push((end, ", 0)"));
     }
-    // From the end, so that places before stay; of two at one place the inner one is put in first.
+    // Insert from the end, so that earlier positions stay valid. At equal positions, insert for the inner expression
+    // first.
     let mut out = formula.to_owned();
     places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     for (at, text) in places {
@@ -200,7 +202,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     found
 }
 
-/// How a query's list names a field: with its view, in small letters.
+/// Returns the name of a field in the field list of a query: qualified with its view, in lower case.
 pub(super) fn known_as(view: &str, reference: &OmniReference) -> String {
     let frame = reference.frame.as_ref().map(|frame| format!("[{frame}]")).unwrap_or_default();
     format!("{view}.{}{frame}", reference.field).to_lowercase()

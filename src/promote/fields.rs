@@ -1,4 +1,5 @@
-//! Omni's fields to definitions: each that is followed becomes one of its own name, so that nothing is computed twice.
+//! Conversion of Omni's fields to definitions. Each field becomes one definition of the same name, so that nothing is
+//! computed twice.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,55 +15,55 @@ use crate::dialect::Dialect;
 use crate::schema::{Relation, Schema};
 use crate::yaml::Node;
 
-/// A definition of the spec that is made.
+/// Definition of the generated spec.
 #[derive(Clone, Debug)]
 pub(super) struct PromotedDefinition {
     pub name: String,
     pub term: FormulaTerm,
-    /// What it is, as Omni says it.
+    /// Description of the field in Omni.
     pub description: Option<String>,
-    /// What Omni shows of it.
+    /// Display settings of the field in Omni.
     pub shown: Vec<(String, ShownField)>,
     pub tags: Vec<String>,
-    /// `orders.revenue`.
+    /// Qualified name of the field, such as `orders.revenue`.
     pub field: String,
-    /// Its name in Omni, where that is another one.
+    /// Name in Omni, if it differs from the definition's name.
     pub omni_name: Option<String>,
     pub file: usize,
     pub line: usize,
     pub original: String,
 }
 
-/// A value that is kept.
+/// Value of a display setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ShownField {
     Text(String),
     Texts(Vec<String>),
 }
 
-/// What a field has become.
+/// Result of converting a field.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
     pub term: FormulaTerm,
     pub is_temporal: bool,
-    /// The definition that it is, where it is more than a column.
+    /// Index of the definition, if the field is more than a column.
     pub definition: Option<usize>,
 }
 
-/// A field, by the name of its view among the joins and its own, in small letters.
+/// Key of a field: the name of its view among the joins, and its own name, both in lower case.
 pub(super) type FieldKey = (String, String);
 
-/// Keys of a dimension that no formula says, and why.
+/// Dimension settings that formulas can't express, with the reasons.
 const NO_DIMENSION: &[(&str, &str)] = &[
     ("level_of_detail", "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first"),
     ("dynamic_top_n", "which values `dynamic_top_n` means depends on the query"),
     ("duration", "a `duration` has a unit that the query chooses"),
 ];
 
-/// The measure that Omni gives to every view.
+/// Name of the measure that every view in Omni has.
 const COUNT: &str = "count";
 
-/// What Omni shows of a field, and a column keeps below `omni`.
+/// Display settings of a field in Omni. A column keeps them below `omni`.
 const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
@@ -72,21 +73,21 @@ pub(super) struct FieldResolver<'m, 't> {
     pub base: usize,
     pub base_name: String,
     pub joins: Joins,
-    /// The names by which formulas read the views.
+    /// Relation name of each view in formulas.
     pub relations: FxHashMap<String, String>,
     pub definitions: Vec<PromotedDefinition>,
     resolved: FxHashMap<FieldKey, Result<Resolved, String>>,
-    /// Names of the definitions that fields become.
+    /// Definition name of each field that becomes a definition.
     names: FxHashMap<FieldKey, String>,
     pub taken: UsedSpecNames,
-    /// Names of definitions, in small letters: a column of such a name is written with its relation.
+    /// Names of definitions in lower case. A column with such a name is qualified with its relation.
     pub defined: FxHashSet<String>,
-    /// Columns of the warehouse that something reads, in small letters.
+    /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
     pub gaps: Vec<PromoteGap>,
-    /// Whether something computes in SQL's way with what may be NULL.
+    /// Whether a formula does arithmetic with values that may be NULL, with SQL's semantics.
     pub computes: bool,
-    /// The key for each of whose values one row counts, where all measures are of that kind.
+    /// Key with one row per value, if all measures are `…_distinct_on` aggregates of the same key.
     pub per_key: Option<measures::PerKey>,
 }
 
@@ -113,28 +114,28 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// The view of a name among the joins.
+    /// Returns the view with a name among the joins.
     pub fn view(&self, name: &str) -> Option<usize> {
         if name.eq_ignore_ascii_case(&self.base_name) { Some(self.base) } else { self.joins.view(name) }
     }
 
-    /// The field of a key.
+    /// Returns the field with a key.
     pub fn field(&self, key: &FieldKey) -> Option<&'m ViewField> {
         self.model.field(self.model.instance(&key.0)?, &key.1)
     }
 
-    /// The key that a reference in a view means.
+    /// Resolves a reference inside a view to a field key.
     pub fn key(&self, inside: &str, reference: &OmniReference) -> FieldKey {
         let inside = inside.to_lowercase();
         let field = reference.field.to_lowercase();
         let Some(view) = &reference.view else { return (inside, field) };
         let named = self.model.canonical(view);
-        // A view that is joined by another name means itself by its own.
+        // In an aliased view, the view's original name refers to the aliased view itself.
         let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.instance(&inside);
         if is_own { (inside, field) } else { (named, field) }
     }
 
-    /// Every field that these are made of, with those that others need before them; a circle is told as a fault.
+    /// Returns the given fields and all fields that they depend on, dependencies first. A cycle is an error.
     pub fn closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
         enum ResolveStep {
             Enter(FieldKey),
@@ -160,7 +161,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                     stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
                     let made_of = references_of(field).into_iter().map(|reference| self.key(&key.0, &reference));
-                    // A field that names itself means the column.
+                    // A field that refers to its own name means the column.
                     let made_of: Vec<FieldKey> = made_of.filter(|of| *of != key).collect();
                     stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
                 }
@@ -169,7 +170,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok(order)
     }
 
-    /// Gives names to those that become definitions. `asked` are names that outputs are to have.
+    /// Chooses names for the fields that become definitions. `asked` contains the requested names of outputs.
     pub fn name_all(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| asked.contains_key(*key));
         let others = order.iter().filter(|key| !asked.contains_key(*key));
@@ -191,7 +192,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Makes definitions of fields, in this order.
+    /// Converts fields to definitions, in the given order.
     pub fn resolve_all(&mut self, order: &[FieldKey]) {
         for key in order {
             let resolved = self.resolve(key);
@@ -199,7 +200,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// What a field has become, or why it could not.
+    /// Returns the converted field, or the reason why the conversion failed.
     pub fn resolved(&self, key: &FieldKey) -> Result<Resolved, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
@@ -212,7 +213,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             if self.view(&key.0).is_none() {
                 return Err(format!("there is no view `{}` that is joined", key.0));
             }
-            // A column that Omni has no more to say of than its name, or the count that every view has.
+            // The key is a column without settings in Omni, or the count that every view has.
             return if key.1 == COUNT { self.count(key) } else { Ok(self.column_of(&key.0, &key.1)) };
         };
         let made = match field.kind {
@@ -251,7 +252,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok(Resolved { term: own, is_temporal, definition: Some(self.definitions.len() - 1) })
     }
 
-    /// The rows of a view whose file says nothing of it.
+    /// Defines the row count of a view whose file doesn't define one.
     fn count(&mut self, key: &FieldKey) -> Result<Resolved, String> {
         let (converted, _) = measures::counted_rows(self, &key.0, None, Vec::new())?;
         let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
@@ -288,7 +289,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// A column of its own name for one that is only passed on.
+    /// Defines a column of its own name for a field that is only passed through.
     pub fn definition_of_column(&mut self, key: &FieldKey, name: String, term: &FormulaTerm) -> PromotedDefinition {
         self.defined.insert(name.to_lowercase());
         if let Some(field) = self.field(key) {
@@ -309,7 +310,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Marks what could not be carried, or not for certain.
+    /// Records a gap: something that the spec doesn't contain, or that may differ.
     pub fn gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
         let view = self.model.view_of_file(field.file).and_then(|view| self.model.views.get(view));
@@ -324,7 +325,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         });
     }
 
-    /// A dimension's values.
+    /// Converts a dimension.
     fn dimension(&mut self, key: &FieldKey, field: &ViewField) -> Result<(Converted, bool), String> {
         for (name, why) in NO_DIMENSION {
             if field.node.get(name).is_some() {
@@ -349,20 +350,20 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Converted { term: self.column_of(view, column).term, doubts: Vec::new(), computes: false }
     }
 
-    /// SQL of a field in a view; `own` is the field itself.
+    /// Converts the SQL of a field in a view. `own` is the name of the field itself.
     pub fn sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<Converted, String> {
         from_sql::convert(sql, self.dialect, &FieldScope { fields: self, view, own })
     }
 
-    /// A condition that a filter of Omni asks of a field.
+    /// Converts an Omni filter on a field to a condition.
     pub fn condition(&self, key: &FieldKey, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
         let resolved = self.resolved(key)?;
         let (term, is_temporal) = framed(resolved.term, resolved.is_temporal, frame);
         filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
-    /// The same where columns win over definitions, as they do in `where`: a definition that has a column's name is
-    /// written out.
+    /// Converts a filter for `where`, where columns take precedence over definitions. A definition that has the name
+    /// of a column is inlined.
     pub fn condition_of_rows(
         &self,
         key: &FieldKey,
@@ -375,7 +376,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
-    /// The term as `where` and joins read it.
+    /// Returns the term for use in `where` and joins.
     pub fn spelled_out(&self, resolved: &Resolved) -> FormulaTerm {
         match resolved.definition.and_then(|place| self.definitions.get(place)) {
             Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
@@ -394,7 +395,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         self.schema.relation(self.relations.get(view)?)
     }
 
-    /// A column of the view's table, as formulas read it.
+    /// Returns a column of the view's table, as it is written in formulas.
     pub fn column_of(&self, view: &str, column: &str) -> Resolved {
         let known = self.relation(view).and_then(|relation| relation.column(column));
         let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
@@ -417,7 +418,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 }
 
-/// What names in the SQL of a view's field mean.
+/// Name resolution for the SQL of a field.
 struct FieldScope<'f, 'm, 't> {
     fields: &'f FieldResolver<'m, 't>,
     view: &'f str,
@@ -448,7 +449,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
     }
 }
 
-/// A term in a timeframe, and whether that is a time.
+/// Applies a timeframe to a term. Returns whether the result is a date or time.
 pub(super) fn framed(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
     match frame {
         None | Some("raw") => (term, is_temporal),
@@ -464,7 +465,7 @@ fn display_key(key: &FieldKey) -> String {
     format!("{}.{}", key.0, key.1)
 }
 
-/// Whether a dimension is a column and nothing more.
+/// Returns whether a dimension is a plain column.
 pub(super) fn is_column(field: &ViewField) -> bool {
     let has_more = ["groups", "bin_boundaries"]
         .iter()
@@ -484,7 +485,7 @@ fn is_own_reference(field: &ViewField, sql: &str) -> bool {
     })
 }
 
-/// The references of a field, those of its filters among them.
+/// Returns the references of a field, including those in its filters.
 fn references_of(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"].into_iter().filter_map(|key| field.text(key));
     let mut all: Vec<OmniReference> = sqls.flat_map(references).map(OmniReference::read).collect();
@@ -493,7 +494,7 @@ fn references_of(field: &ViewField) -> Vec<OmniReference> {
     all
 }
 
-/// What Omni says of a field, in one line.
+/// Returns the definition of a field in Omni, in one line.
 pub(super) fn original(field: &ViewField) -> String {
     let keys = [
         "sql",
@@ -510,7 +511,7 @@ pub(super) fn original(field: &ViewField) -> String {
     if said.is_empty() { field.name.clone() } else { said.join(", ") }
 }
 
-/// A value of YAML in one line. YAML bounds the depth.
+/// Formats a YAML value in one line. The YAML parser limits the depth.
 pub(super) fn in_line(node: &Node) -> String {
     if let Some(items) = node.items() {
         return format!("[{}]", items.iter().map(in_line).collect::<Vec<_>>().join(", "));
@@ -522,7 +523,7 @@ pub(super) fn in_line(node: &Node) -> String {
     node.text().unwrap_or("null").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What Omni shows of a field.
+/// Returns the display settings of a field in Omni.
 pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
     let value = |key: &str| {
         let value = node.get(key)?;
@@ -534,7 +535,7 @@ pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
     SHOWN.iter().filter_map(|key| Some(((*key).to_owned(), value(key)?))).collect()
 }
 
-/// Texts put into groups by filters.
+/// Converts `groups`, which assigns values to named groups by filters.
 fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Converted, String> {
     let Converted { term, mut doubts, computes } = converted;
     let tested = FilteredValue { term, is_temporal: false };
@@ -559,7 +560,7 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
     Ok(Converted { term, doubts, computes })
 }
 
-/// Numbers in bins, whose texts are Omni's: `< 21`, `>= 21 and < 65`, `65 and above`.
+/// Converts `bin_boundaries`. The names of the bins are Omni's: `< 21`, `>= 21 and < 65`, `65 and above`.
 fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
     let bounds = bounds.texts();
     if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {

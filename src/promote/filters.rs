@@ -1,4 +1,4 @@
-//! Omni's filter operators as conditions of formulas.
+//! Conversion of Omni's filter operators to formula conditions.
 
 use super::patterns;
 use super::relative_dates::{Moment, RelativePeriod, is_date};
@@ -6,22 +6,22 @@ use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
-/// What a filter looks at.
+/// Operand of a filter.
 #[derive(Clone, Debug)]
 pub(super) struct FilteredValue {
     pub term: FormulaTerm,
-    /// Whether its values are dates or times, as far as known.
+    /// Whether the values are known to be dates or times.
     pub is_temporal: bool,
 }
 
-/// A condition, and what is not certain of it.
+/// Converted condition, with the points in which it may differ from the filter.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     pub term: FormulaTerm,
     pub doubts: Vec<String>,
 }
 
-/// Operators that look beyond the rows, each with the reason why none of them can be carried.
+/// Unsupported operators, which depend on more than the row, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
     ("date_offset_from_query", "it shifts the dates of the query, which a model cannot do"),
     ("cancel_query_filter", "it takes back a filter of the query, and a model knows none"),
@@ -45,11 +45,11 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-/// What all operators of a filter ask for together.
+/// Converts all operators of a filter to one condition.
 ///
 /// # Errors
 ///
-/// The operator that cannot be carried, and why.
+/// Returns the unsupported operator and the reason.
 pub(super) fn condition(tested: &FilteredValue, filter: &Node) -> Result<Condition, String> {
     let mut reader = FilterReader { tested, ignore_case: false, doubts: Vec::new() };
     let term = reader.all(filter, "AND")?;
@@ -63,7 +63,8 @@ struct FilterReader<'t> {
 }
 
 impl FilterReader<'_> {
-    /// The operators of a mapping, a list of such, or a value that stands without one. YAML bounds the depth.
+    /// Converts a mapping of operators, a list of such mappings, or a value without an operator. The YAML parser
+    /// limits the depth.
     fn all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
         if let Some(items) = filter.items().filter(|items| items.iter().any(|item| item.pairs().is_some())) {
             let terms = items.iter().map(|item| self.all(item, "AND")).collect::<Result<Vec<_>, _>>()?;
@@ -108,7 +109,7 @@ impl FilterReader<'_> {
         }
     }
 
-    /// What an operator asks for that `not_` may stand before.
+    /// Converts an operator that `not_` can negate.
     fn plain(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
         let compared = |op: &str| -> Result<FormulaTerm, String> {
             if self.is_date_beside(value) {
@@ -176,12 +177,12 @@ impl FilterReader<'_> {
         self.tested.term.clone()
     }
 
-    /// What is negated keeps the rows in which nothing stands, as Omni's filters do.
+    /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows with NULL.
     fn or_blank(&self, condition: FormulaTerm) -> FormulaTerm {
         if self.x().is_there { condition } else { FormulaTerm::joined("OR", vec![condition, self.x().blank()]) }
     }
 
-    /// `is: a`, `is: [a, b]`, `is: null`, `is: falsey`.
+    /// Converts `is: a`, `is: [a, b]`, `is: null` or `is: falsey`.
     fn is(&self, value: &Node) -> Result<FormulaTerm, String> {
         let values = value.items().unwrap_or(std::slice::from_ref(value));
         let terms = values.iter().map(|value| self.equals(value)).collect::<Result<Vec<_>, _>>()?;
@@ -250,7 +251,8 @@ impl FilterReader<'_> {
         value.text() == Some("falsey") && !value.is_quoted() && matches!(self.x().ty, None | Some(Type::Boolean))
     }
 
-    /// Whether a value beside the field is a date: the field is one, or all that is known is that the value looks so.
+    /// Returns whether to treat a value as a date: the field is a date, or its type is unknown and the value looks
+    /// like a date.
     fn is_date_beside(&self, value: &Node) -> bool {
         match value.text() {
             Some(text) => self.tested.is_temporal || self.x().ty.is_none() && !value.is_quoted() && is_date(text),
@@ -291,7 +293,7 @@ impl FilterReader<'_> {
         Ok(FormulaTerm::joined("OR", self.texts(value)?.into_iter().map(of).collect()))
     }
 
-    /// A part of a date, by number or by a name.
+    /// Converts a test on a part of a date, given by number or name.
     fn convert_operator(
         &self,
         value: &Node,
@@ -315,7 +317,7 @@ impl FilterReader<'_> {
         Ok(FormulaTerm::joined("OR", terms))
     }
 
-    /// A value as a formula has it: as the field's type says, else as YAML reads it.
+    /// Returns a value as a formula literal: according to the field's type or, if that is unknown, as YAML reads it.
     fn literal(&self, value: &Node) -> Result<FormulaTerm, String> {
         let text = value.text().ok_or("a value is missing")?;
         let is_number = is_number(text);
@@ -328,7 +330,7 @@ impl FilterReader<'_> {
     }
 }
 
-/// Whether formulas write it as a number.
+/// Returns whether a text is a number literal in formulas.
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

@@ -1,4 +1,4 @@
-//! The way back from a warehouse's SQL, with Omni's references in it, to a formula.
+//! Conversion of warehouse SQL with Omni references to a formula.
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
@@ -15,40 +15,40 @@ use crate::catalog;
 use crate::dialect::Dialect;
 use crate::lineage;
 
-/// Bytes of one text. A longer one is no expression that a person would want as a formula.
+/// Maximum length of an SQL text in bytes. A longer expression would not be useful as a formula.
 const LONGEST: usize = 16 << 10;
-/// Brackets in brackets.
+/// Maximum nesting depth of parentheses.
 const BRACKETS: usize = 100;
-/// What stands for a reference while SQL is parsed.
+/// Prefix of the placeholders that replace references while SQL is parsed.
 const MARK: &str = "omni_ref_";
 
-/// What names in SQL mean.
+/// Resolution of names in SQL.
 pub(super) trait SqlNames {
-    /// A reference of Omni, without its `${}`.
+    /// Resolves an Omni reference, given without its `${}`.
     fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
-    /// A column, with the name before the point.
+    /// Resolves a column with its optional qualifier.
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
-    /// The column's letter of the worksheet, for what looks at its rows; none outside of one.
+    /// Returns the letter of a worksheet column, for operators on the rows of a result; `None` outside of worksheets.
     fn letter(&self, _reference: &str) -> Option<String> {
         None
     }
 }
 
-/// A formula that an SQL text means.
+/// Formula converted from SQL.
 #[derive(Debug)]
 pub(super) struct Converted {
     pub term: FormulaTerm,
-    /// What is not certain to be the same.
+    /// Points in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
-    /// Whether it computes with numbers that may be NULL, in SQL's own way.
+    /// Whether the formula does arithmetic with values that may be NULL, with SQL's semantics.
     pub computes: bool,
 }
 
-/// Reads an SQL expression. The caller sees to a stack with room.
+/// Converts an SQL expression. The caller must provide a large stack.
 ///
 /// # Errors
 ///
-/// What of it no formula says.
+/// Returns the part of the SQL that formulas can't express.
 pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<Converted, String> {
     if sql.len() > LONGEST {
         return Err("the SQL is too long for a formula".to_owned());
@@ -70,7 +70,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     Ok(Converted { term, doubts: reader.doubts, computes: reader.computes })
 }
 
-/// The text with a name in place of each reference.
+/// Replaces each reference with a placeholder name.
 fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(MARK) {
         return Err(format!("it has a name that begins with `{MARK}`"));
@@ -90,7 +90,7 @@ fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
     Ok((out, references))
 }
 
-/// `a OMNI_FX_PLUS b` as `a + b`: operators of formulas that stand between their operands.
+/// Replaces infix operators of formulas: `a OMNI_FX_PLUS b` becomes `a + b`.
 fn infix_operators(sql: &str) -> String {
     const OPERATORS: &[(&str, &str)] = &[
         ("PLUS", "+"),
@@ -150,7 +150,7 @@ struct SqlReader<'n> {
     depth: usize,
 }
 
-/// Levels of a tree; a chain of one operator has one for each of its operands.
+/// Maximum depth of the expression tree. A chain of one operator has one level per operand.
 const LEVELS: usize = 2_000;
 
 impl SqlReader<'_> {
@@ -255,7 +255,7 @@ impl SqlReader<'_> {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
             Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a text".to_owned()),
             Value::SingleQuotedString(text) => Ok(FormulaTerm::quoted(text)),
-            // BigQuery has texts in these quotes.
+            // BigQuery also uses double quotes for strings.
             Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::quoted(text)),
             Value::Boolean(value) => Ok(FormulaTerm::truth(*value)),
             Value::Null => Ok(FormulaTerm::null()),
@@ -306,7 +306,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
 
-    /// A division is never by 0 and never whole in formulas.
+    /// Converts a division. In formulas, a division by 0 is an error, and a division never truncates.
     fn division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = without_widening(left);
         let (right, right_is_real) = without_widening(unless_zero(right));
@@ -328,7 +328,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::binary(left, "/", 4, &right).with_type(Some(Type::Float)).there(false))
     }
 
-    /// `a || b` is NULL where one of them is; `&` is not.
+    /// Converts `a || b`, which is NULL if one operand is NULL. In contrast, `&` treats NULL as empty.
     fn concatenated(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let mut parts = Vec::new();
         chain(left, &BinaryOperator::StringConcat, &mut parts);
@@ -347,7 +347,7 @@ impl SqlReader<'_> {
             .with_type(Some(Type::Text)))
     }
 
-    /// `x + interval '7 days'`.
+    /// Converts `x + interval '7 days'`.
     fn moved(&mut self, left: &Expr, interval: &Interval, back: bool) -> Result<FormulaTerm, String> {
         let text = match &*interval.value {
             Expr::Value(value) => value.value.to_string().trim_matches('\'').to_owned(),
@@ -504,7 +504,7 @@ impl SqlReader<'_> {
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {
-                // BigQuery names the unit last, and without quotes.
+                // In BigQuery, the unit is the last argument and has no quotes.
                 let (unit, x) = match texts.first().cloned().flatten() {
                     Some(unit) => (unit, second),
                     None => (second.to_string(), first),
@@ -544,7 +544,8 @@ impl SqlReader<'_> {
         Ok(if known.aggregates { term.aggregating() } else { term })
     }
 
-    /// Aggregates, with what SQL says of their rows; `None` if it is no aggregate that needs more than its name.
+    /// Converts an aggregate with its filter, DISTINCT or ordering. `None` if the function is not an aggregate, or can
+    /// be converted by name.
     fn aggregate(
         &mut self,
         name: &str,
@@ -623,7 +624,8 @@ impl SqlReader<'_> {
         FormulaTerm::call("COUNT", &[x])
     }
 
-    /// Condition and result of `case when c then x end` and `if(c, x, NULL)`, with whether it is 0 otherwise.
+    /// Splits `case when c then x end` and `if(c, x, NULL)` into condition and result. The flag says whether the
+    /// default is 0.
     fn conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
         let Some((condition, result, otherwise)) = self.branch(x) else { return Ok(None) };
         let is_zero = match otherwise {
@@ -638,7 +640,7 @@ impl SqlReader<'_> {
         Ok(Some((self.term(condition)?, self.term(result)?, is_zero)))
     }
 
-    /// Condition, result and default of an expression with one condition.
+    /// Returns the condition, result and default of an expression with one condition.
     fn branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
         match expr {
             Expr::Case { operand: None, conditions, else_result, .. } => match conditions.as_slice() {
@@ -656,7 +658,7 @@ impl SqlReader<'_> {
         }
     }
 
-    /// `OMNI_FX_SUM_IF(…)`: functions of formulas by the names that the engine has for them.
+    /// Converts a formula function by its name in Omni's engine: `OMNI_FX_SUM_IF(…)`.
     fn formula_call(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
         let operator = match name {
             "PLUS" => Some(("+", 3)),
@@ -689,7 +691,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::call(function.name, &args))
     }
 
-    /// Omni's own operators, those of times and of the rows of a result.
+    /// Converts Omni's own operators on times and on the rows of a result.
     fn omni_call(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let [x] = args else { return Err(not_carried(whole)) };
         if let Some(frame) = sql_functions::timeframe_of_operator(name) {
@@ -721,7 +723,7 @@ fn not_carried(expr: &Expr) -> String {
     format!("no formula expresses `{short}{more}`")
 }
 
-/// The operands of a chain of one operator, in order.
+/// Collects the operands of a chain of one operator, in order.
 fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {
@@ -733,7 +735,7 @@ fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
     }
 }
 
-/// `nullif(x, 0)` is how SQL keeps from dividing by 0.
+/// Returns `x` from `nullif(x, 0)`, the SQL idiom that avoids a division by 0.
 fn unless_zero(expr: &Expr) -> &Expr {
     let mut inner = expr;
     while let Expr::Nested(nested) = inner {
@@ -758,7 +760,8 @@ fn is_zero(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Number(text, _) if text.parse() == Ok(0.0)))
 }
 
-/// `1.0 * x`, `x::float`: what stands there so that a division keeps its fraction; whether it does.
+/// Removes `1.0 *` or `::float`, the SQL idioms that prevent truncation in a division. The flag says whether there was
+/// one.
 fn without_widening(expr: &Expr) -> (&Expr, bool) {
     let is_one = |expr: &Expr| {
         matches!(expr, Expr::Value(value)
@@ -786,7 +789,7 @@ fn is_real(data_type: &DataType) -> bool {
         | DataType::Real
         | DataType::Double(..)
         | DataType::DoublePrecision => true,
-        // Of a number without digits; one with digits rounds.
+        // Only a numeric type without precision. A type with precision rounds.
         DataType::Numeric(info) | DataType::Decimal(info) => info.to_string().is_empty(),
         _ => false,
     }
@@ -818,7 +821,8 @@ fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
     Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
-/// The limits of days, months or years that lie between, which is what warehouses count.
+/// Returns the number of day, month or year boundaries between two dates, which is how warehouses define the
+/// difference.
 fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
     let part =
         |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));
@@ -870,7 +874,7 @@ fn literal_text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Arguments without names, and whether `distinct` stands before them; `*` is none.
+/// Returns the unnamed arguments, and whether `distinct` precedes them. `*` counts as no argument.
 fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
     let list = match args {
         FunctionArguments::None => return Some((Vec::new(), false)),
@@ -891,7 +895,7 @@ fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
     Some((exprs, matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct))))
 }
 
-/// The column that an SQL text is, and nothing else: `amount`, `"AMOUNT"`, `orders.amount`.
+/// Returns the column if the SQL text is only a column: `amount`, `"AMOUNT"`, `orders.amount`.
 pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
     let part = |text: &str| {
         let text = text.trim();
@@ -918,7 +922,7 @@ pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
 mod tests {
     use super::*;
 
-    /// Columns whose names say their types.
+    /// Columns whose names specify their types.
     struct TestColumns;
 
     impl SqlNames for TestColumns {

@@ -1,4 +1,4 @@
-//! How views are joined to the one that a query begins with, and whether that repeats rows.
+//! Selection of the joins from a query's base view to other views, and analysis of whether the joins repeat rows.
 
 use std::collections::VecDeque;
 
@@ -7,25 +7,25 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::omni_model::{OmniSource, Relationship};
 use crate::yaml::Node;
 
-/// One join of the model that is made.
+/// Join of the generated model.
 #[derive(Clone, Debug)]
 pub(super) struct ViewJoin {
-    /// The name by which the joined view is read, and the view.
+    /// Name of the joined view in references, and the index of the view.
     pub name: String,
     pub view: usize,
-    /// Its place in the list of relationships.
+    /// Index in the list of relationships.
     pub relationship: usize,
-    /// `left`, `inner`, `full`, `cross`.
+    /// Join type: `left`, `inner`, `full`, `cross`.
     pub kind: &'static str,
-    /// Several rows of it belong to one.
+    /// Whether a row may match several rows of the joined view.
     pub is_many: bool,
-    /// Several rows of what it is joined to may belong to one of it.
+    /// Whether a row of the joined view may match several rows of the parent view.
     repeats: bool,
-    /// What it is joined to.
+    /// Name of the view that the join starts from.
     parent: String,
 }
 
-/// The views that are read, by the names that references have for them.
+/// Joined views, by their names in references.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
     base: String,
@@ -33,7 +33,8 @@ pub(super) struct Joins {
 }
 
 impl Joins {
-    /// The joins by which these names are reached from the base; names that cannot be are told with the reason.
+    /// Finds the joins that reach the given names from the base. Also returns the unreachable names, each with the
+    /// reason.
     pub fn find(
         model: &OmniSource<'_>,
         base: &str,
@@ -53,7 +54,7 @@ impl Joins {
             edges.entry(from).or_default().push((place, false));
             edges.entry(to).or_default().push((place, true));
         }
-        // The shortest way to each.
+        // Find the shortest path to each view.
         let base = base.to_lowercase();
         let mut reached: FxHashMap<String, Option<(usize, bool, String)>> =
             FxHashMap::from_iter([(base.clone(), None)]);
@@ -95,12 +96,12 @@ impl Joins {
         (joins, missing)
     }
 
-    /// The view that a name stands for.
+    /// Returns the index of the view with a name.
     pub fn view(&self, name: &str) -> Option<usize> {
         self.all.iter().find(|join| join.name.eq_ignore_ascii_case(name)).map(|join| join.view)
     }
 
-    /// Whether rows of this view stand several times among the joined rows.
+    /// Returns whether the joins may repeat the rows of a view.
     pub fn repeats(&self, name: &str) -> bool {
         let mut on_the_way: FxHashSet<&str> = FxHashSet::default();
         let mut at = name.to_lowercase();
@@ -114,13 +115,13 @@ impl Joins {
         repeats || self.all.iter().any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
     }
 
-    /// Whether a joined row may lack one of this view.
+    /// Returns whether a joined row may have no row of the view.
     pub fn may_be_missing(&self, name: &str) -> bool {
         !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
     }
 }
 
-/// The kind of join, whether it finds many, and whether one row of it is found by several.
+/// Returns the join type, whether a row may have several matches, and whether several rows may match the same row.
 fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
     let (from_many, to_many) = match join.cardinality.as_str() {
         "one_to_one" => (false, false),
@@ -152,7 +153,7 @@ fn unreached(model: &OmniSource<'_>, base: &str, name: &str) -> String {
     between.unwrap_or_else(|| format!("no relationship leads from `{base}` to `{name}`"))
 }
 
-/// The pairs of a topic's tree of joins. YAML bounds its depth.
+/// Returns the pairs of views in a topic's tree of joins. The YAML parser limits the depth.
 fn tree_of(model: &OmniSource<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
     let mut pairs = FxHashSet::default();
     let mut open = vec![(base.to_lowercase(), joins)];

@@ -1,4 +1,4 @@
-//! Measures: each aggregate of Omni as a formula, its filters as conditions.
+//! Conversion of Omni's measures: aggregates become formulas, and filters become conditions.
 
 use super::fields::{FieldKey, FieldResolver};
 use super::from_sql::Converted;
@@ -7,13 +7,14 @@ use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
-/// Aggregates that count one row for each value of a key. All measures are of that kind and of one key.
+/// State for `…_distinct_on` aggregates, which count one row for each value of a key. It exists only if all measures
+/// are of this kind and have the same key.
 #[derive(Clone, Debug)]
 pub(super) struct PerKey {
-    /// The key's SQL as Omni has it.
+    /// SQL of the key in Omni.
     pub sql: String,
     pub key: FormulaTerm,
-    /// What is taken of the one row: names and formulas.
+    /// Values of the one row per key: names and formulas.
     pub values: Vec<(String, String)>,
 }
 
@@ -24,7 +25,7 @@ const DISTINCT_ON: [(&str, &str); 4] = [
     ("percentile_distinct_on", "percentile"),
 ];
 
-/// What a measure is, and that it is no time.
+/// Converts a measure. The flag says whether the result is a date or time.
 pub(super) fn measure(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,
@@ -122,7 +123,7 @@ pub(super) fn measure(
     Ok((Converted { term: term.aggregating(), doubts, computes }, is_temporal))
 }
 
-/// What all filters of a measure ask for.
+/// Combines all filters of a measure into one condition.
 fn filters(
     fields: &FieldResolver<'_, '_>,
     view: &str,
@@ -145,7 +146,7 @@ fn filters(
     Ok((!parts.is_empty()).then(|| FormulaTerm::joined("AND", parts)))
 }
 
-/// Rows of the view: all, or where joins repeat them or may lack one, those with another key.
+/// Counts the rows of a view. If joins repeat its rows or may leave them out, it counts primary keys instead.
 pub(super) fn counted_rows(
     fields: &FieldResolver<'_, '_>,
     view: &str,
@@ -166,7 +167,7 @@ pub(super) fn counted_rows(
         };
         let place = (view.to_owned(), key.to_lowercase());
         let field = fields.field(&place);
-        // The key is a column, or none that can be counted here.
+        // A primary key can only be counted here if it is a column.
         let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
             let column =
                 field.text("sql").and_then(super::from_sql::plain_column).map_or(field.name.clone(), |it| it.1);
@@ -184,7 +185,8 @@ pub(super) fn counted_rows(
     Ok((Converted { term, doubts, computes: false }, false))
 }
 
-/// One row for each value of a key: nothing is to be done where that is the base's own key; else a step takes them.
+/// Converts a `…_distinct_on` aggregate. If its key is the view's own primary key, nothing changes. Otherwise an extra
+/// step reduces the rows to one per key.
 fn one_for_each_key(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,

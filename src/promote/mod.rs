@@ -42,45 +42,45 @@ use crate::diag::{Code, Diagnostic};
 use crate::lineage::with_large_stack;
 use crate::span::Span;
 
-/// What is to be promoted.
+/// Promotion request.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Request {
-    /// The path of the file, one of those that are given.
+    /// Path of the Omni file, one of the given files.
     pub file: String,
-    /// Fields of its view, or saved queries; none named is all that make sense.
+    /// Fields of the view, or saved queries. An empty list means all suitable ones.
     pub fields: Vec<String>,
-    /// What rows are grouped by: dimensions, `orders.created_at[month]`.
+    /// Dimensions to group by, such as `orders.created_at[month]`.
     pub grain: Vec<String>,
-    /// The model's name; none said is made of what it holds.
+    /// Name of the model. By default, it is derived from the content.
     pub name: Option<String>,
-    /// Tables that are sources of dbt: their schema, their name there, and the source's.
+    /// Tables that are dbt sources: schema, table name, and name of the source.
     pub sources: Vec<(String, String, String)>,
 }
 
 impl Request {
-    /// All of a file.
+    /// Requests the whole content of a file.
     #[must_use]
     pub fn from_file(file: &str) -> Self {
         Self { file: file.to_owned(), ..Self::default() }
     }
 }
 
-/// Something that the spec does not say, or not for certain.
+/// Part of the Omni content that the spec doesn't contain, or that may differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromoteGap {
-    /// Omni's file.
+    /// Path of the Omni file.
     pub file: String,
-    /// The line there, from 1.
+    /// Line in the file, from 1.
     pub line: usize,
-    /// What it is: `orders.revenue`.
+    /// Name of the item, such as `orders.revenue`.
     pub what: String,
-    /// What stands there.
+    /// Original definition in Omni.
     pub original: String,
-    /// Why it is no formula, or what may differ.
+    /// Reason why there is no formula, or the possible difference.
     pub reason: String,
-    /// Whether the spec has it, and something of it is to be looked at.
+    /// Whether the spec contains the item, but the user should review it.
     pub is_carried: bool,
 }
 
@@ -92,46 +92,46 @@ impl PromoteGap {
     }
 }
 
-/// A field that the spec has.
+/// Field that the spec contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Carried {
-    /// `orders.revenue`.
+    /// Name of the field in Omni, such as `orders.revenue`.
     pub field: String,
-    /// Its column.
+    /// Column of the field.
     pub column: String,
-    /// Its formula.
+    /// Formula of the field.
     pub formula: String,
 }
 
-/// A spec made of Omni's fields.
+/// Spec generated from Omni's fields.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Promotion {
-    /// The model's name.
+    /// Name of the model.
     pub name: String,
-    /// The text of the spec.
+    /// Text of the spec.
     pub spec: String,
-    /// The columns that rows are grouped by; none for one row, or for rows as they are.
+    /// Grouping columns; empty if there is only one row, or if the rows are not grouped.
     pub grain: Vec<String>,
-    /// The fields that it has.
+    /// Fields that the spec contains.
     pub carried: Vec<Carried>,
-    /// What it does not say.
+    /// Gaps: parts that are missing or may differ.
     pub gaps: Vec<PromoteGap>,
-    /// What was chosen, for people.
+    /// Notes for the user on choices that the request left open.
     pub notes: Vec<String>,
-    /// What `check` says of it.
+    /// Diagnostics of `check` for the spec.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A fault of an Omni file that keeps anything from being promoted: the number of the file, and what is the matter.
+/// Error in an Omni file that prevents a promotion: the index of the file, and the diagnostic.
 pub type PromoteFault = (usize, Diagnostic);
 
-/// Makes a spec of fields of Omni's files, each with its path.
+/// Generates a spec from fields in Omni's files, which are given with their paths.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or has nothing of what is asked for.
+/// Returns an error if the file cannot be read or doesn't contain the requested fields.
 pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
     let no_thread = || (0, Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"));
     with_large_stack(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))

@@ -1,8 +1,9 @@
-//! Names of columns made of those that Omni's fields have.
+//! Column names derived from the names of Omni's fields.
 
 use rustc_hash::FxHashSet;
 
-/// Small letters, digits and `_`: `Net Revenue` is `net_revenue`. Never empty, never beginning with a digit.
+/// Converts a text to lower-case letters, digits and `_`: `Net Revenue` becomes `net_revenue`. The result is never
+/// empty and never begins with a digit.
 pub(super) fn snake(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -20,7 +21,8 @@ pub(super) fn snake(text: &str) -> String {
     }
 }
 
-/// Whether a formula reads it as a name wherever it stands: neither a cell such as `q1`, nor a word with blanks.
+/// Returns whether formulas can contain a name without quotes, because it has no spaces and does not look like a cell
+/// such as `q1`.
 pub(super) fn is_plain(name: &str) -> bool {
     let letters = name.chars().take_while(char::is_ascii_alphabetic).count();
     let is_cell = (1..=3).contains(&letters)
@@ -31,12 +33,12 @@ pub(super) fn is_plain(name: &str) -> bool {
     begins && is_word && !is_cell && !is_total && !["true", "false"].contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Names that are given once each.
+/// Set of used names.
 #[derive(Debug, Default)]
 pub(super) struct UsedSpecNames(FxHashSet<String>);
 
 impl UsedSpecNames {
-    /// The first of these that is free, else the last with a number.
+    /// Reserves and returns the first unused name, or the last name with a number appended.
     pub fn choose(&mut self, wanted: &[&str]) -> String {
         for name in wanted {
             if self.0.insert(name.to_lowercase()) {

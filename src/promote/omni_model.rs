@@ -1,4 +1,4 @@
-//! Omni's model files as promoting reads them: views with their fields, joins, topics, queries.
+//! Parsed Omni model files for promotion: views with their fields, joins, topics and queries.
 
 use rustc_hash::FxHashMap;
 
@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::schema::omni_view_name;
 use crate::yaml::{self, Node};
 
-/// A file of the model.
+/// File of the Omni model.
 pub(super) struct OmniFile<'t> {
     pub path: &'t str,
     pub text: &'t str,
@@ -14,14 +14,14 @@ pub(super) struct OmniFile<'t> {
 }
 
 impl OmniFile<'_> {
-    /// The line of a place, from 1.
+    /// Returns the line of a node, from 1.
     pub fn line(&self, node: &Node) -> usize {
         let before = self.text.get(..node.span.start as usize).unwrap_or_default();
         before.matches('\n').count() + 1
     }
 }
 
-/// Where a view's rows come from.
+/// Source of a view's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueryRows {
     Table,
@@ -31,18 +31,18 @@ pub(super) enum QueryRows {
 
 pub(super) struct OmniViewSource {
     pub file: usize,
-    /// How other views name it: the file's name.
+    /// Name by which other views refer to the view, derived from the file name.
     pub name: String,
     pub schema: Option<String>,
     pub table: String,
     pub rows: QueryRows,
-    /// What its fields inherit from.
+    /// Views whose fields the view inherits.
     extends: Vec<String>,
-    /// Names of fields in small letters.
+    /// Fields by name, in lower case.
     fields: FxHashMap<String, ViewField>,
-    /// The same in the order written.
+    /// Names of the fields in file order.
     pub order: Vec<String>,
-    /// The fields of the primary key.
+    /// Fields of the primary key.
     pub key: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct OmniViewSource {
 pub(super) enum FieldKind {
     Dimension,
     Measure,
-    /// A filter that is no column.
+    /// Filter-only field without a column.
     Filter,
 }
 
@@ -58,9 +58,9 @@ pub(super) enum FieldKind {
 pub(super) struct ViewField {
     pub name: String,
     pub kind: FieldKind,
-    /// Where its name stands.
+    /// YAML node of the field's name.
     pub at: Node,
-    /// Its keys.
+    /// YAML node with the field's settings.
     pub node: Node,
     pub file: usize,
 }
@@ -71,12 +71,12 @@ impl ViewField {
     }
 }
 
-/// A join of two views, as a relationships file or a topic says it.
+/// Join of two views, defined in a relationships file or a topic.
 #[derive(Clone, Debug)]
 pub(super) struct Relationship {
     pub from: String,
     pub to: String,
-    /// The names that conditions have for them.
+    /// Names of the two views in conditions.
     pub from_as: String,
     pub to_as: String,
     pub join_type: String,
@@ -88,32 +88,33 @@ pub(super) struct Relationship {
     pub node: Node,
 }
 
-/// A query that is saved in the model.
+/// Saved query of the model.
 pub(super) struct OmniSavedQuery<'m> {
     pub name: String,
     pub file: usize,
-    /// `fields`, `sorts`, `filters` and so on.
+    /// Content of the query: `fields`, `sorts`, `filters` and so on.
     pub query: &'m Node,
-    /// What is said of it: a description, a label.
+    /// YAML node with the description and label.
     pub about: &'m Node,
-    /// The topic that it asks in.
+    /// Topic of the query.
     pub topic: Option<String>,
     pub is_view: bool,
 }
 
-/// All files of an Omni model.
+/// Parsed files of an Omni model.
 pub(super) struct OmniSource<'t> {
     pub files: Vec<OmniFile<'t>>,
     pub views: Vec<OmniViewSource>,
-    /// Views by their names, and whether that is only the last part of one.
+    /// Views by name. The flag says whether the name lacks the view's schema.
     by_name: FxHashMap<String, (usize, bool)>,
     pub relationships: Vec<Relationship>,
-    /// Topics by name, and their files.
+    /// File index of each topic, by name.
     topics: FxHashMap<String, usize>,
 }
 
 impl<'t> OmniSource<'t> {
-    /// Reads files, each with its path. What is no YAML is left out, and told.
+    /// Parses files, each given with its path. Also returns the errors of files that are not YAML, which the model
+    /// leaves out.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
             files: Vec::new(),
@@ -148,7 +149,7 @@ impl<'t> OmniSource<'t> {
             let longer = view.schema.as_ref().map(|schema| (format!("{schema}__{}", view.name), false));
             for (name, is_part) in [Some((view.name.clone(), longer.is_some())), longer].into_iter().flatten() {
                 let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
-                // A query view has no schema, and may read a table of its name.
+                // A query view has no schema, and may have the same name as a table that it reads.
                 if known.1 && !is_part {
                     *known = (place, false);
                 }
@@ -162,7 +163,7 @@ impl<'t> OmniSource<'t> {
         self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
     }
 
-    /// The name by which a view is known here, whichever of its names is given; that of a join stays.
+    /// Returns the canonical name of a view for any of its names. The alias of a join stays unchanged.
     pub fn canonical(&self, name: &str) -> String {
         let name = name.trim().to_lowercase();
         let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {
@@ -171,7 +172,7 @@ impl<'t> OmniSource<'t> {
         if self.view(&view.name) == Some(place) { view.name.to_lowercase() } else { name }
     }
 
-    /// The view of a name, which may be one that a join gives.
+    /// Returns the view with a name, which may be the alias of a join.
     pub fn instance(&self, name: &str) -> Option<usize> {
         let of_join = || {
             let named = self.relationships.iter().find_map(|join| {
@@ -187,7 +188,7 @@ impl<'t> OmniSource<'t> {
         self.views.iter().position(|view| view.file == file)
     }
 
-    /// A field of a view, or of those that it extends; one that is ignored is none.
+    /// Returns a field of a view or of the views that it extends. Ignored fields are not returned.
     pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
         let name = name.trim().to_lowercase();
         let mut next = vec![view];
@@ -215,7 +216,7 @@ impl<'t> OmniSource<'t> {
         self.topics.iter().find(|(_, place)| **place == file).map(|(name, _)| name.as_str())
     }
 
-    /// The queries of a file: that of a query view, or the samples of a topic or the model.
+    /// Returns the queries of a file: the query of a query view, or the sample queries of a topic or the model.
     pub fn queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
         let Some(root) = self.files.get(file).map(|file| &file.root) else { return Vec::new() };
         let topic = self.topic_of_file(file);
@@ -297,7 +298,7 @@ fn relationship(join: &Node, file: usize) -> Option<Relationship> {
     })
 }
 
-/// A reference: `orders.created_at[month]`, `created_at`, in `${…}` or without.
+/// Reference to a field: `orders.created_at[month]` or `created_at`, with or without `${…}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OmniReference {
     pub view: Option<String>,
@@ -321,7 +322,7 @@ impl OmniReference {
     }
 }
 
-/// The references in a text of SQL.
+/// Returns the references in an SQL text.
 pub(super) fn references(sql: &str) -> impl Iterator<Item = &str> {
     sql.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }

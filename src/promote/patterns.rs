@@ -1,4 +1,4 @@
-//! Patterns of SQL's `LIKE` as conditions of formulas.
+//! Conversion of SQL `LIKE` patterns to formula conditions.
 
 use super::term::FormulaTerm;
 use crate::Type;
@@ -9,7 +9,8 @@ enum LikePiece {
     One,
 }
 
-/// `x like 'a%'`: `%` is any run of characters, `_` any one, and what stands behind the escape is itself.
+/// Converts `x like 'a%'`. `%` matches any text, `_` matches one character, and the escape character makes the next
+/// character literal.
 pub(super) fn like(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
     let pattern = if ignore_case { pattern.to_lowercase() } else { pattern.to_owned() };
     let x = if ignore_case { lower(x) } else { x };
@@ -66,7 +67,7 @@ fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
     pieces
 }
 
-/// A point leaves out the ends of lines, which `LIKE` does not.
+/// Returns the pattern as a regular expression. `.` alone would exclude line breaks, which `LIKE` includes.
 fn regex(pieces: &[LikePiece]) -> String {
     let mut out = "^".to_owned();
     for piece in pieces {

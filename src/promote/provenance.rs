@@ -1,6 +1,6 @@
-//! Where a spec says what it was promoted from, and what Omni still defines itself.
+//! Records of promotions in specs, and detection of fields that are still defined in Omni.
 //!
-//! The record stands in `meta`, which dbt keeps: `columns: {revenue: {meta: {promoted_from: orders.revenue}}}` for a
+//! The record is in `meta`, which dbt preserves: `columns: {revenue: {meta: {promoted_from: orders.revenue}}}` for a
 //! field of a view, and `meta: {promoted_from: top_months}` for a query view.
 
 use super::fields::is_column;
@@ -9,18 +9,18 @@ use crate::diag::{Code, Diagnostic};
 use crate::parse;
 use crate::yaml::{self, Node};
 
-/// The key below `meta`.
+/// Key of the record below `meta`.
 const KEY: &str = "promoted_from";
 
-/// A spec's record.
+/// Record of a promotion in a spec.
 pub(super) struct ProvenanceRecord<'n> {
-    /// `orders.revenue`, or a query view's name.
+    /// Origin in Omni: `orders.revenue`, or the name of a query view.
     pub from: &'n Node,
-    /// The column; none for the whole model.
+    /// Promoted column; `None` for the whole model.
     pub column: Option<&'n str>,
 }
 
-/// What a spec says of where it comes from.
+/// Returns the promotion records of a spec.
 pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
     let mut found = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     found
 }
 
-/// The specs that were promoted from a field, or from a query view: their numbers, and the column.
+/// Returns the specs that were promoted from a field or query view: the index of each spec, its YAML, and the column.
 pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {
@@ -58,7 +58,7 @@ pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, No
     found
 }
 
-/// What specs and Omni's files both define: for each the number of the spec, and the warning.
+/// Finds fields that both a spec and Omni's files define. Returns the index of the spec and a warning for each.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
@@ -139,7 +139,7 @@ fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &N
         .with_help(format!("remove `sql` of `{}` there: the view then shows the column", field.name))
 }
 
-/// Whether a field reads the column of the model, by a view of it.
+/// Returns whether a field reads the column of the model through one of its views.
 fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
     let read = field.text("sql").map(references).into_iter().flatten().map(OmniReference::read);
     let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
@@ -149,7 +149,7 @@ fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &s
     })
 }
 
-/// The names that the last step defines.
+/// Returns the names that the last step defines.
 fn outputs(root: &Node) -> Vec<String> {
     let last = root.get("steps").and_then(Node::items).and_then(<[Node]>::last).unwrap_or(root);
     let mut names = Vec::new();

@@ -1,12 +1,12 @@
-//! Dates as Omni's filters say them: days, and times seen from today.
+//! Dates in Omni's filters: fixed dates, and dates relative to today.
 //!
-//! `7 complete days ago` is the beginning of the day seven days back, so that a week from there ends with yesterday.
-//! `7 days ago` counts the day that has begun: it is six days back. Longer units begin with their first day.
+//! `7 complete days ago` is the start of the day seven days ago, so a week from then ends with yesterday. `7 days ago`
+//! counts the current day, so it is six days ago. Longer units start on their first day.
 
 use super::term::FormulaTerm;
 use crate::Type;
 
-/// A unit of time that a filter counts in.
+/// Unit of time in a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RelativeUnit {
     Day,
@@ -28,7 +28,7 @@ impl RelativeUnit {
         })
     }
 
-    /// So many of it as months and days.
+    /// Returns `count` units as months and days.
     fn times(self, count: i64) -> (i64, i64) {
         match self {
             Self::Day => (0, count),
@@ -50,15 +50,15 @@ impl RelativeUnit {
     }
 }
 
-/// Where a moment is counted from.
+/// Reference date of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DateOrigin {
-    /// The first day of the unit that today is in.
+    /// First day of the current unit, for example of the current month.
     Today(RelativeUnit),
     Day(i64, i64, i64),
 }
 
-/// The beginning of a day.
+/// Start of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     base: DateOrigin,
@@ -66,26 +66,26 @@ pub(super) struct Moment {
     days: i64,
 }
 
-/// The days that a text means: from the first on, to before the second.
+/// Range of days, from `from` to before `to`.
 pub(super) struct RelativePeriod {
     pub from: Moment,
     pub to: Moment,
 }
 
-/// Counts that no calendar reaches are refused, so that sums stay numbers.
+/// Limit for counts. Larger counts exceed any calendar and are rejected, so that sums can't overflow.
 const FAR: i64 = 1_000_000;
 
 impl Moment {
-    /// `2024-06-01`, `today`, `7 complete days ago`, `last month`.
+    /// Parses `2024-06-01`, `today`, `7 complete days ago` or `last month`.
     ///
     /// # Errors
     ///
-    /// What it is that is not understood.
+    /// Returns a message about the part that is not understood.
     pub fn read(text: &str) -> Result<Self, String> {
         Ok(RelativePeriod::read(text)?.from)
     }
 
-    /// With `30 days`, `1 year` more.
+    /// Adds a length of time, such as `30 days` or `1 year`.
     pub fn and(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);
         let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "complete").collect();
@@ -95,7 +95,7 @@ impl Moment {
         Ok(Self { months: self.months + months, days: self.days + days, ..self })
     }
 
-    /// The formula.
+    /// Returns the formula of the moment.
     pub fn term(self) -> FormulaTerm {
         let (base, months) = match self.base {
             DateOrigin::Day(year, month, day) => {
@@ -118,7 +118,7 @@ impl Moment {
 }
 
 impl RelativePeriod {
-    /// The day, month or other unit that a text names.
+    /// Parses the name of a day, month or other unit.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some((base, unit)) = parse_written(text) {
             return Ok(Self::new(Moment { base, months: 0, days: 0 }, unit));
@@ -138,7 +138,7 @@ impl RelativePeriod {
             }
             [count, unit, "ago"] => {
                 let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
-                // The unit that has begun is one of them.
+                // The current unit counts as one of them.
                 (unit, count - 1)
             }
             _ => return Err(format!("`{text}` is not a supported date")),
@@ -153,12 +153,12 @@ impl RelativePeriod {
     }
 }
 
-/// Whether a text is written as a date: `2024-06-01`.
+/// Returns whether a text has the format of a date: `2024-06-01`.
 pub(super) fn is_date(text: &str) -> bool {
     matches!(parse_written(text), Some((_, RelativeUnit::Day)))
 }
 
-/// `2024-06-01`, `2024-06`, and a midnight behind it.
+/// Parses `2024-06-01` or `2024-06`, optionally followed by a midnight.
 fn parse_written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     let text = text.trim();
     let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {

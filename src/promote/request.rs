@@ -1,4 +1,4 @@
-//! What is asked for: measures at a grain, dimensions of rows, a saved query.
+//! Resolution of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
 use super::{PromoteFault, Request};
@@ -6,15 +6,15 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// What a spec is made of.
+/// Resolved content of a promotion request.
 pub(super) enum PromoteRequest<'m> {
-    /// Measures in groups.
+    /// Measures with a grain.
     Measures {
         view: usize,
         grain: Vec<OmniReference>,
         measures: Vec<String>,
     },
-    /// Dimensions of the rows as they are.
+    /// Row-level dimensions, without grouping.
     Rows {
         view: usize,
         dimensions: Vec<OmniReference>,
@@ -25,7 +25,7 @@ pub(super) enum PromoteRequest<'m> {
     },
 }
 
-/// What was chosen where the request leaves it open.
+/// Notes on choices that the request left open.
 pub(super) type Notes = Vec<String>;
 
 pub(super) fn read<'m>(
@@ -168,7 +168,7 @@ fn request_from_view<'m>(
     Ok((PromoteRequest::Measures { view: place, grain, measures }, notes))
 }
 
-/// The fields of a query in order, each with the name of its column where the query gives one.
+/// Returns the fields of a query in order, each with its column name if the query specifies one.
 pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
     let Some(fields) = query.get("fields") else { return Vec::new() };
     match (fields.pairs(), fields.items()) {
@@ -178,7 +178,7 @@ pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
     }
 }
 
-/// The sorts of a query: fields, and whether the largest is first.
+/// Returns the sorts of a query: each field, and whether the order is descending.
 pub(super) fn sorts_of(query: &Node) -> Vec<(&str, bool)> {
     let sorts = query.get("sorts").and_then(Node::items).unwrap_or_default();
     sorts

@@ -1,8 +1,9 @@
-//! A field of Omni that reads the column which took its place.
+//! Repointing of an Omni field to the model column that replaces it.
 //!
-//! It does so only where that is exact. A field of a view can be cut by everything that the view knows; a model knows its
-//! column for each row of its own grain. So the grain has to be the view's own key, and what is taken together once more
-//! has to stay what it was: sums of sums, the least of the least. A query view has the model's rows, and reads them.
+//! A field is repointed only if its values stay the same. In Omni, a field of a view can be grouped by any dimension
+//! of the view, but a model column has one value per row of the model's grain. So the grain must be the view's own
+//! key, and aggregating again must give the same result: a sum of sums, or a minimum of minimums. A query view has the
+//! same rows as the model and reads them directly.
 
 use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
 use super::provenance::specs_of;
@@ -11,59 +12,59 @@ use crate::model::CompiledSpec;
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
-/// What is to be repointed.
+/// Field or query view to repoint.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Repoint {
-    /// The path of Omni's file.
+    /// Path of the Omni file.
     pub file: String,
-    /// The field; none for a query view.
+    /// Field to repoint; `None` for a query view.
     pub field: Option<String>,
 }
 
 impl Repoint {
-    /// A field of a file, or the query view that the file is.
+    /// Selects a field of a file, or the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
         Self { file: file.to_owned(), field: field.map(str::to_owned) }
     }
 }
 
-/// The model that took a field's place.
+/// Model that replaces a field.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TargetModel {
-    /// The number of its spec.
+    /// Index of the model's spec.
     pub spec: usize,
-    /// Its name.
+    /// Name of the model.
     pub name: String,
-    /// The column; none for all of a query view.
+    /// Column that replaces the field; `None` for a query view.
     pub column: Option<String>,
-    /// Omni's name of what it was promoted from.
+    /// Name in Omni of the field or view that was promoted.
     pub from: String,
     has_gaps: bool,
-    /// Some of the rows are left out.
+    /// Whether the spec filters rows.
     is_filtered: bool,
 }
 
-/// A file as it is to be.
+/// Changed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repointed {
-    /// Its path.
+    /// Path of the file.
     pub file: String,
-    /// Its text.
+    /// New text of the file.
     pub text: String,
-    /// What was changed, for people.
+    /// Description of the change for the user.
     pub what: String,
 }
 
 impl TargetModel {
-    /// The model that the records of specs name for a field.
+    /// Finds the model for a field from the promotion records of the specs.
     ///
     /// # Errors
     ///
-    /// No spec was promoted from it, or several were.
+    /// Returns an error if no spec or several specs were promoted from the field.
     pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &Repoint) -> Result<Self, String> {
         let (model, _) = OmniSource::read(omni);
         let view = file_index(&model, &what.file)?;
@@ -88,11 +89,11 @@ impl TargetModel {
     }
 }
 
-/// The file in which the field reads the model's column.
+/// Returns the file with the field changed to read the model's column.
 ///
 /// # Errors
 ///
-/// Why that would not be the same.
+/// Returns the reason why the result would differ.
 pub fn repoint(
     omni: &[(String, String)],
     what: &Repoint,
@@ -142,7 +143,7 @@ pub fn repoint(
     Ok(Repointed { file, text, what: done })
 }
 
-/// Whether a spec says which rows or groups it keeps.
+/// Returns whether a spec filters rows or groups, or limits the rows.
 fn leaves_out(root: &Node) -> bool {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let mut parts = steps.iter().chain([root]);
@@ -154,7 +155,7 @@ fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     place.ok_or_else(|| format!("`{file}` is not a view file, and only fields of views read columns"))
 }
 
-/// How other views name it: with the schema where its own name is not enough.
+/// Returns the name by which other views refer to a view, with the schema if the short name is not unique.
 fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
     let Some(view) = model.views.get(place) else { return String::new() };
     let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
@@ -190,7 +191,7 @@ fn retarget_query_view(
     Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
 }
 
-/// Whether the model has one row for each row of the view, which a join finds.
+/// Checks that the model has exactly one row per row of the view, and that a relationship joins them.
 fn same_grain(
     model: &OmniSource<'_>,
     place: usize,

@@ -1,21 +1,21 @@
-//! The text of the spec that is made.
+//! Formatting of the generated spec.
 
 use super::fields::ShownField;
 use crate::dbt::{yaml_flow_text as flow, yaml_key, yaml_scalar as scalar};
 
-/// A model spec before it is text.
+/// Model spec before formatting.
 #[derive(Debug, Default)]
 pub(super) struct SpecSource {
     pub model: String,
     pub description: Option<String>,
     pub from: String,
-    /// What could not be carried of the rows: joins, grants, the rows themselves.
+    /// Gaps that concern the rows: joins, grants, the source of the rows.
     pub gaps: Vec<String>,
     pub steps: Vec<SpecStep>,
     pub columns: Vec<SheetColumn>,
-    /// Keys at the end: `blanks`, `week_start`.
+    /// Settings at the end of the spec: `blanks`, `week_start`.
     pub settings: Vec<(&'static str, String)>,
-    /// Where the model comes from.
+    /// Query that the model was promoted from.
     pub promoted_from: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct SpecStep {
     pub group_by: Vec<String>,
     pub keep: Vec<String>,
     pub columns: Vec<String>,
-    /// What could not be carried of what is defined here.
+    /// Gaps in the definitions of this step.
     pub gaps: Vec<String>,
     pub definitions: Vec<SpecLine>,
     pub calculations: Vec<SpecLine>,
@@ -45,7 +45,7 @@ pub(super) struct SpecJoin {
     pub is_many: bool,
 }
 
-/// A definition.
+/// Definition with its formula.
 #[derive(Clone, Debug)]
 pub(super) struct SpecLine {
     pub name: String,
@@ -53,18 +53,18 @@ pub(super) struct SpecLine {
     pub description: Option<String>,
 }
 
-/// What is said of a column.
+/// Metadata of a column.
 #[derive(Debug, Default)]
 pub(super) struct SheetColumn {
     pub name: String,
     pub description: Option<String>,
     pub shown: Vec<(String, ShownField)>,
     pub tags: Vec<String>,
-    /// Facts below `meta`.
+    /// Entries below `meta`.
     pub meta: Vec<(&'static str, String)>,
 }
 
-/// The text, with the bytes of each definition.
+/// Returns the text of the spec, and the byte range of each definition.
 pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
     let mut writer = SpecWriter { out: String::new(), lines: Vec::new() };
     writer.spec(spec);
@@ -195,7 +195,7 @@ impl SpecWriter {
         }
     }
 
-    /// Conditions that all hold.
+    /// Writes conditions that are combined with AND.
     fn condition(&mut self, indent: usize, key: &str, conditions: &[String]) {
         let text = match conditions {
             [] => return,

@@ -1,12 +1,13 @@
-//! Functions of warehouses, and what formulas have in their place. Only what means the same for all arguments stands
-//! here: `trim` does not, since TRIM makes inner blanks one, nor does `mod`, whose sign is another one's.
+//! Warehouse functions and the equivalent formula functions. The table contains only functions that are equivalent for
+//! all arguments. It excludes `trim`, because TRIM also collapses inner spaces, and `mod`, because the sign of the
+//! result differs.
 
 use crate::Type;
 
-/// The type of a result.
+/// Result type of a function.
 #[derive(Clone, Copy)]
 pub(super) enum Gives {
-    /// That of the first argument.
+    /// Type of the first argument.
     First,
     Of(Type),
     Unknown,
@@ -14,21 +15,21 @@ pub(super) enum Gives {
 
 pub(super) struct SqlFunction {
     pub name: &'static str,
-    /// The dialects in which it means that; none named is all.
+    /// Dialects in which the functions are equivalent; empty means all dialects.
     pub dialects: &'static [&'static str],
     pub arguments: std::ops::RangeInclusive<usize>,
     pub formula: &'static str,
     pub gives: Gives,
-    /// Whether it takes the rows of a group together.
+    /// Whether the function is an aggregate.
     pub aggregates: bool,
 }
 
 const ALL: &[&str] = &[];
 const MANY: usize = 255;
 
-/// Dialects in which a whole number divided by a whole number is one.
+/// Dialects in which the division of two integers is an integer.
 pub(super) const DIVIDES_WHOLE: &[&str] = &["postgres"];
-/// Dialects in which `concat` reads NULL as no text.
+/// Dialects in which `concat` ignores NULL.
 pub(super) const CONCAT_SKIPS_NULL: &[&str] = &["postgres", "duckdb"];
 
 macro_rules! functions {
@@ -93,13 +94,13 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "count_if" &["snowflake", "duckdb"], 1..1 => "COUNTIF" INTEGER, true;
 };
 
-/// What a function is in formulas; `None` if that is not known, or not for so many arguments.
+/// Returns the equivalent formula function; `None` if the function or the number of arguments is not supported.
 pub(super) fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
     let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
     FUNCTIONS.iter().filter(of_dialect).find(|it| it.name == name && it.arguments.contains(&arguments))
 }
 
-/// Omni's own operators that truncate a time or take a part of it, and their timeframes.
+/// Returns the timeframe of an Omni operator that truncates a time or extracts a part of it.
 pub(super) fn timeframe_of_operator(name: &str) -> Option<&'static str> {
     Some(match name {
         "omni_date" => "date",
@@ -122,7 +123,7 @@ pub(super) fn timeframe_of_operator(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The unit of `date_trunc`, as a timeframe.
+/// Returns the timeframe for a unit of `date_trunc`.
 pub(super) fn timeframe_of_unit(unit: &str) -> Option<&'static str> {
     Some(match unit {
         "day" => "date",

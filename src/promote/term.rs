@@ -1,27 +1,27 @@
-//! Parts of formulas, with the brackets that they need when they become parts of others.
+//! Formula terms, with the parentheses that they need inside other terms.
 
 use crate::Type;
 use crate::parse;
 
-/// How tightly a part is bound, as [`crate::ast::BinaryOp::strength`] has it.
+/// Binding strengths, as in [`crate::ast::BinaryOp::strength`].
 const COMPARED: u8 = 1;
 const ATOM: u8 = 9;
 
-/// A part of a formula, and what is known of its values.
+/// Part of a formula, with known properties of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FormulaTerm {
     pub text: String,
     strength: u8,
-    /// Its type, where that is known.
+    /// Type of the values, if known.
     pub ty: Option<Type>,
-    /// Whether it aggregates.
+    /// Whether the term is an aggregate.
     pub aggregates: bool,
-    /// Whether it is never NULL.
+    /// Whether the value is never NULL.
     pub is_there: bool,
 }
 
 impl FormulaTerm {
-    /// A name, a literal: what nothing can part.
+    /// Creates a term that never needs parentheses, such as a name or literal.
     pub fn atom(text: impl Into<String>) -> Self {
         Self { text: text.into(), strength: ATOM, ty: None, aggregates: false, is_there: false }
     }
@@ -41,7 +41,7 @@ impl FormulaTerm {
         self
     }
 
-    /// A text in quotes.
+    /// Creates a string literal.
     pub fn quoted(text: &str) -> Self {
         Self::atom(parse::quote(text)).with_type(Some(Type::Text)).there(true)
     }
@@ -55,12 +55,12 @@ impl FormulaTerm {
         Self::atom(if value { "TRUE" } else { "FALSE" }).with_type(Some(Type::Boolean)).there(true)
     }
 
-    /// The way to write NULL.
+    /// Creates a term that evaluates to NULL.
     pub fn null() -> Self {
         Self::atom("1/0").bound(4)
     }
 
-    /// A text that ends in an operator's operand: it is put in brackets wherever it becomes a part.
+    /// Creates a term that needs parentheses inside any other term.
     pub fn compound(text: impl Into<String>) -> Self {
         Self::atom(text).bound(0)
     }
@@ -70,14 +70,14 @@ impl FormulaTerm {
         self
     }
 
-    /// `NAME(a, b)`.
+    /// Creates a call: `NAME(a, b)`.
     pub fn call(name: &str, args: &[Self]) -> Self {
         let texts: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
         let term = Self::atom(format!("{name}({})", texts.join(", ")));
         Self { aggregates: args.iter().any(|arg| arg.aggregates), ..term }
     }
 
-    /// `left op right`; the strength is that of the operator.
+    /// Creates `left op right`. `strength` is the binding strength of the operator.
     pub fn binary(left: Self, op: &str, strength: u8, right: &Self) -> Self {
         let aggregates = left.aggregates || right.aggregates;
         let is_there = left.is_there && right.is_there;
@@ -98,7 +98,7 @@ impl FormulaTerm {
         Self { text: format!("-{}", self.at_least(8)), strength: 7, ty, aggregates, is_there }
     }
 
-    /// `x[month]`.
+    /// Applies a timeframe: `x[month]`.
     pub fn timeframe(self, frame: &str) -> Self {
         let (aggregates, is_there) = (self.aggregates, self.is_there);
         let is_name = self.strength == ATOM && !self.text.ends_with([')', '"', ']']);
@@ -106,7 +106,7 @@ impl FormulaTerm {
         Self { text: format!("{base}[{frame}]"), strength: ATOM, ty: type_of_timeframe(frame), aggregates, is_there }
     }
 
-    /// All of these, which `AND` or `OR` joins; parts that are such themselves are taken apart.
+    /// Combines terms with `AND` or `OR`. A single term stays unchanged.
     pub fn joined(name: &str, parts: Vec<Self>) -> Self {
         let mut parts = parts;
         match (parts.len(), parts.pop()) {
@@ -132,7 +132,7 @@ impl FormulaTerm {
     }
 }
 
-/// The type of a timeframe's values.
+/// Returns the type of a timeframe's values.
 pub(super) fn type_of_timeframe(frame: &str) -> Option<Type> {
     match frame {
         "date" | "day" | "week" | "month" | "quarter" | "year" | "fiscal_quarter" => Some(Type::Date),

@@ -1,79 +1,80 @@
-//! What a warehouse answers to the queries of a comparison.
+//! Results of the comparison queries in the warehouse.
 
 use super::Comparison;
 
-/// What came of a comparison.
+/// Counts of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// The rows of the model, and of what it is compared with.
+    /// Number of rows in the model, and in the relation that it is compared with.
     pub rows: [u64; 2],
-    /// Rows of one side that the other lacks.
+    /// Number of rows that exist on one side only.
     pub only: [u64; 2],
-    /// Keys that one side has several times.
+    /// Number of keys that occur several times on one side.
     pub repeated: [u64; 2],
-    /// Keys that both have, one of them several times, so that nothing is compared.
+    /// Number of keys on both sides that occur several times on at least one side, so that their values are not
+    /// compared.
     pub unmatched: u64,
-    /// Rows that both have once, or where rows are counted as often.
+    /// Number of rows that occur once on both sides. If there is no key, the number of equal rows on both sides.
     pub matched: u64,
-    /// Of these, rows in which some value differs.
+    /// Number of matched rows in which a value differs.
     pub differing: u64,
-    /// What differs in each column, in order.
+    /// Differences in each column, in order.
     pub columns: Vec<ColumnCounts>,
 }
 
-/// How a column compares.
+/// Comparison result of a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ColumnCounts {
-    /// Its name.
+    /// Name of the column.
     pub column: String,
-    /// The rows in which its values do not agree.
+    /// Number of rows in which the values don't agree.
     pub differing: u64,
-    /// The greatest difference of its numbers, those that agree included.
+    /// Largest difference of numbers, including values that agree within the tolerance.
     pub greatest: Option<String>,
-    /// The sum of its numbers on either side, where that was asked for.
+    /// Sum of the numbers on each side, if requested.
     pub sums: [Option<String>; 2],
 }
 
-/// A row that does not agree.
+/// Row that doesn't agree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DifferingRow {
-    /// The values of the keys, in order; none is NULL.
+    /// Values of the key columns, in order; `None` is NULL.
     pub key: Vec<Option<String>>,
-    /// How often each side has it.
+    /// Number of occurrences on each side.
     pub rows: [u64; 2],
-    /// The values that differ; empty if the row stands on one side only, or several times.
+    /// Differing values; empty if the row exists on one side only, or several times.
     pub values: Vec<DifferingValue>,
 }
 
-/// A value that differs.
+/// Differing value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DifferingValue {
-    /// The place of its column among those that are compared.
+    /// Index among the compared columns.
     pub column: usize,
-    /// What the model has, and what the other side; none is NULL.
+    /// Values of the model and of the other side; `None` is NULL.
     pub values: [Option<String>; 2],
-    /// How far the two lie apart, where they are numbers.
+    /// Difference of the values, if they are numbers.
     pub difference: Option<String>,
 }
 
 impl Counts {
-    /// Rows that both sides have, and that agree.
+    /// Returns the number of rows that exist on both sides and agree.
     #[must_use]
     pub fn agreeing(&self) -> u64 {
         self.matched.saturating_sub(self.differing)
     }
 
-    /// Rows of either side, those that both have counted once.
+    /// Returns the number of rows on either side, where a row on both sides counts once.
     #[must_use]
     pub fn all(&self) -> u64 {
         self.matched + self.only[0] + self.only[1] + self.unmatched
     }
 
-    /// Whether both sides hold the same rows, each once.
+    /// Returns whether both sides have the same rows, each once.
     #[must_use]
     pub fn agrees(&self) -> bool {
         self.only == [0, 0] && self.repeated == [0, 0] && self.unmatched == 0 && self.differing == 0
@@ -81,16 +82,16 @@ impl Counts {
 }
 
 impl Comparison {
-    /// Reads the row of [`Comparison::counts_sql`]; `value` gives the value of a column, whose name a warehouse may have
-    /// written in capitals. None where the answer is another.
+    /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column; a warehouse may
+    /// have changed its name to upper case. Returns `None` if the row has another format.
     #[must_use]
     pub fn counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
-        // A sum of no rows is NULL.
+        // The sum of no rows is NULL.
         let number = |name: &str| match value(name) {
             None => Some(0),
             Some(text) => parse_count(&text),
         };
-        // This alone is never NULL: without it there is no answer.
+        // Only this value is never NULL. If it is missing, there is no result.
         value("compared").and_then(|text| parse_count(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
         let sums =
@@ -123,7 +124,7 @@ impl Comparison {
         })
     }
 
-    /// Reads a row of [`Comparison::rows_sql`], likewise.
+    /// Parses a result row of [`Comparison::rows_sql`], with `value` as in [`Comparison::counts`].
     #[must_use]
     pub fn row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
         let number = |name: &str| parse_count(&value(name)?);
@@ -141,7 +142,7 @@ impl Comparison {
     }
 }
 
-/// A count, which some warehouses write as a decimal.
+/// Parses a count, which some warehouses return as a decimal.
 fn parse_count(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits =
@@ -149,7 +150,7 @@ fn parse_count(text: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// A number without trailing zeros.
+/// Removes trailing zeros from a number.
 fn plain(text: &str) -> String {
     if !text.contains('.') || text.contains(['e', 'E']) {
         return text.to_owned();

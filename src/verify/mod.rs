@@ -1,6 +1,6 @@
-//! Two relations beside each other, row by row: the built model beside the rows of its formula, and beside the relations
-//! that `compare:` names. The warehouse compares; what comes back is one row of counts, and the worst rows where there
-//! are such.
+//! Row-by-row comparison of two relations: the built model with the rows of its formula, or with the relations listed
+//! in `compare:`. The comparison runs in the warehouse, which returns one row of counts, and the worst rows if there
+//! are differences.
 
 mod answer;
 mod sql;
@@ -13,91 +13,91 @@ use crate::dbt::{self, From};
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
-/// Floats agree that lie apart by less than this part of the larger one, or of 1 where both are smaller: sums of floats
-/// come out otherwise in another order, in the last of their some 16 digits.
+/// Tolerance for floats, relative to the larger value, or to 1 if both values are smaller. The sum of floats depends
+/// on their order in the last of about 16 digits.
 pub const CLOSE: &str = "1e-9";
 
-/// How relations are named in a query.
+/// Consumer of a query, which determines how relations are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComparisonReader {
-    /// dbt fills in what `ref` and `source` mean.
+    /// dbt, which resolves `ref` and `source`.
     Dbt,
-    /// By their own names.
+    /// The warehouse, with plain table names.
     Tables,
 }
 
-/// Which of the two relations is meant.
+/// One of the two compared relations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationSide {
     /// The model.
     Ours,
-    /// What it is compared with.
+    /// The relation that the model is compared with.
     Theirs,
 }
 
 impl RelationSide {
-    /// Both, in order.
+    /// Both sides, in order.
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Theirs];
 }
 
-/// Rows that are compared.
+/// Source of the compared rows.
 #[derive(Clone, Debug)]
 enum RowSource {
     Relation(From),
-    /// A query: as it is, and as dbt is to read it.
+    /// Query as plain SQL, and as SQL for dbt.
     Query {
         plain: String,
         dbt: String,
     },
 }
 
-/// A text of SQL as it is, and as dbt is to read it.
+/// SQL text, and the same text for dbt.
 #[derive(Clone, Debug)]
 pub(crate) struct Texts {
     pub plain: String,
     pub dbt: String,
 }
 
-/// One of the two relations.
+/// One of the two compared relations.
 #[derive(Clone, Debug)]
 struct ComparedRelation {
     rows: RowSource,
-    /// What its columns may be qualified by in the filter, as written.
+    /// Qualifier of columns in the filter, as written.
     alias: Option<String>,
     filter: Option<Texts>,
 }
 
-/// A column that both have.
+/// Column that both sides have.
 #[derive(Clone, Debug)]
 pub(crate) struct BothHave {
     pub name: String,
-    /// As written, on either side.
+    /// SQL name of the column on each side.
     pub written: [String; 2],
     pub types: [Type; 2],
-    /// Somebody named it as one that is compared.
+    /// Whether the user lists the column explicitly in `compare:`.
     pub is_named: bool,
 }
 
-/// A relation that `compare:` names, with what is compared, as compiling the spec finds it.
+/// Entry of `compare:` in a compiled spec: the relation, and what to compare.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedColumns {
     pub with: From,
     pub keys: Vec<BothHave>,
     pub columns: Vec<BothHave>,
     pub tolerance: Option<String>,
-    /// What the columns of each side may be qualified by.
+    /// Qualifiers of the columns on each side.
     pub aliases: [String; 2],
     pub filters: Option<[Texts; 2]>,
 }
 
-/// When two values of a column agree.
+/// Rule for when two values of a column agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement<'c> {
-    /// They are the same, or both NULL.
+    /// The values are equal, or both are NULL.
     Exact,
-    /// They are floats of which no more differs than [`CLOSE`] allows.
+    /// The values are floats that differ by no more than [`CLOSE`].
     Close,
-    /// They lie apart by no more than this.
+    /// The values differ by no more than this number.
     Within(&'c str),
 }
 
@@ -117,13 +117,13 @@ pub enum Agreement<'c> {
 pub struct Comparison {
     dialect: Dialect,
     sides: [ComparedRelation; 2],
-    /// The columns that tell the rows apart.
+    /// Key columns.
     keys: Vec<BothHave>,
     columns: Vec<BothHave>,
-    /// No column tells the rows apart: rows that are the same in all columns are counted.
+    /// Whether there is no key, so that equal rows are counted on each side.
     counts_rows: bool,
     tolerance: Option<String>,
-    /// The numbers of each column are summed on either side.
+    /// Whether the numbers of each column are summed on each side.
     sums: bool,
 }
 
@@ -131,16 +131,16 @@ pub struct Comparison {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lacking {
-    /// Those that tell the rows apart, without which nothing can be compared.
+    /// Missing key columns. Without them, no comparison is possible.
     pub keys: Vec<String>,
-    /// Others.
+    /// Other missing columns.
     pub columns: Vec<String>,
-    /// Columns that it has and nobody compares.
+    /// Columns of the side that are not compared.
     pub more: Vec<String>,
 }
 
 impl Comparison {
-    /// The relation that the model is compared with; `None` if that is its own formula.
+    /// Returns the relation that the model is compared with; `None` if it is compared with its own formula.
     #[must_use]
     pub fn with(&self) -> Option<&From> {
         match &self.sides[1].rows {
@@ -149,7 +149,7 @@ impl Comparison {
         }
     }
 
-    /// The model's own relation; `None` if the rows of its formula stand for it.
+    /// Returns the model's own relation; `None` if the rows of its formula are used instead.
     #[must_use]
     pub fn ours(&self) -> Option<&From> {
         match &self.sides[0].rows {
@@ -158,46 +158,46 @@ impl Comparison {
         }
     }
 
-    /// The columns that tell the rows apart; all that are compared where none does.
+    /// Returns the key columns, or all compared columns if there is no key.
     #[must_use]
     pub fn keys(&self) -> Vec<&str> {
         self.keys.iter().map(|column| column.name.as_str()).collect()
     }
 
-    /// The columns whose values are compared.
+    /// Returns the columns whose values are compared.
     #[must_use]
     pub fn columns(&self) -> Vec<&str> {
         self.columns.iter().map(|column| column.name.as_str()).collect()
     }
 
-    /// Whether no column tells the rows apart, so that rows that are the same are counted on either side.
+    /// Returns whether there is no key, so that equal rows are counted on each side.
     #[must_use]
     pub fn counts_rows(&self) -> bool {
         self.counts_rows
     }
 
-    /// How far two numbers may lie apart, where that is said.
+    /// Returns the largest allowed difference between two numbers, if one is set.
     #[must_use]
     pub fn tolerance(&self) -> Option<&str> {
         self.tolerance.as_deref()
     }
 
-    /// Says it for a comparison that does not say it itself.
+    /// Sets the tolerance, unless the comparison already has one.
     #[must_use]
     pub fn or_tolerance(mut self, tolerance: Option<&str>) -> Self {
         self.tolerance = self.tolerance.or_else(|| tolerance.map(str::to_owned));
         self
     }
 
-    /// The same with the rows of the formula in place of the model, for where that is not built.
+    /// Replaces the model with the rows of its formula, for a model that is not built.
     #[must_use]
     pub fn with_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
         self.sides[0].rows = compiled.formula_rows()?;
         Some(self)
     }
 
-    /// The same columns and keys of two other relations, such as what two environments built of the model; numbers are
-    /// summed too.
+    /// Compares two other relations with the same columns and keys, such as the model in two environments. The numbers
+    /// are summed too.
     #[must_use]
     pub fn between(mut self, ours: From, theirs: From) -> Self {
         self.sides =
@@ -206,7 +206,7 @@ impl Comparison {
         self
     }
 
-    /// When two values of the column at this place agree.
+    /// Returns the rule for when two values of the column with this index agree.
     #[must_use]
     pub fn agreement(&self, column: usize) -> Agreement<'_> {
         self.columns.get(column).map_or(Agreement::Exact, |column| self.agreement_of(column))
@@ -221,7 +221,8 @@ impl Comparison {
         }
     }
 
-    /// Keeps to the columns that a side has, and tells which it lacks. Their types are known from then on.
+    /// Restricts the comparison to the columns that a side has, and takes over their types. Returns the columns that
+    /// the side lacks.
     pub fn keep_to(&mut self, side: RelationSide, there: &[Column]) -> Lacking {
         let place = side as usize;
         let mut lacking = Lacking::default();
@@ -246,26 +247,27 @@ impl Comparison {
             });
         }
         if self.counts_rows {
-            // Any columns do where all of them are the key.
+            // If all columns form the key, the rest of the columns is enough for a comparison.
             lacking.columns.append(&mut lacking.keys);
         }
         lacking
     }
 
-    /// Whether there is something to compare: a row is found by its keys or by all that it holds.
+    /// Returns whether there are no columns to compare.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.columns.is_empty()
     }
 }
 
-/// Whether a tolerance is of a column of this type. Who names a column beside a tolerance means a number.
+/// Returns whether a tolerance applies to a column of this type. A column of unknown type that the user lists
+/// explicitly counts as a number.
 pub(crate) fn may_lie_apart(ty: Type, is_named: bool) -> bool {
     ty.is_number() || (ty == Type::Unknown && is_named)
 }
 
 impl BothHave {
-    /// The type that decides when values agree: where one side has floats, both are compared as such.
+    /// Returns the type for the comparison. If one side has floats, both sides are compared as floats.
     fn ty(&self) -> Type {
         let is_float = |ty: &Type| matches!(ty.in_sql(), Type::Float | Type::Point);
         if self.types.iter().any(is_float) && self.types.iter().all(|ty| ty.is_number() || *ty == Type::Unknown) {
@@ -277,8 +279,8 @@ impl BothHave {
 }
 
 impl CompiledSpec {
-    /// The built model beside the rows that its formula gives now; `None` if the spec has an error, makes no model, or
-    /// nobody knows its columns.
+    /// Compares the built model with the current rows of its formula. `None` if the spec has an error, defines no
+    /// model, or has unknown columns.
     #[must_use]
     pub fn beside_formula(&self) -> Option<Comparison> {
         let ours =
@@ -308,7 +310,7 @@ impl CompiledSpec {
         })
     }
 
-    /// The model beside each relation that `compare:` names, in the order written; empty if the spec has an error.
+    /// Compares the model with each relation in `compare:`, in the order written. Empty if the spec has an error.
     ///
     /// ```
     /// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n\
@@ -346,14 +348,14 @@ impl CompiledSpec {
         model.compared.iter().map(comparison).collect()
     }
 
-    /// A query that computes every column of the formula and counts what comes out, in one row: how long it takes is
-    /// how long the formula takes, without bringing its rows anywhere.
+    /// Returns a query that computes every column of the formula and counts the results in one row. Its duration
+    /// measures the formula without transferring its rows.
     #[must_use]
     pub fn counted_sql(&self, reader: ComparisonReader) -> Option<String> {
         Some(sql::counted(self.dialect, &self.formula_rows()?, &self.columns, reader))
     }
 
-    /// The rows that the formula gives: all of them, as a model that is built anew has them.
+    /// Returns the rows of the formula, as in a full rebuild of the model.
     fn formula_rows(&self) -> Option<RowSource> {
         let model = self.model.as_ref()?;
         let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();
@@ -362,7 +364,7 @@ impl CompiledSpec {
 }
 
 impl RowSource {
-    /// A query of all of them.
+    /// Returns a query for all rows.
     fn select(&self, dialect: Dialect, reader: ComparisonReader) -> String {
         match (self, reader) {
             (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.relation_sql(dialect)),

@@ -1,6 +1,6 @@
-//! The queries of a comparison, in a form that every warehouse takes: the rows of both sides below each other, grouped by
-//! the keys. Grouping puts NULLs together, counts rows of one key, and is one pass over both, which no full join on keys
-//! that may be NULL is everywhere.
+//! Queries of a comparison, in SQL that every warehouse supports: a union of the rows of both sides, grouped by the
+//! keys. Unlike a full join, which not every warehouse supports on keys that may be NULL, grouping treats NULLs as
+//! equal, counts the rows per key, and needs only one pass.
 
 use std::fmt::Write as _;
 
@@ -10,18 +10,18 @@ use crate::dbt;
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
-/// The CTEs. What a formula reads must not be called like them, so they have names that no table has; and the formula
-/// stands first, where it sees none of them.
+/// Names of the CTEs. They must not collide with tables that a formula reads, so they have a prefix, and the CTE with
+/// the formula comes first, before the others are defined.
 const THEIRS: &str = "formulac_theirs";
 const OURS: &str = "formulac_ours";
 const BOTH: &str = "formulac_both";
 const ROWS: &str = "formulac_rows";
 const JUDGED: &str = "formulac_judged";
 
-/// What stands in the place of the keys of a model of one row.
+/// Key value for a model with only one row.
 const ONE: &str = "1";
 
-/// Counts what the formula gives, each column of it too.
+/// Returns a query that counts the rows of the formula and the values of each column.
 pub(super) fn counted(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
     let mut out = format!("with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted", rows.select(dialect, reader));
     for (number, column) in columns.iter().enumerate() {
@@ -32,7 +32,7 @@ pub(super) fn counted(dialect: Dialect, rows: &RowSource, columns: &[Column], re
     out
 }
 
-/// A text of people as the reader takes it.
+/// Escapes user text for dbt if needed.
 fn literal_for(text: &str, reader: ComparisonReader) -> String {
     match reader {
         ComparisonReader::Dbt => dbt::protect(text),
@@ -50,7 +50,7 @@ impl Texts {
 }
 
 impl Comparison {
-    /// A query that gives one row of counts, as texts: [`Comparison::counts`] reads it.
+    /// Returns a query for one row of counts, as texts. [`Comparison::counts`] parses the row.
     #[must_use]
     pub fn counts_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
@@ -88,7 +88,7 @@ impl Comparison {
                 item(&format!("sum(sum_theirs_{number})"), &format!("sum_theirs_{number}"));
             }
         }
-        // Without a key all columns tell the rows apart, each row as often as it is there.
+        // Without a key, all columns form the key, and each row counts as often as it occurs.
         for (number, key) in self.keys.iter().enumerate().filter(|_| self.counts_rows) {
             if self.is_summed(key) {
                 for side in ["ours", "theirs"] {
@@ -103,9 +103,9 @@ impl Comparison {
         out
     }
 
-    /// A query of the rows that do not agree, as texts, the worst first: those that differ most, those that differ in
-    /// what is no number, those of one side, those of keys that are found several times. [`Comparison::row`] reads each of them.
-    /// It has no limit; whoever runs it adds one.
+    /// Returns a query for the rows that don't agree, as texts, worst first: the largest numeric differences, then
+    /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query
+    /// has no limit; the caller adds one.
     #[must_use]
     pub fn rows_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
@@ -146,18 +146,18 @@ impl Comparison {
         out
     }
 
-    /// Whether a row stands once on either side, so that its values can be compared.
+    /// Returns an SQL condition for rows whose values can be compared: they occur once on each side.
     fn is_matched(&self) -> &'static str {
         if self.counts_rows { "in_ours = in_theirs" } else { "in_ours = 1 and in_theirs = 1" }
     }
 
-    /// In how many columns a row differs.
+    /// Returns SQL for the number of differing columns in a row.
     fn differences(&self) -> String {
         let all: Vec<String> = (0..self.columns.len()).map(|number| format!("differs_{number}")).collect();
         all.join(" + ")
     }
 
-    /// The greatest difference of a row's numbers, of those that differ.
+    /// Returns SQL for the largest difference among the differing numbers of a row.
     fn worst_rows(&self) -> Option<String> {
         let float = self.dialect.type_name(Type::Float);
         let numbers = self.columns.iter().enumerate().filter(|(_, column)| self.is_number(column));
@@ -176,12 +176,12 @@ impl Comparison {
         self.sums && column.ty().is_number()
     }
 
-    /// Whether the difference of two values is a number.
+    /// Returns whether the difference of two values is a number.
     fn is_number(&self, column: &BothHave) -> bool {
         column.ty().is_number() || self.agreement_of(column) != Agreement::Exact
     }
 
-    /// The CTEs up to one row for each key, with what differs in it.
+    /// Returns the CTEs up to one row per key with its differences.
     fn judged(&self, reader: ComparisonReader) -> String {
         let [ours, theirs] = self.sides.each_ref().map(|side| side.rows.select(self.dialect, reader));
         let mut out = format!("with {THEIRS} as (\n{theirs}\n),\n{OURS} as (\n{ours}\n),\n{BOTH} as (\n");
@@ -195,7 +195,7 @@ impl Comparison {
         let mut items = keys.clone();
         items.extend(["ours", "theirs"].map(|side| format!("sum(in_{side}) as in_{side}")));
         for (number, column) in self.columns.iter().enumerate() {
-            // There is one value of each side, or none is looked at.
+            // Each side has one value, or the values are not compared.
             items.extend(["ours", "theirs"].map(|side| format!("max({side}_{number}) as {side}_{number}")));
             if self.is_summed(column) {
                 items.extend(["ours", "theirs"].map(|side| format!("sum({side}_{number}) as sum_{side}_{number}")));
@@ -213,7 +213,7 @@ impl Comparison {
             let differs = self.differs(column, number);
             items.push(format!("case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"));
             if self.is_number(column) {
-                // The difference of infinities that are the same is no number.
+                // The difference of two equal infinities would be NaN.
                 items.push(format!(
                     "case when {matched} then case when ours_{number} is distinct from theirs_{number} \
                      then abs(ours_{number} - theirs_{number}) else 0 end end as apart_{number}"
@@ -224,14 +224,15 @@ impl Comparison {
         out
     }
 
-    /// The rows of one side, with nothing in the columns of the other, so that neither takes on the other's types.
+    /// Writes the rows of one side, with NULL in the columns of the other side, so that the types of the two sides
+    /// don't mix.
     fn side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
         let mut items = Vec::new();
         let written = |column: &BothHave| {
             let name = literal_for(&column.written[place], reader);
-            // A boolean has no maximum everywhere.
+            // Not every warehouse supports `max` of a boolean.
             if column.ty() == Type::Boolean {
                 format!("case when {name} then 1 when not {name} then 0 end")
             } else {
@@ -266,14 +267,14 @@ impl Comparison {
         out.push('\n');
     }
 
-    /// That two values do not agree. NULL agrees with NULL alone, NaN with NaN; what compares with NaN is said so that it
-    /// is false, or NULL, where that is not less than any number.
+    /// Returns an SQL condition for two values that don't agree. NULL agrees only with NULL, and NaN only with NaN. A
+    /// comparison with NaN is written so that it is false, or NULL, where NaN is not less than any number.
     fn differs(&self, column: &BothHave, number: usize) -> String {
         let (ours, theirs) = (format!("ours_{number}"), format!("theirs_{number}"));
         let near = match self.agreement_of(column) {
             Agreement::Exact => return format!("{ours} is distinct from {theirs}"),
             Agreement::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
-            // Less, not equal: an infinity is not less than another.
+            // Use `<` instead of `<=`, because an infinity is not less than another infinity.
             Agreement::Close => {
                 format!("abs({ours} - {theirs}) < {CLOSE} * greatest(1, abs({ours}), abs({theirs}))")
             }
@@ -282,7 +283,7 @@ impl Comparison {
     }
 }
 
-/// A value as it is to be shown: booleans have become numbers.
+/// Returns SQL for displaying a value. Booleans were converted to numbers and are converted back.
 fn display_column(column: &BothHave, name: &str) -> String {
     match column.ty() {
         Type::Boolean => format!("case {name} when 1 then 'true' when 0 then 'false' end"),

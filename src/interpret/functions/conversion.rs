@@ -1,4 +1,4 @@
-//! From one type to another, and what type a value is of.
+//! Type conversion functions and type tests.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
-        // Of NULL the column's type decides, which a value does not tell: it is taken for a text's.
+        // T of NULL depends on the column's type, which the value NULL doesn't contain. The interpreter assumes a text
+        // column.
         "T" => |args: CallArgs<'_>| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
         "N" => |args: CallArgs<'_>| {
             Some(match &args[0] {
@@ -38,7 +39,7 @@ impl Value {
     }
 }
 
-/// What may stand around a number, a date or a time.
+/// Returns whether a character is whitespace that may surround a number, a date or a time.
 pub fn blank(c: char) -> bool {
     c.is_ascii_whitespace() || c == '\x0b'
 }
@@ -47,8 +48,8 @@ fn all_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A sign, digits, a point, digits, an exponent; blanks around them. At most 100 digits stand before and behind the
-/// point, and the exponent ends at 199.
+/// Parses a number: sign, digits, point, digits, exponent, with whitespace around it. At most 100 digits may precede
+/// and follow the point, and the exponent is at most 199.
 fn plain_number(text: &str) -> Option<Value> {
     let written = text.trim_matches(blank);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();
@@ -67,7 +68,8 @@ fn plain_number(text: &str) -> Option<Value> {
     (is_mantissa && is_exponent && has_digits).then(|| written.parse().ok().map(Value::Number)).flatten()
 }
 
-/// As [`plain_number`], with `$` behind the sign, commas between thousands, and `%` in place of an exponent.
+/// Parses a number like [`plain_number`], but accepts `$` after the sign, commas between thousands, and `%` instead of
+/// an exponent.
 fn number(text: &str) -> Option<Value> {
     let written = text.trim_matches(blank);
     let (sign, unsigned) = match written.strip_prefix(['-', '+']) {
@@ -89,26 +91,26 @@ fn number(text: &str) -> Option<Value> {
     if whole.contains(',') && !((1..=3).contains(&first.len()) && are_thousands(groups)) {
         return None;
     }
-    // A comma behind the point is none of them.
+    // Commas after the decimal point are not thousands separators.
     let joined = whole.replace(',', "") + digits.strip_prefix(whole).unwrap_or_default();
     let value = plain_number(&format!("{sign}{joined}"))?.number()?;
     Some(Value::Number(if is_percent { value / 100.0 } else { value }))
 }
 
-/// The separators of groups go, and that of the fraction is a point.
+/// Removes the group separators and replaces the decimal separator with a point.
 fn number_value(args: CallArgs<'_>) -> Option<Value> {
     let ([decimal, group], whole) = (separators(args), text(&args[0]));
     let (decimal, group): (&str, &str) = (&decimal, &group);
     if decimal.is_empty() {
         return None;
     }
-    // Groups stand before the point.
+    // Group separators must precede the decimal separator.
     let is_behind = |group: &str| whole.split_once(decimal).is_some_and(|(_, behind)| behind.contains(group));
     if !group.is_empty() && is_behind(group) {
         return None;
     }
     let joined = if group.is_empty() { whole.into_owned() } else { whole.replace(group, "") };
-    // A point that separates nothing is no part of a number.
+    // A point is invalid if it is not the decimal separator.
     if decimal != "." && joined.contains('.') {
         return None;
     }
@@ -126,12 +128,12 @@ fn number_value(args: CallArgs<'_>) -> Option<Value> {
 
 fn separators(args: CallArgs<'_>) -> [Cow<'_, str>; 2] {
     let decimal = args.0.get(1).map_or(".".into(), text);
-    // A comma that separates the fraction sets nothing apart.
+    // If the comma is the decimal separator, there is no default group separator.
     let group = args.0.get(2).map_or(if decimal == "," { "" } else { "," }.into(), text);
     [decimal, group]
 }
 
-/// `YYYY-MM-DD`, blanks around it.
+/// Parses `YYYY-MM-DD`, with whitespace around it.
 fn date(text: &str) -> Option<Value> {
     let parts: Vec<&str> = text.trim_matches(blank).split('-').collect();
     let [year, month, day] = parts.as_slice() else { return None };
@@ -142,7 +144,7 @@ fn date(text: &str) -> Option<Value> {
     (year > 0 && civil(date) == (year, month, day)).then_some(Value::Date(date))
 }
 
-/// A date or a time, or text that spells a date.
+/// Returns a date or time unchanged, and parses a text as a date.
 pub fn as_date(value: &Value) -> Value {
     match value {
         Value::Text(text) => date(text).unwrap_or_else(|| {

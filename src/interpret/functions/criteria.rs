@@ -1,4 +1,4 @@
-//! What `SUMIF(x, ">5", …)` looks for. Texts are compared without their case.
+//! Criteria of functions such as `SUMIF(x, ">5", …)`. Text comparison is case-insensitive.
 
 use std::cmp::Ordering;
 
@@ -8,8 +8,8 @@ use crate::interpret::functions::patterns::is_like;
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
-/// Whether a value meets a criterion; a condition beside a column that has other values than conditions is the criterion
-/// itself.
+/// Returns whether a value meets a criterion. If `is_condition` is set, the range is not boolean, so a boolean
+/// criterion is itself the result.
 pub fn meets(value: &Value, criterion: &Value, is_condition: bool) -> bool {
     match criterion {
         Value::Null => false,

@@ -1,4 +1,4 @@
-//! Dates and times.
+//! Date and time functions.
 
 use crate::interpret::calendar::{add_months, civil, days};
 use crate::interpret::functions::CallArgs;
@@ -31,7 +31,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "YEARFRAC" => yearfrac,
         _ => return None,
     };
-    // A holiday that is NULL is none, and nothing else is NULL because of it.
+    // NULLs among the holidays are ignored and don't make the result NULL.
     let given: Vec<Value> = match name {
         "NETWORKDAYS" | "WORKDAY" => {
             args.iter().enumerate().filter(|(at, value)| *at < 2 || !value.is_null()).map(|(_, v)| v.clone()).collect()
@@ -45,17 +45,17 @@ fn int(number: i64) -> Option<Value> {
     Some(Value::Int(number))
 }
 
-/// A date of the years 1 to 9999.
+/// Returns a date, if it is in the years 1 to 9999.
 fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil(date).0);
     if !is_in_calendar {
-        // Some engines go further.
+        // Some engines support a larger range.
         uncertainty::oversize();
     }
     is_in_calendar.then_some(Value::Date(date))
 }
 
-/// Days since 1970; the time of day does not count.
+/// Returns the days since 1970 of a date or time, without the time of day.
 fn day(value: &Value) -> i64 {
     let seconds = as_date(value).seconds().unwrap_or_else(|| {
         uncertainty::unknown(|| format!("{} as a date", value.text()));
@@ -64,18 +64,18 @@ fn day(value: &Value) -> i64 {
     seconds.div_euclid(DAY)
 }
 
-/// A number without its fraction; none is beyond what any calendar holds.
+/// Truncates a number to an integer; `None` if the number exceeds the range of any calendar.
 fn whole_days(value: &Value) -> Option<i64> {
     let number = number(value).trunc();
     (number.abs() <= 1e9).then_some(number as i64)
 }
 
-/// Monday is 0.
+/// Returns the day of the week, with 0 for Monday.
 fn from_monday(date: i64) -> i64 {
     (date + 3).rem_euclid(7)
 }
 
-/// Parts out of range roll over, but not the year.
+/// Evaluates DATE. A month or day out of range rolls over, but the year must be valid.
 fn date(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, day) = (whole_days(&args[0])?, whole_days(&args[1])?, whole_days(&args[2])?);
     if !(1..=9999).contains(&year) {
@@ -106,7 +106,8 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
         "M" => months,
         "Y" => months / 12,
         "YM" => months % 12,
-        // From the last such day of a month, or of a year, even if there was none: it rolls over.
+        // Count from the last occurrence of the start day in a month or year. A missing day, such as February 30,
+        // rolls over.
         "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => end - rolled(end_year - i64::from((end_month, end_of_month) < (month, of_month)), month, of_month),
         unit => {
@@ -116,20 +117,20 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// A date is its midnight, a number a fraction of a day.
+/// Returns the second of the day. A date means midnight, and a number means a fraction of a day.
 fn second_of_day(value: &Value) -> Option<i64> {
     match value {
         Value::Text(text) => clock(text),
         Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
             let days = value.number()?;
-            // The last number that is a date is 9999-12-31.
+            // 9999-12-31 is the last date with a serial number.
             (0.0..2_958_466.0).contains(&days).then(|| (days * DAY as f64).round() as i64 % DAY)
         }
         _ => Some(value.seconds()?.rem_euclid(DAY)),
     }
 }
 
-/// `8:15`, `08:15:30`, with blanks around it or an ISO date before it.
+/// Parses `8:15` or `08:15:30`, with whitespace around it or an ISO date in front.
 fn clock(text: &str) -> Option<i64> {
     let text = text.trim_matches(blank);
     let time = text.split_once([' ', 'T']).filter(|(day, _)| is_day(day)).map_or(text, |(_, time)| time);
@@ -147,7 +148,7 @@ fn clock(text: &str) -> Option<i64> {
     }
 }
 
-/// Whether a text has the form of an ISO date, with a month up to 12 and a day up to 31.
+/// Returns whether a text has the format of an ISO date, with a month up to 12 and a day up to 31.
 fn is_day(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| {
         let digits = text.get(range).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
@@ -166,7 +167,7 @@ fn time(args: CallArgs<'_>) -> Option<Value> {
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
 
-/// The day on which weeks begin, Monday being 0, for the types that WEEKDAY and WEEKNUM share.
+/// Returns the first day of the week, with 0 for Monday, for the return types that WEEKDAY and WEEKNUM share.
 fn first_day(kind: i64) -> Option<i64> {
     match kind {
         1 | 17 => Some(6),
@@ -176,7 +177,7 @@ fn first_day(kind: i64) -> Option<i64> {
     }
 }
 
-/// A type is cut off to a whole number; 1 is that which may be left out.
+/// Returns the return type, truncated to an integer. The default is 1.
 fn kind(args: CallArgs<'_>) -> Option<i64> {
     args.get(1).map_or(Some(1), whole_days)
 }
@@ -201,7 +202,7 @@ fn weeknum(args: CallArgs<'_>) -> Option<Value> {
     }
 }
 
-/// A week belongs to the year of its Thursday.
+/// Returns the ISO week number. A week belongs to the year of its Thursday.
 fn iso_week(date: i64) -> i64 {
     let thursday = date - from_monday(date) + 3;
     (thursday - days(civil(thursday).0, 1, 1)) / 7 + 1
@@ -224,7 +225,7 @@ fn networkdays(args: CallArgs<'_>) -> Option<Value> {
 
 fn workday(args: CallArgs<'_>) -> Option<Value> {
     let (mut date, count) = (day(&args[0]), whole_days(&args[1])?);
-    // No calendar has so many days.
+    // Exceeds the range of any calendar.
     if count.abs() > 3_660_000 {
         return None;
     }
@@ -241,7 +242,7 @@ fn is_leap(year: i64) -> bool {
     days(year + 1, 1, 1) - days(year, 1, 1) == 366
 }
 
-/// Never negative: the earlier date is the start.
+/// Evaluates YEARFRAC. The result is never negative, because the earlier date is the start.
 fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let (a, b) = (day(&args[0]), day(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
@@ -272,7 +273,8 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
     ((end_year - year) * 360 + (end_month - month) * 30 + end_day - day) as f64
 }
 
-/// Of more than a year the mean of the years, else whether a leap day is among the days.
+/// Returns the length of a year for basis 1. For a span of more than a year, this is the mean length of its years.
+/// Otherwise it depends on whether the span contains a leap day.
 fn days_of_a_year(start: i64, end: i64) -> f64 {
     let ((year, month, day), (end_year, end_month, end_day)) = (civil(start), civil(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {

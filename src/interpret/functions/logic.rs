@@ -1,4 +1,5 @@
-//! Conditions, choices and bits. Errors are NULL, so that every argument may be computed, chosen or not.
+//! Conditional, logical and bit functions. Errors are NULL, so all arguments may be evaluated, including those of
+//! branches not taken.
 
 use std::cmp::Ordering;
 
@@ -9,7 +10,7 @@ use crate::interpret::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;
-    // Of a date and times to choose from all are times.
+    // If some of the possible results are times, a date becomes a time.
     let is_choice = |at: usize| match name {
         "IF" | "CHOOSE" => at > 0,
         "IFS" => at % 2 == 1 || at + 1 == args.len(),
@@ -57,7 +58,7 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// AND is decided by FALSE, OR by TRUE; an unknown one leaves it open else.
+/// Evaluates AND (decided by FALSE) and OR (decided by TRUE). If no argument decides, a NULL makes the result NULL.
 fn all(args: CallArgs<'_>, decides: bool) -> Value {
     let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
     match (truths.contains(&Some(decides)), truths.contains(&None)) {
@@ -67,7 +68,7 @@ fn all(args: CallArgs<'_>, decides: bool) -> Value {
     }
 }
 
-/// The value beside the first that holds; one that stands alone at the end is the default.
+/// Returns the value after the first test that holds. A single argument at the end is the default.
 fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     for pair in args.chunks(2) {
         match pair {
@@ -85,7 +86,7 @@ fn chosen(args: CallArgs<'_>) -> Value {
     place.and_then(|place| args.get(place as usize).cloned()).unwrap_or(Value::Null)
 }
 
-/// A whole number from 0 up; others have no bits.
+/// Returns a non-negative integer; `None` for other numbers, which have no bits.
 fn bits_of(value: &Value) -> Option<i64> {
     let n = number(value);
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)
@@ -98,7 +99,7 @@ fn bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
     bits_of(&args[0]).zip(bits_of(&args[1])).and_then(|(a, b)| of(a, b)).map_or(Value::Null, Value::Int)
 }
 
-/// Results have 48 bits at most.
+/// Shifts bits. Results have at most 48 bits.
 fn shifted(args: CallArgs<'_>, direction: i64) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;

@@ -1,4 +1,4 @@
-//! TEXT: numbers, dates and times by a mask.
+//! TEXT: formats numbers, dates and times with a mask.
 
 use crate::interpret::calendar::civil;
 use crate::interpret::functions::CallArgs;
@@ -34,7 +34,7 @@ fn masked(args: CallArgs<'_>) -> Option<Value> {
     if parts.iter().any(|part| matches!(part, MaskPart::Letters(_) | MaskPart::Clock12)) {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
-    // The second form is for numbers below 0, which it shows without their sign, the third for 0.
+    // The second section formats negative numbers, without their sign. The third section formats 0.
     let number = args[0].text();
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
@@ -44,7 +44,7 @@ fn masked(args: CallArgs<'_>) -> Option<Value> {
     }))
 }
 
-/// What stands between semicolons that are not quoted.
+/// Splits a mask into its sections, at unquoted semicolons.
 fn forms(mask: &str) -> Vec<String> {
     let mut forms = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
@@ -64,17 +64,17 @@ fn forms(mask: &str) -> Vec<String> {
 
 #[derive(Clone, Debug, PartialEq)]
 enum MaskPart {
-    /// Stands for itself.
+    /// Literal text.
     Plain(String),
-    /// A run of one letter of dates, in lower case.
+    /// Run of one date letter, in lower case.
     Letters(String),
     Clock12,
-    /// The first unit of an elapsed time, `[h]`, in lower case.
+    /// First unit of an elapsed time, such as `[h]`, in lower case.
     Elapsed(String),
-    /// Digits with what stands between them: `#,##0.00`.
+    /// Digit placeholders with the separators between them: `#,##0.00`.
     Digits(String),
     Percent,
-    /// The value as it is.
+    /// The value in its default format.
     General,
 }
 
@@ -94,7 +94,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
             }
             'G' | 'g' => (MaskPart::General, "General".len()),
             '@' => (MaskPart::General, 1),
-            // A gap is a blank.
+            // The width of a character, `_x`, is a space.
             '_' => (MaskPart::Plain(" ".to_owned()), 2),
             '[' => {
                 let inner = run(at + 1, &|c| c != ']');
@@ -127,7 +127,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
     parts
 }
 
-/// Days as an elapsed time, which is rounded to seconds.
+/// Formats days as an elapsed time, rounded to seconds.
 fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
     let Some(days) = days.number() else { return unread(&days.text(), "as a number") };
     let seconds = (days * 86400.0).round();
@@ -152,7 +152,7 @@ fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
     written
 }
 
-/// The value of a date or a time. `m` and `mm` are minutes beside hours or seconds.
+/// Formats a date or time. `m` and `mm` mean minutes next to hours or seconds.
 fn dated(value: &Value, parts: &[MaskPart]) -> String {
     let Some(seconds) = value.seconds() else { return unread(&value.text(), "as a date") };
     let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
@@ -210,24 +210,24 @@ impl MaskPart {
     }
 }
 
-/// A mask that nobody here knows.
+/// Reports an unsupported mask.
 fn unread(what: &str, place: &str) -> String {
     uncertainty::unknown(|| format!("`{what}` {place}"));
     String::new()
 }
 
-/// A number as it is written, by one form.
+/// Formats a number with one section of the mask.
 fn counted(number: &str, parts: &[MaskPart]) -> String {
     let digits: Vec<&String> =
         parts.iter().filter_map(|part| if let MaskPart::Digits(digits) = part { Some(digits) } else { None }).collect();
     let (negative, shown) = match digits.as_slice() {
         [digits] => digits_of(number, digits, parts),
-        // A form may hold words alone.
+        // A section may consist of literal text only.
         [] => match number.strip_prefix('-') {
             Some(positive) if parts.contains(&MaskPart::General) => (true, positive.to_owned()),
             _ => (false, number.to_owned()),
         },
-        // A code: each run but the first has as many digits as it asks for.
+        // Several runs of digits form a code. Each run except the first gets as many digits as it has placeholders.
         runs => digits_of(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
     };
     let mut left = digits.iter().map(|run| run.len()).sum::<usize>();
@@ -244,14 +244,14 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
         MaskPart::Letters(letters) | MaskPart::Elapsed(letters) => letters,
         MaskPart::Clock12 => "AM/PM",
     });
-    // The sign stands before everything.
+    // The sign precedes all other parts.
     [if negative { "-" } else { "" }].into_iter().chain(text).collect()
 }
 
-/// Whether it is below 0 as it is shown, and its digits.
+/// Returns whether the displayed number is negative, and its digits.
 fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     let percents = parts.iter().filter(|part| **part == MaskPart::Percent).count() as i32;
-    // Commas behind the digits divide.
+    // Each comma after the digits divides by 1,000.
     let mask = digits.trim_end_matches(',');
     let thousands = (digits.len() - mask.len()) as i32;
     let (whole_mask, fraction_mask) = mask.split_once('.').unwrap_or((mask, ""));
@@ -271,8 +271,8 @@ fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     (negative, number)
 }
 
-/// A number as its sign, its digits before the point and so many behind it, moved by powers of ten: halves away from
-/// zero, of the decimal that it prints as.
+/// Multiplies a printed number by a power of ten and rounds it to decimal places, with halves away from zero. Returns
+/// the sign, the digits before the point, and the digits after it.
 fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = written.trim_start_matches('-');
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

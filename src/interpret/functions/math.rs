@@ -1,4 +1,4 @@
-//! Numbers: arithmetic functions, rounding, whole numbers, logarithms and angles.
+//! Math functions: arithmetic, rounding, integers, logarithms and angles.
 
 use std::f64::consts::PI;
 
@@ -47,7 +47,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             (0.0, 0.0) => None,
             (x, y) => {
                 if y == 0.0 && x < 0.0 {
-                    // Floats have a zero below zero, decimals do not.
+                    // Floats have a negative zero, decimals don't.
                     uncertainty::mark();
                 }
                 float(y.atan2(x))
@@ -87,12 +87,12 @@ fn sign(x: f64) -> i64 {
     i64::from(x > 0.0) - i64::from(x < 0.0)
 }
 
-/// A place behind the point: its fraction is cut off.
+/// Returns the number of decimal places, truncated to an integer.
 fn digits_argument(args: CallArgs<'_>) -> i64 {
     args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
 }
 
-/// Of an integer an integer.
+/// Converts a decimal back to the type of `of`.
 fn as_is(of: &Value, exact: Exact) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
@@ -101,7 +101,7 @@ fn as_is(of: &Value, exact: Exact) -> Value {
     }
 }
 
-/// Of floats: a remainder is a difference of which the last bits are lost.
+/// Converts a remainder back to the type of `of`. A float remainder is a difference, so its last bits are uncertain.
 fn as_difference(of: &Value, exact: Exact) -> Value {
     match as_is(of, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(inexact(n)),
@@ -124,11 +124,11 @@ fn integer_value(digits: i128) -> Value {
 
 fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     if places.abs() > 20 {
-        // Warehouses stop there, sooner or later.
+        // Warehouses limit the number of places, at different values.
         uncertainty::mark();
     }
     let Some(exact) = Exact::from_value(value) else {
-        // So large that it has no fraction, or so small that it is none.
+        // The number is too large to have a fraction, or too small to be different from 0.
         uncertainty::mark();
         return value.clone();
     };
@@ -142,7 +142,7 @@ fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     }
 }
 
-/// A decimal is shown with as many digits as it is rounded to.
+/// Pads a decimal with zeros to the number of places that it was rounded to.
 fn padded(value: Value, places: i64) -> Value {
     let wanted = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
@@ -154,7 +154,7 @@ fn padded(value: Value, places: i64) -> Value {
     }
 }
 
-/// A number that is whole, as an integer; `None` if it is too large for one.
+/// Converts an integral number to an integer; `None` if it is too large.
 fn integer(value: Value) -> Option<Value> {
     match value {
         Value::Decimal(exact) => integer(Value::Number(exact.number())),
@@ -171,14 +171,14 @@ fn cut(value: &Value) -> Option<i64> {
     }
 }
 
-/// Away from zero to the next even or odd number.
+/// Rounds away from zero to the next even or odd integer.
 fn parity(value: &Value, odd: bool) -> Option<Value> {
     let Value::Int(away) = integer(rounded(value, 0, Towards::Away))? else { return None };
     let further = (away % 2 != 0) != odd;
     Some(Value::Int(if further { away.saturating_add(if away < 0 { -1 } else { 1 }) } else { away }))
 }
 
-/// Where one has as many digits as both.
+/// Scales two numbers to the same number of decimal places.
 fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
     let aligned = Exact::from_value(a).zip(Exact::from_value(b)).and_then(|(a, b)| Exact::aligned(a, b));
     if aligned.is_none() {
@@ -194,8 +194,8 @@ fn both_whole(a: &Value, b: &Value) -> Value {
     }
 }
 
-/// CEILING and FLOOR: a positive number has no negative multiples; zero as multiple is what everything is above, and
-/// nothing but zero is below.
+/// Evaluates CEILING and FLOOR. A positive number with a negative significance is an error. With significance 0,
+/// CEILING returns 0, and FLOOR is an error except for the number 0.
 fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Option<Value> {
     let significance = significance.cloned().unwrap_or(Value::Int(1));
     let (x, s) = (number(value), number(&significance));
@@ -229,7 +229,7 @@ fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
     Some(as_is(&kind, Exact { digits: quotient(a, b, Towards::Nearest).checked_mul(b)?, scale }))
 }
 
-/// With the sign of the divisor.
+/// Evaluates MOD. The result has the sign of the divisor.
 fn remainder(args: CallArgs<'_>) -> Option<Value> {
     if number(&args[1]) == 0.0 {
         return None;
@@ -253,14 +253,14 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
-    // So many digits are exact.
+    // Smaller factorials are exact in a float.
     Some(Value::Number(if n < 18.0 { sized(product) } else { inexact(sized(product)) }))
 }
 
-/// Whole numbers from 0 up, fractions cut off.
+/// Truncates the arguments to non-negative integers.
 fn naturals(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
-        // Not through a float, which has no room for all its digits.
+        // Don't convert an integer to a float, which would lose digits.
         Value::Int(int) => Some(*int),
         _ => cut(value),
     };
@@ -278,7 +278,8 @@ fn lcm(a: i64, b: i64) -> i64 {
     if a == 0 || b == 0 { 0 } else { sized((a / gcd(a, b)) as f64 * b as f64) as i64 }
 }
 
-/// What has no power is NULL: zero to a negative one, a negative number to a fraction, what is too large.
+/// Returns a power; `None` for zero to a negative power, a negative number to a fractional power, and results that are
+/// too large.
 pub fn power(base: f64, exponent: f64) -> Option<Value> {
     if base == 0.0 && exponent < 0.0 {
         return None;
@@ -314,7 +315,7 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
 }
 
 fn within_one(x: f64) -> Option<f64> {
-    // An engine may see a bit more than 1.
+    // In an engine, rounding may give a value slightly above 1.
     uncertainty::compared(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

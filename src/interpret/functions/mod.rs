@@ -1,7 +1,7 @@
-//! Functions of one row, by their names in the catalogue: from the values of the arguments to a value.
+//! Row-level functions, by their names in the catalog. They compute a value from the values of the arguments.
 //!
-//! They are written from the contract and from what spreadsheets do, for comparison with the SQL that the compiler
-//! writes: none of them knows SQL, and none asks the compiler.
+//! The functions implement the contract and the behavior of spreadsheets, for comparison with the compiler's SQL. They
+//! use neither SQL nor the compiler.
 
 mod conversion;
 mod criteria;
@@ -21,7 +21,7 @@ use crate::interpret::value::Value;
 pub use patterns::regex_argument_name;
 pub use timeframes::timeframe;
 
-/// The values of a call's arguments; one that is not given is NULL.
+/// Argument values of a call. A missing argument is NULL.
 #[derive(Clone, Copy)]
 pub struct CallArgs<'a>(&'a [Value]);
 
@@ -41,7 +41,7 @@ impl Index<usize> for CallArgs<'_> {
     }
 }
 
-/// The value of a call; none for a name that is no function of one row.
+/// Evaluates a call; `None` if the name is not a row-level function.
 pub fn call(name: &str, args: &[Value]) -> Option<Value> {
     let args = CallArgs(args);
     text::call(name, args)

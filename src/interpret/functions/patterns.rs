@@ -1,4 +1,4 @@
-//! Texts that stand for many: wildcards and regular expressions.
+//! Text patterns: wildcards and regular expressions.
 
 use regex::Regex;
 
@@ -7,12 +7,12 @@ use crate::interpret::functions::text::{first_place, strict, text};
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
-/// Where a needle or a new text comes from a column it is taken as it is.
+/// Function variants for a search text or replacement that is not a literal, and therefore has no wildcards or groups.
 const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
-/// The name to `call`, which depends on whether an argument of a call, by its place, is a text that is written out:
-/// only such a needle has wildcards, and only such a new text has groups.
+/// Returns the function name for [`call`]. It depends on whether an argument, given by its index, is a text literal:
+/// only literals can have wildcards in a search text, or groups in a replacement.
 pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
         "SEARCH" if !is_written(0) => SEARCH_AS_IS,
@@ -41,7 +41,7 @@ enum Wild {
     Char(char),
 }
 
-/// `*` is any run of characters, `?` any one, and `~` makes a character of either, and of `~`.
+/// Parses wildcards: `*` matches any number of characters, `?` matches one, and `~` escapes `*`, `?` and `~`.
 fn wildcards(needle: &str) -> Vec<Wild> {
     let mut pattern = Vec::new();
     let mut rest = needle.chars().peekable();
@@ -66,18 +66,18 @@ fn search(pattern: &[Wild], args: CallArgs<'_>) -> Option<Value> {
     first_place(&all, start, |rest| begins(rest, pattern))
 }
 
-/// Whether a text begins as the pattern says, ignoring case.
+/// Returns whether a text begins with a pattern, ignoring case.
 fn begins(text: &[char], pattern: &[Wild]) -> bool {
     is_met(text, pattern, false)
 }
 
-/// Whether a whole text is as a criterion's text says: without case, with wildcards.
+/// Returns whether a whole text matches a criterion with wildcards, ignoring case.
 pub fn is_like(text: &str, criterion: &str) -> bool {
     let all: Vec<char> = text.chars().collect();
     is_met(&all, &wildcards(criterion), true)
 }
 
-/// A loop: where what follows a run does not fit, the run is one character longer.
+/// Matches a pattern iteratively. If the part after a `*` doesn't match, the `*` takes one more character.
 fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
     let (mut at, mut sign) = (0, 0);
     let mut run: Option<(usize, usize)> = None;
@@ -111,13 +111,13 @@ fn extract(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Text(part.as_str().to_owned()))
 }
 
-/// A part of a new text.
+/// Part of a replacement text.
 enum New {
     Text(String),
     Group(usize),
 }
 
-/// `$1` to `$9` are groups; every other sign is itself.
+/// Parses a replacement: `$1` to `$9` are groups, and all other characters are literal.
 fn groups(new: &str) -> Vec<New> {
     let mut parts = Vec::new();
     let mut rest = new.chars().peekable();
@@ -145,8 +145,8 @@ fn replaced(args: CallArgs<'_>, new: &[New]) -> Option<Value> {
     Some(Value::Text(expression(&text(&args[1]))?.replace_all(&text(&args[0]), put).into_owned()))
 }
 
-/// The expression as this engine spells it: letters, digits and blanks are those of ASCII, and in brackets only `]`, `\`,
-/// `^` and `-` are signs.
+/// Compiles a regular expression for Rust's `regex`: character classes are ASCII, and in brackets only `]`, `\`, `^`
+/// and `-` are special.
 fn expression(pattern: &str) -> Option<Regex> {
     let mut spelled = String::new();
     let mut in_brackets = false;

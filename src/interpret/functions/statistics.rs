@@ -1,4 +1,4 @@
-//! Aggregates, from the arguments' values in each row.
+//! Aggregate functions over the values of the arguments in each row.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::interpret::functions::math::number;
 use crate::interpret::uncertainty::{self, blurred, inexact};
 use crate::interpret::value::Value;
 
-/// Over rows, each with the values of the arguments; none for a name that is no aggregate.
+/// Evaluates an aggregate over rows, each with the values of the arguments; `None` if the name is not an aggregate.
 pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
     let column =
         || -> Vec<Value> { rows.iter().filter_map(|row| row.first()).filter(|v| !v.is_null()).cloned().collect() };
@@ -68,7 +68,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
     })
 }
 
-/// Of several values in one row; none for what is no such function.
+/// Evaluates an aggregate across several values in one row; `None` if the function doesn't support that.
 pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
     const ACROSS: [&str; 13] = [
         "SUM",
@@ -92,19 +92,19 @@ pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
     aggregate(name, &rows)
 }
 
-/// An argument's value in a row.
+/// Returns the value of an argument in a row.
 fn cell(row: &[Value], at: usize) -> &Value {
     row.get(at).unwrap_or(&Value::Null)
 }
 
-/// Each value once.
+/// Removes duplicates.
 pub fn distinct(values: &[Value]) -> Vec<Value> {
     let mut known = std::collections::HashSet::new();
     values.iter().filter(|value| known.insert(value.key())).cloned().collect()
 }
 
-/// Of nothing, 0 of whatever type: the division of an integer and of a decimal show other digits, and of these zeros only
-/// the decimal tells.
+/// Returns the sum of values. The sum of no values is a decimal 0, because the type of the zero decides how many
+/// digits a quotient shows, and a decimal marks that as uncertain.
 fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(Exact { digits: 0, scale: 0 });
@@ -121,7 +121,7 @@ fn average(values: &[Value]) -> Value {
 
 fn product(values: &[Value]) -> Value {
     let times = |a: Value, b: &Value| binary(ReferenceOp::Multiply, &a, b);
-    // Engines add logarithms.
+    // Engines compute a product by adding logarithms, which is inexact.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
         product => product.number().map_or(Value::Null, |product| Value::Number(inexact(product))),
@@ -139,7 +139,7 @@ fn sorted(values: &[Value]) -> Vec<Value> {
     sorted
 }
 
-/// Of the most frequent the smallest, where one stands twice.
+/// Returns the smallest of the most frequent values, if a value occurs at least twice.
 fn mode(values: &[Value]) -> Value {
     let mut counts: HashMap<String, usize> = HashMap::new();
     values.iter().for_each(|value| *counts.entry(value.key()).or_default() += 1);
@@ -157,7 +157,7 @@ fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
     place.and_then(|place| sorted.get(place).cloned()).unwrap_or(Value::Null)
 }
 
-/// Between the two values around a place that counts from 0.
+/// Interpolates between the values around a position, counted from 0.
 fn between(sorted: &[f64], place: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place - place.floor());
     let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
@@ -177,7 +177,7 @@ fn at_share(values: &[Value], share: f64) -> Value {
         return Value::Null;
     }
     let place = share * (sorted.len() - 1) as f64;
-    // A place that is whole but for the last bits.
+    // Round a position that is an integer except for the last bits.
     let whole = place.round();
     let place = if (place - whole).abs() < 1e-9 { whole } else { place };
     Value::Number(between(&sorted, place))
@@ -194,7 +194,8 @@ fn within(values: &[Value], share: f64) -> Value {
     Value::Number(between(&sorted, place - 1.0))
 }
 
-/// The variance, of a sample that is one degree of freedom short; none of too few values.
+/// Returns the variance. `short` is the number of lost degrees of freedom: 1 for a sample. `None` if there are too few
+/// values.
 fn spread(values: &[Value], short: usize) -> Option<f64> {
     if values.len() <= short {
         return None;
@@ -206,7 +207,7 @@ fn spread(values: &[Value], short: usize) -> Option<f64> {
     Some(inexact(uncertainty::sized(squares / (numbers.len() - short) as f64)))
 }
 
-/// A spread that is nothing but lost digits.
+/// Marks a variance as uncertain if it may consist of rounding errors only.
 fn doubt_if_flat(squares: f64, numbers: &[f64]) {
     let size = numbers.iter().map(|x| x * x).sum::<f64>();
     if squares != 0.0 && squares < 1e-9 * size {
@@ -214,7 +215,7 @@ fn doubt_if_flat(squares: f64, numbers: &[f64]) {
     }
 }
 
-/// The rows where both are there.
+/// Rows in which both values are numbers.
 struct Pairs {
     first: Vec<f64>,
     second: Vec<f64>,
@@ -231,12 +232,12 @@ impl Pairs {
         self.first.len()
     }
 
-    /// What the products of the two sum up to, signs aside: what is lost of these sums is lost of what is left of them.
+    /// Returns the sum of the absolute products, which determines the size of the rounding error.
     fn size(&self) -> f64 {
         self.first.iter().zip(&self.second).map(|(x, y)| (x * y).abs()).sum()
     }
 
-    /// The means, the squares of what the two are off them, and their product.
+    /// Returns the two means, the two sums of squared deviations, and the sum of products of deviations.
     fn moments(&self) -> (f64, f64, f64, f64, f64) {
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let (a, b) = (mean(&self.first), mean(&self.second));
@@ -266,7 +267,7 @@ impl Pairs {
         }
     }
 
-    /// Slope and intercept of the first by the second.
+    /// Returns the slope and intercept of a linear regression of the first on the second values.
     fn line(&self) -> Option<(f64, f64)> {
         let (y, x, _, xx, xy) = self.moments();
         (self.count() >= 2 && xx != 0.0).then(|| {
@@ -276,7 +277,8 @@ impl Pairs {
     }
 }
 
-/// Whether the rows meet the criteria that stand behind their ranges from a place on.
+/// Returns for each row whether it meets all criteria. The arguments from index `from` are pairs of a range and a
+/// criterion.
 fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
     for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
@@ -288,7 +290,7 @@ fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     met
 }
 
-/// `COUNTIF(condition)`, `COUNTIF(range, criterion)`.
+/// Evaluates `COUNTIF(condition)` and `COUNTIF(range, criterion)`.
 fn count_if(rows: &[Vec<Value>]) -> usize {
     match rows.first().map(Vec::len) {
         Some(1) => rows.iter().filter(|row| cell(row, 0).truth() == Some(true)).count(),
@@ -300,7 +302,8 @@ fn there(values: impl Iterator<Item = Value>) -> Vec<Value> {
     values.filter(|value| !value.is_null()).collect()
 }
 
-/// `SUMIF(condition, value)`, `SUMIF(range, criterion)`, `SUMIF(range, criterion, value)`.
+/// Returns the values selected by `SUMIF(condition, value)`, `SUMIF(range, criterion)` or `SUMIF(range, criterion,
+/// value)`.
 fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
     let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
     let met = match rows.first().map(Vec::len) {
@@ -308,19 +311,19 @@ fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
         _ if is_condition => rows.iter().map(|row| cell(row, 0).truth() == Some(true)).collect(),
         _ => met(rows, 0),
     };
-    // The range itself, where no other values stand beside it.
+    // Without a separate value argument, the values are those of the range.
     let value = |row: &Vec<Value>| {
         if row.len() == 2 && !is_condition { cell(row, 0).clone() } else { row.last().cloned().unwrap_or(Value::Null) }
     };
     there(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
 }
 
-/// `SUMIFS(value, range, criterion, …)`.
+/// Returns the values selected by `SUMIFS(value, range, criterion, …)`.
 fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
     there(rows.iter().zip(met(rows, 1)).filter(|(_, met)| *met).map(|(row, _)| cell(row, 0).clone()))
 }
 
-/// In the order of the texts, since rows have none.
+/// Joins texts in sorted order, because rows have no order.
 fn joined(rows: &[Vec<Value>]) -> Value {
     let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else { return Value::Text(String::new()) };
     let ignored = ignore.truth() == Some(true);
@@ -330,7 +333,8 @@ fn joined(rows: &[Vec<Value>]) -> Value {
     Value::Text(texts.join(&delimiter.text()))
 }
 
-/// The mean without the smallest and the largest: as many at either end as half of the share has whole.
+/// Returns the mean without the smallest and largest values. The number removed at each end is half of the share,
+/// rounded down.
 fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
     values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
     let left_out = (values.len() as f64 * share / 2.0).floor() as usize;

@@ -1,4 +1,4 @@
-//! Texts. Lengths and positions count characters, and a fraction of a count or a position is cut off.
+//! Text functions. Lengths and positions count characters, and fractions in them are cut off.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use crate::interpret::functions::math::number;
 use crate::interpret::uncertainty;
 use crate::interpret::value::Value;
 
-/// The longest text that REPT makes.
+/// Maximum length of a text that REPT returns.
 const LONGEST: usize = 32_767;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     match name {
-        // NULL joins as empty text.
+        // NULL is concatenated as an empty text.
         "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.iter().map(Value::text).collect())),
         "TEXTJOIN" => return join_row(args),
         _ => {}
@@ -41,12 +41,12 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(strict(args, of))
 }
 
-/// NULL beside any NULL, and for what a spreadsheet shows as an error.
+/// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet shows an error.
 pub fn strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
     if args.iter().any(Value::is_null) { Value::Null } else { of(args).unwrap_or(Value::Null) }
 }
 
-/// An integer is the text that `&` makes of it.
+/// Returns the text of a value. An integer is formatted as by `&`.
 pub fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Text(text) => text.into(),
@@ -58,12 +58,12 @@ pub fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// A count or a position: cut off, so that -0.5 is below 0.
+/// Returns a count or position, rounded down, so that -0.5 is negative.
 fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
     number(&args[at]).floor() as i64
 }
 
-/// The argument that may be left out.
+/// Returns a count or position, or `missing` if the call doesn't have the argument.
 fn place_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
     if args.len() > at { position_argument(args, at) } else { missing }
 }
@@ -72,7 +72,7 @@ fn characters(text: &str) -> Vec<char> {
     text.chars().collect()
 }
 
-/// Characters from one, from 0, up to another; what is beyond the end is not there.
+/// Returns the characters from index `from` to `to`, exclusive, clipped to the text.
 fn slice(all: &[char], from: i64, to: i64) -> String {
     let within = |at: i64| usize::try_from(at).unwrap_or(0).min(all.len());
     all.iter().take(within(to)).skip(within(from)).collect()
@@ -90,7 +90,7 @@ fn lower(args: CallArgs<'_>) -> Option<Value> {
     is(text(&args[0]).to_lowercase())
 }
 
-/// Any value has the length of the text it prints as.
+/// Returns the length of a value's printed form.
 fn len(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Int(args[0].text().chars().count() as i64))
 }
@@ -110,7 +110,7 @@ fn mid(args: CallArgs<'_>) -> Option<Value> {
     if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
 }
 
-/// Only the space itself is taken away.
+/// Removes leading, trailing and repeated spaces, but no other whitespace.
 fn trim(args: CallArgs<'_>) -> Option<Value> {
     let all = text(&args[0]);
     let words: Vec<&str> = all.split(' ').filter(|word| !word.is_empty()).collect();
@@ -126,8 +126,8 @@ fn find(args: CallArgs<'_>) -> Option<Value> {
     first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
-/// The first place, from 1, at or after the start where the rest of the text is as wanted. What nothing fulfils is found
-/// at once, also behind the end.
+/// Returns the first position, from 1, at or after the start at which the rest of the text fulfills `wanted`. An empty
+/// pattern matches at the start position, even after the end of the text.
 pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
     let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
     let found = (start - 1..=all.len()).find(|at| all.get(*at..).is_some_and(&wanted));
@@ -140,7 +140,7 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {
-    // No text of a warehouse is longer.
+    // Exceeds the length of any text in a warehouse.
     const MOST: i64 = 1_073_741_823;
     let (all, start, count) = (characters(&text(&args[0])), position_argument(args, 1), position_argument(args, 2));
     if !(1..=MOST).contains(&start) || !(0..=MOST).contains(&count) {
@@ -150,7 +150,7 @@ fn replace(args: CallArgs<'_>) -> Option<Value> {
     is(slice(&all, 0, start - 1) + &text(&args[3]) + &slice(&all, behind, all.len() as i64))
 }
 
-/// Everywhere, or at the place that a fourth argument counts.
+/// Replaces all occurrences, or only the occurrence that the fourth argument specifies.
 fn substitute(args: CallArgs<'_>) -> Option<Value> {
     let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
     let (old, new): (&str, &str) = (&old, &new);
@@ -171,12 +171,12 @@ fn substitute(args: CallArgs<'_>) -> Option<Value> {
 
 fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
-    // A text of no characters is counted as one of one.
+    // An empty text counts as one character.
     let length = text.chars().count().max(1).checked_mul(times)?;
     if length > LONGEST { None } else { is(text.repeat(times)) }
 }
 
-/// Whatever is no letter separates words.
+/// Capitalizes words. Any character that is not a letter separates words.
 fn proper(args: CallArgs<'_>) -> Option<Value> {
     let mut in_word = false;
     let mut cased = String::new();
@@ -209,13 +209,13 @@ fn code(args: CallArgs<'_>) -> Option<Value> {
     text(&args[0]).chars().next().map(|c| Value::Int(i64::from(u32::from(c))))
 }
 
-/// Of one value, not of several, TEXTJOIN joins the rows.
+/// Joins several values in a row. With only one value, TEXTJOIN is an aggregate.
 fn join_row(args: CallArgs<'_>) -> Option<Value> {
     let [delimiter, ignore_empty, values @ ..] = &*args else { return None };
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }
 
-/// NULL is empty text, as a delimiter too.
+/// Joins texts. NULL is an empty text, also as the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
     let kept: Vec<String> = texts.filter(|t| *ignore_empty == Value::Bool(false) || !t.is_empty()).collect();

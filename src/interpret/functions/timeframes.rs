@@ -1,4 +1,4 @@
-//! Periods and parts of dates, as `column[month]` gives them. Weeks begin on Monday, fiscal years in January.
+//! Periods and parts of dates, as in `column[month]`. Weeks begin on Monday, and fiscal years in January.
 
 use crate::interpret::calendar::{Frame, civil};
 use crate::interpret::value::{DAY, Value};
@@ -27,7 +27,7 @@ pub fn name_of_day(date: i64) -> &'static str {
     usize::try_from((date + 3).rem_euclid(7)).ok().and_then(|at| WEEKDAYS.get(at)).copied().unwrap_or_default()
 }
 
-/// None for a timeframe that there is not.
+/// Evaluates a timeframe; `None` if the name is unknown.
 pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
     let Some(seconds) = value.seconds() else { return Some(Value::Null) };
     let date = seconds.div_euclid(DAY);
