@@ -137,7 +137,7 @@ impl Manifest {
         let nothing = || Self { keep, ..Self::default() };
         let pieces = Pieces::new(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
-        if let Some(done) = pieces.and_then(|pieces| before.from_pieces(&pieces)) {
+        if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
             return Ok(done);
         }
         // Parse the whole text again, so that an error has its position in the whole text.
@@ -160,7 +160,7 @@ impl Manifest {
     }
 
     /// Builds a manifest from its pieces and lists the parsed nodes; `None` if a piece is invalid.
-    fn from_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
+    fn read_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
             Nodes(Option<Vec<OfPiece>>),

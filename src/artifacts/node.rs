@@ -148,7 +148,7 @@ pub struct ManifestNode {
     pub deprecation_date: Option<Arc<str>>,
     /// Whether the node's properties define it as a time spine of the semantic layer.
     pub has_time_spine: bool,
-    /// Constraints on the table. Constraints on a column are in [`Column::constraints`].
+    /// Constraints on the table. Constraints on a column are in [`NodeColumn::constraints`].
     pub constraints: Vec<Constraint>,
     /// Primary key that dbt infers from constraints and tests, even if they are not enforced.
     pub primary_key: Vec<Arc<str>>,

@@ -11,7 +11,7 @@ use crate::interpret::value::Value;
 const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
-/// Returns the function name for [`call`]. It depends on whether an argument, given by its index, is a text literal:
+/// Returns the function name for `call`. It depends on whether an argument, given by its index, is a text literal:
 /// only literals can have wildcards in a search text, or groups in a replacement.
 pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {

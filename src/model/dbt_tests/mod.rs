@@ -1,7 +1,7 @@
 //! Conditions on the model: checked against the model's columns, and converted to dbt tests.
 
 mod comparison;
-mod dbt_tests;
+mod equivalent_tests;
 mod grain;
 mod relationship;
 mod rules;
@@ -10,7 +10,7 @@ mod unit_tests;
 use rustc_hash::FxHashSet;
 
 #[cfg(feature = "cli")]
-pub(crate) use {dbt_tests::RANGE, grain::COMBINATION};
+pub(crate) use {equivalent_tests::RANGE, grain::COMBINATION};
 
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;

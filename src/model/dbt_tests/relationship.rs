@@ -3,7 +3,7 @@
 use super::super::compile::SpecCompilation;
 use super::super::load::{FoundIn, Rule};
 use super::TestedModel;
-use super::dbt_tests::{ColumnTest, column};
+use super::equivalent_tests::{ColumnTest, column};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{IrId, Program};

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::compile::SpecCompilation;
 use super::super::load::Rule;
-use super::dbt_tests::{RANGE, column_tests};
+use super::equivalent_tests::{RANGE, column_tests};
 use super::{ColumnProof, SingularTest, TestedModel};
 use crate::check::DefinitionRole;
 use crate::dbt::{self, TestConfig, YamlOutput};
