@@ -25,71 +25,58 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
 
-#[cfg(feature = "cli")]
-pub mod artifacts;
-#[cfg(feature = "cli")]
-mod codec;
-mod compiler;
-pub mod dbt;
-#[cfg(feature = "sync")]
-pub mod decompile;
-#[cfg(feature = "drafts")]
-mod draft;
-#[cfg(feature = "cli")]
-pub mod impact;
-#[cfg(feature = "drafts")]
-#[doc(hidden)]
-pub mod interpret;
-#[cfg(feature = "cli")]
-pub mod known;
-#[cfg(feature = "lineage")]
-pub mod lineage;
-mod model;
-#[cfg(feature = "cli")]
-pub mod omni;
-mod parallel;
-#[cfg(feature = "cli")]
-pub mod promote;
-#[cfg(feature = "cli")]
-pub mod secrets;
-#[cfg(feature = "sync")]
-pub mod sync;
-pub mod team;
-pub mod verify;
-#[cfg(feature = "sync")]
-pub mod yaml_edit;
-
-pub use compiler::{Builder, Compiler};
-pub use diag::{Code, Diagnostic, Severity};
-#[cfg(feature = "drafts")]
-pub use draft::Draft;
-use formulac_catalog::dialect;
 #[doc(inline)]
 pub use formulac_catalog::{Dialect, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog};
 #[doc(inline)]
 pub use formulac_core::{
     Access, Column, Compiled, Context, Definition, ReadColumn, Relation, Schema, UndecidedType, UnknownWeekday, Weekday,
 };
-use formulac_core::{calendar, check, emit, ir, plan, schema, scratch, sql};
+#[doc(inline)]
+pub use formulac_dbt as dbt;
+#[doc(inline)]
+pub use formulac_dbt::artifacts;
+#[cfg(feature = "sync")]
+#[doc(inline)]
+pub use formulac_decompile as decompile;
+#[cfg(feature = "drafts")]
+pub use formulac_draft::{Draft, draft_examples};
 #[doc(inline)]
 pub use formulac_grammar as parse;
-#[cfg(any(feature = "sync", feature = "cli"))]
-pub use formulac_syntax::markdown;
-use formulac_syntax::yaml;
-#[doc(inline)]
-pub use formulac_syntax::{ast, diag, lex, limits, span};
 #[cfg(feature = "cli")]
-pub use known::Known;
-pub use limits::Limits;
+#[doc(inline)]
+pub use formulac_impact as impact;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
-pub use model::interpreter_input::{Interpreted, interpreted};
-#[cfg(feature = "cli")]
-pub use model::json_schema;
-pub use model::{
-    Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Placeholder,
-    Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
+pub use formulac_interpret as interpret;
+#[cfg(feature = "lineage")]
+#[doc(inline)]
+pub use formulac_lineage as lineage;
+#[cfg(feature = "drafts")]
+#[doc(hidden)]
+pub use formulac_model::interpreter_input::{Interpreted, interpreted};
+#[doc(inline)]
+pub use formulac_model::{
+    Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost, ModelTest,
+    Placeholder, Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER, json_schema,
+    verify,
 };
+#[cfg(feature = "sync")]
+#[doc(inline)]
+pub use formulac_omni::{self as omni, promote};
+#[cfg(feature = "sync")]
+#[doc(inline)]
+pub use formulac_sync::{self as sync, known, known::Known, secrets, team};
+#[doc(inline)]
+pub use formulac_syntax::{
+    ast, diag,
+    diag::{Code, Diagnostic, Severity},
+    lex, limits,
+    limits::Limits,
+    markdown, span,
+};
+#[cfg(feature = "sync")]
+#[doc(inline)]
+pub use formulac_yaml_edit as yaml_edit;
 
 /// Compiles and runs the README's Rust code as doctests.
 #[cfg(doctest)]

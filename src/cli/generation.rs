@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
-use formulac::dbt::{GraphNode, spec_of};
+use formulac::dbt::spec_of;
 use formulac::{Compiler, UndecidedType};
 
 use super::apply::{self, Delivery};
@@ -42,7 +43,7 @@ impl<'p> Generation<'p> {
         let manifest = place.manifest()?;
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
-        let nodes = formulac::dbt::graph(known);
+        let nodes = formulac::artifacts::graph(known);
         let (models, mut found) = models::compiled(compiler, sources, done);
         let folders = place.folders();
         let moved = MovedFile::find(place, &models);

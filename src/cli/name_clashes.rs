@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
-use formulac::dbt::GraphNode;
 use formulac::diag::{Code, Diagnostic};
 
 use super::exit::FailureKind;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use formulac::artifacts::GraphNode;
 use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
+use formulac::dbt::From as Read;
 use formulac::dbt::selection::{self, METHODS, STATES, STATES_OF_DBT, SelectableNode, SelectionError, StateChange};
-use formulac::dbt::{From as Read, GraphNode};
 use formulac::diag::suggest;
 
 use super::args::Selection;

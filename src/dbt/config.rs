@@ -1,13 +1,13 @@
 //! The `config` call at the top of a model, with values as Jinja literals. It contains the settings that shape the
 //! SQL.
 
-use super::yaml::YamlOutput;
+use super::yaml_output::YamlOutput;
 
 /// Maximum length of a line.
 const WIDTH: usize = 80;
 
 /// Returns the `config` block followed by a blank line, or an empty text if there are no arguments.
-pub(crate) fn config_block(arguments: &[(String, YamlOutput)]) -> String {
+pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     if arguments.is_empty() {
         return String::new();
     }

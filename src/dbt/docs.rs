@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::header::hash;
 use super::jinja::raw;
-use super::yaml::YamlOutput;
+use super::yaml_output::YamlOutput;
 
 /// Maximum number of characters, and of lines, for a description to stay in the properties file.
 const MOST_CHARACTERS: usize = 300;
@@ -12,13 +12,14 @@ const MOST_LINES: usize = 3;
 
 /// Docs blocks for the long descriptions of a model.
 #[derive(Debug)]
-pub(crate) struct DocsBlocks {
+pub struct DocsBlocks {
     model: String,
     names: FxHashSet<String>,
     blocks: Vec<(String, String)>,
 }
 
 impl DocsBlocks {
+    /// Starts the doc blocks of a model.
     pub fn from_model(model: &str) -> Self {
         Self { model: model.to_owned(), names: FxHashSet::default(), blocks: Vec::new() }
     }
@@ -52,6 +53,7 @@ impl DocsBlocks {
         name
     }
 
+    /// Returns the names of all doc blocks, in order.
     pub fn names(&self) -> Vec<String> {
         self.blocks.iter().map(|(name, _)| name.clone()).collect()
     }
@@ -65,7 +67,7 @@ impl DocsBlocks {
 }
 
 /// Returns whether a text has many lines or characters, or contains Markdown blocks such as lists and tables.
-pub(crate) fn is_long(text: &str) -> bool {
+pub fn is_long(text: &str) -> bool {
     let lines = || text.lines().map(str::trim_start);
     let is_set_apart = |line: &str| {
         let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -33,7 +33,7 @@ pub enum From {
 
 impl From {
     /// Parses a table name, `ref` or `source`; `None` for any other text.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    pub fn read(text: &str) -> Option<Self> {
         for (word, is_ref) in [("ref", true), ("source", false)] {
             let Some(inside) = text.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
                 continue;
@@ -67,7 +67,7 @@ impl From {
     }
 
     /// Returns the `ref` or `source` call for the relation; `None` for a table of the warehouse.
-    pub(crate) fn call(&self) -> Option<String> {
+    pub fn call(&self) -> Option<String> {
         match self {
             // A name without dots is a model; a name with dots is a table of the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
@@ -107,7 +107,7 @@ impl From {
 
     /// Returns a longer name than [`name`](Self::name), to tell relations with the same last part apart: `raw.orders`
     /// becomes `raw_orders`.
-    pub(crate) fn long_name(&self) -> String {
+    pub fn long_name(&self) -> String {
         let text = match self {
             Self::Table(table) => table.clone(),
             Self::Ref { package, model, version } => {

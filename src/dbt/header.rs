@@ -3,12 +3,9 @@
 use std::ops::Range;
 
 use super::property_hashes::PropertyHashes;
-#[cfg(feature = "sync")]
 use super::property_hashes::noted_hashes;
 use super::tokens::canonical;
-#[cfg(feature = "sync")]
 use super::tokens::{SqlToken, tokens};
-#[cfg(feature = "sync")]
 use crate::dialect::Dialect;
 
 const EDIT: &str = "formulac: edit ";
@@ -27,12 +24,12 @@ pub(super) fn hash(text: &str) -> String {
 }
 
 /// Returns SQL with its header, a Jinja comment that does not reach the warehouse. The hash covers the tokens.
-pub(crate) fn sealed_sql(body: &str, spec: &str) -> String {
+pub fn sealed_sql(body: &str, spec: &str) -> String {
     sealed(body, spec, &hash(&canonical(body)))
 }
 
 /// Returns a file of docs blocks with its header. The hash covers the lines, because layout matters in Markdown.
-pub(crate) fn sealed_md(body: &str, spec: &str) -> String {
+pub fn sealed_md(body: &str, spec: &str) -> String {
     sealed(body, spec, &hash(&lines(body)))
 }
 
@@ -41,13 +38,13 @@ fn sealed(body: &str, spec: &str, hash: &str) -> String {
 }
 
 /// Returns a properties file with its header. The hashes are in `config.meta`.
-pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
+pub fn sealed_yml(body: &str, spec: &str) -> String {
     format!("# {EDIT}{}{NOT_THIS}\n{body}", one_line(spec))
 }
 
 /// Returns the name of a test, truncated to `most` bytes unless `most` is 0. dbt uses the name for the table that
 /// stores failures. A truncated name ends with a part of the name's hash.
-pub(crate) fn test_name(name: &str, most: usize) -> String {
+pub fn test_name(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }
@@ -108,10 +105,9 @@ impl<'t> Header<'t> {
 /// Returns the spec named in the header of a generated file; `None` for other files.
 ///
 /// ```
-/// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
-/// let model = formulac::Compiler::default().compile_spec_at(spec, Some("metrics/m.yml"));
-/// assert_eq!(formulac::dbt::spec_of(model.model_sql().unwrap()), Some("metrics/m.yml"));
-/// assert_eq!(formulac::dbt::spec_of("select 1"), None);
+/// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
+/// assert_eq!(formulac_dbt::spec_of(&sql), Some("metrics/m.yml"));
+/// assert_eq!(formulac_dbt::spec_of("select 1"), None);
 /// ```
 #[must_use]
 pub fn spec_of(text: &str) -> Option<&str> {
@@ -124,13 +120,11 @@ pub fn spec_of(text: &str) -> Option<&str> {
 /// SQL is compared by tokens and YAML by values, so differences in layout, case of keywords and comments don't count.
 ///
 /// ```
-/// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
-/// let model = formulac::Compiler::default().compile_spec(spec);
-/// let sql = model.model_sql().unwrap();
-/// assert!(formulac::dbt::is_as_written(sql));
-/// assert!(formulac::dbt::is_as_written(&sql.replace("select", "-- all\nSELECT")));
-/// assert!(!formulac::dbt::is_as_written(&sql.replace("sum", "max")));
-/// assert!(!formulac::dbt::is_as_written("select 1"));
+/// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
+/// assert!(formulac_dbt::is_as_written(&sql));
+/// assert!(formulac_dbt::is_as_written(&sql.replace("select", "-- all\nSELECT")));
+/// assert!(!formulac_dbt::is_as_written(&sql.replace("sum", "max")));
+/// assert!(!formulac_dbt::is_as_written("select 1"));
 /// ```
 #[must_use]
 pub fn is_as_written(text: &str) -> bool {
@@ -144,11 +138,9 @@ pub fn is_as_written(text: &str) -> bool {
 /// comments without Jinja, order of keys. The path of the spec in the header may differ.
 ///
 /// ```
-/// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
-/// let compiled = formulac::Compiler::default().compile_spec(spec);
-/// let sql = compiled.model_sql().unwrap();
-/// assert!(formulac::dbt::is_layout_of(&sql.replace("select", "-- all\nSELECT"), sql));
-/// assert!(!formulac::dbt::is_layout_of(&sql.replace("sum", "max"), sql));
+/// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
+/// assert!(formulac_dbt::is_layout_of(&sql.replace("select", "-- all\nSELECT"), &sql));
+/// assert!(!formulac_dbt::is_layout_of(&sql.replace("sum", "max"), &sql));
 /// ```
 #[must_use]
 pub fn is_layout_of(found: &str, generated: &str) -> bool {
@@ -165,8 +157,7 @@ pub fn is_layout_of(found: &str, generated: &str) -> bool {
 
 /// Returns the text of a generated file as formulac wrote it, apart from layout: removes the `config` calls that
 /// somebody added. `None` if the file has other edits.
-#[cfg(feature = "sync")]
-pub(crate) fn as_written(text: &str) -> Option<String> {
+pub fn as_written(text: &str) -> Option<String> {
     if is_as_written(text) {
         return Some(text.to_owned());
     }
@@ -193,8 +184,7 @@ fn without_header(text: &str) -> &str {
 
 /// Replaces the header of `text` with the header of `other`, or inserts it at the top. A header with the same hash
 /// stays, because otherwise a new path of the spec alone would mark the model as modified in dbt's `state:modified`.
-#[cfg(feature = "sync")]
-pub(crate) fn with_header_of(text: &str, other: &str) -> String {
+pub fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else { return text.to_owned() };
     let new = other.get(other_header.bytes).unwrap_or_default();
     match Header::from_text(text) {
@@ -209,8 +199,7 @@ pub(crate) fn with_header_of(text: &str, other: &str) -> String {
 }
 
 /// Returns whether two files of SQL or docs differ only in the path of the spec in their headers.
-#[cfg(feature = "sync")]
-pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
+pub fn differ_by_path_alone(one: &str, other: &str) -> bool {
     let parts = |text: &str| {
         let header = Header::from_text(text)?;
         Some((
@@ -223,8 +212,7 @@ pub(crate) fn differ_by_path_alone(one: &str, other: &str) -> bool {
 }
 
 /// Returns whether formulac wrote both files with the same content. Both may contain later manual edits.
-#[cfg(feature = "sync")]
-pub(crate) fn are_of_one_text(one: &str, other: &str) -> bool {
+pub fn are_of_one_text(one: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
         match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {
             Some(hash) => vec![hash],

@@ -5,7 +5,7 @@ use crate::dialect::expression;
 use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
 
 /// Returns the body of an import CTE.
-pub(crate) fn import(from: &From, table: &str) -> String {
+pub fn import(from: &From, table: &str) -> String {
     match from.call() {
         Some(call) => format!("select * from {{{{ {call} }}}}"),
         None => format!("select * from {table}"),
@@ -16,7 +16,7 @@ pub(crate) fn import(from: &From, table: &str) -> String {
 /// texts, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
-pub(crate) fn protect(text: &str) -> String {
+pub fn protect(text: &str) -> String {
     if !["{{", "{%", "{#", "#}", "}}", "%}"].iter().any(|m| text.contains(m)) {
         return text.to_owned();
     }
@@ -39,7 +39,7 @@ pub(crate) fn protect(text: &str) -> String {
 }
 
 /// Replaces the placeholders for an incremental run in a model's SQL with dbt's Jinja.
-pub(crate) fn incremental(sql: &str, escapes: bool) -> String {
+pub fn incremental(sql: &str, escapes: bool) -> String {
     let words = [(IF_INCREMENTAL, "{% if is_incremental() %}"), (END_IF, "{% endif %}"), (THIS, "{{ this }}")];
     words.iter().fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
         true => expression::filled(&sql, slot, word, escapes, str::to_owned),
@@ -63,7 +63,7 @@ pub const TOLD: &str = "formulac ";
 /// `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no SQL query does this in all warehouses.
 ///
 /// ```
-/// use formulac::dbt::{From, relations_told};
+/// use formulac_dbt::{From, relations_told};
 /// let orders = From::Table("orders".to_owned());
 /// assert!(relations_told(&[orders]).starts_with("{% set relations = [ref('orders')] %}"));
 /// ```
@@ -102,7 +102,7 @@ pub fn seconds_told(timed: &str, query: &str) -> String {
 /// texts: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
-/// let asked = formulac::dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
+/// let asked = formulac_dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
 /// assert_eq!(asked.matches("run_query").count(), 3);
 /// ```
 #[must_use]

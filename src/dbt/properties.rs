@@ -2,17 +2,24 @@
 
 use super::docs::DocsBlocks;
 use super::property_hashes;
-use super::yaml::{YamlOutput, write_pairs};
+use super::yaml_output::{YamlOutput, write_pairs};
 
 /// Properties of a model.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ModelDoc {
+pub struct ModelDoc {
+    /// Name of the model.
     pub name: String,
+    /// Description of the model.
     pub description: Option<String>,
+    /// Latest version of a versioned model.
     pub latest_version: Option<YamlOutput>,
+    /// Configuration, as keys and values.
     pub config: Vec<(String, YamlOutput)>,
+    /// Tests on the model.
     pub data_tests: Vec<YamlOutput>,
+    /// Columns, in the order of the model.
     pub columns: Vec<ColumnDoc>,
+    /// Versions of a versioned model.
     pub versions: Vec<YamlOutput>,
     /// Properties of the model for dbt's semantic layer.
     pub semantic: Vec<(String, YamlOutput)>,
@@ -22,23 +29,29 @@ pub(crate) struct ModelDoc {
 
 /// Properties of a column.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ColumnDoc {
+pub struct ColumnDoc {
+    /// Name of the column, without quotes.
     pub name: String,
     /// Whether the name needs quotes, so that tests must quote it too.
     pub quoted: bool,
+    /// Description of the column. Empty if there is none.
     pub description: String,
+    /// Data type, which a contract requires.
     pub data_type: Option<YamlOutput>,
+    /// Constraints of a contract.
     pub constraints: Vec<YamlOutput>,
+    /// Configuration, as keys and values.
     pub config: Vec<(String, YamlOutput)>,
     /// Whether the configuration is on the same level as the column's name, where dbt before 1.10 reads it.
     pub flat: bool,
+    /// Tests on the column.
     pub data_tests: Vec<YamlOutput>,
     /// Properties of the column for dbt's semantic layer.
     pub semantic: Vec<(String, YamlOutput)>,
 }
 
 /// Returns the properties file of one model. Long descriptions go to `docs`.
-pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
+pub fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let description = model.description.map(|d| without_ends(&d)).filter(|d| !d.is_empty());
     let description = description.map(|text| docs.value(&text, None));
     let flat = model.columns.first().is_some_and(|column| column.flat);

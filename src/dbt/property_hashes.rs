@@ -5,7 +5,7 @@
 //! of the first column, which dbt does not compare.
 
 use super::header::hash;
-use super::yaml::YamlOutput;
+use super::yaml_output::YamlOutput;
 use crate::yaml::{self, Node, NodeKind};
 
 /// Path of keys in `meta` that leads to a hash.
@@ -13,7 +13,7 @@ const NOTED_AT: [&str; 2] = ["formulac", "hash"];
 
 /// Hash in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NotedHash {
+pub struct NotedHash {
     /// Column that contains the hash; `None` for the model.
     pub column: Option<String>,
     /// Path of keys from the column or model to the hash.
@@ -34,15 +34,13 @@ impl NotedHash {
 }
 
 /// Returns the hashes in a properties file: the model's hash and the hash of the rest.
-#[cfg(feature = "sync")]
-pub(crate) fn noted_hashes(text: &str) -> Vec<NotedHash> {
+pub fn noted_hashes(text: &str) -> Vec<NotedHash> {
     let hashes = PropertyHashes::from_text(text);
     hashes.into_iter().flat_map(|hashes| [hashes.noted_of_model, hashes.noted_of_rest]).flatten().collect()
 }
 
 /// Returns whether two properties files have the same values, apart from their hashes.
-#[cfg(feature = "sync")]
-pub(crate) fn have_same_values(one: &str, other: &str) -> bool {
+pub fn have_same_values(one: &str, other: &str) -> bool {
     match (PropertyHashes::from_text(one), PropertyHashes::from_text(other)) {
         (Some(one), Some(other)) => one.model == other.model && one.rest == other.rest,
         _ => one == other,
@@ -50,8 +48,7 @@ pub(crate) fn have_same_values(one: &str, other: &str) -> bool {
 }
 
 /// Returns whether a key and its parent key are the path of a hash.
-#[cfg(feature = "sync")]
-pub(crate) fn is_hash(above: &str, key: &str) -> bool {
+pub fn is_hash(above: &str, key: &str) -> bool {
     [above, key] == NOTED_AT
 }
 

@@ -21,7 +21,8 @@ impl RelationName {
     /// artifact is a text that anybody may have written.
     ///
     /// ```
-    /// use formulac::{Dialect, dbt::RelationName};
+    /// use formulac_catalog::Dialect;
+    /// use formulac_dbt::RelationName;
     ///
     /// let relation = RelationName::read("\"acme\".\"Prod\".orders").unwrap();
     /// assert_eq!(relation.to_sql(Dialect::default()), "acme.\"Prod\".orders");
@@ -75,7 +76,7 @@ impl RelationName {
 /// not such a name.
 ///
 /// ```
-/// assert_eq!(formulac::dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
+/// assert_eq!(formulac_dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
 /// ```
 #[must_use]
 pub fn relation_parts(name: &str) -> Vec<String> {

@@ -113,7 +113,7 @@ struct SelectionCriterion<'s> {
 /// Which nodes are selected: all when `select` is empty, but for those of `exclude`.
 ///
 /// ```
-/// use formulac::dbt::selection::{SelectableNode, select};
+/// use formulac_dbt::selection::{SelectableNode, select};
 /// let node = |name: &str, parents: &[usize]| {
 ///     let mut node = SelectableNode::default();
 ///     node.name = name.to_owned();

@@ -2,14 +2,14 @@
 
 use super::config::config_block;
 use super::jinja::protect;
-use super::yaml::YamlOutput;
+use super::yaml_output::YamlOutput;
 
 /// Maximum length of a comment line.
 const WIDTH: usize = 80;
 
 /// Returns a text as SQL comment lines, or an empty text for an empty one. Control characters become spaces, because a
 /// line break would end the comment.
-pub(crate) fn comment(text: &str) -> String {
+pub fn comment(text: &str) -> String {
     let text = protect(&text.replace(char::is_control, " "));
     let mut out = String::new();
     let mut length = 0;
@@ -31,7 +31,7 @@ pub(crate) fn comment(text: &str) -> String {
 
 /// Configuration of a singular test.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TestConfig {
+pub struct TestConfig {
     /// Whether failures of the test are warnings instead of errors.
     pub only_warns: bool,
     /// Group of the test. dbt lets only tests of the same group read a private model.

@@ -6,14 +6,16 @@ use crate::dialect::Dialect;
 
 /// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SqlTokenKind {
+pub enum SqlTokenKind {
     /// Keyword or unquoted name.
     Word,
     /// Quoted name.
     Quoted,
     /// String literal, including the prefix before its quote.
     Text,
+    /// Number literal.
     Number,
+    /// Operator or punctuation.
     Sign,
     /// Jinja: `{{ … }}` or `{% … %}`.
     Jinja,
@@ -23,13 +25,17 @@ pub(crate) enum SqlTokenKind {
 
 /// Token with the range of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SqlToken {
+pub struct SqlToken {
+    /// Kind of token.
     pub kind: SqlTokenKind,
+    /// First byte.
     pub start: usize,
+    /// Byte after the last one.
     pub end: usize,
 }
 
 impl SqlToken {
+    /// Returns the text of the token in `source`.
     pub fn text(self, source: &str) -> &str {
         source.get(self.start..self.end).unwrap_or_default()
     }
@@ -80,7 +86,7 @@ const SIGNS: [&str; 17] =
     ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
 
 /// Returns the tokens of a text. A trailing comma after the last item of a list is not a token.
-pub(crate) fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
+pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     let mut lexer = Lexer { source, at: 0, dialect };
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
     let is_comma = |token: &mut SqlToken| token.kind == SqlTokenKind::Sign && token.text(source) == ",";
@@ -107,7 +113,7 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
 /// Returns the same text for two texts with the same tokens.
 ///
 /// Dialects differ in the meaning of a backslash in quotes, so a text with a backslash is tokenized once per dialect.
-pub(crate) fn canonical(source: &str) -> String {
+pub fn canonical(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
     for dialect in Dialect::all().take(readings) {
@@ -271,8 +277,7 @@ fn number_length(text: &str) -> usize {
 }
 
 /// Returns the value of a string or name token without its quotes; `None` if the token is not terminated.
-#[cfg(feature = "sync")]
-pub(crate) fn value(token: &str, dialect: Dialect) -> Option<String> {
+pub fn value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();
     let quote = token.get(open..)?.chars().next()?;
@@ -311,7 +316,7 @@ pub(crate) fn value(token: &str, dialect: Dialect) -> Option<String> {
     Some(out)
 }
 
-#[cfg(all(test, feature = "sync"))]
+#[cfg(test)]
 mod tests {
     use super::{canonical, tokens, value};
     use crate::dialect::Dialect;

@@ -38,8 +38,8 @@ pub struct RestEdit {
 /// select's columns are none.
 ///
 /// ```
-/// use formulac::Dialect;
-/// use formulac::decompile::Edits;
+/// use formulac_catalog::Dialect;
+/// use formulac_decompile::Edits;
 ///
 /// let written = "select\n    country,\n    sum(amount) as revenue\nfrom orders\ngroup by country\n";
 /// let found = "SELECT country, sum(amount) - sum(refund) AS revenue -- net\nFROM orders\nWHERE paid\nGROUP BY country";

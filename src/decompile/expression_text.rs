@@ -40,7 +40,7 @@ impl ExpressionText {
     /// A formula that stands in the spec.
     pub fn from_formula(formula: &str, cost: u32) -> Self {
         let text = format!("={formula}");
-        let (parsed, _) = crate::parse::parse(&text);
+        let (parsed, _) = formulac_grammar::parse(&text);
         let ast = parsed.ast();
         let strength = match ast.definitions.first().map(|definition| ast.expr(definition.body)) {
             Some(Expr::Binary { op, .. }) => op.strength(),

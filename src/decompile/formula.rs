@@ -43,8 +43,8 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// on, so one of these should serve many files.
 ///
 /// ```
-/// use formulac::Compiler;
-/// use formulac::decompile::Decompiler;
+/// use formulac_model::Compiler;
+/// use formulac_decompile::Decompiler;
 ///
 /// let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
 /// let compiler = Compiler::default();
@@ -52,7 +52,7 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// let found = written.replace("coalesce(sum(amount), 0)", "count(distinct customer_id)");
 /// let formula = Decompiler::default().formula(&compiler, spec, None, &found, None, "revenue")?;
 /// assert_eq!(formula, "COUNTUNIQUE(customer_id)");
-/// # Ok::<(), formulac::decompile::NotAFormula>(())
+/// # Ok::<(), formulac_decompile::NotAFormula>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {

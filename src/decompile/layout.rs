@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 
 /// Brings three texts of one model together: the last one that formulac wrote (`base`), the one it makes now, and the file.
 /// `None` if the spec and a person changed the same part.
-pub(crate) fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
+pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let merged = if f.same(&all(&f), &o, &all(&o)) && !misses_comment(&o, &f) {
@@ -30,7 +30,7 @@ pub(crate) fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Op
 }
 
 /// Puts the comments of a file that a merged text lacks back into it.
-pub(crate) fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
+pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
     with_lost_comments(merged, &SqlFile::read(found, dialect))
 }
 
@@ -51,13 +51,14 @@ pub struct Clash {
 }
 
 impl Clash {
-    pub(crate) fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
+    /// Creates a clash in a part of the file, which starts at `line`, with the lines of all three sides.
+    pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self { what: what.into(), line, base, ours, theirs }
     }
 }
 
 /// The parts that stop [`merge`].
-pub(crate) fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
+pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
         file.parts.iter().map(|part| (part.place.clone(), part.tokens.clone())).collect()

@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 
 /// Returns a query with the columns of each select in the order that they have in another text of it. `None` if no
 /// column is elsewhere, or if columns count by their place, as in a `union`.
-pub(crate) fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
+pub fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
 

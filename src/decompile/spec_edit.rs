@@ -29,12 +29,12 @@ impl EditRefusal {
 /// All bytes but those of the formula stay. The result is read again: exactly that formula has changed.
 ///
 /// ```
-/// use formulac::decompile::with_formula;
+/// use formulac_decompile::with_formula;
 ///
 /// let spec = "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) // all\n  b = COUNT()\n";
 /// let changed = with_formula(spec, None, "a", "SUM(x) - SUM(y)")?;
 /// assert_eq!(changed, "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) - SUM(y) // all\n  b = COUNT()\n");
-/// # Ok::<(), formulac::decompile::EditRefusal>(())
+/// # Ok::<(), formulac_decompile::EditRefusal>(())
 /// ```
 ///
 /// # Errors

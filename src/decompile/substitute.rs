@@ -25,8 +25,8 @@ type Substitution = (Range<usize>, String);
 /// Whatever is given compiles to that SQL, but for the names of helper columns, which are made of formulas.
 ///
 /// ```
-/// use formulac::Compiler;
-/// use formulac::decompile::respelled;
+/// use formulac_model::Compiler;
+/// use formulac_decompile::respelled;
 ///
 /// let spec = "model: m\nfrom: orders\nwhere: amount > 5\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
 /// let compiler = Compiler::default();

@@ -2,7 +2,10 @@
 
 use insta::assert_snapshot;
 
-use crate::{Column, Compiler, Relation, Schema, Type};
+use formulac_core::{Column, Relation, Schema, Type};
+use formulac_model::Compiler;
+
+use crate::draft_examples;
 
 fn orders() -> Schema {
     Schema::new()
@@ -29,9 +32,9 @@ fn draft(spec: &str) -> String {
     let compiler = Compiler::builder().schema(orders()).build();
     let faults = compiler.compile_spec(spec);
     assert!(!faults.has_errors(), "{:#?}", faults.diagnostics());
-    match compiler.draft_examples(spec) {
+    match draft_examples(&compiler, spec) {
         Ok(draft) => {
-            assert_eq!(compiler.draft_examples(spec).unwrap(), draft, "the same each time");
+            assert_eq!(draft_examples(&compiler, spec).unwrap(), draft, "the same each time");
             if draft.is_whole() {
                 let whole = compiler.compile_spec(&format!("{spec}{}", draft.text()));
                 assert!(!whole.has_errors(), "{:#?}\n{}", whole.diagnostics(), draft.text());
@@ -141,7 +144,7 @@ definitions: |
 #[test]
 fn without_a_schema() {
     let spec = "model: m\nfrom: ref('t')\ngroup_by: a\ndefinitions: n = SUMIF(b > 3, c)\n";
-    assert_snapshot!(Compiler::default().draft_examples(spec).unwrap().text());
+    assert_snapshot!(draft_examples(&Compiler::default(), spec).unwrap().text());
 }
 
 #[test]
@@ -153,7 +156,7 @@ examples:
   - {name: drafted, given: [{input: ref('orders'), rows: []}], expect: {rows: [{n: 0}]}}
 ";
     let compiler = Compiler::builder().schema(orders()).build();
-    let draft = compiler.draft_examples(spec).unwrap();
+    let draft = draft_examples(&compiler, spec).unwrap();
     assert!(!draft.is_whole());
     assert!(draft.text().starts_with("  - name: drafted_2\n"), "{}", draft.text());
 }
@@ -165,9 +168,9 @@ fn what_cannot_be_drafted_says_why() {
     assert_snapshot!(draft(spec), @"the interpreter does not know worksheets");
     let spec = "model: m\nfrom: raw.orders\ndefinitions: a = COUNT()\n";
     let compiler = Compiler::default();
-    assert_snapshot!(compiler.draft_examples(spec).unwrap_err(), @"the interpreter does not know `raw.orders`, which is no model or source of dbt,");
+    assert_snapshot!(draft_examples(&compiler, spec).unwrap_err(), @"the interpreter does not know `raw.orders`, which is no model or source of dbt,");
     let spec = "model: m\nfrom: orders\ndefinitions: a = SUMM(x)\n";
-    assert_snapshot!(compiler.draft_examples(spec).unwrap_err(), @"the spec has errors");
+    assert_snapshot!(draft_examples(&compiler, spec).unwrap_err(), @"the spec has errors");
     let spec = "model: m\nfrom: orders\ntimezone: UTC\nkeep: order_id\ndefinitions: a = seen_at[day]\n";
     assert_snapshot!(draft(spec), @"the interpreter does not know `seen_at`, whose instants are dates in the session's time zone");
 }
@@ -177,12 +180,12 @@ fn what_cannot_be_drafted_says_why() {
 fn deep_and_long_formulas_come_to_an_end() {
     let compiler = Compiler::default();
     let chain = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n", "a + ".repeat(20_000));
-    assert_snapshot!(compiler.draft_examples(&chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
+    assert_snapshot!(draft_examples(&compiler, &chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
     let deep = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n", "ABS(".repeat(900), ")".repeat(900));
-    assert_snapshot!(compiler.draft_examples(&deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
+    assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
     let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();
     let spec = format!("model: m\nfrom: t\nkeep: v_0\ndefinitions: |\n{doubling}");
     let faults = compiler.compile_spec(&spec);
     assert!(!faults.has_errors(), "{:?}", faults.diagnostics());
-    assert_snapshot!(compiler.draft_examples(&spec).unwrap_err(), @"the interpreter does not know the size of `v_13` with all that it names");
+    assert_snapshot!(draft_examples(&compiler, &spec).unwrap_err(), @"the interpreter does not know the size of `v_13` with all that it names");
 }

@@ -269,8 +269,8 @@ impl<'a> Graph<'a> {
         known.or_else(|| self.parts.iter().position(|part| part.node.is_none() && part.id() == id))
     }
 
-    /// Returns the column lineage of a node. Computed once; the caller must provide [stack space](lineage::with_room).
-    pub(crate) fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &LineageError>> {
+    /// Returns the column lineage of a node. Computed once; the caller must provide [stack space](lineage::with_large_stack).
+    pub fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &LineageError>> {
         let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
         Some(match of {
             NodeLineage::Read(lineage) => (**lineage).as_ref(),
@@ -320,7 +320,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns the node that a relation name in a node's SQL refers to.
-    pub(crate) fn relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
+    pub fn relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
         let of_spec = self.parts.get(reader)?.is_of_spec();
         if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
             return Some(*place);
@@ -365,7 +365,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns all known columns of a node, including those from its SQL, and whether the list is complete.
-    pub(crate) fn columns(&self, place: usize) -> KnownRelations {
+    pub fn columns(&self, place: usize) -> KnownRelations {
         let mut known = self.known_columns(place);
         if known.is_complete {
             return known;

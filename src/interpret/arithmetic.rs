@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use crate::interpret::calendar::{Frame, civil, days};
-use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
-use crate::interpret::functions::{self, statistics};
-use crate::interpret::trace;
-use crate::interpret::value::{DAY, Value};
-use crate::interpret::{exact::Exact, uncertainty};
+use crate::calendar::{Frame, civil, days};
+use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::functions::{self, statistics};
+use crate::trace;
+use crate::value::{DAY, Value};
+use crate::{exact::Exact, uncertainty};
 
 /// Evaluates an expression that needs no rows except those of its operands.
 pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::interpret::value::Value;
+use crate::value::Value;
 
 /// Exact decimal `digits / 10^scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::interpret::calendar::{Frame, ReferenceUnit, civil};
-use crate::interpret::value::{DAY, Value};
+use crate::calendar::{Frame, ReferenceUnit, civil};
+use crate::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReferenceExpr {

@@ -1,11 +1,11 @@
 //! Conversion of parsed formulas to the interpreter's expressions, without name resolution, checks or conversions.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
+use crate::calendar::{Frame, ReferenceUnit};
 use crate::catalog::{self, ParamType, ResultType};
-use crate::interpret::calendar::{Frame, ReferenceUnit};
-use crate::interpret::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
-use crate::interpret::value::Value;
+use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
 use crate::parse::{reference, unquote};
+use crate::value::Value;
 use crate::{Level, Type};
 
 /// Part of a formula that the interpreter doesn't support.

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::interpret::expr::ReferenceExpr;
-use crate::interpret::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, ReferenceStep};
-use crate::interpret::trace;
-use crate::interpret::uncertainty;
-use crate::interpret::value::Value;
-use crate::interpret::walk::{Sees, StepRows, USING, ValueRow, row_value};
+use crate::expr::ReferenceExpr;
+use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, ReferenceStep};
+use crate::trace;
+use crate::uncertainty;
+use crate::value::Value;
+use crate::walk::{Sees, StepRows, USING, ValueRow, row_value};
 
 struct Relations<'a> {
     names: Vec<&'a str>,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::interpret::calendar::Frame;
-use crate::interpret::expr::{ReferenceExpr, ReferenceLevel};
+use crate::calendar::Frame;
+use crate::expr::{ReferenceExpr, ReferenceLevel};
 
 #[derive(Clone, Debug)]
 pub struct ReferenceSpec {

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
-use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
-use crate::interpret::value::Value;
+use crate::expr::{ReferenceExpr, ReferenceOp, Window};
+use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::value::Value;
 
 /// Type of a value, even if the value is NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

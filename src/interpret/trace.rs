@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::interpret::value::Value;
+use crate::value::Value;
 
 /// Covered outcomes: the source text of a part of a formula, and an outcome of it.
 pub type TraceEvents = BTreeSet<(String, &'static str)>;

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::interpret::calendar::civil;
-use crate::interpret::exact::Exact;
-use crate::interpret::uncertainty;
+use crate::calendar::civil;
+use crate::exact::Exact;
+use crate::uncertainty;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

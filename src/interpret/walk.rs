@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::interpret::arithmetic::{aggregated, period, plain};
-use crate::interpret::expr::{ReferenceExpr, ReferenceLevel, RowPlace, Window, WindowRows as RangeRows};
-use crate::interpret::joins::join;
-use crate::interpret::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
-use crate::interpret::trace;
-use crate::interpret::uncertainty;
-use crate::interpret::value::{DAY, Value};
+use crate::arithmetic::{aggregated, period, plain};
+use crate::expr::{ReferenceExpr, ReferenceLevel, RowPlace, Window, WindowRows as RangeRows};
+use crate::joins::join;
+use crate::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::trace;
+use crate::uncertainty;
+use crate::value::{DAY, Value};
 
 pub type ValueRow = HashMap<String, Value>;
 

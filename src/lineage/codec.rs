@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use super::KnownRelations;
 use super::result::SqlLineage;
 use super::values::{Leaf, ValueArena, ValueContext};
-use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 use crate::dialect::Dialect;
+use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 /// Lineage of queries from an earlier run, by fingerprint of their text. An entry is valid for a query if the text and
 /// the known columns of its relations are the same. Queries that could not be analyzed have no entry.
@@ -27,14 +27,14 @@ struct CachedLineage {
 }
 
 /// Returns the fingerprint of a query.
-pub(crate) fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
+pub fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
     let name = dialect.map_or("", Dialect::name);
     codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)
 }
 
 impl KnownRelations {
     /// Returns the fingerprint of the known columns.
-    pub(crate) fn print(&self) -> u64 {
+    pub fn print(&self) -> u64 {
         let mut text = if self.is_complete { String::from("all") } else { String::from("some") };
         for column in &self.columns {
             text.push('\0');
@@ -66,7 +66,7 @@ impl Lineages {
     }
 
     /// Returns the index of the valid entry for a query. `known` returns the fingerprint of a relation's columns.
-    pub(crate) fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
+    pub fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
         let place = *self.places.get(&print)?;
         let entry = self.entries.get(place)?;
         let tables = entry.lineage.relations();
@@ -74,13 +74,14 @@ impl Lineages {
         is_same.then_some(place)
     }
 
-    pub(crate) fn get(&self, place: usize) -> Option<&SqlLineage> {
+    /// Returns the lineage at an index.
+    pub fn get(&self, place: usize) -> Option<&SqlLineage> {
         self.entries.get(place).map(|entry| &entry.lineage)
     }
 
     /// Returns the stored form of queries: for each its fingerprint, the fingerprints of its relations, and its
     /// lineage.
-    pub(crate) fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
+    pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
             entries.extend(lineage.flattened().map(|lineage| CachedLineage { print, known, lineage }));
@@ -193,7 +194,7 @@ impl Stored for ValueArena {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineage::{ColumnChange, ColumnSource, lineage_of_sql};
+    use crate::{ColumnChange, ColumnSource, lineage_of_sql};
 
     /// Stored lineages give the same answers as the original ones.
     #[test]

@@ -17,7 +17,7 @@ pub(super) const STACK: usize = 256 << 20;
 
 /// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
 /// started.
-pub(crate) fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
+pub fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
         let named = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);
         match named.spawn_scoped(scope, work).ok()?.join() {

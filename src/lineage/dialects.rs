@@ -163,7 +163,7 @@ impl SqlDialect for BigQuery {
 }
 
 /// Returns the parser's dialect for a dialect of formulac, and the most tolerant one for `None`.
-pub(crate) fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
+pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map(Dialect::name) {
         Some("bigquery") => Box::new(BigQuery),
         Some("snowflake") => Box::new(SnowflakeDialect),

@@ -8,7 +8,7 @@ const MIN_PARALLEL: usize = 16;
 
 /// Runs tasks on threads with large stacks and returns the results in order. Few tasks run on the current thread,
 /// whose stack must be large enough.
-pub(crate) fn each_with_large_stack<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+pub fn each_with_large_stack<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     if count < MIN_PARALLEL {
         (0..count).map(work).collect()
     } else {

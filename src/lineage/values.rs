@@ -93,7 +93,6 @@ impl ValueArena {
 
     /// Returns these values computed directly from leaves, without intermediate values, and their new indices. `None`
     /// if the result would be larger than the original.
-    #[cfg(feature = "cli")]
     pub fn flattened(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();

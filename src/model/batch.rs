@@ -38,7 +38,7 @@ impl Compiler {
     /// specs.
     ///
     /// ```
-    /// use formulac::{Compiler, SpecText};
+    /// use formulac_model::{Compiler, SpecText};
     /// let share = "model: share\nfrom: by_country\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n";
     /// let first = "model: by_country\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
     /// let texts = [share, first].map(|text| SpecText { text, path: None });
@@ -60,7 +60,7 @@ impl Compiler {
     /// Compiles the first `count` specs, which may read the models of all specs, and those others that they depend on.
     ///
     /// ```
-    /// use formulac::{Compiler, SpecText};
+    /// use formulac_model::{Compiler, SpecText};
     /// let texts = ["model: b\nfrom: a\nkeep: all\n", "model: a\nfrom: t\ngroup_by: g\n", "model: c\nfrom: t\n"];
     /// let texts = texts.map(|text| SpecText { text, path: None });
     /// let compiled = Compiler::default().compile_first_specs(&texts, 1, || {});
@@ -128,7 +128,7 @@ impl Compiler {
     /// Returns the same compiler with the models of these specs added.
     ///
     /// ```
-    /// let compiler = formulac::Compiler::default();
+    /// let compiler = formulac_model::Compiler::default();
     /// let first = compiler.compile_spec("model: a\nfrom: t\ngroup_by: g\ndefinitions: n = COUNT()\n");
     /// let second = compiler.knowing(&[first]).compile_spec("model: b\nfrom: a\nkeep: all\n");
     /// assert_eq!(second.columns().len(), 2);

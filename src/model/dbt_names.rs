@@ -14,7 +14,7 @@ use crate::span::Span;
 /// exposures:
 ///   - {name: weekly_sales, type: dashboard, owner: {name: Sales}}
 /// ";
-/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let compiled = formulac_model::Compiler::default().compile_spec(spec);
 /// let declared = &compiled.declared()[0];
 /// assert_eq!((declared.kind(), declared.name()), ("exposure", "weekly_sales"));
 /// ```

@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::team::Role;
+use crate::role::Role;
 use crate::yaml::Node;
 
 /// Placeholder for the current user in `schema`, `branch` and `vars`.
@@ -32,7 +32,7 @@ impl<'t> Placeholder<'t> {
     /// Fills in the placeholders of a text. Returns those without a value, which stay as written.
     ///
     /// ```
-    /// use formulac::Placeholder;
+    /// use formulac_model::Placeholder;
     ///
     /// let value = |it: Placeholder<'_>| (it == Placeholder::Variable("PR")).then(|| "42".to_owned());
     /// let filled = Placeholder::fill("pr_${env.PR}_${branch}_${x}", value);

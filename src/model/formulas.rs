@@ -11,7 +11,7 @@ use crate::yaml;
 
 /// All formulas of a step, one below the other, each a part with a role.
 #[derive(Debug, Default)]
-pub(crate) struct StepFormulas {
+pub struct StepFormulas {
     pub text: String,
     pub parts: Vec<SourcePart>,
     pub roles: Vec<DefinitionRole>,
@@ -28,7 +28,7 @@ pub(crate) struct StepFormulas {
 }
 
 /// Part of a synthesized formula, with the text of the spec that it stands for.
-pub(crate) type SpelledFormula<'y> = (String, SpannedText<'y>);
+pub type SpelledFormula<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
     pub fn new(step: &Step<'_>, source: &str) -> Self {

@@ -50,7 +50,7 @@ pub struct InputRelation {
 
 /// Source of the current date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Day {
+pub enum Day {
     /// The spec states it.
     Said(i64),
     /// It can be set at run time.
@@ -60,7 +60,7 @@ pub(crate) enum Day {
 }
 
 /// Returns the source of the current date for a spec.
-pub(crate) fn day(source: &str) -> Day {
+pub fn day(source: &str) -> Day {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten();
     let spec = root.as_ref().and_then(|root| load::load(root, source, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {

@@ -10,7 +10,7 @@ use crate::yaml::Node;
 
 /// Joined relation, or an earlier step, which takes precedence over a table of that name.
 #[derive(Clone, Debug)]
-pub(crate) struct JoinedRelation<'y> {
+pub struct JoinedRelation<'y> {
     pub to: From,
     pub to_text: SpannedText<'y>,
     /// Alias for its columns.
@@ -23,7 +23,7 @@ pub(crate) struct JoinedRelation<'y> {
 
 /// Join condition.
 #[derive(Clone, Debug)]
-pub(crate) enum JoinCriterion<'y> {
+pub enum JoinCriterion<'y> {
     On(SpannedText<'y>),
     Using(Vec<SpannedText<'y>>),
     /// Cross join, or an error that was reported.

@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 /// Returns the JSON Schema (draft 2020-12) of a model spec.
 ///
 /// ```
-/// assert!(formulac::json_schema::spec().contains("\"group_by\""));
+/// assert!(formulac_model::json_schema::spec().contains("\"group_by\""));
 /// ```
 #[must_use]
 pub fn spec() -> String {
@@ -29,7 +29,7 @@ pub fn spec() -> String {
 /// Returns the JSON Schema (draft 2020-12) of the project file, `formulac.yml`.
 ///
 /// ```
-/// assert!(formulac::json_schema::project().contains("\"dialect\""));
+/// assert!(formulac_model::json_schema::project().contains("\"dialect\""));
 /// ```
 #[must_use]
 pub fn project() -> String {
@@ -41,7 +41,7 @@ pub fn project() -> String {
 /// Returns the JSON Schema of personal settings, `formulac.local.yml`.
 ///
 /// ```
-/// assert!(formulac::json_schema::local().contains("\"user\""));
+/// assert!(formulac_model::json_schema::local().contains("\"user\""));
 /// ```
 #[must_use]
 pub fn local() -> String {

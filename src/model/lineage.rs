@@ -60,7 +60,7 @@ type ColumnPosition = u32;
 
 /// Inputs of each value of a spec, dependencies first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lineage {
+pub struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
     sources: FxHashMap<ColumnPosition, SourceColumn>,
     /// Index by relation and lower-case column name.
@@ -329,7 +329,10 @@ impl SpecCompilation<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Column, Compiler, Relation, Schema, Type};
+    use formulac_catalog::Type;
+    use formulac_core::{Column, Relation, Schema};
+
+    use crate::Compiler;
 
     fn schema() -> Schema {
         let orders = Relation::new("orders")

@@ -11,7 +11,7 @@ impl Project {
     /// same for all users, so they are not allowed.
     ///
     /// ```
-    /// use formulac::Project;
+    /// use formulac_model::Project;
     ///
     /// let (mut project, _) = Project::from_text("environments: {dev: {schema: 'dev_${user}'}}\n");
     /// assert!(project.add_personal("user: ann\nenvironments: {dev: {connection: my_duckdb}}\n").is_empty());

@@ -14,7 +14,8 @@ use crate::yaml::{self, Node};
 
 /// Steps of a spec.
 #[derive(Debug, Default)]
-pub(crate) struct SpecOutline {
+pub struct SpecOutline {
+    /// Steps in order.
     pub steps: Vec<StepOutline>,
     /// Time zone of the spec, which overrides that of the compiler.
     timezone: Option<String>,
@@ -25,9 +26,12 @@ pub(crate) struct SpecOutline {
     pub today: bool,
 }
 
+/// One step of a spec.
 #[derive(Debug, Default)]
-pub(crate) struct StepOutline {
+pub struct StepOutline {
+    /// Name of the step, if it has one.
     pub name: Option<String>,
+    /// Definitions in the order of the file.
     pub definitions: Vec<Placed>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
@@ -37,13 +41,14 @@ pub(crate) struct StepOutline {
 
 /// Names available to formulas of a worksheet.
 #[derive(Debug, Default)]
-pub(crate) struct SheetOutline {
+pub struct SheetOutline {
     /// Columns of the sheet; by default those of the previous step.
     pub columns: Vec<String>,
     /// Row for which its formulas are written.
     pub row: i64,
     /// Tabs, each with its relation.
     pub tabs: Vec<(String, String)>,
+    /// Whether the sheet has the key `pivot_by`.
     pub is_pivoted: bool,
     /// Whether it has a column per value of its pivot.
     pub is_wide: bool,
@@ -51,7 +56,8 @@ pub(crate) struct SheetOutline {
 
 /// Definition in the file.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Placed {
+pub struct Placed {
+    /// Name of the definition.
     pub name: String,
     /// Formula without comments.
     pub formula: String,
@@ -59,6 +65,7 @@ pub(crate) struct Placed {
     pub at: Span,
     /// Scalar that contains the definition.
     pub scalar: Span,
+    /// Style of that scalar.
     pub style: yaml::YamlStyle,
     /// Whether the scalar contains nothing else.
     pub alone: bool,
@@ -67,7 +74,7 @@ pub(crate) struct Placed {
 }
 
 /// Returns the outline of a spec, or `None` if the text is not a spec.
-pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
+pub fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
     let spec = load::load(root, source, &mut Vec::new())?;
     let mut outline = SpecOutline {
         steps: Vec::new(),

@@ -1,26 +1,26 @@
 //! Project file, `formulac.yml`: settings for compiling.
 
-use super::calendar::{fiscal_months, too_many_months, weekday};
 use super::environments::{self, Environment};
 use super::keys::PROJECT;
 use super::load::Loader;
 use super::semantic::SemanticModels;
 use super::team;
+use super::today::{fiscal_months, too_many_months, weekday};
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
+use crate::people::People;
 use crate::span::Span;
-use crate::team::People;
 use crate::yaml::{self, Node};
 
 /// Settings of a project file for all its specs and formulas.
 ///
 /// ```
-/// let (project, faults) = formulac::Project::from_text("dialect: bigquery\ntimezone: Europe/Berlin\nlint: [W0412]\n");
+/// let (project, faults) = formulac_model::Project::from_text("dialect: bigquery\ntimezone: Europe/Berlin\nlint: [W0412]\n");
 /// assert!(faults.is_empty());
 /// assert_eq!(project.dialect().unwrap().name(), "bigquery");
 /// assert_eq!(project.timezone(), Some("Europe/Berlin"));
-/// assert_eq!(project.silenced(), [formulac::Code::CountOfCondition]);
+/// assert_eq!(project.silenced(), [formulac_syntax::diag::Code::CountOfCondition]);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Project {
@@ -276,7 +276,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::team::Role;
+    use crate::role::Role;
 
     fn faults(text: &str) -> Vec<(&'static str, u32)> {
         Project::from_text(text).1.iter().map(|d| (d.code(), d.span().start)).collect()

@@ -49,7 +49,7 @@ fn quoted(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::dbt::From;
-    use crate::model::load::load;
+    use crate::load::load;
 
     fn from(text: &str) -> Option<From> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");

@@ -54,7 +54,7 @@ impl SemanticModels {
 ///   revenue = SUM(amount)
 ///   average = AVERAGE(amount)
 /// ";
-/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let compiled = formulac_model::Compiler::default().compile_spec(spec);
 /// let semantic = compiled.semantic_model().unwrap();
 /// assert_eq!(semantic.metrics(), ["sales_revenue"]);
 /// assert_eq!(semantic.left_out()[0].0, "average");

@@ -1,7 +1,8 @@
 //! `groups:`, `roles:` and `default_role:` of the project file.
 
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::team::{People, Role};
+use crate::people::People;
+use crate::role::Role;
 use crate::yaml::Node;
 
 /// Reads the role of each person. The table of keys reports unknown roles; this reports invalid names.

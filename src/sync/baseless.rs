@@ -41,7 +41,9 @@ pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, fo
 /// that file: what formulac writes would undo it.
 ///
 /// ```
-/// use formulac::{Compiler, Dialect, sync::in_layout_of};
+/// use formulac_catalog::Dialect;
+/// use formulac_model::Compiler;
+/// use formulac_sync::in_layout_of;
 ///
 /// let made = |formula: &str| {
 ///     let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = {formula}\n  b = MIN(y)\n");

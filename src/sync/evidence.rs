@@ -18,7 +18,7 @@ const QUOTED: usize = 3;
 /// What was found of a model.
 ///
 /// ```
-/// use formulac::sync::{Evidence, Proof};
+/// use formulac_sync::{Evidence, Proof};
 ///
 /// let mut evidence = Evidence::new("revenue", "metrics/revenue.yml", "model: revenue\n");
 /// evidence.proofs.push(Proof::default());

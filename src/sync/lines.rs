@@ -3,7 +3,7 @@
 /// What two texts that came from one have in common and what each changed; `None` if both changed the same lines.
 ///
 /// ```
-/// use formulac::sync::merge_lines;
+/// use formulac_sync::merge_lines;
 ///
 /// assert_eq!(merge_lines("a\nb\nc\nd\n", "A\nb\nc\nd\n", "a\nb\nc\nD\n").as_deref(), Some("A\nb\nc\nD\n"));
 /// assert_eq!(merge_lines("a\n", "b\n", "c\n"), None);
@@ -41,7 +41,7 @@ pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]
 /// What differs between two texts, as a unified diff without a head.
 ///
 /// ```
-/// assert_eq!(formulac::sync::diff_lines("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
+/// assert_eq!(formulac_sync::diff_lines("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
 /// ```
 #[must_use]
 pub fn diff(before: &str, after: &str) -> String {

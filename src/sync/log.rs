@@ -144,7 +144,7 @@ impl Log {
     /// Reads entries: names of files with their texts.
     ///
     /// ```
-    /// use formulac::sync::{LogEntry, Log};
+    /// use formulac_sync::{LogEntry, Log};
     ///
     /// let mut first = LogEntry::default();
     /// (first.did, first.at, first.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), "Ann".to_owned());

@@ -114,7 +114,6 @@ pub struct ModelPlan {
 
 impl ModelPlan {
     /// A plan in which nothing is yet.
-    #[cfg(feature = "cli")]
     pub(super) fn empty(model: &str, spec: &str, action: Action) -> Self {
         Self {
             model: model.to_owned(),
@@ -278,7 +277,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     }
     let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
         let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
-        let one = |it: &crate::SpecDefinition| {
+        let one = |it: &crate::model::SpecDefinition| {
             let formula = it.formula().split_whitespace().collect::<Vec<_>>().join(" ");
             ((it.step().map(str::to_owned), it.name().to_owned()), formula)
         };

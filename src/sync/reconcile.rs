@@ -287,7 +287,7 @@ impl ReconcileWork<'_> {
     /// Whether no definition is another one than in the base, in the spec and in what it becomes.
     fn changes_apart(&self, carried: &Ours) -> bool {
         let formulas = |made: &Ours| -> BTreeMap<(Option<String>, String), String> {
-            let one = |it: &crate::SpecDefinition| {
+            let one = |it: &crate::model::SpecDefinition| {
                 ((it.step().map(str::to_owned), it.name().to_owned()), it.formula().to_owned())
             };
             made.compiled.definitions().iter().map(one).collect()

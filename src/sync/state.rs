@@ -11,7 +11,7 @@ const HEADER: &str = "# What the last `formulac push` made of this model; formul
 /// The base of a model.
 ///
 /// ```
-/// use formulac::sync::PushState;
+/// use formulac_sync::PushState;
 ///
 /// let mut state = PushState::new("revenue", "metrics/revenue.yml", "model: revenue\n");
 /// state.files.insert("models/formulac/revenue.sql".to_owned(), "select 1\n".to_owned());
@@ -43,7 +43,7 @@ impl PushState {
     /// The model whose state a file holds; `None` if the file holds something else.
     ///
     /// ```
-    /// use formulac::sync::PushState;
+    /// use formulac_sync::PushState;
     /// for model in ["revenue", "known"] {
     ///     assert_eq!(PushState::model_of(&PushState::file_name(model)), Some(model));
     /// }

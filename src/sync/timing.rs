@@ -10,7 +10,7 @@ const TIMINGS: &str = ".formulac/local/timings";
 /// Times of one verification of a model.
 ///
 /// ```
-/// use formulac::sync::Timing;
+/// use formulac_sync::Timing;
 ///
 /// let mut timing = Timing::default();
 /// (timing.engine, timing.formula_seconds) = ("DuckDB 1.5".to_owned(), Some(0.1234));

@@ -57,7 +57,7 @@ pub struct MergedText {
 /// that an anchor or an alias shares with other places. Nothing is merged then.
 ///
 /// ```
-/// use formulac::yaml_edit::{Rules, merge};
+/// use formulac_yaml_edit::{Rules, merge};
 ///
 /// let base = "label: Orders\ntags: [a]\n";
 /// let file = "label: All orders # ours\ntags: [a, mine]\n";
@@ -65,7 +65,7 @@ pub struct MergedText {
 /// let merged = merge(Some(base), file, new, &Rules::new())?;
 /// assert_eq!(merged.text, "label: All orders # ours\nhidden: true\ntags: [a, b, mine]\n");
 /// assert!(merged.kept.is_empty());
-/// # Ok::<(), formulac::yaml_edit::YamlRefusal>(())
+/// # Ok::<(), formulac_yaml_edit::YamlRefusal>(())
 /// ```
 pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlRefusal> {
     let (mark, source) = without_mark(file);

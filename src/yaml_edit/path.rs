@@ -16,7 +16,7 @@ pub enum PathSegment {
 /// Where a value stands in a YAML text.
 ///
 /// ```
-/// use formulac::yaml_edit::Path;
+/// use formulac_yaml_edit::Path;
 ///
 /// let path = Path::root().key("models").item("name", "orders").key("tags").scalar("pii");
 /// assert_eq!(path.to_string(), "models[name=orders].tags[pii]");

@@ -3,12 +3,12 @@
 use super::lines;
 use super::tree::{YamlLayout, YamlTree};
 use super::value::{CollectionStyle, YamlValue};
-use crate::dbt::{yaml_flow_text, yaml_key, yaml_scalar};
+use crate::yaml::{flow_text, key_text, scalar};
 
 /// A value in one line.
 pub(super) fn flow(value: &YamlValue) -> String {
     match value {
-        YamlValue::Text(text) => yaml_flow_text(text),
+        YamlValue::Text(text) => flow_text(text),
         YamlValue::Bare(text) if text.is_empty() => "null".to_owned(),
         YamlValue::Bare(text) | YamlValue::Verbatim(text) => text.clone(),
         YamlValue::List(items, _) => {
@@ -23,7 +23,7 @@ pub(super) fn flow(value: &YamlValue) -> String {
 }
 
 pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
-    format!("{}: {}", yaml_flow_text(key), flow(value))
+    format!("{}: {}", flow_text(key), flow(value))
 }
 
 /// What stands behind a key or a dash: in its line, and in whole lines below.
@@ -111,7 +111,7 @@ impl RenderStyle {
     /// `key: value`.
     pub fn pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
         let rendered = self.behind_key(value, column);
-        Rendered { head: join(&format!("{}:", yaml_key(key)), " ", &rendered.head), lines: rendered.lines }
+        Rendered { head: join(&format!("{}:", key_text(key)), " ", &rendered.head), lines: rendered.lines }
     }
 
     /// `- value`.
@@ -136,8 +136,8 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
 fn inline(value: &YamlValue, indent: usize) -> Rendered {
     let text = match value {
         // A break at the end says nothing, and a text block could not show it.
-        YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => yaml_scalar(text, indent),
-        YamlValue::Text(text) => yaml_scalar(text.trim_end_matches('\n'), indent),
+        YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => scalar(text, indent),
+        YamlValue::Text(text) => scalar(text.trim_end_matches('\n'), indent),
         YamlValue::Bare(text) => text.clone(),
         _ => flow(value),
     };

@@ -6,7 +6,7 @@ use super::value::YamlValue;
 /// What a merge has to know of the texts it merges.
 ///
 /// ```
-/// use formulac::yaml_edit::{RuleMark, Rules, YamlValue};
+/// use formulac_yaml_edit::{RuleMark, Rules, YamlValue};
 ///
 /// let rules = Rules::new()
 ///     .list("models", &["name"])

@@ -8,8 +8,7 @@ use super::render::{RenderStyle, Rendered, flow, flow_pair, split};
 use super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines};
-use crate::dbt::is_plain;
-use crate::yaml;
+use crate::yaml::{self, is_plain};
 
 /// Applies the changes, and reads the result again: it has to mean what was asked for, with every comment.
 pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {

@@ -18,7 +18,7 @@ pub enum CollectionStyle {
 /// A value of a YAML text.
 ///
 /// ```
-/// use formulac::yaml_edit::YamlValue;
+/// use formulac_yaml_edit::YamlValue;
 ///
 /// assert!(YamlValue::text("a\n").same(&YamlValue::text("a")));
 /// assert!(YamlValue::Bare("true".into()).same(&YamlValue::Bare("True".into())));

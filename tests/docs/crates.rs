@@ -1,24 +1,48 @@
-//! The crates of the workspace: what each may use. `bindings/python/tests/test_release.py` builds them as published.
+//! Dependencies between the crates of the workspace. `bindings/python/tests/test_release.py` builds them as published.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Each crate with those of the workspace that it may use, which stand before it: arrows go one way.
-const LAYERS: &[(&str, &[&str])] = &[
-    // What is read: places, diagnostics, tokens, trees, YAML.
-    ("formulac-syntax", &[]),
-    // Tokens to trees.
-    ("formulac-grammar", &["formulac-syntax"]),
+/// Each crate, without the prefix `formulac-`, and the crates of the workspace that it uses. A crate uses only crates
+/// that are listed before it. The empty name is `formulac` itself.
+const LAYERS: &[(&str, &str)] = &[
+    // Input: spans, diagnostics, tokens, syntax trees, YAML.
+    ("syntax", ""),
+    // Parser.
+    ("grammar", "syntax"),
     // Functions and dialects as tables.
-    ("formulac-catalog", &[]),
-    // Formulas to SQL: the compiler alone.
-    ("formulac-core", &["formulac-syntax", "formulac-grammar", "formulac-catalog"]),
-    // The facade, models, and the command.
-    ("formulac", &["formulac-syntax", "formulac-grammar", "formulac-catalog", "formulac-core"]),
-    // The Python module.
-    ("formulac-python", &["formulac"]),
+    ("catalog", ""),
+    // Compiler of formulas to SQL expressions.
+    ("core", "syntax grammar catalog"),
+    // Threads and binary caches.
+    ("runtime", ""),
+    // dbt's artifacts and generated files.
+    ("dbt", "syntax catalog core runtime"),
+    // YAML files edited in place.
+    ("yaml-edit", "syntax"),
+    // Column lineage of SQL.
+    ("lineage", "catalog runtime"),
+    // Interpreter. It uses nothing of the compiler, so that its results can verify the SQL.
+    ("interpret", "syntax grammar catalog"),
+    // Specs to queries and dbt models.
+    ("model", "syntax grammar catalog core dbt interpret runtime"),
+    // Drafts of unit tests.
+    ("draft", "catalog core interpret model"),
+    // Edited SQL back to formulas.
+    ("decompile", "syntax grammar catalog core dbt model runtime"),
+    // Omni models from dbt, and specs from Omni fields.
+    ("omni", "syntax grammar catalog core dbt lineage model runtime yaml-edit"),
+    // Plans, pushes, approvals and the state of a project.
+    ("sync", "syntax catalog core dbt decompile model omni runtime yaml-edit"),
+    // Impact of a change.
+    ("impact", "syntax catalog core dbt lineage model runtime"),
+    // Facade and command.
+    ("", "syntax grammar catalog core dbt decompile draft impact interpret lineage model omni sync yaml-edit"),
+    // Python module, which uses the facade.
+    ("python", "facade"),
 ];
 
 fn root() -> &'static Path {
@@ -38,26 +62,33 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
+fn full_name(short: &str) -> String {
+    match short {
+        "" | "facade" => "formulac".to_owned(),
+        _ => format!("formulac-{short}"),
+    }
+}
+
 #[test]
 fn arrows_go_one_way() {
     let packages = packages();
     assert_eq!(packages.len(), LAYERS.len(), "each crate has its line in LAYERS");
-    for (place, (name, may_use)) in LAYERS.iter().enumerate() {
-        let is_below = |used: &&str| LAYERS[..place].iter().any(|(below, _)| below == used);
-        assert!(may_use.iter().all(is_below), "{name} may use crates below it only");
-        let package = packages.iter().find(|package| text(package, "name") == *name);
+    let mut below = BTreeSet::new();
+    for (short, uses) in LAYERS {
+        let name = full_name(short);
+        let allowed: BTreeSet<String> = uses.split_whitespace().map(full_name).collect();
+        assert!(allowed.is_subset(&below), "{name} may use only crates that are listed before it");
+        let package = packages.iter().find(|package| text(package, "name") == name);
         let package = package.unwrap_or_else(|| panic!("there is no crate {name}"));
-        let mut used: Vec<&str> =
-            package["dependencies"].as_array().expect("a list").iter().map(|it| text(it, "name")).collect();
-        used.retain(|used| used.starts_with("formulac"));
-        used.sort_unstable();
-        let mut allowed = may_use.to_vec();
-        allowed.sort_unstable();
-        assert_eq!(used, allowed, "what {name} uses");
+        let dependencies = package["dependencies"].as_array().expect("a list").iter();
+        let used: BTreeSet<String> = dependencies.map(|it| text(it, "name").to_owned()).collect();
+        let used: BTreeSet<String> = used.into_iter().filter(|used| used.starts_with("formulac")).collect();
+        assert_eq!(used, allowed, "the crates that {name} uses");
+        below.insert(name);
     }
 }
 
-/// A crate says of itself in a page what it does, and its files stand below its own folder, so that it can be published.
+/// Each crate has an introduction, and its files are in its own folder, so that it can be published.
 #[test]
 fn crates_have_an_intro_and_hold_their_files() {
     for package in packages() {
@@ -74,6 +105,6 @@ fn crates_have_an_intro_and_hold_their_files() {
         let library = targets.iter().find(|target| target["kind"][0] == "lib").expect("a library");
         let source = std::fs::read_to_string(text(library, "src_path")).expect("it is there");
         let intro = source.lines().take_while(|line| line.starts_with("//!")).count();
-        assert!(intro >= 15, "{name} says of itself {intro} lines");
+        assert!(intro >= 15, "the introduction of {name} has {intro} lines");
     }
 }

@@ -30,7 +30,7 @@ pub fn run() {
     let mut drafted: Vec<(String, Schema, Vec<Example>)> = Vec::new();
     for case in cases {
         let (text, schema) = (case.text(), case.schema());
-        match Compiler::builder().schema(schema.clone()).build().draft_examples(&text) {
+        match formulac::draft_examples(&Compiler::builder().schema(schema.clone()).build(), &text) {
             Ok(draft) => {
                 let examples = read(draft.text(), &schema).unwrap_or_else(|why| panic!("{why}\n{}", draft.text()));
                 drafted.push((text, schema, examples));

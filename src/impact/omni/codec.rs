@@ -8,7 +8,7 @@ impl OmniFields {
     /// Returns the data in the form that [`from_stored`](Self::from_stored) reads.
     ///
     /// ```
-    /// use formulac::impact::OmniFields;
+    /// use formulac_impact::OmniFields;
     ///
     /// let view = "table_name: orders\ndimensions: {id: {sql: '\"id\"'}}\n";
     /// let (fields, _) = OmniFields::from_texts(&[("orders.view.yaml".to_owned(), view.to_owned())], None);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::impact::{Effect, Grade, Impact};
 use crate::markdown::{code, plain};
+use crate::{Effect, Grade, Impact};
 
 /// Maximum number of names to list per kind.
 const MAX_LISTED: usize = 8;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::picture::{DrawnNode, GraphDrawing, class, from_impact};
-use crate::impact::{Effect, Grade, Graph, Impact};
+use crate::{Effect, Grade, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::picture::{GraphDrawing, class};
-use crate::impact::{Impact, RevisionDifference};
+use crate::{Impact, RevisionDifference};
 
 /// JSON form of the report. It borrows the texts, because they may be long.
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::picture::from_impact;
-use crate::impact::Impact;
+use crate::Impact;
 use crate::markdown::{code, sentence as text};
 
 /// Maximum number of nodes for which the graph is still readable.

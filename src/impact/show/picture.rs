@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::diag::render::is_hidden;
-use crate::impact::{Grade, Impact};
+use crate::{Grade, Impact};
 
 /// Node of a drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]

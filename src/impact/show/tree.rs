@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::picture::GraphDrawing;
 use crate::diag::render::visible;
-use crate::impact::{Grade, Impact};
+use crate::{Grade, Impact};
 
 /// Returns the report: the sentence, then each affected node under the node that affects it.
 #[must_use]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FileText, FoundChange, code, jinja, yaml_text};
-use crate::impact::propagate::Grade;
+use crate::propagate::Grade;
 use crate::yaml::Node;
 
 /// Keys of a test entry that do not determine what the test checks.

@@ -1,10 +1,10 @@
 //! Compares code at two revisions: specs by what their SQL computes, models and snapshots by their own SQL.
 
 use super::{RevisionDifference, difference};
-use crate::impact::graph::{Graph, SpecModel};
-use crate::impact::propagate::ChangeStart;
-use crate::impact::raw_code::sql_of;
+use crate::graph::{Graph, SpecModel};
 use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
+use crate::propagate::ChangeStart;
+use crate::raw_code::sql_of;
 
 /// Compares two states of a spec by what the SQL computes, so that a rewritten formula with the same meaning is not a
 /// change.
@@ -17,7 +17,7 @@ pub(super) fn compare_specs(
 ) {
     let name = &new.name;
     for definition in new.compiled.definitions() {
-        let same = |other: &&crate::SpecDefinition| {
+        let same = |other: &&crate::model::SpecDefinition| {
             other.name().eq_ignore_ascii_case(definition.name()) && other.step() == definition.step()
         };
         let shown = format!("{name}.{}", definition.name());
@@ -27,14 +27,15 @@ pub(super) fn compare_specs(
                 found.push(difference(&shown, "formula", was.formula(), definition.formula()));
             }
             Some(was) if was.description() != definition.description() => {
-                let said = |d: &crate::SpecDefinition| d.description().unwrap_or_default().to_owned();
+                let said = |d: &crate::model::SpecDefinition| d.description().unwrap_or_default().to_owned();
                 found.push(difference(&shown, "description", &said(was), &said(definition)));
             }
             Some(_) => {}
         }
     }
     for was in old.compiled.definitions() {
-        let is_same = |d: &crate::SpecDefinition| d.name().eq_ignore_ascii_case(was.name()) && d.step() == was.step();
+        let is_same =
+            |d: &crate::model::SpecDefinition| d.name().eq_ignore_ascii_case(was.name()) && d.step() == was.step();
         if !new.compiled.definitions().iter().any(is_same) {
             found.push(difference(&format!("{name}.{}", was.name()), "removed", was.formula(), ""));
         }

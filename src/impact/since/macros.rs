@@ -2,7 +2,7 @@
 
 use super::{FileText, FoundChange, jinja};
 use crate::artifacts::ResourceType;
-use crate::impact::propagate::Grade;
+use crate::propagate::Grade;
 
 /// Macros that dbt calls implicitly, so that no node lists them as used.
 const CALLED_BY_DBT: [&str; 6] =

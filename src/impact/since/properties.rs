@@ -3,8 +3,8 @@
 
 use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::artifacts::ResourceType;
-use crate::impact::propagate::Grade;
 use crate::lineage::ColumnChange;
+use crate::propagate::Grade;
 use crate::yaml::Node;
 
 /// Lists whose items describe tables.
@@ -153,7 +153,7 @@ impl FoundChange<'_, '_> {
             }
             self.report_change(name, what, before.as_deref().unwrap_or_default(), now.as_deref().unwrap_or_default());
             let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
-            let is_it = |part: &crate::impact::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
+            let is_it = |part: &crate::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
             if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {
                 match now {
                     Some(_) => self.may_differ(place, "its result may change".to_owned()),

@@ -2,8 +2,8 @@
 
 use super::{FoundChange, yaml_text};
 use crate::artifacts::ResourceType;
-use crate::impact::propagate::Grade;
 use crate::lineage::ColumnChange;
+use crate::propagate::Grade;
 use crate::yaml::Node;
 
 /// Keys that determine the table in the warehouse.
@@ -64,9 +64,8 @@ impl FoundChange<'_, '_> {
     }
 
     fn source(&self, name: &str) -> Option<usize> {
-        let is_it = |part: &crate::impact::GraphPart<'_>| {
-            part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name)
-        };
+        let is_it =
+            |part: &crate::GraphPart<'_>| part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name);
         self.graph.parts.iter().position(is_it)
     }
 

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::interpret::calendar::{civil, days};
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::text::{strict, text};
-use crate::interpret::uncertainty;
-use crate::interpret::value::Value;
+use crate::calendar::{civil, days};
+use crate::functions::CallArgs;
+use crate::functions::text::{strict, text};
+use crate::uncertainty;
+use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {

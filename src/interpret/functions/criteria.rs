@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::interpret::arithmetic::moment;
-use crate::interpret::functions::math::number;
-use crate::interpret::functions::patterns::is_like;
-use crate::interpret::uncertainty;
-use crate::interpret::value::Value;
+use crate::arithmetic::moment;
+use crate::functions::math::number;
+use crate::functions::patterns::is_like;
+use crate::uncertainty;
+use crate::value::Value;
 
 /// Returns whether a value meets a criterion. If `is_condition` is set, the range is not boolean, so a boolean
 /// criterion is itself the result.

@@ -1,12 +1,12 @@
 //! Date and time functions.
 
-use crate::interpret::calendar::{add_months, civil, days};
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::conversion::{as_date, blank};
-use crate::interpret::functions::math::number;
-use crate::interpret::functions::text::{strict, text};
-use crate::interpret::uncertainty;
-use crate::interpret::value::{DAY, Value};
+use crate::calendar::{add_months, civil, days};
+use crate::functions::CallArgs;
+use crate::functions::conversion::{as_date, blank};
+use crate::functions::math::number;
+use crate::functions::text::{strict, text};
+use crate::uncertainty;
+use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {

@@ -3,10 +3,10 @@
 
 use std::cmp::Ordering;
 
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::math::number;
-use crate::interpret::functions::text::strict;
-use crate::interpret::value::{DAY, Value};
+use crate::functions::CallArgs;
+use crate::functions::math::number;
+use crate::functions::text::strict;
+use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;

@@ -1,12 +1,12 @@
 //! TEXT: formats numbers, dates and times with a mask.
 
-use crate::interpret::calendar::civil;
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::conversion::as_date;
-use crate::interpret::functions::text::{strict, text};
-use crate::interpret::functions::timeframes;
-use crate::interpret::uncertainty;
-use crate::interpret::value::{DAY, Value};
+use crate::calendar::civil;
+use crate::functions::CallArgs;
+use crate::functions::conversion::as_date;
+use crate::functions::text::{strict, text};
+use crate::functions::timeframes;
+use crate::uncertainty;
+use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     (name == "TEXT").then(|| strict(args, masked))

@@ -2,11 +2,11 @@
 
 use std::f64::consts::PI;
 
-use crate::interpret::exact::{Exact, Towards, quotient};
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::text::strict;
-use crate::interpret::uncertainty::{self, inexact, sized};
-use crate::interpret::value::Value;
+use crate::exact::{Exact, Towards, quotient};
+use crate::functions::CallArgs;
+use crate::functions::text::strict;
+use crate::uncertainty::{self, inexact, sized};
+use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of: fn(CallArgs<'_>) -> Option<Value> = match name {

@@ -16,7 +16,7 @@ mod timeframes;
 
 use std::ops::{Deref, Index};
 
-use crate::interpret::value::Value;
+use crate::value::Value;
 
 pub use patterns::regex_argument_name;
 pub use timeframes::timeframe;

@@ -2,10 +2,10 @@
 
 use regex::Regex;
 
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::text::{first_place, strict, text};
-use crate::interpret::uncertainty;
-use crate::interpret::value::Value;
+use crate::functions::CallArgs;
+use crate::functions::text::{first_place, strict, text};
+use crate::uncertainty;
+use crate::value::Value;
 
 /// Function variants for a search text or replacement that is not a literal, and therefore has no wildcards or groups.
 const SEARCH_AS_IS: &str = "SEARCH as it is";

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::interpret::arithmetic::binary;
-use crate::interpret::exact::Exact;
-use crate::interpret::expr::ReferenceOp;
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::criteria::meets;
-use crate::interpret::functions::math::number;
-use crate::interpret::uncertainty::{self, blurred, inexact};
-use crate::interpret::value::Value;
+use crate::arithmetic::binary;
+use crate::exact::Exact;
+use crate::expr::ReferenceOp;
+use crate::functions::CallArgs;
+use crate::functions::criteria::meets;
+use crate::functions::math::number;
+use crate::uncertainty::{self, blurred, inexact};
+use crate::value::Value;
 
 /// Evaluates an aggregate over rows, each with the values of the arguments; `None` if the name is not an aggregate.
 pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {

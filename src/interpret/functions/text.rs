@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::interpret::functions::CallArgs;
-use crate::interpret::functions::math::number;
-use crate::interpret::uncertainty;
-use crate::interpret::value::Value;
+use crate::functions::CallArgs;
+use crate::functions::math::number;
+use crate::uncertainty;
+use crate::value::Value;
 
 /// Maximum length of a text that REPT returns.
 const LONGEST: usize = 32_767;

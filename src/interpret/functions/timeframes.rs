@@ -1,7 +1,7 @@
 //! Periods and parts of dates, as in `column[month]`. Weeks begin on Monday, and fiscal years in January.
 
-use crate::interpret::calendar::{Frame, civil};
-use crate::interpret::value::{DAY, Value};
+use crate::calendar::{Frame, civil};
+use crate::value::{DAY, Value};
 
 const MONTHS: [&str; 12] = [
     "January",

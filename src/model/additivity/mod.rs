@@ -56,9 +56,9 @@ pub enum Additivity {
 /// Arithmetic over columns of a model, as SQL.
 ///
 /// ```
-/// use formulac::Additivity;
+/// use formulac_model::Additivity;
 /// let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n  least = MIN(x)\n  b = a * least\n";
-/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let compiled = formulac_model::Compiler::default().compile_spec(spec);
 /// let (_, Additivity::Formula(formula)) = &compiled.additivity()[3] else { panic!("it is computed") };
 /// assert_eq!((formula.sql(), formula.columns()), ("a * least", &["a".to_owned(), "least".to_owned()][..]));
 /// ```
@@ -78,9 +78,9 @@ impl ColumnFormula {
     /// Returns the formula with other names for its columns.
     ///
     /// ```
-    /// use formulac::Additivity;
+    /// use formulac_model::Additivity;
     /// let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n  b = MIN(x)\n  c = a / b - 1\n";
-    /// let columns = formulac::Compiler::default().compile_spec(spec);
+    /// let columns = formulac_model::Compiler::default().compile_spec(spec);
     /// let (_, Additivity::Formula(formula)) = &columns.additivity()[3] else { panic!("it is computed") };
     /// assert_eq!(formula.sql_with(|name| format!("m_{name}")), "1.0 * m_a / nullif(m_b, 0) - 1");
     /// ```

@@ -1,5 +1,8 @@
 use super::{Additivity, Lost};
-use crate::{Column, Compiler, Relation, Schema, Type};
+use formulac_catalog::Type;
+use formulac_core::{Column, Relation, Schema};
+
+use crate::Compiler;
 
 fn compiler() -> Compiler {
     let orders = Relation::new("orders")

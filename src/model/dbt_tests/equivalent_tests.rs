@@ -19,7 +19,7 @@ pub(super) enum ColumnTest {
 }
 
 /// Name of the range test in `dbt_utils`.
-pub(crate) const RANGE: &str = "dbt_utils.accepted_range";
+pub const RANGE: &str = "dbt_utils.accepted_range";
 
 impl ColumnTest {
     pub fn name(&self) -> &'static str {

@@ -20,7 +20,7 @@ use crate::yaml::{self, Node};
 const NOT_NULL: &str = "data_tests: [not_null]";
 
 /// Name of the test on several columns in `dbt_utils`.
-pub(crate) const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
+pub const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
 impl SpecCompilation<'_> {
     pub(super) fn test_grain(
@@ -51,7 +51,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Tests columns that the spec declares as a key, if no other key is known; they are NOT NULL.
-    pub(in crate::model) fn test_unique_key(
+    pub(crate) fn test_unique_key(
         &mut self,
         keys: &[String],
         known: &Relation,

@@ -9,8 +9,7 @@ mod unit_tests;
 
 use rustc_hash::FxHashSet;
 
-#[cfg(feature = "cli")]
-pub(crate) use {equivalent_tests::RANGE, grain::COMBINATION};
+pub use {equivalent_tests::RANGE, grain::COMBINATION};
 
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
@@ -242,7 +241,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the reference of its tests to the model: to the version that the spec generates.
-    pub(in crate::model) fn own_ref(&self) -> From {
+    pub(crate) fn own_ref(&self) -> From {
         From::Ref { package: None, model: self.spec.model.text.to_owned(), version: self.own_version() }
     }
 

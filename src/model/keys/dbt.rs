@@ -12,7 +12,7 @@ pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model a
 
 /// Keys of dbt's `config` that shape the SQL of the model and its statement. They go to the top of the `.sql`; all
 /// others describe the model and go to the properties file.
-pub(crate) const SHAPES_SQL: &[&str] = &[
+pub const SHAPES_SQL: &[&str] = &[
     "materialized",
     "unique_key",
     "incremental_strategy",

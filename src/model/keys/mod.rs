@@ -8,15 +8,15 @@ mod project;
 mod proofs;
 mod step;
 
-pub(crate) use dbt::SHAPES_SQL;
-pub(crate) use model::MODEL;
-pub(crate) use project::{LOCAL, PROJECT};
-pub(crate) use proofs::RULE;
-pub(crate) use step::{DEFINITION, JOIN, STEP};
+pub use dbt::SHAPES_SQL;
+pub use model::MODEL;
+pub use project::{LOCAL, PROJECT};
+pub use proofs::RULE;
+pub use step::{DEFINITION, JOIN, STEP};
 
 /// Shape of a key's value.
 #[derive(Debug)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Text; numbers and booleans are accepted as texts.
     Text,
     /// Name of a model: letters, digits and `_`.
@@ -65,8 +65,7 @@ pub(crate) enum Shape {
 
 /// Key of a mapping.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
-pub(crate) struct Key {
+pub struct Key {
     pub name: &'static str,
     pub shape: Shape,
     pub doc: &'static str,
@@ -111,8 +110,7 @@ impl Key {
 
 /// Keys of one kind of mapping.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
-pub(crate) struct Keys {
+pub struct Keys {
     /// Title in the JSON Schema.
     pub title: &'static str,
     pub doc: &'static str,
@@ -128,7 +126,7 @@ impl Keys {
 }
 
 /// Names of days that `Shape::Weekday` accepts in any case.
-pub(crate) const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 impl Shape {
     /// Returns the shape's name for messages.

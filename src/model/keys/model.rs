@@ -5,7 +5,7 @@ use super::exposure::EXPOSURE;
 use super::proofs::{COMPARE, EXAMPLE};
 use super::{Key, Keys, Shape};
 
-pub(crate) static MODEL: Keys = Keys {
+pub static MODEL: Keys = Keys {
     title: "spec",
     doc: "dbt model or query, defined by formulas in steps.",
     open: false,

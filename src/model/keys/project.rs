@@ -3,7 +3,7 @@
 use super::dbt::{SEMANTIC_MODEL, SEMANTIC_MODEL_DOC};
 use super::{Key, Keys, Shape};
 
-pub(crate) static PROJECT: Keys = Keys {
+pub static PROJECT: Keys = Keys {
     title: "project",
     doc: "Settings for all specs of a project, in `formulac.yml` next to `dbt_project.yml`.",
     open: false,
@@ -109,7 +109,7 @@ static ENVIRONMENT: Keys = Keys {
     ],
 };
 
-pub(crate) static LOCAL: Keys = Keys {
+pub static LOCAL: Keys = Keys {
     title: "local",
     doc: "Settings for one person, in `formulac.local.yml` next to `formulac.yml`. Git ignores this file.",
     open: false,

@@ -2,7 +2,7 @@
 
 use super::{Key, Keys, Shape};
 
-pub(crate) static RULE: Keys = Keys {
+pub static RULE: Keys = Keys {
     title: "rule",
     doc: "A condition that every row of the model has to meet.",
     open: false,

@@ -3,7 +3,7 @@
 use super::dbt::{DATA_TESTS_DOC, TESTS};
 use super::{Key, Keys, Shape};
 
-pub(crate) static STEP: Keys = Keys {
+pub static STEP: Keys = Keys {
     title: "step",
     doc: "One step. It reads the rows of the step before.",
     open: false,
@@ -67,7 +67,7 @@ pub(crate) static STEP: Keys = Keys {
     ],
 };
 
-pub(crate) static TAB: Keys = Keys {
+pub static TAB: Keys = Keys {
     title: "tab",
     doc: "Another model, or an earlier step, that lookups read.",
     open: false,
@@ -83,7 +83,7 @@ pub(crate) static TAB: Keys = Keys {
     ],
 };
 
-pub(crate) static JOIN: Keys = Keys {
+pub static JOIN: Keys = Keys {
     title: "join",
     doc: "Another relation to join.",
     open: false,
@@ -103,7 +103,7 @@ pub(crate) static JOIN: Keys = Keys {
     ],
 };
 
-pub(crate) static DEFINITION: Keys = Keys {
+pub static DEFINITION: Keys = Keys {
     title: "definition",
     doc: "A formula with its properties.",
     open: false,

@@ -5,7 +5,7 @@ use crate::yaml::Node;
 
 /// Keys of the model that are copied to the properties file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DbtKeys<'y> {
+pub struct DbtKeys<'y> {
     pub config: Option<&'y Node>,
     pub contract: Option<&'y Node>,
     pub access: Option<&'y Node>,
@@ -20,7 +20,7 @@ pub(crate) struct DbtKeys<'y> {
 
 /// Properties of a column of the model.
 #[derive(Clone, Debug)]
-pub(crate) struct ColumnKeys<'y> {
+pub struct ColumnKeys<'y> {
     pub name: SpannedText<'y>,
     pub description: Option<String>,
     pub data_type: Option<&'y Node>,
@@ -33,7 +33,7 @@ pub(crate) struct ColumnKeys<'y> {
 
 /// Properties of a column next to its formula.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DefinitionKeys<'y> {
+pub struct DefinitionKeys<'y> {
     pub meta: Option<&'y Node>,
     pub data_tests: Option<&'y Node>,
 }

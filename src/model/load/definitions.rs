@@ -2,14 +2,14 @@
 
 use super::dbt::DefinitionKeys;
 use super::{Definitions, Loader, SpannedText, Step};
+use crate::checks::is_plain_name;
 use crate::diag::{Code, Diagnostic};
-use crate::model::checks::is_plain_name;
-use crate::model::keys::DEFINITION;
+use crate::keys::DEFINITION;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::model) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
+    pub(crate) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
         if let Some(text) = node.text() {
             self.check_cut("definitions", node);
             if self.runs_together(node) || self.is_mapping_in_block(node, text) {
@@ -75,7 +75,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports lines of `name = formula` below `definitions:` without `|`, which YAML joins to one line.
-    pub(in crate::model) fn runs_together(&mut self, node: &Node) -> bool {
+    pub(crate) fn runs_together(&mut self, node: &Node) -> bool {
         let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, .. } = &node.kind else { return false };
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());

@@ -7,7 +7,7 @@ use crate::yaml::Node;
 
 /// Dashboard, notebook or program.
 #[derive(Clone, Debug)]
-pub(crate) struct SpecExposure<'y> {
+pub struct SpecExposure<'y> {
     pub name: SpannedText<'y>,
     /// Its keys in dbt's words, as written.
     pub said: &'y Node,

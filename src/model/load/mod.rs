@@ -10,16 +10,15 @@ mod sheet;
 mod step;
 mod values;
 
-pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
-pub(crate) use exposures::SpecExposure;
-pub(crate) use proofs::{CompareKey, FoundIn, Rule, SpecExample};
-#[cfg(feature = "cli")]
-pub(crate) use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
-pub(crate) use sheet::{SheetKeys, TabKeys};
+pub use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
+pub use exposures::SpecExposure;
+pub use proofs::{CompareKey, FoundIn, Rule, SpecExample};
+pub use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
+pub use sheet::{SheetKeys, TabKeys};
 
-use super::calendar::SaidToday;
 use super::joins::JoinedRelation;
 use super::semantic::SemanticModels;
+use super::today::SaidToday;
 use crate::calendar::Weekday;
 use crate::dbt::From;
 use crate::diag::Diagnostic;
@@ -28,7 +27,7 @@ use crate::yaml::{self, Node};
 
 /// Text with its node, so that positions inside map to the file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SpannedText<'y> {
+pub struct SpannedText<'y> {
     pub text: &'y str,
     pub node: &'y Node,
 }
@@ -58,7 +57,7 @@ impl SpannedText<'_> {
 
 /// Columns of the previous step to pass on.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Keep<'y> {
+pub enum Keep<'y> {
     #[default]
     Nothing,
     All,
@@ -67,7 +66,7 @@ pub(crate) enum Keep<'y> {
 
 /// Definitions of a step.
 #[derive(Clone, Debug)]
-pub(crate) enum Definitions<'y> {
+pub enum Definitions<'y> {
     /// Text block.
     Block(SpannedText<'y>),
     /// Named formula with its properties.
@@ -75,7 +74,7 @@ pub(crate) enum Definitions<'y> {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Step<'y> {
+pub struct Step<'y> {
     pub name: Option<SpannedText<'y>>,
     pub span: Span,
     pub joins: Vec<JoinedRelation<'y>>,
@@ -98,7 +97,7 @@ pub(crate) struct Step<'y> {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Spec<'y> {
+pub struct Spec<'y> {
     pub model: SpannedText<'y>,
     pub description: Option<String>,
     pub from: From,
@@ -122,14 +121,14 @@ pub(crate) struct Spec<'y> {
     pub cut: Vec<Span>,
 }
 
-pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
+pub fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
     Loader::new(source, diagnostics).spec(root)
 }
 
 pub(super) struct Loader<'y, 'd> {
-    pub(in crate::model) source: &'y str,
+    pub(crate) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
-    pub(in crate::model) cut: Vec<Span>,
+    pub(crate) cut: Vec<Span>,
 }
 
 impl<'y, 'd> Loader<'y, 'd> {

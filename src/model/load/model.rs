@@ -2,13 +2,13 @@
 
 use super::{Loader, Spec};
 use crate::diag::{Code, Diagnostic};
-use crate::model::keys::{MODEL, STEP};
-use crate::model::semantic::SemanticModels;
+use crate::keys::{MODEL, STEP};
+use crate::semantic::SemanticModels;
 use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::model) fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
+    pub(crate) fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
         if root.pairs().is_none() {
             self.report(
                 Diagnostic::new(
@@ -89,7 +89,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    pub(in crate::model) fn key_span(&self, root: &Node, key: &str) -> Span {
+    pub(crate) fn key_span(&self, root: &Node, key: &str) -> Span {
         root.pairs().unwrap_or_default().iter().find(|(k, _)| k.text() == Some(key)).map_or(root.span, |(k, _)| k.span)
     }
 }

@@ -2,16 +2,16 @@
 
 use super::{Loader, SpannedText};
 use crate::check::is_iso_date;
+use crate::checks::{dbt_name_fault, is_plain_name};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
-use crate::model::checks::{dbt_name_fault, is_plain_name};
-use crate::model::keys::RULE;
+use crate::keys::RULE;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Condition on every row of the model.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule<'y> {
+pub struct Rule<'y> {
     pub name: SpannedText<'y>,
     pub check: SpannedText<'y>,
     /// Column that must contain each value of the checked column.
@@ -26,7 +26,7 @@ pub(crate) struct Rule<'y> {
 
 /// Column of another relation that must contain all values of a column of the model.
 #[derive(Clone, Debug)]
-pub(crate) struct FoundIn<'y> {
+pub struct FoundIn<'y> {
     pub to: From,
     pub to_span: Span,
     /// `None` for the column with the same name.
@@ -35,7 +35,7 @@ pub(crate) struct FoundIn<'y> {
 
 /// Relation that must have the same rows.
 #[derive(Clone, Debug)]
-pub(crate) struct CompareKey<'y> {
+pub struct CompareKey<'y> {
     pub with: From,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
@@ -48,7 +48,7 @@ pub(crate) struct CompareKey<'y> {
 
 /// Input rows and expected output rows.
 #[derive(Clone, Debug)]
-pub(crate) struct SpecExample<'y> {
+pub struct SpecExample<'y> {
     pub name: SpannedText<'y>,
     /// Both in the format of dbt, checked.
     pub given: &'y Node,

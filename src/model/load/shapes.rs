@@ -3,13 +3,13 @@
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::model::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
+use crate::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
     /// Reports errors of a mapping: unknown, unsupported and missing keys, and values of another shape. The keys are
     /// those of all tables; messages name those of the first table first.
-    pub(in crate::model) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
+    pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
@@ -53,12 +53,7 @@ impl Loader<'_, '_> {
         }
     }
 
-    pub(in crate::model) fn unknown_key(
-        &mut self,
-        text: &str,
-        key: &Node,
-        known: impl Iterator<Item = &'static Key> + Clone,
-    ) {
+    pub(crate) fn unknown_key(&mut self, text: &str, key: &Node, known: impl Iterator<Item = &'static Key> + Clone) {
         let diagnostic = if text == "<<" {
             Diagnostic::new(Code::UnknownKey, key.span, "merge keys of YAML are not read")
         } else {
@@ -98,7 +93,7 @@ impl Loader<'_, '_> {
         self.check_value(name, &key.shape, value);
     }
 
-    pub(in crate::model) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
+    pub(crate) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
         let fits = match shape {
             Shape::Text | Shape::Name => {
                 let written = value.span.text(self.source);

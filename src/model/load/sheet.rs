@@ -8,7 +8,7 @@ use crate::yaml::Node;
 
 /// Keys of a worksheet.
 #[derive(Clone, Debug)]
-pub(crate) struct SheetKeys<'y> {
+pub struct SheetKeys<'y> {
     /// Columns of the sheet; by default those of the previous step.
     pub columns: Option<Vec<SpannedText<'y>>>,
     /// Row for which its formulas are written.
@@ -19,7 +19,7 @@ pub(crate) struct SheetKeys<'y> {
 
 /// Pivot of a worksheet.
 #[derive(Clone, Debug)]
-pub(crate) struct PivotKeys<'y> {
+pub struct PivotKeys<'y> {
     /// Columns whose values become columns.
     pub by: Vec<SpannedText<'y>>,
     /// Values that the wide form has columns for.
@@ -29,7 +29,7 @@ pub(crate) struct PivotKeys<'y> {
 
 /// Tab: name of a model in formulas.
 #[derive(Clone, Debug)]
-pub(crate) struct TabKeys<'y> {
+pub struct TabKeys<'y> {
     pub name: &'y str,
     pub model: From,
     pub model_text: SpannedText<'y>,
@@ -38,10 +38,10 @@ pub(crate) struct TabKeys<'y> {
 }
 
 /// Keys of which any makes a step a worksheet; `columns` does if it is a list.
-pub(crate) const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
+pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
 /// Keys that a worksheet does not accept, with an alternative.
-pub(crate) const OTHERS: [(&str, &str); 5] = [
+pub const OTHERS: [(&str, &str); 5] = [
     ("definitions", "write them under `calculations`, or in a step of their own before this one"),
     ("group_by", "group in a step before this one, whose rows are then those of the sheet"),
     ("having", "filter groups in the step that makes them"),

@@ -2,12 +2,12 @@
 
 use super::{Keep, Loader, SpannedText, Step};
 use crate::diag::{Code, Diagnostic};
-use crate::model::keys::{MODEL, STEP};
+use crate::keys::{MODEL, STEP};
 use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::model) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
+    pub(crate) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
         let before = self.diagnostics.len();
         let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
         if node.pairs().is_none() {
@@ -77,7 +77,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Checks names that become names in SQL: any quoted text is valid except these.
-    pub(in crate::model) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+    pub(crate) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
             Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
             None if name.trim().is_empty() => format!("{what} is empty"),
@@ -87,7 +87,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reads `revenue desc nulls last` or `revenue descending` as the name, and reports it.
-    pub(in crate::model) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
+    pub(crate) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else { return };
         let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();

@@ -6,7 +6,7 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(in crate::model) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
+    pub(crate) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
@@ -17,7 +17,7 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    pub(in crate::model) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
+    pub(crate) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
         let span = Span::new(node.span.start, node.span.start);
         self.report(
             Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
@@ -26,17 +26,17 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reads a text or a formula.
-    pub(in crate::model) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
+    pub(crate) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
         Some(SpannedText { text: value.text()?, node: value })
     }
 
-    pub(in crate::model) fn description(&self, node: &'y Node) -> Option<String> {
+    pub(crate) fn description(&self, node: &'y Node) -> Option<String> {
         Some(self.text(node, "description")?.text.trim().to_owned())
     }
 
     /// Reads a name that is a key. It must be quoted if other YAML readers take it for another type.
-    pub(in crate::model) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
+    pub(crate) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
         let yaml::NodeKind::Scalar { style, value } = &key.kind else {
             self.report(
                 Diagnostic::new(
@@ -69,7 +69,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reads a list of names, or one comma-separated text.
-    pub(in crate::model) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
+    pub(crate) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
             let names = text.split(',').map(str::trim).filter(|t| !t.is_empty());
@@ -80,7 +80,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a plain text that YAML changes: a date, or a formula cut at ` #`, which loses the rest of the line.
-    pub(in crate::model) fn check_cut(&mut self, key: &str, node: &Node) {
+    pub(crate) fn check_cut(&mut self, key: &str, node: &Node) {
         let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, value } = &node.kind else { return };
         if yaml::non_text_type(value) == Some("a date") {
             let message =
@@ -113,7 +113,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Returns the rest of a formula with a comma inside `{…}`, where YAML ends the text at the comma.
-    pub(in crate::model) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+    pub(crate) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, value: text } = &value.kind else { return None };
         let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
@@ -152,7 +152,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns the pairs of a mapping without those that a comma in a formula produced; `is_formula` returns whether a
     /// key's value is a formula.
-    pub(in crate::model) fn whole_pairs<'n>(
+    pub(crate) fn whole_pairs<'n>(
         &mut self,
         node: &'n Node,
         is_formula: impl Fn(&Node, &Node) -> bool,
@@ -177,7 +177,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports Jinja that a spec can express without Jinja.
-    pub(in crate::model) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
+    pub(crate) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let diagnostic = Diagnostic::new(
             Code::WrongShape,

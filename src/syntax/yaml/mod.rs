@@ -3,11 +3,13 @@
 mod map;
 pub mod places;
 mod read;
+pub mod scalar;
 mod traps;
 mod words;
 
 pub use map::source_offsets;
 pub use read::read;
+pub use scalar::{flow_text, is_plain, key_text, scalar};
 pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;

@@ -1,0 +1,276 @@
+//! Splits the text of a manifest into pieces without parsing their content, so that nodes can be parsed in parallel
+//! and unchanged nodes don't need to be parsed.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::lenient::LenientText;
+use super::manifest::{Manifest, kind_of_section};
+use super::node::ResourceType;
+use crate::codec;
+
+/// Number of bytes of a string that are scanned one by one. The rest of a longer string is searched with `memchr`.
+const SHORT: usize = 16;
+
+/// Text of a manifest, split into pieces.
+#[derive(Debug)]
+pub(super) struct Pieces<'t> {
+    /// Entries of the sections that contain nodes, in file order.
+    pub nodes: Vec<ManifestChunk<'t>>,
+    /// JSON text of a manifest with all other sections.
+    pub rest: String,
+}
+
+/// Text of one entry in a section of nodes.
+#[derive(Debug)]
+pub(super) struct ManifestChunk<'t> {
+    /// Default resource type of the section.
+    pub kind: ResourceType,
+    pub id: Cow<'t, str>,
+    pub text: &'t str,
+    pub print: Print,
+}
+
+/// Fingerprint of a piece's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Print {
+    pub(super) hash: u64,
+    /// Length of the text in bytes; 0 if the text is unknown.
+    pub(super) length: u32,
+}
+
+impl Print {
+    fn new(kind: ResourceType, text: &str) -> Self {
+        let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
+        // A text whose length exceeds `u32` equals no other text, so it is parsed each time.
+        Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
+    }
+
+    /// Returns whether both fingerprints are of the same text.
+    pub fn is(self, other: Self) -> bool {
+        self == other && self.length > 0
+    }
+}
+
+/// What tells the texts of a manifest's nodes from others: with it a later manifest is passed over faster.
+///
+/// ```
+/// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
+/// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
+/// let (before, _) = Manifest::updated(text, KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let outline = ManifestOutline::from_stored(&before.outline().to_stored()).unwrap();
+/// let (after, read) = Manifest::updated(text, KeptParts::default(), &outline, || Some(before)).unwrap();
+/// assert_eq!((after.nodes.len(), read.read()), (1, 0));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManifestOutline {
+    pub(super) prints: FxHashMap<Arc<str>, Print>,
+}
+
+impl ManifestOutline {
+    fn print(&self, id: &str) -> Print {
+        self.prints.get(id).copied().unwrap_or_default()
+    }
+}
+
+impl Manifest {
+    /// Returns the fingerprints of the manifest's nodes.
+    #[must_use]
+    pub fn outline(&self) -> ManifestOutline {
+        ManifestOutline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
+    }
+}
+
+impl<'t> Pieces<'t> {
+    /// Splits a text into pieces. Returns `None` if the text is not a mapping of mappings; the JSON parser then
+    /// reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
+    /// pieces. Nodes whose fingerprint is in the outline are skipped in one step.
+    pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
+        let mut walk = TextWalk { text, at: 0 };
+        let mut nodes = Vec::new();
+        let mut rest = String::from("{");
+        walk.entries(&mut |walk, key, name| {
+            if rest.len() > 1 {
+                rest.push(',');
+            }
+            rest.push_str(key);
+            rest.push(':');
+            let Some(kind) = kind_of_section(&name).filter(|_| walk.next() == Some(b'{')) else {
+                rest.push_str(walk.value()?);
+                return Some(());
+            };
+            rest.push_str("{}");
+            walk.entries(&mut |walk, _, id| {
+                let known = outline.print(&id);
+                let (text, print) = match walk.ahead(known.length).filter(|text| Print::new(kind, text).is(known)) {
+                    Some(text) => {
+                        walk.at += text.len();
+                        (text, known)
+                    }
+                    None => {
+                        let text = walk.value()?;
+                        (text, Print::new(kind, text))
+                    }
+                };
+                nodes.push(ManifestChunk { kind, id, text, print });
+                Some(())
+            })
+        })?;
+        walk.blank();
+        rest.push('}');
+        walk.next().is_none().then_some(Self { nodes, rest })
+    }
+}
+
+/// Callback for an entry of a mapping. It receives the key as written and as unescaped text, and moves past the value.
+type OfEntry<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
+
+/// Position in a JSON text.
+struct TextWalk<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> TextWalk<'t> {
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blank(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.next() {
+            self.at += 1;
+        }
+    }
+
+    /// Moves past a character if it comes next, after any whitespace.
+    fn takes(&mut self, sign: u8) -> bool {
+        self.blank();
+        let is_here = self.next() == Some(sign);
+        self.at += usize::from(is_here);
+        is_here
+    }
+
+    /// Moves past a mapping and calls `each` for its entries.
+    fn entries(&mut self, each: &mut OfEntry<'_, 't>) -> Option<()> {
+        if !self.takes(b'{') {
+            return None;
+        }
+        if self.takes(b'}') {
+            return Some(());
+        }
+        loop {
+            self.blank();
+            let start = self.at;
+            self.string()?;
+            let key = self.text.get(start..self.at)?;
+            let name: LenientText<'t> = serde_json::from_str(key).ok()?;
+            if !self.takes(b':') {
+                return None;
+            }
+            self.blank();
+            each(self, key, name.0?)?;
+            if !self.takes(b',') {
+                return self.takes(b'}').then_some(());
+            }
+        }
+    }
+
+    /// Returns the next `length` bytes.
+    fn ahead(&self, length: u32) -> Option<&'t str> {
+        self.text.get(self.at..self.at.checked_add(length as usize)?)
+    }
+
+    /// Moves past a value and returns its text. Only brackets and quotes determine its end.
+    fn value(&mut self) -> Option<&'t str> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.next()? {
+                b'"' => self.string()?,
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' => {
+                    depth = depth.checked_sub(1)?;
+                    self.at += 1;
+                }
+                // Inside brackets, skip separators, numbers and words. Outside of brackets, a number or word is the
+                // whole value.
+                _ if depth > 0 => self.at += 1,
+                _ => {
+                    let is_of_word = |byte: &u8| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
+                    let rest = self.text.as_bytes().get(self.at..)?;
+                    self.at += rest.iter().take_while(|byte| is_of_word(byte)).count();
+                }
+            }
+            if depth == 0 {
+                return self.text.get(start..self.at);
+            }
+        }
+    }
+
+    /// Moves past a quoted string.
+    fn string(&mut self) -> Option<()> {
+        if self.next() != Some(b'"') {
+            return None;
+        }
+        self.at += 1;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..)?;
+            let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+            let near = rest.iter().take(SHORT).position(is_end);
+            let found = near.or_else(|| Some(SHORT + memchr::memchr2(b'"', b'\\', rest.get(SHORT..)?)?))?;
+            self.at += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return Some(());
+            }
+            // An escaped character never ends the string.
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ManifestOutline, Pieces};
+
+    fn string_value(text: &str) -> Option<String> {
+        let pieces = Pieces::new(text, &ManifestOutline::default())?;
+        let nodes: Vec<String> =
+            pieces.nodes.iter().map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text)).collect();
+        Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
+    }
+
+    #[test]
+    fn pieces_end_where_brackets_and_quotes_say_so() {
+        for (text, expected) in [
+            ("{}", Some(" | {}")),
+            (r#" {"nodes" : { } , "x": [1, {"a": "}"}]} "#, Some(r#" | {"nodes":{},"x":[1, {"a": "}"}]}"#)),
+            (
+                r#"{"sources": {"a": {"b": "\"}\\"}, "c\u0041": null,"d":[{"e":1.5e3}]}, "metadata": {"v": true}}"#,
+                Some(
+                    r#"source a {"b": "\"}\\"} ; source cA null ; source d [{"e":1.5e3}] | {"sources":{},"metadata":{"v": true}}"#,
+                ),
+            ),
+            (
+                r#"{"metrics": {"a": "sixteen bytes, and then some more: \" and so on, até ao fim"}}"#,
+                Some(r#"metric a "sixteen bytes, and then some more: \" and so on, até ao fim" | {"metrics":{}}"#),
+            ),
+            // A section of another shape belongs to the rest.
+            (r#"{"nodes": null, "sources": []}"#, Some(r#" | {"nodes":null,"sources":[]}"#)),
+            ("", None),
+            ("[]", None),
+            ("{} {}", None),
+            (r#"{"nodes": {"a": {"b": 1}"#, None),
+            (r#"{"nodes": {"a": {"b": "1}}}"#, None),
+            (r#"{"nodes": {"a": 1,}}"#, None),
+            (r#"{"nodes": {"a" 1}}"#, None),
+            (r#"{"nodes": {"a": }}}"#, None),
+        ] {
+            assert_eq!(string_value(text).as_deref(), expected, "{text}");
+        }
+    }
+}

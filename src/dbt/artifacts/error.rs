@@ -1,0 +1,106 @@
+//! Errors in reading an artifact.
+
+use std::fmt;
+
+use super::metadata::ArtifactKind;
+
+/// Reason why a text is not a readable artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArtifactFault {
+    /// The text is not JSON, ends too early, or has a part whose shape no version uses.
+    Broken,
+    /// The text is another artifact. The field is dbt's name of the artifact's kind, such as `run-results`.
+    Other(String),
+    /// The version of the artifact is older than the oldest supported version.
+    TooOld(u32),
+    /// The text is JSON but not a dbt artifact.
+    NotAnArtifact,
+}
+
+/// An artifact that cannot be read: what is wrong, where, and what brings a sound one.
+///
+/// ```
+/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// let error = Manifest::from_text("{\n  \"nodes\": {", KeptParts::default()).unwrap_err();
+/// assert_eq!((error.line(), error.column()), (2, 12));
+/// assert_eq!(error.to_string(), "dbt's manifest is broken: EOF while parsing an object at line 2 column 12");
+/// assert_eq!(error.help(), "let dbt write it again with `dbt parse`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactError {
+    kind: ArtifactKind,
+    fault: ArtifactFault,
+    /// Message of the JSON parser.
+    reason: String,
+    line: usize,
+    column: usize,
+}
+
+impl ArtifactError {
+    pub(super) fn new(kind: ArtifactKind, fault: ArtifactFault, error: Option<&serde_json::Error>) -> Self {
+        let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
+        Self { kind, fault, reason: error.map(ToString::to_string).unwrap_or_default(), line, column }
+    }
+
+    /// Returns the fault.
+    #[must_use]
+    pub fn fault(&self) -> &ArtifactFault {
+        &self.fault
+    }
+
+    /// Returns the message of the JSON parser with the position, or an empty text if the JSON is valid but not the
+    /// expected artifact.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Returns the line of the error, from 1, or 0 if the error concerns the whole text.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Returns the column of the error as a byte number in the line, from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Returns the byte offset of the error in the parsed text.
+    #[must_use]
+    pub fn offset(&self, text: &str) -> usize {
+        let start = text.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum::<usize>();
+        (start + self.column.saturating_sub(1)).min(text.len())
+    }
+
+    /// Returns advice on how to get a valid artifact.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let command = self.kind.command();
+        match self.fault {
+            ArtifactFault::Broken => format!("let dbt write it again with `{command}`"),
+            ArtifactFault::Other(_) | ArtifactFault::NotAnArtifact => {
+                format!("give the {}; `{command}` writes it", self.kind.file())
+            }
+            ArtifactFault::TooOld(_) => format!("let a newer dbt write it, with `{command}`"),
+        }
+    }
+}
+
+impl fmt::Display for ArtifactError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.name();
+        match &self.fault {
+            ArtifactFault::Broken => write!(f, "dbt's {kind} is broken: {}", self.reason),
+            ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
+            ArtifactFault::TooOld(version) => {
+                write!(f, "dbt's {kind} is v{version}, and v{} is the oldest that is read", self.kind.versions().0)
+            }
+            ArtifactFault::NotAnArtifact => write!(f, "expected dbt's {kind}, found other JSON"),
+        }
+    }
+}
+
+impl std::error::Error for ArtifactError {}

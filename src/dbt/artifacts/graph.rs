@@ -1,0 +1,88 @@
+//! Dependency graph of a manifest's nodes, for node selection.
+
+use std::sync::Arc;
+
+use super::{Manifest, ManifestNode};
+use crate::selection;
+
+/// Node of a manifest in the graph.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct GraphNode {
+    /// Unique id, such as `model.shop.orders`.
+    pub unique_id: String,
+    /// Properties of the node that selection uses.
+    pub node: selection::SelectableNode,
+    /// Whether the node is disabled.
+    pub disabled: bool,
+}
+
+/// The nodes of a manifest, those that are switched off behind the others. Parents are places in the list.
+///
+/// ```
+/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// use formulac_dbt::artifacts::graph;
+/// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"},
+///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
+/// let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
+/// assert_eq!((nodes[1].node.name.as_str(), nodes[1].node.parents.as_slice()), ("revenue", &[0][..]));
+/// ```
+#[must_use]
+pub fn graph(manifest: &Manifest) -> Vec<GraphNode> {
+    let enabled = manifest.nodes.iter().map(|node| (node, false));
+    let disabled = manifest.disabled.iter().map(|node| (node, true));
+    let node = |(node, disabled): (&ManifestNode, bool)| GraphNode {
+        unique_id: node.unique_id.to_string(),
+        node: selected(manifest, node),
+        disabled,
+    };
+    enabled.chain(disabled).map(node).collect()
+}
+
+fn selected(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNode {
+    let owned = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let said = [("access", &node.access), ("group", &node.group)];
+    let said = said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.to_owned())));
+    let config = node.config.iter().filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?.to_owned())));
+    let paths = [Some(&node.original_file_path), node.patch_path.as_ref()];
+    let paths = paths.into_iter().flatten().filter(|path| !path.is_empty());
+    selection::SelectableNode {
+        name: node.name.to_string(),
+        kind: node.resource_type.name().to_owned(),
+        package: node.package.to_string(),
+        fqn: owned(&node.fqn),
+        paths: paths.map(ToString::to_string).collect(),
+        tags: owned(&node.tags),
+        config: config.chain(said).collect(),
+        parents: node.depends_on.iter().filter_map(|id| manifest.index_of(id)).collect(),
+        change: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KeptParts;
+    use super::*;
+
+    #[test]
+    fn nodes_with_what_they_read() {
+        let text = r#"{"metadata": {"project_name": "shop", "generated_at": "2026-11-20T10:00:00Z"},
+            "nodes": {"model.shop.b": {"name": "b", "resource_type": "model", "fqn": ["shop", "b"], "access": "private",
+                "original_file_path": "models\\b.sql", "patch_path": "shop://models/b.yml", "tags": null,
+                "config": {"materialized": "table", "enabled": true, "meta": {}},
+                "depends_on": {"nodes": ["source.shop.raw.a", "model.gone.x"]}}},
+            "sources": {"source.shop.raw.a": {"name": "a", "fqn": ["shop", "raw", "a"]}},
+            "disabled": {"model.shop.c": [{"name": "c"}]}}"#;
+        let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
+        let ids: Vec<_> = nodes.iter().map(|n| (n.unique_id.as_str(), n.node.kind.as_str(), n.disabled)).collect();
+        let expected =
+            [("model.shop.b", "model", false), ("source.shop.raw.a", "source", false), ("model.shop.c", "model", true)];
+        assert_eq!(ids, expected);
+        let b = &nodes[0].node;
+        assert_eq!(
+            (b.paths.as_slice(), b.parents.as_slice()),
+            (&["models/b.sql".into(), "models/b.yml".into()][..], &[1][..])
+        );
+        assert!(b.config.contains(&("access".into(), "private".into())));
+    }
+}

@@ -1,0 +1,469 @@
+//! `manifest.json`: all resources of a project.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::chunks::{ManifestChunk, ManifestOutline, Pieces};
+use super::error::ArtifactError;
+use super::intern::Interner;
+use super::lenient::{Entries, LenientPart, LenientText};
+use super::manifest_diff::ManifestChanges;
+use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
+use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
+use crate::parallel;
+
+/// Minimum size in bytes of a text that is parsed in pieces, in parallel.
+const LARGE: usize = 16 << 20;
+/// Number of nodes that one task parses in sequence, with one interner.
+const TOGETHER: usize = 1_000;
+
+/// Optional parts of a manifest to keep. Code is optional because it is most of the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptParts {
+    pub(super) raw_code: bool,
+    pub(super) compiled_code: bool,
+    pub(super) only_names: bool,
+}
+
+impl KeptParts {
+    /// Keeps the raw code of models.
+    #[must_use]
+    pub fn raw_code(mut self) -> Self {
+        self.raw_code = true;
+        self
+    }
+
+    /// Keeps the compiled SQL of models. A model that dbt has not compiled keeps its raw code instead.
+    #[must_use]
+    pub fn compiled_code(mut self) -> Self {
+        self.compiled_code = true;
+        self
+    }
+
+    /// Returns whether the raw code is kept.
+    #[must_use]
+    pub fn has_raw_code(self) -> bool {
+        self.raw_code
+    }
+
+    /// Returns whether the compiled SQL is kept.
+    #[must_use]
+    pub fn has_compiled_code(self) -> bool {
+        self.compiled_code
+    }
+
+    /// Returns whether columns keep only their names.
+    #[must_use]
+    pub fn has_only_names(self) -> bool {
+        self.only_names
+    }
+
+    /// Keeps only the names of columns.
+    #[must_use]
+    pub fn only_names_of_columns(mut self) -> Self {
+        self.only_names = true;
+        self
+    }
+}
+
+/// Parsed manifest of a project.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// Metadata of the manifest.
+    pub metadata: Metadata,
+    /// Enabled models, seeds, snapshots, tests, sources, exposures, metrics and other nodes, ordered by unique id.
+    pub nodes: Vec<ManifestNode>,
+    /// Disabled nodes, ordered by unique id. An id may occur several times.
+    pub disabled: Vec<ManifestNode>,
+    /// Groups, ordered by id.
+    pub groups: Vec<DbtGroup>,
+    /// Docs blocks, ordered by id.
+    pub docs: Vec<DocBlock>,
+    /// Ids of all macros, sorted.
+    pub macros: Vec<Arc<str>>,
+    /// Ids of the macros that each macro calls directly, in the order of `macros`.
+    pub macro_uses: Vec<Vec<Arc<str>>>,
+    pub(super) keep: KeptParts,
+    pub(super) places: FxHashMap<Arc<str>, usize>,
+}
+
+impl Manifest {
+    /// Parses a manifest of version 10 to 12. Of a newer version, it reads the parts that have the same format: see
+    /// [`Metadata::newer`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// whose shape no version uses.
+    pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
+        if text.len() < LARGE {
+            Self::in_a_row(text, keep)
+        } else {
+            Self::updated(text, keep, &ManifestOutline::default(), || None).map(|it| it.0)
+        }
+    }
+
+    /// The same, with the nodes of an earlier manifest whose text is as it was, and which nodes were read. `outline`
+    /// is that of the earlier one, by which the text is passed over faster. `before` is asked for it when that is done,
+    /// so that it may come from elsewhere meanwhile; of one of which other things were kept nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_text`](Self::from_text).
+    ///
+    /// ```
+    /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
+    /// let text = |name: &str| {
+    ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
+    /// };
+    /// let (before, read) = Manifest::updated(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+    /// assert_eq!(read.read(), 2);
+    /// let outline = before.outline();
+    /// let (after, read) = Manifest::updated(&text("new name"), KeptParts::default(), &outline, || Some(before)).unwrap();
+    /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.read()), ("new name", 1));
+    /// ```
+    pub fn updated(
+        text: &str,
+        keep: KeptParts,
+        outline: &ManifestOutline,
+        before: impl FnOnce() -> Option<Self>,
+    ) -> Result<(Self, ManifestChanges), ArtifactError> {
+        let nothing = || Self { keep, ..Self::default() };
+        let pieces = Pieces::new(text, outline);
+        let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
+        if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
+            return Ok(done);
+        }
+        // Parse the whole text again, so that an error has its position in the whole text.
+        let manifest = Self::in_a_row(text, keep)?;
+        let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
+        Ok((manifest, ManifestChanges { read, left: Vec::new() }))
+    }
+
+    fn in_a_row(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
+        let mut reader = ManifestReader { keep, manifest: Self { keep, ..Self::default() } };
+        let metadata = metadata::read(text, ArtifactKind::Manifest, &mut reader)?;
+        let mut manifest = Self { metadata, ..reader.manifest };
+        // Nodes are large, so the sort moves each node only once.
+        manifest.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
+        manifest.disabled.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
+        manifest.groups.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest.find_places();
+        Ok(manifest)
+    }
+
+    /// Builds a manifest from its pieces and lists the parsed nodes; `None` if a piece is invalid.
+    fn read_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
+        enum ManifestPart {
+            Rest(Option<Box<Manifest>>),
+            Nodes(Option<Vec<OfPiece>>),
+        }
+        let (keep, all) = (self.keep, &pieces.nodes);
+        let part = |number: usize| {
+            let Some(number) = number.checked_sub(1) else {
+                return ManifestPart::Rest(Self::in_a_row(&pieces.rest, keep).ok().map(Box::new));
+            };
+            let mut interner = Interner::default();
+            let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
+            ManifestPart::Nodes(some.map(|piece| self.read_piece(piece, &mut interner)).collect())
+        };
+        let parts = parallel::each(1 + all.len().div_ceil(TOGETHER), part);
+        let (mut rest, mut new) = (None, Vec::new());
+        let mut is_kept = vec![false; self.nodes.len()];
+        for part in parts {
+            match part {
+                ManifestPart::Rest(read) => rest = Some(read?),
+                ManifestPart::Nodes(read) => {
+                    for of_piece in read? {
+                        match of_piece {
+                            OfPiece::Known(place) => *is_kept.get_mut(place)? = true,
+                            OfPiece::Read(nodes) => new.extend(nodes),
+                        }
+                    }
+                }
+            }
+        }
+        let mut nodes = std::mem::take(&mut self.nodes);
+        let mut changes =
+            ManifestChanges { read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(), left: Vec::new() };
+        let mut is_kept = is_kept.into_iter();
+        nodes.retain(|node| {
+            let is_kept = is_kept.next() == Some(true);
+            if !is_kept {
+                changes.left.push(Arc::clone(&node.unique_id));
+            }
+            is_kept
+        });
+        let manifest = Self { nodes, ..*rest? }.with_nodes(new);
+        // If an id occurs twice, only the order in the text decides which node counts.
+        let is_twice = |pair: &[ManifestNode]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
+        (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
+    }
+
+    /// Returns the manifest with more nodes.
+    pub(super) fn with_nodes(mut self, new: Vec<ManifestNode>) -> Self {
+        self.nodes.extend(new);
+        if !self.nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
+            // Nodes are large, so the sort moves each node only once.
+            self.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
+        }
+        self.find_places();
+        self
+    }
+
+    /// Returns the known node of an id if its text is unchanged. Otherwise parses the nodes of the piece.
+    fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
+        if let Some(place) = self.index_of(&piece.id)
+            && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
+        {
+            return Some(OfPiece::Known(place));
+        }
+        let mut nodes = Vec::new();
+        let mut json = serde_json::Deserializer::from_str(piece.text);
+        let take = |id: &str, raw: RawNode<'_>| nodes.push(raw.node(id, piece.kind, self.keep, interner));
+        OneOrMore { id: Cow::Borrowed(&piece.id), take: &mut { take } }.deserialize(&mut json).ok()?;
+        json.end().ok()?;
+        if let [node] = nodes.as_mut_slice() {
+            node.print = piece.print;
+        }
+        Some(OfPiece::Read(nodes))
+    }
+
+    pub(super) fn find_places(&mut self) {
+        let places = self.nodes.iter().enumerate();
+        self.places = places.map(|(place, node)| (Arc::clone(&node.unique_id), place)).collect();
+    }
+
+    /// Returns the index in `nodes` of the enabled node with this id.
+    #[must_use]
+    pub fn index_of(&self, unique_id: &str) -> Option<usize> {
+        self.places.get(unique_id).copied()
+    }
+
+    /// Returns the enabled node with this id.
+    #[must_use]
+    pub fn node(&self, unique_id: &str) -> Option<&ManifestNode> {
+        self.nodes.get(self.index_of(unique_id)?)
+    }
+
+    /// Returns the nodes of a resource type, ordered by id.
+    pub fn with_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &ManifestNode> {
+        self.nodes.iter().filter(move |node| node.resource_type == resource_type)
+    }
+
+    /// Returns for each node the distinct indexes of its parents. Missing parents are left out.
+    #[must_use]
+    pub fn parents(&self) -> Vec<Vec<usize>> {
+        let parents = |node: &ManifestNode| {
+            let mut places: Vec<usize> = node.depends_on.iter().filter_map(|id| self.index_of(id)).collect();
+            places.sort_unstable();
+            places.dedup();
+            places
+        };
+        self.nodes.iter().map(parents).collect()
+    }
+
+    /// Returns for each node the indexes of its children.
+    #[must_use]
+    pub fn children(&self) -> Vec<Vec<usize>> {
+        let mut children = vec![Vec::new(); self.nodes.len()];
+        for (place, parents) in self.parents().into_iter().enumerate() {
+            for parent in parents {
+                if let Some(children) = children.get_mut(parent) {
+                    children.push(place);
+                }
+            }
+        }
+        children
+    }
+
+    /// Returns the ids of the changed macros and of all macros that call them, directly or indirectly.
+    #[must_use]
+    pub fn macros_using(&self, changed: &[&str]) -> BTreeSet<&str> {
+        let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (id, uses) in self.macros.iter().zip(&self.macro_uses) {
+            for used in uses {
+                users.entry(used).or_default().push(id);
+            }
+        }
+        let mut found = BTreeSet::new();
+        let mut stack: Vec<&str> = self.macros.iter().map(|id| &**id).filter(|id| changed.contains(id)).collect();
+        while let Some(id) = stack.pop() {
+            if found.insert(id) {
+                stack.extend(users.get(id).into_iter().flatten());
+            }
+        }
+        found
+    }
+
+    /// Returns the names of the generic data tests that macros define, such as `dbt_utils.accepted_range`.
+    pub fn generic_tests(&self) -> impl Iterator<Item = String> {
+        // Example: `macro.dbt_utils.test_accepted_range`
+        self.macros.iter().filter_map(|id| {
+            let (package, name) = id.strip_prefix("macro.")?.split_once('.')?;
+            Some(format!("{package}.{}", name.strip_prefix("test_")?))
+        })
+    }
+
+    /// Returns the tests of each tested node, by node id.
+    #[must_use]
+    pub fn tests_by_node(&self) -> BTreeMap<&str, Vec<super::DataTest<'_>>> {
+        let mut by_node: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for test in self.data_tests() {
+            if let Some(on) = test.on {
+                by_node.entry(&on.unique_id).or_default().push(test);
+            }
+        }
+        by_node
+    }
+}
+
+/// State of the manifest parser.
+struct ManifestReader {
+    keep: KeptParts,
+    manifest: Manifest,
+}
+
+impl<'de> Sections<'de> for ManifestReader {
+    const TELLING: &'static str = "nodes";
+
+    fn section<A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        interner: &mut Interner,
+    ) -> Result<bool, A::Error> {
+        let keep = self.keep;
+        let manifest = &mut self.manifest;
+        if let Some(kind) = kind_of_section(name) {
+            let into = &mut manifest.nodes;
+            map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| into.push(raw.node(id, kind, keep, interner))))?;
+            return Ok(true);
+        }
+        match name {
+            "disabled" => {
+                let into = &mut manifest.disabled;
+                map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
+                    into.push(raw.node(id, ResourceType::Other, keep, interner));
+                }))?;
+            }
+            "groups" => {
+                let raw: Entries<'de, LenientPart<RawGroup<'de>>> = map.next_value()?;
+                manifest.groups = raw.0.into_iter().map(|(id, raw)| raw.0.group(&id, interner)).collect();
+            }
+            "docs" => {
+                let raw: Entries<'de, LenientPart<RawDoc<'de>>> = map.next_value()?;
+                manifest.docs = raw.0.into_iter().map(|(id, raw)| raw.0.block(&id, interner)).collect();
+            }
+            "macros" => {
+                let raw: Entries<'de, LenientPart<RawMacro<'de>>> = map.next_value()?;
+                let mut macros: Vec<_> = raw.0.into_iter().map(|(id, raw)| (interner.text(&id), raw.0)).collect();
+                macros.sort_by(|(one, _), (other, _)| one.cmp(other));
+                manifest.macro_uses = macros.iter().map(|(_, raw)| raw.uses(interner)).collect();
+                manifest.macros = macros.into_iter().map(|(id, _)| id).collect();
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Returns the default resource type of a section's nodes; `None` if the section has no nodes. Nodes in `nodes`
+/// specify their type, but nodes in sections of their own may omit it.
+pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
+    Some(match name {
+        "nodes" => ResourceType::Other,
+        "sources" => ResourceType::Source,
+        "exposures" => ResourceType::Exposure,
+        "metrics" => ResourceType::Metric,
+        "semantic_models" => ResourceType::SemanticModel,
+        "saved_queries" => ResourceType::SavedQuery,
+        "unit_tests" => ResourceType::UnitTest,
+        "functions" => ResourceType::Function,
+        _ => return None,
+    })
+}
+
+/// Result of reading a piece of a manifest.
+enum OfPiece {
+    /// Unchanged node at this index of the earlier manifest.
+    Known(usize),
+    /// Parsed nodes, usually one.
+    Read(Vec<ManifestNode>),
+}
+
+/// Visitor that passes on each node of a section as soon as it is parsed, so that no section is in memory twice. An id
+/// has one node or several nodes; disabled nodes have several.
+struct Each<F>(F);
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for Each<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map of nodes")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<LenientText<'de>>()? {
+            map.next_value_seed(OneOrMore { id: key.0.unwrap_or_default(), take: &mut self.0 })?;
+        }
+        Ok(())
+    }
+}
+
+struct OneOrMore<'f, 'de, F> {
+    id: Cow<'de, str>,
+    take: &'f mut F,
+}
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for OneOrMore<'_, 'de, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for OneOrMore<'_, 'de, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a node")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let raw = serde::Deserialize::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        (self.take)(&self.id, raw);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(raw) = seq.next_element::<RawNode<'de>>()? {
+            (self.take)(&self.id, raw);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Difference between a manifest and an earlier version of it, so that a small change to a large manifest only writes
+//! the difference.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::manifest::Manifest;
+
+/// Ids of the nodes that an update of a manifest parsed or dropped.
+#[derive(Clone, Debug, Default)]
+pub struct ManifestChanges {
+    /// Ids of the parsed nodes.
+    pub(super) read: Vec<Arc<str>>,
+    /// Ids of the nodes that the update did not take over from the earlier manifest.
+    pub(super) left: Vec<Arc<str>>,
+}
+
+/// What of a manifest is other than in an earlier one.
+///
+/// ```
+/// use formulac_dbt::artifacts::{NodeDifference, KeptParts, Manifest, ManifestOutline};
+/// let text = |name: &str| {
+///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
+/// };
+/// let (before, _) = Manifest::updated(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let earlier = before.clone();
+/// let (after, changes) = Manifest::updated(&text("c"), KeptParts::default(), &before.outline(), || Some(before)).unwrap();
+/// let difference = NodeDifference::from_stored(&after.difference(&changes).to_stored()).unwrap();
+/// assert_eq!(&*earlier.with(difference).node("model.shop.b").unwrap().name, "c");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct NodeDifference {
+    pub(super) left: Vec<Arc<str>>,
+    /// The later manifest without the nodes that the update took over.
+    pub(super) manifest: Manifest,
+}
+
+impl ManifestChanges {
+    /// Returns the number of parsed nodes.
+    #[must_use]
+    pub fn read(&self) -> usize {
+        self.read.len()
+    }
+}
+
+impl Manifest {
+    /// Returns everything except the nodes that an update took over from the earlier manifest. Besides nodes, the
+    /// difference contains all sections, changed or not.
+    #[must_use]
+    pub fn difference(&self, changes: &ManifestChanges) -> NodeDifference {
+        let Self { metadata, nodes: _, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
+        let nodes = changes.read.iter().filter_map(|id| self.node(id)).cloned().collect();
+        let manifest = Self {
+            metadata: metadata.clone(),
+            nodes,
+            disabled: disabled.clone(),
+            groups: groups.clone(),
+            docs: docs.clone(),
+            macros: macros.clone(),
+            macro_uses: macro_uses.clone(),
+            keep: *keep,
+            places: Default::default(),
+        };
+        NodeDifference { left: changes.left.clone(), manifest }
+    }
+
+    /// Returns the later manifest: this one with the difference applied.
+    #[must_use]
+    pub fn with(self, difference: NodeDifference) -> Self {
+        let NodeDifference { left, manifest } = difference;
+        let left: FxHashSet<Arc<str>> = left.into_iter().collect();
+        let mut nodes = self.nodes;
+        if !left.is_empty() {
+            nodes.retain(|node| !left.contains(&node.unique_id));
+        }
+        let new = manifest.nodes;
+        Self { nodes, ..manifest }.with_nodes(new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::{Map, Value, json};
+
+    use super::super::chunks::{ManifestOutline, Print};
+    use super::super::manifest::KeptParts;
+    use super::Manifest;
+
+    const SECTIONS: [&str; 6] = ["nodes", "sources", "exposures", "metrics", "semantic_models", "disabled"];
+
+    /// Returns a serialized manifest, for comparing two manifests.
+    fn all(mut manifest: Manifest) -> Vec<u8> {
+        manifest.nodes.iter_mut().for_each(|node| node.print = Print::default());
+        manifest.to_stored()
+    }
+
+    fn fixtures() -> Vec<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/artifacts");
+        let read = |name: &str| fs::read_to_string(format!("{folder}/{name}/manifest.json")).unwrap();
+        ["dbt_1_10", "dbt_1_12", "kinds"].map(read).to_vec()
+    }
+
+    /// Deterministic generator of pseudo-random numbers.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, count: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % count.max(1)
+        }
+    }
+
+    /// Makes a random change to a section: edits, removes, adds or moves an entry, or gives it an unknown shape.
+    fn change(root: &mut Map<String, Value>, dice: &mut Dice) {
+        let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.below(SECTIONS.len())]) else { return };
+        let Some(id) = section.keys().nth(dice.below(section.len())).cloned() else { return };
+        match dice.below(7) {
+            0 => drop(section.shift_remove(&id)),
+            1 => {
+                let node = section[&id].clone();
+                section.insert(format!("{id}_{}", dice.below(1_000)), node);
+            }
+            2 => {
+                let node = section.shift_remove(&id).unwrap_or_default();
+                section.insert(id, node);
+            }
+            3 if section[&id].is_object() => section[&id] = Value::Null,
+            4 if section[&id].is_object() => section[&id] = json!([section[&id]]),
+            5 => root["metadata"]["generated_at"] = json!(dice.below(1_000).to_string()),
+            _ => {
+                if let Some(node) = section[&id].as_object_mut() {
+                    node.insert("description".to_owned(), json!(format!("\"new\" {{ é {}", dice.below(1_000))));
+                }
+            }
+        }
+    }
+
+    /// An updated manifest equals the same manifest parsed from scratch, whatever the update takes over from the
+    /// earlier one. The same holds if only the difference was stored.
+    #[test]
+    fn a_later_manifest_is_as_if_it_were_read_by_itself() {
+        let keep = KeptParts::default().compiled_code();
+        let (mut dice, mut taken) = (Dice(7), 0);
+        for text in fixtures() {
+            let nothing = ManifestOutline::default();
+            let (mut before, _) = Manifest::updated(&text, keep, &nothing, || None).unwrap();
+            assert!(all(before.clone()) == all(Manifest::from_text(&text, keep).unwrap()));
+            let mut root: Map<String, Value> = serde_json::from_str(&text).unwrap();
+            for round in 0..60 {
+                (0..dice.below(4)).for_each(|_| change(&mut root, &mut dice));
+                let text = match round % 2 {
+                    0 => serde_json::to_string(&root).unwrap(),
+                    _ => serde_json::to_string_pretty(&root).unwrap(),
+                };
+                // Compare two manifests of the same format, as dbt writes them, because most of their nodes are equal.
+                let earlier = if round % 2 == 0 { before.clone() } else { Manifest { keep, ..Manifest::default() } };
+                let outline = [before.outline(), ManifestOutline::default()][dice.below(2)].clone();
+                let (after, changes) = Manifest::updated(&text, keep, &outline, || Some(earlier.clone())).unwrap();
+                let expected = all(Manifest::from_text(&text, keep).unwrap());
+                assert!(all(after.clone()) == expected, "{round}");
+                assert!(all(earlier.with(after.difference(&changes))) == expected, "{round}, by what differs");
+                if round % 2 == 0 {
+                    taken += after.nodes.len() - changes.read();
+                    before = after;
+                }
+            }
+        }
+        assert!(taken > 1_000, "{taken}");
+    }
+
+    /// A truncated or damaged text gives the same error with and without an earlier manifest.
+    #[test]
+    fn what_is_wrong_is_said_as_ever() {
+        let keep = KeptParts::default();
+        for text in fixtures() {
+            let (before, _) = Manifest::updated(&text, keep, &ManifestOutline::default(), || None).unwrap();
+            let ends = (0..text.len()).step_by(text.len() / 40).filter(|at| text.is_char_boundary(*at));
+            for at in ends {
+                let (start, rest) = text.split_at(at);
+                let mut damaged = rest.chars();
+                damaged.next();
+                for text in [start.to_owned(), format!("{start}\u{1}{}", damaged.as_str())] {
+                    let told = Manifest::from_text(&text, keep).map(all).map_err(|error| error.to_string());
+                    let after = Manifest::updated(&text, keep, &before.outline(), || Some(before.clone()));
+                    let after = after.map(|(manifest, _)| all(manifest)).map_err(|error| error.to_string());
+                    assert!(after == told, "{at}");
+                }
+            }
+        }
+    }
+}

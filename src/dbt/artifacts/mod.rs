@@ -1,0 +1,55 @@
+//! What dbt leaves in its target folder: `manifest.json`, `catalog.json`, `run_results.json`, `sources.json`.
+//!
+//! Text in, data out: no files and no clock. Versions of dbt differ, so fields may be missing, unknown ones are passed
+//! over, and a text that is a number, a list or nothing where another shape is known is taken for what it can be. What
+//! is no JSON, another artifact, or of a version that is too old is an [`ArtifactError`].
+//!
+//! ```
+//! use formulac_dbt::artifacts::{KeptParts, Manifest};
+//! let text = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
+//!     "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "columns": {"id": {"name": "id"}}}}}"#;
+//! let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+//! assert_eq!(&*manifest.node("model.shop.orders").unwrap().columns[0].name, "id");
+//! ```
+
+mod catalog;
+mod chunks;
+mod codec;
+mod data_tests;
+mod error;
+mod freshness;
+mod graph;
+mod intern;
+mod lenient;
+mod log;
+mod manifest;
+mod manifest_diff;
+mod metadata;
+mod node;
+mod raw_node;
+mod references;
+mod run_results;
+mod semantic;
+mod sources;
+mod time;
+mod value;
+
+pub use catalog::{Catalog, CatalogColumn, CatalogTable, Stat};
+pub use chunks::ManifestOutline;
+pub use data_tests::{Check, DataTest};
+pub use error::{ArtifactError, ArtifactFault};
+pub use freshness::{Criteria, Threshold};
+pub use graph::{GraphNode, graph};
+pub use manifest::{KeptParts, Manifest};
+pub use manifest_diff::{ManifestChanges, NodeDifference};
+pub use metadata::{ArtifactKind, Metadata};
+pub use node::{
+    Constraint, ConstraintKind, DbtGroup, DocBlock, Exposure, FunctionNode, ManifestNode, NodeColumn, NodeDetail,
+    Owner, ResourceType, SavedQuery, SourceNode, TestNode, UnitTest,
+};
+pub use references::Ref;
+pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Status, TimeSpan, last_results};
+pub use semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
+pub use sources::{SourceResult, SourceResults};
+pub use time::instant_text;
+pub use value::{MetaValue, ValueFields};

@@ -1,0 +1,126 @@
+//! Resolution of `ref('orders')` and `source('raw', 'orders')` in the context of the node that contains them.
+
+use std::sync::Arc;
+
+use crate::From;
+
+use super::manifest::Manifest;
+use super::node::{ManifestNode, ResourceType};
+
+/// `ref` or `source` call of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ref {
+    /// `ref('package', 'model', v=2)`.
+    Model {
+        /// Name of the model, seed or snapshot.
+        name: Arc<str>,
+        /// Package, if the call specifies one.
+        package: Option<Arc<str>>,
+        /// Version, if the call specifies one.
+        version: Option<Arc<str>>,
+    },
+    /// `source('raw', 'orders')`.
+    Source {
+        /// Source that contains the table.
+        source: Arc<str>,
+        /// Name of the table.
+        table: Arc<str>,
+    },
+}
+
+impl Manifest {
+    /// The node that a text means in a node: `ref('orders', v=1)`, `source('raw', 'orders')`, the same inside of other
+    /// Jinja, or a table's name as the adapter quotes it. Looked for among what the node reads, since names may stand
+    /// in several packages.
+    ///
+    /// ```
+    /// use formulac_dbt::artifacts::{KeptParts, Manifest};
+    /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"},
+    ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
+    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+    /// let revenue = manifest.node("model.shop.revenue").unwrap();
+    /// let read = manifest.referred(revenue, "{{ get_where_subquery(ref('orders')) }}").unwrap();
+    /// assert_eq!(&*read.unique_id, "model.shop.orders");
+    /// ```
+    #[must_use]
+    pub fn referred(&self, node: &ManifestNode, text: &str) -> Option<&ManifestNode> {
+        let read = || node.depends_on.iter().filter_map(|id| self.node(id));
+        let Some(call) = call(text).and_then(From::read) else {
+            return read().find(|other| other.relation_name.as_deref() == Some(text.trim()));
+        };
+        match &call {
+            From::Source { group, table } => read().find(|other| {
+                let source = other.source().map(|source| &*source.source_name);
+                source == Some(group.as_str()) && *other.name == **table
+            }),
+            From::Ref { package, model, version } => {
+                let is_meant = |other: &&ManifestNode| {
+                    other.resource_type.is_referred()
+                        && *other.name == **model
+                        && package.as_deref().is_none_or(|package| package == &*other.package)
+                        && match version.as_deref() {
+                            Some(version) => other.version.as_deref() == Some(version),
+                            None => other.is_latest(),
+                        }
+                };
+                // The node's own package has precedence.
+                let own = read().find(|other| is_meant(other) && other.package == node.package);
+                own.or_else(|| read().find(is_meant))
+            }
+            From::Table(_) | From::Relation(_) => None,
+        }
+    }
+
+    /// Returns a source table by its names.
+    #[must_use]
+    pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
+        self.with_type(ResourceType::Source)
+            .find(|node| *node.name == *table && node.source().is_some_and(|of| *of.source_name == *source))
+    }
+}
+
+/// Returns the call of `ref` or `source` in a text.
+fn call(text: &str) -> Option<&str> {
+    let starts = ["ref(", "source("].into_iter().filter_map(|word| {
+        let is_word =
+            |at: &usize| !text.get(..*at).unwrap_or_default().ends_with(|c: char| c == '_' || c.is_alphanumeric());
+        text.match_indices(word).map(|(at, _)| at).find(is_word)
+    });
+    let start = starts.min()?;
+    let rest = text.get(start..)?;
+    // A bracket in a quoted name doesn't end the call.
+    let mut quote = None;
+    let end = rest.char_indices().find(|(_, c)| match (quote, c) {
+        (None, '\'' | '"') => {
+            quote = Some(*c);
+            false
+        }
+        (Some(open), c) if open == *c => {
+            quote = None;
+            false
+        }
+        (quote, c) => quote.is_none() && *c == ')',
+    });
+    rest.get(..=end?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_found_in_other_jinja() {
+        for (text, expected) in [
+            ("ref('a')", Some("ref('a')")),
+            ("{{ get_where_subquery(source('raw', 'b')) }}", Some("source('raw', 'b')")),
+            ("{{ ref('p', 'a', v=2) }}", Some("ref('p', 'a', v=2)")),
+            ("ref('a)b')", Some("ref('a)b')")),
+            ("my_ref('a')", None),
+            ("ref('a'", None),
+            ("\"shop\".\"main\".\"a\"", None),
+        ] {
+            assert_eq!(call(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! `run_results.json`: the results of one dbt command.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde::de::MapAccess;
+
+use super::error::ArtifactError;
+use super::intern::Interner;
+use super::lenient::{Json, LenientList, LenientPart, LenientText};
+use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::time;
+
+/// Commands that run nodes. Other commands, such as `docs generate`, also write results, but they only compile nodes.
+const RUNS: &[&str] = &["build", "test", "run", "seed", "snapshot", "retry"];
+
+/// Results of one dbt command.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RunResults {
+    /// Metadata of the results.
+    pub metadata: Metadata,
+    /// Command: `build`, `test`, `generate`. Its other arguments are not read, because they may contain secrets.
+    pub which: Option<String>,
+    /// Duration of the command in seconds.
+    pub elapsed_time: Option<f64>,
+    /// Results of the nodes, in the order in which the nodes ended.
+    pub results: Vec<RunResult>,
+}
+
+/// Result of a node.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RunResult {
+    /// Unique id of the node.
+    pub unique_id: Arc<str>,
+    /// Status of the node at the end of the command.
+    pub status: Status,
+    /// Number of failing rows that a test found; `None` if the test did not run.
+    pub failures: Option<u64>,
+    /// Message of dbt or the warehouse.
+    pub message: Option<Arc<str>>,
+    /// Duration in seconds, including compilation.
+    pub execution_time: Option<f64>,
+    /// Time span of the compilation.
+    pub compile: Option<TimeSpan>,
+    /// Time span of the execution in the warehouse.
+    pub execute: Option<TimeSpan>,
+    /// Numbers in the adapter's response: `rows_affected`, `bytes_processed`, `slot_ms`.
+    pub adapter_response: Vec<AdapterNumber>,
+}
+
+/// Number in the adapter's response.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdapterNumber {
+    /// Name of the number.
+    pub name: Arc<str>,
+    /// Value of the number.
+    pub value: f64,
+}
+
+/// Time span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimeSpan {
+    /// Start time.
+    pub started_at: SystemTime,
+    /// End time.
+    pub completed_at: SystemTime,
+}
+
+impl TimeSpan {
+    /// Returns the duration of the time span.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.completed_at.duration_since(self.started_at).unwrap_or_default()
+    }
+}
+
+/// Final status of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// dbt built the model, seed or snapshot.
+    Success,
+    /// dbt built a part of the model.
+    PartialSuccess,
+    /// The test passed, or the source is fresh.
+    Pass,
+    /// The test failed with severity `warn`, or the source is older than `warn_after`.
+    Warn,
+    /// The test failed.
+    Fail,
+    /// The node could not be built or tested, or the source is older than `error_after`.
+    Error,
+    /// dbt could not determine the age of the source.
+    RuntimeError,
+    /// The node did not run because a node that it reads failed.
+    Skipped,
+    /// There was nothing to do.
+    NoOp,
+    /// Unknown status, as dbt writes it.
+    Other(Arc<str>),
+    /// No status.
+    #[default]
+    Unknown,
+}
+
+impl Status {
+    const KNOWN: [(&'static str, Self); 9] = [
+        ("success", Self::Success),
+        ("partial success", Self::PartialSuccess),
+        ("pass", Self::Pass),
+        ("warn", Self::Warn),
+        ("fail", Self::Fail),
+        ("error", Self::Error),
+        ("runtime error", Self::RuntimeError),
+        ("skipped", Self::Skipped),
+        ("no-op", Self::NoOp),
+    ];
+
+    /// Parses the status of a run. Unknown words are [`Status::Other`].
+    pub fn from_name(name: &str) -> Self {
+        let known = Self::KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        match known {
+            Some((_, status)) => status.clone(),
+            None if name.is_empty() => Self::Unknown,
+            None => Self::Other(Arc::from(name)),
+        }
+    }
+
+    /// Returns dbt's name of the status.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if let Self::Other(name) = self {
+            return name;
+        }
+        Self::KNOWN.iter().find(|(_, known)| known == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl RunResults {
+    /// Parses the results of a command.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// whose shape no version uses.
+    pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
+        let mut results = Self::default();
+        results.metadata = metadata::read(text, ArtifactKind::RunResults, &mut results)?;
+        Ok(results)
+    }
+
+    /// Returns whether the command ran nodes instead of only compiling them. A file without a command counts as a run.
+    #[must_use]
+    pub fn is_of_run(&self) -> bool {
+        self.which.as_deref().is_none_or(|which| RUNS.contains(&which))
+    }
+}
+
+/// Last result of a node, with the results that contain it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LastResult<'r> {
+    /// Result of the node.
+    pub result: &'r RunResult,
+    /// All results of the same command.
+    pub run: &'r RunResults,
+    /// Time at which the node ended, or, if unknown, the time at which the file was written.
+    pub at: Option<SystemTime>,
+}
+
+/// Returns the last result of each node that ran, by node id. A node that a command did not select keeps its earlier
+/// result.
+///
+/// ```
+/// use formulac_dbt::artifacts::{RunResults, last_results};
+/// let run = |day: u32, node: &str, status: &str| {
+///     let text = format!(r#"{{"metadata": {{"generated_at": "2026-11-0{day}T10:00:00Z"}}, "args": {{"which": "test"}},
+///         "results": [{{"unique_id": "{node}", "status": "{status}"}}]}}"#);
+///     RunResults::from_text(&text).unwrap()
+/// };
+/// let runs = [run(2, "test.shop.a", "fail"), run(1, "test.shop.a", "pass"), run(1, "test.shop.b", "warn")];
+/// let last: Vec<_> = last_results(&runs).into_values().map(|last| last.result.status.name()).collect();
+/// assert_eq!(last, ["fail", "warn"]);
+/// ```
+#[must_use]
+pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
+    let mut last: BTreeMap<&str, LastResult<'_>> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.is_of_run()) {
+        let written = run.metadata.generated();
+        for result in &run.results {
+            let at = result.execute.or(result.compile).map(|span| span.completed_at).or(written);
+            let new = LastResult { result, run, at };
+            // Of two results with the same time, the later one in the list counts.
+            let known = last.entry(&result.unique_id).or_insert(new);
+            if known.at <= at {
+                *known = new;
+            }
+        }
+    }
+    last
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct RawArgs<'a> {
+    which: LenientText<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct RawResult<'a> {
+    unique_id: LenientText<'a>,
+    status: LenientText<'a>,
+    failures: LenientText<'a>,
+    message: LenientText<'a>,
+    execution_time: LenientText<'a>,
+    timing: LenientList<LenientPart<RawTiming<'a>>>,
+    adapter_response: Json<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct RawTiming<'a> {
+    name: LenientText<'a>,
+    started_at: LenientText<'a>,
+    completed_at: LenientText<'a>,
+}
+
+impl<'de> Sections<'de> for RunResults {
+    const TELLING: &'static str = "results";
+
+    fn section<A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        interner: &mut Interner,
+    ) -> Result<bool, A::Error> {
+        match name {
+            "args" => {
+                self.which = map.next_value::<LenientPart<RawArgs<'de>>>()?.0.which.into_string();
+                return Ok(true);
+            }
+            "elapsed_time" => {
+                self.elapsed_time = number(&map.next_value()?);
+                return Ok(true);
+            }
+            "results" => {}
+            _ => return Ok(false),
+        }
+        let raw: LenientList<LenientPart<RawResult<'de>>> = map.next_value()?;
+        self.results = raw.0.into_iter().map(|raw| raw.0.result(interner)).collect();
+        Ok(true)
+    }
+}
+
+/// Parses a finite number; `NaN` may occur in a text.
+fn number(text: &LenientText<'_>) -> Option<f64> {
+    text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+impl RawTiming<'_> {
+    fn span(&self) -> Option<TimeSpan> {
+        let at = |text: &LenientText<'_>| time::instant(text.as_str()?);
+        Some(TimeSpan { started_at: at(&self.started_at)?, completed_at: at(&self.completed_at)? })
+    }
+}
+
+impl RawResult<'_> {
+    fn result(self, interner: &mut Interner) -> RunResult {
+        let timing = |name: &str| {
+            let named = self.timing.0.iter().find(|timing| timing.0.name.as_str() == Some(name));
+            named.and_then(|timing| timing.0.span())
+        };
+        let figures = match self.adapter_response {
+            Json::Map(fields) => fields,
+            _ => Vec::new(),
+        };
+        let figures = figures.into_iter().filter_map(|(name, value)| match value {
+            Json::Number(text) => Some(AdapterNumber { name: interner.text(&name), value: text.parse().ok()? }),
+            _ => None,
+        });
+        let adapter_response = figures.collect();
+        RunResult {
+            unique_id: interner.or_empty(&self.unique_id),
+            status: Status::from_name(self.status.as_str().unwrap_or_default()),
+            failures: self.failures.as_str().and_then(|text| text.parse().ok()),
+            message: interner.intern_text(&self.message),
+            execution_time: number(&self.execution_time),
+            compile: timing("compile"),
+            execute: timing("execute"),
+            adapter_response,
+        }
+    }
+}

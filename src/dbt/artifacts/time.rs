@@ -1,0 +1,41 @@
+//! Timestamps in dbt's format.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+/// Parses a timestamp such as `2026-11-20T10:00:00.000000Z`. A timestamp without a zone, as old versions write it, is
+/// in UTC.
+pub(super) fn instant(text: &str) -> Option<SystemTime> {
+    let zoned = text.parse::<Timestamp>().ok();
+    let plain = || TimeZone::UTC.to_ambiguous_timestamp(text.parse::<DateTime>().ok()?).compatible().ok();
+    Some(zoned.or_else(plain)?.into())
+}
+
+/// Formats a timestamp for files: `2026-11-20T10:00:00Z`, in UTC and whole seconds.
+pub fn instant_text(time: SystemTime) -> String {
+    let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+    Timestamp::try_from(time).map_or_else(|_| String::new(), |time| second(time).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_minded_and_nonsense_is_none() {
+        let at = |text: &str| {
+            let since = instant(text)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            Some((since.as_secs(), since.subsec_micros()))
+        };
+        assert_eq!(at("1970-01-02T00:00:00.000001Z"), Some((86_400, 1)));
+        assert_eq!(at("1970-01-02T01:00:00+01:00"), Some((86_400, 0)));
+        assert_eq!(at("1970-01-02T00:00:00"), Some((86_400, 0)));
+        assert_eq!(instant("2026-11-20T10:00:00.5Z").map(instant_text).as_deref(), Some("2026-11-20T10:00:00Z"));
+        for text in ["", "yesterday", "2024-13-01T00:00:00Z", "9999999-01-01T00:00:00Z"] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
+}

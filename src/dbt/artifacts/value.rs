@@ -1,0 +1,169 @@
+//! JSON values of any shape: meta, test arguments, configuration.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// JSON value of any shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MetaValue {
+    /// Null.
+    #[default]
+    Null,
+    /// Boolean.
+    Bool(bool),
+    /// Number in its printed form.
+    Number(Arc<str>),
+    /// Text.
+    Text(Arc<str>),
+    /// List.
+    List(Vec<MetaValue>),
+    /// Mapping.
+    Map(ValueFields),
+}
+
+impl MetaValue {
+    /// Returns the text, if the value is a text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// Returns the printed form of a text, number or boolean.
+    #[must_use]
+    pub fn scalar(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text),
+            Self::Bool(true) => Some("true"),
+            Self::Bool(false) => Some("false"),
+            Self::Null | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+
+    /// Returns the boolean, if the value is a boolean.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(it) = self { Some(*it) } else { None }
+    }
+
+    /// Returns the nearest `f64` of a number.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        if let Self::Number(text) = self { text.parse().ok() } else { None }
+    }
+
+    /// Returns the items of a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[MetaValue]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+
+    /// Returns the fields of a mapping.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&ValueFields> {
+        if let Self::Map(fields) = self { Some(fields) } else { None }
+    }
+
+    /// Returns the texts of a list of scalars, or the text of a single scalar.
+    #[must_use]
+    pub fn to_words(&self) -> Vec<&str> {
+        match self {
+            Self::List(items) => items.iter().filter_map(MetaValue::scalar).collect(),
+            other => other.scalar().into_iter().collect(),
+        }
+    }
+
+    /// Returns whether the value is null or empty.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::List(items) => items.is_empty(),
+            Self::Map(fields) => fields.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Text(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for MetaValue {
+    /// Writes a scalar in its printed form and other values as JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scalar() {
+            Some(text) => f.write_str(text),
+            None => f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?),
+        }
+    }
+}
+
+impl Serialize for MetaValue {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => to.serialize_unit(),
+            Self::Bool(it) => to.serialize_bool(*it),
+            Self::Number(text) => match (text.parse::<i64>(), text.parse::<u64>(), text.parse::<f64>()) {
+                (Ok(number), ..) => to.serialize_i64(number),
+                (_, Ok(number), _) => to.serialize_u64(number),
+                (.., Ok(number)) => to.serialize_f64(number),
+                _ => to.serialize_str(text),
+            },
+            Self::Text(text) => to.serialize_str(text),
+            Self::List(items) => to.collect_seq(items),
+            Self::Map(fields) => fields.serialize(to),
+        }
+    }
+}
+
+/// Named values, in the order written.
+///
+/// ```
+/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// let text = r#"{"nodes": {"model.shop.orders": {"config": {"meta": {"omni": {"label": "Orders"}}}}}}"#;
+/// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+/// let label = manifest.nodes[0].meta.at(&["omni", "label"]).and_then(|label| label.as_str());
+/// assert_eq!(label, Some("Orders"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValueFields(pub(super) Vec<(Arc<str>, MetaValue)>);
+
+impl ValueFields {
+    pub(super) fn new(fields: Vec<(Arc<str>, MetaValue)>) -> Self {
+        Self(fields)
+    }
+
+    /// Returns the value of a key. If the key occurs twice, the last value counts, as in Python.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&MetaValue> {
+        self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
+    }
+
+    /// Returns the value at a path of nested keys.
+    #[must_use]
+    pub fn at(&self, keys: &[&str]) -> Option<&MetaValue> {
+        let (last, above) = keys.split_last()?;
+        above.iter().try_fold(self, |fields, key| fields.get(key)?.as_map())?.get(last)
+    }
+
+    /// Returns all fields, in file order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &MetaValue)> {
+        self.0.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// Returns the number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether the mapping has no fields.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for ValueFields {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
+    }
+}

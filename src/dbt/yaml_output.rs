@@ -1,0 +1,262 @@
+//! YAML writer for dbt files. It writes a tree of generated values and values copied from the spec.
+
+use formulac_syntax::yaml::scalar::{FLOW, write_blanks, write_in_flow, write_key, write_quoted, write_scalar};
+
+use super::jinja::raw;
+
+/// Value in a properties file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum YamlOutput {
+    /// Text that is escaped so that dbt, which renders all texts, leaves it unchanged.
+    Text(String),
+    /// Text with Jinja that dbt renders.
+    Dbt(String),
+    /// Number, boolean or word on one line, as the user wrote it without quotes.
+    Bare(String),
+    /// List, one item per line.
+    List(Vec<YamlOutput>),
+    /// Mapping, one key per line.
+    Map(Vec<(String, YamlOutput)>),
+    /// Mapping on one line. Each of its values fits on one line.
+    Flow(Vec<(String, YamlOutput)>),
+    /// List of scalars, on one line if it is short.
+    Words(Vec<YamlOutput>),
+}
+
+impl YamlOutput {
+    /// Returns a text that dbt leaves unchanged.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// Returns the value of a key, if the value is a mapping.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Returns the text of a scalar.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Dbt(text) | Self::Bare(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the value contains text with Jinja. The spec parser limits the nesting depth, which limits the
+    /// recursion.
+    pub fn has_jinja(&self) -> bool {
+        match self {
+            Self::Dbt(text) => ["{{", "{%", "{#"].iter().any(|marker| text.contains(marker)),
+            Self::List(items) | Self::Words(items) => items.iter().any(Self::has_jinja),
+            Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().any(|(_, value)| value.has_jinja()),
+            Self::Text(_) | Self::Bare(_) => false,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::List(items) | Self::Words(items) => items.is_empty(),
+            Self::Map(pairs) | Self::Flow(pairs) => pairs.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// Writes the lines of a mapping with the given indentation. The spec parser limits the nesting depth, which limits
+/// the recursion.
+pub fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], indent: usize) {
+    for (key, value) in pairs {
+        write_blanks(out, indent);
+        write_pair(out, key, value, indent);
+    }
+}
+
+/// Writes a key with a text that dbt renders, on one line or several.
+pub fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
+    write_blanks(out, indent);
+    write_key(out, key);
+    out.push_str(": ");
+    write_scalar(out, text, indent + 2);
+    out.push('\n');
+}
+
+/// Returns a value as a YAML text of its own.
+pub fn write_value(value: &YamlOutput) -> String {
+    let mut out = String::new();
+    match value {
+        YamlOutput::List(items) | YamlOutput::Words(items) => write_items(&mut out, items, 0),
+        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => write_pairs(&mut out, pairs, 0),
+        scalar => write_line(&mut out, scalar, 0),
+    }
+    out
+}
+
+fn write_pair(out: &mut String, key: &str, value: &YamlOutput, indent: usize) {
+    write_key(out, key);
+    out.push(':');
+    match value {
+        _ if value.is_empty() => write_empty(out, value),
+        YamlOutput::Words(items) => {
+            let start = out.len();
+            out.push(' ');
+            write_words(out, items);
+            let written = out.len() - start - 1;
+            if indent + key.len() + written < WIDTH {
+                out.push('\n');
+            } else {
+                out.truncate(start);
+                out.push('\n');
+                write_items(out, items, indent + 2);
+            }
+        }
+        YamlOutput::List(items) => {
+            out.push('\n');
+            write_items(out, items, indent + 2);
+        }
+        YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
+            out.push('\n');
+            write_pairs(out, pairs, indent + 2);
+        }
+        _ => {
+            out.push(' ');
+            write_line(out, value, indent + 2);
+        }
+    }
+}
+
+fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
+    for item in items {
+        write_blanks(out, indent);
+        out.push('-');
+        match item {
+            _ if item.is_empty() => write_empty(out, item),
+            YamlOutput::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => {
+                write_flow(out, pairs)
+            }
+            YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
+                out.push(' ');
+                for (number, (key, value)) in pairs.iter().enumerate() {
+                    if number > 0 {
+                        write_blanks(out, indent + 2);
+                    }
+                    write_pair(out, key, value, indent + 2);
+                }
+            }
+            YamlOutput::List(inner) | YamlOutput::Words(inner) => {
+                out.push('\n');
+                write_items(out, inner, indent + 2);
+            }
+            _ => {
+                out.push(' ');
+                write_line(out, item, indent + 2);
+            }
+        }
+    }
+}
+
+/// Maximum length of a line with a list.
+const WIDTH: usize = 96;
+
+/// Writes a list on one line: `[a, b]`.
+fn write_words(out: &mut String, items: &[YamlOutput]) {
+    out.push('[');
+    for (number, item) in items.iter().enumerate() {
+        if number > 0 {
+            out.push_str(", ");
+        }
+        write_word(out, item);
+    }
+    out.push(']');
+}
+
+/// Writes a scalar in a one-line list or mapping.
+fn write_word(out: &mut String, value: &YamlOutput) {
+    match value {
+        YamlOutput::Text(text) => write_in_flow(out, &raw(text)),
+        YamlOutput::Dbt(text) => write_in_flow(out, text),
+        // The text had no quotes on a line of its own, but needs them in a one-line list or mapping.
+        YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
+        YamlOutput::Bare(text) => out.push_str(text),
+        YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
+    }
+}
+
+/// Writes a mapping on one line: `{a: 1, b: text}`.
+fn write_flow(out: &mut String, pairs: &[(String, YamlOutput)]) {
+    out.push_str(" {");
+    for (number, (key, value)) in pairs.iter().enumerate() {
+        if number > 0 {
+            out.push_str(", ");
+        }
+        write_in_flow(out, key);
+        out.push_str(": ");
+        write_word(out, value);
+    }
+    out.push_str("}\n");
+}
+
+/// Writes an empty list or mapping.
+fn write_empty(out: &mut String, value: &YamlOutput) {
+    out.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) { " []\n" } else { " {}\n" });
+}
+
+/// Writes a scalar and a line break. A text may take several lines.
+fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
+    match value {
+        YamlOutput::Text(text) => write_scalar(out, &raw(text), indent),
+        YamlOutput::Dbt(text) => write_scalar(out, text, indent),
+        YamlOutput::Bare(text) => out.push_str(text),
+        YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{YamlOutput, write_pairs};
+
+    #[test]
+    fn trees_are_written_as_blocks() {
+        let map = |pairs: &[(&str, YamlOutput)]| {
+            YamlOutput::Map(pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
+        };
+        let test =
+            map(&[("accepted_values", map(&[("values", YamlOutput::List(vec![YamlOutput::Bare("1".into())]))]))]);
+        let list = YamlOutput::List(vec![
+            YamlOutput::text("unique"),
+            test,
+            YamlOutput::List(vec![YamlOutput::Bare("true".into())]),
+        ]);
+        let tree = [
+            ("name".to_owned(), YamlOutput::text("yes")),
+            ("none".to_owned(), YamlOutput::List(Vec::new())),
+            ("data_tests".to_owned(), list),
+            (
+                "meta".to_owned(),
+                map(&[("a b: c", YamlOutput::text("{{ x }}")), ("d", YamlOutput::Dbt("{{ x }}".into()))]),
+            ),
+        ];
+        let mut out = String::new();
+        write_pairs(&mut out, &tree, 0);
+        assert_eq!(
+            out,
+            r#"name: "yes"
+none: []
+data_tests:
+  - unique
+  - accepted_values:
+      values:
+        - 1
+  -
+    - true
+meta:
+  "a b: c": "{% raw %}{{ x }}{% endraw %}"
+  d: "{{ x }}"
+"#
+        );
+        assert!(crate::yaml::read(&out, &mut Vec::new()).is_ok());
+    }
+}

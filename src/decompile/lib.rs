@@ -1,0 +1,61 @@
+//! Decompiler: converts generated SQL that somebody edited by hand back to formulas.
+//!
+//! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
+//! [`Decompiler`] converts an edited column to a formula. [`with_formula`] writes a formula to the text of a spec, and
+//! [`respelled`] repeats there an edit of one word, number or operator.
+//!
+//! The decompiler does not contain rules for SQL. It compiles every function and operator with placeholders for
+//! columns and literals, and compares the results with the edited expression, after it has replaced the columns of
+//! helper CTEs by their expressions. Constructs that depend on a step (windows, ranges, lookups, worksheets) are
+//! compiled in the place of the definition.
+//!
+//! Each candidate formula is compiled in its spec, and is returned only if it gives the edited SQL. So the decompiler
+//! may find no formula, but it never returns a wrong one.
+//!
+//! The cost of the probes is paid once for each dialect; the results are shared by all columns and models of a run.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+mod candidate_check;
+mod columns;
+mod comments;
+mod constant_probes;
+mod context_probes;
+mod criteria;
+mod edits;
+mod expression_text;
+mod file;
+mod formula;
+mod from_clause;
+mod layout;
+mod literal_probes;
+mod masks;
+mod order;
+mod parse;
+mod patterns;
+mod periods;
+mod probes;
+mod ranges;
+mod search;
+mod separated_parts;
+mod sheets;
+mod spec_edit;
+mod substitute;
+mod tree;
+mod windows;
+
+pub use edits::{Edits, ItemEdit, RestEdit};
+pub use formula::{Decompiler, NotAFormula};
+pub use layout::Clash;
+pub use layout::{clashes, keep_comments, merge};
+pub use order::in_order_of;
+pub use spec_edit::{EditRefusal, with_formula};
+pub use substitute::respelled;
+
+use formulac_catalog::{Level, Type, catalog, dialect};
+use formulac_core::{check, schema};
+use formulac_dbt as dbt;
+use formulac_model::{self as model, compiler};
+use formulac_runtime::parallel;
+use formulac_syntax::{ast, yaml};

@@ -1,0 +1,124 @@
+//! Drafts of unit tests for a spec: a few input rows that cover the cases of its formulas, and the expected output
+//! rows. The output comes from the interpreter, which is independent of the generated SQL.
+//!
+//! The search generates rows from the literals in the formulas and keeps rows that detect *mutants*: formulas with one
+//! small change, such as `<` instead of `<=`. A draft is good if its rows distinguish the spec from all its mutants.
+//! Values that differ between engines, such as the last digits of a float, are left out of the expected rows.
+//!
+//! ```
+//! let spec = "model: m\nfrom: orders\ngroup_by: region\ndefinitions: |\n  big = SUMIF(amount > 100, amount)\n";
+//! let draft = formulac_draft::draft_examples(&formulac_model::Compiler::default(), spec).unwrap();
+//! assert!(draft.text().starts_with("examples:\n"));
+//! ```
+//!
+//! A draft is deterministic: the same spec and schema give the same text. The user reviews it and adds it to the
+//! spec, where `examples:` become unit tests of dbt.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+mod certain_rows;
+mod columns;
+mod constants;
+mod coverage;
+mod mutants;
+mod mutation_score;
+mod rows;
+mod search;
+#[cfg(test)]
+mod tests;
+mod to_yaml;
+
+use formulac_catalog::Type;
+use formulac_core::schema;
+use formulac_interpret as interpret;
+use formulac_model as model;
+
+use formulac_model::Compiler;
+
+use crate::interpret::calendar::days;
+use crate::model::interpreter_input::{Day, day, interpreted};
+
+/// Drafted examples for a spec. The user reviews them and adds them to the spec.
+///
+/// ```
+/// let spec = "
+/// model: open_revenue
+/// from: orders
+/// group_by: region
+/// definitions: |
+///   revenue = SUMIF(status = \"open\", amount)
+/// ";
+/// let draft = formulac_draft::draft_examples(&formulac_model::Compiler::default(), spec).unwrap();
+/// assert!(draft.text().starts_with("examples:\n  - name: drafted\n"));
+/// assert!(draft.text().contains("status: open"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    text: String,
+    appends: bool,
+    count: usize,
+}
+
+impl Draft {
+    /// Returns YAML lines for the end of the spec: `examples:` with an entry per unit test. If the spec already has
+    /// examples, returns only the entries, to be inserted after the existing ones.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns whether the text can be appended to the spec unchanged, because the spec has no `examples:` yet.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.appends
+    }
+
+    /// Returns the number of examples.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// Drafts examples for a spec. The result is deterministic for a spec and its schema.
+///
+/// # Errors
+///
+/// Returns the reason why there are no examples: the spec has errors, or the interpreter doesn't support a part of
+/// it.
+pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String> {
+    let compiled = compiler.compile_spec(source);
+    if compiled.has_errors() {
+        return Err("the spec has errors".to_owned());
+    }
+    let day = day(source);
+    // If examples can't set the current day, the results must hold on any day.
+    let (today, others): (i64, &[i64]) = match day {
+        Day::Said(day) => (day, &[]),
+        Day::Settable => (days(2024, 3, 31), &[]),
+        Day::Current => (days(2024, 3, 31), &[days(2019, 6, 15), days(2061, 12, 31)]),
+    };
+    let read = |today: i64| interpreted(compiler, source, today);
+    let unknown = |what: String| format!("the interpreter does not know {what}");
+    let main = read(today).map_err(unknown)?;
+    let mut others =
+        others.iter().map(|day| Ok(read(*day)?.spec)).collect::<Result<Vec<_>, String>>().map_err(unknown)?;
+    if others.first().is_some_and(|other| format!("{other:?}") == format!("{:?}", main.spec)) {
+        others.clear();
+    }
+    coverage::check_size(&main.spec).map_err(unknown)?;
+    let slots = columns::slots(&main, &others, &compiled).map_err(unknown)?;
+    let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
+    let found = search::examples(&judge);
+    let settled: Vec<certain_rows::DraftedExample> =
+        found.iter().filter_map(|data| certain_rows::example(&judge, data)).collect();
+    let defined = |column: &String| compiled.definitions().iter().any(|of| of.name().eq_ignore_ascii_case(column));
+    let says_something = |example: &certain_rows::DraftedExample| example.columns.iter().any(defined);
+    if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
+        let why = judge.unknown.first().map_or_else(String::new, |(_, why)| format!(": {why}"));
+        return Err(format!("no column has a value that is certain{why}"));
+    }
+    let said = (day == Day::Settable).then_some(today);
+    Ok(to_yaml::draft(&judge, &main, &settled, said))
+}

@@ -1,0 +1,49 @@
+//! Impact of a change: everything downstream of a column, model or definition, across dbt nodes, specs and Omni
+//! fields, each with its severity and the path that leads to it.
+//!
+//! | part | content |
+//! |---|---|
+//! | [`Graph`] | nodes and columns of dbt, specs and Omni, with their dependencies |
+//! | [`impact`](fn@impact) | follows a change through the graph |
+//! | [`since`](fn@since) | finds the changes between two revisions of a project |
+//! | [`show`] | writes the report as text, Markdown, HTML or JSON |
+//!
+//! Columns are traced through the SQL of models if possible. Otherwise the whole model counts as affected, and the
+//! report gives the reason. The [`Grade`] of an effect is breaking, changing (other values) or harmless.
+//!
+//! Everything is pure: the caller reads the files.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+mod definitions;
+mod graph;
+mod names;
+mod neighborhood;
+mod omni;
+mod omni_effects;
+mod propagate;
+mod raw_code;
+mod report;
+mod semantic;
+pub mod show;
+mod since;
+mod summary;
+mod test_effects;
+
+pub use graph::{Graph, GraphPart, GraphSources, SpecModel};
+pub use names::{ImpactTarget, NameError};
+pub use omni::OmniFields;
+pub use propagate::{ChangeNote, ChangeStart, Grade};
+pub use report::{ChangedNode, Effect, GraphEdge, Impact, impact};
+pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, since};
+
+pub use crate::lineage::{ColumnChange, Lineages};
+
+use formulac_catalog::dialect;
+use formulac_core::schema;
+use formulac_dbt::{self as dbt, artifacts};
+use formulac_lineage as lineage;
+use formulac_model as model;
+use formulac_runtime::{codec, parallel};
+use formulac_syntax::{diag, markdown, span, yaml};

@@ -1,0 +1,39 @@
+//! Interpreter for formulas and specs, which evaluates them row by row.
+//!
+//! The interpreter implements the contract and the behavior of spreadsheets, independently of SQL: the crate depends
+//! only on the parser and the catalog of functions, never on the compiler. So its results can verify the generated SQL.
+//! The tests compare it with every engine, and drafts of unit tests take their expected rows from it.
+//!
+//! | part | content |
+//! |---|---|
+//! | [`from_ast`] | converts a syntax tree to an expression of the interpreter |
+//! | [`spec`], [`joins`] | evaluates the steps of a spec: filters, joins, groups, windows |
+//! | [`functions`], [`arithmetic`], [`temporal`] | evaluates calls and operators |
+//! | [`value`], [`exact`] | values, with decimals of any precision |
+//! | [`uncertainty`] | values that differ between engines, such as the sum of floats |
+//! | [`trace`] | values of all subexpressions, for mutants and messages |
+//!
+//! The interpreter is made to be read and checked, not to be fast: its cost grows with rows times expressions.
+//! An expression that it does not support is an error with a reason, never a guess.
+
+#![forbid(unsafe_code)]
+#![allow(missing_docs, reason = "internal: only tests and drafts of unit tests call the interpreter")]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+pub mod arithmetic;
+pub mod calendar;
+pub mod exact;
+pub mod expr;
+pub mod from_ast;
+pub mod functions;
+pub mod joins;
+pub mod spec;
+pub mod temporal;
+pub mod trace;
+pub mod uncertainty;
+pub mod value;
+pub mod walk;
+
+use formulac_catalog::{Level, Type, catalog};
+use formulac_grammar as parse;
+use formulac_syntax::ast;

@@ -1,0 +1,136 @@
+//! Column lineage of SQL queries: the source columns of each result column, and the columns that determine the rows.
+//!
+//! A result column is *made of* the columns from which its values are computed, including conditions inside the
+//! expression. Columns in joins, filters, groups, `distinct`, and in a sort before a limit *determine the rows* and so
+//! affect every result column. Columns that partition or order a window affect only the column with that window.
+//!
+//! If the columns of a relation are unknown, a name may belong to several relations. The lineage then includes all of
+//! them and reports a [gap](SqlLineage::gaps). The lineage is never too small: SQL that the crate cannot analyze is an
+//! error.
+//!
+//! ```
+//! use formulac_lineage::{self as lineage, KnownRelations};
+//! let sql = "with o as (select * from shop.orders where paid) select customer, sum(amount) as revenue from o group by 1";
+//! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| KnownRelations::default()).unwrap();
+//! let sources = |name: &str| lineage.column(name).unwrap().made_of.iter().map(ToString::to_string).collect::<Vec<_>>();
+//! assert_eq!(sources("revenue"), ["shop.orders.amount"]);
+//! let rows: Vec<_> = lineage.rows().iter().map(ToString::to_string).collect();
+//! assert_eq!(rows, ["shop.orders.customer", "shop.orders.paid"]);
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+mod codec;
+mod depth_limit;
+mod dialects;
+mod expression;
+mod from;
+mod parallel_models;
+mod query;
+mod relation;
+mod result;
+mod scope;
+mod values;
+
+use formulac_catalog::dialect;
+use formulac_runtime::parallel;
+
+use std::fmt;
+
+use sqlparser::ast::{Query, Statement};
+use sqlparser::parser::Parser;
+
+pub use codec::Lineages;
+pub use codec::print_of_sql;
+pub use depth_limit::with_large_stack;
+pub use dialects::parser_dialect;
+pub use parallel_models::each_with_large_stack;
+pub use result::{Affected, ColumnChange, ColumnSource, LineageColumn, SqlLineage};
+
+use crate::dialect::Dialect;
+
+/// Known columns of a relation.
+#[derive(Clone, Debug, Default)]
+pub struct KnownRelations {
+    /// Names of the known columns.
+    pub columns: Vec<String>,
+    /// Whether the relation has no other columns.
+    pub is_complete: bool,
+}
+
+/// Reason why the lineage of a query is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineageError {
+    reason: String,
+}
+
+impl LineageError {
+    /// Creates an error from a reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for LineageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for LineageError {}
+
+/// Returns the lineage of a query. `known` returns the columns of a relation, given the parts of its name in lower
+/// case: `["shop", "orders"]`. Without a dialect, the SQL is parsed in the most tolerant one.
+///
+/// # Errors
+///
+/// The SQL is not a single query, is not supported by the parser, or is too deep.
+pub fn lineage_of_sql(
+    sql: &str,
+    dialect: Option<Dialect>,
+    known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
+) -> Result<SqlLineage, LineageError> {
+    with_large_stack(|| read(sql, dialect, known))
+        .unwrap_or_else(|| Err(LineageError::new("no thread could be started")))
+}
+
+/// Returns the lineage of a query. The current thread must have [enough stack](with_large_stack).
+pub fn read(
+    sql: &str,
+    dialect: Option<Dialect>,
+    known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
+) -> Result<SqlLineage, LineageError> {
+    let (query, joins) = parse(sql, dialect)?;
+    query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
+}
+
+/// Returns the columns that a SQL expression reads, as the last parts of their names in lower case. `None` if the
+/// expression cannot be analyzed.
+#[must_use]
+pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
+    let query = format!("select {sql}\n as it from t");
+    let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelations::default()).ok()?;
+    let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
+    let mut names: Vec<String> = column.made_of.into_iter().chain(column.windowed_by).map(|of| of.column).collect();
+    names.sort();
+    names.dedup();
+    Some(names)
+}
+
+/// Parses a query and returns it with the join words that were replaced in it.
+fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
+    let of_parser = dialects::parser_dialect(dialect);
+    let mut tokens = depth_limit::tokens(sql, &*of_parser)?;
+    let joins = dialects::replace_joins(dialect, &mut tokens);
+    let dialect = of_parser;
+    let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::BRACKETS);
+    let statements = parser.with_tokens_with_locations(tokens).parse_statements();
+    let statements = statements.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
+    let mut statements = statements.into_iter();
+    match (statements.next(), statements.next()) {
+        (Some(Statement::Query(query)), None) => Ok((query, joins)),
+        (None, _) => Err(LineageError::new("there is no SQL")),
+        _ => Err(LineageError::new("its SQL is not one query")),
+    }
+}

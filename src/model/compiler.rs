@@ -1,0 +1,334 @@
+//! Compiler of formulas and of specs.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
+
+pub use formulac_core::compiler::{CompilerOptions, order_key, path, silence};
+
+use crate::SemanticModels;
+use crate::calendar::Weekday;
+use crate::check::Context;
+use crate::diag::Code;
+use crate::dialect::Dialect;
+use crate::limits::Limits;
+use crate::schema::Schema;
+
+/// Compiler for one dialect and schema, cheap to share between threads. Dereferences to the compiler of
+/// `formulac-core`, which compiles plain formulas.
+///
+/// ```
+/// use formulac_core::{Column, Relation, Schema, Type};
+/// use formulac_model::Compiler;
+/// let schema = Schema::new().with(Relation::new("orders").with(Column::new("revenue", Type::Decimal)));
+/// let compiler = Compiler::builder().dialect("bigquery".parse().unwrap()).schema(schema).build();
+/// let compiled = compiler.compile("total = SUM(revenue)");
+/// assert_eq!(compiled.definitions()[0].sql(), "coalesce(sum(revenue), 0)");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Compiler {
+    /// Compiler of formulas.
+    #[doc(hidden)]
+    pub formulas: formulac_core::Compiler,
+    /// Options that apply only to specs.
+    #[doc(hidden)]
+    pub specs: Arc<SpecOptions>,
+}
+
+/// Options that apply only to specs.
+#[derive(Clone, Debug, Default)]
+pub struct SpecOptions {
+    /// Tags that a column inherits from the columns that it is computed from.
+    pub inherit: Vec<String>,
+    /// Whether specs are also compiled with other types, to find the columns whose type affects the SQL.
+    pub probe_types: bool,
+    /// Version of dbt that reads the models. `None` means a recent version.
+    pub dbt_version: Option<(u32, u32, u32)>,
+    /// Data tests of packages in the project, such as `dbt_utils.accepted_range`.
+    pub generic_tests: BTreeSet<String>,
+    /// Whether the project enforces the contract of a model if its spec does not specify one.
+    pub contracts: bool,
+    /// Semantic models to generate for specs that do not specify any.
+    pub semantic_models: SemanticModels,
+}
+
+impl SpecOptions {
+    /// Returns whether dbt accepts the arguments of a test only next to its configuration.
+    pub fn flat_tests(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version < (1, 10, 5))
+    }
+
+    /// Returns whether dbt reads tags and meta of columns and exposures only next to their names and ignores them
+    /// under `config`.
+    pub fn flat_meta(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version < (1, 10, 0))
+    }
+
+    /// Returns whether dbt reads semantic models as keys of the model.
+    pub fn new_semantic_models(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version >= (1, 12, 0))
+    }
+
+    /// Returns whether dbt supports unit tests.
+    pub fn unit_tests(&self) -> bool {
+        self.dbt_version.is_none_or(|version| version >= (1, 8, 0))
+    }
+
+    /// Returns whether the generated files are the same for two versions of dbt.
+    pub fn generates_same_files(one: &str, other: &str) -> bool {
+        let features = |version| {
+            let options = Self { dbt_version: version_of(version), ..Self::default() };
+            (options.flat_tests(), options.flat_meta(), options.new_semantic_models(), options.unit_tests())
+        };
+        features(one) == features(other)
+    }
+}
+
+/// Parses the major, minor and patch version of dbt.
+fn version_of(text: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = text.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part.get(..digits).and_then(|digits| digits.parse::<u32>().ok())
+    });
+    Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
+}
+
+/// Builder of a [`Compiler`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Builder {
+    formulas: formulac_core::Builder,
+    specs: SpecOptions,
+}
+
+impl Builder {
+    /// Sets the SQL dialect. Postgres by default.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.formulas = self.formulas.dialect(dialect);
+        self
+    }
+
+    /// Sets the schema of the data. Types that the schema does not specify are inferred from use.
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.formulas = self.formulas.schema(schema);
+        self
+    }
+
+    /// Sets the relation of unqualified names.
+    pub fn from(mut self, relation: impl Into<String>) -> Self {
+        self.formulas = self.formulas.from(relation);
+        self
+    }
+
+    /// Sets the context in which formulas are written. Measures by default.
+    pub fn context(mut self, context: Context) -> Self {
+        self.formulas = self.formulas.context(context);
+        self
+    }
+
+    /// Sets the names by which the query groups.
+    pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.formulas = self.formulas.group_by(names);
+        self
+    }
+
+    /// Sets the order of rows, `name` or `name desc`, for functions that read other rows.
+    pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.formulas = self.formulas.order_by(keys);
+        self
+    }
+
+    /// Sets the partition columns for functions that read other rows.
+    pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.formulas = self.formulas.partition_by(names);
+        self
+    }
+
+    /// Sets the columns of a worksheet in the order A, B, C and so on. The columns of the relation by default. Only
+    /// the worksheet context uses them.
+    pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.formulas = self.formulas.columns(names);
+        self
+    }
+
+    /// Sets the worksheet row for which the formulas are written. The first row by default.
+    pub fn row(mut self, row: u32) -> Self {
+        self.formulas = self.formulas.row(row);
+        self
+    }
+
+    /// Sets the limits on the size of the input.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.formulas = self.formulas.limits(limits);
+        self
+    }
+
+    /// Sets the time zone in which an instant is converted to a date, such as `Europe/Berlin`.
+    pub fn timezone(mut self, zone: impl Into<String>) -> Self {
+        self.formulas = self.formulas.timezone(zone);
+        self
+    }
+
+    /// Sets whether blank operands of `+ - *` and blank numerators count as 0, as in Omni's engine.
+    pub fn blanks_as_zero(mut self, yes: bool) -> Self {
+        self.formulas = self.formulas.blanks_as_zero(yes);
+        self
+    }
+
+    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Monday by default.
+    pub fn week_start(mut self, day: Weekday) -> Self {
+        self.formulas = self.formulas.week_start(day);
+        self
+    }
+
+    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need. If
+    /// the number is above 11, whole years are removed.
+    pub fn fiscal_month_offset(mut self, months: u8) -> Self {
+        self.formulas = self.formulas.fiscal_month_offset(months);
+        self
+    }
+
+    /// Suppresses warnings with these codes. Errors are always reported.
+    pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.formulas = self.formulas.without_warnings(codes);
+        self
+    }
+
+    /// Sets whether each definition maps the parts of its SQL to the parts of the formula.
+    pub fn map_spans(mut self, yes: bool) -> Self {
+        self.formulas = self.formulas.map_spans(yes);
+        self
+    }
+
+    /// Sets the tags that a column of a model inherits from the columns that it is computed from.
+    ///
+    /// ```
+    /// use formulac_core::{Column, Relation, Schema, Type};
+    /// use formulac_model::Compiler;
+    /// let people = Relation::new("people").with(Column::new("email", Type::Text).tagged(["pii"]));
+    /// let compiler = Compiler::builder().schema(Schema::new().with(people)).inherit(["pii"]).build();
+    /// let model = compiler.compile_spec("model: m\nfrom: people\ndefinitions: mail = LOWER(email)\n");
+    /// assert_eq!(model.columns()[0].tags(), ["pii"]);
+    /// ```
+    pub fn inherit<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.specs.inherit = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the version of dbt that reads the models, in the form of its manifest. From 1.10.5 on and by default, the
+    /// arguments of a data test are under `arguments:`, which earlier versions reject. From 1.10 on and by default,
+    /// tags and meta of a column are under its `config:`, where earlier versions do not read them.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n\
+    ///             columns: {a: {tags: [pii]}}\n";
+    /// let yml = |version| {
+    ///     let compiler = formulac_model::Compiler::builder().dbt_version(version).build();
+    ///     compiler.compile_spec(spec).model_yml().unwrap().to_owned()
+    /// };
+    /// assert!(yml("1.12.6").contains("      - unique:\n          arguments:\n            column_name: a\n"));
+    /// assert!(yml("1.8.10").contains("      - unique:\n          column_name: a\n"));
+    /// assert!(yml("1.12.6").contains("        config:\n          tags:\n            - pii\n"));
+    /// assert!(yml("1.8.10").contains("        tags:\n          - pii\n"));
+    /// ```
+    pub fn dbt_version(mut self, version: &str) -> Self {
+        // If the text is not a version, keep the previous version.
+        self.specs.dbt_version = version_of(version).or(self.specs.dbt_version);
+        self.formulas = self.formulas.schema_of_dbt(self.specs.dbt_version.is_some());
+        self
+    }
+
+    /// Sets whether specs are also compiled with other types for columns of unknown type, to find those whose type
+    /// affects the SQL: [`CompiledSpec::undecided_types`](crate::CompiledSpec::undecided_types). This costs one or two
+    /// extra compilations per such column.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndefinitions: {days: 'MAX(DAYS(left_on, joined))', total: SUM(amount)}\n";
+    /// let compiled = formulac_model::Compiler::builder().probe_types(true).build().compile_spec(spec);
+    /// let columns: Vec<_> = compiled.undecided_types().iter().map(|it| it.column.as_str()).collect();
+    /// assert_eq!(columns, ["left_on", "joined"]);
+    /// ```
+    pub fn probe_types(mut self, yes: bool) -> Self {
+        self.specs.probe_types = yes;
+        self
+    }
+
+    /// Sets the data tests from the project's packages, each with the name of its package. A test of `dbt_utils` is
+    /// generated for a rule only if it checks exactly that rule.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: a = SUM(x)\nrules: [positive: a > 0]\n";
+    /// let compiler = formulac_model::Compiler::builder().generic_tests(["dbt_utils.accepted_range"]).build();
+    /// let compiled = compiler.compile_spec(spec);
+    /// assert!(compiled.model_yml().unwrap().contains("- dbt_utils.accepted_range:"));
+    /// ```
+    pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.specs.generic_tests = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether `dbt_project.yml` enforces the contracts of models. False by default. A `contract` in the spec
+    /// takes precedence.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  a = COUNT()\ncolumns: {k: {data_type: text}}\n";
+    /// let compiled = formulac_model::Compiler::builder().contracts(true).build().compile_spec(spec);
+    /// assert!(compiled.model_yml().unwrap().contains("data_type: bigint"));
+    /// ```
+    pub fn contracts(mut self, yes: bool) -> Self {
+        self.specs.contracts = yes;
+        self
+    }
+
+    /// Sets whether a model gets a semantic model if its spec does not specify that, and in which form. With
+    /// `ByVersion` and an unknown version of dbt, the form is the legacy one, because every version reads it.
+    ///
+    /// ```
+    /// use formulac_model::SemanticModels;
+    /// let spec = "model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: revenue = SUM(x)\n";
+    /// let yml = |asked, version| {
+    ///     let compiler = formulac_model::Compiler::builder().semantic_models(asked).dbt_version(version).build();
+    ///     compiler.compile_spec(spec).model_yml().unwrap().to_owned()
+    /// };
+    /// assert!(yml(SemanticModels::ByVersion, "1.12.6").contains("    semantic_model: true\n"));
+    /// assert!(yml(SemanticModels::ByVersion, "1.10.0").contains("\nsemantic_models:\n"));
+    /// assert!(!yml(SemanticModels::Off, "1.12.6").contains("semantic_model"));
+    /// ```
+    pub fn semantic_models(mut self, asked: SemanticModels) -> Self {
+        self.specs.semantic_models = asked;
+        self
+    }
+
+    /// Builds the compiler.
+    #[must_use]
+    pub fn build(self) -> Compiler {
+        Compiler { formulas: self.formulas.build(), specs: Arc::new(self.specs) }
+    }
+}
+
+impl Compiler {
+    /// Returns a builder.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Returns a compiler with the same spec options and other options for formulas.
+    pub fn with_options(&self, options: CompilerOptions) -> Self {
+        let formulas = formulac_core::Compiler { options: Arc::new(options), pool: Arc::default() };
+        Self { formulas, specs: Arc::clone(&self.specs) }
+    }
+
+    /// Returns the same compiler for another dialect.
+    #[must_use]
+    pub fn in_dialect(&self, dialect: Dialect) -> Self {
+        Self { formulas: self.formulas.in_dialect(dialect), specs: Arc::clone(&self.specs) }
+    }
+}
+
+impl Deref for Compiler {
+    type Target = formulac_core::Compiler;
+
+    fn deref(&self) -> &formulac_core::Compiler {
+        &self.formulas
+    }
+}

@@ -1,0 +1,133 @@
+//! Who has which role: `groups`, `roles` and `default_role` of the project file.
+
+use super::role::{Rights, Role};
+
+/// The people of a project.
+///
+/// ```
+/// use formulac_model::Project;
+/// use formulac_model::{Right, Role};
+///
+/// let file = "groups: {data-team: [ann@example.com]}\nroles: {data-team: engineer}\ndefault_role: analyst\n";
+/// let (project, _) = Project::from_text(file);
+/// assert_eq!(project.people().roles("Ann <Ann@example.com>"), [Role::Engineer]);
+/// assert!(!project.people().rights("zoe@example.com").has(Right::Deploy));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    groups: Vec<(String, Vec<String>)>,
+    roles: Vec<(String, Role)>,
+    default: Option<Role>,
+}
+
+impl People {
+    /// What the project file says.
+    pub fn new(groups: Vec<(String, Vec<String>)>, roles: Vec<(String, Role)>, default: Option<Role>) -> Self {
+        Self { groups, roles, default }
+    }
+
+    /// Whether roles are written at all. Where they are not, everybody is an engineer.
+    #[must_use]
+    pub fn have_roles(&self) -> bool {
+        !self.roles.is_empty() || self.default.is_some()
+    }
+
+    /// The roles of somebody, `Name <address>` or an address alone: those of the address and of its groups, else the
+    /// default; empty if there is no default either. Case does not matter.
+    #[must_use]
+    pub fn roles(&self, who: &str) -> Vec<Role> {
+        if !self.have_roles() {
+            return vec![Role::Engineer];
+        }
+        let is_of = |(name, _): &&(String, Role)| self.is_among(who, name);
+        let mut roles: Vec<Role> = self.roles.iter().filter(is_of).map(|(_, role)| *role).collect();
+        if roles.is_empty() {
+            roles.extend(self.default);
+        }
+        roles.sort_unstable();
+        roles.dedup();
+        roles
+    }
+
+    /// What somebody may do: what each of the roles lets do.
+    #[must_use]
+    pub fn rights(&self, who: &str) -> Rights {
+        self.roles(who).into_iter().fold(Rights::default(), |rights, role| rights.and(role.rights()))
+    }
+
+    /// Whether somebody is the person of this name or address, or in the group of this name.
+    #[must_use]
+    pub fn is_among(&self, who: &str, name: &str) -> bool {
+        let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
+        // The name of a group is nobody's.
+        self.members(name).map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
+    }
+
+    /// The members of a group.
+    #[must_use]
+    pub fn members(&self, group: &str) -> Option<&[String]> {
+        self.groups.iter().find(|(name, _)| name == group).map(|(_, members)| members.as_slice())
+    }
+
+    /// Those of a role whom the project file names: persons, and the members of groups, in the order written.
+    #[must_use]
+    pub fn with_role(&self, role: Role) -> Vec<&str> {
+        let mut people = Vec::new();
+        for (name, _) in self.roles.iter().filter(|(_, other)| *other == role) {
+            match self.members(name) {
+                Some(members) => people.extend(members.iter().map(String::as_str)),
+                None => people.push(name.as_str()),
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        people.retain(|person| seen.insert(address(person).to_ascii_lowercase()));
+        people
+    }
+}
+
+/// The address of `Name <address>`; the whole text where it is not so.
+#[must_use]
+pub fn address(who: &str) -> &str {
+    let who = who.trim();
+    who.strip_suffix('>').and_then(|who| who.rsplit_once('<')).map_or(who, |(_, address)| address.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people() -> People {
+        let group =
+            |name: &str, members: &[&str]| (name.to_owned(), members.iter().map(|it| (*it).to_owned()).collect());
+        let role = |name: &str, role| (name.to_owned(), role);
+        People::new(
+            vec![group("data-team", &["a@example.com", "b@example.com"]), group("owners", &["B@Example.com"])],
+            vec![
+                role("data-team", Role::Engineer),
+                role("finance@example.com", Role::Business),
+                role("owners", Role::Admin),
+            ],
+            Some(Role::Analyst),
+        )
+    }
+
+    #[test]
+    fn roles_are_of_persons_groups_and_the_rest() {
+        for (who, expected) in [
+            ("a@example.com", &[Role::Engineer][..]),
+            ("Bo <b@example.com>", &[Role::Engineer, Role::Admin]),
+            ("FINANCE@example.com", &[Role::Business]),
+            ("Finance <x@example.com> <finance@example.com>", &[Role::Business]),
+            ("nobody@example.com", &[Role::Analyst]),
+            ("data-team", &[Role::Analyst]),
+            ("<a@example.com> x", &[Role::Analyst]),
+            ("", &[Role::Analyst]),
+        ] {
+            assert_eq!(people().roles(who), expected, "{who}");
+        }
+        assert_eq!(People::default().roles("anybody"), [Role::Engineer]);
+        let strict = People::new(Vec::new(), vec![("a@b".to_owned(), Role::Admin)], None);
+        assert_eq!((strict.roles("c@d"), strict.rights("c@d")), (Vec::new(), Rights::default()));
+        assert_eq!(people().with_role(Role::Engineer), ["a@example.com", "b@example.com"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! Roles, and what each may do.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a role lets people do. Reading needs no right: whoever has the files can read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Right {
+    /// Speak about a change.
+    Comment,
+    /// Approve or reject a change, never one's own.
+    Approve,
+    /// Ask for approval of a change.
+    Propose,
+    /// Change specs, and write what is made of them.
+    Develop,
+    /// Run definitions beside other data, and leave what came of it as evidence.
+    Test,
+    /// Bring changes to a protected environment, release them and take them back.
+    Deploy,
+    /// Change the project file: environments, roles, approvals.
+    Settings,
+}
+
+impl Right {
+    const ALL: [Self; 7] =
+        [Self::Comment, Self::Approve, Self::Propose, Self::Develop, Self::Test, Self::Deploy, Self::Settings];
+
+    /// What it lets people do, as a sentence goes on behind "may not".
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Comment => "comment on changes",
+            Self::Approve => "approve or reject changes",
+            Self::Propose => "propose changes",
+            Self::Develop => "change specs and generated files",
+            Self::Test => "run verifications",
+            Self::Deploy => "change a protected environment",
+            Self::Settings => "change the project's settings",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// What several roles let people do together.
+///
+/// ```
+/// use formulac_model::{Right, Role};
+///
+/// let rights = Role::Business.rights();
+/// assert!(rights.has(Right::Approve) && !rights.has(Right::Develop));
+/// assert!(rights.and(Role::Analyst.rights()).has(Right::Develop));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights(u8);
+
+impl Rights {
+    /// All there are.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::from_rights(&Right::ALL)
+    }
+
+    fn from_rights(rights: &[Right]) -> Self {
+        Self(rights.iter().fold(0, |bits, right| bits | right.bit()))
+    }
+
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn has(self, right: Right) -> bool {
+        self.0 & right.bit() != 0
+    }
+
+    /// What these or the others let do.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+}
+
+/// What somebody is in a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Reads, comments, approves when asked.
+    Business,
+    /// Develops, tests, proposes.
+    Analyst,
+    /// Does all but settings.
+    Engineer,
+    /// Does all.
+    Admin,
+}
+
+impl Role {
+    /// All there are, as the project file names them.
+    pub const ALL: [Self; 4] = [Self::Business, Self::Analyst, Self::Engineer, Self::Admin];
+
+    /// Its name in the project file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Business => "business",
+            Self::Analyst => "analyst",
+            Self::Engineer => "engineer",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// What it lets people do.
+    #[must_use]
+    pub fn rights(self) -> Rights {
+        use Right::{Approve, Comment, Deploy, Develop, Propose, Test};
+        match self {
+            Self::Business => Rights::from_rights(&[Comment, Approve]),
+            Self::Analyst => Rights::from_rights(&[Comment, Develop, Test, Propose]),
+            Self::Engineer => Rights::from_rights(&[Comment, Approve, Develop, Test, Propose, Deploy]),
+            Self::Admin => Rights::all(),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A word that names no role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no role `{0}`; there are business, analyst, engineer, admin")]
+pub struct UnknownRole(String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRole> {
+        Self::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| UnknownRole(name.to_owned()))
+    }
+}

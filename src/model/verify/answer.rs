@@ -1,0 +1,179 @@
+//! Results of the comparison queries in the warehouse.
+
+use super::Comparison;
+
+/// Counts of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Number of rows in the model, and in the relation that it is compared with.
+    pub rows: [u64; 2],
+    /// Number of rows that exist on one side only.
+    pub only: [u64; 2],
+    /// Number of keys that occur several times on one side.
+    pub repeated: [u64; 2],
+    /// Number of keys on both sides that occur several times on at least one side, so that their values are not
+    /// compared.
+    pub unmatched: u64,
+    /// Number of rows that occur once on both sides. If there is no key, the number of equal rows on both sides.
+    pub matched: u64,
+    /// Number of matched rows in which a value differs.
+    pub differing: u64,
+    /// Differences in each column, in order.
+    pub columns: Vec<ColumnCounts>,
+}
+
+/// Comparison result of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnCounts {
+    /// Name of the column.
+    pub column: String,
+    /// Number of rows in which the values don't agree.
+    pub differing: u64,
+    /// Largest difference of numbers, including values that agree within the tolerance.
+    pub greatest: Option<String>,
+    /// Sum of the numbers on each side, if requested.
+    pub sums: [Option<String>; 2],
+}
+
+/// Row that doesn't agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DifferingRow {
+    /// Values of the key columns, in order; `None` is NULL.
+    pub key: Vec<Option<String>>,
+    /// Number of occurrences on each side.
+    pub rows: [u64; 2],
+    /// Differing values; empty if the row exists on one side only, or several times.
+    pub values: Vec<DifferingValue>,
+}
+
+/// Differing value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DifferingValue {
+    /// Index among the compared columns.
+    pub column: usize,
+    /// Values of the model and of the other side; `None` is NULL.
+    pub values: [Option<String>; 2],
+    /// Difference of the values, if they are numbers.
+    pub difference: Option<String>,
+}
+
+impl Counts {
+    /// Returns the number of rows that exist on both sides and agree.
+    #[must_use]
+    pub fn agreeing(&self) -> u64 {
+        self.matched.saturating_sub(self.differing)
+    }
+
+    /// Returns the number of rows on either side, where a row on both sides counts once.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.matched + self.only[0] + self.only[1] + self.unmatched
+    }
+
+    /// Returns whether both sides have the same rows, each once.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.only == [0, 0] && self.repeated == [0, 0] && self.unmatched == 0 && self.differing == 0
+    }
+}
+
+impl Comparison {
+    /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column; a warehouse may
+    /// have changed its name to upper case. Returns `None` if the row has another format.
+    #[must_use]
+    pub fn counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
+        // The sum of no rows is NULL.
+        let number = |name: &str| match value(name) {
+            None => Some(0),
+            Some(text) => parse_count(&text),
+        };
+        // Only this value is never NULL. If it is missing, there is no result.
+        value("compared").and_then(|text| parse_count(&text))?;
+        let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
+        let sums =
+            |of: &str| ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| plain(&text)));
+        let column = |(place, column): (usize, &super::BothHave)| {
+            Some(ColumnCounts {
+                column: column.name.clone(),
+                differing: number(&format!("differing_{place}"))?,
+                greatest: value(&format!("greatest_{place}")).map(|text| plain(&text)),
+                sums: sums(&place.to_string()),
+            })
+        };
+        let summed_keys = self.keys.iter().enumerate().filter(|_| self.sums && self.counts_rows);
+        let key = |(place, key): (usize, &super::BothHave)| {
+            Some(ColumnCounts {
+                column: key.name.clone(),
+                sums: sums(&format!("key_{place}")),
+                ..ColumnCounts::default()
+            })
+        };
+        let columns = self.columns.iter().enumerate().map(column).chain(summed_keys.map(key));
+        Some(Counts {
+            rows: [number("rows_ours")?, number("rows_theirs")?],
+            only: [number("only_ours")?, number("only_theirs")?],
+            repeated: [of_groups("repeated_ours")?, of_groups("repeated_theirs")?],
+            unmatched: of_groups("unmatched")?,
+            matched: number("matched")?,
+            differing: if self.columns.is_empty() { 0 } else { number("differing")? },
+            columns: columns.collect::<Option<_>>()?,
+        })
+    }
+
+    /// Parses a result row of [`Comparison::rows_sql`], with `value` as in [`Comparison::counts`].
+    #[must_use]
+    pub fn row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
+        let number = |name: &str| parse_count(&value(name)?);
+        let rows = [number("in_ours_text")?, number("in_theirs_text")?];
+        let mut values = Vec::new();
+        for column in 0..self.columns.len() {
+            if number(&format!("differs_{column}_text"))? == 1 {
+                let of = |side: &str| value(&format!("{side}_{column}_text"));
+                let difference = value(&format!("apart_{column}_text")).map(|text| plain(&text));
+                values.push(DifferingValue { column, values: [of("ours"), of("theirs")], difference });
+            }
+        }
+        let key = (0..self.keys.len()).map(|place| value(&format!("key_{place}_text"))).collect();
+        Some(DifferingRow { key, rows, values })
+    }
+}
+
+/// Parses a count, which some warehouses return as a decimal.
+fn parse_count(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits =
+        text.split_once('.').map_or(text, |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text });
+    digits.parse().ok()
+}
+
+/// Removes trailing zeros from a number.
+fn plain(text: &str) -> String {
+    if !text.contains('.') || text.contains(['e', 'E']) {
+        return text.to_owned();
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_whole_numbers() {
+        for (text, expected) in [("10", Some(10)), ("10.000", Some(10)), ("1.5", None), ("-1", None), ("", None)] {
+            assert_eq!(parse_count(text), expected, "{text}");
+        }
+        assert_eq!(["20.50", "0.0", "100", "1e-05"].map(plain), ["20.5", "0", "100", "1e-05"]);
+    }
+
+    #[test]
+    fn nothing_on_both_sides_agrees_and_an_answer_of_another_shape_is_none() {
+        let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\n";
+        let comparison = crate::Compiler::default().compile_spec(spec).beside_formula().unwrap_or_else(|| panic!());
+        let counts = comparison.counts(|name| (name == "compared").then(|| "0".to_owned())).unwrap_or_default();
+        assert!(counts.agrees() && counts.all() == 0);
+        assert_eq!(comparison.counts(|_| None), None);
+        assert_eq!(comparison.counts(|_| Some("no number".to_owned())), None);
+        assert_eq!(comparison.row(|_| None), None);
+    }
+}

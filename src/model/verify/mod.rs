@@ -1,0 +1,376 @@
+//! Row-by-row comparison of two relations: the built model with the rows of its formula, or with the relations listed
+//! in `compare:`. The comparison runs in the warehouse, which returns one row of counts, and the worst rows if there
+//! are differences.
+
+mod answer;
+mod sql;
+
+pub use answer::{ColumnCounts, Counts, DifferingRow, DifferingValue};
+
+use crate::CompiledSpec;
+use crate::Type;
+use crate::dbt::{self, From};
+use crate::dialect::Dialect;
+use crate::schema::Column;
+
+/// Tolerance for floats, relative to the larger value, or to 1 if both values are smaller. The sum of floats depends
+/// on their order in the last of about 16 digits.
+pub const CLOSE: &str = "1e-9";
+
+/// Consumer of a query, which determines how relations are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComparisonReader {
+    /// dbt, which resolves `ref` and `source`.
+    Dbt,
+    /// The warehouse, with plain table names.
+    Tables,
+}
+
+/// One of the two compared relations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationSide {
+    /// The model.
+    Ours,
+    /// The relation that the model is compared with.
+    Theirs,
+}
+
+impl RelationSide {
+    /// Both sides, in order.
+    pub const BOTH: [Self; 2] = [Self::Ours, Self::Theirs];
+}
+
+/// Source of the compared rows.
+#[derive(Clone, Debug)]
+enum RowSource {
+    Relation(From),
+    /// Query as plain SQL, and as SQL for dbt.
+    Query {
+        plain: String,
+        dbt: String,
+    },
+}
+
+/// SQL text, and the same text for dbt.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    pub(crate) plain: String,
+    pub(crate) dbt: String,
+}
+
+/// One of the two compared relations.
+#[derive(Clone, Debug)]
+struct ComparedRelation {
+    rows: RowSource,
+    /// Qualifier of columns in the filter, as written.
+    alias: Option<String>,
+    filter: Option<Texts>,
+}
+
+/// Column that both sides have.
+#[derive(Clone, Debug)]
+pub struct BothHave {
+    pub(crate) name: String,
+    /// SQL name of the column on each side.
+    pub(crate) written: [String; 2],
+    pub(crate) types: [Type; 2],
+    /// Whether the user lists the column explicitly in `compare:`.
+    pub(crate) is_named: bool,
+}
+
+/// Entry of `compare:` in a compiled spec: the relation, and what to compare.
+#[derive(Clone, Debug)]
+pub struct NamedColumns {
+    pub(crate) with: From,
+    pub(crate) keys: Vec<BothHave>,
+    pub(crate) columns: Vec<BothHave>,
+    pub(crate) tolerance: Option<String>,
+    /// Qualifiers of the columns on each side.
+    pub(crate) aliases: [String; 2],
+    pub(crate) filters: Option<[Texts; 2]>,
+}
+
+/// Rule for when two values of a column agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement<'c> {
+    /// The values are equal, or both are NULL.
+    Exact,
+    /// The values are floats that differ by no more than [`CLOSE`].
+    Close,
+    /// The values differ by no more than this number.
+    Within(&'c str),
+}
+
+/// Two relations that are compared row by row.
+///
+/// ```
+/// use formulac_model::verify::ComparisonReader;
+///
+/// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n";
+/// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+/// let comparison = compiled.beside_formula().unwrap();
+/// assert_eq!((comparison.keys(), comparison.columns()), (vec!["region"], vec!["total"]));
+/// assert!(comparison.counts_sql(ComparisonReader::Dbt).contains("select * from {{ ref('revenue') }}"));
+/// assert!(comparison.counts_sql(ComparisonReader::Tables).contains("select * from revenue"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    dialect: Dialect,
+    sides: [ComparedRelation; 2],
+    /// Key columns.
+    keys: Vec<BothHave>,
+    columns: Vec<BothHave>,
+    /// Whether there is no key, so that equal rows are counted on each side.
+    counts_rows: bool,
+    tolerance: Option<String>,
+    /// Whether the numbers of each column are summed on each side.
+    sums: bool,
+}
+
+/// Columns that one side lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lacking {
+    /// Missing key columns. Without them, no comparison is possible.
+    pub keys: Vec<String>,
+    /// Other missing columns.
+    pub columns: Vec<String>,
+    /// Columns of the side that are not compared.
+    pub more: Vec<String>,
+}
+
+impl Comparison {
+    /// Returns the relation that the model is compared with; `None` if it is compared with its own formula.
+    #[must_use]
+    pub fn with(&self) -> Option<&From> {
+        match &self.sides[1].rows {
+            RowSource::Relation(from) => Some(from),
+            RowSource::Query { .. } => None,
+        }
+    }
+
+    /// Returns the model's own relation; `None` if the rows of its formula are used instead.
+    #[must_use]
+    pub fn ours(&self) -> Option<&From> {
+        match &self.sides[0].rows {
+            RowSource::Relation(from) => Some(from),
+            RowSource::Query { .. } => None,
+        }
+    }
+
+    /// Returns the key columns, or all compared columns if there is no key.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&str> {
+        self.keys.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    /// Returns the columns whose values are compared.
+    #[must_use]
+    pub fn columns(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    /// Returns whether there is no key, so that equal rows are counted on each side.
+    #[must_use]
+    pub fn counts_rows(&self) -> bool {
+        self.counts_rows
+    }
+
+    /// Returns the largest allowed difference between two numbers, if one is set.
+    #[must_use]
+    pub fn tolerance(&self) -> Option<&str> {
+        self.tolerance.as_deref()
+    }
+
+    /// Sets the tolerance, unless the comparison already has one.
+    #[must_use]
+    pub fn or_tolerance(mut self, tolerance: Option<&str>) -> Self {
+        self.tolerance = self.tolerance.or_else(|| tolerance.map(str::to_owned));
+        self
+    }
+
+    /// Replaces the model with the rows of its formula, for a model that is not built.
+    #[must_use]
+    pub fn with_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
+        self.sides[0].rows = compiled.formula_rows()?;
+        Some(self)
+    }
+
+    /// Compares two other relations with the same columns and keys, such as the model in two environments. The numbers
+    /// are summed too.
+    #[must_use]
+    pub fn between(mut self, ours: From, theirs: From) -> Self {
+        self.sides =
+            [ours, theirs].map(|from| ComparedRelation { rows: RowSource::Relation(from), alias: None, filter: None });
+        self.sums = true;
+        self
+    }
+
+    /// Returns the rule for when two values of the column with this index agree.
+    #[must_use]
+    pub fn agreement(&self, column: usize) -> Agreement<'_> {
+        self.columns.get(column).map_or(Agreement::Exact, |column| self.agreement_of(column))
+    }
+
+    fn agreement_of(&self, column: &BothHave) -> Agreement<'_> {
+        let ty = column.ty();
+        match &self.tolerance {
+            Some(tolerance) if may_lie_apart(ty, column.is_named) => Agreement::Within(tolerance),
+            None if ty.in_sql() == Type::Float => Agreement::Close,
+            _ => Agreement::Exact,
+        }
+    }
+
+    /// Restricts the comparison to the columns that a side has, and takes over their types. Returns the columns that
+    /// the side lacks.
+    pub fn keep_to(&mut self, side: RelationSide, there: &[Column]) -> Lacking {
+        let place = side as usize;
+        let mut lacking = Lacking::default();
+        let has = |column: &mut BothHave| {
+            let found = there.iter().find(|it| it.name().eq_ignore_ascii_case(&column.name))?;
+            if found.ty() != Type::Unknown {
+                column.types[place] = found.ty();
+            }
+            Some(())
+        };
+        let named = |name: &str, all: &[BothHave]| all.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let more =
+            there.iter().map(Column::name).filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
+        lacking.more = more.map(str::to_owned).collect();
+        for (columns, lacks) in [(&mut self.keys, &mut lacking.keys), (&mut self.columns, &mut lacking.columns)] {
+            columns.retain_mut(|column| {
+                let is_there = has(column).is_some();
+                if !is_there {
+                    lacks.push(column.name.clone());
+                }
+                is_there
+            });
+        }
+        if self.counts_rows {
+            // If all columns form the key, the rest of the columns is enough for a comparison.
+            lacking.columns.append(&mut lacking.keys);
+        }
+        lacking
+    }
+
+    /// Returns whether there are no columns to compare.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.columns.is_empty()
+    }
+}
+
+/// Returns whether a tolerance applies to a column of this type. A column of unknown type that the user lists
+/// explicitly counts as a number.
+pub fn may_lie_apart(ty: Type, is_named: bool) -> bool {
+    ty.is_number() || (ty == Type::Unknown && is_named)
+}
+
+impl BothHave {
+    /// Returns the type for the comparison. If one side has floats, both sides are compared as floats.
+    fn ty(&self) -> Type {
+        let is_float = |ty: &Type| matches!(ty.in_sql(), Type::Float | Type::Point);
+        if self.types.iter().any(is_float) && self.types.iter().all(|ty| ty.is_number() || *ty == Type::Unknown) {
+            return Type::Float;
+        }
+        let known = self.types.into_iter().find(|ty| *ty != Type::Unknown);
+        known.unwrap_or_default()
+    }
+}
+
+impl CompiledSpec {
+    /// Compares the built model with the current rows of its formula. `None` if the spec has an error, defines no
+    /// model, or has unknown columns.
+    #[must_use]
+    pub fn beside_formula(&self) -> Option<Comparison> {
+        let ours =
+            ComparedRelation { rows: RowSource::Relation(self.model.as_ref()?.own.clone()), alias: None, filter: None };
+        let theirs = ComparedRelation { rows: self.formula_rows()?, alias: None, filter: None };
+        let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
+        let both = |column: &Column| {
+            let written = self.dialect.name_text(column.name(), !column.is_quoted());
+            let types = [column.ty(); 2];
+            BothHave { name: column.name().to_owned(), written: [written.clone(), written], types, is_named: false }
+        };
+        let counts_rows = self.key.is_empty() && !self.single;
+        let (keys, columns): (Vec<&Column>, Vec<&Column>) =
+            self.columns.iter().partition(|column| counts_rows || is_key(column));
+        if self.open || (keys.is_empty() && columns.is_empty()) {
+            return None;
+        }
+        let [keys, columns] = [keys, columns].map(|all| all.into_iter().map(both).collect());
+        Some(Comparison {
+            dialect: self.dialect,
+            sides: [ours, theirs],
+            keys,
+            columns,
+            counts_rows,
+            tolerance: None,
+            sums: false,
+        })
+    }
+
+    /// Compares the model with each relation in `compare:`, in the order written. Empty if the spec has an error.
+    ///
+    /// ```
+    /// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n\
+    ///     compare: [{with: ref('old'), keys: region, tolerance: 0.01}]\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// let comparison = &compiled.comparisons()[0];
+    /// assert_eq!((comparison.with().unwrap().name(), comparison.tolerance()), ("old", Some("0.01")));
+    /// ```
+    #[must_use]
+    pub fn comparisons(&self) -> Vec<Comparison> {
+        let Some(model) = &self.model else { return Vec::new() };
+        let comparison = |named: &NamedColumns| {
+            let [ours, theirs] = match &named.filters {
+                Some([ours, theirs]) => [Some(ours.clone()), Some(theirs.clone())],
+                None => [None, None],
+            };
+            let [our_alias, their_alias] = named.aliases.clone().map(Some);
+            Comparison {
+                dialect: self.dialect,
+                sides: [
+                    ComparedRelation { rows: RowSource::Relation(model.own.clone()), alias: our_alias, filter: ours },
+                    ComparedRelation {
+                        rows: RowSource::Relation(named.with.clone()),
+                        alias: their_alias,
+                        filter: theirs,
+                    },
+                ],
+                keys: named.keys.clone(),
+                columns: named.columns.clone(),
+                counts_rows: false,
+                tolerance: named.tolerance.clone(),
+                sums: false,
+            }
+        };
+        model.compared.iter().map(comparison).collect()
+    }
+
+    /// Returns a query that computes every column of the formula and counts the results in one row. Its duration
+    /// measures the formula without transferring its rows.
+    #[must_use]
+    pub fn counted_sql(&self, reader: ComparisonReader) -> Option<String> {
+        Some(sql::counted(self.dialect, &self.formula_rows()?, &self.columns, reader))
+    }
+
+    /// Returns the rows of the formula, as in a full rebuild of the model.
+    fn formula_rows(&self) -> Option<RowSource> {
+        let model = self.model.as_ref()?;
+        let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();
+        Some(RowSource::Query { plain, dbt: model.sql.get(model.body_at..)?.to_owned() })
+    }
+}
+
+impl RowSource {
+    /// Returns a query for all rows.
+    fn select(&self, dialect: Dialect, reader: ComparisonReader) -> String {
+        match (self, reader) {
+            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.relation_sql(dialect)),
+            (Self::Relation(from), ComparisonReader::Tables) => format!("select * from {}", from.relation_sql(dialect)),
+            (Self::Query { plain, .. }, ComparisonReader::Tables) => plain.trim_end().to_owned(),
+            (Self::Query { dbt, .. }, ComparisonReader::Dbt) => dbt.trim_end().to_owned(),
+        }
+    }
+}

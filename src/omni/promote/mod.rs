@@ -1,0 +1,138 @@
+//! What proved itself in Omni as a model spec: measures, dimensions, saved queries and their calculations.
+//!
+//! Everything is pure: texts of Omni's files in, the text of a spec out, and [`PromoteGap`]s for what no spec says. References
+//! are followed through fields and joins, and each field becomes a definition of its own name. The spec is compiled at
+//! once; a definition that would not compile is a gap as well.
+//!
+//! ```
+//! use formulac_omni::promote::{Request, promote};
+//!
+//! let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {status: {is: paid}}}\n";
+//! let files = [("omni/orders.view.yaml".to_owned(), view.to_owned())];
+//! let mut request = Request::from_file("omni/orders.view.yaml");
+//! request.grain = vec!["ordered_at[month]".to_owned()];
+//! let promotion = promote(&files, &request, &formulac_model::Compiler::default()).unwrap();
+//! assert!(promotion.spec.contains("  revenue = SUMIF(status = \"paid\", amount)\n"));
+//! assert!(promotion.gaps.is_empty());
+//! ```
+
+mod build;
+mod calculations;
+mod fields;
+mod filters;
+mod from_sql;
+mod joins;
+mod measures;
+mod names;
+mod omni_model;
+mod patterns;
+mod provenance;
+mod relative_dates;
+mod request;
+mod retarget;
+mod spec_text;
+mod sql_functions;
+mod term;
+
+pub use provenance::twice;
+pub use retarget::{Repoint, Repointed, TargetModel, repoint};
+
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::lineage::with_large_stack;
+use crate::span::Span;
+
+/// Promotion request.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Request {
+    /// Path of the Omni file, one of the given files.
+    pub file: String,
+    /// Fields of the view, or saved queries. An empty list means all suitable ones.
+    pub fields: Vec<String>,
+    /// Dimensions to group by, such as `orders.created_at[month]`.
+    pub grain: Vec<String>,
+    /// Name of the model. By default, it is derived from the content.
+    pub name: Option<String>,
+    /// Tables that are dbt sources: schema, table name, and name of the source.
+    pub sources: Vec<(String, String, String)>,
+}
+
+impl Request {
+    /// Requests the whole content of a file.
+    #[must_use]
+    pub fn from_file(file: &str) -> Self {
+        Self { file: file.to_owned(), ..Self::default() }
+    }
+}
+
+/// Part of the Omni content that the spec doesn't contain, or that may differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PromoteGap {
+    /// Path of the Omni file.
+    pub file: String,
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Name of the item, such as `orders.revenue`.
+    pub what: String,
+    /// Original definition in Omni.
+    pub original: String,
+    /// Reason why there is no formula, or the possible difference.
+    pub reason: String,
+    /// Whether the spec contains the item, but the user should review it.
+    pub is_carried: bool,
+}
+
+impl PromoteGap {
+    fn comment(&self) -> String {
+        let Self { file, line, what, original, reason, is_carried } = self;
+        let how = if *is_carried { "to look at" } else { "not carried" };
+        format!("{what}, {file}:{line}, {how}: {reason} [{original}]")
+    }
+}
+
+/// Field that the spec contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Carried {
+    /// Name of the field in Omni, such as `orders.revenue`.
+    pub field: String,
+    /// Column of the field.
+    pub column: String,
+    /// Formula of the field.
+    pub formula: String,
+}
+
+/// Spec generated from Omni's fields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Promotion {
+    /// Name of the model.
+    pub name: String,
+    /// Text of the spec.
+    pub spec: String,
+    /// Grouping columns; empty if there is only one row, or if the rows are not grouped.
+    pub grain: Vec<String>,
+    /// Fields that the spec contains.
+    pub carried: Vec<Carried>,
+    /// Gaps: parts that are missing or may differ.
+    pub gaps: Vec<PromoteGap>,
+    /// Notes for the user on choices that the request left open.
+    pub notes: Vec<String>,
+    /// Diagnostics of `check` for the spec.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Error in an Omni file that prevents a promotion: the index of the file, and the diagnostic.
+pub type PromoteFault = (usize, Diagnostic);
+
+/// Generates a spec from fields in Omni's files, which are given with their paths.
+///
+/// # Errors
+///
+/// Returns an error if the file cannot be read or doesn't contain the requested fields.
+pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
+    let no_thread = || (0, Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"));
+    with_large_stack(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
+}

@@ -1,0 +1,169 @@
+//! Records of promotions in specs, and detection of fields that are still defined in Omni.
+//!
+//! The record is in `meta`, which dbt preserves: `columns: {revenue: {meta: {promoted_from: orders.revenue}}}` for a
+//! field of a view, and `meta: {promoted_from: top_months}` for a query view.
+
+use super::fields::is_column;
+use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, references};
+use crate::diag::{Code, Diagnostic};
+use crate::parse;
+use crate::yaml::{self, Node};
+
+/// Key of the record below `meta`.
+const KEY: &str = "promoted_from";
+
+/// Record of a promotion in a spec.
+pub(super) struct ProvenanceRecord<'n> {
+    /// Origin in Omni: `orders.revenue`, or the name of a query view.
+    pub from: &'n Node,
+    /// Promoted column; `None` for the whole model.
+    pub column: Option<&'n str>,
+}
+
+/// Returns the promotion records of a spec.
+pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
+    let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
+    let mut found = Vec::new();
+    if of(root) {
+        found.extend(
+            root.get("meta").and_then(|meta| meta.get(KEY)).map(|from| ProvenanceRecord { from, column: None }),
+        );
+    }
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let definitions = steps.iter().chain([root]).filter_map(|step| step.get("definitions")?.pairs());
+    let columns = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+    for (name, column) in definitions.flatten().chain(columns) {
+        let from = column.get("meta").and_then(|meta| meta.get(KEY)).filter(|from| from.text().is_some());
+        found.extend(from.map(|from| ProvenanceRecord { from, column: name.text() }));
+    }
+    found
+}
+
+/// Returns the specs that were promoted from a field or query view: the index of each spec, its YAML, and the column.
+pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
+    let mut found = Vec::new();
+    for (number, (_, text)) in specs.iter().enumerate() {
+        if !text.contains(KEY) {
+            continue;
+        }
+        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else { continue };
+        let column = records(&root)
+            .into_iter()
+            .find(|record| record.from.text().is_some_and(|text| text.eq_ignore_ascii_case(from)))
+            .map(|record| record.column.map(str::to_owned));
+        if let Some(column) = column {
+            found.push((number, root, column));
+        }
+    }
+    found
+}
+
+/// Finds fields that both a spec and Omni's files define. Returns the index of the spec and a warning for each.
+///
+/// ```
+/// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
+/// let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
+/// let file = |path: &str, text: &str| vec![(path.to_owned(), text.to_owned())];
+/// let both = formulac_omni::promote::twice(&file("m.yml", spec), &file("orders.view.yaml", view));
+/// assert_eq!(both[0].1.code(), "W0712");
+/// let reads = view.replace("${amount}", "${m.revenue}");
+/// let omni = [file("orders.view.yaml", &reads), file("m.view.yaml", "dimensions: {revenue: {}}\n")].concat();
+/// assert!(formulac_omni::promote::twice(&file("m.yml", spec), &omni).is_empty());
+/// ```
+#[must_use]
+pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+    if omni.is_empty() {
+        return Vec::new();
+    }
+    let (model, _) = OmniSource::read(omni);
+    let mut found = Vec::new();
+    for (number, (_, text)) in specs.iter().enumerate() {
+        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else { continue };
+        let Some(name) = root.get("model") else { continue };
+        let Some(made) = name.text() else { continue };
+        for record in records(&root) {
+            found.extend(taken_over(&model, made, &record).map(|fault| (number, fault)));
+        }
+        for view in
+            model.views.iter().filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == QueryRows::Table)
+        {
+            let place = model.view(&view.name).unwrap_or_default();
+            for column in outputs(&root) {
+                let Some(field) = model.field(place, &column) else { continue };
+                if field.kind == FieldKind::Dimension && !is_column(field) {
+                    found.push((number, applied_twice(&model, &view.name, field, name)));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
+    let from = record.from.text()?;
+    let Some(column) = record.column else {
+        let place = model.view(from)?;
+        let view = model.views.get(place).filter(|view| view.rows == QueryRows::Query)?;
+        let file = model.files.get(view.file)?;
+        let text = format!("the query view `{from}` and this model both compute the same rows");
+        let help =
+            format!("once the model is built, `formulac promote {} --repoint` makes the view read it", file.path);
+        let line = file.root.get("query").map_or(1, |query| file.line(query));
+        let text = format!("{text}: it is in {}:{line}", file.path);
+        return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));
+    };
+    let reference = OmniReference::read(from);
+    let place = model.instance(reference.view.as_deref()?)?;
+    let field = model.field(place, &reference.field)?;
+    let file = model.files.get(field.file)?;
+    if is_column(field) && field.kind != FieldKind::Measure || reads_model(model, field, made, column) {
+        return None;
+    }
+    let text = format!("`{from}` is defined here and by Omni itself, in {}:{}", file.path, file.line(&field.at));
+    let help = format!(
+        "once the model is built, `formulac promote {}:{} --repoint`, or remove the field there; to keep both, remove \
+         `promoted_from` here",
+        file.path, field.name
+    );
+    Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help))
+}
+
+fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
+    let file = model.files.get(field.file);
+    let place = file.map(|file| format!("{}:{}", file.path, file.line(&field.at))).unwrap_or_default();
+    let text = format!(
+        "`{}` is computed here, and Omni's view `{view}` of this model computes a field of that name once more, in {place}",
+        field.name
+    );
+    Diagnostic::new(Code::DefinedTwice, name.span, text)
+        .with_help(format!("remove `sql` of `{}` there: the view then shows the column", field.name))
+}
+
+/// Returns whether a field reads the column of the model through one of its views.
+fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
+    let read = field.text("sql").map(references).into_iter().flatten().map(OmniReference::read);
+    let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
+    read.any(|reference| {
+        let place = reference.view.as_deref().and_then(|view| model.instance(view));
+        place.and_then(|place| model.views.get(place)).is_some_and(|view| view.table.eq_ignore_ascii_case(made))
+    })
+}
+
+/// Returns the names that the last step defines.
+fn outputs(root: &Node) -> Vec<String> {
+    let last = root.get("steps").and_then(Node::items).and_then(<[Node]>::last).unwrap_or(root);
+    let mut names = Vec::new();
+    for key in ["definitions", "calculations"] {
+        let Some(node) = last.get(key) else { continue };
+        match (node.pairs(), node.text()) {
+            (Some(pairs), _) => names.extend(pairs.iter().filter_map(|(name, _)| name.text()).map(str::to_owned)),
+            (None, Some(text)) => {
+                let (parsed, _) = parse::parse(text);
+                let defined = parsed.ast().definitions.iter().filter_map(|definition| definition.name);
+                names.extend(defined.map(|span| span.text(parsed.source()).to_owned()));
+            }
+            (None, None) => {}
+        }
+    }
+    names
+}

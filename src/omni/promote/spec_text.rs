@@ -1,0 +1,236 @@
+//! Formatting of the generated spec.
+
+use super::fields::ShownField;
+use crate::yaml::{flow_text as flow, key_text as yaml_key, scalar};
+
+/// Model spec before formatting.
+#[derive(Debug, Default)]
+pub(super) struct SpecSource {
+    pub model: String,
+    pub description: Option<String>,
+    pub from: String,
+    /// Gaps that concern the rows: joins, grants, the source of the rows.
+    pub gaps: Vec<String>,
+    pub steps: Vec<SpecStep>,
+    pub columns: Vec<SheetColumn>,
+    /// Settings at the end of the spec: `blanks`, `week_start`.
+    pub settings: Vec<(&'static str, String)>,
+    /// Query that the model was promoted from.
+    pub promoted_from: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct SpecStep {
+    pub name: String,
+    pub joins: Vec<SpecJoin>,
+    pub wheres: Vec<String>,
+    pub group_by: Vec<String>,
+    pub keep: Vec<String>,
+    pub columns: Vec<String>,
+    /// Gaps in the definitions of this step.
+    pub gaps: Vec<String>,
+    pub definitions: Vec<SpecLine>,
+    pub calculations: Vec<SpecLine>,
+    pub havings: Vec<String>,
+    pub order_by: Vec<String>,
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct SpecJoin {
+    pub to: String,
+    pub name: Option<String>,
+    pub on: Option<String>,
+    pub kind: &'static str,
+    pub is_many: bool,
+}
+
+/// Definition with its formula.
+#[derive(Clone, Debug)]
+pub(super) struct SpecLine {
+    pub name: String,
+    pub formula: String,
+    pub description: Option<String>,
+}
+
+/// Metadata of a column.
+#[derive(Debug, Default)]
+pub(super) struct SheetColumn {
+    pub name: String,
+    pub description: Option<String>,
+    pub shown: Vec<(String, ShownField)>,
+    pub tags: Vec<String>,
+    /// Entries below `meta`.
+    pub meta: Vec<(&'static str, String)>,
+}
+
+/// Returns the text of the spec, and the byte range of each definition.
+pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
+    let mut writer = SpecWriter { out: String::new(), lines: Vec::new() };
+    writer.spec(spec);
+    (writer.out, writer.lines)
+}
+
+struct SpecWriter {
+    out: String,
+    lines: Vec<(String, std::ops::Range<usize>)>,
+}
+
+impl SpecWriter {
+    fn spec(&mut self, spec: &SpecSource) {
+        self.pair(0, "model", &scalar(&spec.model, 2));
+        if let Some(text) = &spec.description {
+            self.pair(0, "description", &scalar(text, 2));
+        }
+        self.gaps(0, &spec.gaps);
+        self.pair(0, "from", &scalar(&spec.from, 2));
+        match spec.steps.as_slice() {
+            [one] => self.step(one, 0),
+            steps => {
+                self.out.push_str("steps:\n");
+                for step in steps {
+                    self.out.push_str(&format!("  - name: {}\n", step.name));
+                    self.step(step, 4);
+                }
+            }
+        }
+        self.columns(&spec.columns);
+        for (key, value) in &spec.settings {
+            self.pair(0, key, &scalar(value, 2));
+        }
+        if let Some(from) = &spec.promoted_from {
+            self.out.push_str(&format!("meta: {{promoted_from: {}}}\n", flow(from)));
+        }
+    }
+
+    fn step(&mut self, step: &SpecStep, indent: usize) {
+        if !step.joins.is_empty() {
+            self.pair(indent, "joins", "");
+            for join in &step.joins {
+                let mut keys = vec![("to", flow(&join.to))];
+                keys.extend(join.name.as_ref().map(|name| ("as", flow(name))));
+                keys.extend(join.on.as_ref().map(|on| ("on", flow(on))));
+                if join.kind != "left" {
+                    keys.push(("type", join.kind.to_owned()));
+                }
+                if join.is_many {
+                    keys.push(("cardinality", "many".to_owned()));
+                }
+                let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+                self.line(indent, &format!("  - {{{}}}", keys.join(", ")));
+            }
+        }
+        self.condition(indent, "where", &step.wheres);
+        self.list(indent, "keep", &step.keep);
+        self.list(indent, "group_by", &step.group_by);
+        self.list(indent, "columns", &step.columns);
+        if !step.calculations.is_empty() {
+            self.list(indent, "order_by", &step.order_by);
+        }
+        self.gaps(indent, &step.gaps);
+        self.definitions(indent, "definitions", &step.definitions);
+        self.definitions(indent, "calculations", &step.calculations);
+        self.condition(indent, "having", &step.havings);
+        if step.calculations.is_empty() {
+            self.list(indent, "order_by", &step.order_by);
+        }
+        if let Some(limit) = step.limit {
+            self.pair(indent, "limit", &limit.to_string());
+        }
+    }
+
+    fn definitions(&mut self, indent: usize, key: &str, lines: &[SpecLine]) {
+        if lines.is_empty() {
+            return;
+        }
+        self.pair(indent, key, "|");
+        for line in lines {
+            let begin = self.out.len();
+            for text in line.description.iter().flat_map(|text| text.lines()) {
+                self.line(indent + 2, format!("/// {}", text.trim()).trim_end());
+            }
+            self.line(indent + 2, &format!("{} = {}", line.name, line.formula));
+            self.lines.push((line.name.clone(), begin..self.out.len()));
+        }
+    }
+
+    fn columns(&mut self, columns: &[SheetColumn]) {
+        let said = |column: &&SheetColumn| {
+            column.description.is_some()
+                || !column.shown.is_empty()
+                || !column.tags.is_empty()
+                || !column.meta.is_empty()
+        };
+        let mut said = columns.iter().filter(said).peekable();
+        if said.peek().is_none() {
+            return;
+        }
+        self.pair(0, "columns", "");
+        for column in said {
+            self.pair(2, &yaml_key(&column.name), "");
+            if let Some(text) = &column.description {
+                self.pair(4, "description", &scalar(text, 6));
+            }
+            if !column.tags.is_empty() {
+                let tags: Vec<String> = column.tags.iter().map(|tag| flow(tag)).collect();
+                self.pair(4, "tags", &format!("[{}]", tags.join(", ")));
+            }
+            if !column.shown.is_empty() {
+                self.pair(4, "omni", "");
+                for (key, value) in &column.shown {
+                    let value = match value {
+                        ShownField::Text(text) => scalar(text, 8),
+                        ShownField::Texts(texts) => {
+                            format!("[{}]", texts.iter().map(|text| flow(text)).collect::<Vec<_>>().join(", "))
+                        }
+                    };
+                    self.pair(6, key, &value);
+                }
+            }
+            if !column.meta.is_empty() {
+                let meta: Vec<String> =
+                    column.meta.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+                self.pair(4, "meta", &format!("{{{}}}", meta.join(", ")));
+            }
+        }
+    }
+
+    /// Writes conditions that are combined with AND.
+    fn condition(&mut self, indent: usize, key: &str, conditions: &[String]) {
+        let text = match conditions {
+            [] => return,
+            [one] => one.clone(),
+            several => format!("AND({})", several.join(", ")),
+        };
+        self.pair(indent, key, &scalar(&text, indent + 2));
+    }
+
+    fn list(&mut self, indent: usize, key: &str, names: &[String]) {
+        match names {
+            [] => {}
+            [one] => self.pair(indent, key, &scalar(one, indent + 2)),
+            several => {
+                let names: Vec<String> = several.iter().map(|name| flow(name)).collect();
+                self.pair(indent, key, &format!("[{}]", names.join(", ")));
+            }
+        }
+    }
+
+    fn gaps(&mut self, indent: usize, gaps: &[String]) {
+        for gap in gaps {
+            let text: String = gap.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            self.line(indent, &format!("# gap: {text}"));
+        }
+    }
+
+    fn pair(&mut self, indent: usize, key: &str, value: &str) {
+        let value = if value.is_empty() { String::new() } else { format!(" {value}") };
+        self.line(indent, &format!("{key}:{value}"));
+    }
+
+    fn line(&mut self, indent: usize, text: &str) {
+        self.out.push_str(&" ".repeat(indent));
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+}

@@ -1,0 +1,23 @@
+//! Threads and binary caches: support code without knowledge of formulas, SQL or dbt.
+//!
+//! [`parallel`] runs work on all cores and returns the results in the order of the input, so that output does not
+//! depend on the number of cores. [`codec`] writes data structures as bytes that are much faster to read than JSON.
+//! The command stores parsed dbt artifacts and the lineage of models in this form.
+//!
+//! ```
+//! let squares = formulac_runtime::parallel::each(4, |number| number * number);
+//! assert_eq!(squares, [0, 1, 4, 9]);
+//! ```
+//!
+//! Cached bytes are valid only for the build that wrote them. They start with a fingerprint of the data's shape and
+//! end with a checksum; [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build.
+//! Such a cache is a reason to compute the data again, never an error.
+//!
+//! The crate uses no files: the command reads and writes the bytes. Both modules are internal to formulac and change
+//! with it. Use rayon and serde instead of this crate in other projects.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+pub mod codec;
+pub mod parallel;

@@ -1,0 +1,58 @@
+//! Runs work on all cores and returns the results in the order of the input.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Returns the results of `work` for the numbers from 0 to `count` (exclusive), in order.
+pub fn each<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    each_with_stack(count, None, work)
+}
+
+/// Returns the results of `work` like `each`, on threads with this stack size in bytes. The calling thread works, too,
+/// with its own stack, and does all the work if no thread can be started.
+pub fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
+    if threads <= 1 {
+        return (0..count).map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return done;
+            }
+            done.push((number, work(number)));
+        }
+    };
+    let mut all = Vec::with_capacity(count);
+    thread::scope(|scope| {
+        let started = |_| {
+            let builder = stack.map_or_else(thread::Builder::new, |bytes| thread::Builder::new().stack_size(bytes));
+            builder.spawn_scoped(scope, some).ok()
+        };
+        let others: Vec<_> = (1..threads).filter_map(started).collect();
+        all.extend(some());
+        for other in others {
+            match other.join() {
+                Ok(done) => all.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    all.sort_unstable_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each;
+
+    #[test]
+    fn results_stand_in_the_order_of_the_numbers() {
+        assert_eq!(each(1000, |n| n * 2), (0..1000).map(|n| n * 2).collect::<Vec<_>>());
+        assert_eq!(each(0, |n| n), Vec::<usize>::new());
+    }
+}

@@ -1,0 +1,225 @@
+//! Relations from dbt's manifest, with types from its catalog.
+
+use std::sync::Arc;
+
+use crate::artifacts::{
+    ArtifactError, ArtifactFault, Catalog, CatalogTable, Check, Constraint, ConstraintKind, DataTest, KeptParts,
+    Manifest, ManifestNode, MetaValue, NodeColumn, ResourceType,
+};
+use crate::diag::Diagnostic;
+use crate::dialect::Dialect;
+use crate::parallel;
+use crate::schema::dbt::{ColumnFacts, RelationFacts, is_cased};
+use crate::schema::read::not_a_schema;
+use crate::schema::{Access, Schema};
+use crate::span::Span;
+
+/// What dbt knows: the tables of models, seeds, snapshots and sources. Types are the catalog's, else those that
+/// are written; what is never NULL and what is unique comes from constraints that are enforced and from tests that
+/// always hold. The dialect counts where the manifest does not say its adapter.
+///
+/// ```
+/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// use formulac_catalog::Dialect;
+/// use formulac_sync::known;
+/// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "columns": {"id": {"data_type": "integer"}}},
+///     "test.shop.1": {"test_metadata": {"name": "not_null"}, "attached_node": "model.shop.orders", "column_name": "id"}}}"#;
+/// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+/// let schema = known::from_dbt(&manifest, None, Dialect::default());
+/// assert!(!schema.relation("orders").unwrap().column("id").unwrap().is_nullable());
+/// ```
+#[must_use]
+pub fn from_dbt(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect) -> Schema {
+    let mut schema = Schema::new();
+    add_relations(manifest, catalog, dialect, &mut schema);
+    schema
+}
+
+/// Reads a schema as [`Schema::from_text`] does; the text may also be dbt's manifest.
+#[must_use]
+pub fn from_text(text: &str, dialect: Dialect) -> (Schema, Vec<Diagnostic>) {
+    let (schema, faults) = from_texts(&[("", text)], dialect);
+    (schema, faults.into_iter().map(|(_, fault)| fault).collect())
+}
+
+/// Reads schemas as [`Schema::from_texts`] does; texts may also be dbt's manifest and its catalog.
+#[must_use]
+pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usize, Diagnostic)>) {
+    let mut schema = Schema::new();
+    let mut faults = Vec::new();
+    let rest = read(files, dialect, &mut schema, &mut faults);
+    schema.read_texts(files, rest, dialect, &mut faults);
+    (schema, faults)
+}
+
+/// Reads the texts that are artifacts of dbt, and returns the indices of the others.
+fn read(
+    files: &[(&str, &str)],
+    dialect: Dialect,
+    schema: &mut Schema,
+    faults: &mut Vec<(usize, Diagnostic)>,
+) -> Vec<usize> {
+    let mut rest = Vec::new();
+    let mut manifests = Vec::new();
+    let mut catalogs = Vec::new();
+    for (number, (_, text)) in files.iter().enumerate() {
+        if !text.trim_start().starts_with('{') {
+            rest.push(number);
+            continue;
+        }
+        let error = match Manifest::from_text(text, KeptParts::default()) {
+            Ok(manifest) => {
+                manifests.push(manifest);
+                continue;
+            }
+            Err(error) if matches!(error.fault(), ArtifactFault::Other(kind) if kind == "catalog") => {
+                match Catalog::from_text(text) {
+                    Ok(catalog) => {
+                        catalogs.push((number, catalog));
+                        continue;
+                    }
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        match error.fault() {
+            // A schema file may be written as JSON, and YAML may begin with a bracket.
+            ArtifactFault::NotAnArtifact => rest.push(number),
+            ArtifactFault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
+            _ => faults.push((number, refused(text, &error))),
+        }
+    }
+    if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
+        // A catalog without a manifest is of no use.
+        if rest.is_empty() && faults.is_empty() {
+            let fault = not_a_schema(Span::default(), "this is dbt's catalog, which has types and no models", None);
+            faults.push((*number, fault.with_help("pass the manifest.json; the catalog.json next to it is found")));
+        }
+    }
+    let catalog = catalogs.pop().map(|(_, catalog)| catalog);
+    for manifest in &manifests {
+        add_relations(manifest, catalog.as_ref(), dialect, schema);
+    }
+    rest
+}
+
+fn refused(text: &str, error: &ArtifactError) -> Diagnostic {
+    let at = error.offset(text) as u32;
+    let what = match error.fault() {
+        ArtifactFault::Broken => error.reason().to_owned(),
+        ArtifactFault::Other(kind) => return not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None),
+        _ => error.to_string(),
+    };
+    not_a_schema(Span::new(at, at), &what, None).with_help(error.help())
+}
+
+fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect, schema: &mut Schema) {
+    let adapter = manifest.metadata.adapter_type.as_deref();
+    let dialect = adapter.and_then(|name| name.parse().ok()).unwrap_or(dialect);
+    let tests = manifest.tests_by_node();
+    // Relations of the project take precedence over those of packages and sources with the same name.
+    let project = manifest.metadata.project_name.as_deref();
+    let is_own = |node: &ManifestNode| project.is_some_and(|project| project == &*node.package);
+    let mut nodes: Vec<&ManifestNode> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
+    nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
+    nodes.extend(manifest.with_type(ResourceType::Source));
+    let relations = parallel::each(nodes.len(), |number| {
+        let node = nodes[number];
+        let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
+        let tests = tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
+        facts(node, table, tests, dialect).relation(dialect)
+    });
+    for (node, relation) in nodes.into_iter().zip(relations) {
+        let longer = || match (&node.version, node.source()) {
+            (_, Some(source)) => format!("{}.{}", source.source_name, node.name),
+            (Some(version), None) => format!("{}_v{version}", node.name),
+            (None, None) => format!("{}.{}", node.package, node.name),
+        };
+        if node.is_latest() {
+            schema.add(relation, longer);
+        } else {
+            schema.add(relation.renamed(longer()), || node.unique_id.to_string());
+        }
+    }
+}
+
+/// Returns the columns of the warehouse with their documentation, then documented columns that the warehouse lacks.
+fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
+    let mut facts = RelationFacts { name: node.name.to_string(), ..RelationFacts::default() };
+    if node.resource_type == ResourceType::Model {
+        facts.access = node.access.as_deref().and_then(Access::from_name);
+        facts.group = node.group.as_deref().map(str::to_owned);
+    }
+    facts.columns.extend(table.into_iter().flat_map(|table| &table.columns).map(|column| ColumnFacts {
+        name: column.name.to_string(),
+        quoted: is_cased(&column.name, dialect),
+        data_type: column.data_type.as_deref().map(str::to_owned),
+        ..ColumnFacts::default()
+    }));
+    // A contract lists all columns.
+    facts.partial = table.is_none() && !node.contract_enforced;
+    let holds = node.enforces_constraints();
+    for column in &node.columns {
+        document(&mut facts, column, table.is_some());
+        for constraint in column.constraints.iter().filter(|_| holds) {
+            constrain(&mut facts, constraint, std::slice::from_ref(&column.name));
+        }
+    }
+    for constraint in node.constraints.iter().filter(|_| holds) {
+        constrain(&mut facts, constraint, &constraint.columns);
+    }
+    for test in tests.iter().filter(|test| test.proves()) {
+        prove(&mut facts, test);
+    }
+    facts
+}
+
+fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
+    if facts.column_mut(&column.name).is_none() {
+        let quoted = column.quote == Some(true);
+        facts.columns.push(ColumnFacts { name: column.name.to_string(), quoted, ..ColumnFacts::default() });
+    }
+    let Some(it) = facts.column_mut(&column.name) else { return };
+    if is_physical && !it.quoted {
+        // The case is not significant, so the name is the documented one.
+        it.name = column.name.to_string();
+    }
+    it.description = (!column.description.is_empty()).then(|| column.description.to_string());
+    it.data_type = it.data_type.take().or_else(|| column.data_type.as_deref().map(str::to_owned));
+    it.tags = column.tags.iter().map(ToString::to_string).collect();
+}
+
+/// Adds the facts of a constraint to its columns.
+fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
+    let mut each = |mark: fn(&mut ColumnFacts)| {
+        columns.iter().for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default())
+    };
+    match (constraint.kind, columns) {
+        (ConstraintKind::NotNull, _) => each(|column| column.not_null = true),
+        (ConstraintKind::PrimaryKey, _) => each(|column| column.key = true),
+        (ConstraintKind::Unique, [_]) => each(|column| column.unique = true),
+        (ConstraintKind::Unique, [_, _, ..]) => {
+            facts.unique_together.push(columns.iter().map(ToString::to_string).collect());
+        }
+        _ => {}
+    }
+}
+
+/// Adds the facts that a test proves about its relation.
+fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
+    if let Check::UniqueTogether(names) = &test.check {
+        facts.unique_together.push(names.iter().map(ToString::to_string).collect());
+    }
+    let Some(column) = test.column.as_deref().and_then(|name| facts.column_mut(name)) else { return };
+    match &test.check {
+        Check::NotNull => column.not_null = true,
+        Check::Unique => column.unique = true,
+        Check::AcceptedValues(values) => column.values = values.iter().map(MetaValue::to_string).collect(),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

@@ -1,0 +1,338 @@
+//! `known.yml`: facts about the data that were known when models were last generated, so that the SQL depends on the
+//! commit alone.
+
+mod manifest;
+
+pub use manifest::{from_dbt, from_text, from_texts};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::compiler::SpecOptions;
+use crate::diag::Diagnostic;
+use crate::dialect::Dialect;
+use crate::schema::read::{named_pairs, wrong_shape};
+use crate::schema::{Column, Relation, Schema, file};
+use crate::yaml::{self, Node};
+
+/// Tests of packages that change the generated files.
+const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
+
+const HEADER: &str =
+    "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
+
+/// Known facts about the relations that specs read, and about the project's dbt.
+///
+/// ```
+/// use formulac_sync::known::Known;
+/// let text = "relations:\n  orders:\n    columns:\n      amount: decimal(12,2)\n";
+/// let (known, faults) = Known::from_text(text);
+/// assert!(faults.is_empty());
+/// assert!(known.schema.relation("orders").unwrap().is_partial());
+/// assert!(known.text().ends_with(text));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Known {
+    /// Relations with the columns that specs read. The schema is partial.
+    pub schema: Schema,
+    /// Dialect of the adapter.
+    pub dialect: Option<Dialect>,
+    /// Version of dbt.
+    pub dbt_version: Option<String>,
+    /// Data tests of packages that change the generated files.
+    pub generic_tests: BTreeSet<String>,
+}
+
+impl From<Schema> for Known {
+    /// Wraps a schema without facts about dbt.
+    fn from(schema: Schema) -> Self {
+        Self { schema, ..Self::default() }
+    }
+}
+
+impl Known {
+    /// Reads the file. Unreadable parts are reported and skipped.
+    #[must_use]
+    pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
+        let mut known = Self::default();
+        let mut faults = Vec::new();
+        let root = match yaml::read(text, &mut faults) {
+            Ok(root) => root,
+            Err(fault) => return (known, vec![fault]),
+        };
+        for (key, name, value) in
+            root.iter().flat_map(|root| named_pairs(root, "known.yml", &mut faults)).collect::<Vec<_>>()
+        {
+            match name {
+                "relations" => {
+                    for (_, name, value) in named_pairs(value, "`relations`", &mut faults) {
+                        let relation = file::relation(name, value, &mut faults);
+                        let is_whole = value.get("complete").and_then(Node::boolean) == Some(true);
+                        known.schema.push(if is_whole { relation } else { relation.known_in_part() });
+                    }
+                }
+                "dbt" => {
+                    let text = |key: &str| value.get(key).and_then(Node::text);
+                    known.dialect = text("dialect").and_then(|name| name.parse().ok());
+                    known.dbt_version = text("version").map(str::to_owned);
+                    known.generic_tests = value.get("tests").map(Node::texts).unwrap_or_default().into_iter().collect();
+                }
+                _ => faults.push(wrong_shape(key, "known.yml", "`dbt` or `relations`")),
+            }
+        }
+        known.schema = known.schema.listing_some();
+        (known, faults)
+    }
+
+    /// Returns the text of the file: relations and columns sorted by name; if a relation is read as a whole, its
+    /// columns in their own order.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = HEADER.to_owned();
+        let mut dbt = Vec::new();
+        dbt.extend(self.dialect.map(|dialect| format!("dialect: {}", dialect.name())));
+        dbt.extend(self.dbt_version.iter().map(|version| format!("version: \"{version}\"")));
+        if !self.generic_tests.is_empty() {
+            let tests: Vec<String> = self.generic_tests.iter().map(|name| yaml::flow_text(name)).collect();
+            dbt.push(format!("tests: [{}]", tests.join(", ")));
+        }
+        if !dbt.is_empty() {
+            let _ = writeln!(out, "dbt: {{{}}}", dbt.join(", "));
+        }
+        let relations: BTreeMap<&str, &Relation> = self.schema.relations().iter().map(|it| (it.name(), it)).collect();
+        out.push_str(if relations.is_empty() { "relations: {}\n" } else { "relations:\n" });
+        for (name, relation) in relations {
+            let _ = writeln!(out, "  {}:", yaml::key_text(name));
+            write_relation(&mut out, relation);
+        }
+        out
+    }
+
+    /// Returns the facts of `self`, completed by those of `other`.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            schema: self.schema.or(&other.schema),
+            dialect: self.dialect.or(other.dialect),
+            // The tests of packages belong to the same manifest as the version.
+            generic_tests: if self.dbt_version.is_some() { self.generic_tests } else { other.generic_tests.clone() },
+            dbt_version: self.dbt_version.or_else(|| other.dbt_version.clone()),
+        }
+    }
+
+    /// Returns the facts of the artifacts, completed by `committed` where artifacts leave them open: types that no
+    /// catalog lists, and relations that are not in the artifacts.
+    #[must_use]
+    pub fn renewing(mut self, committed: &Self) -> Self {
+        let mut left = committed.clone();
+        left.schema = Schema::new().listing_some();
+        for relation in committed.schema.relations() {
+            let is_listed = self.schema.relation(relation.name()).is_some();
+            left.schema.push(if is_listed { relation.types_alone() } else { relation.clone() });
+        }
+        // A version that generates the same files is no change.
+        if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
+            && SpecOptions::generates_same_files(before, now)
+        {
+            self.dbt_version = committed.dbt_version.clone();
+        }
+        self.or(&left)
+    }
+
+    /// Returns the facts of `committed` that contradict the artifacts, one per line.
+    #[must_use]
+    pub fn contradicting(&self, committed: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for relation in committed.schema.relations() {
+            let Some(now) = self.schema.relation(relation.name()) else { continue };
+            for column in relation.columns() {
+                let facts = match now.column(column.name()) {
+                    Some(found) => column_facts(&found.or(column)),
+                    None if now.may_have_more() => continue,
+                    None => "no such column".to_owned(),
+                };
+                let before = column_facts(column);
+                if facts != before {
+                    lines.push(format!("{}.{}: {before} → {facts}", relation.name(), column.name()));
+                }
+            }
+        }
+        lines
+    }
+
+    /// Keeps only these relations. If several specs read a relation, the columns of all of them are kept.
+    #[must_use]
+    pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
+        let mut all: BTreeMap<String, Relation> = BTreeMap::new();
+        for relation in relations {
+            let read = all.entry(relation.name().to_ascii_lowercase()).or_insert_with(|| relation.clone());
+            if read.is_partial() && relation.is_partial() {
+                let new: Vec<Column> =
+                    relation.columns().iter().filter(|it| read.column(it.name()).is_none()).cloned().collect();
+                new.into_iter().for_each(|column| read.push(column));
+            } else if read.is_partial() {
+                *read = relation.clone();
+            }
+        }
+        self.schema = all.into_values().fold(Schema::default(), Schema::with).listing_some();
+        self.generic_tests.retain(|name| USED_TESTS.contains(&name.as_str()));
+        self
+    }
+
+    /// Marks the schema as partial.
+    #[must_use]
+    pub fn listing_some(mut self) -> Self {
+        self.schema = self.schema.listing_some();
+        self
+    }
+
+    /// Returns the differences from an earlier state, one line per relation, column or fact.
+    ///
+    /// ```
+    /// use formulac_sync::known::Known;
+    /// let known = |ty: &str| Known::from_text(&format!("relations: {{orders: {{columns: {{amount: {ty}}}}}}}")).0;
+    /// assert_eq!(known("decimal").changes_since(&known("float")), ["orders.amount: float → decimal"]);
+    /// ```
+    #[must_use]
+    pub fn changes_since(&self, before: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut fact = |name: &str, before: Option<String>, now: Option<String>| {
+            if before != now {
+                let shown = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
+                changes.push(format!("{name}: {} → {}", shown(before, "not known"), shown(now, "no longer kept")));
+            }
+        };
+        let dialect = |known: &Self| known.dialect.map(|dialect| dialect.name().to_owned());
+        fact("dialect", dialect(before), dialect(self));
+        fact("dbt", before.dbt_version.clone(), self.dbt_version.clone());
+        let tests = |known: &Self| Some(known.generic_tests.iter().cloned().collect::<Vec<_>>().join(", "));
+        fact("tests of packages", tests(before), tests(self));
+        let names: BTreeSet<&str> =
+            self.schema.relations().iter().chain(before.schema.relations()).map(Relation::name).collect();
+        for name in names {
+            let [old, new] = [before, self].map(|known| known.schema.relation(name));
+            let columns: BTreeSet<&str> =
+                [old, new].into_iter().flatten().flat_map(Relation::columns).map(Column::name).collect();
+            for column in columns {
+                let [old, new] = [old, new].map(|relation| relation?.column(column).map(column_facts));
+                fact(&format!("{name}.{column}"), old, new);
+            }
+            let [old, new] = [old, new].map(|relation| Some(relation_facts(relation?).join(", ")));
+            fact(name, old.filter(|facts| !facts.is_empty()), new.filter(|facts| !facts.is_empty()));
+        }
+        changes
+    }
+}
+
+fn write_relation(out: &mut String, relation: &Relation) {
+    if !relation.is_partial() {
+        out.push_str("    complete: true\n");
+    }
+    for fact in relation_facts(relation) {
+        let _ = writeln!(out, "    {fact}");
+    }
+    let mut columns: Vec<&Column> = relation.columns().iter().collect();
+    if relation.is_partial() {
+        columns.sort_by_key(|column| column.name());
+    }
+    out.push_str(if columns.is_empty() { "    columns: {}\n" } else { "    columns:\n" });
+    for column in columns {
+        let _ = writeln!(out, "      {}: {}", yaml::key_text(column.name()), column_facts(column));
+    }
+}
+
+/// Returns facts of a relation other than its columns, as YAML pairs.
+fn relation_facts(relation: &Relation) -> Vec<String> {
+    let mut facts = Vec::new();
+    facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
+    facts.extend(relation.group().map(|group| format!("group: {}", yaml::flow_text(group))));
+    if !relation.key().is_empty() {
+        facts.push(format!("primary_key: {}", flow_list(relation.key())));
+    }
+    facts
+}
+
+/// Returns facts of a column as a YAML value.
+fn column_facts(column: &Column) -> String {
+    let ty = column.type_text();
+    let mut facts = Vec::new();
+    if !column.is_nullable() {
+        facts.push("nullable: false".to_owned());
+    }
+    // A quoted key reads as a quoted name.
+    if column.is_quoted() != yaml::key_text(column.name()).starts_with('"') {
+        facts.push(format!("quoted: {}", column.is_quoted()));
+    }
+    facts.extend(column.known_values().map(|values| format!("values: {}", flow_list(values))));
+    if !column.tags().is_empty() {
+        facts.push(format!("tags: {}", flow_list(column.tags())));
+    }
+    facts.extend(column.about().map(|text| format!("description: {}", yaml::flow_text(text))));
+    let ty_in_flow = yaml::flow_text(&ty);
+    if facts.is_empty() { ty } else { format!("{{type: {ty_in_flow}, {}}}", facts.join(", ")) }
+}
+
+fn flow_list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| yaml::flow_text(item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_known(text: &str) -> Known {
+        let (known, faults) = Known::from_text(text);
+        assert_eq!(faults, [], "{text}");
+        known
+    }
+
+    #[test]
+    fn the_text_comes_back() {
+        let text = "\
+dbt: {dialect: duckdb, version: \"1.12.6\", tests: [dbt_utils.accepted_range]}
+relations:
+  customers:
+    complete: true
+    access: private
+    group: finance
+    primary_key: [id]
+    columns:
+      id: {type: integer, nullable: false}
+      Net, Revenue: {type: \"decimal(38,4)\", quoted: true, tags: [pii], description: \"What was paid, net\"}
+      email: text
+  orders:
+    columns:
+      amount: decimal(12,2)
+      status: {type: text, values: [\"a,b\", open]}
+";
+        let known = parse_known(text);
+        assert_eq!(known.text(), format!("{HEADER}{text}"));
+        assert_eq!(known.changes_since(&known), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_one_does_not_know_the_other_tells() {
+        let committed =
+            parse_known("relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}");
+        let manifest = parse_known("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
+        let merged = manifest.or(&committed);
+        let orders = merged.schema.relation("orders").unwrap();
+        let shown: Vec<_> = orders.columns().iter().map(|c| (c.name(), c.ty().name(), c.is_nullable())).collect();
+        assert_eq!(shown, [("amount", "decimal", true), ("id", "integer", true), ("status", "text", true)]);
+        assert!(orders.is_partial() && merged.schema.relation("items").is_some());
+    }
+
+    #[test]
+    fn a_relation_that_is_known_whole_has_no_other_columns_and_its_own_order() {
+        let committed = parse_known("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
+        let catalog = parse_known("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
+        let names = |known: Known| {
+            let orders = known.schema.relation("orders").unwrap().clone();
+            orders.columns().iter().map(|c| format!("{} {}", c.name(), c.ty())).collect::<Vec<_>>()
+        };
+        assert_eq!(names(catalog.clone().or(&committed)), ["id integer", "amount float"]);
+        assert_eq!(names(committed.or(&catalog)), ["id integer", "amount decimal", "gone text"]);
+    }
+}

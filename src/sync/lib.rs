@@ -1,0 +1,65 @@
+//! Synchronization of specs and dbt files: what each side changed since the last push, and how to bring both together.
+//!
+//! | part | content |
+//! |---|---|
+//! | [`reconcile`], [`Plan`] | compares the spec, the generated files and the files in the project |
+//! | [`prepare`], [`Journal`] | transactions: all files of a push are written, or none |
+//! | [`Log`], [`Evidence`] | history of pushes, and results of comparisons |
+//! | [`known`] | `known.yml`: the facts about the data on which the SQL depends |
+//! | [`team`] | roles, approvals, and whether the author of a commit had the permission |
+//! | [`secrets`] | masks values that look like secrets |
+//!
+//! A definition that only one side changed takes that change. If both sides changed the same definition, the result is
+//! a conflict, and nothing is written. Edited SQL comes back as a formula if `formulac-decompile` finds one.
+//!
+//! Everything is pure except [`Disk`], through which a transaction reads and writes files.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+mod baseless;
+mod descriptions;
+mod disk;
+mod evidence;
+mod hand_edits;
+pub mod known;
+mod lines;
+mod log;
+mod merge_request;
+mod plan;
+mod properties;
+mod reconcile;
+mod resolve;
+pub mod secrets;
+mod state;
+pub mod team;
+mod timing;
+mod transaction;
+mod write_back;
+
+pub use baseless::in_layout_of;
+pub use descriptions::{Described, PulledView, described, described_in_properties};
+pub use disk::Disk;
+pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
+pub use hand_edits::{HandEdit, Property};
+pub use lines::{diff as diff_lines, merge as merge_lines};
+pub use log::{LOG, Log, LogEntry, Logged, REFUSED, short};
+pub use merge_request::{MergeRequest, Promised, ToldValues};
+pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, STATES, state_path};
+pub use reconcile::{Conflict, ModelSides, Ours, Reconciled, TextChange, Tools, files, reconcile, reconcile_all};
+pub use resolve::{spoken, take_edit, without};
+pub use state::PushState;
+pub use timing::Timing;
+pub use transaction::{
+    FileChange, JOURNAL, Journal, LeftTransaction, TransactionFault, content_hash, left_transaction, prepare,
+};
+
+use formulac_catalog::dialect;
+use formulac_core::schema;
+use formulac_dbt::{self as dbt, artifacts};
+use formulac_decompile as decompile;
+use formulac_model::{self as model, CompiledSpec, Compiler, compiler, verify};
+use formulac_omni as omni;
+use formulac_runtime::parallel;
+use formulac_syntax::{diag, markdown, span, yaml};
+use formulac_yaml_edit as yaml_edit;

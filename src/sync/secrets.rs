@@ -1,0 +1,187 @@
+//! Detection of variables that look like secrets, so that they are never shown.
+
+use crate::yaml::{self, Node};
+
+/// Text that replaces a secret.
+pub const MASK: &str = "***";
+/// Parts of the names of secrets.
+const PARTS: [&str; 16] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "private_key",
+    "credential",
+    "auth",
+    "access_key",
+    "account_key",
+    "connection_string",
+    "connstr",
+    "webhook",
+];
+/// Short names of secrets, each a whole word, because `pat` is also in `path` and `sas` in `sasha`.
+const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
+
+/// Prefixes of tokens that services issue: GitHub, GitLab, Slack, OpenAI and Stripe, AWS, Google, dbt, and JSON Web
+/// Tokens.
+const TOKENS: [&str; 21] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "sk-",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "ya29.",
+    "dbtc_",
+    "dbtu_",
+    "eyJ",
+];
+/// Minimum length of a token. A shorter text is an ordinary word.
+const SHORTEST_TOKEN: usize = 16;
+
+/// Returns whether a variable of this name is likely to hold a secret.
+///
+/// ```
+/// use formulac_sync::secrets::looks_secret;
+///
+/// assert!(looks_secret("WAREHOUSE_PASSWORD") && looks_secret("apiKey") && looks_secret("github_pat"));
+/// assert!(!looks_secret("start_date") && !looks_secret("author") && !looks_secret("path"));
+/// ```
+#[must_use]
+pub fn looks_secret(name: &str) -> bool {
+    let name = snake_case(name);
+    let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && name.contains("author"));
+    PARTS.iter().any(is_part) || name.split('_').any(|word| WORDS.contains(&word))
+}
+
+/// Converts a name to snake case: `AccountKey` and `account-key` to `account_key`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    let mut was_lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && was_lower {
+            snake.push('_');
+        }
+        was_lower = c.is_lowercase() || c.is_ascii_digit();
+        match c.is_alphanumeric() {
+            true => snake.extend(c.to_lowercase()),
+            false => snake.push('_'),
+        }
+    }
+    snake
+}
+
+/// Returns variables as YAML with secrets masked: values of names that look secret, addresses with a password,
+/// connection strings and tokens of well-known services.
+///
+/// ```
+/// use formulac_sync::secrets::masked;
+///
+/// assert_eq!(masked("{start: 2024, db: {password: x y}}"), "{start: 2024, db: {password: ***}}");
+/// assert_eq!(masked("url: postgres://me:pw@host/db"), "url: ***");
+/// assert_eq!(masked("warehouse: Server=x;Pwd=y"), "warehouse: ***");
+/// assert_eq!(masked("gh: ghp_abcdefghijklmnopqrst"), "gh: ***");
+/// ```
+#[must_use]
+pub fn masked(vars: &str) -> String {
+    let mut out = vars.to_owned();
+    // Replace from the end, so that the earlier positions stay valid.
+    let mut places: Vec<(usize, usize)> = secrets(vars).into_iter().map(|(start, end, _)| (start, end)).collect();
+    places.sort_unstable();
+    for (start, end) in places.into_iter().rev() {
+        if out.is_char_boundary(start) && out.is_char_boundary(end) {
+            out.replace_range(start..end, MASK);
+        }
+    }
+    out
+}
+
+/// Returns a text, such as the output of a program that received these variables, with their secret values masked.
+#[must_use]
+pub fn without_secrets(text: &str, vars: &str) -> String {
+    secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {
+        // A shorter value could also occur inside a word.
+        if value.len() < 4 { text } else { text.replace(&value, MASK) }
+    })
+}
+
+/// Returns the values that look secret, with their start and end.
+fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
+    let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut waits: Vec<(&Node, bool)> = vec![(&root, false)];
+    while let Some((node, is_secret)) = waits.pop() {
+        if let Some(pairs) = node.pairs() {
+            waits.extend(pairs.iter().map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))));
+        } else if let Some(items) = node.items() {
+            waits.extend(items.iter().map(|item| (item, is_secret)));
+        } else if let Some(text) =
+            node.text().filter(|text| is_secret || has_password(text) || has_secret_pair(text) || is_token(text))
+        {
+            found.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
+        }
+    }
+    found
+}
+
+/// Returns whether the text is an address with a password: `scheme://name:password@host`.
+fn has_password(text: &str) -> bool {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    let before = rest.and_then(|rest| rest.split('/').next()).and_then(|rest| rest.rsplit_once('@'));
+    before.is_some_and(|(before, _)| before.contains(':'))
+}
+
+/// Returns whether the text has the form of a token of a well-known service.
+fn is_token(text: &str) -> bool {
+    let is_one_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    text.len() >= SHORTEST_TOKEN && is_one_word && TOKENS.iter().any(|token| text.starts_with(token))
+}
+
+/// Returns whether the text has a `name=value` with a secret name, such as `Server=x;Pwd=y` and `https://x/?sig=y`.
+fn has_secret_pair(text: &str) -> bool {
+    let pairs = text.split(|c: char| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace());
+    pairs.filter_map(|pair| pair.split_once('=')).any(|(name, value)| !value.is_empty() && looks_secret(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_secret_names_are_masked() {
+        for (vars, expected) in [
+            ("a: 1\nsecret_key: 'x: y'\nb: 2 # c\n", "a: 1\nsecret_key: ***\nb: 2 # c\n"),
+            ("tokens: [a1, b2]\n", "tokens: [***, ***]\n"),
+            ("\"API-Key\": \"x\\\"y\"\n", "\"API-Key\": ***\n"),
+            ("author: me\nkeys: [id]\n", "author: me\nkeys: [id]\n"),
+            ("dsn: a\npat: b\nsas: c\npath: d\n", "dsn: ***\npat: ***\nsas: ***\npath: d\n"),
+            ("a: 'Server=x;Uid=me;Pwd=y'\nb: host=x password=y\n", "a: ***\nb: ***\n"),
+            ("a: https://x/y?se=1&sig=z\nb: AccountName=x;AccountKey=y==\n", "a: ***\nb: ***\n"),
+            ("where: a = 1; b\nopen: sig=\n", "where: a = 1; b\nopen: sig=\n"),
+            (
+                "gh: ghp_abcdefghijklmnop1234\naws: AKIAABCDEFGHIJKLMNOP\nname: ghp_short\n",
+                "gh: ***\naws: ***\nname: ghp_short\n",
+            ),
+            ("- no\n- mapping\n", "- no\n- mapping\n"),
+            ("a: [", "a: ["),
+        ] {
+            assert_eq!(masked(vars), expected);
+        }
+        assert_eq!(without_secrets("no hunter2 here: a1", "{password: hunter2, token: a1}"), "no *** here: a1");
+    }
+}

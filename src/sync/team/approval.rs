@@ -1,0 +1,233 @@
+//! Whether a change has the approvals that its environment and its specs ask for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::change::{ChangeComment, Event, is_same};
+use crate::yaml::{self, Node};
+use formulac_model::People;
+use formulac_model::{Right, Role};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RequiredApproval {
+    /// How many of each role.
+    pub roles: Vec<(Role, usize)>,
+    /// Specs that name who approves them: the path, and names of people and groups, one of whom is enough.
+    pub specs: Vec<(String, Vec<String>)>,
+}
+
+/// How a change stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApprovalState {
+    /// Who approved exactly this content, and may.
+    pub approved: Vec<String>,
+    /// Who rejected exactly this content, and may.
+    pub rejected: Vec<String>,
+    /// Who approved, and why that does not count.
+    pub void: Vec<(String, &'static str)>,
+    /// What is not there yet: `1 approval by business`.
+    pub lacks: Vec<String>,
+}
+
+impl ApprovalState {
+    /// Whether nothing is in the way.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        self.lacks.is_empty() && self.rejected.is_empty()
+    }
+}
+
+impl RequiredApproval {
+    /// Whether nobody needs to approve anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.roles.is_empty() && self.specs.is_empty()
+    }
+
+    /// Whether somebody may approve or reject: by their role, or as one whom a spec names.
+    #[must_use]
+    pub fn lets_judge(&self, people: &People, who: &str) -> bool {
+        let mut named = self.specs.iter().flat_map(|(_, names)| names);
+        people.rights(who).has(Right::Approve) || named.any(|name| people.is_among(who, name))
+    }
+
+    /// How a change stands: what was said of it, who wrote it, and the hash of what it holds now. Of what one person said
+    /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
+    #[must_use]
+    pub fn approval_state(
+        &self,
+        people: &People,
+        events: &[Event],
+        authors: &[String],
+        content: &str,
+    ) -> ApprovalState {
+        let mut judged: Vec<&Event> = events
+            .iter()
+            .filter(|event| matches!(event.said, ChangeComment::Approved | ChangeComment::Rejected))
+            .collect();
+        judged.sort_by(|one, other| one.at.cmp(&other.at));
+        let of = |event: &Event| formulac_model::address(&event.by).to_lowercase();
+        let last: BTreeMap<String, &Event> =
+            judged.iter().filter(|event| event.content == content).map(|event| (of(event), *event)).collect();
+        let mut standing = ApprovalState::default();
+        let earlier: BTreeMap<String, &Event> = judged
+            .iter()
+            .filter(|event| event.said == ChangeComment::Approved && !last.contains_key(&of(event)))
+            .map(|event| (of(event), *event))
+            .collect();
+        standing.void.extend(earlier.into_values().map(|event| (event.by.clone(), "it was changed since")));
+        for event in last.into_values() {
+            let is_author = authors.iter().any(|author| is_same(author, &event.by));
+            let by = event.by.clone();
+            if is_author {
+                standing.void.push((by, "it is their own"));
+            } else if !self.lets_judge(people, &event.by) {
+                standing.void.push((by, "their role does not approve"));
+            } else if event.said == ChangeComment::Approved {
+                standing.approved.push(by);
+            } else {
+                standing.rejected.push(by);
+            }
+        }
+        standing.lacks = self.lacks(people, &standing.approved);
+        standing
+    }
+
+    fn lacks(&self, people: &People, approved: &[String]) -> Vec<String> {
+        let given = approvals_by_role(people, approved, &self.roles);
+        let of_role = self.roles.iter().filter_map(|(role, count)| {
+            let missing = count.saturating_sub(given.get(role).copied().unwrap_or_default());
+            let noun = if missing == 1 { "approval" } else { "approvals" };
+            (missing > 0).then(|| format!("{missing} {noun} by {role}"))
+        });
+        let is_given = |names: &[String]| approved.iter().any(|by| names.iter().any(|name| people.is_among(by, name)));
+        let of_specs = self.specs.iter().filter(|(_, names)| !is_given(names));
+        let of_specs = of_specs.map(|(path, names)| format!("an approval of {path} by {}", names.join(" or ")));
+        of_role.chain(of_specs).collect()
+    }
+}
+
+/// How many count for each role, each person for one, so that as much as can be is given.
+fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
+    let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
+    let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
+    let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
+    for start in 0..approved.len() {
+        // The shortest way to a role with room: through people who can count for another role instead.
+        let mut came: BTreeMap<Role, usize> = BTreeMap::new();
+        let mut waits = VecDeque::from([start]);
+        let mut end = None;
+        'search: while let Some(person) = waits.pop_front() {
+            for role in roles.get(person).into_iter().flatten().copied() {
+                if came.contains_key(&role) || !room.contains_key(&role) {
+                    continue;
+                }
+                came.insert(role, person);
+                let holders: Vec<usize> =
+                    (0..counts_for.len()).filter(|it| counts_for.get(*it) == Some(&Some(role))).collect();
+                if holders.len() < room.get(&role).copied().unwrap_or_default() {
+                    end = Some(role);
+                    break 'search;
+                }
+                waits.extend(holders);
+            }
+        }
+        while let Some(role) = end {
+            let Some(person) = came.get(&role).copied() else { break };
+            let Some(slot) = counts_for.get_mut(person) else { break };
+            end = slot.replace(role);
+        }
+    }
+    let mut given = BTreeMap::new();
+    for role in counts_for.into_iter().flatten() {
+        *given.entry(role).or_default() += 1;
+    }
+    given
+}
+
+/// Whom a spec names to approve changes of it.
+#[must_use]
+pub fn approvers(spec: &str) -> Vec<String> {
+    let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
+    root.as_ref().and_then(|root| root.get("approvers")).map(Node::texts).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Project;
+
+    const PROJECT: &str = "
+groups: {data-team: [a@x, b@x]}
+roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
+";
+
+    fn comment_event(said: ChangeComment, by: &str, content: &str) -> Event {
+        let mut event = Event::new(said, "2026-11-20T10:00:00Z", by, "");
+        content.clone_into(&mut event.content);
+        event
+    }
+
+    fn approval_state(events: &[Event]) -> ApprovalState {
+        let people = Project::from_text(PROJECT).0.people().clone();
+        let asked = RequiredApproval { roles: vec![(Role::Engineer, 1), (Role::Business, 1)], specs: Vec::new() };
+        asked.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
+    }
+
+    #[test]
+    fn approvals_count_for_exact_content_of_others() {
+        use ChangeComment::{Approved, Commented, Rejected};
+        let ok = [comment_event(Approved, "Bo <b@x>", "c"), comment_event(Approved, "f@x", "c")];
+        assert!(approval_state(&ok).is_approved());
+        for (more, lacks, voids, rejects) in [
+            (comment_event(Approved, "a@x", "c"), 0, 0, 0),
+            // What one said of other content is neither here nor there.
+            (comment_event(Approved, "f@x", "old"), 0, 0, 0),
+            (comment_event(Approved, "g@x", "old"), 0, 1, 0),
+            (comment_event(Approved, "own@x", "c"), 0, 1, 0),
+            (comment_event(Approved, "n@x", "c"), 0, 1, 0),
+            (comment_event(Rejected, "f@x", "c"), 1, 0, 1),
+            (comment_event(Rejected, "f@x", "old"), 0, 0, 0),
+            (comment_event(Commented, "f@x", "c"), 0, 0, 0),
+        ] {
+            let all = approval_state(&[ok.as_slice(), std::slice::from_ref(&more)].concat());
+            assert_eq!((all.lacks.len(), all.void.len(), all.rejected.len()), (lacks, voids, rejects), "{more:?}");
+        }
+        assert_eq!(approval_state(&[]).lacks, ["1 approval by engineer", "1 approval by business"]);
+    }
+
+    #[test]
+    fn one_person_counts_for_one_role() {
+        let file = "groups: {g: [x@x, y@x]}\nroles: {g: engineer, x@x: business}\n";
+        let people = Project::from_text(file).0.people().clone();
+        let asked = |engineers, business| RequiredApproval {
+            roles: vec![(Role::Engineer, engineers), (Role::Business, business)],
+            specs: Vec::new(),
+        };
+        let lacks = |asked: RequiredApproval, by: &[&str]| {
+            let events: Vec<Event> = by.iter().map(|by| comment_event(ChangeComment::Approved, by, "c")).collect();
+            asked.approval_state(&people, &events, &[], "c").lacks
+        };
+        // The one who is both makes room for the other, in whatever order they come.
+        assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
+        assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
+        assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
+        assert_eq!(lacks(asked(1, 1), &["x@x"]).len(), 1);
+        assert_eq!(lacks(asked(usize::MAX, 0), &["x@x"]), [format!("{} approvals by engineer", usize::MAX - 1)]);
+    }
+
+    #[test]
+    fn specs_name_who_approves_them() {
+        assert_eq!(approvers("model: m\napprovers: [f@x, finance]\n"), ["f@x", "finance"]);
+        assert_eq!(approvers("approvers: f@x"), ["f@x"]);
+        assert!(approvers("[").is_empty());
+        let people = Project::from_text(PROJECT).0.people().clone();
+        let asked = RequiredApproval { roles: Vec::new(), specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])] };
+        let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
+        // Whom it names may approve, whatever their role is.
+        assert!(of("n@x").is_approved());
+        assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);
+    }
+}

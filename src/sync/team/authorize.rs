@@ -1,0 +1,248 @@
+//! Whether the commits of a branch were allowed to their authors. The command's own checks hold nobody back who has the
+//! files; this is for CI, where the branch does not decide.
+
+use super::change::{CHANGES, ChangeComment, Event, is_same};
+use crate::model::{Environment, Project};
+use crate::{LOG, LogEntry, REFUSED};
+use formulac_model::Right;
+
+/// A commit that is to be merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit {
+    /// What names it.
+    pub id: String,
+    /// Its author, `Name <address>`.
+    pub author: String,
+    /// Who committed it, in the same form; empty where that is not known.
+    pub committer: String,
+    /// Whose valid signature it bears, where that is known.
+    pub signer: Option<String>,
+    /// The files that it changed.
+    pub files: Vec<Touched>,
+}
+
+/// A file that a commit changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Touched {
+    /// Its path, seen from the project's folder.
+    pub path: String,
+    /// Whether it was there before.
+    pub was_there: bool,
+    /// Its text since, of those in `.formulac/`; `None` if it is gone.
+    pub text: Option<String>,
+}
+
+impl Touched {
+    /// A file that a commit changed.
+    #[must_use]
+    pub fn new(path: &str, was_there: bool, text: Option<String>) -> Self {
+        Self { path: path.to_owned(), was_there, text }
+    }
+}
+
+impl Commit {
+    /// A commit.
+    #[must_use]
+    pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<Touched>) -> Self {
+        Self { id: id.to_owned(), author: author.to_owned(), committer: String::new(), signer, files }
+    }
+
+    /// The same, committed by somebody.
+    #[must_use]
+    pub fn committed_by(mut self, committer: &str) -> Self {
+        committer.clone_into(&mut self.committer);
+        self
+    }
+
+    /// Who approved something in this commit, if somebody else committed it.
+    fn approved_for(&self) -> Option<String> {
+        if self.committer.is_empty() || is_same(&self.author, &self.committer) {
+            return None;
+        }
+        self.files.iter().find_map(|file| {
+            let name = file.path.strip_prefix(CHANGES)?.rsplit('/').next()?;
+            let event = Event::read(name, file.text.as_deref()?).ok()?;
+            (event.said == ChangeComment::Approved).then_some(event.by)
+        })
+    }
+}
+
+/// What was not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotAllowed {
+    /// The commit.
+    pub commit: String,
+    /// Its author.
+    pub author: String,
+    /// The file; `None` if it is of the whole commit.
+    pub path: Option<String>,
+    /// What is the matter with it.
+    pub why: String,
+}
+
+/// Approvals that somebody else committed: the commit, and who approved. A program may run formulac for its users, and
+/// somebody may pass for another; people have to know which.
+#[must_use]
+pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
+    commits.iter().filter_map(|commit| Some((commit, commit.approved_for()?))).collect()
+}
+
+/// Files by which forges know who owns what.
+const OWNERS: [&str; 4] = ["CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS"];
+
+/// What is not allowed in these commits, by the project as it is where they are merged into.
+#[must_use]
+pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits: &[Commit]) -> Vec<NotAllowed> {
+    let mut found = Vec::new();
+    for commit in commits {
+        let mut tell = |path: Option<&str>, why: String| {
+            let (id, author) = (commit.id.clone(), commit.author.clone());
+            found.push(NotAllowed { commit: id, author, path: path.map(str::to_owned), why });
+        };
+        if environment.is_some_and(|environment| environment.signed) {
+            match &commit.signer {
+                None => tell(None, "it bears no valid signature".to_owned()),
+                Some(signer) if !is_same(signer, &commit.author) => {
+                    tell(None, format!("it is signed by {signer}, who is not its author"));
+                }
+                Some(_) => {}
+            }
+        }
+        for file in &commit.files {
+            if let Err(why) = allowed(project, commit, file) {
+                tell(Some(&file.path), why);
+            }
+        }
+    }
+    found
+}
+
+fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), String> {
+    let has = |right: Right| {
+        if project.people().rights(&commit.author).has(right) {
+            return Ok(());
+        }
+        Err(format!("{} may not {}", who(project, &commit.author), right.description()))
+    };
+    let path = file.path.as_str();
+    if path == "formulac.yml" || OWNERS.contains(&path) {
+        return has(Right::Settings);
+    }
+    if let Some(inside) = path.strip_prefix(CHANGES).and_then(|path| path.strip_prefix('/')) {
+        let event = written_once(file)
+            .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
+        is_own(&event.by, commit)?;
+        return match event.said {
+            ChangeComment::Proposed => has(Right::Propose),
+            ChangeComment::Commented => has(Right::Comment),
+            // Whether it counts is seen when approvals are counted: whom a spec names may approve.
+            ChangeComment::Approved | ChangeComment::Rejected => Ok(()),
+        };
+    }
+    if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
+        let text = written_once(file)?;
+        let entry = LogEntry::read_as(name, text).ok_or("it is not an entry, or was changed after it was written")?;
+        if entry.did == REFUSED {
+            return Ok(());
+        }
+        is_own(&entry.by, commit)?;
+        let into = project.environments().iter().find(|environment| environment.name == entry.environment);
+        let is_protected = into.is_some_and(Environment::is_merged_into);
+        return has(if is_protected { Right::Deploy } else { Right::Develop });
+    }
+    has(if path.starts_with(".formulac/evidence/") { Right::Test } else { Right::Develop })
+}
+
+/// The text of a record, which is written once and then stays.
+fn written_once(file: &Touched) -> Result<&str, String> {
+    match (&file.text, file.was_there) {
+        (Some(text), false) => Ok(text),
+        (Some(_), true) => Err("it was changed, but comments must not change".to_owned()),
+        (None, _) => Err("it was removed, but comments must not be removed".to_owned()),
+    }
+}
+
+fn is_own(by: &str, commit: &Commit) -> Result<(), String> {
+    if is_same(by, &commit.author) {
+        Ok(())
+    } else {
+        Err(format!("it speaks for {by}, who is not the commit's author"))
+    }
+}
+
+fn who(project: &Project, author: &str) -> String {
+    let roles: Vec<&str> = project.people().roles(author).iter().map(|role| role.name()).collect();
+    if roles.is_empty() { format!("{author}, who has no role,") } else { format!("{author}, {},", roles.join(" and ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROJECT: &str = "
+environments: {production: {branch: main, protected: true, signed: true}, dev: {}}
+roles: {e@x: engineer, f@x: business, admin@x: admin}
+default_role: analyst
+";
+
+    fn entry(by: &str, environment: &str) -> (String, String) {
+        let mut entry = LogEntry::default();
+        (entry.did, entry.at, entry.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), by.to_owned());
+        environment.clone_into(&mut entry.environment);
+        (format!("{LOG}/{}", entry.file_name()), entry.text())
+    }
+
+    fn event(said: ChangeComment, by: &str) -> (String, String) {
+        let event = Event::new(said, "2026-11-20T10:00:00Z", by, "t");
+        (format!("{CHANGES}/t/{}", event.file_name()), event.text())
+    }
+
+    #[test]
+    fn each_file_asks_for_its_right() {
+        let project = Project::from_text(PROJECT).0;
+        let plain = |path: &str| (path.to_owned(), "x".to_owned());
+        let cases = [
+            ("a@x", plain("metrics/m.yml"), ""),
+            ("f@x", plain("metrics/m.yml"), "may not change specs"),
+            ("e@x", plain("formulac.yml"), "may not change the project's settings"),
+            ("admin@x", plain("formulac.yml"), ""),
+            ("e@x", plain(".github/CODEOWNERS"), "settings"),
+            ("f@x", plain(".formulac/evidence/m.yml"), "may not run"),
+            ("a@x", entry("a@x", "dev"), ""),
+            ("a@x", entry("A <a@x>", "production"), "may not change a protected environment"),
+            ("e@x", entry("e@x", "production"), ""),
+            ("a@x", entry("e@x", "production"), "speaks for e@x"),
+            ("f@x", event(ChangeComment::Proposed, "f@x"), "may not propose"),
+            ("f@x", event(ChangeComment::Commented, "f@x"), ""),
+            ("a@x", event(ChangeComment::Approved, "f@x"), "speaks for f@x"),
+            ("f@x", plain(".formulac/approvals/t/x.yml"), "does not describe"),
+            ("f@x", plain(".formulac/log/x.yml"), "not an entry"),
+        ];
+        for (author, (path, text), expected) in cases {
+            let commit = Commit::new("1", author, None, vec![Touched::new(&path, false, Some(text))]);
+            let found = not_allowed(&project, None, &[commit]);
+            match expected {
+                "" => assert_eq!(found, [], "{author} {path}"),
+                _ => assert!(found.len() == 1 && found[0].why.contains(expected), "{author} {path}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn records_stay_and_signatures_are_the_authors() {
+        let project = Project::from_text(PROJECT).0;
+        let (path, text) = event(ChangeComment::Approved, "f@x");
+        for (text, why) in [(Some(text), "was changed"), (None, "was removed")] {
+            let commit = Commit::new("1", "f@x", None, vec![Touched::new(&path, true, text)]);
+            assert!(not_allowed(&project, None, &[commit])[0].why.contains(why));
+        }
+        let production = project.environments().first();
+        for (signer, expected) in [(None, 1), (Some("e@x"), 0), (Some("a@x"), 1)] {
+            let commit = Commit::new("1", "E <e@x>", signer.map(str::to_owned), Vec::new());
+            assert_eq!(not_allowed(&project, production, &[commit]).len(), expected);
+        }
+    }
+}

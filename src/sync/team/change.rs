@@ -1,0 +1,240 @@
+//! What is said of a change that waits for approval: a file each in `.formulac/approvals/<id>/`, so that branches merge
+//! and who said what stands in git.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::dbt::{YamlOutput, write_value};
+use crate::yaml::{self, Node};
+use crate::{content_hash, short};
+use formulac_model::address;
+
+/// The folder of the changes, seen from the project's.
+pub const CHANGES: &str = ".formulac/approvals";
+/// Letters of a title that name a change.
+const NAME: usize = 48;
+
+/// What somebody did with a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChangeComment {
+    /// Asked for its approval.
+    Proposed,
+    /// Spoke about it.
+    Commented,
+    /// Approved it.
+    Approved,
+    /// Rejected it.
+    Rejected,
+}
+
+impl ChangeComment {
+    const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
+
+    /// Its name, as the file has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Commented => "commented",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl fmt::Display for ChangeComment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What somebody said of a change, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// What they did.
+    pub said: ChangeComment,
+    /// When, as `2026-11-20T10:00:00Z`.
+    pub at: String,
+    /// Who, as `Name <address>`.
+    pub by: String,
+    /// The title of a proposal, else what was said with it; may be empty.
+    pub text: String,
+    /// More of it.
+    pub more: String,
+    /// The environment that a proposal is for; empty where there is none.
+    pub environment: String,
+    /// What a proposal is compared with: a branch or revision; empty for the others.
+    pub base: String,
+    /// The hash of the content that it is about; empty for comments.
+    pub content: String,
+}
+
+impl Event {
+    /// Something said now; what it is about comes with [`Event::content`].
+    #[must_use]
+    pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
+        let (at, by, text) = (at.to_owned(), by.to_owned(), plain(text));
+        let empty = String::new;
+        Self { said, at, by, text, more: empty(), environment: empty(), base: empty(), content: empty() }
+    }
+
+    /// The same with more text.
+    #[must_use]
+    pub fn with_more(mut self, more: &str) -> Self {
+        self.more = plain(more);
+        self
+    }
+
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let pairs = [
+            ("did", self.said.name()),
+            ("at", &self.at),
+            ("by", &self.by),
+            ("text", &self.text),
+            ("more", &self.more),
+            ("environment", &self.environment),
+            ("base", &self.base),
+            ("content", &self.content),
+        ];
+        let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
+        write_value(&YamlOutput::Map(
+            pairs.map(|(key, text)| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))).collect(),
+        ))
+    }
+
+    /// The name of its file: when, and the begin of its hash.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("{time}-{}.yml", short(&content_hash(self.text().as_bytes())))
+    }
+
+    /// Reads the text of its file; an error where it is none, or where it was changed after it was written.
+    pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
+        let text = text.replace('\r', "");
+        let root = yaml::read(&text, &mut Vec::new()).ok().flatten().ok_or("it does not describe a change")?;
+        let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+        let said = ChangeComment::ALL
+            .into_iter()
+            .find(|said| said.name() == scalar("did"))
+            .ok_or("it does not describe a change")?;
+        let event = Self {
+            said,
+            at: scalar("at"),
+            by: scalar("by"),
+            text: scalar("text"),
+            more: scalar("more"),
+            environment: scalar("environment"),
+            base: scalar("base"),
+            content: scalar("content"),
+        };
+        let is_own = name == event.file_name() && event.text() == text;
+        if is_own { Ok(event) } else { Err("it was changed after it was written") }
+    }
+}
+
+/// A change, with all that was said of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// What names it.
+    pub id: String,
+    /// In the order of time.
+    pub events: Vec<Event>,
+}
+
+impl Change {
+    /// How it was proposed first; `None` if that file is not there.
+    #[must_use]
+    pub fn proposal(&self) -> Option<&Event> {
+        self.events.iter().find(|event| event.said == ChangeComment::Proposed)
+    }
+}
+
+/// Reads changes: paths of files, seen from [`CHANGES`], with their texts. With them come the files that are none, and why.
+///
+/// ```
+/// use formulac_sync::team::{Event, ChangeComment, changes};
+///
+/// let event = Event::new(ChangeComment::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
+/// let path = format!("revenue/{}", event.file_name());
+/// assert_eq!(changes([(path.clone(), event.text())]).0[0].events, [event.clone()]);
+/// assert_eq!(changes([(path, event.text().replace("right", "wrong"))]).1.len(), 1);
+/// ```
+#[must_use]
+pub fn changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change>, Vec<(String, &'static str)>) {
+    let mut found: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (path, text) in files {
+        let (id, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        match Event::read(name, &text) {
+            Ok(event) => found.entry(id.to_owned()).or_default().push(event),
+            Err(fault) => faults.push((path, fault)),
+        }
+    }
+    let change = |(id, mut events): (String, Vec<Event>)| {
+        events.sort_by(|one, other| (&one.at, one.file_name()).cmp(&(&other.at, other.file_name())));
+        Change { id, events }
+    };
+    (found.into_iter().map(change).collect(), faults)
+}
+
+/// What people typed, without signs that only a terminal reads.
+fn plain(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    text.trim().to_owned()
+}
+
+/// What names a change of this title, and nothing else that is there: letters, digits and `-`.
+#[must_use]
+pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let plain: String = title.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    let name: String = words.join("-").chars().take(NAME).collect();
+    let name = name.trim_end_matches('-');
+    let name = if name.is_empty() { "change" } else { name };
+    let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|id| !is_taken(id)).unwrap_or_default()
+}
+
+/// Whether two people are the same one.
+#[must_use]
+pub fn is_same(one: &str, other: &str) -> bool {
+    address(one).eq_ignore_ascii_case(address(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_of_titles() {
+        for (title, expected) in [
+            ("Quarter before by the calendar, not by rows", "quarter-before-by-the-calendar-not-by-rows"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("…", "change"),
+            ("taken", "taken-3"),
+            ("Größe", "größe"),
+        ] {
+            assert_eq!(change_id(title, |id| matches!(id, "taken" | "taken-2")), expected);
+        }
+    }
+
+    #[test]
+    fn texts_of_any_kind_come_back() {
+        let mut event =
+            Event::new(ChangeComment::Proposed, "2026-11-20T10:00:00Z", "A: \"b\" <a@b>", " x\n- y: {{ z }} # \u{7} ")
+                .with_more("no\r\n\nmore");
+        assert_eq!((event.text.as_str(), event.more.as_str()), ("x\n- y: {{ z }} #", "no\n\nmore"));
+        event.base = "main".to_owned();
+        event.content = "ab".to_owned();
+        assert_eq!(Event::read(&event.file_name(), &event.text()), Ok(event.clone()));
+        assert_eq!(Event::read(&event.file_name(), &event.text().replace('\n', "\r\n")), Ok(event.clone()));
+        assert!(Event::read("x.yml", &event.text()).is_err());
+        assert!(Event::read(&event.file_name(), &format!("{}x: 1\n", event.text())).is_err());
+    }
+}

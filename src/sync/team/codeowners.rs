@@ -1,0 +1,104 @@
+//! Who owns what, as GitHub and GitLab read it.
+
+use std::fmt::Write as _;
+
+use formulac_model::Role;
+use formulac_model::{People, address};
+
+const BEGIN: &str =
+    "# formulac: from roles, groups and approvers; `formulac authorize --codeowners` writes this part anew";
+const END: &str = "# formulac: end";
+
+/// The file's text: what people wrote in it stays, and behind it stands who owns the project's files: engineers these
+/// folders, whom a spec names that spec, admins the project file. `prefix` is the way from the repository's folder to the
+/// project's, with `/` at both ends. Of lines that match a file the last counts, so nothing else may match here.
+#[must_use]
+pub fn codeowners(
+    written: &str,
+    people: &People,
+    prefix: &str,
+    folders: &[String],
+    specs: &[(String, Vec<String>)],
+) -> String {
+    let mut own = String::new();
+    let mut line = |path: &str, owners: &[&str]| {
+        let owners: Vec<&str> = owners.iter().copied().filter_map(owner).collect();
+        // A pattern without owners would take away those of an earlier line.
+        if !owners.is_empty() {
+            let _ = writeln!(own, "{prefix}{} {}", pattern(path), owners.join(" "));
+        }
+    };
+    let engineers = people.with_role(Role::Engineer);
+    folders.iter().for_each(|folder| line(&format!("{folder}/"), &engineers));
+    for (path, names) in specs {
+        let named: Vec<&str> = names
+            .iter()
+            .flat_map(|name| match people.members(name) {
+                Some(members) => members.iter().map(String::as_str).collect(),
+                None => vec![name.as_str()],
+            })
+            .collect();
+        line(path, &named);
+    }
+    let admins = people.with_role(Role::Admin);
+    line("formulac.yml", &admins);
+    let (before, after) = match (written.find(BEGIN), written.find(END)) {
+        (Some(begin), Some(end)) if begin < end => {
+            let after = written.get(end..).and_then(|rest| rest.split_once('\n')).map_or("", |(_, after)| after);
+            (written.get(..begin).unwrap_or_default(), after)
+        }
+        _ => (written, ""),
+    };
+    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    format!("{before}{gap}{BEGIN}\n{own}{END}\n{after}")
+}
+
+/// A person as forges name them: an address or `@name`; nobody else can be named there.
+fn owner(name: &str) -> Option<&str> {
+    let name = address(name);
+    let is_one = name.contains('@') && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#');
+    is_one.then_some(name)
+}
+
+/// A path as a pattern that matches it alone.
+fn pattern(path: &str) -> String {
+    let mut pattern = String::new();
+    for c in path.chars() {
+        if matches!(c, ' ' | '\\' | '*' | '?' | '[' | ']' | '#' | '!') {
+            pattern.push('\\');
+        }
+        if !c.is_control() {
+            pattern.push(c);
+        }
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Project;
+
+    use super::*;
+
+    #[test]
+    fn the_part_is_written_anew_and_the_rest_stays() {
+        let file =
+            "groups: {data: [a@x, b@x], fin: [f@x]}\nroles: {data: engineer, root@x: admin, '@org/team': engineer}\n";
+        let people = Project::from_text(file).0.people().clone();
+        let specs = [("metrics/my revenue.yml".to_owned(), vec!["fin".to_owned(), "g@x".to_owned(), "x y".to_owned()])];
+        let first = codeowners("* @org/all", &people, "/", &["metrics".to_owned()], &specs);
+        assert_eq!(
+            first,
+            format!(
+                "* @org/all\n{BEGIN}\n/metrics/ a@x b@x @org/team\n/metrics/my\\ revenue.yml f@x g@x\n/formulac.yml root@x\n{END}\n"
+            )
+        );
+        let again = codeowners(&format!("{first}docs/ @d\n"), &people, "/shop/", &["models/formulac".to_owned()], &[]);
+        assert_eq!(
+            again,
+            format!(
+                "* @org/all\n{BEGIN}\n/shop/models/formulac/ a@x b@x @org/team\n/shop/formulac.yml root@x\n{END}\ndocs/ @d\n"
+            )
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! Who may do what in a project: roles and groups of its `formulac.yml`, changes and the approvals that they need, and
+//! whether commits were allowed to their authors.
+
+mod approval;
+mod authorize;
+mod change;
+mod codeowners;
+mod content;
+
+pub use approval::{ApprovalState, RequiredApproval, approvers};
+pub use authorize::{Commit, NotAllowed, Touched, approved_for_others, not_allowed};
+pub use change::{CHANGES, Change, ChangeComment, Event, change_id, changes, is_same};
+pub use codeowners::codeowners;
+pub use content::{DifferingContent, approved, content};
+pub use formulac_model::{People, Right, Rights, Role, UnknownRole};

@@ -1,0 +1,183 @@
+//! Writer of YAML scalars and keys that every YAML parser reads back unchanged.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Characters that would end a text in a one-line list or mapping.
+pub const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
+
+/// Returns a text for a one-line list or mapping, quoted if it contains a comma or bracket.
+pub fn flow_text(value: &str) -> String {
+    let mut out = String::new();
+    write_in_flow(&mut out, value);
+    out
+}
+
+/// Writes a text in a one-line list or mapping, quoted if it contains a comma or bracket.
+pub fn write_in_flow(out: &mut String, value: &str) {
+    let clean = clean(value);
+    if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
+        out.push_str(&clean);
+    } else {
+        write_quoted(out, &clean);
+    }
+}
+
+/// Returns a mapping key, always on one line.
+pub fn key_text(key: &str) -> String {
+    let mut out = String::new();
+    write_key(&mut out, key);
+    out
+}
+
+/// Writes a mapping key on one line.
+pub fn write_key(out: &mut String, key: &str) {
+    let clean = clean(key);
+    if is_plain(&clean) { out.push_str(&clean) } else { write_quoted(out, &clean) }
+}
+
+/// Removes NUL characters, and carriage returns because generated files use one style of line endings.
+fn clean(value: &str) -> Cow<'_, str> {
+    match value.contains(['\r', '\0']) {
+        true => Cow::Owned(value.replace(['\r', '\0'], "")),
+        false => Cow::Borrowed(value),
+    }
+}
+
+/// Returns whether PyYAML, dbt's YAML parser, rejects a character or treats it as a line break.
+fn is_special(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn has_special(value: &str) -> bool {
+    // Most texts have no special characters, so check blocks of bytes without a branch per byte.
+    let is_usual = |byte: &u8| matches!(byte, b' '..=b'~') | (*byte == b'\n') | (*byte == b'\t');
+    let all_usual = value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
+    !all_usual && value.contains(is_special)
+}
+
+/// Returns a scalar: plain if that is safe, a literal block for several lines, otherwise quoted.
+pub fn scalar(value: &str, indent: usize) -> String {
+    let mut out = String::new();
+    write_scalar(&mut out, value, indent);
+    out
+}
+
+/// Writes a scalar like [`scalar`].
+pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
+    let clean = clean(value);
+    if is_plain(&clean) {
+        out.push_str(&clean);
+        return;
+    }
+    let blanks_count = |line: &str| line.ends_with([' ', '\t']);
+    let is_block = clean.contains('\n')
+        && !has_special(&clean)
+        && !clean.starts_with([' ', '\t', '\n'])
+        && !clean.ends_with('\n')
+        && !clean.lines().any(blanks_count);
+    if !is_block {
+        write_quoted(out, &clean);
+        return;
+    }
+    out.push_str("|-");
+    for line in clean.lines() {
+        out.push('\n');
+        if !line.is_empty() {
+            write_blanks(out, indent);
+            out.push_str(line);
+        }
+    }
+}
+
+/// Writes a text in double quotes. `clean` has neither carriage returns nor NUL characters.
+pub fn write_quoted(out: &mut String, clean: &str) {
+    out.push('"');
+    let mut rest = clean;
+    while let Some((at, escaped)) =
+        rest.char_indices().find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special(*c))
+    {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        match escaped {
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '"' | '\\' => out.extend(['\\', escaped]),
+            _ => {
+                let _ = write!(out, "\\u{:04X}", escaped as u32);
+            }
+        }
+        rest = rest.get(at + escaped.len_utf8()..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// Returns whether an unquoted text has the same value in any YAML parser.
+pub fn is_plain(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let starts_well = match bytes.first() {
+        Some(first) if first.is_ascii() => first.is_ascii_alphabetic() || *first == b'_',
+        _ => value.chars().next().is_some_and(char::is_alphabetic),
+    };
+    let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
+    let is_word = || value.len() <= 5 && words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    // A character that begins a value or a comment does so only together with the next byte, or at the end.
+    let is_usual = |(at, byte): (usize, &u8)| match byte {
+        b'\t' | b'\n' | b'{' | b'}' => false,
+        b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),
+        b' ' => bytes.get(at + 1).is_some_and(|next| *next != b'#'),
+        _ => true,
+    };
+    starts_well && !is_word() && bytes.iter().enumerate().all(is_usual) && !has_special(value)
+}
+
+/// Writes `count` spaces.
+pub fn write_blanks(out: &mut String, mut count: usize) {
+    const BLANKS: &str = "                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        out.push_str(&BLANKS[..some]);
+        count -= some;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scalar;
+
+    #[test]
+    fn scalars_come_back() {
+        for value in [
+            "plain words",
+            "yes",
+            "a: b",
+            "x #y",
+            "- item",
+            "\"quoted\"",
+            "it's",
+            "{{ x }}",
+            "50%",
+            "é à ü",
+            "ends:",
+            "12",
+            "two\nlines",
+            "  indented\n  lines",
+            "ends with a line\n",
+            "a\n\nb",
+            "blanks  \nat ends",
+            "a\\b",
+            "*star",
+            "@at",
+            "tab\there",
+            "\u{85}",
+            "\u{2028}",
+            "one\u{2029}two\nlines\u{7f}",
+            "\u{feff}begins",
+        ] {
+            let text = format!("k: {}\n", scalar(value, 2));
+            let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
+            assert_eq!(node.get("k").unwrap().text(), Some(value), "{text}");
+        }
+    }
+}

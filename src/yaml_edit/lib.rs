@@ -1,0 +1,99 @@
+//! Edits of YAML files that people write. Comments, order, quotes and line breaks of everything else stay.
+//!
+//! [`edit`] sets, adds and removes values. [`merge`] transfers the changes of a generated text to a file that people
+//! have edited since. Both return a text, or a [`YamlRefusal`] with a reason. They parse each new text and compare its
+//! values with the expected ones, so they never return a text that means something else.
+//!
+//! ```
+//! use formulac_yaml_edit::{Edit, Path, YamlValue, edit};
+//!
+//! let file = "models:\n  - name: orders # ours\n    tags: ['a']\n";
+//! let order = Path::root().key("models").item("name", "orders");
+//! let edits = [
+//!     Edit::Set { at: order.clone().key("description"), value: YamlValue::text("Paid: yes"), after: vec!["name".into()] },
+//!     Edit::Add { to: order.key("tags"), value: YamlValue::text("b") },
+//! ];
+//! let edited = edit(file, &edits)?;
+//! assert_eq!(edited, "models:\n  - name: orders # ours\n    description: \"Paid: yes\"\n    tags: ['a', b]\n");
+//! # Ok::<(), formulac_yaml_edit::YamlRefusal>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+
+mod blocks;
+mod changes;
+mod edit;
+mod lines;
+mod merge;
+mod path;
+mod render;
+mod rules;
+mod splice;
+mod tree;
+mod value;
+
+use formulac_syntax::yaml;
+
+use std::fmt;
+
+pub use edit::{Edit, edit};
+pub use merge::{MergeKeep, MergedText, merge};
+pub use path::{Path, PathPattern, PathSegment};
+pub use rules::{RuleMark, Rules};
+pub use value::{CollectionStyle, YamlValue};
+
+/// Why a file is left as it is, and where in it the reason stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YamlRefusal {
+    line: usize,
+    column: usize,
+    reason: String,
+}
+
+impl YamlRefusal {
+    fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
+        let (line, column) = lines::position(source, at);
+        Self { line, column, reason: reason.into() }
+    }
+
+    /// The line, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column, from 1, in characters.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// What is the matter there.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for YamlRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
+    }
+}
+
+impl std::error::Error for YamlRefusal {}
+
+/// The value of a whole text; `None` if it is no YAML, or nothing.
+pub fn value(text: &str) -> Option<YamlValue> {
+    let tree = tree::read(without_mark(text).1).ok()?;
+    tree.root.map(|root| tree.value(root))
+}
+
+/// A text without its byte order mark, and that mark.
+fn without_mark(text: &str) -> (&'static str, &str) {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => ("\u{feff}", rest),
+        None => ("", text),
+    }
+}
