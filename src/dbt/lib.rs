@@ -12,7 +12,7 @@
 //! ```
 //! use formulac_dbt::From;
 //!
-//! let orders = From::parse("ref('orders')").unwrap();
+//! let orders = From::read("ref('orders')").unwrap();
 //! assert_eq!(orders.name(), "orders");
 //! ```
 //!

@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn fixtures() -> Vec<String> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/artifacts");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/artifacts");
         let read = |name: &str| fs::read_to_string(format!("{folder}/{name}/manifest.json")).unwrap();
         ["dbt_1_10", "dbt_1_12", "kinds"].map(read).to_vec()
     }
