@@ -1,4 +1,5 @@
-//! Generated files brought to their places: what differs is written, what is left over removed, what people changed kept.
+//! Puts generated files in their places: writes files that differ, removes files that are no longer generated,
+//! and keeps files that people changed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,18 +13,18 @@ use super::bounds::Bounds;
 use super::exit::{Exit, Failure, FailureKind};
 use super::session::Session;
 
-/// What is to be done to files.
+/// Pending changes to files.
 #[derive(Debug, Default)]
 pub struct Delivery {
     pub created: Vec<Planned>,
     pub updated: Vec<Planned>,
     pub unchanged: Vec<PathBuf>,
     pub removed: Vec<PathBuf>,
-    /// Files that somebody changed since formulac wrote them.
+    /// Files that were edited since formulac wrote them.
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares files with the files that are in their places. `left` are files that no spec makes any more.
+/// Compares files with the existing files at their paths. `left` contains the files that no spec generates any more.
 pub fn compare(
     files: impl IntoIterator<Item = Planned>,
     left: Vec<PathBuf>,
@@ -56,7 +57,7 @@ impl Delivery {
         self.created.is_empty() && self.updated.is_empty() && self.removed.is_empty()
     }
 
-    /// Adds a file that is written whatever stands in its place.
+    /// Adds a file that replaces whatever is at its path.
     pub fn add(&mut self, planned: Planned) -> Result<(), Failure> {
         match planned.present()? {
             Present::Same => self.unchanged.push(planned.path),
@@ -66,7 +67,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Says what would be done, in the way of a check.
+    /// Reports the pending changes as the result of a check.
     pub fn report(&self, session: &Session) -> Exit {
         let mut all: Vec<(&Path, &str)> = self.created.iter().map(|file| (&*file.path, "is missing")).collect();
         all.extend(self.updated.iter().map(|file| (&*file.path, "differs from its spec")));
@@ -78,7 +79,7 @@ impl Delivery {
         if all.is_empty() { Exit::Done } else { Exit::Faulty }
     }
 
-    /// What people changed, as faults of these files.
+    /// Returns the files that people edited, as diagnostics of these files.
     pub fn conflicts(&self) -> Vec<FailureKind> {
         self.by_hand.iter().map(|path| by_hand(path)).collect()
     }
@@ -89,7 +90,7 @@ impl Delivery {
         change_all(bounds, &files, &self.removed)
     }
 
-    /// What was done, a line each.
+    /// Returns one line for each file that was written or removed.
     pub fn notes(&self) -> Vec<String> {
         if self.is_empty() {
             return vec!["everything is up to date".to_owned()];

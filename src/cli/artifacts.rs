@@ -1,4 +1,4 @@
-//! What dbt left in its target folder: the manifest, how old it is, and whether models are newer.
+//! dbt's artifacts in its target folder: the manifest, its age, and whether models are newer.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -20,16 +20,16 @@ use super::folder;
 use super::session::Session;
 use super::source::{LIMIT, SourceText, read_text};
 
-/// Files that are named before the others are counted.
+/// Maximum number of files listed by name; the remaining files are only counted.
 const NAMED: usize = 3;
 
-/// Seconds after which the age of a manifest is reported: one day.
+/// Minimum age in seconds at which the age of a manifest is reported: one day.
 const OLD: i64 = 86_400;
 
-/// Bytes of a catalog that is read while the manifest is.
+/// Minimum size in bytes of a catalog that is read in parallel with the manifest.
 const LARGE: u64 = 1 << 20;
 
-/// A manifest with its path, and the catalog next to it.
+/// A manifest with its path, and the catalog in the same folder.
 #[derive(Debug)]
 pub struct TargetFolder {
     pub path: PathBuf,
@@ -37,7 +37,7 @@ pub struct TargetFolder {
     catalog: OnceCell<Result<Option<Catalog>, FailureKind>>,
 }
 
-/// The artifact in a file, by its reader; `None` if there is no file.
+/// Reads an artifact from a file with `reader`. Returns `None` if the file does not exist.
 fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, FailureKind> {
     if !path.is_file() {
         return Ok(None);
@@ -49,7 +49,7 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
     reader(&source.text).map(Some).map_err(|error| refused(source, &error))
 }
 
-/// The catalog in a file; `None` if there is no file.
+/// Reads the catalog in a file. Returns `None` if the file does not exist.
 pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
     read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
 }
@@ -57,7 +57,7 @@ pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
 fn refused(source: SourceText, error: &ArtifactError) -> FailureKind {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
-    // Of hundreds of megabytes in one line nothing is shown.
+    // Show no source text, because an artifact can be hundreds of megabytes in a single line.
     FailureKind { file: source.name, text: String::new(), diagnostics: vec![fault] }
 }
 
@@ -65,7 +65,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// Results of dbt's runs, as far as they are there.
+/// Results of dbt runs, if they exist.
 #[derive(Debug, Default)]
 pub struct Beside {
     pub runs: Vec<RunResults>,
@@ -73,7 +73,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Reads what stands in dbt's target folder.
+    /// Reads the run results in dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: FailureKind| Failure::Found(vec![found]);
         Ok(Self {
@@ -88,18 +88,19 @@ impl TargetFolder {
         Self { path, manifest, catalog: OnceCell::new() }
     }
 
-    /// Reads the manifest at a path. `None` if there is no such file.
+    /// Reads the manifest at a path. Returns `None` if the file does not exist.
     pub fn read(path: PathBuf) -> Result<Option<Self>, FailureKind> {
         Self::read_with(path, KeptParts::default())
     }
 
-    /// Reads the manifest at a path, with what is to be kept of it.
+    /// Reads the manifest at a path, keeping the optional parts that `keep` specifies.
     pub fn read_with(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FailureKind> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
-    /// The same with code, from what is kept of a large manifest for the project in `folder`.
+    /// Reads the manifest at a path and keeps the parts that `keep` specifies. For a large manifest, uses the cache
+    /// of the project in `folder`.
     pub fn read_kept(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
         let beside = path.with_file_name("catalog.json");
         let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= LARGE);
@@ -115,10 +116,10 @@ impl TargetFolder {
         Ok(manifest?.map(|manifest| Self { path, manifest, catalog }))
     }
 
-    /// The catalog in the manifest's folder.
+    /// Returns the catalog in the manifest's folder.
     pub fn catalog(&self) -> Result<Option<&Catalog>, Failure> {
         let path = self.path.with_file_name("catalog.json");
-        // A manifest of another name may be the catalog's neighbour by chance.
+        // A manifest with another name may be next to a catalog by coincidence.
         let is_named = self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"));
         if !is_named || path == self.path {
             return Ok(None);
@@ -127,13 +128,14 @@ impl TargetFolder {
         read.as_ref().map(Option::as_ref).map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// The results of the last run beside the manifest.
+    /// Reads the results of the last run from the manifest's folder.
     pub fn run_results(&self) -> Result<Option<RunResults>, Failure> {
         let path = self.path.with_file_name("run_results.json");
         read(&path, RunResults::from_text).map_err(|found| Failure::Found(vec![found]))
     }
 
-    /// What the manifest and the catalog beside it know. `fetched` holds the columns that `schema fetch` wrote.
+    /// Returns the relations that the manifest and the catalog next to it describe. `fetched` contains the columns
+    /// that `schema fetch` wrote.
     pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
         let mut known = self.dbt();
         known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
@@ -143,7 +145,7 @@ impl TargetFolder {
         Ok(known)
     }
 
-    /// The dbt that the manifest is of.
+    /// Returns the dialect, the dbt version and the generic tests that the manifest records.
     pub fn dbt(&self) -> Known {
         let metadata = &self.manifest.metadata;
         let mut known = Known::default();
@@ -153,28 +155,29 @@ impl TargetFolder {
         known
     }
 
-    /// How old the manifest is, where it says when it was made.
+    /// Returns the age of the manifest. `None` if it does not record when it was generated.
     pub fn age(&self) -> Option<String> {
         let generated = Timestamp::try_from(self.manifest.metadata.generated()?).ok()?;
         Some(age(Timestamp::now(), generated))
     }
 
-    /// The files that dbt reads and that are newer than the manifest or the last run, whichever is older.
+    /// Returns the files that dbt reads and that are newer than the manifest or the last run, whichever is older.
     pub fn newer_than(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
         let runs = runs.iter().filter(|run| run.is_of_run()).filter_map(|run| run.metadata.generated());
         let oldest = self.manifest.metadata.generated().into_iter().chain(runs).min();
         oldest.map(|time| newer(project, time)).unwrap_or_default()
     }
 
-    /// The same for a manifest that a command was given. Only the project's own manifest can have newer files.
+    /// Reports the age of a manifest that was passed to a command, as [`Self::report_age`] does. Only the project's
+    /// own manifest is compared with the files of the project.
     pub fn report_given_age(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same(&project.manifest_path(), &self.path));
         self.report_age(session, own.as_ref());
     }
 
-    /// Reports files of the project that are newer than the manifest, a manifest that is older than a day, and a version
-    /// that is not known.
+    /// Reports files of the project that are newer than the manifest, a manifest that is older than a day, and an
+    /// unknown version.
     pub fn report_age(&self, session: &Session, project: Option<&DbtProject>) {
         if let Some(newer) = self.manifest.metadata.newer() {
             session.warn(&format!("warning: {newer}"));
@@ -208,7 +211,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     ));
 }
 
-/// `3 hours`, `2 days`: the greatest unit that is there once at least.
+/// Formats an age in the largest unit that occurs at least once, such as `3 hours` or `2 days`.
 pub fn age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second()).max(0);
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
@@ -219,7 +222,8 @@ pub fn age(now: Timestamp, then: Timestamp) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The files that dbt reads, and that were changed since then; what formulac wrote is known without dbt.
+/// Returns the files that dbt reads and that changed after `then`. Files that formulac wrote are left out because
+/// formulac knows their content without dbt.
 fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let is_newer =
         |path: &Path| fs::metadata(path).and_then(|data| data.modified()).is_ok_and(|changed| changed > then);
@@ -232,7 +236,7 @@ fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         files.map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path)).collect();
     found.sort();
-    // Folders of two kinds may be one.
+    // Two kinds of files may share a folder.
     found.dedup();
     found
 }

@@ -1,4 +1,5 @@
-//! Files written all or none, inside the bounds of the command: each beside its place first, then all moved there.
+//! Atomic writes of several files, inside the bounds of the command: each file is first written next to its
+//! destination, then all files are moved.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,28 +12,28 @@ use super::bounds::Bounds;
 use super::exit::Failure;
 use super::source::read_bytes;
 
-/// Files that are written at once: they wait for the disk, not for the processor.
+/// Number of files written in parallel. Writing waits for the disk and not for the processor.
 const AT_ONCE: usize = 32;
 
-/// A file that is to hold a text.
+/// A file and the text to write to it.
 #[derive(Debug)]
 pub struct Planned {
     pub path: PathBuf,
     pub text: String,
 }
 
-/// What stands at a path.
+/// Current content at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Present {
     Nothing,
-    /// The text that is to stand there, but for its line ends.
+    /// The text to be written, ignoring differences in line endings.
     Same,
-    /// Another text, or no text at all.
+    /// Another text, or content that is not text.
     Other(Vec<u8>),
 }
 
 impl Planned {
-    /// Looks at what stands there now.
+    /// Reads the current content at the path and compares it with the text to be written.
     pub fn present(&self) -> Result<Present, Failure> {
         match read_bytes(&self.path) {
             Ok(bytes) if lines(&bytes).eq(lines(self.text.as_bytes())) => Ok(Present::Same),
@@ -43,19 +44,19 @@ impl Planned {
     }
 }
 
-/// The bytes but for those that git adds to line ends on some systems.
+/// Returns the bytes without the carriage returns that git adds to line endings on some systems.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &u8> {
     bytes.iter().filter(|byte| **byte != b'\r')
 }
 
-/// Writes all files, or leaves all as they are.
+/// Writes all files, or leaves all files unchanged if one cannot be written.
 pub fn write_all(bounds: &Bounds, files: &[Planned]) -> Result<(), Failure> {
     change_all(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
 }
 
-/// Writes all files and removes others, or leaves all as they are. The result can undo it.
+/// Writes and removes files, or leaves all files unchanged if one of them fails. The result can undo the changes.
 pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<ChangedFile, Failure> {
-    // A link stays a link: its goal is written.
+    // Keep a symbolic link, and write to its target.
     let places = files.iter().map(|file| bounds.locate(&file.path)).collect::<Result<Vec<PathBuf>, Failure>>()?;
     remove.iter().try_for_each(|path| bounds.locate(path).map(|_| ()))?;
     let mut changed = ChangedFile::default();
@@ -68,17 +69,18 @@ pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Re
     }
 }
 
-/// Files that were changed, with what stood there before.
+/// Changed files, with their previous content.
 #[derive(Debug, Default)]
 pub struct ChangedFile {
     staged: Vec<Staged>,
     removed: Vec<(PathBuf, Vec<u8>)>,
-    /// Folders that were made, outer ones first.
+    /// Folders that were created, outer folders first.
     folders: Vec<PathBuf>,
 }
 
 impl ChangedFile {
-    /// What was moved goes back, what was not is removed; nothing can be done here if this fails.
+    /// Restores the files that were replaced and removes the temporary files. Errors are ignored because nothing more
+    /// can be done about them here.
     pub fn undo(self) {
         for (path, before) in self.removed {
             let _ = fs::write(path, before);
@@ -87,18 +89,18 @@ impl ChangedFile {
             let _ = file.undo();
         }
         for folder in self.folders.iter().rev() {
-            // One that somebody has put something into since stays.
+            // A folder that has received other files in the meantime stays.
             let _ = fs::remove_dir(folder);
         }
     }
 }
 
-/// A file on its way to its place.
+/// A temporary file that will be moved to its destination.
 #[derive(Debug)]
 struct Staged {
     place: PathBuf,
     beside: PathBuf,
-    /// What stood in the place, once the file has been moved there.
+    /// Previous content at the destination; set when the file has been moved there.
     before: Option<Option<Vec<u8>>>,
 }
 
@@ -133,7 +135,7 @@ fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut Change
     Ok(())
 }
 
-/// Writes all files beside their places. Each waits for the disk, so many are written at once.
+/// Writes all files next to their destinations. Each write waits for the disk, so many files are written in parallel.
 fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);
     let some = || {
@@ -149,7 +151,7 @@ fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
         let others = others.into_iter().filter_map(|other| other.join().ok());
         std::iter::once(own).chain(others).filter_map(Result::err).collect()
     });
-    // The first of the files, whichever thread met its fault first.
+    // Report the first file in the list that failed, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
         Some((number, error)) => Err(files
             .get(number)
@@ -158,7 +160,7 @@ fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
     }
 }
 
-/// Makes a folder and those above it that are missing, and notes which were.
+/// Creates a folder and its missing parents, and adds the created folders to `made`.
 fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
@@ -208,7 +210,7 @@ mod tests {
         let folder = folder("none");
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
-        // A file cannot take the place of a folder; by then those before it have been moved.
+        // A file cannot replace a folder. The files before it have already been moved by then.
         let bounds = Bounds::from_project(&folder).unwrap();
         write_all(&bounds, &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file))).unwrap_err();
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -1,4 +1,5 @@
-//! `formulac authorize`: in CI, whether a branch's commits were allowed to their authors and carry the approvals they need.
+//! `formulac authorize`: checks in CI whether the authors of a branch's commits were allowed to make them, and
+//! whether the commits have the required approvals.
 
 use std::fmt::Write as _;
 use std::path::{Component, Path};
@@ -87,13 +88,14 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
 }
 
-/// A file that is not what formulac writes.
+/// A file whose content differs from what formulac writes.
 struct ByHand {
     path: String,
     why: &'static str,
 }
 
-/// Files for which nobody needs to answer, since formulac writes them, and that are not what it writes.
+/// Returns the files that nobody needs to approve because formulac writes them, but whose content differs from
+/// what formulac writes.
 fn by_hand(
     session: &Session,
     place: &Workspace,
@@ -119,13 +121,13 @@ fn by_hand(
             let made_text = made.remove(&file.path);
             let made = made_text.clone().map(|text| Planned { path: place.root.join(&file.path), text });
             let present = made.as_ref().map(Planned::present).transpose()?;
-            // A state that goes with its model is gone on both sides.
+            // The state of a deleted model is missing on both sides.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
                 true => "its header says that formulac generated it, but the specs generate other content",
                 false => "it differs from the record of a push; `formulac push` writes it",
             };
-            // A formatter or a comment changes no meaning.
+            // Changes by a formatter, or in comments, do not change the meaning.
             let is_layout = is_generated(file)
                 && file
                     .text

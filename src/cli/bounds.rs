@@ -1,5 +1,5 @@
-//! Where a command may write. Every write and removal of a file goes through [`Bounds::locate`], so that no path, key or
-//! link leads out of the project.
+//! Folders in which a command may write. Every write and removal of a file goes through [`Bounds::locate`], so
+//! that no path, key or link leads out of the project.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -7,30 +7,30 @@ use std::path::{Component, Path, PathBuf};
 use super::exit::{Exit, Failure};
 use super::folder::or_here;
 
-/// The folders in which a command may write.
+/// Folders in which a command may write.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// The folders themselves, links followed.
+    /// Canonical paths of the folders, with links resolved.
     folders: Vec<PathBuf>,
-    /// The project's folder as it was named, without links followed.
+    /// Absolute path of the project's folder as it was given, with links not resolved.
     root: Option<PathBuf>,
 }
 
 impl Bounds {
-    /// The project in this folder.
+    /// Allows writes in the project in this folder.
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
         let root = or_here(root);
         let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
         Ok(Self { folders: vec![whole], root: Some(absolute(root)) })
     }
 
-    /// No project: only what a person names.
+    /// Allows no writes in a project, only in paths that the user names.
     pub fn none() -> Self {
         Self { folders: Vec::new(), root: None }
     }
 
-    /// And a file or folder that a person named on the command line. A path inside the project adds nothing: a link there may
-    /// be of somebody else.
+    /// Also allows writes to a file or folder that the user named on the command line. A path inside the project adds
+    /// nothing, because somebody else may have created a link there.
     pub fn and_named(mut self, path: &Path) -> Self {
         let whole = absolute(path);
         let is_inside = self.root.iter().chain(&self.folders).any(|folder| whole.starts_with(folder));
@@ -40,13 +40,14 @@ impl Bounds {
         self
     }
 
-    /// And a folder that is not part of the project.
+    /// Also allows writes in a folder outside the project.
     pub fn and_folder(mut self, folder: &Path) -> Self {
         self.folders.extend(fs::canonicalize(folder));
         self
     }
 
-    /// The place of a path, links followed. An error if that is somewhere else than these folders, or belongs to git.
+    /// Resolves the links in a path and returns its real location. Returns an error if the location is outside these
+    /// folders or belongs to git.
     pub fn locate(&self, path: &Path) -> Result<PathBuf, Failure> {
         let place = real(path);
         let inner = |place: &PathBuf| {
@@ -63,7 +64,8 @@ impl Bounds {
         }
     }
 
-    /// The place of a path as seen from the first folder, with `/` between folders; else the whole place.
+    /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute
+    /// location if it is outside the first folder.
     pub fn inside(&self, path: &Path) -> Result<String, Failure> {
         let place = self.locate(path)?;
         let inner = self.folders.first().and_then(|folder| place.strip_prefix(folder).ok()).unwrap_or(&place);
@@ -71,7 +73,7 @@ impl Bounds {
     }
 }
 
-/// The place of a path that may not be there yet, links followed. `None` if a link leads nowhere.
+/// Resolves the links in a path that may not exist yet. Returns `None` if a link is broken.
 fn real(path: &Path) -> Option<PathBuf> {
     let path = or_here(path);
     let whole = std::path::absolute(path).ok()?;
@@ -84,7 +86,7 @@ fn real(path: &Path) -> Option<PathBuf> {
     Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
 }
 
-/// A path from the root of the disk, without `.` and `..`.
+/// Makes a path absolute and removes `.` and `..`.
 pub fn absolute(path: &Path) -> PathBuf {
     let path = or_here(path);
     let mut normal = PathBuf::new();
@@ -147,7 +149,7 @@ mod tests {
             let found = bounds.locate(&home.join(path)).ok();
             assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
         }
-        // A person may name a folder by a link elsewhere, but not through a link of the project.
+        // The user may name a folder through a link outside the project, but not through a link inside the project.
         let named = |path: &str| Bounds::from_project(&project).unwrap().and_named(&home.join(path));
         assert!(named("elsewhere").locate(&home.join("elsewhere/x")).is_ok());
         assert!(named("project/outer").locate(&project.join("outer/x")).is_err());

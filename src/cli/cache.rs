@@ -1,10 +1,12 @@
-//! What is read slowly in a form that is read fast, kept in `.formulac/local/` from one call to the next: a large
-//! manifest, what columns of its SQL are made of, and what the fields of many Omni files read.
+//! Cache in `.formulac/local/` for data that is slow to read: a large manifest, the column lineage of its SQL,
+//! and the columns that the fields of many Omni files read. The cache is in a format that is fast to read, and is
+//! kept from one call to the next.
 //!
-//! A manifest that is kept says of which file it was made: its size, its times and number as the system has them, and a print of
-//! its first and last bytes, where dbt writes which run it is of. It is believed where all that is still so and its own
-//! checksum holds. Else the manifest is read, as far as the texts of nodes are others than those that it was made of. What
-//! differs is kept beside it; where that is much, all is kept anew.
+//! The cache of a manifest records the file that it was made from: the file's size, its timestamps and inode
+//! number according to the operating system, and a hash of its first and last bytes, where dbt writes the ID of
+//! the run. The cache is used if all of these still match and its own checksum is valid. Otherwise the manifest
+//! is read again, but only the nodes whose text has changed are parsed. The differences are stored next to the
+//! cache; if there are many, the whole cache is rewritten.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -19,22 +21,24 @@ use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline,
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
-/// Bytes of a manifest that is read as fast as what would be kept of it.
+/// Minimum size in bytes of a manifest that is cached. A smaller manifest is read as fast as its cache would be.
 const SMALL: u64 = 16 << 20;
-/// Bytes at either end of the file that are looked at.
+/// Number of bytes that are hashed at either end of the file.
 const END: u64 = 4 << 10;
-/// A file that was changed later than so long ago may be changed again without getting another time.
+/// Minimum age of a file's last change. A file that changed more recently may change again without getting
+/// another timestamp.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Where more than one node of so many is another, all is kept anew.
+/// If more than one in this many nodes has changed, the whole cache is rewritten.
 const FEW: usize = 20;
-/// Queries or files that were read and are worth a file.
+/// Minimum number of parsed queries or files for which a cache file is written.
 const MANY: usize = 100;
 const LINEAGE: &str = "lineage";
 const OMNI: &str = "omni";
-/// Where it stands in a project's folder.
+/// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
 
-/// The manifest in `path`. `read` reads it, given what is known of an earlier state of it, and says which nodes it read.
+/// Returns the manifest in `path`, from the cache if possible. `read` reads the file, given an outline of an
+/// earlier state and a function that returns the cached manifest, and also returns the nodes that it parsed.
 pub fn read<E>(
     path: &Path,
     keep: KeptParts,
@@ -72,7 +76,7 @@ pub fn read<E>(
         Some(base.manifest)
     })?;
     let Some((manifest, mut changes)) = done else { return Ok(None) };
-    // Where it cannot be kept, the next call reads the manifest again.
+    // If the cache cannot be written, the next call reads the manifest again.
     if changes.read() > manifest.nodes.len() / FEW || checksum.is_none() {
         let bytes = manifest.to_stored();
         let _ = write(folder, &base, &[&bytes]);
@@ -88,7 +92,7 @@ pub fn read<E>(
     Ok(Some(manifest))
 }
 
-/// A manifest that is kept whole.
+/// A completely cached manifest.
 struct CachedManifest {
     manifest: Manifest,
     checksum: [u8; 8],
@@ -101,14 +105,14 @@ impl CachedManifest {
     }
 }
 
-/// What was stored ends with what tells it from all else.
+/// Returns the checksum of stored data, which is its last bytes.
 fn checksum_of(bytes: &[u8]) -> Option<[u8; 8]> {
     bytes.last_chunk().copied()
 }
 
-/// What changed since a manifest was kept whole.
+/// Changes since a manifest was cached completely.
 struct Since {
-    /// The checksum of that.
+    /// The checksum of the cached manifest.
     of: [u8; 8],
     difference: NodeDifference,
 }
@@ -120,33 +124,35 @@ impl Since {
     }
 }
 
-/// What is kept of a manifest stands in a file of its own, so that commands do not drive each other's out.
+/// Returns the name of the cache file. Each combination of kept parts has a file of its own, so that commands do
+/// not overwrite each other's cache.
 fn name(keep: KeptParts) -> String {
     let all = [("-raw", keep.has_raw_code()), ("-code", keep.has_compiled_code()), ("-names", keep.has_only_names())];
     let words: String = all.into_iter().filter(|(_, is_kept)| *is_kept).map(|(word, _)| word).collect();
     format!("manifest{words}")
 }
 
-/// What a command asks for that wants the SQL and of columns nothing but their names.
+/// Returns the parts for a command that needs the SQL and, of each column, only its name.
 pub fn with_names() -> KeptParts {
     KeptParts::default().compiled_code().only_names_of_columns()
 }
 
-/// What is known of SQL from before: it says itself of which SQL it is.
+/// Reads the cached column lineage of queries. Each lineage records the SQL that it belongs to.
 pub fn lineages(folder: &Path) -> Lineages {
     let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
     bytes.ok().and_then(|bytes| Lineages::from_stored(&bytes)).unwrap_or_default()
 }
 
-/// Keeps what is known of SQL, where much was read.
+/// Caches the column lineage of queries if many queries were parsed.
 pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
     if let Some(bytes) = graph.lineages_to_store(MANY) {
         let _ = write(folder, &folder.join(FOLDER).join(LINEAGE), &[&bytes]);
     }
 }
 
-/// What the fields of Omni's files read, made by `read` where it is not kept. It is kept where nothing is wrong with them,
-/// and made anew when one of them changed. `about` is what else it depends on.
+/// Returns the columns that the fields of Omni's files read, from the cache or else from `read`. The result is
+/// cached if the files have no errors, and is computed again when one of the files changes. `about` describes
+/// everything else that the result depends on.
 pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -> (OmniFields, bool)) -> OmniFields {
     let start = SystemTime::now();
     let Some(key) = key_of_all(files, about).filter(|_| files.len() >= MANY) else {
@@ -163,7 +169,7 @@ pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -
     fields
 }
 
-/// What tells a state of many files, by what the system says of them.
+/// Computes a key that identifies the state of many files, from their metadata.
 fn key_of_all(files: &[PathBuf], about: &str) -> Option<CacheKey> {
     let (mut hasher, mut size, mut changed) = (FxHasher::default(), 0, SystemTime::UNIX_EPOCH);
     for path in files {
@@ -177,7 +183,7 @@ fn key_of_all(files: &[PathBuf], about: &str) -> Option<CacheKey> {
     Some(CacheKey { size, changed, text })
 }
 
-/// What tells a state of a file.
+/// Key that identifies the state of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct CacheKey {
     size: u64,
@@ -202,13 +208,15 @@ impl CacheKey {
         Some(Self { size, changed, text })
     }
 
-    /// Whether it changed long enough before this that it would have got another time since.
+    /// Returns whether the file changed so long before `start` that any later change would have given it another
+    /// timestamp.
     fn is_settled(&self, start: SystemTime) -> bool {
         self.changed.checked_add(SETTLED).is_some_and(|settled| settled < start)
     }
 }
 
-/// What the system alone writes: a file's times can be set, the time when they were cannot.
+/// Returns metadata that only the operating system can write. The modification time of a file can be set, but the
+/// time of the metadata change cannot.
 #[cfg(unix)]
 fn of_system(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
@@ -220,7 +228,7 @@ fn of_system(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
-/// The content of a file after this header; `None` if the file has another header.
+/// Returns the content of a file after this header. `None` if the file has another header.
 fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
     let mut said = vec![0; text.len()];
@@ -242,10 +250,10 @@ fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
-        // `init` writes this for all of a project; here may be none.
+        // `init` writes a `.gitignore` for the whole project, but the project may not have been set up with `init`.
         fs::write(folder.join(".gitignore"), "*\n")?;
     }
-    // Written beside its place, so that no other call sees half of it.
+    // Write a temporary file first, so that no other call sees a partial file.
     let beside: PathBuf = file.with_extension(format!("{}", std::process::id()));
     let written = File::create(&beside).and_then(|mut out| parts.iter().try_for_each(|part| out.write_all(part)));
     let done = written.and_then(|()| fs::rename(&beside, file));
@@ -261,7 +269,8 @@ mod tests {
 
     use super::*;
 
-    /// What is kept is believed only as long as the file is the one that it was made of, and is whole itself.
+    /// Proves that the cache is used only while the manifest is the file from which it was made, and only if the
+    /// cache itself is intact.
     #[test]
     fn what_is_stale_or_broken_is_not_believed() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
@@ -281,7 +290,7 @@ mod tests {
             File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         };
         let code = KeptParts::default().compiled_code();
-        // The name in the manifest, and whether it was read from JSON.
+        // Returns the name in the manifest, and whether the manifest was read from JSON.
         let look = |keep: KeptParts| {
             let is_read = Cell::new(false);
             let found = read(&path, keep, &folder, |outline, before| {
@@ -298,7 +307,8 @@ mod tests {
         assert_eq!(look(code), ("first".to_owned(), false));
         assert_eq!(look(KeptParts::default()), ("first".to_owned(), true), "without code it is another");
         assert_eq!(look(code), ("first".to_owned(), false), "which does not drive it out");
-        // Of the same size and time: one node of many, which is kept beside the others.
+        // The new file has the same size and timestamp. One node of many differs, so the difference is stored next to
+        // the cache.
         let before = fs::read(kept("")).unwrap();
         write("other", old);
         assert_eq!(look(code), ("other".to_owned(), true));
@@ -313,7 +323,7 @@ mod tests {
                 ("longer", [whole.as_slice(), &[0; 4]].concat()),
             ] {
                 fs::write(kept(end), broken).unwrap();
-                // The outline is needed only where something changed.
+                // The outline is needed only if something has changed.
                 assert_eq!(look(code), ("other".to_owned(), end != ".outline"), "{what}{end}");
                 assert_eq!(look(code), ("other".to_owned(), false), "{what}{end}");
                 write("again", old);
@@ -325,7 +335,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// Many files are read once, and again when one of them is another, is gone or has come.
+    /// Proves that many files are read once, and read again when one of them is changed, removed or added.
     #[test]
     fn files_are_read_again_when_one_is_another() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! `formulac check`: diagnostics of formula files and specs; they are its data.
+//! `formulac check`: reports the diagnostics of formula files and specs as its output.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use super::{compile, project, promote, pull, safe_fixes, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
-/// A fix may bring to light another; nobody's file needs more rounds.
+/// Maximum number of rounds of fixes. A fix may reveal another one, but no real file needs more rounds.
 const ROUNDS: usize = 10;
 
 pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(Exit::from_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
-/// Folders of the project file in which dbt would not find what is generated.
+/// Adds diagnostics for folders in the project file in which dbt would not find generated files.
 fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
     match place.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
@@ -64,14 +64,14 @@ fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failur
     Ok(())
 }
 
-/// Fixes go into the project, and into the files that are named.
+/// Returns the bounds for fixes: the project and the named files.
 fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
     let root = project::folder(session.global.project_dir.as_deref())?;
     let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
     Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
 }
 
-/// What is checked, and with what.
+/// Files to check, and the knowledge used to check them.
 struct Setup {
     knowledge: Knowledge,
     files: Vec<PathBuf>,
@@ -84,7 +84,7 @@ impl Setup {
         let done = self.check_with(session, args, &compiler, sources.clone())?;
         let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
         let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else { return Ok(done) };
-        // A column that was there at an earlier pull is reported as such.
+        // Report columns that existed at an earlier pull as removed columns.
         let had = pull::pulled_columns(&place.root);
         if had.is_empty() {
             return Ok(done);
@@ -94,7 +94,7 @@ impl Setup {
     }
 }
 
-/// What is known, and the files to check: those that are named, else the project's specs.
+/// Returns the knowledge of the project, and the files to check: the named files, else the project's specs.
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let knowledge = Knowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
@@ -114,7 +114,7 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     Ok(Setup { knowledge, files })
 }
 
-/// Warns of what a spec and the Omni model of the project both define.
+/// Warns of definitions that both a spec and the project's Omni model contain.
 fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
     let Workspace { project, root, .. } = place;
     let texts: Vec<(String, String)> = found
@@ -143,7 +143,7 @@ impl Setup {
     ) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
-        // Files are fixed all or none.
+        // Either all files are fixed or none.
         let fix =
             args.fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
         let kinds: Vec<InputKind> =
@@ -180,7 +180,7 @@ impl Setup {
     }
 }
 
-/// Applies fixes until there are none, or they change nothing.
+/// Applies fixes until none are left or they no longer reduce the number of diagnostics.
 fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) -> bool {
     let mut changed = false;
     for _ in 0..ROUNDS {
@@ -198,7 +198,7 @@ fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) ->
     changed
 }
 
-/// Errors first, then warnings.
+/// Returns the number of errors followed by the number of all diagnostics, so that errors are compared first.
 fn weight(diagnostics: &[Diagnostic]) -> (usize, usize) {
     (diagnostics.iter().filter(|d| d.is_error()).count(), diagnostics.len())
 }
@@ -212,7 +212,8 @@ enum InputKind {
 }
 
 impl InputKind {
-    /// By the file's name, and a schema by its first key; standard input by a first key that every spec has.
+    /// Determines the kind from the file's name. A schema file is recognized by its key `relations:`, and a spec on
+    /// standard input by a key that every spec has.
     fn new(path: &Path, source: &SourceText) -> Self {
         let yaml = project::is_yaml(path);
         let unnamed = path.as_os_str() == "-";

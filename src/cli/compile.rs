@@ -1,4 +1,4 @@
-//! `formulac compile`: formulas to SQL expressions.
+//! `formulac compile`: compiles formulas to SQL expressions.
 
 use formulac::{Compiled, Compiler, Definition, Dialect, UndecidedType};
 use serde_json::{Map, Value, json};
@@ -12,27 +12,27 @@ use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// What came of a source.
+/// Result of compiling a source.
 #[derive(Debug)]
 pub struct CompileOutcome {
-    /// None when there is no source to compile: it cannot be read, is not UTF-8, or too large.
+    /// `None` if the source cannot be read, is not UTF-8 or is too large.
     compiled: Option<Compiled>,
     pub found: FailureKind,
 }
 
 impl CompileOutcome {
-    /// What cells of a worksheet mean.
+    /// Returns the meanings of worksheet cells.
     pub fn meanings(&self) -> &[(Span, String)] {
         self.compiled.as_ref().map_or(&[], Compiled::meanings)
     }
 
-    /// Columns of unknown type that decide the SQL.
+    /// Returns the columns of unknown type that affect the SQL.
     pub fn undecided(&self, compiler: &Compiler) -> Vec<UndecidedType> {
         let undecided = |compiled| compiler.undecided_types(&self.found.text, compiled);
         self.compiled.as_ref().map_or_else(Vec::new, undecided)
     }
 
-    /// The definitions without errors.
+    /// Returns the definitions that have no errors.
     pub fn definitions(&self) -> &[Definition] {
         self.compiled.as_ref().map_or(&[], Compiled::definitions)
     }
@@ -76,7 +76,7 @@ fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
     }
 }
 
-/// Compiles a source, unless it is none.
+/// Compiles a source, unless the source itself could not be read.
 pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     if let Some(fault) = source.fault.clone() {
         return CompileOutcome { compiled: None, found: source.with_diagnostics(vec![fault]) };
@@ -86,7 +86,7 @@ pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     CompileOutcome { compiled: Some(compiled), found: source.with_diagnostics(diagnostics) }
 }
 
-/// The same where something is to come of it: a source with no formula in it is an error.
+/// Compiles a source as `compile` does, but reports an error if it contains no formula.
 pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
     if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
@@ -97,7 +97,7 @@ pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     outcome
 }
 
-/// The SQL of a bare formula, or an item of a select list for each definition.
+/// Returns the SQL of a bare formula, or one select-list item per definition.
 fn lines(dialect: Dialect, definitions: &[Definition]) -> String {
     let mut out = String::new();
     for definition in definitions {
@@ -111,7 +111,7 @@ fn lines(dialect: Dialect, definitions: &[Definition]) -> String {
     out
 }
 
-/// The one object of `--json`.
+/// Returns the JSON object that `--json` prints.
 fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -> Value {
     json!({
         "dialect": dialect.name(),
@@ -125,7 +125,7 @@ pub fn definition_object(definition: &Definition) -> Value {
     let mut assumed = Map::new();
     for column in definition.columns() {
         let Some(ty) = column.assumed() else { continue };
-        // Two relations may have columns of one name.
+        // Two relations may have columns with the same name.
         let name = if assumed.contains_key(column.name()) { column.path() } else { column.name().to_owned() };
         assumed.insert(name, json!(ty.name()));
     }

@@ -1,4 +1,4 @@
-//! Completion by shells, which also knows the specs and models of the project, and the functions.
+//! Shell completion that also suggests the project's specs and models, and functions.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use super::args::command;
 use super::project;
 use super::source::read_text;
 
-/// Commands that take the names of models.
+/// Commands whose arguments are model names.
 const OF_MODELS: [&str; 5] = ["adopt", "impact", "lineage", "log", "resolve"];
 
-/// Answers the shell if it asks with `COMPLETE=bash` (or zsh, fish, powershell, elvish), and ends the process then.
+/// Answers the shell if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then exits the process.
 pub fn answer_shell() {
     CompleteEnv::with_factory(with_values).complete();
 }
 
-/// The parser, with what each argument can be completed to.
+/// Returns the command-line parser with completions for its arguments.
 fn with_values() -> clap::Command {
     fn of(command: clap::Command) -> clap::Command {
         let name = command.get_name().to_owned();
@@ -41,7 +41,7 @@ fn functions(typed: &OsStr) -> Vec<CompletionCandidate> {
     known.map(|function| CompletionCandidate::new(function.name).help(Some(function.summary.into()))).collect()
 }
 
-/// Spec files of the project; other paths while there is none that fits.
+/// Completes spec files of the project. If none match, completes other paths.
 fn spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     let files = specs().into_iter().map(|path| path.strip_prefix("./").map_or(path.clone(), PathBuf::from));
@@ -50,7 +50,7 @@ fn spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     if found.is_empty() { PathCompleter::file().complete(typed) } else { found }
 }
 
-/// Models by the specs that make them.
+/// Completes the names of models, taken from their specs.
 fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     let names = specs().into_iter().filter_map(|path| {
@@ -61,10 +61,10 @@ fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
     names.map(CompletionCandidate::new).collect()
 }
 
-/// Models, and the words that begin other selections.
+/// Completes models, and the prefixes of other selections.
 fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
-    // `+` and `@` stand before a name and stay there.
+    // `+` and `@` are prefixes of a name and are kept.
     let name = start.trim_start_matches(['+', '@']);
     let before = &start[..start.len() - name.len()];
     let methods = ["tag:", "path:", "state:modified"].map(CompletionCandidate::new);
@@ -73,7 +73,7 @@ fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     models.chain(methods).collect()
 }
 
-/// The spec files of the project that the shell is in.
+/// Returns the spec files of the project in the shell's working directory.
 fn specs() -> Vec<PathBuf> {
     let Ok(Some((project, root))) = project::read_with_place(None) else { return Vec::new() };
     project::specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What `dbt_project.yml` says of all nodes of a folder.
+//! Properties that `dbt_project.yml` sets for all nodes in a folder.
 
 use std::path::{Component, Path};
 
@@ -6,7 +6,8 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 use super::dbt_jinja;
 
-/// Whether it enforces the contracts of the models in a folder, which is seen from one of the folders of models.
+/// Returns whether `dbt_project.yml` enforces the contracts of the models in a folder. The folder is relative to
+/// one of the model folders.
 pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
     let contract = |level: &Yaml<'_>| {
         let contract = ["+contract", "contract"].iter().find_map(|key| level.as_mapping_get(key))?;
@@ -15,8 +16,8 @@ pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
     innermost(text, "models", project, folder, contract).unwrap_or(false)
 }
 
-/// Whether the nodes in a folder are enabled; `section` is their kind, such as `models`, and the folder is seen from one of
-/// the folders of that kind. Jinja that is not resolved counts as enabled.
+/// Returns whether the nodes in a folder are enabled. `section` is their kind, such as `models`, and the folder
+/// is relative to one of the folders of that kind. Jinja that cannot be resolved counts as enabled.
 pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bool {
     let enabled = |level: &Yaml<'_>| {
         let value = ["+enabled", "enabled"].iter().find_map(|key| level.as_mapping_get(key))?;
@@ -26,7 +27,7 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
     innermost(text, section, project, folder, enabled).unwrap_or(true)
 }
 
-/// What the innermost level says that says something.
+/// Returns the value at the innermost level that sets one.
 fn innermost(
     text: &str,
     section: &str,

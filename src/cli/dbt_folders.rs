@@ -1,4 +1,4 @@
-//! Whether dbt looks for files in the folders that generated files go to.
+//! Checks whether dbt looks for files in the folders of generated files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,13 +17,13 @@ use super::source::read_text;
 use super::workspace::Workspace;
 use super::{orphans, project};
 
-/// Folders of `test-paths` in which dbt looks for other things than tests of their own.
+/// Subfolders of `test-paths` that dbt uses for something other than singular tests.
 const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];
 
-/// Files that are named before the others are counted.
+/// Maximum number of files listed by name; the remaining files are only counted.
 const NAMED: usize = 5;
 
-/// A kind of generated files.
+/// Kind of generated files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FolderKind {
     Models,
@@ -40,12 +40,12 @@ impl FolderKind {
         }
     }
 
-    /// The key of formulac.yml that names the folder.
+    /// Returns the key in formulac.yml that sets the folder.
     fn key(self) -> &'static str {
         if self == Self::Tests { "tests" } else { "models" }
     }
 
-    /// The key of dbt_project.yml, and the folders that it names. `None` if dbt looks in all folders.
+    /// Returns the key in dbt_project.yml and the folders that it lists. `None` if dbt looks in all folders.
     fn paths(self, dbt: &DbtProject) -> Option<(&'static str, &[String])> {
         match self {
             Self::Models => Some(("model-paths", &dbt.model_paths)),
@@ -56,8 +56,8 @@ impl FolderKind {
 }
 
 impl Workspace {
-    /// Refuses folders of the project file that lead out of the project, and those in which dbt would never look for
-    /// generated models and tests.
+    /// Rejects folders in the project file that lead out of the project, and folders in which dbt would never look
+    /// for generated models and tests.
     pub fn check_folders(&self) -> Result<(), Failure> {
         let bounds = self.bounds()?;
         let (models, tests) = self.folders();
@@ -67,8 +67,8 @@ impl Workspace {
         self.refuse(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
-    /// Warns of generated files in other folders, but for those that a plan changes, and of generated models that dbt
-    /// leaves out.
+    /// Warns of generated files in other folders, except for files that a plan changes, and of generated models that
+    /// dbt disables.
     pub fn warn_of_folders(&self, session: &Session, plan: Option<&Plan>) {
         let changed = plan.into_iter().flat_map(|plan| &plan.models).flat_map(|model| &model.files);
         let changed: BTreeSet<&str> = changed.map(|change| change.path.as_str()).collect();
@@ -94,7 +94,7 @@ impl Workspace {
         }
     }
 
-    /// Refuses docs blocks next to the models if dbt would never look for them there.
+    /// Rejects docs blocks next to the models if dbt would never look for them there.
     pub fn check_docs_folder(&self) -> Result<(), Failure> {
         self.refuse(&[(FolderKind::Docs, &self.folders().0)])
     }
@@ -116,7 +116,7 @@ impl Workspace {
     }
 }
 
-/// Refuses a folder for models that a person named, if it is in a dbt project that does not look there.
+/// Rejects a folder for models that the user named, if it is in a dbt project that does not look there.
 pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let (root, whole) = (absolute(&dbt.folder), absolute(folder));
     let Ok(inner) = whole.strip_prefix(&root) else { return Ok(()) };
@@ -129,7 +129,8 @@ pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     Err(Failure::Found(vec![FailureKind { file, text, diagnostics }]))
 }
 
-/// Why dbt does not find files of a kind in a folder, and what to do. `None` if dbt does, or if nobody can tell.
+/// Returns the reason why dbt does not find a kind of files in a folder, and a fix. `None` if dbt finds them, or
+/// if that cannot be determined.
 fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let whole = absolute(&root.join(folder));
@@ -181,7 +182,8 @@ fn clean(path: &str) -> &str {
     path.trim_start_matches("./").trim_end_matches('/')
 }
 
-/// The value behind a key at the begin of a line; the begin of the text if there is none.
+/// Returns the span of the value after a key at the start of a line. Returns the start of the text if the key is
+/// missing.
 fn value_of(text: &str, key: &str) -> Span {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -1,7 +1,8 @@
-//! Values of dbt's YAML files, which may hold Jinja.
+//! Values of dbt's YAML files, which may contain Jinja.
 
-/// A value without Jinja, or with `{{ env_var('NAME', 'default') }}` and `{{ var('name', 'default') }}` replaced by what dbt
-/// reads there. `None` if the value holds other Jinja, or a variable that has no value.
+/// Returns a value without Jinja unchanged, and replaces `{{ env_var('NAME', 'default') }}` and `{{ var('name',
+/// 'default') }}` with the values that dbt would use. Returns `None` if the value contains other Jinja, or a
+/// variable without a value.
 pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
     if value.contains("{%") || value.contains("{#") {
         return None;
@@ -18,7 +19,7 @@ pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<Str
     Some(text)
 }
 
-/// What a call of `env_var` or `var` gives; its default may be another call.
+/// Evaluates a call of `env_var` or `var`. Its default may be another call.
 fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
     loop {
         let (function, arguments) = call.strip_suffix(')')?.split_once('(')?;
@@ -39,7 +40,7 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
     }
 }
 
-/// A text in quotes, which holds no other quotes.
+/// Returns the text inside quotes, if it contains no further quotes of the same kind.
 fn quoted(argument: &str) -> Option<&str> {
     let argument = argument.trim();
     let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;

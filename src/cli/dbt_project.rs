@@ -1,4 +1,4 @@
-//! A dbt project: where it is, and what its files say of it.
+//! A dbt project: its location and the contents of its files.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -19,37 +19,37 @@ use super::{dbt_defaults, dbt_jinja};
 pub const FILE: &str = "dbt_project.yml";
 const PROFILES: &str = "profiles.yml";
 
-/// What `dbt_project.yml` says.
+/// Contents of `dbt_project.yml`.
 #[derive(Debug)]
 pub struct DbtProject {
-    /// The folder that it stands in, as seen from here.
+    /// Folder of the file, relative to the working directory.
     pub folder: PathBuf,
     profile: Option<String>,
-    /// Folders in which dbt looks for each kind of file, seen from the project's folder.
+    /// Folders in which dbt looks for each kind of file, relative to the project's folder.
     pub model_paths: Vec<String>,
     pub seed_paths: Vec<String>,
     pub snapshot_paths: Vec<String>,
     pub macro_paths: Vec<String>,
     pub test_paths: Vec<String>,
-    /// The same of docs blocks. `None` if dbt looks for them in all folders.
+    /// Folders in which dbt looks for docs blocks. `None` if dbt looks for them in all folders.
     pub docs_paths: Option<Vec<String>>,
-    /// Folders of every kind, also of kinds that formulac does not know.
+    /// Folders of all kinds, including kinds that formulac does not know.
     pub all_paths: Vec<String>,
-    /// The folder in which `dbt deps` installs packages, seen from the project's folder.
+    /// Folder in which `dbt deps` installs packages, relative to the project's folder.
     pub packages_path: String,
-    /// Paths with Jinja that formulac does not resolve: key and value.
+    /// Paths with Jinja that formulac does not resolve, as pairs of key and value.
     pub unresolved: Vec<(String, String)>,
-    /// The folder of profiles.yml, where the command line names one.
+    /// Folder of profiles.yml, if the command line sets it.
     pub profiles_dir: Option<PathBuf>,
     target_path: String,
     log_path: String,
     pub name: String,
     text: String,
-    /// The manifest once it was read.
+    /// Manifest, once it has been read.
     artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FailureKind>>,
 }
 
-/// Keys of folders, each with an older spelling and the folder that is read if neither is there.
+/// Keys of folders, each with its older spelling and the default folder if neither key exists.
 const PATHS: [(&str, &str, &str); 7] = [
     ("model-paths", "source-paths", "models"),
     ("seed-paths", "data-paths", "seeds"),
@@ -60,7 +60,8 @@ const PATHS: [(&str, &str, &str); 7] = [
     ("function-paths", "", "functions"),
 ];
 
-/// The dbt project in this folder, or the one in the working directory or a folder above it.
+/// Finds the dbt project in this folder. Without a folder, finds the project in the working directory or a folder
+/// above it.
 pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
     let found = match folder {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder.join(FILE).is_file()),
@@ -69,7 +70,7 @@ pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
     found.map(read).transpose()
 }
 
-/// The working directory and the folders above it, as seen from there.
+/// Returns the working directory and the folders above it, as relative paths.
 fn above() -> impl Iterator<Item = PathBuf> {
     let count = std::env::current_dir().map_or(0, |folder| folder.ancestors().count());
     (0..count).map(|steps| PathBuf::from(if steps == 0 { ".".to_owned() } else { "../".repeat(steps) }))
@@ -134,46 +135,48 @@ fn text(node: &Yaml<'_>, key: &str) -> Option<String> {
 }
 
 impl DbtProject {
-    /// Whether dbt enforces the contracts of the models in a folder, as seen from the project's.
+    /// Returns whether dbt enforces the contracts of the models in a folder. The folder is relative to the project's
+    /// folder.
     pub fn enforces_contracts(&self, folder: &Path) -> bool {
         let inner = self.model_paths.iter().find_map(|models| folder.strip_prefix(models).ok());
         inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
     }
 
-    /// Whether the models or seeds of a folder are enabled; the folder is seen from one of the folders of that kind.
+    /// Returns whether the models or seeds in a folder are enabled. The folder is relative to one of the folders of
+    /// that kind.
     pub fn is_enabled(&self, section: &str, folder: &Path) -> bool {
         dbt_defaults::is_enabled(&self.text, section, &self.name, folder)
     }
 
-    /// Says which paths are not resolved, because nothing is known of what dbt finds there.
+    /// Warns of paths that are not resolved, because formulac does not know what dbt finds there.
     pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {
             session.warn(&format!("warning: `{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves"));
         }
     }
 
-    /// The folder in which dbt leaves what it knows of the project: that of `DBT_TARGET_PATH`, else of `target-path`.
+    /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH`, else `target-path`.
     pub fn target(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
         self.folder.join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
-    /// The folder of dbt's log: that of `DBT_LOG_PATH`, else of `log-path`.
+    /// Returns the folder of dbt's log: `DBT_LOG_PATH`, else `log-path`.
     pub fn log_path(&self) -> PathBuf {
         let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
         self.folder.join(told.map_or_else(|| PathBuf::from(&self.log_path), PathBuf::from))
     }
 
-    /// Where dbt leaves its manifest.
+    /// Returns the path of dbt's manifest.
     pub fn manifest_path(&self) -> PathBuf {
         self.target().join("manifest.json")
     }
 
-    /// The manifest that dbt left, where it left one; it is read when it is first asked for, and only then.
+    /// Returns the manifest that dbt wrote, if it exists. The manifest is read only when it is first requested.
     pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
         let read = self.artifacts.get_or_init(|| {
             let path = self.manifest_path();
-            // What is kept of a large manifest is kept where formulac is set up.
+            // A large manifest is cached only in projects that are set up for formulac.
             let read = match self.folder.join(project::FILE).is_file() {
                 true => TargetFolder::read_kept(path, KeptParts::default(), &self.folder),
                 false => TargetFolder::read(path),
@@ -183,10 +186,10 @@ impl DbtProject {
         read.as_ref().map(Option::as_deref).map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// The dialect of the adapter: that of the output that is named, else the one that the last manifest was made for,
-    /// else that of the profile's own target. Why it is not known is for people to read.
+    /// Returns the dialect of the adapter: the adapter of the named output, else the one in the last manifest, else
+    /// that of the profile's default target. The error is a text for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        // A manifest that cannot be read says nothing; who needs more of it tells.
+        // Ignore a manifest that cannot be read. Code that needs more of the manifest reports the error.
         let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();
         let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {
@@ -199,7 +202,7 @@ impl DbtProject {
         })
     }
 
-    /// The profile of the project.
+    /// Returns the profile of the project.
     pub fn profile(&self) -> Result<Profile, String> {
         let name = self.profile.as_deref().ok_or("dbt_project.yml names no profile")?;
         let name = dbt_jinja::rendered(name, |_| None)
@@ -220,7 +223,7 @@ impl DbtProject {
         Ok(Profile { name, target, outputs })
     }
 
-    /// Where dbt looks for it.
+    /// Returns the path of the profiles.yml that dbt uses.
     fn profiles(&self) -> Option<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
         let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
@@ -230,11 +233,11 @@ impl DbtProject {
     }
 }
 
-/// A profile of profiles.yml.
+/// A profile in profiles.yml.
 #[derive(Debug)]
 pub struct Profile {
     name: String,
-    /// The output that is used when none is named; `None` if it is not known.
+    /// Default output. `None` if it is unknown.
     pub target: Option<String>,
     pub outputs: Vec<ProfileOutput>,
 }
@@ -247,14 +250,14 @@ pub struct ProfileOutput {
 }
 
 impl Profile {
-    /// The adapter of an output, or of the profile's own target.
+    /// Returns the adapter of an output, or of the profile's default target.
     fn adapter(&self, output: Option<&str>) -> Result<String, String> {
         let name = &self.name;
         let target = output.or(self.target.as_deref());
         if let Some(output) = self.outputs.iter().find(|output| Some(output.name.as_str()) == target) {
             return output.adapter.clone().ok_or_else(|| format!("an output of profile `{name}` has no type"));
         }
-        // Where all outputs are of one kind it does not matter which is meant.
+        // If all outputs have the same adapter, it does not matter which output is meant.
         let mut adapters = self.outputs.iter().filter_map(|output| output.adapter.as_deref());
         let first = adapters.next().filter(|first| output.is_none() && adapters.all(|other| other == *first));
         first.map(str::to_owned).ok_or_else(|| match target {

@@ -1,4 +1,4 @@
-//! Calls of the project's own dbt, and its answers.
+//! Calls of the project's own dbt, and their results.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use super::folder::or_here;
 use super::program::ExternalProgram;
 use super::progress::Waiting;
 
-/// The environment variable of dbt for the folder of profiles.yml.
+/// The environment variable that tells dbt the folder of profiles.yml.
 pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
 
 const PROGRAM: ExternalProgram = ExternalProgram {
@@ -23,21 +23,22 @@ const PROGRAM: ExternalProgram = ExternalProgram {
     install: "get it with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
 };
 
-/// What came of a call.
+/// Result of a dbt call.
 #[derive(Debug)]
 pub struct Ran {
     pub succeeded: bool,
     events: Vec<Value>,
     err: String,
-    /// The variables that dbt was given; what looks secret of them is not told.
+    /// Variables that were passed to dbt. Values that look like secrets are removed from messages.
     vars: String,
 }
 
-/// The version of dbt and of each adapter that it has, from `dbt --version`.
+/// Returns the versions of dbt and its adapters, from `dbt --version`.
 pub fn versions() -> Result<Versions, Failure> {
     let output = PROGRAM.run(PROGRAM.command().args(["--no-use-colors", "--version"]), "")?;
     let mut versions = Versions { dbt: String::new(), adapters: Vec::new() };
-    // Lines such as `- installed: 1.12.6` and `- duckdb: 1.10.0 - Up to date!`, which some versions print as errors.
+    // Parse lines such as `- installed: 1.12.6` and `- duckdb: 1.10.0 - Up to date!`, which some versions print to
+    // standard error.
     for line in output.out.lines().chain(output.err.lines()) {
         let Some((name, rest)) = line.trim_start().strip_prefix("- ").and_then(|line| line.split_once(':')) else {
             continue;
@@ -52,20 +53,20 @@ pub fn versions() -> Result<Versions, Failure> {
     Ok(versions)
 }
 
-/// What `dbt --version` says.
+/// Versions that `dbt --version` prints.
 #[derive(Debug)]
 pub struct Versions {
-    /// Empty if its text has another form.
+    /// Version of dbt. Empty if the output has another format.
     pub dbt: String,
     pub adapters: Vec<(String, String)>,
 }
 
-/// Whether there is a dbt to be called.
+/// Returns whether dbt is installed.
 pub fn is_there() -> bool {
     PROGRAM.is_there()
 }
 
-/// A call that is to be made.
+/// A dbt call that has not been run yet.
 #[derive(Debug)]
 pub struct DbtCall {
     pub command: Command,
@@ -73,13 +74,14 @@ pub struct DbtCall {
 }
 
 impl DbtCall {
-    /// Begins a call in the project's folder, where dbt looks for profiles.yml, in an environment. Options of the command
-    /// line replace the environment's. dbt takes the schema from its profile, which may ask for
+    /// Creates a call that runs in the project's folder, where dbt looks for profiles.yml, in an environment.
+    /// Command-line options override the environment's settings. dbt takes the schema from its profile, which may use
     /// `{{ env_var('FORMULAC_SCHEMA') }}`.
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
         let folder = or_here(folder);
-        // These are seen from where the command was called, and dbt would see them from the project's folder.
+        // These paths are relative to the folder in which the command was called, but dbt would resolve them from the
+        // project's folder.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
             command.env("DBT_PROFILES_DIR", std::path::absolute(&profiles).unwrap_or_else(|_| profiles.into()));
         }
@@ -96,7 +98,7 @@ impl DbtCall {
         if let Some(threads) = args.threads {
             command.args(["--threads", &threads.to_string()]);
         }
-        // dbt runs in another folder than this command.
+        // dbt runs in a different folder than this command.
         let absolute = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
         if let Some(folder) = &args.profiles_dir {
             command.arg("--profiles-dir").arg(absolute(folder.clone()));
@@ -109,13 +111,14 @@ impl DbtCall {
         Self { command, vars }
     }
 
-    /// Has dbt write artifacts and logs below this folder, wherever the project and the environment have them.
+    /// Makes dbt write artifacts and logs below this folder, whatever the settings of the project and the environment
+    /// are.
     pub fn writing_to(mut self, folder: &Path) -> Self {
         self.command.env("DBT_TARGET_PATH", folder.join("target")).env("DBT_LOG_PATH", folder.join("logs"));
         self
     }
 
-    /// Runs dbt to its end, while `waiting` shows what is asked.
+    /// Runs dbt and waits until it exits, while `waiting` shows what dbt is being asked for.
     pub fn run(mut self, waiting: &Waiting, what: &str) -> Result<Ran, Failure> {
         let output = waiting.during(what, || PROGRAM.run(&mut self.command, ""))?;
         let events = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -124,22 +127,22 @@ impl DbtCall {
 }
 
 impl Ran {
-    /// The data of the first event of this name.
+    /// Returns the data of the first event with this name.
     pub fn event(&self, name: &str) -> Option<&Value> {
         self.events.iter().find(|event| event["info"]["name"] == name).map(|event| &event["data"])
     }
 
-    /// What the query had dbt write into its log, in order.
+    /// Returns the messages that the query made dbt write to its log, in order.
     pub fn messages(&self) -> impl Iterator<Item = Value> {
         let messages = self.events.iter().filter_map(|event| event["data"]["msg"].as_str());
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
     }
 
-    /// What dbt says of a failure in its first error, without the lines that say only whose error it is.
+    /// Returns the text of dbt's first error, without the leading lines that only state the kind of error.
     pub fn message(&self) -> String {
         let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
         let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
-        // Of a wrong call dbt prints the usage, and then what is wrong with it.
+        // For an invalid call, dbt first prints the usage and then the error.
         let of_usage = || self.err.starts_with("Usage:").then(|| self.err.find("\nError: ").map(|at| at + 1)).flatten();
         let text = texts.next().unwrap_or_else(|| self.err.get(of_usage().unwrap_or_default()..).unwrap_or_default());
         let is_frame = |line: &str| {

@@ -1,10 +1,10 @@
-//! A diagnostic's page: what it means, a wrong and a right example.
+//! The page of a diagnostic: its meaning, a wrong example and a right example.
 
 use serde_json::{Value, json};
 
 use formulac::diag::{Code, Example, Severity};
 
-/// The page as text.
+/// Returns the page as text.
 pub fn text(code: Code) -> String {
     let page = code.page();
     let severity = severity_name(code.severity());
@@ -22,7 +22,7 @@ pub fn text(code: Code) -> String {
     out
 }
 
-/// The page as JSON.
+/// Returns the page as JSON.
 pub fn object(code: Code) -> Value {
     let page = code.page();
     json!({
@@ -49,7 +49,7 @@ fn kind(example: Example) -> &'static str {
     }
 }
 
-/// The text in lines of at most `width` characters, broken at blanks.
+/// Wraps a text into lines of at most `width` characters, broken at spaces.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

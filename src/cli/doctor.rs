@@ -1,4 +1,5 @@
-//! `formulac doctor`: whether dbt, the engines, git and the project are ready, and how to get what is missing.
+//! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to get what
+//! is missing.
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use super::session::Session;
 use super::workspace::Workspace;
 use super::{dbt_run, status};
 
-/// The lowest versions that run what is generated; docs/warehouses.md gives the reasons, and a test compares them.
+/// Lowest versions that run the generated code. docs/warehouses.md gives the reasons, and a test compares the versions.
 const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
@@ -33,7 +34,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     };
     let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
     let dialect = place.as_ref().and_then(|place| place.dialect(&TargetOptions::default()).ok());
-    // Some versions of dbt take seconds to say which they are.
+    // Some versions of dbt take seconds to print their version.
     let found = Waiting::new(session).during("asking dbt for its version", || dbt(dbt_project, dialect));
     add(found, Exit::Failed);
     add(optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"), Exit::Failed);
@@ -62,7 +63,7 @@ fn well(name: &'static str, well: String) -> HealthPart {
     HealthPart { name, well, ..HealthPart::default() }
 }
 
-/// A program that is missing and that not everybody needs.
+/// Returns the part for a missing program that only some users need.
 fn not_needed(name: &'static str, well: String) -> HealthPart {
     HealthPart { name, well, is_optional: true, ..HealthPart::default() }
 }
@@ -71,7 +72,7 @@ fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> HealthPar
     HealthPart { name, found: vec![found], fix: fix.into(), ..HealthPart::default() }
 }
 
-/// dbt, and its adapter for the warehouse. Without a dbt project nobody needs them.
+/// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
 fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     let adapter = dialect.map(Dialect::name);
     let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
@@ -95,7 +96,8 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     well("dbt", if adapters.is_empty() { version.to_owned() } else { format!("{version} with {adapters}") })
 }
 
-/// A program that only some commands run: missing is no fault, too old is one.
+/// Checks a program that only some commands run. A missing program is not an error, but a program that is too old
+/// is one.
 fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
     match program.version() {
         None => not_needed(name, format!("not installed; it is only needed for {needed_by}: {}", program.install)),
@@ -149,7 +151,7 @@ fn project(place: Option<&Workspace>) -> HealthPart {
     }
 }
 
-/// What dbt has written of its models and columns.
+/// Checks the artifacts in which dbt describes its models and columns.
 fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure> {
     let name = "dbt artifacts";
     if place.artifacts()?.is_none() {
@@ -163,7 +165,7 @@ fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure>
     Ok(well(name, dbt.target().display().to_string()))
 }
 
-/// Says so where a version is below the lowest one. A version in another form is taken as new enough.
+/// Returns a message if a version is below the lowest supported one. A version in another format counts as new enough.
 fn too_old(name: &str, version: &str) -> Option<String> {
     let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
     let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };

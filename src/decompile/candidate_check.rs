@@ -1,4 +1,5 @@
-//! A definition of a file that was found: formulas compiled in its place, to learn what they become there and to prove them.
+//! Checks formulas for one definition of an edited file by compiling them in the definition's place: to learn
+//! what SQL they become there, and to prove them.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
@@ -21,49 +22,49 @@ use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 use crate::model::outline::Placed;
 
-/// So many formulas are compiled before it is said that there is none.
+/// Maximum number of formulas compiled before the search gives up.
 const TRIED: usize = 150;
-/// So many more are compiled to find one that leaves no difference.
+/// Maximum number of further formulas compiled to find one that leaves no difference.
 const ALIKE: usize = 12;
-/// So many bytes of SQL are compiled to learn what formulas become in a definition's place.
+/// Maximum number of bytes of SQL compiled to learn what formulas become in a definition's place.
 const LEARNED: usize = 4_000_000;
-/// What every compilation counts at least.
+/// Minimum number of bytes that each compilation counts.
 const LEAST: usize = 1_500;
-/// So many definitions are looked at that do not name one without a column.
+/// Maximum number of other definitions examined that do not name a definition without a column.
 const OTHERS: usize = 8;
-/// What a function costs that the formula in the spec does not call.
+/// Cost of each function that the formula in the spec does not call.
 const LIKENESS: u32 = 3;
 
-/// What of a file tells of a definition.
+/// Part of a file that shows the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShownCandidate<'a> {
-    /// The column of a definition: of this one, or of one that is computed from it.
+    /// The column of this definition, or of a definition that is computed from it.
     Column(&'a str),
     /// A clause of a CTE, or of the last select.
     Clause(Option<&'a str>, &'a str),
 }
 
-/// One definition of one file.
+/// A definition in a file, for which formulas are checked.
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
     pub read: &'a SpecPosition<'s>,
     pub placed: &'a Placed,
     pub place: usize,
     pub path: Option<&'a str>,
-    /// The file as it was generated, and as it was found.
+    /// The file as it was generated, followed by the file as it was found.
     pub written: &'a SqlFile<'s>,
     pub found: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
-    /// What tells of the definition.
+    /// Part of the file that shows the definition.
     pub shown: ShownCandidate<'a>,
-    /// No difference may be left, since what is left may come of this definition.
+    /// Allows no remaining differences, because a remaining difference may come from this definition.
     pub is_exact: bool,
-    /// How much may still be compiled to learn from it.
+    /// Remaining budget of SQL that may be compiled for learning.
     left: Cell<usize>,
-    /// Formulas that are not proven.
+    /// Formulas that were compiled but could not be proven.
     tried: RefCell<HashSet<String>>,
-    /// The windows of ranges, learned once.
+    /// Windows of the ranges, learned only once.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
 }
 
@@ -94,9 +95,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// The first of the formulas that is proven: with it the column that tells is as it was expected.
+    /// Returns the first formula that is proven: with it, the part of the file that shows the definition is as
+    /// expected.
     pub fn first(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
-        // Of several the one that is most like what stands in the spec.
+        // Prefer the formula that is most similar to the formula in the spec.
         let known = words_of(&self.placed.formula);
         forms.retain(|form| form.range != Range::Whole);
         forms.sort_by_cached_key(|form| {
@@ -106,7 +108,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
-        // Of several that are proven the one that leaves the fewest differences to others.
+        // Of several proven formulas, keep the one that leaves the fewest differences elsewhere.
         let mut best: Option<(usize, String)> = None;
         let mut more = TRIED.saturating_sub(tried.len());
         for form in forms {
@@ -128,7 +130,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// The SQL of the spec with another formula there, to learn from.
+    /// Compiles the spec with another formula for the definition, and returns the SQL to learn from.
     pub fn compiled(&self, formula: &str) -> Option<String> {
         self.compiled_with(self.placed, formula)
     }
@@ -142,12 +144,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         compiled.model_sql().map(str::to_owned)
     }
 
-    /// The expression of the definition with another formula.
+    /// Returns the expression of the definition with another formula.
     pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(self.placed, formula, trees)
     }
 
-    /// The expression of a definition of the step with another formula.
+    /// Returns the expression of any definition of the step with another formula.
     fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
         let sql = self.compiled_with(placed, formula)?;
@@ -156,7 +158,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.read.expression(&file, self.cte, self.place, &placed.name, trees).ok()
     }
 
-    /// What a formula is in the place of a definition; in a group, what it is of each row.
+    /// Returns the expression that a formula becomes in the place of a definition. In a group, returns the expression
+    /// for each row.
     pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(placed, formula, trees).or_else(|| {
             let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
@@ -167,7 +170,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         })
     }
 
-    /// The expression that tells, in a file.
+    /// Returns the expression that shows the definition in a file.
     fn expression(
         &self,
         file: &SqlFile<'_>,
@@ -183,8 +186,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
-    /// in it; `None` if it does not give the expression, or differs in more.
+    /// Counts the places in which the file compiled from a formula differs from the file that was found, if all of
+    /// them come from other edits. `None` if the formula does not give the expected expression, or if there are more
+    /// differences.
     fn differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
         let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
@@ -192,7 +196,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             return None;
         }
         let mut left = between(&file, self.found);
-        // Brackets and spellings that change nothing are no difference.
+        // Brackets and spellings without effect are not differences.
         left.items.retain(|item| {
             let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
             let both = (read(&item.before), read(&item.after));
@@ -215,15 +219,16 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         (is_proven && (count == 0 || !self.is_exact)).then_some(count)
     }
 
-    /// Where the definition stands in what others tell, since it has no column of its own: in their columns, or in the
-    /// clauses of the file; each with its expression and the part of it.
+    /// Finds a definition that has no column of its own in the parts of the file that use it: columns of other
+    /// definitions, or clauses. Returns each part with its expression and with the subexpression that is the
+    /// definition.
     pub fn through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
         let uses = |other: &&Placed| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
         };
-        // Those that do not name it may look for rows by it.
+        // Definitions that do not name this one may use it to look up rows.
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
         let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
@@ -232,7 +237,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         columns.chain(clauses).filter_map(|shown| self.part_of(shown, trees)).collect()
     }
 
-    /// What of an expression is the definition: what becomes another where the formula is another.
+    /// Finds the subexpression that is the definition: the one that changes when the formula changes.
     fn part_of(
         &self,
         shown: ShownCandidate<'a>,
@@ -253,7 +258,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         ];
         for marker in of_columns.chain(literals) {
             let Some(sql) = self.compiled(&marker) else { continue };
-            // What it is by itself is seen in the place of another.
+            // Compile the formula in the place of another definition to see what it becomes on its own.
             let others = self.read.outline.steps.get(self.place).into_iter().flat_map(|step| &step.definitions);
             let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
             let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else { continue };
@@ -268,14 +273,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         None
     }
 
-    /// The relation that the step reads.
+    /// Returns the relation that the step reads.
     pub fn base(&self) -> String {
         let columns = self.read.columns(self.found, self.place, &self.placed.name);
         let lower = self.cte.map(str::to_ascii_lowercase);
         columns.base_of(lower.as_deref())
     }
 
-    /// The columns of that relation, where these are known.
+    /// Returns the columns of the relation that the step reads, if they are known.
     pub fn columns_of_base(&self) -> Vec<(String, Type)> {
         let base = self.compiler.options.schema.relation(&self.base());
         let columns = base.into_iter().flat_map(|base| base.columns());
@@ -286,13 +291,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.read.outline.steps.get(self.place)?.sheet.as_ref()
     }
 
-    /// A formula that stands for any expression.
+    /// Makes an argument from a formula, to stand for any expression.
     pub fn named(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
         Some(Arg::Named(formula.to_owned(), self.tree(formula, trees)?))
     }
 }
 
-/// The functions that a formula calls. Timeframes may have the names of functions, `[quarter]`.
+/// Returns the functions that a formula calls. Timeframes are skipped because they may have the names of
+/// functions, such as `[quarter]`.
 fn words_of(formula: &str) -> Vec<&str> {
     let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let calls = formula
@@ -301,10 +307,10 @@ fn words_of(formula: &str) -> Vec<&str> {
     calls.filter(|word| crate::catalog::lookup(word).is_some()).collect()
 }
 
-/// The columns in an expression, as formulas write them.
+/// Returns the columns in an expression, spelled as in formulas.
 pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
     let parts = trees.below(expression);
-    // Names of relations and functions are words too.
+    // Names of relations and functions are words too, so they are left out.
     let mut values = FxHashSet::default();
     values.insert(expression);
     for part in &parts {

@@ -1,5 +1,6 @@
-//! A column's expression in the names that its formula may use: what helper columns of CTEs before hold is put in their
-//! place, and what is joined is told by which rows these are and where they meet, whatever the CTEs are called.
+//! Resolves a column's expression to the names that its formula may use. Columns of preceding helper CTEs are
+//! replaced by their expressions. Joined values are identified by their rows and their join condition, whatever
+//! the names of the CTEs.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
-/// Words that stand beside columns in what is looked at.
+/// Words that appear next to columns in expressions.
 pub(super) const KEYWORDS: [&str; 40] = [
     "order",
     "by",
@@ -56,43 +57,43 @@ pub(super) const KEYWORDS: [&str; 40] = [
     "filter",
 ];
 
-/// More levels than this are not looked into, over all CTEs together.
+/// Maximum depth to which expressions are resolved, over all CTEs together.
 pub(super) const HIGHEST: u32 = 400;
-/// So many CTEs may stand behind one another.
+/// Maximum number of CTEs in a chain.
 const LONGEST: usize = 100;
 
 pub(super) struct ColumnMatches<'f, 's> {
     file: &'f SqlFile<'s>,
-    /// Names, in small letters, that formulas may use.
+    /// Names that formulas may use, in lower case.
     pub kept: FxHashSet<String>,
-    /// CTEs, in small letters, whose columns formulas may use.
+    /// CTEs whose columns formulas may use, in lower case.
     pub bounds: FxHashSet<String>,
-    /// Relations, in small letters, that are tabs of the sheet: what is joined of them may be looked up.
+    /// Relations that are tabs of the sheet, in lower case. Columns joined from them may come from lookups.
     pub tabs: FxHashSet<String>,
-    /// The definition whose formula is looked for: behind its own name stands what it is computed from.
+    /// Definition whose formula is searched for. Its own name is replaced by the expression that it is computed from.
     pub own: String,
     reads: HashMap<Option<String>, Vec<ReadRelation>>,
-    /// The place of each CTE: it reads none behind it.
+    /// Position of each CTE. A CTE does not read any CTE after it.
     places: FxHashMap<String, usize>,
-    /// CTEs that pass on all columns of what they read, or of those that they read by these names.
+    /// CTEs that pass on all columns of the relations they read, or only of the relations with these aliases.
     passing: FxHashMap<String, Vec<Option<String>>>,
-    /// The clauses of each CTE that say which rows it has.
+    /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
-    /// The relation whose rows the step is about.
+    /// Relation whose rows the step describes.
     base: String,
-    /// Columns of the relation itself, joined by another name.
+    /// Columns of the step's own relation that are joined under another name.
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
     done: HashMap<(Option<String>, SqlNodeId, Within), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,
 }
 
-/// A column, with the CTE that computes it.
+/// A column's expression, with the CTE that computes it.
 pub(super) struct Site {
     pub cte: Option<String>,
     pub tokens: Range<usize>,
 }
 
-/// From where an expression is looked at.
+/// Context in which an expression is resolved.
 #[derive(Clone, Copy)]
 struct ColumnLook<'l> {
     cte: Option<&'l str>,
@@ -106,14 +107,14 @@ impl ColumnLook<'_> {
     }
 }
 
-/// What the rows of a CTE have to do with those that the step is about.
+/// Relationship between the rows of a CTE and the rows that the step describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Within {
-    /// The rows that the step is about.
+    /// The rows that the step describes.
     Step,
-    /// Rows that are joined to them.
+    /// Rows that are joined to the rows of the step.
     Joined,
-    /// The condition of a select's join, the one of this number.
+    /// The condition of the select's join with this number.
     Condition(usize),
 }
 
@@ -155,7 +156,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         columns
     }
 
-    /// Where a column of a CTE is computed, which CTEs behind it only pass on.
+    /// Finds the place where a column of a CTE is computed, skipping CTEs that only pass it on.
     pub fn site(&self, cte: Option<&str>, column: &str) -> Option<Site> {
         let mut site = Site { cte: cte.map(str::to_owned), tokens: self.file.column(cte, column)? };
         for _ in 0..LONGEST {
@@ -165,7 +166,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         None
     }
 
-    /// Where the column is computed that a site only names; `None` if it is computed there.
+    /// Returns the preceding place that computes the column if a site only names it. `None` if the site computes the
+    /// column itself.
     fn pass_on_site(&self, site: &Site, column: &str) -> Option<Site> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {
@@ -177,11 +179,12 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if !same_name(&name, column) {
             return None;
         }
-        // What is joined is computed here.
+        // Joined columns count as computed here.
         self.source(site.cte.as_deref(), qualifier.as_deref(), &name).filter(|(at, _)| *at == 0).map(|(_, site)| site)
     }
 
-    /// Whether it is a CTE that may be looked into: one that stands before this one, and reads a relation.
+    /// Returns whether a relation is a CTE whose expressions can be resolved: it precedes the given CTE and reads a
+    /// relation.
     fn is_helper(&self, relation: &str, cte: Option<&str>) -> bool {
         let place = |cte: &str| self.places.get(cte).copied();
         let Some(at) = place(relation) else { return false };
@@ -194,7 +197,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
-    /// Where a name of a CTE comes from, if that is a CTE which may be looked into, and the place of what it reads.
+    /// Finds the origin of a name in a CTE, if this is a CTE whose expressions can be resolved. The number is the
+    /// position of the relation among those that the CTE reads.
     fn source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, Site)> {
         let mut seen = FxHashSet::default();
         for (at, read) in self.reads(cte).iter().enumerate() {
@@ -220,7 +224,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         None
     }
 
-    /// The relation that a CTE's rows come from, behind helpers.
+    /// Returns the relation that a CTE's rows come from, skipping helper CTEs.
     pub fn base_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..LONGEST {
@@ -233,27 +237,27 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         cte.unwrap_or_default()
     }
 
-    /// The expression of a site.
+    /// Returns the resolved expression of a site.
     pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_of(site.cte.as_deref());
         let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
         self.inlined(ColumnLook { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
     }
 
-    /// The expression of a clause, in the names that formulas may use.
+    /// Returns the expression of a clause, in the names that formulas may use.
     pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self.file.clause(cte, clause).ok_or_else(|| format!("there is no `{clause}` in the file"))?;
         self.expression(&Site { cte: cte.map(str::to_owned), tokens }, trees)
     }
 
-    /// Tokens of a CTE as an expression, in the names of that CTE.
+    /// Parses tokens of a CTE as an expression, in the names of that CTE.
     fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
         let tokens = self.with_windows(cte, tokens);
         parse(self.file.source, &tokens, self.file.dialect, trees)
     }
 
-    /// `over w` and `over (w rows …)` as what the select says that `w` is.
+    /// Replaces the window name in `over w` and `over (w rows …)` with the definition of `w` in the select.
     fn with_windows(&self, cte: Option<&str>, tokens: &[SqlToken]) -> Vec<SqlToken> {
         let Some(window) = self.file.clause(cte, "window").and_then(|range| self.file.tokens.get(range)) else {
             return tokens.to_vec();
@@ -309,7 +313,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         }
         let mut new = Vec::with_capacity(kids.len());
         for (at, kid) in kids.iter().enumerate() {
-            // The name of a function is no column.
+            // The name of a function is not a column.
             let is_name = is_call && at == 0;
             new.push(if is_name { *kid } else { self.inlined(look.deeper(), *kid, trees)? });
         }
@@ -343,7 +347,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         }
         let is_of_step = within == Within::Step || self.base_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
-            // Of the rows that the select is about, the relation need not be said.
+            // Columns of the rows that the select describes need no relation name.
             return Ok(trees.bare(id));
         }
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
@@ -351,14 +355,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         self.inlined(ColumnLook { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
     }
 
-    /// Whether a select gives this name to something else than the column that it reads by this name.
+    /// Returns whether a select uses a name for something other than the column that it reads by this name.
     fn is_another(&self, cte: Option<&str>, name: &str) -> bool {
         let tokens = self.file.column(cte, name).and_then(|tokens| self.file.tokens.get(tokens));
         let Some([token] | [_, _, token]) = tokens else { return false };
         super::file::name_of(*token, self.file).is_some_and(|read| !same_name(&read, name))
     }
 
-    /// The place of a join by this name that looks up the rows which the step is about, or those of a tab.
+    /// Returns the position of the join with this alias, if it looks up rows of the step's relation or of a tab.
     fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &ReadRelation| {
             same_name(alias, &read.alias)
@@ -373,7 +377,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         self.reads(cte).iter().position(is_it).filter(|at| *at > 0)
     }
 
-    /// A column of rows that are looked up: of those that the step is about, or of a tab.
+    /// Returns the expression for a column of looked-up rows, which belong to the step's relation or to a tab.
     fn value_of(
         &mut self,
         look: ColumnLook<'_>,
@@ -397,12 +401,12 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             false => name,
         };
         let joined = trees.add(SqlLabel::Joined(how), vec![value, on, rows]);
-        // A spec may join the relation by itself, and to itself.
+        // A spec may also join the relation itself, even to itself.
         self.aliases.push((joined, id));
         Ok(joined)
     }
 
-    /// A column that is computed nowhere in the file.
+    /// Returns the expression for a column that is not computed anywhere in the file.
     fn leaf(
         &self,
         ColumnLook { cte, within, .. }: ColumnLook<'_>,
@@ -414,7 +418,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let at = relation.map_or(Some(0), |alias| reads.iter().position(|read| same_name(alias, &read.alias)));
         let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else { return id };
         if within == Within::Step {
-            // Where only helpers are joined, no other relation has names.
+            // If only helper CTEs are joined, no other relation provides names.
             let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone { trees.bare(id) } else { id };
@@ -432,7 +436,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees.add(SqlLabel::Field, vec![base, name])
     }
 
-    /// A value of what a select joins, by its name where that is known.
+    /// Returns the expression for a value of a joined relation, by its name if that is known.
     fn joined(
         &mut self,
         look: ColumnLook<'_>,
@@ -456,7 +460,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         Ok(trees.add(SqlLabel::Joined(how), vec![value, on, rows]))
     }
 
-    /// Where the rows meet that a select joins.
+    /// Returns the condition of a select's join.
     fn condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let on = self.reads(look.cte).get(at).map_or(0..0, |read| read.on.clone());
         if on.is_empty() {
@@ -468,7 +472,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         self.inlined(ColumnLook { within: Within::Condition(at), ..look.deeper() }, on, trees)
     }
 
-    /// Which rows a helper has: all that leaves out rows, or puts several into one.
+    /// Returns the operations that determine which rows a helper CTE has: all that remove rows or combine several
+    /// rows into one.
     fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if depth > HIGHEST {
             return Err(too_deep());
@@ -481,7 +486,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         for at in 0..self.reads(look.cte).len() {
             let Some(read) = self.reads(look.cte).get(at) else { break };
             let (below, how) = (read.relation.clone(), read.how.clone());
-            // These leave out none.
+            // These joins remove no rows.
             if matches!(how.as_str(), "left join" | "cross join") {
                 continue;
             }
@@ -515,8 +520,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 }
 
-/// A join's condition in which each comparison with a column of the joined relation names that column first: which side
-/// it stands on means nothing.
+/// Rewrites a join's condition so that each comparison with a column of the joined relation names that column
+/// first, because the side has no effect on the meaning.
 fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
@@ -541,7 +546,7 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     parts.into_iter().reduce(|all, next| trees.add(and.clone(), vec![all, next])).unwrap_or(on)
 }
 
-/// The comparison that says the same with its operands the other way round.
+/// Returns the comparison operator that is equivalent after its operands are swapped.
 fn turned(op: &str) -> Option<&'static str> {
     Some(match op {
         "=" => "=",

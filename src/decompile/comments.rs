@@ -1,12 +1,12 @@
-//! Comments that people wrote in a part of a generated file that is gone or written anew.
+//! Preserves the comments that people wrote in parts of a generated file that are now removed or rewritten.
 
 use std::collections::HashMap;
 
 use super::file::SqlFile;
 use super::layout::head_tokens;
 
-/// Puts the comments of a file that a merged text lacks back into it, each above the line that came after it. formulac
-/// itself writes comments above a query only.
+/// Restores the comments of a file that are missing in a merged text. Each comment is placed above the line that
+/// followed it. formulac itself writes comments only above a query.
 pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
     let there = comments(found);
     if there.is_empty() {
@@ -51,12 +51,12 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
     if is_sound(&out) {
         return out;
     }
-    // A line of a text in quotes is no place for a comment.
+    // A comment cannot be inserted inside a quoted text that spans several lines.
     let lost = lost.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n");
     format!("{}\n{lost}\n", merged.trim_end())
 }
 
-/// The comments inside and after the query of a file, each with the number of the token after it.
+/// Returns the comments inside and after the query of a file, each with the number of the token after it.
 fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     let mut all = Vec::new();
     let ends = file.tokens.iter().map(|token| token.end);
@@ -72,11 +72,11 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     all
 }
 
-/// The lines of one text that another has too.
+/// Lines that two texts have in common.
 struct CommentPlaces {
-    /// By line of the first text: the line of the other, if it occurs once in both.
+    /// For each line of the first text, the same line of the other text if it occurs exactly once in both.
     lines: Vec<Option<usize>>,
-    /// The line after the last one of the other text.
+    /// The line after the last line of the other text.
     end: usize,
 }
 
@@ -88,7 +88,7 @@ impl CommentPlaces {
         Self { lines: from.lines().map(place).collect(), end: to.lines().count() }
     }
 
-    /// The line of the other text that something above a line belongs above.
+    /// Returns the line of the other text above which a comment belongs that precedes the given line.
     fn place_of_line(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();
@@ -97,7 +97,7 @@ impl CommentPlaces {
     }
 }
 
-/// The lines of a text without their indentation, each with its number if it occurs once.
+/// Returns the lines of a text without indentation, each with its number if it occurs only once.
 fn once(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

@@ -1,4 +1,4 @@
-//! Probes of calls with the numbers and texts of one expression: those that no pattern can stand for.
+//! Probes of calls with the numbers and texts of one expression that no pattern can represent.
 
 use rustc_hash::FxHashSet;
 
@@ -9,27 +9,28 @@ use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
 
-/// So many numbers and texts of an expression are tried in calls.
+/// Maximum numbers of numeric and text constants of an expression that are tried in calls.
 const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
-/// So many probes are made of the words of one expression.
+/// Maximum number of probes made from the constants of one expression.
 const WITH_WORDS: usize = 6000;
-/// So many functions that are most like an expression are tried with two words, each with so many.
+/// Number of functions most similar to an expression that are tried with two constants before the other
+/// functions, and maximum number of such probes for each.
 const LIKE_IT: usize = 6;
 const OF_TWO: usize = 900;
-/// So many words are tried in one argument beside words in another.
+/// Maximum number of constants tried in one argument together with constants in another argument.
 const IN_PAIRS: usize = 10;
-/// The Monday that generated SQL counts days from.
+/// The Monday from which generated SQL counts days.
 const FIRST_DAY: &str = "0001-01-01";
 
-/// What formulas write that no pattern can stand for: the numbers and texts of one expression.
+/// Constants that no pattern can represent: the numbers and texts of one expression.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SqlConstants {
     pub numbers: Vec<String>,
     pub texts: Vec<String>,
-    /// All dates, for functions that accept a list of them.
+    /// All dates of the expression, for functions that accept a list of dates.
     pub dates: Vec<String>,
-    /// The functions that may have them, the likeliest first.
+    /// Functions that may have these constants as arguments, the most likely first.
     pub functions: Vec<&'static str>,
 }
 
@@ -38,9 +39,10 @@ impl SqlConstants {
         self.numbers.is_empty() && self.texts.is_empty() && self.dates.is_empty()
     }
 
-    /// The calls, those first that are likelier.
+    /// Returns the calls to probe, the most likely first.
     pub fn probes(&self) -> Vec<Probe> {
-        // One word is likelier than two, but of functions that are little like the expression.
+        // One constant is more likely than two, but two constants in a similar function are more likely than one in a
+        // function that is not similar to the expression.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self.functions.iter().filter_map(|name| crate::catalog::lookup(name)).enumerate() {
             for overload in function.overloads {
@@ -58,7 +60,7 @@ impl SqlConstants {
     }
 }
 
-/// The numbers and texts of an expression, and those that may have become these, the likeliest first.
+/// Returns the numbers and texts of an expression, and the constants that may have become these, the most likely first.
 pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
@@ -84,9 +86,9 @@ pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants
             _ => {}
         }
     }
-    // Long numbers are bounds that the compiler has put there.
+    // Long numbers are bounds that the compiler added, so they come last.
     words.numbers.sort_by_key(|word| word.len() > 6);
-    // One more or less, how far one is from another, the other way.
+    // Also try each number plus and minus one, the differences between numbers, and the negated numbers.
     for near in [1, -1] {
         words.numbers.extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
     }
@@ -106,7 +108,7 @@ fn each_once(words: &mut Vec<String>, most: usize) {
     words.truncate(most);
 }
 
-/// The words that may stand for a parameter.
+/// Returns the constants that may be arguments for a parameter.
 fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     let mut args = Vec::new();
     if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
@@ -118,7 +120,7 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     args
 }
 
-/// Calls that end in a list of all dates, with or without a number before it.
+/// Adds calls that end in a list of all dates, with or without a number before the list.
 fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<Probe>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else { return };
     if list.ty != ParamType::Is(Type::Date) || words.dates.is_empty() {
@@ -147,7 +149,7 @@ fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all
     }
 }
 
-/// Calls in which one or two arguments are words.
+/// Adds calls in which one or two arguments are constants.
 fn with_words(
     name: &'static str,
     overload: &Overload,

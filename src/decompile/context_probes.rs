@@ -1,4 +1,5 @@
-//! What formulas become in a definition's place: windows, ranges, rows that are looked up, worksheets, other definitions.
+//! Learns what formulas become in a definition's place: windows, ranges, looked-up rows, worksheets and other
+//! definitions.
 
 use rustc_hash::FxHashSet;
 
@@ -14,24 +15,24 @@ use super::sheets::{self, SheetLookup};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::{nth_probes, range_probes, window_probes};
 
-/// So many windows of one expression are looked at.
+/// Maximum number of windows of one expression that are examined.
 const WINDOWS: usize = 16;
-/// What the name of a definition costs that may as well be written out.
+/// Cost of a definition's name where its expression may be written out instead.
 pub(super) const OF_DEFINITION: u32 = 30;
-/// What the formula of a definition costs in the place of its name.
+/// Cost of a definition's formula in the place of its name.
 const OF_FORMULA: u32 = 9;
-/// So many definitions of a step may stand in the formula of another.
+/// Maximum number of definitions of a step that may occur in the formula of another.
 const DEFINITIONS: usize = 400;
-/// So many definitions without a column are compiled to see what they are.
+/// Maximum number of definitions without a column that are compiled to find their expressions.
 const WITHOUT_COLUMN: usize = 8;
-/// So many names of an expression are looked at.
+/// Maximum number of names of an expression that are examined.
 const WRITTEN: usize = 16;
-/// So many numbers of an expression are tried in place.
+/// Maximum number of numeric constants of an expression that are tried in a definition's place.
 const NUMBERS: usize = 6;
-/// So many names stand for any in what is compiled.
+/// Maximum number of names that stand for any expression in the compiled formulas.
 const NAMES: usize = 4;
 
-/// The likeliest numbers: each is compiled with many formulas.
+/// Returns only the most likely numbers, because each is compiled with many formulas.
 fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = constants_of(trees, expression).numbers;
     numbers.truncate(NUMBERS);
@@ -39,7 +40,7 @@ fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 }
 
 impl CandidateCheck<'_, '_> {
-    /// Compiles probes in this definition's place.
+    /// Compiles probes in this definition's place and adds their patterns.
     fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
             let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else { continue };
@@ -55,20 +56,20 @@ impl CandidateCheck<'_, '_> {
         trees.below(expression).iter().any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
     }
 
-    /// What the functions that look at other rows become in this step.
+    /// Learns what the functions that read other rows become in this step.
     pub fn windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.looks_at_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
-            // A name may be what rows are ordered by, too.
+            // A name may also be the expression by which rows are ordered.
             let marked = first.iter().find_map(|name| match name {
                 Arg::Named(name, _) => sheets::marked(name).iter().find_map(|marked| self.named(marked, trees)),
                 _ => None,
             });
             probes = [window_probes(first), window_probes(marked.as_slice()), nth_probes(names)].concat();
         }
-        // What the spec says that today is, no other knows.
+        // Only the spec knows which date it defines as today.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(Probe { shape: ExpressionShape::named(call), args: Vec::new() });
@@ -78,7 +79,7 @@ impl CandidateCheck<'_, '_> {
         patterns
     }
 
-    /// Formulas of the parts that are aggregates of ranges.
+    /// Finds formulas for the parts of an expression that are aggregates of ranges.
     pub fn ranges(
         &self,
         (patterns, known): (&[&Patterns], &SearchInput),
@@ -111,7 +112,7 @@ impl CandidateCheck<'_, '_> {
         given
     }
 
-    /// The ranges that an expression looks at, `{0}` for the name.
+    /// Returns the ranges that an expression reads, with `{0}` for the name.
     fn ranges_of(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         let windows = ranges::windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
@@ -120,7 +121,8 @@ impl CandidateCheck<'_, '_> {
         found.map(|range| range.replace("{}", "{0}")).collect()
     }
 
-    /// What looks at rows that are joined, and what only worksheets have, in waves: what is seldom comes last.
+    /// Learns the functions that read joined rows and the functions that only worksheets have. Rare functions are
+    /// left for the last waves. `None` after the last wave.
     pub fn wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.below(expression);
@@ -135,7 +137,7 @@ impl CandidateCheck<'_, '_> {
                     let marked: Vec<Arg> =
                         marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
                     let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
-                    // In a group no column has one value.
+                    // In a group, a column has more than one value, so it needs an aggregate.
                     let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
                     let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
                     names.extend(of_group.iter().find_map(|formula| self.named(formula, trees)));
@@ -176,18 +178,19 @@ impl CandidateCheck<'_, '_> {
         let fit: Vec<&ExpressionShape> =
             patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
-        // A comparison stands for any value that is true or false.
+        // The comparison stands for any boolean value.
         let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
         let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
         self.learn(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
         Some(patterns)
     }
 
-    /// The columns of the sheet and of its tabs that stand in an expression, with what may be looked for in them.
+    /// Returns the columns of the sheet and of its tabs that occur in an expression, with the keys that may be looked
+    /// up in them.
     fn probe_sheet(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet() else { return Vec::new() };
         let literals = sheets::literal_keys(trees, parts);
-        // Those first that rows are looked for by.
+        // The columns by which rows are looked up come first.
         let met = parts.iter().filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
         let met = met.filter_map(|part| trees.kids(*part).get(1).copied());
         let of_part =
@@ -217,7 +220,7 @@ impl CandidateCheck<'_, '_> {
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
         let mut all: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
-            // What a helper has picked stands without its relation.
+            // A value that a helper CTE selects has no relation name.
             let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
             all.push(SheetLookup::new(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
         }
@@ -225,7 +228,8 @@ impl CandidateCheck<'_, '_> {
         all
     }
 
-    /// Definitions of this step, by what they are computed from and, by name, as they are written.
+    /// Adds the definitions of this step: their names for the expressions that they are computed from, and their
+    /// formulas for their names.
     pub fn definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
         let Some(step) = self.read.outline.steps.get(self.place) else { return };
         let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
@@ -238,7 +242,7 @@ impl CandidateCheck<'_, '_> {
                 given.entry(joined).or_default().push(ExpressionText::name(format!("{relation}.{name}"), 2));
             }
         }
-        // A key that several relations have is named with its own.
+        // A key that exists in several relations is named with the step's own relation.
         for key in &step.keys {
             let mut columns = self.read.columns(self.found, self.place, key);
             let site = self.read.site(&columns, self.found, self.cte, key);
@@ -257,7 +261,7 @@ impl CandidateCheck<'_, '_> {
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.expression(&site, trees).ok(),
-                // It has no column, and stands where it is used.
+                // The definition has no column and is written out where it is used.
                 None if written < WITHOUT_COLUMN => {
                     written += 1;
                     self.written_out(self.placed, &definition.formula, trees)
@@ -273,7 +277,7 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    /// Names that are an expression by themselves, such as a column by which two relations are joined.
+    /// Adds names that resolve to a compound expression, such as a column by which two relations are joined.
     pub fn keys(&self, trees: &mut Trees, expression: SqlNodeId, given: &mut SearchInput) {
         for name in self.names(trees, expression) {
             if let Arg::Named(text, tree) = name
@@ -284,7 +288,8 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    /// Names that stand in an expression, then other names of its step: a few, since each stands for any.
+    /// Returns names that occur in an expression, then other names of its step. A few are enough because each stands
+    /// for any expression.
     pub fn names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
         let step = self.read.outline.steps.get(self.place);
         let columns = step.into_iter().filter_map(|step| step.sheet.as_ref()).flat_map(|sheet| &sheet.columns);
@@ -294,25 +299,25 @@ impl CandidateCheck<'_, '_> {
         let mut found: Vec<Arg> = Vec::new();
         let is_known =
             |found: &[Arg], name: &str| found.iter().any(|arg| matches!(arg, Arg::Named(text, _) if text == name));
-        // Keywords are words too; what compiles is a name.
+        // Keywords are words too, but only names compile.
         for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
             if found.len() + 1 < NAMES && !is_known(&found, &name) {
-                // What stands in aggregates only has no column of its own.
+                // A name that occurs only inside aggregates has no column of its own.
                 let tree = self.tree(&name, trees).or_else(|| self.compiled(&name).map(|_| column));
                 found.extend(tree.map(|tree| Arg::Named(name, tree)));
             }
         }
-        // Others may need a value of this definition's type.
+        // Other names may need a value of this definition's type.
         for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
             if found.len() < 2 && !is_known(&found, &name) {
-                // Of several relations with such a column the step's own has to be said.
+                // If several relations have such a column, the step's own column needs its relation name.
                 let own = format!("{}.{name}", self.base());
                 let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
                 let name = if is_own && self.compiled(&own).is_some() { own } else { name };
                 found.push(Arg::Named(name, column));
             }
         }
-        // Where literals are looked at only, any column of the relation stands for them.
+        // If the expression reads only literals, any column of the relation can stand for them.
         let columns = self.columns_of_base().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if found.is_empty() { columns.take(NAMES).collect() } else { Vec::new() };
         for name in others.iter().map(|name| name_of(name)) {

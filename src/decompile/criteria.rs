@@ -1,10 +1,10 @@
-//! Probes of criteria, and of the functions that take them.
+//! Probes of criteria, and of the functions that accept them.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, column};
 use crate::Type;
 
-/// A condition of the SUMIF family: what each criterion means for values of each type.
+/// Adds probes of one condition of the SUMIF family, to learn what each criterion means for values of each type.
 pub(super) fn criteria(all: &mut Vec<Probe>) {
     let texts = [
         ("", ""),
@@ -57,7 +57,7 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
     }
 }
 
-/// The SUMIF family, its conditions any criteria.
+/// Adds probes of the SUMIF family in which the conditions stand for any criteria.
 pub(super) fn with_criteria(all: &mut Vec<Probe>) {
     let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {

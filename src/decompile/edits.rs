@@ -1,4 +1,4 @@
-//! What differs between generated SQL and what a person made of it.
+//! Differences between generated SQL and the version that a person edited.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,36 +6,36 @@ use super::file::{FilePartKind, FilePlace, SqlFile};
 use super::order;
 use crate::dialect::Dialect;
 
-/// A column of a select whose expression differs.
+/// A column of a select whose expression was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemEdit {
-    /// The CTE; none for the last select.
+    /// The CTE of the column; `None` for the last select.
     pub cte: Option<String>,
     /// The column.
     pub column: String,
-    /// Its expression as it was.
+    /// Expression of the column as it was generated.
     pub before: String,
-    /// Its expression now.
+    /// Expression of the column as it was found.
     pub after: String,
-    /// The line in the file that was found, from 1.
+    /// Line of the column in the file that was found, starting at 1.
     pub line: usize,
 }
 
-/// Anything else that differs.
+/// Any other difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestEdit {
-    /// What it is, in words: `where of active_customers`, `column discount of orders`.
+    /// Description of the part that differs: `where of active_customers`, `column discount of orders`.
     pub what: String,
-    /// Its text as it was; empty for what is new.
+    /// Text of the part as it was generated; empty if the part is new.
     pub before: String,
-    /// Its text now; empty for what is gone.
+    /// Text of the part as it was found; empty if the part was removed.
     pub after: String,
-    /// The line in the file that was found, from 1; of what is gone, the line of what comes behind it.
+    /// Line in the file that was found, starting at 1. For a removed part, the line of the part that follows it.
     pub line: usize,
 }
 
-/// All differences between two texts of a model; blanks, line breaks, comments, the case of words and the order of a
-/// select's columns are none.
+/// All differences between two texts of a model. Whitespace, line breaks, comments, the case of words and
+/// the order of a select's columns do not count as differences.
 ///
 /// ```
 /// use formulac_catalog::Dialect;
@@ -51,20 +51,20 @@ pub struct RestEdit {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Columns that stand in both and have another expression.
+    /// Columns that exist in both texts but have different expressions.
     pub items: Vec<ItemEdit>,
     /// All else.
     pub rest: Vec<RestEdit>,
 }
 
 impl Edits {
-    /// Compares the tokens of both texts, which may be anything.
+    /// Compares the tokens of two texts. The texts do not have to be valid SQL.
     #[must_use]
     pub fn between(written: &str, found: &str, dialect: Dialect) -> Self {
         between(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
     }
 
-    /// Whether both say the same.
+    /// Returns whether the two texts are equivalent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && self.rest.is_empty()
@@ -95,7 +95,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
             _ => edits.rest.push(RestEdit { what: described(&part.place), before: was, after: now, line }),
         }
     }
-    // What is gone stood behind a part that may still be there.
+    // A removed part followed a part that may still exist.
     let lines: HashMap<&FilePlace, usize> =
         found.parts.iter().map(|part| (&part.place, found.line(part.tokens.end))).collect();
     let mut line = 1;
@@ -121,7 +121,8 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
-    // With the same parts, what holds them together is the same; else something is written that this does not know.
+    // If the parts are the same, the tokens between them are the same too. Otherwise the text contains something
+    // that this comparison does not recognize.
     if has_same_parts && written.frame() != in_order.frame() {
         edits.rest.push(whole_edit(written, found, "how its parts are put together"));
     }

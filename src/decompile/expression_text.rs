@@ -1,34 +1,34 @@
-//! Formulas that are put together: their text, how tight it binds and how long it is to a reader.
+//! Formulas that are assembled from parts: their text, their binding strength and their length for a reader.
 
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
 
-/// What nothing pulls apart: names, numbers, calls.
+/// Binding strength of expressions that never need brackets: names, numbers and calls.
 pub(super) const WHOLE: u8 = 9;
 const SIGN: u8 = 6;
 
-/// A formula or a part of one.
+/// A formula, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExpressionText {
     pub text: String,
     pub strength: u8,
-    /// How much a reader has to take in; the least is offered first.
+    /// Reading effort. Formulas with the lowest cost are offered first.
     pub cost: u32,
-    /// It may stand before a timeframe in brackets.
+    /// A timeframe in brackets may follow the text.
     pub is_name: bool,
-    /// What it has to do with the values of other rows.
+    /// Use of the values of other rows.
     pub range: Range,
 }
 
-/// Whether a formula is a range of rows, `FIRST(x):x`.
+/// Use of a range of rows in a formula, such as `FIRST(x):x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Range {
     /// It names none.
     None,
-    /// A range stands in it, in an aggregate.
+    /// The formula contains a range inside an aggregate.
     Inside,
-    /// It is one, or goes on from one to a criterion: only aggregates take it.
+    /// The formula is a range, or a range followed by a criterion. Only aggregates accept such a formula.
     Whole,
 }
 
@@ -37,7 +37,7 @@ impl ExpressionText {
         Self { text: text.into(), strength: WHOLE, cost, is_name: false, range: Range::None }
     }
 
-    /// A formula that stands in the spec.
+    /// Makes the text of a formula that appears in the spec.
     pub fn from_formula(formula: &str, cost: u32) -> Self {
         let text = format!("={formula}");
         let (parsed, _) = formulac_grammar::parse(&text);
@@ -50,7 +50,7 @@ impl ExpressionText {
         Self { strength, ..Self::atom(formula, cost) }
     }
 
-    /// A range of the rows of a name.
+    /// Makes a range of the rows of a name.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self { range: Range::Whole, ..Self::atom(text, cost) }
     }
@@ -60,12 +60,12 @@ impl ExpressionText {
     }
 }
 
-/// A formula with places for arguments.
+/// A formula with placeholders for its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ExpressionShape {
     /// `NAME(0, 1, …)`
     Call(&'static str),
-    /// `0 op 1`, of this strength.
+    /// `0 op 1`, with this binding strength.
     Infix(&'static str, u8),
     Minus,
     /// `0%`
@@ -74,11 +74,11 @@ pub(super) enum ExpressionShape {
     Frame(&'static str),
     /// `NAME(DISTINCT(0))`
     Unique(&'static str),
-    /// Several arguments in one place, `range, criterion`.
+    /// Several arguments in one place, such as `range, criterion`.
     Pair,
-    /// A value that is no text where a text is wanted: it is written as it is.
+    /// A value of another type where a text is expected. The value is written without a conversion.
     AsText,
-    /// A text in which `{0}` stands for the first argument, `{1}` for the second.
+    /// A text in which `{0}` is the placeholder for the first argument and `{1}` for the second.
     Words(String),
 }
 
@@ -91,7 +91,7 @@ impl ExpressionShape {
         Self::Infix(op.symbol(), op.strength())
     }
 
-    /// The formula with its arguments; `None` if one of them is not allowed.
+    /// Fills in the arguments. `None` if one of them is not allowed.
     pub fn with(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let range = args.iter().map(|arg| arg.range).max().unwrap_or(Range::None);
         let range = match self {
@@ -127,14 +127,14 @@ impl ExpressionShape {
                     None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
-            // Spreadsheets know no default in IFS but a condition that always holds.
+            // IFS has no default in spreadsheets, except a last condition that is always true.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
             }
             (Self::Call(name), _) => ExpressionText::atom(format!("{name}({})", texts()), cost),
             (Self::Infix(op, strength), [left, right]) => {
-                // A comparison of a comparison stands in brackets.
+                // A comparison inside a comparison needs brackets.
                 let least = strength + u8::from(*strength == BinaryOp::Equal.strength());
                 let text = format!("{} {op} {}", bracketed(left, least), bracketed(right, strength + 1));
                 ExpressionText { text, strength: *strength, cost: cost - 1, is_name: false, range: Range::None }
@@ -144,7 +144,8 @@ impl ExpressionShape {
                 ExpressionText { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
             }
             (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost),
-            // Where the fiscal year begins in January, a fiscal timeframe gives the same SQL: the calendar comes first.
+            // If the fiscal year begins in January, a fiscal timeframe gives the same SQL, so the calendar timeframe is
+            // preferred.
             (Self::Frame(frame), [x]) if x.is_name => {
                 ExpressionText::atom(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
             }
@@ -161,13 +162,13 @@ impl ExpressionShape {
     }
 }
 
-/// A name as formulas write it.
+/// Writes a name in the syntax of formulas.
 pub(super) fn name_of(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if is_plain { name.to_owned() } else { format!("${{{name}}}") }
 }
 
-/// A text as formulas write it.
+/// Writes a text in the syntax of formulas.
 pub(super) fn text_literal(value: &str) -> ExpressionText {
     ExpressionText::atom(format!("\"{}\"", value.replace('"', "\"\"")), 1)
 }

@@ -1,30 +1,30 @@
-//! A model's SQL in parts: the columns and the clauses of each CTE and of the last select.
+//! Splits a model's SQL into parts: the columns and the clauses of each CTE and of the last select.
 
 use std::ops::Range;
 
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
-/// What a part is.
+/// Kind of a part.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FilePartKind {
     /// The expression of a column.
     Column(String),
-    /// `*`, `relation.*`, or what is no column that has a name.
+    /// `*`, `relation.*`, or anything else that is not a named column.
     Unnamed,
-    /// `from`, `where`, `group by` and so on, without that word; the words are the name.
+    /// `from`, `where`, `group by` and so on, without these keywords. The keywords are the name.
     Clause(String),
-    /// What stands before `with` or `select`: the configuration.
+    /// Text before `with` or `select`: the configuration.
     Config,
-    /// Text that is no part of a query.
+    /// Text that is not part of a query.
     Other,
 }
 
-/// Where a part stands: in which CTE, in which of the selects that `union` puts together there, what it is, and how many of
-/// the same name stand before it.
+/// Place of a part: its CTE, its select among those that `union` combines there, its kind, and the number of
+/// preceding parts with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FilePlace {
-    /// None is the last select.
+    /// `None` for the last select.
     pub cte: Option<String>,
     pub branch: usize,
     pub what: FilePartKind,
@@ -34,7 +34,7 @@ pub(super) struct FilePlace {
 #[derive(Clone, Debug)]
 pub(super) struct FilePart {
     pub place: FilePlace,
-    /// Of the file's tokens.
+    /// Range of the file's tokens.
     pub tokens: Range<usize>,
 }
 
@@ -45,16 +45,16 @@ pub(super) struct SqlFile<'s> {
     pub dialect: Dialect,
     pub tokens: Vec<SqlToken>,
     pub parts: Vec<FilePart>,
-    /// The tokens that are in no part: what holds the parts together.
+    /// Tokens that belong to no part but hold the parts together.
     pub between: Vec<usize>,
     /// The names of the CTEs, in order.
     pub ctes: Vec<String>,
     /// The tokens of each CTE, from its name to its closing bracket.
     pub cte_tokens: Vec<Range<usize>>,
-    /// The tokens of the last select; empty if the text is no query.
+    /// The tokens of the last select; empty if the text is not a query.
     pub last: Range<usize>,
     lines: Vec<usize>,
-    /// The columns of the first select of each CTE, in small letters, by part.
+    /// Index of the part of each column in the first select of each CTE, by column name in lower case.
     columns: std::collections::HashMap<(Option<String>, String), usize>,
 }
 
@@ -98,14 +98,14 @@ impl<'s> SqlFile<'s> {
         self.tokens.get(token).map_or_else(String::new, |token| token.key(self.source).into_owned())
     }
 
-    /// The text of tokens, with what stands between them.
+    /// Returns the text of tokens, including the text between them.
     pub fn text(&self, tokens: &Range<usize>) -> &'s str {
         let Some(tokens) = self.tokens.get(tokens.clone()) else { return "" };
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "" };
         self.source.get(first.start..last.end).unwrap_or_default()
     }
 
-    /// The bytes of tokens. No tokens are at the end of the text.
+    /// Returns the byte range of tokens. If there are no tokens, the range is at the end of the text.
     pub fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
         match self.tokens.get(tokens.clone()) {
             Some([first, .., last]) => first.start..last.end,
@@ -114,7 +114,7 @@ impl<'s> SqlFile<'s> {
         }
     }
 
-    /// The line of a token, from 1; behind the last token the last line.
+    /// Returns the line of a token, starting at 1. After the last token, returns the last line.
     pub fn line(&self, token: usize) -> usize {
         let at = self.tokens.get(token).map_or(self.source.len(), |token| token.start);
         self.lines.partition_point(|line| *line <= at)
@@ -127,23 +127,23 @@ impl<'s> SqlFile<'s> {
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
-    /// What holds the parts together, as one text of tokens.
+    /// Returns the tokens that hold the parts together.
     pub fn frame(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
     }
 
-    /// The parts of a select, the first where `union` puts several together.
+    /// Returns the parts of a select. If `union` combines several selects, returns the parts of the first one.
     pub fn parts_of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
         self.parts.iter().filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
     }
 
-    /// The tokens of a column.
+    /// Returns the tokens of a column.
     pub fn column(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
         let at = self.columns.get(&(cte.map(str::to_owned), name.to_ascii_lowercase()))?;
         self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
-    /// The CTEs that have one of these clauses, with its name.
+    /// Returns the CTEs that have one of these clauses, with the name of the clause.
     pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
         let parts = self.parts.iter().filter(|part| part.place.branch == 0);
         parts.filter_map(move |part| match &part.place.what {
@@ -154,14 +154,14 @@ impl<'s> SqlFile<'s> {
         })
     }
 
-    /// The tokens of a clause.
+    /// Returns the tokens of a clause.
     pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
         let is_it = |part: &&FilePart| matches!(&part.place.what, FilePartKind::Clause(clause) if clause == name);
         self.parts_of(cte).find(is_it).map(|part| part.tokens.clone())
     }
 }
 
-/// Names of columns, whatever their case.
+/// Compares two column names without regard to case.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
 }
@@ -209,7 +209,7 @@ impl Splitter<'_, '_> {
         self.select(None, at..count);
     }
 
-    /// The CTEs behind `with`; gives where the last select begins.
+    /// Splits the CTEs after `with` and returns the position where the last select begins.
     fn ctes(&mut self, with: usize) -> usize {
         self.file.between.push(with);
         let mut at = with + 1;
@@ -233,7 +233,7 @@ impl Splitter<'_, '_> {
         }
     }
 
-    /// Where the bracket that opens here is closed.
+    /// Returns the position of the closing bracket for the bracket that opens here.
     fn close(&self, open: usize) -> Option<usize> {
         let mut depth = 0usize;
         for at in open..self.file.tokens.len() {
@@ -249,7 +249,7 @@ impl Splitter<'_, '_> {
         None
     }
 
-    /// A clause that begins here, and how many words it is.
+    /// Returns the clause that begins here and its number of words.
     fn clause(&self, at: usize) -> Option<(&'static str, usize)> {
         let found = CLAUSES.into_iter().find_map(|clause| match clause.split_once(' ') {
             Some((a, b)) => (self.is(at, a) && self.is(at + 1, b)).then_some((clause, 2)),
@@ -260,7 +260,7 @@ impl Splitter<'_, '_> {
             && at > 1
             && self.is(at - 1, "distinct")
             && (self.is(at - 2, "is") || self.is(at - 2, "not"));
-        // Words that may be names: a clause goes on with a word or a number.
+        // These words may also be names. A clause continues with a word or a number.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
         let goes_on = next.is_some_and(|t| {
@@ -309,7 +309,7 @@ impl Splitter<'_, '_> {
         }
     }
 
-    /// The first token outside of brackets that is what is looked for.
+    /// Returns the position of the first token outside brackets that satisfies a condition.
     fn end(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
         let mut depth = 0usize;
         for at in from..until {
@@ -354,7 +354,8 @@ impl Splitter<'_, '_> {
     }
 }
 
-/// The name that a token is, as it is compared: a bare name in small letters, also one that is quoted because it is reserved.
+/// Returns the name that a token represents, in the form used for comparisons. A bare name is in lower case, and
+/// so is a name that is quoted only because it is reserved.
 pub(super) fn name_of(token: SqlToken, file: &SqlFile<'_>) -> Option<String> {
     match token.kind {
         SqlTokenKind::Word => Some(token.key(file.source).into_owned()),

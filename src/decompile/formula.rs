@@ -1,4 +1,4 @@
-//! The formula that hand-edited SQL of a column comes from, proven by compiling it.
+//! Finds the formula that produces hand-edited SQL of a column, and proves it by compiling it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -19,17 +19,18 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 
-/// So many sets of patterns are kept, for as many dialects and settings.
+/// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
 const KEPT: usize = 32;
-/// Calls of more arguments than this are seldom, and learned when there is one; of more than that they are not read.
+/// Calls with more arguments than `WIDE` are rare, so they are learned only when such a call occurs. Calls with
+/// more arguments than `WIDEST` are not read.
 const WIDE: usize = 5;
 const WIDEST: usize = 14;
 
-/// Why SQL is not shown as a formula.
+/// Reason why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NotAFormula {
-    /// What of it no formula says, or what could not be read.
+    /// The part that no formula expresses, or the text that could not be read.
     pub reason: String,
 }
 
@@ -39,8 +40,8 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 
 /// Finds the formulas of hand-edited SQL.
 ///
-/// What SQL each function becomes is learned by compiling all of them once for each dialect and setting that they depend
-/// on, so one of these should serve many files.
+/// The SQL of each function is learned by compiling all functions, once for each dialect and for each
+/// setting that they depend on. For this reason, one `Decompiler` should be used for many files.
 ///
 /// ```
 /// use formulac_model::Compiler;
@@ -56,19 +57,20 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// What was learned, with the settings that it is right for: learned once, by whoever comes first.
+    /// Learned patterns, by the settings for which they are valid. The first caller that needs a set of patterns
+    /// learns it, and only once.
     learned: KeptFormula<OnceLock<Patterns>>,
-    /// What is compiled in each dialect to learn it.
+    /// Probes that are compiled in each dialect to learn the patterns.
     tried: KeptFormula<Tried>,
-    /// The words that generated SQL of each dialect has beside names.
+    /// Words other than names that generated SQL of each dialect contains.
     words: KeptFormula<FxHashSet<&'static str>>,
 }
 
-/// Values by name, those that were made last.
+/// Cache of values by name, which keeps the most recent values.
 type KeptFormula<T> = Mutex<Vec<(String, Arc<T>)>>;
 
 fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
-    // Nothing panics while it is locked.
+    // No code panics while holding this lock.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let place = all.iter().position(|(other, _)| *other == key);
     let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
@@ -79,15 +81,15 @@ fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -
 }
 
 impl Decompiler {
-    /// The formula that makes the SQL which was found for a definition, in a model's whole file.
+    /// Returns the formula that produces the SQL found for a definition, given the whole file of a model.
     ///
-    /// Whatever is given compiles to that SQL: the spec with it gives the file that was found, or one that differs from
-    /// it in nothing but what differs already.
+    /// The returned formula always compiles to this SQL. The spec with this formula produces the file that was
+    /// found, or a file that differs from it only in places that differ already.
     ///
     /// # Errors
     ///
-    /// The spec does not compile or has no such definition, the column is not in the file, or no formula is known that
-    /// gives its SQL.
+    /// Returns an error if the spec does not compile or has no such definition, if the column is not in the
+    /// file, or if no known formula produces its SQL.
     pub fn formula(
         &self,
         compiler: &Compiler,
@@ -123,7 +125,7 @@ impl Decompiler {
         self.solved(&case, &mut trees, expression, expression)
     }
 
-    /// The formula of a part, with which the column that tells is as expected.
+    /// Finds the formula of a part with which the SQL that shows the definition is as expected.
     fn solved(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -162,7 +164,7 @@ impl Decompiler {
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    // Numbers and texts of this expression may have become others.
+                    // The numbers and texts of this expression may come from other literals in the formula.
                     let mut words = constants_of(trees, part);
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = literal_probes(trees, &known, part);
@@ -181,7 +183,7 @@ impl Decompiler {
         let mut all: Vec<&Patterns> = known.clone();
         all.extend(&of_words);
         all.extend(&more);
-        // Definitions by name wherever they stand.
+        // Prefer the names of definitions wherever their expressions occur.
         let mut named = given.clone();
         for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
             form.cost = 0;
@@ -190,7 +192,7 @@ impl Decompiler {
         let (base, silent) = (case.base(), case.columns_of_base());
         let others = [
             Search::new(&all, trees).with_input(&named),
-            // The same name may be a definition and a column of what the step reads.
+            // A definition may have the same name as a column that the step reads.
             Search::new(&all, trees).with_input(&given).with_base(&base),
             Search::new(&all, trees).with_input(&given).with_silent(&silent),
         ];
@@ -207,12 +209,13 @@ impl Decompiler {
         })
     }
 
-    /// A call of a function that no generated SQL calls, nor what the spec reads: then nothing has to be tried.
+    /// Returns a call of a function that neither generated SQL nor the spec's own SQL calls. No formula has to be
+    /// tried if there is such a call.
     fn unknown_call(&self, case: &CandidateCheck<'_, '_>, trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
         let dialect = case.found.dialect;
         let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
-        // A type of the contract stands in the spec.
+        // A type in the contract appears in the spec.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.kids(*part)) {
@@ -222,8 +225,8 @@ impl Decompiler {
         trees.below(expression).into_iter().find(is_unknown)
     }
 
-    /// What all functions become: those in which time plays a part in the zone and the calendar of the spec, and calls of
-    /// many arguments for themselves.
+    /// Learns the SQL of all functions. Functions that involve time are learned for the time zone and the calendar of
+    /// the spec. Calls with many arguments are learned separately.
     fn learned(&self, compiler: &Compiler, read: &SpecPosition<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
         let compiler = probe_compiler(compiler, read);
         let options = &compiler.options;
@@ -247,7 +250,7 @@ impl Decompiler {
     }
 }
 
-/// All probes in which time plays a part or does not, of few arguments, or those that have more.
+/// Returns all probes that involve time, or all that do not: those with few arguments, or only those with more.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
         let mut all = probes(widest);
@@ -264,7 +267,7 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     all
 }
 
-/// A compiler with the settings of a spec that knows the columns of probes.
+/// Makes a compiler that has the settings of a spec and knows the columns of probes.
 fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
     let compiler = read.outline.settings(compiler);
     let mut options = (*compiler.options).clone();
@@ -274,13 +277,13 @@ fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
 }
 
 impl SpecPosition<'_> {
-    /// The CTE that a step ends in; none is the last select.
+    /// Returns the CTE in which a step ends. `None` is the last select.
     pub(super) fn cte(&self, step: usize) -> Option<&str> {
         let last = step + 1 >= self.outline.steps.len();
         self.outline.steps.get(step).filter(|_| !last).and_then(|step| step.name.as_deref())
     }
 
-    /// A definition's expression in a file, in the names that its formula may use.
+    /// Returns a definition's expression in a file, in the names that its formula may use.
     pub(super) fn expression(
         &self,
         file: &SqlFile<'_>,
@@ -293,7 +296,7 @@ impl SpecPosition<'_> {
         let site = self.site(&columns, file, cte, name);
         let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
         let id = columns.expression(&site, trees)?;
-        // Of the rows that a wide pivot makes one, each column is the largest of one value.
+        // A wide pivot combines several rows into one, so each column is the maximum of a single value.
         let is_wide =
             self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
         Ok(match (trees.label(id), trees.kids(id)) {
@@ -302,7 +305,7 @@ impl SpecPosition<'_> {
         })
     }
 
-    /// What reads a file for the formula of a definition.
+    /// Returns the reader that resolves a file's expressions for the formula of a definition.
     pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnMatches<'f, 's> {
         let mut columns = ColumnMatches::new(file);
         columns.own = name.to_owned();
@@ -318,7 +321,7 @@ impl SpecPosition<'_> {
         columns
     }
 
-    /// Where a definition is computed.
+    /// Finds the place where a definition is computed.
     pub(super) fn site(
         &self,
         columns: &ColumnMatches<'_, '_>,
@@ -327,13 +330,14 @@ impl SpecPosition<'_> {
         name: &str,
     ) -> Option<Site> {
         let lower = cte.map(str::to_ascii_lowercase);
-        // What is no column of the result is computed in some CTE before.
+        // A definition that is not a column of the result is computed in a preceding CTE.
         let elsewhere = || file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));
         columns.site(lower.as_deref(), name).or_else(elsewhere)
     }
 }
 
-/// The functions whose SQL calls none that an expression does not call, those first that call most of them.
+/// Returns the functions whose SQL calls only functions that an expression also calls. Functions that call most
+/// of them come first.
 fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
     let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
     for (name, calls) in known.iter().flat_map(|known| known.functions_like(trees, expression)) {
@@ -345,10 +349,10 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
     found.into_iter().map(|(name, _)| name).collect()
 }
 
-/// The largest number of arguments of a call, and of operands of a chain.
+/// Returns the largest number of arguments of a call, or of operands of a chain.
 fn widest(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.below(expression);
     let kids = parts.iter().map(|part| trees.kids(*part).len()).max().unwrap_or(0);
-    // Few steps, so that what is learned serves many expressions.
+    // Distinguish only a few sizes, so that the learned patterns serve many expressions.
     if kids <= WIDE { WIDE } else { WIDEST }
 }

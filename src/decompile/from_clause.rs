@@ -1,4 +1,4 @@
-//! What a `from` clause reads: relations, their aliases, and where joined ones meet.
+//! Reads `from` clauses: the relations, their aliases and the conditions of joins.
 
 use std::ops::Range;
 
@@ -9,13 +9,13 @@ use super::file::{SqlFile, name_of};
 pub(super) struct ReadRelation {
     pub relation: String,
     pub alias: String,
-    /// `left join`; nothing for the first.
+    /// Type of the join, such as `left join`; empty for the first relation.
     pub how: String,
-    /// The tokens of its condition.
+    /// The tokens of the join condition.
     pub on: Range<usize>,
 }
 
-/// What the tokens of a `from` clause read, in order; what is no name is passed over.
+/// Returns the relations that the tokens of a `from` clause read, in order. Anything that is not a name is skipped.
 pub(super) fn reads(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelation> {
     let mut outside = Vec::new();
     let mut depth = 0usize;
@@ -28,7 +28,7 @@ pub(super) fn reads(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelatio
             _ => {}
         }
     }
-    // Where each relation is named, and where the words of its join begin.
+    // For each relation, the position where the words of its join begin, and the position of its name.
     let mut places: Vec<(usize, usize)> = vec![(0, 0)];
     for (at, (_, key)) in outside.iter().enumerate() {
         if matches!(key.as_str(), "join" | ",") {

@@ -1,5 +1,5 @@
-//! SQL that a spec makes now, in the layout of the file: CTEs, columns and clauses whose tokens do not change keep their
-//! bytes, and what people changed there stays.
+//! Writes the SQL that a spec now produces in the layout of the existing file. CTEs, columns and clauses whose
+//! tokens do not change keep their bytes, and edits that people made there are preserved.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,8 +11,8 @@ use super::separated_parts::{ListItem, Separated};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
-/// Brings three texts of one model together: the last one that formulac wrote (`base`), the one it makes now, and the file.
-/// `None` if the spec and a person changed the same part.
+/// Merges three texts of one model: the last one that formulac wrote (`base`), the one it produces now, and the
+/// file. `None` if the spec and a person changed the same part.
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
@@ -29,7 +29,7 @@ pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<St
     is_of_both(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 
-/// Puts the comments of a file that a merged text lacks back into it.
+/// Restores the comments of a file that are missing in a merged text.
 pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
     with_lost_comments(merged, &SqlFile::read(found, dialect))
 }
@@ -38,15 +38,15 @@ pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Clash {
-    /// The part, in words.
+    /// Description of the part.
     pub what: String,
-    /// The line in the file, from 1.
+    /// Line of the part in the file, starting at 1.
     pub line: usize,
-    /// The part as formulac wrote it last; empty if it was not there.
+    /// The part as formulac last wrote it; empty if it did not exist.
     pub base: String,
-    /// The part as the spec makes it now; empty if it is gone.
+    /// The part as the spec produces it now; empty if the spec removed it.
     pub ours: String,
-    /// The part in the file; empty if it is gone.
+    /// The part in the file; empty if a person removed it.
     pub theirs: String,
 }
 
@@ -57,7 +57,7 @@ impl Clash {
     }
 }
 
-/// The parts that stop [`merge`].
+/// Returns the parts that make [`merge`] fail.
 pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
@@ -84,7 +84,7 @@ pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Cla
     clashes
 }
 
-/// Whether each part of a text is as the spec makes it or as a person wrote it.
+/// Returns whether each part of a text is as the spec produces it or as a person wrote it.
 fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     if f.same(&all(f), b, &all(b)) {
@@ -104,14 +104,14 @@ fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFil
     })
 }
 
-/// Tokens of the three texts that stand for the same.
+/// Corresponding tokens of the three texts.
 struct LayoutSides<'a, 's> {
     b: (&'a SqlFile<'s>, Range<usize>),
     o: (&'a SqlFile<'s>, Range<usize>),
     f: (&'a SqlFile<'s>, Range<usize>),
 }
 
-/// The text of the file where only people changed it, else the text of the spec where only the spec did.
+/// Returns the text of the file if only people changed it, or the text of the spec if only the spec changed it.
 fn one_sided<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
     let LayoutSides { b, o, f } = sides;
     if f.0.same(&f.1, o.0, &o.1) || b.0.same(&b.1, o.0, &o.1) {
@@ -121,7 +121,7 @@ fn one_sided<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
     }
 }
 
-/// The tokens before the query: configuration and hints.
+/// Returns the tokens before the query: configuration and hints.
 pub(super) fn head_tokens(file: &SqlFile<'_>) -> Range<usize> {
     let first = file.cte_tokens.first().map_or(file.last.start, |cte| cte.start.saturating_sub(1));
     0..first
@@ -132,7 +132,8 @@ fn head_text<'s>(file: &SqlFile<'s>) -> &'s str {
     file.source.get(..end).unwrap_or_default()
 }
 
-/// Everything before the query. What people added to the configuration stays, also where the spec changes the rest of it.
+/// Merges everything before the query. Additions that people made to the configuration are kept, even if the spec
+/// changes the rest of the configuration.
 fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     let [base, ours, found] = [b, o, f].map(head_tokens);
     let is_edited = !b.same(&base, f, &found);
@@ -156,13 +157,13 @@ fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     Some(out)
 }
 
-/// Whether a comment that formulac writes above a query is not above the other query.
+/// Returns whether a comment that formulac writes above one query is missing above the other query.
 fn misses_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
     let there = head_text(file);
     head_text(of).lines().any(|line| line.starts_with("--") && !there.lines().any(|other| other == line))
 }
 
-/// The CTEs and the last select.
+/// Merges the CTEs and the last select.
 fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) -> Option<()> {
     if f.ctes.is_empty() != o.ctes.is_empty() {
         let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
@@ -201,7 +202,7 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
     Some(())
 }
 
-/// A CTE that is in all three texts.
+/// Merges a CTE that exists in all three texts.
 fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
     let LayoutSides { b, o, f } = sides;
@@ -218,7 +219,7 @@ pub(super) struct LayoutItem {
     pub tokens: Range<usize>,
 }
 
-/// A select in parts.
+/// The parts of a select.
 pub(super) struct SelectLayout {
     /// `select`, or `select distinct`.
     words: Range<usize>,
@@ -227,7 +228,7 @@ pub(super) struct SelectLayout {
 }
 
 impl SelectLayout {
-    /// `None` if it is made of several selects, or cannot be read.
+    /// Splits a select into parts. `None` if the tokens contain several selects, or cannot be read.
     pub fn read(file: &SqlFile<'_>, tokens: &Range<usize>) -> Option<Self> {
         let mut read = Self { words: tokens.start..tokens.start + 1, columns: Vec::new(), clauses: Vec::new() };
         let mut counts: HashMap<String, usize> = HashMap::new();
@@ -285,7 +286,7 @@ fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
             .iter()
             .map(|one| {
                 let mut entry = one.entry(ours, now, &list);
-                // A new clause begins a line.
+                // A new clause begins on a new line.
                 if !has_commas
                     && entry.lead.is_empty()
                     && !matches!(one, Picked::Found(0) | Picked::Both { found: 0, .. })
@@ -300,7 +301,7 @@ fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
     Some(out)
 }
 
-/// The line break and the blanks before an item that the spec makes.
+/// Returns the line break and the whitespace before an item that the spec produces.
 fn lead_of(ours: &SqlFile<'_>, one: &Picked, items: &[LayoutItem]) -> String {
     let at = match one {
         Picked::New(at) | Picked::Ours { ours: at, .. } => *at,
@@ -311,17 +312,17 @@ fn lead_of(ours: &SqlFile<'_>, one: &Picked, items: &[LayoutItem]) -> String {
     before.get(before.trim_end().len()..).unwrap_or("\n").to_owned()
 }
 
-/// What becomes of an item of a list; the numbers are those of the items.
+/// Source of an item in a merged list. The numbers are positions of items.
 #[derive(Clone, Copy, Debug)]
 enum Picked {
-    /// As it is found.
+    /// The item as it is in the file.
     Found(usize),
-    /// As the spec makes it, in the place of one that is found.
+    /// The item as the spec produces it, in the place of an item in the file.
     Ours {
         ours: usize,
         found: usize,
     },
-    /// To be brought together part by part.
+    /// An item to be merged part by part.
     Both {
         base: usize,
         ours: usize,
@@ -349,7 +350,7 @@ impl Picked {
     }
 }
 
-/// Brings the items of a list together. `None` if both sides changed an item, unless the items have parts.
+/// Merges the items of a list. `None` if both sides changed an item, unless the items have parts.
 fn pick(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
@@ -385,7 +386,7 @@ fn pick(
             return None;
         });
     }
-    // What the spec makes and the file does not have: new, or removed by a person.
+    // Items that the spec produces but the file lacks: they are new, or a person removed them.
     let mut new: Vec<usize> = Vec::new();
     for (at, item) in o.iter().enumerate().filter(|(_, item)| !in_f.contains_key(item.key.as_str())) {
         match of_base(&item.key) {
@@ -399,7 +400,7 @@ fn pick(
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
     let key_of = |one: &Picked| one.found_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
-    // The spec puts items into another order, and nobody else did.
+    // The spec changed the order of the items, and nobody else did.
     if order(b) == order(f) && order(b) != order(o) {
         let rank = |one: &Picked| key_of(one).and_then(|key| in_o.get(key).copied());
         let mut last = 0;
@@ -414,7 +415,7 @@ fn pick(
     if new.is_empty() {
         return Some(picked);
     }
-    // A new item comes after the one that is before it in the spec.
+    // A new item comes after the item that precedes it in the spec.
     let there: HashSet<String> = picked.iter().filter_map(|one| key_of(one).map(str::to_owned)).collect();
     let mut behind: HashMap<Option<&str>, Vec<Picked>> = HashMap::new();
     let (mut last, mut new) = (None, new.into_iter().peekable());

@@ -1,5 +1,5 @@
-//! Probes of literals that the compiler writes as other texts: formats, wildcards, regular expressions. Made of the texts of
-//! one expression, by what the compiler makes of such literals, backwards.
+//! Probes of literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are made
+//! from the texts of one expression by reversing what the compiler does with such literals.
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
@@ -12,20 +12,21 @@ use crate::check::inverse_masks::{
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
-/// So many texts of an expression are looked at, none longer than this.
+/// Maximum number of texts of an expression that are examined, and their maximum length.
 const TEXTS: usize = 12;
 const LONGEST: usize = 1000;
-/// So many texts may stand around the digits of a format.
+/// Maximum number of texts that may surround the digits of a format.
 const AFFIXES: usize = 4;
-/// So many formats are tried of numbers, and of each sign of them.
+/// Maximum number of number formats that are tried, and maximum number of formats for each sign.
 const MASKS: usize = 120;
 const OF_SIGN: usize = 16;
-/// So many texts that are put together are looked at as dates.
+/// Maximum number of concatenated texts that are examined as dates.
 const CHAINS: usize = 12;
-/// So many conditions are looked at that may tell signs apart.
+/// Maximum number of conditions that are examined because they may distinguish signs.
 const CASES: usize = 4;
 
-/// Calls with literals that the texts of an expression may come from, by what calls are known to become.
+/// Returns calls with literals from which the texts of an expression may come, based on the SQL that calls are
+/// known to become.
 pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
     let texts = texts(trees, expression);
     let mut all = Vec::new();
@@ -63,7 +64,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
     all
 }
 
-/// The texts of an expression.
+/// Returns the texts of an expression.
 fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for part in trees.below(expression) {
@@ -77,7 +78,8 @@ fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     found
 }
 
-/// A call of so many arguments and these more: texts at some places, columns with and without NULLs at the others.
+/// Adds calls with `count` arguments and these further arguments: texts at some places, and columns with and
+/// without NULLs at the others.
 fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
@@ -125,7 +127,7 @@ fn formats(
     }
 }
 
-/// Formats of numbers, those first that say most of the texts of an expression.
+/// Returns number formats, first those that contain most of the texts of an expression.
 fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let texts = texts(trees, expression);
     let mut cores = digit_masks_from_sql(&texts);
@@ -146,7 +148,7 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {
-            // Each text stands in one place.
+            // Each text is used in one place only.
             for (_, after) in affixes.iter().filter(|(at, _)| at.is_none() || at != before_at) {
                 for commas in &thousands {
                     let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
@@ -159,7 +161,8 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     found.into_iter().map(|(_, mask)| mask).collect()
 }
 
-/// The format of a date that is written in parts, `extract(day …) || '.' || …`; `None` if a part is none of a date.
+/// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of
+/// the parts is not part of a date.
 fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
@@ -184,7 +187,7 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> O
     Some(mask)
 }
 
-/// The letters of the one part of a date that an expression is known to be.
+/// Returns the format letters of the single part of a date that an expression is known to be.
 fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<String> {
     let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
@@ -195,7 +198,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
     patterns.filter(|pattern| pattern.matched(trees, part).is_some()).filter_map(|pattern| mask(pattern)).find(fits)
 }
 
-/// The commas of a format that say by how many thousands an expression divides.
+/// Returns the commas of a format for each power of a thousand by which an expression divides.
 fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
     for part in trees.below(expression) {
@@ -209,7 +212,7 @@ fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     found
 }
 
-/// Formats with a form for each sign, of conditions in which each has a text of its own.
+/// Returns formats with a section for each sign, from conditions in which each sign has its own text.
 fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     let mut arms = Vec::new();
     let mut rest = case;

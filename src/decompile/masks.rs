@@ -1,9 +1,9 @@
-//! Probes of formats, which `TEXT` writes in words of each dialect.
+//! Probes of formats, which `TEXT` writes in the words of each dialect.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, Probe, TYPES, column};
 
-/// Formats of numbers and dates that people write.
+/// Returns formats of numbers and dates that people write.
 fn masks() -> Vec<String> {
     const DATES: [&str; 37] = [
         "yyyy-mm-dd",

@@ -1,11 +1,12 @@
-//! Columns that a formatter or a person moved within a select: sqlfluff puts plain columns before computed ones (ST06).
+//! Handles columns that a formatter or a person moved within a select. For example, sqlfluff puts plain columns
+//! before computed ones (ST06).
 
 use super::file::SqlFile;
 use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
-/// Returns a query with the columns of each select in the order that they have in another text of it. `None` if no
-/// column is elsewhere, or if columns count by their place, as in a `union`.
+/// Returns a query with the columns of each select in the order that they have in another version of it. `None`
+/// if no column was moved, or if columns are identified by position, as in a `union`.
 pub fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
@@ -56,10 +57,10 @@ mod tests {
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
         assert_eq!(in_order_of(moved, written, dialect).as_deref(), Some(expected));
         assert_eq!(in_order_of(written, written, dialect), None);
-        // Columns that only one of them has stay where they are.
+        // Columns that exist in only one of the texts stay where they are.
         let more = "select x, more, s from a";
         assert_eq!(in_order_of(more, "select s, less, x from a", dialect).as_deref(), Some("select s, more, x from a"));
-        // In a union columns are matched by their places.
+        // In a union, columns are matched by position.
         assert_eq!(in_order_of("select x, y from a union all select y, x from b", "select y, x from a", dialect), None);
     }
 }

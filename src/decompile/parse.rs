@@ -1,14 +1,15 @@
-//! Expressions of SQL from tokens. It knows operators, and what stands side by side; it does not know functions, types or
-//! clauses, so that the same words give the same tree in what is generated and in what people write.
+//! Parses SQL expressions from tokens. The parser recognizes operators and adjacent expressions, but not
+//! functions, types or clauses. For this reason, the same words give the same tree in generated SQL and in SQL
+//! that people write.
 //!
-//! Brackets that change nothing are dropped. Where dialects disagree on what binds tighter, an expression without brackets
-//! is refused.
+//! Redundant brackets are dropped. Where dialects disagree about operator precedence, an expression without
+//! brackets is rejected.
 
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
-/// Deeper than this, an expression is not read.
+/// Maximum nesting depth of an expression. Deeper expressions are not read.
 const DEEPEST: usize = 120;
 
 const OR: u8 = 1;
@@ -20,10 +21,10 @@ const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;
 const NEGATIVE: u8 = 8;
 const ATOM: u8 = 10;
-/// A word from which no expression goes on.
+/// Binding strength of a word that no operator can follow.
 const WORD: u8 = 255;
 
-/// Words that are never a name, so that what stands behind them begins anew.
+/// Words that are never a name, so a new expression begins after them.
 const KEYWORDS: [&str; 23] = [
     "and",
     "as",
@@ -50,10 +51,10 @@ const KEYWORDS: [&str; 23] = [
     "where",
 ];
 
-/// Words behind the number of an interval.
+/// Words that may follow the number of an interval.
 const UNITS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
 
-/// Reads tokens as one expression, or as words side by side.
+/// Parses tokens as one expression, or as adjacent words.
 pub(super) fn parse(
     source: &str,
     tokens: &[SqlToken],
@@ -68,7 +69,7 @@ pub(super) fn parse(
     }
 }
 
-/// Reads tokens as expressions between commas.
+/// Parses tokens as expressions separated by commas.
 pub(super) fn parse_list(
     source: &str,
     tokens: &[SqlToken],
@@ -95,7 +96,7 @@ struct Parser<'p> {
     trees: &'p mut Trees,
 }
 
-/// A part with how tight it binds; what stood in brackets binds as an atom.
+/// A part with its binding strength. A part in brackets binds as an atom.
 type ParsedPart = (SqlNodeId, u8, Option<String>);
 
 fn is_operator(word: &str) -> Option<u8> {
@@ -134,7 +135,7 @@ impl<'p> Parser<'p> {
         if self.take(word) { Ok(()) } else { Err(format!("`{word}` is missing")) }
     }
 
-    /// Expressions side by side, up to a comma or a closing bracket.
+    /// Parses adjacent expressions, up to a comma or a closing bracket.
     fn row(&mut self) -> Result<SqlNodeId, String> {
         let mut parts = Vec::new();
         while !matches!(self.key_at(0).as_str(), "," | ")" | "]") && self.peek().is_some() {
@@ -147,7 +148,7 @@ impl<'p> Parser<'p> {
         })
     }
 
-    /// What stands between an open bracket, which was taken, and the one that closes it.
+    /// Parses the content between an opening bracket, which was already consumed, and its closing bracket.
     fn list(&mut self, close: &str) -> Result<Vec<SqlNodeId>, String> {
         let mut items = Vec::new();
         if self.take(close) {
@@ -179,7 +180,7 @@ impl<'p> Parser<'p> {
         Ok(left)
     }
 
-    /// The left operand with one operator behind it and its other operand.
+    /// Extends the left operand with one operator and the right operand.
     fn infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
         let mut word = self.key_at(0);
         let negated = word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
@@ -223,11 +224,12 @@ impl<'p> Parser<'p> {
             }
         };
         let id = if negated { self.trees.add(SqlLabel::Not, vec![id]) } else { id };
-        // `not like` compares, as `like` does.
+        // `not like` is a comparison, as `like` is.
         Ok(Some((id, strength, Some(word))))
     }
 
-    /// Dialects disagree how `||` and bits bind beside arithmetic and beside each other.
+    /// Rejects mixed operators without brackets, because dialects disagree on the precedence of `||` and bit
+    /// operators next to arithmetic and next to each other.
     fn clear(&self, word: &str, strength: u8, operand: &ParsedPart) -> Result<(), String> {
         let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
         let is_mixed = (strength == OTHER
@@ -236,7 +238,7 @@ impl<'p> Parser<'p> {
         if is_mixed { Err(format!("`{word}` stands beside another operator without brackets")) } else { Ok(()) }
     }
 
-    /// `a and (b and c)` is `a and b and c`.
+    /// Joins `a and (b and c)` to `a and b and c`.
     fn chain(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
         let op = SqlLabel::Op(word.to_owned());
         if !matches!(word, "and" | "or") || self.trees.label(right) != &op {
@@ -340,7 +342,7 @@ impl<'p> Parser<'p> {
         }
         let name = self.trees.word(key);
         let next = self.peek();
-        // A name may be `rows` or `range`; before `between` they begin a window's rows.
+        // A name may be `rows` or `range`, but before `between` these words begin the rows of a window.
         let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
         if KEYWORDS.contains(&key) || frames {
             return Ok((name, WORD, None));
@@ -356,7 +358,7 @@ impl<'p> Parser<'p> {
 
     fn interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.word("interval");
-        // A text says all; else the unit stands behind any expression.
+        // A text contains the whole interval. Otherwise the unit follows any expression.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];
@@ -394,7 +396,7 @@ impl<'p> Parser<'p> {
         })
     }
 
-    /// What stands behind an operand and binds to it.
+    /// Parses everything that follows an operand and binds to it.
     fn postfix(&mut self, mut id: SqlNodeId) -> Result<SqlNodeId, String> {
         loop {
             let word = self.key_at(0);
@@ -447,7 +449,7 @@ impl<'p> Parser<'p> {
         Ok(self.trees.add(SqlLabel::Behind(what), vec![id, group]))
     }
 
-    /// `x::type` is `cast(x as type)`.
+    /// Parses `x::type` as `cast(x as type)`.
     fn cast(&mut self, id: SqlNodeId) -> Result<SqlNodeId, String> {
         let name = self.key_at(0);
         if name.is_empty() {

@@ -1,4 +1,5 @@
-//! What SQL a formula becomes, with places for its arguments: learned by compiling probes.
+//! Patterns of the SQL that formulas become, with placeholders for arguments. The patterns are learned by
+//! compiling probes.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,30 +15,30 @@ use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 
-/// Probes that are compiled as one text.
+/// Maximum number of probes that are compiled as one text.
 const TOGETHER: usize = 2000;
-/// The place of the column that groups are of.
+/// Place of the column by which probes are grouped.
 const KEY: usize = 15;
-/// Patterns of more levels are not kept; none of the catalogue has so many.
+/// Maximum depth of patterns. Deeper patterns are discarded, but none in the catalogue is so deep.
 const DEEPEST: u32 = 100;
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum PatternPart {
-    /// Any expression: the argument of this place.
+    /// Any expression: the argument at this place.
     Any(usize),
     /// A range with a criterion.
     Criterion(usize),
-    /// A number that is larger by so much, with this behind its digits.
+    /// A number that is larger than the argument by this amount, with this suffix after its digits.
     Number(usize, i64, &'static str),
     /// A text in which `%` and `_` are wildcards.
     Wild(usize, &'static str),
-    /// A text with these around what the argument says.
+    /// A text with these texts before and after the value of the argument.
     Text(usize, String, String, &'static str),
     Node(SqlLabel, Vec<PatternPart>),
 }
 
-/// SQL with the formula that it comes from.
+/// SQL with the formula that produces it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SqlPattern {
     pub root: PatternPart,
@@ -45,7 +46,7 @@ pub(super) struct SqlPattern {
     pub args: Vec<Arg>,
 }
 
-/// What stands at an argument's place.
+/// Value at the place of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Binding {
     Node(SqlNodeId),
@@ -54,25 +55,25 @@ pub(super) enum Binding {
     Text(String),
 }
 
-/// The root of a pattern, or of what it is compared with.
+/// Root of a pattern, or of the expression that it is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Root(SqlLabel, Option<SqlLabel>, usize);
 
-/// All patterns of a dialect with the settings of a spec.
+/// All patterns for a dialect and the settings of a spec.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
     values: HashMap<Root, Vec<Arc<SqlPattern>>>,
     criteria: HashMap<Root, Vec<Arc<SqlPattern>>>,
-    /// Those whose SQL says nothing of a column that the formula names: `T(number)` is an empty text.
+    /// Patterns whose SQL does not contain a column that the formula names. For example, `T(number)` is an empty text.
     silent: HashMap<Root, Vec<Arc<SqlPattern>>>,
 }
 
-/// Probes with what they became when they were compiled last in a dialect: with other settings most become the same, and
-/// are not read again.
+/// Probes, with the SQL of their last compilation in a dialect. With other settings, most SQL stays the same and
+/// is not read again.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     probes: Vec<Probe>,
-    /// By the place of the probe, and whether it was compiled in a group.
+    /// Results by the position of the probe, and by whether it was compiled in a group.
     became: Mutex<FxHashMap<(usize, bool), Became>>,
 }
 
@@ -89,12 +90,12 @@ impl Tried {
 }
 
 impl Patterns {
-    /// Compiles the probes. The compiler is one that knows their relation.
+    /// Compiles the probes and learns their patterns. The compiler must know the relation of the probes.
     pub fn learn(compiler: &Compiler, tried: &Tried) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
         let Ok(mut became) = tried.became.lock() else { return patterns };
-        // In a group there is a row at least, so that sums of conditions are written in another way.
+        // A group always has at least one row, so conditional sums are written in another way.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![column(Type::Text, false, KEY)];
         let grouped = compiler.with_options(options);
@@ -126,11 +127,12 @@ impl Patterns {
         patterns
     }
 
-    /// The functions of formulas whose SQL calls no others than the expression does, with how many of these it calls.
+    /// Returns the formula functions whose SQL calls only functions that an expression also calls, with the number of
+    /// functions that they call.
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.below(id) {
-            // `safe.chr` calls `chr`.
+            // A call of `safe.chr` counts as a call of `chr`.
             if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
                 && let Some((_, name)) = trees.column(*name)
             {
@@ -147,7 +149,7 @@ impl Patterns {
         found
     }
 
-    /// One more pattern.
+    /// Adds a pattern.
     pub fn put(&mut self, pattern: SqlPattern) {
         self.insert(Arc::new(pattern));
     }
@@ -167,7 +169,7 @@ impl Patterns {
         map.entry(root).or_default().push(pattern);
     }
 
-    /// All patterns of values.
+    /// Returns all patterns of values.
     pub fn all(&self) -> impl Iterator<Item = &SqlPattern> {
         self.values.values().flatten().map(Arc::as_ref)
     }
@@ -179,26 +181,26 @@ impl Patterns {
         map.get(&Root(label, first, kids.len())).map_or(&[], Vec::as_slice)
     }
 
-    /// What may be a node's formula.
+    /// Returns the patterns that may give a node's formula.
     pub fn values(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.values, trees, id)
     }
 
-    /// What may be a node's formula, with a column that the node does not say.
+    /// Returns the patterns that may give a node's formula, but with a column that does not occur in the node.
     pub fn silent(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.silent, trees, id)
     }
 
-    /// What may be a condition's range and criterion.
+    /// Returns the patterns that may give the range and the criterion of a condition.
     pub fn criteria(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.criteria, trees, id)
     }
 }
 
-/// A probe's place, its patterns, and its SQL where that is new.
+/// A probe's position, its patterns, and its SQL if that is new.
 type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 
-/// What probes, in the order of their places, become: what became the same SQL before is not read again.
+/// Learns the patterns of probes, which are sorted by position. SQL that is the same as before is not read again.
 fn learned_of<'b>(
     compiler: &Compiler,
     probes: &[(usize, &Probe)],
@@ -227,14 +229,14 @@ fn learned_of<'b>(
     found
 }
 
-/// The pattern of a probe's SQL; `None` if that does not say all arguments.
+/// Returns the pattern of a probe's SQL. `None` if the SQL does not contain all arguments.
 fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
     let mut root = read(sql, &mut trees)?;
     let spelled = |arg: &Arg| match arg {
-        // Each dialect has its own SQL for it.
+        // Each dialect has its own SQL for the first day of a month.
         Arg::MonthStart(_) => {
             let compiled = compiler.compile(&format!("start = {}", arg.text()));
             compiled.definitions().first().map(|definition| definition.sql().to_owned())
@@ -254,7 +256,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
     pattern(&trees, root, probe, spelled)
 }
 
-/// The pattern of the tree that a probe became.
+/// Returns the pattern of the tree that a probe became.
 pub(super) fn pattern(
     trees: &Trees,
     root: SqlNodeId,
@@ -267,7 +269,7 @@ pub(super) fn pattern(
     let mut learner = Learner { trees, probe, spelled, found: vec![false; probe.args.len()] };
     let part = learner.pattern_part(root);
     let mut silent = 0;
-    // Columns of other types that become the same SQL are one pattern.
+    // Columns of different types that become the same SQL share one pattern.
     let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
         (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) | Arg::MonthStart(_), true) => {
             Some(Arg::Column(String::new()))
@@ -282,7 +284,7 @@ pub(super) fn pattern(
     (silent <= 1).then(|| SqlPattern { root: part, shape: probe.shape.clone(), args })
 }
 
-/// The condition of `count(case when … then 1 end)`.
+/// Returns the condition of `count(case when … then 1 end)`.
 fn counted(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.kids(id) else { return None };
     match (trees.label(*inner), trees.kids(*inner)) {
@@ -336,7 +338,7 @@ impl Learner<'_> {
                         return self.note_hole(place, PatternPart::Number(place, by, ""));
                     }
                 }
-                // Escaped or not, and perhaps in small letters.
+                // The text may be escaped, and it may be in lower case.
                 (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
@@ -357,7 +359,7 @@ impl Learner<'_> {
             }
         }
         let mut kids = self.trees.kids(id).to_vec();
-        // A column of another relation may have the name of an argument.
+        // A column of another relation may have the same name as an argument.
         if label == SqlLabel::Field && self.trees.column(id).is_some() {
             let whole = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
             return PatternPart::Node(label, kids.drain(..).map(whole).collect());
@@ -367,7 +369,8 @@ impl Learner<'_> {
 }
 
 impl SqlPattern {
-    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter or there is none.
+    /// Returns the aggregate in `coalesce(sum(x), 0)`, as it appears on its own where a NULL has no effect or cannot
+    /// occur.
     pub fn without_brackets(&self) -> Option<Self> {
         let PatternPart::Node(SqlLabel::Call, parts) = &self.root else { return None };
         let [PatternPart::Node(SqlLabel::Word(name), _), inner @ PatternPart::Node(..), PatternPart::Node(default, _)] =
@@ -380,7 +383,7 @@ impl SqlPattern {
         (name == "coalesce" && is_blank).then(|| Self { root: inner.clone(), ..self.clone() })
     }
 
-    /// How many functions of SQL it calls; `None` if one is not among these.
+    /// Counts the SQL functions that the pattern calls. `None` if one of them is not among the given names.
     fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
@@ -397,7 +400,7 @@ impl SqlPattern {
         Some(called.len())
     }
 
-    /// What stands at the places of the arguments; `None` if the node is another.
+    /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match.
     pub fn matched(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
         fits(&self.root, trees, id, &mut bound).then_some(bound)
@@ -442,7 +445,7 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
         PatternPart::Text(place, before, after, prefix) => {
             let SqlLabel::Text(text, with) = trees.label(id) else { return false };
             let inner = text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
-            // A text with backslashes may be written raw, and one without need not be.
+            // A text with backslashes may be written as a raw text, but a text without backslashes does not have to be.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
             inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
         }

@@ -1,17 +1,17 @@
-//! Probes of PERIODOFFSET, which looks rows up by the calendar.
+//! Probes of PERIODOFFSET, which looks up rows by the calendar.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, Trees};
 use super::windows::either_way;
 
-/// By how many units keys are moved that a dialect writes in another unit.
+/// Factors by which keys are moved if a dialect writes a unit in terms of another unit.
 const FACTORS: [(&str, i64); 4] = [("quarter", 3), ("week", 7), ("year", 12), ("year", 4)];
-/// So many numbers are looked at.
+/// Maximum number of numbers that are examined.
 const MOST: usize = 6;
 const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "minute", "second"];
 
-/// PERIODOFFSET of these names by any number, and by those that stand in an expression.
+/// Returns probes of PERIODOFFSET for these names, with any number and with the numbers that occur in an expression.
 pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names {
@@ -20,7 +20,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
             all.push(Probe { shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")), args });
         };
         for unit in UNITS {
-            // One is written in other words than two.
+            // An offset of one is written differently from an offset of two.
             for number in ["-1", "1", "-2", "2"] {
                 put(Arg::Fixed(number.to_owned()), unit);
             }
@@ -37,7 +37,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     all
 }
 
-/// The numbers of an expression, those in its texts too.
+/// Returns the numbers of an expression, including the numbers in its texts.
 pub(super) fn numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
     let mut found: Vec<i64> = Vec::new();
     for part in parts {

@@ -1,5 +1,5 @@
-//! Formulas that are compiled to see what SQL they become: every function and operator of the catalogue, its arguments
-//! columns and literals of the types that it takes.
+//! Probes: formulas that are compiled to learn what SQL they become. They cover every function and operator of
+//! the catalogue, with columns and literals of the accepted types as arguments.
 
 use super::criteria::{criteria, with_criteria};
 use super::expression_text::{ExpressionShape, ExpressionText};
@@ -16,51 +16,52 @@ pub(super) const RELATION: &str = "fx_probe";
 /// An argument of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Arg {
-    /// A column, which stands for any expression.
+    /// A column that represents any expression.
     Column(String),
-    /// A formula with the tree that it becomes in its step, which stands for any expression.
+    /// A formula that represents any expression, with the tree that the formula becomes in its step.
     Named(String, SqlNodeId),
-    /// A number, which stands for any.
+    /// A number that represents any number.
     Number(&'static str),
-    /// A number below zero, which stands for any.
+    /// A negative number that represents any negative number.
     Minus(&'static str),
-    /// A text, which stands for any, between what a criterion has around it.
+    /// A text that represents any text, with the parts of a criterion before and after it.
     Text(&'static str, &'static str, &'static str),
-    /// A text with wildcards, which stands for any, behind the operator of a criterion.
+    /// A text with wildcards that represents any such text, after the operator of a criterion.
     Wild(&'static str, &'static str),
-    /// A range with a criterion, which stand for any such.
+    /// A range with a criterion, which represent any range and criterion.
     Criterion(usize),
-    /// A quotient, which stands for any expression: no column has such a type.
+    /// A quotient that represents any expression of this type, because no column has such a type.
     Quotient(usize),
-    /// The first day of a month, which stands for any date that is known to be one: no column is.
+    /// The first day of a month, which represents any date that is known to be one. No column is known to be one.
     MonthStart(usize),
-    /// This and nothing else.
+    /// A fixed argument that represents only itself.
     Fixed(String),
-    /// A column of this type, of which the SQL says nothing.
+    /// A column of this type that does not appear in the SQL.
     Silent(Type),
 }
 
-/// A formula to be compiled.
+/// A formula that is compiled to learn its SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Probe {
     pub shape: ExpressionShape,
     pub args: Vec<Arg>,
 }
 
-/// Numbers that nobody writes, by the place of the argument.
+/// Numbers that nobody writes, one for each argument place.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
-/// Numbers that may be of a clock, too.
+/// Numbers that are also valid in a time of day.
 const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// A text with a letter that is none of ASCII, which engines put in small letters themselves.
+/// A text with a non-ASCII letter, which engines convert to lower case themselves.
 pub(super) const OTHER: &str = "qzjé";
 
-/// Texts with wildcards; the second has what must be escaped, the third such a letter.
+/// Texts with wildcards. The second contains a character that must be escaped, and the third contains a non-ASCII
+/// letter.
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
-/// Types with the letter that columns of that type begin with.
+/// Types, with the letter with which the names of their columns begin.
 pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Unknown, 'u'),
     (Type::Boolean, 'b'),
@@ -73,14 +74,15 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// So many literals of a parameter are tried beside those of another.
+/// Maximum number of literals of one parameter that are tried together with literals of another.
 const PAIRED: usize = 3;
-/// So many places of values of one row are tried with another type than the others have, or with NULLs where they have none.
+/// Maximum number of places at which one of several values of a row is tried with another type than the others,
+/// or with NULLs if the others have none.
 const NARROW: usize = 4;
-/// More arguments than this are not tried with columns of each type.
+/// Maximum number of arguments that are tried with columns of each type.
 const PLACES: usize = 16;
 
-/// The relation, with columns of every type for each place of an argument, with NULLs and without.
+/// Returns the relation of the probes. It has columns of every type for each argument place, with and without NULLs.
 pub(super) fn relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {
@@ -98,13 +100,13 @@ pub(super) fn column(ty: Type, nullable: bool, place: usize) -> String {
     format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
 }
 
-/// The type of a probe's column.
+/// Returns the type of a probe's column.
 pub(super) fn type_of(column: &str) -> Type {
     let letter = column.strip_prefix("fx_").and_then(|rest| rest.chars().next());
     TYPES.iter().find(|(_, own)| Some(*own) == letter).map_or(Type::Unknown, |(ty, _)| *ty)
 }
 
-/// What a parameter may be given.
+/// Returns the types that a parameter accepts.
 fn types(ty: ParamType) -> &'static [Type] {
     match ty {
         ParamType::Is(Type::Boolean) => &[Type::Boolean],
@@ -123,19 +125,19 @@ fn types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// All probes, their calls of so many arguments at most.
+/// Returns all probes, with at most this number of arguments in their calls.
 pub(super) fn probes(widest: usize) -> Vec<Probe> {
     let mut all = Vec::new();
     operators(&mut all);
     for function in functions() {
-        // Criteria are put in for themselves.
+        // Functions with criteria are probed separately.
         if function.lower.is_some_and(|lower| lower.is_conditional()) {
             continue;
         }
         for overload in function.overloads {
             probe_overload(function.name, overload, widest, &mut all);
         }
-        // Of an aggregate with several arguments, which are then of one row.
+        // Probe aggregates with several arguments, which are then values of one row.
         if function.goes_across(2) {
             for count in 2..=widest.clamp(3, PLACES) {
                 for values in across(count) {
@@ -155,7 +157,7 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
     all
 }
 
-/// The types of so many values of one row, and which may be NULL: all alike, or one of them another.
+/// Returns the types and nullability of several values of one row: all alike, or one different from the others.
 fn across(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Text, Type::Unknown];
     const NUMBERS: [(Type, Type); 6] = [
@@ -224,7 +226,7 @@ fn operators(all: &mut Vec<Probe>) {
                 all.push(Probe { shape: ExpressionShape::AsText, args: arg() });
             }
             all.push(Probe { shape: ExpressionShape::Percent, args: arg() });
-            // What is written in one, though no function says it.
+            // Formulas that become a single SQL expression, although no single function expresses them.
             for words in ["NOT(ISBLANK({0}))", "DATE(YEAR({0}), MONTH({0}), 1)", "EOMONTH({0}, -1) + 1"] {
                 all.push(Probe { shape: ExpressionShape::named(words), args: arg() });
             }
@@ -248,11 +250,11 @@ fn literals(place: usize) -> Vec<Arg> {
     vec![Arg::Number(of(&NUMBERS)), Arg::Number(of(&POINTS)), Arg::Text("", of(&TEXTS), "")]
 }
 
-/// The units and other words that functions know.
+/// Units and other keywords that functions accept.
 const WORDS: [&str; 16] =
     ["D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", ""];
 
-/// What stands for a parameter beside columns.
+/// Returns the arguments other than columns that are tried for a parameter.
 fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
     let mut args = Vec::new();
@@ -286,7 +288,7 @@ fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     args
 }
 
-/// A literal of a parameter, which stands for any where it can.
+/// Returns a literal for a parameter. The literal represents any other literal if possible.
 fn literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
     let place = place.min(4);
     match types(param.ty).first() {
@@ -297,7 +299,7 @@ fn literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: boo
     }
 }
 
-/// The shortest literal that a parameter takes.
+/// Returns the shortest literal that a parameter accepts.
 fn simplest(param: &Param) -> String {
     match types(param.ty).first() {
         Some(Type::Boolean) => "TRUE".to_owned(),
@@ -321,7 +323,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             };
             put(columns(&|_| true));
             put(columns(&|_| false));
-            // Of many arguments, all alike are enough.
+            // With many arguments, it is enough to try them all alike.
             for one in 0..if is_long { 0 } else { count.min(6) } {
                 put(columns(&|place| place != one));
                 if count > 2 {
@@ -332,7 +334,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
         if is_long {
             continue;
         }
-        // Nothing but literals, large or small; with a NULL of no type the call has one that is the call's.
+        // Try only literals, large or small. If an argument is a NULL without a type, the type is that of the call.
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
             put(params.iter().enumerate().map(|(at, param)| literal(param, numbers, at, is_true)).collect());
         }
@@ -359,7 +361,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             args[place] = Arg::Fixed("1 / 0".to_owned());
             put(args);
         }
-        // Literals: one of them, or all but the first, or two.
+        // Try literals for one argument, for two arguments, or for all but the first.
         let simple: Vec<Vec<Type>> = diagonals(&params);
         for types in &simple {
             for nullable in [true, false] {
@@ -399,7 +401,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
     }
 }
 
-/// One type for each parameter: all ways where these are few.
+/// Returns assignments of one type to each parameter: all combinations if there are few.
 pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     let ways: usize = params.iter().map(|p| types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
@@ -413,7 +415,7 @@ pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     })
 }
 
-/// The first type of each parameter, the second of each, and so on.
+/// Returns the first type of each parameter, then the second type of each, and so on.
 pub(super) fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1);
     let of = |n: usize| -> Vec<Type> {
@@ -427,7 +429,7 @@ fn quotient(place: usize) -> String {
 }
 
 impl Arg {
-    /// As the formula of the probe writes it.
+    /// Returns the argument as the formula of the probe writes it.
     pub fn text(&self) -> String {
         match self {
             Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
@@ -442,7 +444,8 @@ impl Arg {
         }
     }
 
-    /// Its SQL where it is no leaf: of a criterion's condition, of a quotient. It is the same everywhere.
+    /// Returns the SQL of an argument that is not a leaf: of a criterion's condition, or of a quotient. This SQL is
+    /// the same everywhere.
     pub fn to_text(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
@@ -453,7 +456,7 @@ impl Arg {
 }
 
 impl Probe {
-    /// Whether what it becomes may depend on the zone or the calendar of a spec.
+    /// Returns whether the SQL of the probe may depend on the time zone or the calendar of a spec.
     pub fn is_temporal(&self) -> bool {
         let is_time = |ty: ParamType| {
             matches!(ty, ParamType::Temporal | ParamType::Is(Type::Date | Type::Timestamp | Type::Timestamptz))
@@ -484,7 +487,8 @@ impl Probe {
         of_shape || self.args.iter().any(of_arg)
     }
 
-    /// Its formula; of a criterion that of the rows which meet it, of a value as text one that wants a text.
+    /// Returns the formula of the probe. For a criterion, the formula counts the rows that meet it. For a value as
+    /// text, the formula expects a text in its place.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<ExpressionText> = self.args.iter().map(|arg| ExpressionText::name(arg.text(), 1)).collect();
         match self.shape {

@@ -1,4 +1,5 @@
-//! Aggregates of ranges: `SUM(FIRST(x):x)` is what `SUM(x)` is, each of its aggregates over the window of the range.
+//! Aggregates of ranges. `SUM(FIRST(x):x)` becomes the same SQL as `SUM(x)`, except that each aggregate is
+//! computed over the window of the range.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ use super::patterns::{Binding, SqlPattern, pattern};
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
-/// Ranges of names; `{0}` is the name, `{1}` and `{2}` are numbers.
+/// Ranges of names. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for numbers.
 const RANGES: [(&str, usize); 15] = [
     ("{0}:{0}", 0),
     ("FIRST({0}):{0}", 0),
@@ -26,7 +27,7 @@ const RANGES: [(&str, usize); 15] = [
     ("PIVOTOFFSET({0}, 0, -1, 1, 2)", 0),
 ];
 
-/// Formulas that count the rows of each range, with a name for `{0}`.
+/// Returns formulas that count the rows of each range, with a name in the place of `{0}`.
 pub(super) fn counts(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
     let ranges = RANGES.iter().filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
     let probe = |(range, numbers): &(&str, usize)| {
@@ -37,13 +38,13 @@ pub(super) fn counts(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
     ranges.map(probe).collect()
 }
 
-/// A window with the range that it is of.
+/// A window with the range that it belongs to.
 pub(super) struct LearnedRanges {
     window: SqlPattern,
     range: String,
 }
 
-/// What a count of a range says of its window.
+/// Learns the window of a range from the SQL that counts the rows of the range.
 pub(super) fn learned(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else { return None };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
@@ -54,7 +55,7 @@ pub(super) fn learned(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Optio
 }
 
 impl LearnedRanges {
-    /// The range of a window, `{}` for the name.
+    /// Returns the range of a window, with `{}` in the place of the name.
     pub fn range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.matched(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
@@ -66,7 +67,7 @@ impl LearnedRanges {
     }
 }
 
-/// What aggregates and functions look at: what stands behind `over`.
+/// Returns the windows of aggregates and functions: the expressions after `over`.
 pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     let mut found = Vec::new();
     for part in trees.below(id) {
@@ -79,7 +80,7 @@ pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     found
 }
 
-/// The parts of an expression in which something looks at this window, each without it.
+/// Returns the parts of an expression that use this window, each mapped to the same part without the window.
 pub(super) fn without(trees: &mut Trees, id: SqlNodeId, window: SqlNodeId) -> HashMap<SqlNodeId, SqlNodeId> {
     let mut bare: HashMap<SqlNodeId, SqlNodeId> = HashMap::new();
     for part in trees.below(id) {

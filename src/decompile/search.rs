@@ -1,4 +1,4 @@
-//! Formulas that may be what an expression comes from, the simplest first.
+//! Searches for the formulas from which an expression may come, the simplest first.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,30 +12,30 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::check::inverse_masks::wildcards_from_like;
 
-/// So many formulas are kept that differ in literals only.
+/// Maximum number of formulas kept that differ only in literals.
 const ALIKE: usize = 5;
-/// So many formulas are kept of a part, and of the whole.
+/// Maximum number of formulas kept for a part, and for the whole expression.
 const KEPT: usize = 8;
 const KEPT_OF_WHOLE: usize = 100;
-/// So many ways are tried to put the formulas of its arguments into one pattern.
+/// Maximum number of combinations of argument formulas that are tried in one pattern.
 const WAYS: usize = 12;
-/// A formula longer than this is not put together.
+/// Maximum length of a formula. Longer formulas are not assembled.
 const LONGEST: usize = 16 * 1024;
-/// What it costs to leave out what only the compiler may have put around an expression.
+/// Cost of leaving out a conversion or a default that only the compiler may have put around an expression.
 const LEFT_OUT: u32 = 6;
 
-/// Formulas of parts that are known otherwise.
+/// Formulas of parts that are known from another source.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
 pub(super) struct Search<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
     given: Option<&'s SearchInput>,
-    /// The relation whose columns names are.
+    /// Relation to which unqualified names may refer.
     base: Option<&'s str>,
-    /// The range of rows that names stand for, `{}` for the name.
+    /// Range of rows that names represent, with `{}` in the place of the name.
     range: Option<&'s str>,
-    /// Columns that may be named where nothing is said of them.
+    /// Columns that a formula may name although the SQL does not contain them.
     silent: &'s [(String, Type)],
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
@@ -55,32 +55,33 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// With formulas of some parts.
+    /// Adds known formulas for some parts.
     pub fn with_input(self, given: &'s SearchInput) -> Self {
         Self { given: Some(given), ..self }
     }
 
-    /// With names that are columns of this relation.
+    /// Allows names to be columns of this relation.
     pub fn with_base(self, base: &'s str) -> Self {
         Self { base: Some(base), ..self }
     }
 
-    /// With names that stand for ranges of rows, too.
+    /// Also allows names to represent ranges of rows.
     pub fn with_range(self, range: &'s str) -> Self {
         Self { range: Some(range), ..self }
     }
 
-    /// With formulas that name one of these columns, though the SQL does not.
+    /// Allows formulas that name one of these columns, although the SQL does not.
     pub fn with_silent(self, silent: &'s [(String, Type)]) -> Self {
         Self { silent, ..self }
     }
 
-    /// The formulas that were found for a part.
+    /// Returns the formulas that were found for a part.
     pub fn forms(&self, id: SqlNodeId) -> &[ExpressionText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
-    /// Formulas of an expression. All parts are looked at in the order in which they were made, so nothing recurses.
+    /// Returns formulas for an expression. All parts are processed in the order in which they were created, so no
+    /// recursion is needed.
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = self.trees.below(id);
         for part in &parts {
@@ -88,7 +89,7 @@ impl<'s> Search<'s> {
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
             let mut forms = best(self.forms_of(*part), kept);
-            // Few, and perhaps the only ones that are right.
+            // Keep all of these formulas, because there are few of them and they may be the only correct ones.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
             let given: Vec<ExpressionText> = given.cloned().collect();
             let few = self.ranges(&given).chain(given.iter().cloned());
@@ -99,7 +100,7 @@ impl<'s> Search<'s> {
         self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
     }
 
-    /// The smallest parts of an expression that have no formula.
+    /// Returns the smallest part of an expression that has no formula.
     pub fn unknown(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
         let is_word = |id: SqlNodeId| self.trees.kids(id).is_empty();
@@ -108,7 +109,7 @@ impl<'s> Search<'s> {
         })
     }
 
-    /// The ranges of rows that names stand for.
+    /// Returns the ranges of rows that names represent.
     fn ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
         let of_range = move |range: &'f str| {
             let names = forms.iter().filter(|form| form.is_name);
@@ -170,7 +171,7 @@ impl<'s> Search<'s> {
                 }
                 (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
                 (None, Arg::Silent(ty)) => {
-                    // They are looked for where all else was tried.
+                    // These columns are tried only after everything else.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
                     columns.next().map(|(name, _)| ExpressionText::name(name_of(name), 0)).into_iter().collect()
                 }
@@ -181,7 +182,7 @@ impl<'s> Search<'s> {
             }
             choices.push(forms);
         }
-        // The best of each, then another of one of them.
+        // Try the best formula of each argument first, then vary one argument at a time.
         let mut ways: Vec<Vec<usize>> = vec![vec![0; choices.len()]];
         for (place, choice) in choices.iter().enumerate() {
             for other in 1..choice.len() {
@@ -192,7 +193,7 @@ impl<'s> Search<'s> {
                 ways.push(way);
             }
         }
-        // Then another of each.
+        // Then vary all arguments together.
         let most = choices.iter().map(Vec::len).max().unwrap_or(0);
         ways.truncate(WAYS);
         if choices.len() > 1 {
@@ -206,7 +207,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Names and literals.
+    /// Returns the formulas of names and literals.
     fn leaf(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
             let own = name_of(name);
@@ -253,7 +254,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// What the compiler may have put a conversion or a default around.
+    /// Returns the expression around which the compiler may have put a conversion or a default.
     fn left_out(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let [name, first, ..] = self.trees.kids(id) else { return None };
         let SqlLabel::Word(name) = self.trees.label(*name) else { return None };
@@ -265,7 +266,7 @@ impl<'s> Search<'s> {
     }
 }
 
-/// A number, as formulas write it.
+/// Writes a number in the syntax of formulas.
 fn number(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') { 6 } else { super::expression_text::WHOLE };
     ExpressionText { strength, ..ExpressionText::atom(digits, 1) }
@@ -280,7 +281,7 @@ fn date(text: &str) -> Vec<ExpressionText> {
     forms
 }
 
-/// The simplest, each once.
+/// Returns the simplest formulas, without duplicates.
 fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
     found.sort_by(|a, b| (a.cost, a.text.len(), &a.text).cmp(&(b.cost, b.text.len(), &b.text)));
     let mut seen = FxHashSet::default();
@@ -289,7 +290,7 @@ fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
         if !seen.insert(form.text.clone()) {
             return false;
         }
-        // Those that differ in nothing but a literal leave places for others that say something else.
+        // Formulas that differ only in a literal are limited, to leave room for formulas with another structure.
         let count = alike.entry(without_literals(&form.text)).or_default();
         *count += 1;
         *count <= ALIKE
@@ -297,7 +298,7 @@ fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
     found.into_iter().filter(is_kept).take(most).collect()
 }
 
-/// A formula with one sign in the place of each number and text.
+/// Replaces each number and text in a formula with the same placeholder.
 fn without_literals(formula: &str) -> String {
     let mut out = String::with_capacity(formula.len());
     let mut chars = formula.chars().peekable();
@@ -307,9 +308,9 @@ fn without_literals(formula: &str) -> String {
                 let _ = chars.by_ref().find(|c| *c == '"');
                 out.push('#');
             }
-            // The sign of a number, not of a difference.
+            // This minus sign belongs to a number and is not a subtraction.
             '-' if chars.peek().is_some_and(char::is_ascii_digit) && out.ends_with(['(', ',', ' ']) => {}
-            // Not the digits of a name.
+            // Digits in a name are not a number.
             '0'..='9' if !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
                 while chars.next_if(|c| c.is_ascii_digit() || *c == '.').is_some() {}
                 out.push('#');

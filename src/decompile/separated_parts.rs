@@ -1,32 +1,33 @@
-//! Lists of SQL with the layout around their items: line breaks, comments, and commas before or after the items.
+//! Reads and writes SQL lists with the layout around their items: line breaks, comments, and commas before or
+//! after the items.
 
 use std::ops::Range;
 
 use super::file::SqlFile;
 
-/// An item with what is around it.
+/// A list item with the layout and the comments around it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ListItem {
     /// Layout and comments on the lines before the item; empty for a new item.
     pub lead: String,
     pub text: String,
-    /// The comment after the item on its line.
+    /// The comment after the item on the same line.
     pub tail: String,
 }
 
-/// Where the commas of a list are.
+/// Position of the commas in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Commas {
     None,
     After,
-    /// At the beginning of lines, with the blanks after them.
+    /// At the beginning of lines, with the whitespace after each comma.
     Before,
 }
 
-/// A list as it is found in a file.
+/// A list as found in a file.
 #[derive(Debug)]
 pub(super) struct Separated {
-    /// Layout between what begins the list and its first item.
+    /// Layout between the text that begins the list and its first item.
     opening: String,
     pub entries: Vec<ListItem>,
     /// Layout after the last item.
@@ -37,7 +38,8 @@ pub(super) struct Separated {
 }
 
 impl Separated {
-    /// Reads the items of a list, which are tokens of a file. The list is from byte `start` to byte `end`.
+    /// Reads the items of a list, which are ranges of a file's tokens. The list extends from byte `start` to byte
+    /// `end`.
     pub fn read(file: &SqlFile<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
         let bytes = |item: &Range<usize>| file.bytes(item);
         let firsts: Vec<usize> = items.iter().map(|item| bytes(item).start).chain([end]).collect();
@@ -69,7 +71,7 @@ impl Separated {
                 None => (gap, ""),
             };
             let plain = match commas {
-                // The blanks after a comma that begins a line are written with the comma.
+                // The whitespace after a comma that begins a line is written together with the comma.
                 Commas::Before if at < inner && is_before(gap) && after.trim().is_empty() => {
                     list.after_comma = after.to_owned();
                     before.to_owned()
@@ -100,7 +102,7 @@ impl Separated {
                 _ if entry.lead.is_empty() => &usual,
                 _ => &entry.lead,
             };
-            // A comment of SQL ends with its line.
+            // A `--` comment ends at the end of its line.
             if is_open && !lead.starts_with('\n') {
                 out.push('\n');
             }
@@ -123,7 +125,7 @@ impl Separated {
         out.push_str(&self.closing);
     }
 
-    /// Layout before a new item: as before the other items, without their comments.
+    /// Returns the layout before a new item: the layout before the other items, without their comments.
     fn usual_lead(&self) -> String {
         let leads = || self.entries.iter().skip(1).map(|entry| entry.lead.as_str());
         let plain = leads().find(|lead| lead.trim().is_empty());
@@ -137,7 +139,7 @@ fn has_line(text: &str) -> bool {
     text.contains('\n')
 }
 
-/// The comma between two tokens, outside of comments.
+/// Returns the position of the comma between two tokens, ignoring comments.
 fn comma_in(gap: &str) -> Option<usize> {
     let mut at = 0;
     while let Some(rest) = gap.get(at..) {

@@ -1,4 +1,4 @@
-//! Probes of what only a worksheet has: lookups, pivots and totals.
+//! Probes of functions that only worksheets have: lookups, pivots and totals.
 
 use super::expression_text::{ExpressionShape, name_of};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
@@ -6,14 +6,14 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::either_way;
 use crate::model::outline::SheetOutline;
 
-/// So many columns are looked for and given.
+/// Maximum number of columns that lookups search, and of columns that they return.
 const COLUMNS: usize = 4;
-/// A row near enough to the first for NTH_VALUE, which later rows are not.
+/// A row number close enough to the first row for NTH_VALUE. Later rows are too far away.
 const ROW: &str = "997";
-/// So many columns of a sheet have totals that are looked at.
+/// Maximum number of columns of a sheet whose totals are examined.
 const TOTALS: usize = 12;
 
-/// What looks at the cells of a pivoted sheet, and what names cells by their letters.
+/// Returns probes that read the cells of a pivoted sheet, and probes that name cells by their letters.
 pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: ExpressionShape::named(words), args });
@@ -40,7 +40,8 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Aggregates of blocks of a pivoted sheet's cells: few, since each column of a block is written for itself.
+/// Returns probes of aggregates of cell blocks in a pivoted sheet. There are only a few, because each column of a
+/// block is written separately.
 pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(2) {
@@ -56,7 +57,7 @@ pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// The totals of a sheet's measures.
+/// Returns probes of the totals of a sheet's measures.
 pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: String| all.push(Probe { shape: ExpressionShape::Words(words), args: Vec::new() });
@@ -65,7 +66,7 @@ pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
             put(format!("${{{name}:{kind}}}"));
         }
     }
-    // Those of other rows can be named by letter only.
+    // Totals of other rows can be named only by letter.
     for letter in letters(sheet) {
         for kind in ["TOTAL", "ROW_TOTAL", "GRAND_TOTAL"] {
             for row in (sheet.row - 2).max(0)..=sheet.row + 2 {
@@ -82,28 +83,28 @@ fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// Texts with wildcards, and one whose wildcards all stand for themselves.
+/// Returns texts with wildcards, and one text in which all wildcards represent themselves.
 fn wilds() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }
 
-/// Columns that may be looked in, of the sheet itself or of a tab.
+/// Columns of the sheet itself or of a tab that lookups may search.
 #[derive(Default)]
 pub(super) struct SheetLookup {
-    /// `'Targets'!`; nothing for the sheet itself.
+    /// `'Targets'!`; empty for the sheet itself.
     tab: String,
     columns: Vec<String>,
-    /// What stands for any key.
+    /// Arguments that represent any key.
     keys: Vec<Arg>,
-    /// The names that values are made of, and those that they are looked for by.
+    /// Names in the values that lookups return, followed by the names by which these values are looked up.
     given: Vec<String>,
     sought: Vec<String>,
-    /// How `MATCH` may look: for an equal one, the largest below, the smallest above.
+    /// Match modes that `MATCH` may use: an equal value, the largest value below, or the smallest value above.
     ways: Vec<&'static str>,
 }
 
 impl SheetLookup {
-    /// What the joins of an expression may look up in these columns.
+    /// Collects the values that the joins of an expression may look up in these columns.
     pub fn new(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
         let mut looked = Self { tab, columns, keys, ..Self::default() };
         for part in parts {
@@ -119,13 +120,13 @@ impl SheetLookup {
         looked
     }
 
-    /// Columns as ranges.
+    /// Writes columns as ranges.
     fn ranges(&self, among: &[String]) -> Vec<String> {
         let names = self.columns.iter().filter(|name| among.contains(name)).take(COLUMNS).map(|name| name_of(name));
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }
 
-    /// Lookups without a default: a column that is given, one that is looked in, and a key.
+    /// Returns lookups without a default, made from a column to return, a column to search and a key.
     pub fn plain(&self) -> Vec<Probe> {
         let given = self.ranges(&self.given);
         let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
@@ -141,7 +142,7 @@ impl SheetLookup {
         forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
     }
 
-    /// Working days without the holidays of a column.
+    /// Returns probes of working days that exclude the holidays in a column.
     pub fn workdays(&self) -> Vec<Probe> {
         let mut all = Vec::new();
         for holidays in self.ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
@@ -165,7 +166,7 @@ impl SheetLookup {
         all
     }
 
-    /// Lookups of texts with wildcards.
+    /// Returns lookups of texts with wildcards.
     pub fn wild(&self) -> Vec<Probe> {
         let others = [Arg::Text("", TEXTS[1], ""), Arg::Number(NUMBERS[1]), Arg::Fixed("TRUE".to_owned())];
         let mut all = Vec::new();
@@ -181,7 +182,7 @@ impl SheetLookup {
     }
 }
 
-/// These lookups with what stands there where nothing is found.
+/// Adds a default to these lookups, which is the result if nothing is found.
 pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     let literals = [
         Arg::Text("", TEXTS[1], ""),
@@ -209,7 +210,7 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Literals that may be looked for, by what stands in an expression.
+/// Returns literals that may be lookup keys, according to the literals in an expression.
 pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
     let has = |is_it: &dyn Fn(&SqlLabel) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
     let number =
@@ -230,7 +231,8 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
     keys.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
 }
 
-/// Keys that are no column of the sheet itself, so that what is looked for and what is looked in are told apart.
+/// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from
+/// the column that it searches.
 pub(super) fn marked(name: &str) -> [String; 2] {
     [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
 }

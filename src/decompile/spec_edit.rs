@@ -1,4 +1,4 @@
-//! A definition's formula put into the text of its spec, all else as it is.
+//! Replaces a definition's formula in the text of its spec and leaves everything else unchanged.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -7,13 +7,13 @@ use crate::compiler::Compiler;
 use crate::model::outline::{Placed, SpecOutline, outline};
 use crate::yaml::{self, Node, YamlStyle};
 
-/// Why a spec is left as it is.
+/// Reason why a spec is left unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct EditRefusal {
-    /// The line of the spec, from 1.
+    /// Line of the spec, starting at 1.
     pub line: usize,
-    /// What is the matter there.
+    /// Problem on this line.
     pub reason: String,
 }
 
@@ -24,9 +24,10 @@ impl EditRefusal {
     }
 }
 
-/// The text of a spec in which a definition has another formula.
+/// Returns the text of a spec with another formula for a definition.
 ///
-/// All bytes but those of the formula stay. The result is read again: exactly that formula has changed.
+/// All bytes outside the formula are unchanged. The result is parsed again to verify that only this formula
+/// has changed.
 ///
 /// ```
 /// use formulac_decompile::with_formula;
@@ -39,15 +40,15 @@ impl EditRefusal {
 ///
 /// # Errors
 ///
-/// The spec cannot be read; there is no such definition, or several; a comment stands inside the formula; the formula
-/// cannot be written there.
+/// Returns an error if the spec cannot be read, if the definition does not exist or exists several times,
+/// if the formula contains a comment, or if the new formula cannot be written there.
 pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
     let read = SpecPosition::new(spec)?;
     let (_, placed) = read.definition(step, definition)?;
     read.with(placed, formula)
 }
 
-/// A spec that was read.
+/// A parsed spec.
 pub(super) struct SpecPosition<'s> {
     pub source: &'s str,
     root: Node,
@@ -64,7 +65,7 @@ impl<'s> SpecPosition<'s> {
         Ok(Self { source, root, outline })
     }
 
-    /// Where formulas stand in the text, and the keys beside them that say what SQL says in its clauses.
+    /// Returns the positions of formulas in the text, and of the keys next to them that correspond to clauses in SQL.
     pub fn formulas(&self) -> Vec<Range<usize>> {
         let definitions = self.outline.steps.iter().flat_map(|step| &step.definitions).map(|placed| placed.at);
         let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
@@ -76,7 +77,7 @@ impl<'s> SpecPosition<'s> {
         definitions.chain(clauses).map(|at| at.start as usize..at.end as usize).collect()
     }
 
-    /// The names that people gave: definitions and keys, lower case.
+    /// Returns the names that people chose for definitions and keys, in lower case.
     pub fn named(&self) -> HashSet<String> {
         let of_step = |step: &crate::model::outline::StepOutline| {
             let names = step.definitions.iter().map(|placed| &placed.name).chain(&step.keys).chain(&step.name);
@@ -85,7 +86,7 @@ impl<'s> SpecPosition<'s> {
         self.outline.steps.iter().flat_map(of_step).collect()
     }
 
-    /// A definition, with the place of its step.
+    /// Finds a definition and returns it with the position of its step.
     pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &Placed), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own: &Option<String>| {
@@ -103,7 +104,7 @@ impl<'s> SpecPosition<'s> {
         }
     }
 
-    /// The spec with another formula there.
+    /// Returns the spec with another formula for a definition.
     pub fn with(&self, placed: &Placed, formula: &str) -> Result<String, EditRefusal> {
         let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
         if placed.has_comment {
@@ -129,7 +130,8 @@ impl<'s> SpecPosition<'s> {
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
     }
 
-    /// The spec with another formula there, which is not read again: to see what a formula becomes, not to be kept.
+    /// Returns the spec with another formula for a definition, without parsing the result again. The result shows
+    /// what a formula becomes and is not meant to be saved.
     pub fn filled(&self, placed: &Placed, formula: &str) -> Option<String> {
         let (at, scalar) = (placed.at, placed.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
@@ -146,7 +148,7 @@ impl<'s> SpecPosition<'s> {
         Some([before, text, after].concat())
     }
 
-    /// Whether a text says what this one does, but for that formula.
+    /// Returns whether a text is equivalent to this spec, apart from the formula.
     fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
         let Ok(other) = SpecPosition::new(text) else { return false };
         let (mine, theirs) = (&self.outline.steps, &other.outline.steps);
@@ -162,7 +164,8 @@ impl<'s> SpecPosition<'s> {
     }
 }
 
-/// In how many scalars two documents differ; many where they have another shape.
+/// Counts the scalars in which two documents differ. Returns the largest possible number if the documents have
+/// different structures.
 fn differ(one: &Node, other: &Node) -> usize {
     let mut count = 0;
     let mut pairs = vec![(one, other)];

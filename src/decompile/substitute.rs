@@ -1,7 +1,8 @@
-//! A spec in which words, numbers and signs are others, as somebody wrote them into the SQL that it makes.
+//! Changes words, numbers and signs in a spec to match the edits that somebody made in its SQL.
 //!
-//! People change a bound, a status, a column, `<` to `<=`. Then the spec need not be read from the SQL: the same is put into
-//! it where it stands, and compiling shows whether that makes the SQL which was found.
+//! People change a bound, a status, a column, or `<` to `<=`. In these cases the spec does not have to be derived
+//! from the SQL. Instead, the same change is made at the corresponding place in the spec, and compiling shows
+//! whether it produces the SQL that was found.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,18 +12,20 @@ use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 
-/// What is replaced in the SQL may be so many things.
+/// Maximum number of different replacements in the SQL.
 const PAIRS: usize = 4;
-/// So many specs are compiled before it is said that none makes the SQL.
+/// Maximum number of specs that are compiled before the search gives up.
 const TRIED: usize = 64;
 
 /// A replacement in the text of the spec.
 type Substitution = (Range<usize>, String);
 
-/// The spec that makes the SQL which was found for a model, where that differs from what is made now by words, numbers,
-/// texts or signs that stand in formulas, `where`, `having`, `order_by` or `limit`. None where no such spec is found.
+/// Returns the spec that produces the SQL found for a model. The SQL may differ from the SQL produced now
+/// only by words, numbers, texts or signs that occur in formulas, `where`, `having`, `order_by` or `limit`.
+/// `None` if no such spec is found.
 ///
-/// Whatever is given compiles to that SQL, but for the names of helper columns, which are made of formulas.
+/// The returned spec always compiles to this SQL, except for the names of helper columns, which are derived
+/// from formulas.
 ///
 /// ```
 /// use formulac_model::Compiler;
@@ -48,7 +51,7 @@ pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &st
     let words: Vec<SqlToken> =
         words.into_iter().filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end)).collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
-    // What has no word in the spec was not said by it.
+    // A word that does not occur in the spec does not come from the spec.
     if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
         return None;
     }
@@ -68,7 +71,7 @@ pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &st
     None
 }
 
-/// The replaced words, each with its replacement; `None` if the texts differ in more than that.
+/// Returns the replaced words, each with its replacement. `None` if the texts have other differences.
 fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
     if written.tokens.len() != found.tokens.len() {
         return None;
@@ -89,7 +92,7 @@ fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<
     (1..=PAIRS).contains(&pairs.len()).then_some(pairs)
 }
 
-/// A token with its text; of a text what is inside of the quotes.
+/// A token with its text. The text of a quoted token is the part inside the quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SqlWord<'s> {
     kind: SqlTokenKind,
@@ -104,7 +107,7 @@ impl<'s> SqlWord<'s> {
         Self { kind: token.kind, text: if is_quoted { inside().unwrap_or(text) } else { text } }
     }
 
-    /// The one number in a text such as that of an interval, with what stands around it.
+    /// Returns the number in a text, such as the text of an interval, with the text before and after it.
     fn number(self) -> Option<(&'s str, &'s str, &'s str)> {
         let begin = self.text.find(|c: char| c.is_ascii_digit())?;
         let rest = self.text.get(begin..)?;
@@ -113,13 +116,13 @@ impl<'s> SqlWord<'s> {
     }
 }
 
-/// The ways to say in the spec what a person said in the SQL: everywhere, or in one place.
+/// Returns the ways to make a person's replacement in the spec: everywhere, or in a single place.
 fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
     let mut found: Vec<Substitution> = Vec::new();
     for token in words {
         let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
-            // Texts of formulas stand in the quotes of SQL's names.
+            // Texts in formulas have the quotes that SQL uses for names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
             (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number(), b.number()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
@@ -134,7 +137,7 @@ fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> 
             }
             _ => continue,
         };
-        // Whatever YAML might take for its own is not written.
+        // Text that YAML might interpret as syntax is not written.
         if text.chars().any(|c| c.is_control() || matches!(c, '\\' | '#' | '\'' | ':')) {
             continue;
         }
@@ -161,7 +164,7 @@ fn replaced(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
     Some(out)
 }
 
-/// Whether both say the same, helper columns by whatever names.
+/// Returns whether two files are equivalent, whatever the names of their helper columns.
 fn is_alike(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
     if made.tokens.len() != found.tokens.len() {
         return false;

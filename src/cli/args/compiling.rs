@@ -250,7 +250,7 @@ pub struct SchemaArgs {
     pub of: SchemaOf,
 }
 
-/// What a JSON Schema describes.
+/// Subject of a JSON Schema.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SchemaOf {
     /// Print the JSON Schema of a model spec
@@ -267,7 +267,7 @@ pub enum SchemaOf {
         after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema fetch --select tag:finance --target prod"
     )]
     Fetch(SchemaFetchArgs),
-    /// Print the JSON Schema of what a command prints with `--json`
+    /// Print the JSON Schema of a command's `--json` output
     #[command(after_long_help = "Examples:\n  formulac schema json plan\n  formulac schema json env diff")]
     Json(SchemaJsonArgs),
 }

@@ -1,4 +1,4 @@
-//! Options that are passed on to dbt, and the choice of models in dbt's syntax.
+//! Options that are passed on to dbt, and the selection of models in dbt's syntax.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 const DBT: &str = "Options passed on to dbt";
 const SELECTION: &str = "Selection of models, in dbt's syntax";
 
-/// Options of dbt, passed on wherever dbt is started.
+/// dbt options, passed on whenever dbt is started.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DbtArgs {
     /// Output of the dbt profile [default: `connection` of the environment]
@@ -24,13 +24,13 @@ pub struct DbtArgs {
     pub threads: Option<u32>,
 }
 
-/// Which models a command is about.
+/// Models that a command applies to.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selection {
     /// Only these models: `revenue+`, `tag:finance`, `path:metrics/sales`, `state:modified`
     #[arg(long, help_heading = SELECTION, short, value_name = "SELECTION", num_args = 1..)]
     pub select: Vec<String>,
-    /// All models but these
+    /// Exclude these models
     #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
     pub exclude: Vec<String>,
     /// Folder with the earlier manifest.json that `state:` compares with
@@ -39,7 +39,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether all models are chosen.
+    /// Returns whether all models are selected.
     pub fn is_everything(&self) -> bool {
         self.select.is_empty() && self.exclude.is_empty()
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 
 use super::dbt::{DbtArgs, Selection};
 
-/// Engine and data.
+/// Engine and data of a command that runs SQL.
 #[derive(Debug, Default, Args)]
 pub struct EngineArgs {
     /// Folder with one CSV, Parquet or JSON file per relation, named like the relation
@@ -92,7 +92,7 @@ pub struct VerifyArgs {
     pub markdown: bool,
 }
 
-/// Accepts a number that is not negative, as SQL writes it.
+/// Accepts a non-negative number in SQL notation.
 fn not_negative(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.len() <= 30;
     match text.parse::<f64>() {

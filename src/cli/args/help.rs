@@ -1,4 +1,4 @@
-//! The parser of the command line, with the commands of the help in groups.
+//! The command-line parser, with the commands grouped in the help.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::Cli;
 
-/// Commands by what they are for.
+/// Commands, grouped by purpose.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Write", &["init", "check", "explain", "functions", "preview"]),
     ("Build", &["compile", "query", "model", "generate", "verify"]),
@@ -18,7 +18,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Understand", &["impact", "lineage", "schema", "doctor"]),
 ];
 
-/// Reads the arguments of the process, and whether they ask for JSON.
+/// Parses the arguments of the process, and returns whether they ask for JSON.
 pub fn parse() -> Result<(Cli, bool), clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
@@ -31,7 +31,7 @@ pub fn parse() -> Result<(Cli, bool), clap::Error> {
     Ok((cli, as_json))
 }
 
-/// Returns the parser, whose help lists the commands in groups.
+/// Returns the command-line parser, with the commands grouped in its help.
 pub fn command() -> clap::Command {
     let command = Cli::command();
     let template = template(&command);
@@ -79,7 +79,7 @@ mod tests {
         }
     }
 
-    /// Splits a line as a shell does, with single quotes.
+    /// Splits a line into words as a shell does, with support for single quotes.
     fn example_words(line: &str) -> Vec<String> {
         let mut words = Vec::new();
         for (number, part) in line.split('\'').enumerate() {

@@ -1,4 +1,4 @@
-//! Arguments of the commands that read the graph of a project.
+//! Arguments of the commands that read the dependency graph of a project.
 
 use std::path::PathBuf;
 
@@ -44,7 +44,7 @@ pub struct ImpactArgs {
     /// Format of the report
     #[arg(long, value_name = "FORMAT", default_value = "tree", hide_default_value = true)]
     pub format: GraphFormat,
-    /// Write the report to this file; its ending (.html, .json, .md, .mmd, .dot) sets the format
+    /// Write the report to this file; its extension (.html, .json, .md, .mmd, .dot) sets the format
     #[arg(short, long, alias = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Print one JSON object
@@ -64,7 +64,7 @@ pub enum FailOn {
 /// Format of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
-    /// An indented list, for a terminal
+    /// Indented list, for a terminal
     Tree,
     /// A JSON object: `--json`
     #[value(skip)]
@@ -75,7 +75,7 @@ pub enum GraphFormat {
     Mermaid,
     /// A Graphviz graph
     Dot,
-    /// A page in one file
+    /// HTML page in a single file
     Html,
 }
 

@@ -1,4 +1,4 @@
-//! The arguments of the command.
+//! Arguments of the command line.
 
 mod compiling;
 mod dbt;
@@ -53,7 +53,7 @@ fn version() -> &'static str {
     &VERSION
 }
 
-/// Options of every command.
+/// Options that every command accepts.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -79,7 +79,7 @@ pub struct Global {
     /// Folder of the project [default: found from the working directory upwards]
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project_dir: Option<PathBuf>,
-    /// Ignore the project: its settings, and its knowledge of the data
+    /// Ignore the settings of the project and its knowledge of the data
     #[arg(long, global = true, hide_short_help = true)]
     pub no_project: bool,
     /// Environment of the project
@@ -97,7 +97,7 @@ pub struct Global {
     pub output_format: Format,
 }
 
-/// When to color.
+/// Choice of when messages are colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum When {
     /// On a terminal, unless `NO_COLOR` is set
@@ -113,11 +113,11 @@ pub enum When {
 pub enum Format {
     /// Text with the source line and help
     Human,
-    /// One line each, with the help at its end
+    /// One line per diagnostic, with the help at its end
     Concise,
     /// A JSON object
     Json,
-    /// Annotations of GitHub workflows
+    /// Annotations for GitHub workflows
     Github,
     /// SARIF 2.1.0
     Sarif,
@@ -183,7 +183,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Name of the command, with its subcommand.
+    /// Returns the name of the command, including its subcommand.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Init(_) => "init",

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use formulac::{Context, Dialect};
 
-/// The dialect and the schema of the data.
+/// Dialect, and schema of the data.
 #[derive(Debug, Default, Args)]
 pub struct TargetOptions {
     /// SQL dialect [default: the project's, else postgres]
@@ -17,7 +17,7 @@ pub struct TargetOptions {
     pub schema: Option<PathBuf>,
 }
 
-/// Context of formulas.
+/// Context in which formulas are compiled.
 #[derive(Debug, Default, Args)]
 pub struct Settings {
     #[command(flatten)]

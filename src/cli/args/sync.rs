@@ -1,4 +1,4 @@
-//! Arguments of the commands that keep specs, dbt and Omni in step.
+//! Arguments of the commands that keep specs, dbt and Omni in sync.
 
 use std::path::PathBuf;
 
@@ -100,7 +100,7 @@ Examples:
   # Exactly the plan that was reviewed
   formulac push plan.json")]
 pub struct PushArgs {
-    /// Plan to carry out: exactly this or nothing
+    /// Plan file to apply, exactly as it is or not at all
     #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
@@ -108,7 +108,7 @@ pub struct PushArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-    /// Do not let dbt parse the project before anything is written
+    /// Skip parsing the project with dbt before anything is written
     #[arg(long)]
     pub no_parse: bool,
     /// First line of the commit's message
@@ -151,7 +151,7 @@ pub struct ResolveArgs {
     pub json: bool,
 }
 
-/// The side of a conflict that is kept.
+/// Side of a conflict to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Ours,
@@ -161,7 +161,7 @@ pub enum Side {
 }
 
 impl ResolveArgs {
-    /// The chosen side; clap requires one.
+    /// Returns the chosen side; clap requires exactly one.
     pub fn side(&self) -> Side {
         match (self.theirs, self.edit, self.base) {
             (true, ..) => Side::Theirs,

@@ -27,7 +27,7 @@ pub enum EnvCommand {
     Use(EnvUseArgs),
     /// Show the models and SQL that differ between this work tree and an environment
     Diff(EnvDiffArgs),
-    /// Find faults of environments: unknown connections, branches, shared schemas, wrong artifacts
+    /// Find errors in environments: unknown connections, branches, shared schemas, wrong artifacts
     #[command(after_long_help = "Examples:\n  formulac env check\n  formulac env check production --json")]
     Check(EnvNameArgs),
 }

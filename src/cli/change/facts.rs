@@ -1,4 +1,4 @@
-//! The models whose SQL a change of `known.yml` alters.
+//! Finds the models whose SQL changes because of a change to `known.yml`.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::cli::project;
 use crate::cli::sync::Repository;
 use crate::cli::workspace::{Workspace, clean};
 
-/// A model that has other SQL because of the facts in `known.yml`, and the path of its spec.
+/// A model whose SQL changes because of the facts in `known.yml`, and the path of its spec.
 pub struct Altered {
     pub model: String,
     pub spec: String,
@@ -47,12 +47,12 @@ pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &s
     Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
 }
 
-/// The SQL of a model and of the tests that are files.
+/// Returns the SQL of a model and of those of its tests that are files.
 fn sql(spec: &CompiledSpec) -> Vec<&str> {
     spec.model_sql().into_iter().chain(spec.model_tests().iter().map(|test| test.sql())).collect()
 }
 
-/// The specs of a commit: paths, seen from the project, and texts.
+/// Returns the specs of a commit: their paths relative to the project, and their texts.
 fn specs(repository: &Repository, commit: &str, project: &Project) -> Result<Vec<(String, String)>, Failure> {
     let folder = clean(project.specs().unwrap_or(project::SPECS));
     let mut paths = repository.files(commit, &[folder])?;

@@ -1,4 +1,5 @@
-//! `formulac change`: what a branch changes is proposed, spoken about, approved and rejected, in files of that branch.
+//! `formulac change`: proposes, comments on, approves and rejects the changes of a branch, with records in files
+//! on that branch.
 
 mod facts;
 mod open_changes;
@@ -39,12 +40,12 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The changes of the project, and the files that are none.
+/// Returns the changes of the project, and the files that are not valid change records.
 pub fn read(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
     changes(folder::records(&place.root.join(CHANGES)))
 }
 
-/// What all of these work on.
+/// Data that all subcommands of `change` use.
 struct Ground<'s> {
     session: &'s Session,
     place: Workspace,
@@ -132,7 +133,7 @@ impl Ground<'_> {
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
-    /// The change of this name, or of which this is the begin.
+    /// Returns the change with this name, or the only change whose name begins with it.
     fn change(&self, id: &str) -> Result<&Change, Failure> {
         let id = id.trim();
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
@@ -154,14 +155,14 @@ impl Ground<'_> {
         Err(Failure::new(Exit::Usage, format!("{text} `{id}`")).with_help(help))
     }
 
-    /// What is under way of a change, on this branch.
+    /// Returns the differences of this branch that belong to a change.
     fn under_way(&self, change: &Change) -> Result<UnderWay, Failure> {
         let proposal = proposal(change)?;
         let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
         UnderWay::new(&self.place, &self.repository, &proposal.base, environment)
     }
 
-    /// The hash of what is under way, which has to be committed.
+    /// Returns the content hash of the differences. Returns an error if there are none or if they are not committed.
     fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
         let Some(content) = &under_way.content else {
             return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))
@@ -178,12 +179,12 @@ impl Ground<'_> {
     }
 
     fn event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
-        // What one person said last counts, so seconds are too long.
+        // Record microseconds: the last event of each person counts, and two events may occur in the same second.
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         Ok(Event::new(said, &at, &self.repository.author()?, text))
     }
 
-    /// Writes and commits what was said.
+    /// Writes an event to its file and commits it.
     fn record(&self, id: &str, event: &Event) -> Result<String, Failure> {
         let _lock = Lock::take(self.session, &self.place)?;
         let path = format!("{CHANGES}/{id}/{}", event.file_name());

@@ -1,4 +1,5 @@
-//! What a branch changes and what that needs, by the project as it is where the branch is merged into.
+//! Determines what a branch changes and which approvals that needs, according to the project file of the branch
+//! that it is merged into.
 
 use std::collections::BTreeSet;
 
@@ -15,24 +16,24 @@ use crate::cli::project;
 use crate::cli::sync::Repository;
 use crate::cli::workspace::Workspace;
 
-/// What a branch changes.
+/// Changes of a branch.
 pub struct UnderWay {
-    /// The project file where it is merged into.
+    /// Project file of the branch that it is merged into.
     pub project: Project,
-    /// The environment whose rules hold.
+    /// Environment whose rules apply.
     pub environment: Option<Environment>,
-    /// Its files that differ.
+    /// Files that differ.
     pub files: Vec<DifferingContent>,
-    /// The hash of what people wrote; `None` if that is nothing.
+    /// Hash of the content that people wrote. `None` if they wrote nothing.
     pub content: Option<String>,
-    /// Models whose SQL the facts of `known.yml` alter.
+    /// Models whose SQL changes because of the facts in `known.yml`.
     pub altered: Vec<String>,
     /// The commits.
     pub commits: Vec<Commit>,
     asked: RequiredApproval,
 }
 
-/// A revision, as it is or as the branch of `origin`.
+/// Resolves a revision, first by its name and then as a branch of `origin`.
 pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> {
     for name in [name.to_owned(), format!("origin/{name}")] {
         if let Some(commit) = repository.commit_of(&name)? {
@@ -44,8 +45,8 @@ pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> 
 }
 
 impl UnderWay {
-    /// What the last commit has and the base has not. The environment is the one that is named, else that of the base's
-    /// branch, else the first that is merged into.
+    /// Determines what the last commit changes compared with the base. The environment is the named one, else that of
+    /// the base's branch, else the first that is merged into.
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = revision(repository, base)?;
         let Some(head) = repository.head()? else {
@@ -58,7 +59,8 @@ impl UnderWay {
         Self::from(place, repository, project, environment, &fork, &head)
     }
 
-    /// What a commit brought to the branch of an environment, by the rules that were in force before it.
+    /// Determines what a commit changed on the branch of an environment, according to the rules that were in force
+    /// before it.
     pub fn between(
         place: &Workspace,
         repository: &Repository,
@@ -97,7 +99,8 @@ impl UnderWay {
         Ok(Self { project, environment, files, content, altered, commits, asked })
     }
 
-    /// Whose it is: authors of commits of what people wrote, and who proposed exactly this.
+    /// Returns the owners of the changes: the authors of commits to files that people wrote, and those who proposed
+    /// exactly this content.
     fn owners(&self, changes: &[&Change]) -> Vec<String> {
         let written: BTreeSet<&str> = self.written_paths().collect();
         let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
@@ -109,55 +112,56 @@ impl UnderWay {
         owners.into_iter().cloned().collect()
     }
 
-    /// The files that people wrote.
+    /// Returns the files that people wrote.
     fn written_paths(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|file| file.is_written_by_people()).map(|file| file.path.as_str())
     }
 
-    /// The files that an approval covers.
+    /// Returns the files that an approval covers.
     pub fn approved(&self) -> impl Iterator<Item = &str> {
         approved(&self.files).map(|file| file.path.as_str())
     }
 
-    /// How it stands with what was said of a change, or of all.
+    /// Returns the approval state that results from the events of one or more changes.
     pub fn state_of_changes<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
         let Some(content) = &self.content else { return ApprovalState::default() };
-        // Others were merged before, or wait elsewhere.
+        // Skip other changes, because they were merged earlier or belong to another branch.
         let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
         self.asked.approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
-    /// Whether something was said of a change on this branch, or of exactly what this branch holds.
+    /// Returns whether this branch has an event of the change, or the change has an event about exactly the content
+    /// of this branch.
     pub fn is_of(&self, change: &Change) -> bool {
         let folder = format!("{CHANGES}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
             || change.events.iter().any(|event| Some(&event.content) == self.content.as_ref())
     }
 
-    /// Whether somebody wrote a part of it, or proposed it.
+    /// Returns whether a user wrote a part of the content or proposed it.
     pub fn is_by(&self, who: &str, change: &Change) -> bool {
         self.owners(&[change]).iter().any(|owner| is_same(owner, who))
     }
 
-    /// Whether somebody may approve or reject it.
+    /// Returns whether a user may approve or reject the content.
     pub fn lets_judge(&self, who: &str) -> bool {
         self.asked.lets_judge(self.project.people(), who)
     }
 
-    /// Says that facts alter SQL, if they do.
+    /// Returns a note that the facts in `known.yml` change the SQL of models, if they do.
     pub fn altered_by_facts(&self) -> Option<String> {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
         (!models.is_empty()).then(|| format!("{KNOWN} changes the SQL of {}, so it needs approval", models.join(", ")))
     }
 
-    /// Whether anybody needs to approve it.
+    /// Returns whether the content needs an approval.
     pub fn asks(&self) -> bool {
         self.content.is_some() && !self.asked.is_nothing()
     }
 }
 
-/// The project file as it is in a commit.
+/// Returns the project file as it is in a commit.
 pub(super) fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
     let text = repository.texts_in(commit, &[project::FILE.to_owned()])?.pop().flatten();
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
@@ -176,8 +180,9 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
     Ok(of_branch.or_else(|| all.iter().find(|environment| environment.is_merged_into())).cloned())
 }
 
-/// Specs that name who approves them, as they do where the branch begins: a change does not choose who judges it. These
-/// are the changed specs, and those whose SQL the facts of `known.yml` alter.
+/// Returns the specs that name their approvers. The names are those at the start of the branch, because a change
+/// must not choose its own approvers. The specs are the changed ones, and those whose SQL changes because of the
+/// facts in `known.yml`.
 fn named_approvers(
     place: &Workspace,
     repository: &Repository,

@@ -1,4 +1,4 @@
-//! Changes as people and programs read them.
+//! Prints changes as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{Ground, object};
 use crate::cli::exit::{Exit, Failure};
 
-/// How a change stands on this branch; `None` if nothing of it is under way here: it is merged, or of another branch.
+/// Returns the approval state of a change on this branch, and the files that an approval covers. `None` if the
+/// change is merged or belongs to another branch.
 fn change_state(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
     let is_here = under_way.content.is_some() && under_way.is_of(change);
@@ -65,7 +66,7 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
             ChangeComment::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
             _ => String::new(),
         };
-        // Parts of seconds are for the order.
+        // Omit fractions of a second, because they only determine the order.
         let at = event.at.split('.').next().unwrap_or_default().replace('T', " ");
         let _ = writeln!(text, "{}  {} {}  {what}", at.trim_end_matches('Z'), event.by, event.said);
         for line in event.text.lines().chain(event.more.lines()) {

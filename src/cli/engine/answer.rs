@@ -1,20 +1,20 @@
-//! The rows of an answer, and its JSON.
+//! Rows of an engine's answer, and their JSON.
 
 use formulac::Type;
 use serde_json::{Value, json};
 
-/// What an engine answered.
+/// Answer of an engine.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// The engine with its version, as people are told.
+    /// Name of the engine with its version, as shown to users.
     pub engine: String,
     pub version: String,
     pub columns: Vec<AnswerColumn>,
-    /// Values as the engine writes them; `None` is NULL.
+    /// Values in the engine's notation. `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether there are more rows than were asked for.
+    /// Whether there are more rows than requested.
     pub more: bool,
-    /// How long the other query took, where one was to be timed.
+    /// Duration of the timed query in seconds, if one was requested.
     pub seconds: Option<f64>,
 }
 
@@ -26,7 +26,7 @@ pub struct AnswerColumn {
 }
 
 impl Answer {
-    /// With at most so many rows; one more was asked for, to see whether there are more.
+    /// Keeps at most `limit` rows. The query requests one more row than that, to find out whether there are more.
     pub fn limited(mut self, limit: u32) -> Self {
         self.more = self.rows.len() > limit as usize;
         self.rows.truncate(limit as usize);
@@ -40,18 +40,18 @@ impl Answer {
         self
     }
 
-    /// The value of a column in a row, however the engine writes its name; `None` if it is NULL.
+    /// Returns the value of a column in a row, ignoring the case of the column's name. `None` if the value is NULL.
     pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
         let place = self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
         row.get(place)?.clone()
     }
 
-    /// The columns as JSON.
+    /// Returns the columns as JSON.
     pub fn columns_object(&self) -> Vec<Value> {
         self.columns.iter().map(|column| json!({"name": column.name, "type": column.ty.name()})).collect()
     }
 
-    /// The rows as JSON, a list of values each.
+    /// Returns the rows as JSON, each as a list of values.
     pub fn rows_object(&self) -> Vec<Value> {
         let row = |row: &Vec<Option<String>>| {
             row.iter().zip(&self.columns).map(|(text, column)| value(text.as_deref(), column.ty)).collect()
@@ -59,7 +59,7 @@ impl Answer {
         self.rows.iter().map(row).collect()
     }
 
-    /// How many rows these are, and whose.
+    /// Describes the number of rows and the engine.
     pub fn summary(&self) -> String {
         let count = match (self.more, self.rows.len()) {
             (false, 1) => "1 row".to_owned(),
@@ -71,15 +71,16 @@ impl Answer {
     }
 }
 
-/// `2024-01-31T10:00:00` is `2024-01-31 10:00:00`, as the language writes it.
+/// Replaces the `T` in `2024-01-31T10:00:00` with a space, because formulac's language writes `2024-01-31 10:00:00`.
 fn blank_before_time(text: &mut String) {
     if text.as_bytes().get(10) == Some(&b'T') {
         text.replace_range(10..11, " ");
     }
 }
 
-/// Booleans, integers and floats are JSON's own. A decimal is a text, since a JSON number would be read as a float; so
-/// is what JSON has no value for: an integer past 64 bits, NaN, infinities.
+/// Converts a value to JSON. Booleans, integers and floats become JSON's own. A decimal becomes a string, because
+/// a JSON number would be read as a float. Values that JSON cannot represent also become strings: an integer of
+/// more than 64 bits, NaN and infinities.
 fn value(text: Option<&str>, ty: Type) -> Value {
     let Some(text) = text else { return Value::Null };
     let exact = match ty {

@@ -1,4 +1,4 @@
-//! The files of `--data`: one a relation, which bears the file's name.
+//! Files of `--data`: one file per relation, with the relation's name.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::source::SourceText;
 
-/// Bytes of a header that are looked at.
+/// Maximum number of bytes of a header that are read.
 const HEADER: u64 = 1 << 20;
 
-/// How a file holds its rows.
+/// Format of a data file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataFormat {
     Csv { delimiter: char },
@@ -22,16 +22,16 @@ pub enum DataFormat {
 #[derive(Debug)]
 pub struct DataFile {
     pub relation: String,
-    /// As it was named.
+    /// Path as the user wrote it.
     pub shown: String,
-    /// From the root.
+    /// Absolute path.
     pub path: String,
     pub kind: DataFormat,
-    /// Types that its columns are to be read as, where no schema says them.
+    /// Types to read columns as, unless the schema specifies them.
     pub types: Vec<(String, String)>,
 }
 
-/// The files of a folder, in the order of their names. Files of other kinds are left alone.
+/// Returns the data files in a folder, sorted by name. Files in other formats are ignored.
 pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     let unreadable = |path: &Path, error: &std::io::Error| Failure::from_source(SourceText::unreadable(path, error));
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
@@ -87,12 +87,12 @@ fn kind(path: &Path) -> std::io::Result<Option<DataFormat>> {
     })
 }
 
-/// What stands between the names of the header. An engine that guesses takes a file with a broken row for one
-/// of a single column.
+/// Returns the delimiter in the header of a file. It is not left to the engine, because an engine that guesses
+/// reads a file with a broken row as a file with a single column.
 fn delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
-    // The last of those that are equally frequent wins.
+    // If several delimiters are equally frequent, the last one wins.
     Ok(['|', '\t', ';', ','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(','))
 }
 
@@ -102,7 +102,7 @@ fn header_line(path: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned())
 }
 
-/// The names of a CSV file's columns.
+/// Returns the column names of a CSV file.
 pub fn header(path: &Path, delimiter: char) -> std::io::Result<Vec<String>> {
     let line = header_line(path)?;
     let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);

@@ -1,4 +1,4 @@
-//! The project's own dbt: `dbt show` runs the model on its warehouse.
+//! The project's own dbt: runs the model on its warehouse with `dbt show`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,26 +16,26 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Waiting;
 
-/// What helps where the warehouse has not what the model reads.
+/// Help if the warehouse does not have a relation that the model reads.
 const MISSING: &str = "build its inputs with `dbt build`, or read files with `--data DIR`";
 
-/// The text of one call is shorter: Linux takes no argument of more than 128 KiB.
+/// Maximum length of the SQL of one call. Linux accepts no argument longer than 128 KiB.
 const LONGEST: usize = 100_000;
 
-/// A dbt project, and the environment in which it is run.
+/// A dbt project, and the environment in which it runs.
 #[derive(Debug)]
 pub struct DbtRun {
     pub project: DbtProject,
     pub environment: Option<Environment>,
-    /// Options that are passed on.
+    /// Options that are passed on to dbt.
     pub args: DbtArgs,
-    /// Artifacts of where is read what this environment has not built.
+    /// Folder with the artifacts of the environment whose relations are read if this environment has not built them.
     pub deferred: Option<PathBuf>,
     pub waiting: Waiting,
 }
 
 impl DbtRun {
-    /// The environment's dialect, else the project's, else the one of dbt's adapter.
+    /// Returns the dialect of the environment, else of the project, else of dbt's adapter.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
         let said = self.environment.as_ref().and_then(|environment| environment.dialect).or(project.dialect());
         match said {
@@ -53,13 +53,14 @@ impl DbtRun {
     }
 }
 
-/// A call of `dbt show` in this environment. It writes no artifacts: those that a build left tell of that build.
+/// Calls `dbt show` in this environment. The call writes no artifacts, because the existing artifacts describe
+/// the last build.
 fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str) -> Result<Ran, Failure> {
     let limit = limit.to_string();
     let words = ["--no-write-json", "show", "--output", "json", "--limit", &limit];
     let mut call = DbtCall::new(&run.project.folder, &words, run.environment.as_ref(), &run.args);
     if let Some(folder) = deferred {
-        // dbt runs in its own folder.
+        // dbt runs in its own folder, so the path must be absolute.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         call.command.arg("--defer").arg("--state").arg(folder);
     }
@@ -67,8 +68,8 @@ fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str
     call.run(&run.waiting, &format!("asking dbt for {what}"))
 }
 
-/// Runs a query as dbt reads it, to which dbt adds the limit. It tells no types; they are those of the columns that are
-/// declared.
+/// Runs a query in dbt's syntax; dbt adds the limit. dbt does not report types, so the types are those of the
+/// declared columns.
 pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
@@ -93,7 +94,7 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     Ok(answer.limited(asked.limit))
 }
 
-/// The engine with its version, and the version.
+/// Returns the engine with its version, and the version.
 fn engine(output: &Ran) -> (String, String) {
     let text = |event: &str, key: &str| {
         let text = output.event(event).and_then(|data| data[key].as_str());
@@ -103,8 +104,8 @@ fn engine(output: &Ran) -> (String, String) {
     (format!("dbt {version} on {}", text("AdapterRegistered", "adapter_name")), version)
 }
 
-/// Runs queries, many in a call, as a call takes seconds before it begins. Where dbt fails over one, which ends the call,
-/// each is run by itself.
+/// Runs queries. Several queries share one call, because each call takes seconds to start. If a query fails, it
+/// ends the call, and all queries of the call are run one by one.
 pub fn show_all(
     all: &[EngineRequest<'_>],
     run: &DbtRun,
@@ -130,7 +131,7 @@ pub fn show_all(
     Ok(answers)
 }
 
-/// The answers of queries that are run in one call; `None` if dbt fails over one of them.
+/// Runs queries in one call and returns their answers. Returns `None` if one of them fails.
 fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> =
         group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();
@@ -159,21 +160,22 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
     Ok(told.into_iter().zip(group).map(answer).collect())
 }
 
-/// Whether each relation is there.
+/// Checks whether each relation exists.
 pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
     Ok(looked_for(relations, run, run.deferred.as_deref())?.into_iter().map(presence).collect())
 }
 
-/// Whether this environment has built each relation itself.
+/// Checks whether this environment itself has built each relation.
 pub fn built(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
     Ok(looked_for(relations, run, None)?.into_iter().map(presence).collect())
 }
 
-/// What dbt says of a relation: names and types of its columns, none if it is missing, or why it cannot be asked for.
+/// dbt's information about a relation: the names and types of its columns, `None` if it is missing, or the reason
+/// why it cannot be looked up.
 pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 
-/// The columns of each relation, with their types as the warehouse names them. If dbt fails over all relations, it is asked
-/// for each.
+/// Returns the columns of each relation, with the warehouse's names for their types. If the call for all
+/// relations fails, dbt is called once per relation.
 pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<RelationLookup>, Failure> {
     let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
     let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations), "the columns of tables")?;

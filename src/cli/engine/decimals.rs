@@ -1,13 +1,14 @@
-//! Which columns of CSV files are decimals. DuckDB's guess knows only floats, in which 0.1 + 0.2 is not 0.3; a file
-//! shows how many digits there are behind the point.
+//! Finds columns of CSV files that are decimals. DuckDB infers only floats, in which 0.1 + 0.2 is not 0.3, but
+//! the file shows the number of digits after the decimal point.
 
 use formulac::Dialect;
 use serde_json::{Map, Value};
 
-/// Digits of the widest decimal that DuckDB computes with fast, and multiplies without running out of digits.
+/// Number of digits of the widest decimal that DuckDB computes with quickly and can multiply without running out
+/// of digits.
 const WIDEST: u64 = 18;
 
-/// A query with a row for the columns that were taken for floats; `rows` reads each value as text.
+/// Returns a query with one row that describes the columns read as floats. `rows` reads each value as text.
 pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     let asked = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);
@@ -20,7 +21,7 @@ pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     format!("select {} from {rows};\n", asked.collect::<Vec<_>>().join(", "))
 }
 
-/// The columns that are decimals, with their types.
+/// Returns the columns that are decimals, with their types.
 pub fn types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(String, String)> {
     let decimal = |(number, name): (usize, &&str)| {
         let count = |what: &str| answer.get(&format!("{what}_{number}"))?.as_u64();

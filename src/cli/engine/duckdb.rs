@@ -1,4 +1,4 @@
-//! DuckDB, as a program that reads the data's files.
+//! The DuckDB program, which reads the data files.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,16 +15,16 @@ use crate::cli::exit::Failure;
 use crate::cli::program::{ExternalProgram, ProgramOutput};
 
 const ENGINE: &str = "DuckDB";
-/// The program `duckdb`.
+/// The `duckdb` program.
 pub const PROGRAM: ExternalProgram = ExternalProgram {
     name: "duckdb",
     variable: "FORMULAC_DUCKDB",
     install: "get it with `pip install duckdb-cli` or `brew install duckdb`",
 };
-/// What helps where there is not what the query reads.
+/// Help if a relation that the query reads is missing.
 const MISSING: &str = "put a file of its name, such as `orders.csv`, into the folder of `--data`";
 
-/// The columns of the files with the types that DuckDB reads in them, as the text of a schema file.
+/// Returns the columns of the files with the types that DuckDB infers, as the text of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
     let script: String = files.iter().map(|file| format!("describe {};\n", select(file, None, dialect))).collect();
@@ -45,7 +45,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     Ok(json!({"relations": relations}).to_string())
 }
 
-/// Notes which columns of CSV files are decimals, of those that were read as floats.
+/// Finds decimals among the columns of CSV files that were read as floats, and records them in the files.
 fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], dialect: Dialect) -> Result<(), Failure> {
     let mut asked: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
     let mut script = String::new();
@@ -65,29 +65,29 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     if asked.is_empty() {
         return Ok(());
     }
-    // One that cannot be answered leaves floats.
+    // If a query cannot be answered, the columns stay floats.
     for ((file, floats), rows) in asked.into_iter().zip(self::answers(&run(&script)?)) {
         file.types = rows.first().map(|row| decimals::types(&floats, row)).unwrap_or_default();
     }
     Ok(())
 }
 
-/// Runs a query over the files. `typed` are the columns whose types are to be others than those in the data.
+/// Runs a query over the files. `typed` contains the columns whose types override those in the data.
 pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
     let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
     for file in files {
         let view = view(file);
         let rows = select(file, typed, dialect);
-        // An answer for each file, so that the one is known which cannot be read.
+        // Run one query per file, because the number of answers then shows which file cannot be read.
         script.push_str(&format!("create view {view} as {rows};\nselect version() as version;\n"));
     }
     script.push_str(&aliases(files, asked.tables, dialect));
-    // The rows keep their order, and each value is written in full.
+    // The rows keep their order, and each value is printed in full.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
     let end = format!(") limit {}", u64::from(asked.limit) + 1);
     script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
-    // What is to be timed comes last: where it fails, there is the answer all the same.
+    // The timed query comes last, so that the answer is available even if that query fails.
     if let Some(timed) = asked.timed {
         let now = "select epoch_us(get_current_timestamp()) as microseconds;\n";
         script.push_str(&format!("{now}{timed};\n{now}"));
@@ -117,12 +117,12 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     Ok(answer.limited(asked.limit))
 }
 
-/// The view of a file, as a query names it.
+/// Returns the name of a file's view, as a query writes it.
 pub fn view(file: &DataFile) -> String {
     dialect().name_text(&file.relation, false)
 }
 
-/// How long it took from the first of three answers to the last.
+/// Returns the time between the first and the last of three answers, in seconds.
 fn seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
     let [began, _, ended] = answers else { return None };
     let at = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
@@ -139,22 +139,22 @@ fn type_of(text: &str) -> Type {
 
 fn run(script: &str) -> Result<ProgramOutput, Failure> {
     let mut command: Command = PROGRAM.command();
-    // Neither the user's settings nor extensions from elsewhere: what is asked here is read from local files.
+    // Ignore the user's settings and extensions from elsewhere, because the queries read only local files.
     command.args(["-batch", "-bail", "-no-init", "-json", ":memory:"]);
     PROGRAM.run(&mut command, script)
 }
 
-/// Name and type of each column that `describe` tells of.
+/// Returns the name and type of each column in the answer to `describe`.
 fn described(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> {
     rows.iter().filter_map(|row| Some((row.get("column_name")?.as_str()?, row.get("column_type")?.as_str()?)))
 }
 
-/// The rows of each statement that gives some.
+/// Returns the rows of each statement that returns rows.
 fn answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
     serde_json::Deserializer::from_str(&output.out).into_iter().map_while(Result::ok).collect()
 }
 
-/// The rows of a file.
+/// Returns a query for the rows of a file.
 fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let path = dialect.text_literal(&unglobbed(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
@@ -166,7 +166,8 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let types = of_schema.iter().copied().chain(shown);
     match file.kind {
         DataFormat::Csv { delimiter } => {
-            // DuckDB refuses types of columns that the file lacks, which a spec need not read.
+            // DuckDB rejects types for columns that are missing from the file, although the spec may not read these
+            // columns.
             let header = data::header(Path::new(&file.path), delimiter).ok();
             let is_there =
                 |name: &str| header.as_ref().is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(name)));
@@ -175,7 +176,7 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
             let pairs: Vec<String> = pairs.collect();
             let types = if pairs.is_empty() { String::new() } else { format!(", types = {{{}}}", pairs.join(", ")) };
             let form = csv_form(delimiter, dialect);
-            // All of the file is looked at, so that no late value is of another type.
+            // Infer types from the whole file, so that no later value has another type.
             format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
         }
         DataFormat::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
@@ -183,14 +184,15 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     }
 }
 
-/// What is not left to guesses: a guess takes rows that do not fit for something in front of the header.
+/// Returns the CSV options that are not left to DuckDB. When it guesses, DuckDB takes rows that do not fit for
+/// text before the header.
 fn csv_form(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")
 }
 
-/// Why a file cannot be read. While it guesses DuckDB does not say in which line a CSV file is broken, so it is asked
-/// again with nothing to guess.
+/// Returns the reason why a file cannot be read. DuckDB does not report the broken line of a CSV file while it
+/// infers the format, so the file is read again with all options set.
 fn unreadable(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failure {
     let broken = match file.kind {
         DataFormat::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
@@ -214,7 +216,7 @@ fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialec
     if casts.is_empty() { String::new() } else { format!(" replace ({})", casts.join(", ")) }
 }
 
-/// A path in which nothing stands for other names.
+/// Escapes the wildcards in a path.
 fn unglobbed(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
@@ -226,7 +228,7 @@ fn unglobbed(path: &str) -> String {
     out
 }
 
-/// `raw.orders` reads the file `orders` too, unless there is one of all the name.
+/// Creates aliases, so that `raw.orders` also reads the file `orders`, unless a file has the full name.
 fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
     let mut script = String::new();
     for table in tables {

@@ -1,22 +1,23 @@
-//! What an engine says when it cannot answer, and where in the SQL it points.
+//! Error messages of engines, and the position in the SQL that they point to.
 
 use crate::cli::exit::{Failure, FailureKind};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// Characters of an engine's message that are shown.
+/// Maximum number of characters of an engine's message that are shown.
 const LONGEST: usize = 1000;
 
-/// SQL as it was sent, which has something in front of it.
+/// SQL as it was sent to the engine, with a prefix before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'s> {
     pub sql: &'s str,
     pub before: &'s str,
-    /// What helps where it names a table that is not there.
+    /// Help if the SQL names a table that does not exist.
     pub missing: &'static str,
 }
 
-/// The failure of an engine that was given this SQL: the first paragraph of its message, at the place it names.
+/// Returns the failure of an engine that ran this SQL: the first paragraph of its message, at the position that
+/// the message names.
 pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
     let span = span_of_message(message, sent);
     let mut diagnostic = diagnostic(engine, message, span.unwrap_or_default());
@@ -26,12 +27,12 @@ pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
     if span.is_some() {
         diagnostic = diagnostic.with_label("here");
     }
-    // Without a place there is nothing to show of the SQL.
+    // Without a position, there is no part of the SQL to show.
     let text = if span.is_some() { sent.sql.to_owned() } else { String::new() };
     Failure::Found(vec![FailureKind { file: "<query>".to_owned(), text, diagnostics: vec![diagnostic] }])
 }
 
-/// The failure of an engine that was given this file.
+/// Returns the failure of an engine that read this file.
 pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
     let diagnostics = vec![diagnostic(engine, message, Span::default())];
     Failure::Found(vec![FailureKind { file: file.to_owned(), text: String::new(), diagnostics }])
@@ -51,7 +52,7 @@ fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
     let text = lines.join("\n");
-    // Of a script on standard input psql says the line, which nobody has seen.
+    // For a script on standard input, psql reports the line, but the user has never seen the script.
     let text = match text.split_once(": ERROR:") {
         Some((script, rest)) if script.starts_with("psql:") => rest.trim_start().to_owned(),
         _ => text.strip_prefix("ERROR:").map_or(text.clone(), |rest| rest.trim_start().to_owned()),
@@ -62,7 +63,7 @@ fn first_paragraph(message: &str) -> String {
     }
 }
 
-/// What follows is for people who wrote the call of the engine.
+/// Returns whether the rest of the message is meant only for people who wrote the call to the engine.
 fn is_end(line: &str) -> bool {
     line.is_empty() || line.starts_with("Possible ") || is_place(line) || is_hint(line)
 }
@@ -73,7 +74,7 @@ fn hint(message: &str) -> Option<String> {
     (!hints.is_empty()).then(|| hints.join("; "))
 }
 
-/// Whether a table is not there, in the words of the engines.
+/// Returns whether an engine's message says that a table does not exist.
 pub fn names_no_table(message: &str) -> bool {
     let message = message.to_lowercase();
     message.contains("does not exist") && ["table", "relation", "schema"].iter().any(|what| message.contains(what))
@@ -83,7 +84,8 @@ fn is_hint(line: &str) -> bool {
     ["HINT:", "DETAIL:"].iter().any(|word| line.starts_with(word))
 }
 
-/// `LINE 3:     amout` with a caret in the line below, as DuckDB and Postgres write it.
+/// Returns whether a line is a position such as `LINE 3:     amout`, which DuckDB and Postgres print above a line
+/// with a caret.
 fn is_place(line: &str) -> bool {
     line_number(line).is_some()
 }
@@ -93,7 +95,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
     Some((number.parse().ok()?, text))
 }
 
-/// The place that the message points to. What it shows of a long line is cut on both sides.
+/// Returns the position that a message points to. A long line is truncated on both sides in the message.
 fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
     let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
     let shown = lines.next()?;
@@ -107,7 +109,7 @@ fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
     let line = whole.get(start..)?.lines().next().unwrap_or_default();
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
-    // What dbt sends has other lines than what it is given.
+    // The SQL that dbt sends has other line numbers than the SQL passed to dbt.
     let only = |core: &str| whole.find(core).filter(|at| whole.rfind(core) == Some(*at));
     let at = line.find(core).map(|at| start + at).or_else(|| only(core).filter(|_| core.len() > 1))?;
     let inside = core.char_indices().nth(caret.checked_sub(cut.chars().count() - core.chars().count())?)?.0;

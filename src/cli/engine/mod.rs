@@ -1,4 +1,4 @@
-//! What runs SQL: DuckDB over files, a Postgres server, the project's own dbt.
+//! Engines that run SQL: DuckDB on files, a Postgres server, or the project's own dbt.
 
 mod answer;
 mod data;
@@ -26,35 +26,35 @@ use formulac::diag::suggest;
 pub use postgres::PROGRAM as PSQL;
 use postgres::Server;
 
-/// A query that is to be run.
+/// A query to run.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineRequest<'q> {
     pub sql: &'q str,
-    /// The rows that it asks for, for people.
+    /// Description of the requested rows, shown to users.
     pub what: &'q str,
-    /// Its columns, for an engine that tells no types.
+    /// Columns of the query, for an engine that does not report types.
     pub columns: &'q [Known],
-    /// The tables that it reads, as it spells them.
+    /// Tables that the query reads, as the query spells them.
     pub tables: &'q [String],
-    /// The rows that it has at most, where it leaves the limit to who runs it.
+    /// The query's own maximum number of rows, if the query leaves the limit to the engine.
     pub own_limit: Option<u64>,
-    /// Rows that are wanted.
+    /// Maximum number of rows to return.
     pub limit: u32,
-    /// Another query, of which is told how long it takes.
+    /// Another query, whose duration is measured.
     pub timed: Option<&'q str>,
 }
 
-/// Whether a relation is there.
+/// Result of looking up a relation.
 #[derive(Debug)]
 pub enum Presence {
-    /// With these columns.
+    /// The relation exists, with these columns.
     There(Vec<Known>),
     Missing,
-    /// It cannot be asked for, and why.
+    /// The relation cannot be looked up, for this reason.
     Unknown(String),
 }
 
-/// What runs the SQL, and over what.
+/// Engine that runs SQL, with its data.
 #[derive(Debug)]
 pub enum Engine {
     Duckdb(Vec<DataFile>),
@@ -63,7 +63,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The engine that is asked for, else DuckDB over the data, else the project's own dbt.
+    /// Returns the engine that the arguments name, else DuckDB if there is data, else the project's own dbt.
     pub fn chosen(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
@@ -101,7 +101,7 @@ impl Engine {
         Ok(Self::Postgres(server, files))
     }
 
-    /// Reads nothing of another environment in place of what this one has not built.
+    /// Disables reading relations from another environment if this environment has not built them.
     pub fn undeferred(mut self) -> Self {
         if let Self::Dbt(run) = &mut self {
             run.deferred = None;
@@ -109,7 +109,8 @@ impl Engine {
         self
     }
 
-    /// Keeps the files of these tables only. Where one has no file all are kept, for whoever looks for its name.
+    /// Keeps only the files of these tables. If a table has no file, all files are kept for the code that looks for
+    /// the name of that table.
     pub fn read_only(&mut self, tables: &[String]) {
         let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else { return };
         let is_of = |file: &DataFile, table: &String| {
@@ -130,21 +131,21 @@ impl Engine {
         }
     }
 
-    /// The dialect that it reads.
+    /// Returns the engine's SQL dialect.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
         match self {
-            // Engine and dialect have one name.
+            // The engine and its dialect have the same name.
             Self::Duckdb(_) | Self::Postgres(..) => Ok(self.name().parse().unwrap_or_default()),
             Self::Dbt(run) => run.dialect(project),
         }
     }
 
-    /// Whether it takes a model, with its `ref`s, and no plain query.
+    /// Returns whether the engine runs models with `ref`s instead of plain queries.
     pub fn runs_models(&self) -> bool {
         matches!(self, Self::Dbt(_))
     }
 
-    /// A schema file's text with the columns that the data shows, where the engine can tell.
+    /// Returns the text of a schema file with the columns found in the data, if the engine can determine them.
     pub fn schema_text(&mut self) -> Result<Option<String>, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::schema_text(files).map(Some),
@@ -152,12 +153,12 @@ impl Engine {
         }
     }
 
-    /// A schema with what the files of `--data` show, where the engine reads files.
+    /// Returns a schema inferred from the files of `--data`, if the engine reads files.
     pub fn data_schema(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
         Ok(self.schema_text()?.map(|text| Schema::from_text(&text, dialect).0))
     }
 
-    /// Runs a query. `typed` is the schema that was given.
+    /// Runs a query. `typed` is the schema that the user provided.
     pub fn answer(&self, asked: EngineRequest<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::query(asked, files, typed),
@@ -166,7 +167,7 @@ impl Engine {
         }
     }
 
-    /// Runs queries of texts, `done` after each. Each has its own answer, or what the engine says is wrong with it.
+    /// Runs several queries and calls `done` after each. Each query has its own answer or its own error.
     pub fn answers(
         &self,
         all: &[EngineRequest<'_>],
@@ -184,7 +185,7 @@ impl Engine {
         Ok(all.iter().map(one).collect())
     }
 
-    /// Whether each relation is there, and its columns.
+    /// Looks up each relation and its columns.
     pub fn presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
         match self {
             Self::Dbt(run) => dbt::presences(relations, run),
@@ -202,7 +203,7 @@ impl Engine {
         }
     }
 
-    /// The columns of each relation with the types of the warehouse; of dbt only.
+    /// Returns the columns of each relation with the warehouse's types. Only dbt supports this.
     pub fn looked_for(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
             Self::Dbt(run) => dbt::looked_for(relations, run, run.deferred.as_deref()),
@@ -210,7 +211,8 @@ impl Engine {
         }
     }
 
-    /// Whether each relation is built here, whatever is read of another environment in its place; `None` if nothing is.
+    /// Looks up whether each relation is built in this environment, even if another environment is read in its place.
+    /// `None` if no other environment is read.
     pub fn built(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::built(relations, run).map(Some),
@@ -218,7 +220,8 @@ impl Engine {
         }
     }
 
-    /// The same of one, by asking for none of its rows: the columns come with the answer. `name` is as written.
+    /// Looks up one relation with a query for zero rows, because the answer contains the columns. `name` is written
+    /// as in SQL.
     fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<Presence, Failure> {
         let sql = format!("select * from {name}\n");
         let asked = EngineRequest {
