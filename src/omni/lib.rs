@@ -12,6 +12,8 @@
 //! Both directions are pure: texts in, texts out. The caller that writes the files preserves the edits of users, with
 //! `formulac-yaml-edit`. The format follows Omni's documentation of view files and of its dbt integration.
 //! Descriptions, labels and permissions that somebody changed in Omni stay; dbt's changes are merged.
+//!
+//! `promote` compiles the spec that it writes. A definition that does not compile becomes a gap, too.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
