@@ -11,6 +11,7 @@
 #   tests/run.sh accept [TEST…]  accept the new snapshots of these test binaries, and write the generated docs
 #   tests/run.sh docs            write the generated pages of docs/, then test the README and the manual
 #   tests/run.sh fault [TEXT]    plant the faults whose name contains TEXT; a test must find each
+#   tests/run.sh record          ask the engines everything, and record the answers of the slow ones (tests/oracle/answers.py)
 #   tests/run.sh bench           costs as multiples of lexing, beside their goals
 set -euo pipefail
 
@@ -46,7 +47,7 @@ esac
 
 task=${1-}
 full=
-case $task in --full | fault) shift ;; esac
+case $task in --full | fault | record) shift ;; esac
 [ "$task" != --full ] || full=1
 "$root/tests/setup.sh"
 # shellcheck disable=SC1091
@@ -56,7 +57,7 @@ case $task in --full | fault) shift ;; esac
 export FORMULAC_REQUIRE_ENGINES=1
 # A run can be repeated because its random cases are the same ones, unless other seeds are given.
 if [ "$full" ]; then
-    export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$(date +%Y%m%d)} FORMULAC_SEED=${FORMULAC_SEED:-$(date +%j | sed 's/^0*//')}
+    export FORMULAC_ANSWERS=none PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$(date +%Y%m%d)} FORMULAC_SEED=${FORMULAC_SEED:-$(date +%j | sed 's/^0*//')}
     echo "tests/run.sh: PROPTEST_RNG_SEED=$PROPTEST_RNG_SEED FORMULAC_SEED=$FORMULAC_SEED repeat this run" >&2
 else
     export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
@@ -64,6 +65,12 @@ else
     export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-6000} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-5000}
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-1500} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-1500}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-3000} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-3000}
+fi
+if [ "$task" = record ]; then
+    export FORMULAC_RECORD=$root/target/answers
+    rm -rf "$FORMULAC_RECORD"
+    cargo test --all-features --test conformance --test reference --test sheets
+    exec "$FORMULAC_PYTHON" tests/oracle/answers.py merge "$FORMULAC_RECORD"
 fi
 status=0
 cargo test --all-features "$@" || status=$?

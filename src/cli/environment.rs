@@ -1,4 +1,4 @@
-//! The environment of the project in which something is run.
+//! The environment of the project in which a command runs.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ use super::source::read_text;
 use super::{identity, project};
 
 const VARIABLE: &str = "FORMULAC_ENV";
-/// What `env use` chose, in the project's folder.
+/// File in the project's folder that stores the environment chosen by `env use`.
 pub const USED: &str = ".formulac/local/environment";
 
-/// Why an environment is the one that is used.
+/// Reason why an environment is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     Option,
@@ -37,20 +37,20 @@ impl Reason {
     }
 }
 
-/// The environment that is used, with its placeholders filled in: `--env`, else `FORMULAC_ENV`, else what `env use` chose, else
-/// the first that is not protected.
+/// Returns the environment to use, with its placeholders filled in. The first of these decides: `--env`,
+/// `FORMULAC_ENV`, the environment that `env use` chose, the first environment that is not protected.
 pub fn chosen(global: &Global, project: &Project) -> Result<Option<Environment>, Failure> {
     Ok(chosen_for(global, project)?.map(|(environment, _)| environment))
 }
 
-/// The same, and why it is the one.
+/// Returns the environment to use as [`chosen`] does, and the reason why it is used.
 pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
     let Some((found, reason)) = chosen_as_written(global, project)? else { return Ok(None) };
     Ok(Some((filled(project, &root, &found)?, reason)))
 }
 
-/// The same as it is written, with its placeholders.
+/// Returns the environment to use as written in the project file, with its placeholders.
 pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
     let Some((name, reason)) = description(global, &root) else {
@@ -60,12 +60,12 @@ pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(E
     Ok(Some((find(project, &name, reason)?.clone(), reason)))
 }
 
-/// The environment of this name, with its placeholders filled in.
+/// Returns the environment with this name, with its placeholders filled in.
 pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Result<Environment, Failure> {
     filled(project, root, find(project, name, reason)?)
 }
 
-/// The environment of this name, as it is written.
+/// Returns the environment with this name as written in the project file.
 pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p Environment, Failure> {
     if let Some(found) = project.environments().iter().find(|environment| environment.name == name) {
         return Ok(found);
@@ -79,12 +79,14 @@ pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p 
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
 }
 
-/// All environments, with their placeholders filled in as far as these have values; beside each those that have none.
+/// Returns all environments, with their placeholders filled in if they have values. Each environment comes with
+/// its placeholders that have no value.
 pub fn all(project: &Project, root: &Path) -> Vec<(Environment, Vec<String>)> {
     project.environments().iter().map(|environment| fill(project, root, environment)).collect()
 }
 
-/// The environment of this name, else the first that is merged into: what is proposed for, and released.
+/// Returns the environment with this name, otherwise the first one that changes are merged into. Proposals and
+/// releases use this environment.
 pub fn merged_into(named: Option<&str>, project: &Project, root: &Path) -> Result<Option<Environment>, Failure> {
     match named {
         Some(name) => self::named(project, root, name, Reason::Option).map(Some),
@@ -92,7 +94,7 @@ pub fn merged_into(named: Option<&str>, project: &Project, root: &Path) -> Resul
     }
 }
 
-/// The branch of an environment, with `${user}` filled in.
+/// Returns the branch of an environment, with `${user}` filled in.
 pub fn branch(project: &Project, root: &Path, environment: &Environment) -> Option<String> {
     let branch = environment.branch.as_ref()?;
     Some(if branch.contains(USER) { branch.replace(USER, &user(project, root)) } else { branch.clone() })
@@ -109,8 +111,8 @@ fn description(global: &Global, root: &Path) -> Option<(String, Reason)> {
     Some((used, Reason::Used)).filter(|(used, _)| !used.is_empty())
 }
 
-/// An environment as it is for the user of the command. A placeholder without a value is an error: the schema would be
-/// that of others.
+/// Fills in an environment's placeholders for the user of the command. A placeholder without a value is an error,
+/// because the schema would be someone else's.
 fn filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
     let (filled, missing) = fill(project, root, environment);
     let Some(first) = missing.first() else { return Ok(filled) };
@@ -122,7 +124,8 @@ fn filled(project: &Project, root: &Path, environment: &Environment) -> Result<E
     Err(Failure::new(Exit::Usage, format!("`{first}` of the environment `{name}` has no value")).with_help(help))
 }
 
-/// The same, and the placeholders without a value. Branches are filled in when something is committed to them.
+/// Fills in the placeholders of an environment, and returns those without a value. The placeholders of its branch
+/// are filled in when something is committed to it.
 fn fill(project: &Project, root: &Path, environment: &Environment) -> (Environment, Vec<String>) {
     let mut filled = environment.clone();
     let mut missing: Vec<String> = Vec::new();
@@ -144,7 +147,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The branch that git is on; the commit, `commit_ab12cd3`, where it is on none, as in CI.
+/// Returns the current git branch. If git is on no branch, as in CI, returns the commit as `commit_ab12cd3`.
 fn git_branch(root: &Path) -> Option<String> {
     let root = or_here(root);
     let told = |args: &[&str]| {
@@ -155,14 +158,14 @@ fn git_branch(root: &Path) -> Option<String> {
         .or_else(|| Some(format!("commit_{}", told(&["rev-parse", "--short=7", "HEAD"])?)))
 }
 
-/// What stands for `${user}`: letters, digits and `_`.
+/// Returns the value of `${user}`: letters, digits and `_`.
 pub fn user(project: &Project, root: &Path) -> String {
     let told = project.user().map(str::to_owned).or_else(|| identity::of(root));
     told.map_or_else(|| "nobody".to_owned(), |who| identity::plain(&who))
 }
 
-/// The folder of what dbt left when it was run in an environment, seen from here: the one that is said, else
-/// `<target>/<name>`.
+/// Returns the folder of the artifacts that dbt wrote for an environment, relative to the working directory:
+/// `artifacts:` if it is set, otherwise `<target>/<name>`.
 pub fn artifacts(root: &Path, target: &Path, environment: &Environment) -> PathBuf {
     match &environment.artifacts {
         Some(folder) => root.join(folder),
@@ -170,7 +173,8 @@ pub fn artifacts(root: &Path, target: &Path, environment: &Environment) -> PathB
     }
 }
 
-/// The artifacts of a protected environment, to which one that is not defers for what it has not built.
+/// Returns the artifacts of a protected environment. An unprotected environment defers to them for models that it
+/// has not built.
 pub fn deferred(project: &Project, root: &Path, target: &Path, environment: &Environment) -> Option<PathBuf> {
     if environment.protected {
         return None;

@@ -1,4 +1,4 @@
-//! How the command ends.
+//! How a command ends: exit status and failures.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -11,18 +11,18 @@ use super::source::SourceText;
 use formulac::diag::render::{self, Report, visible};
 use formulac::diag::{Code, Diagnostic};
 
-/// The exit status.
+/// Exit status of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything was done.
+    /// The command succeeded.
     Done = 0,
-    /// The input has errors, or a check does not hold.
+    /// The input has errors, or a check fails.
     Faulty = 1,
-    /// The command was called in a wrong way.
+    /// The command line is wrong.
     Usage = 2,
-    /// Somebody else's change is in the way.
+    /// The command conflicts with someone else's change.
     Conflict = 3,
-    /// The user's role does not allow it.
+    /// The user's role does not allow the command.
     NotAllowed = 4,
     /// A file, an engine or dbt failed.
     Failed = 5,
@@ -35,8 +35,8 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Done, unless one of the diagnostics is an error; what could not be read weighs more than what has faults,
-    /// and somebody else's change more than those.
+    /// Returns the exit status for diagnostics: `Done` unless one of them is an error. Files that could not be read
+    /// take precedence over conflicts with someone else's changes, and these over errors in the input.
     pub fn from_diagnostics<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
         let of_one = |diagnostic: &Diagnostic| match diagnostic.kind() {
             Code::UnreadableFile | Code::EngineFailed => Self::Failed,
@@ -47,27 +47,27 @@ impl Exit {
         diagnostics.into_iter().map(of_one).max_by_key(|exit| *exit as u8).unwrap_or(Self::Done)
     }
 
-    /// The one that weighs more.
+    /// Returns the more serious of two exit statuses.
     pub fn worse(self, other: Self) -> Self {
         if other as u8 > self as u8 { other } else { self }
     }
 
-    /// The same of several texts.
+    /// Returns the exit status for the diagnostics of several texts.
     pub fn from_all(found: &[FailureKind]) -> Self {
         Self::from_diagnostics(found.iter().flat_map(|f| &f.diagnostics))
     }
 }
 
-/// Why a command stopped.
+/// Reason why a command stopped.
 #[derive(Debug)]
 pub enum Failure {
-    /// For a reason that stands in no source text.
+    /// A reason that is not in a source text.
     Message(Box<Message>),
-    /// Since a file that it needs, such as the schema, has faults.
+    /// Errors in a file that the command needs, such as the schema.
     Found(Vec<FailureKind>),
 }
 
-/// What is said of a failure.
+/// Message of a failure, with its exit status and help.
 #[derive(Debug)]
 pub struct Message {
     pub exit: Exit,
@@ -82,17 +82,17 @@ impl fmt::Display for Message {
     }
 }
 
-/// A text with what was found in it.
+/// A text and its diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct FailureKind {
-    /// A path, or `<stdin>`, `<formula>`.
+    /// Path of the file, or `<stdin>`, `<formula>`.
     pub file: String,
     pub text: String,
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl FailureKind {
-    /// The same, borrowed as renderers take it.
+    /// Returns these diagnostics in the borrowed form that renderers accept.
     pub fn report(&self) -> Report<'_> {
         Report { file: &self.file, source: &self.text, diagnostics: &self.diagnostics }
     }
@@ -103,7 +103,7 @@ impl Failure {
         Self::Message(Box::new(Message { exit, text: text.into(), help: None }))
     }
 
-    /// A source is none, for the reason that it holds.
+    /// Creates a failure from a source that could not be read. The source holds the reason.
     pub fn from_source(source: SourceText) -> Self {
         let fault = source.fault.clone();
         Self::Found(vec![source.with_diagnostics(fault.into_iter().collect())])
@@ -117,7 +117,7 @@ impl Failure {
         self
     }
 
-    /// The JSON of a command that stopped.
+    /// Returns the JSON for a command that stopped.
     pub fn object(&self) -> Value {
         let nothing = Vec::new();
         let (exit, text, help, found) = match self {
@@ -133,13 +133,13 @@ impl Failure {
         })
     }
 
-    /// A place could not be written, or not be looked at before that.
+    /// Creates a failure for a path that could not be written or inspected.
     pub fn io(what: &str, path: &str, error: &std::io::Error) -> Self {
         Self::new(Exit::Failed, format!("cannot {what} `{path}`: {}", reason(error)))
     }
 }
 
-/// Why a file could not be read or written.
+/// Returns the reason why a file could not be read or written.
 pub fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),

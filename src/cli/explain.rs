@@ -1,4 +1,4 @@
-//! `formulac explain`: what a formula computes and how it is read, or what a diagnostic means.
+//! `formulac explain`: explains what a formula computes and how it is parsed, or what a diagnostic means.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest;
 
-/// What one dialect makes of the whole text.
+/// Result of compiling the whole text for one dialect.
 struct InDialect {
     dialect: Dialect,
     outcome: CompileOutcome,
@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     explain_formula(session, args)
 }
 
-/// Refuses a file, and says of a name that it is that of a model too.
+/// Refuses a file as the subject. If a name is also the name of a model, prints a note.
 fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let shown = subject.to_string_lossy();
     let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
@@ -67,7 +67,7 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `F` or `W` and four digits; nobody's worksheet has a cell F9999.
+/// Returns whether a word has the form of a code: `F` or `W` and four digits. No real worksheet has a cell F9999.
 fn looks_like_code(word: &str) -> bool {
     let digits = word.strip_prefix(['F', 'f', 'W', 'w']);
     digits.is_some_and(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
@@ -105,7 +105,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     if args.json {
         session.json(&object(&main, &others, &parts, &sentences))?;
     } else {
-        // What an erroneous formula computes would only be guessed.
+        // For a formula with errors, an explanation would be a guess.
         if Exit::from_diagnostics(&main.outcome.found.diagnostics) == Exit::Done {
             session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
         }
@@ -114,7 +114,8 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     Ok(Exit::from_diagnostics(&main.outcome.found.diagnostics))
 }
 
-/// The sentence, then type, level and SQL of each definition, then the tree; the tokens only if `--verbose` asks for them.
+/// Returns the sentences, then type, level and SQL of each definition, then the tree. The tokens appear only with
+/// `--verbose`.
 fn text(
     main: &InDialect,
     others: &[InDialect],
@@ -181,7 +182,7 @@ fn text(
 }
 
 impl InDialect {
-    /// The SQL of the same definition, where there is one.
+    /// Returns the SQL of the same definition in this dialect, if it has one.
     fn sql_of(&self, definition: &Definition) -> Option<&str> {
         self.outcome.definitions().iter().find(|d| d.span() == definition.span()).map(Definition::sql)
     }

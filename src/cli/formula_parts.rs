@@ -1,4 +1,4 @@
-//! A formula taken apart: its tokens, and its tree with the type, level and SQL of each part.
+//! The parts of a formula: its tokens, and its tree with the type, level and SQL of each part.
 
 use formulac::ast::{self, Ast, Expr, ExprId};
 use formulac::lex::{self, Token};
@@ -8,31 +8,31 @@ use serde_json::{Value, json};
 use super::compile;
 use formulac::span::Span;
 
-/// Parts of a text of which types and SQL are shown; the tree of a larger one stands alone.
+/// Maximum number of parts for which types and SQL are shown. A larger formula is shown as a tree only.
 const MOST: usize = 400;
-/// No column has a name that begins so.
+/// Prefix that no column name begins with.
 const PREFIX: &str = "formulac_explained_part_";
 
-/// A token of the text.
+/// A token of a formula.
 #[derive(Debug)]
 pub struct TokenWord {
     pub kind: &'static str,
     pub span: Span,
 }
 
-/// A node of the tree.
+/// A node of a formula's tree.
 #[derive(Debug)]
 pub struct FormulaPart {
     pub id: ExprId,
     pub depth: usize,
-    /// Operator, function, or what a leaf says.
+    /// Operator, function, or text of a leaf.
     pub label: String,
     pub span: Span,
-    /// What the compiler makes of it by itself; nothing when it means something in its place only.
+    /// Result of compiling the part on its own; `None` if the part has a meaning only in its place.
     pub made: Option<Definition>,
 }
 
-/// The tokens of a text.
+/// Returns the tokens of a text.
 pub fn token_words(source: &str) -> Vec<TokenWord> {
     let lexed = lex::lex(source, &mut Vec::new());
     lexed.tokens.into_iter().map(|(token, span)| TokenWord { kind: kind(token), span }).collect()
@@ -54,13 +54,14 @@ fn kind(token: Token) -> &'static str {
     }
 }
 
-/// The nodes of every definition, parents before children, with what the compiler makes of them.
+/// Returns the nodes of every definition, parents before children, with the result of compiling each node.
 pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
     let mut parts = Vec::new();
     let mut text = String::new();
-    // Parts of one definition stand alone; those of several may name the others.
+    // The parts of a single definition are compiled on their own. The parts of several definitions may refer to the
+    // other definitions.
     let several = ast.definitions.len() > 1;
     if several {
         text.push_str(source);

@@ -1,4 +1,4 @@
-//! `formulac functions`: the catalogue, and one entry of it with its SQL.
+//! `formulac functions`: lists the function catalogue, or shows one entry with its SQL.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// What is known of each function in each dialect; a test writes it.
+/// The support matrix of each function in each dialect. A test writes this file.
 const MATRIX: &str = include_str!("../../docs/matrix.md");
 
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reports what a formula that calls it reports: that there is no such function, and what to write instead.
+/// Reports an unknown function in the same way as a formula that calls it, with the help that suggests a replacement.
 fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
@@ -65,7 +65,7 @@ fn searched(text: Option<&str>) -> Vec<&'static Function> {
         .collect()
 }
 
-/// By category, a line each.
+/// Lists functions by category, one line per function.
 fn list(functions: &[&Function]) -> String {
     let mut groups: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
     for function in functions {
@@ -108,7 +108,8 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         .next()
         .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
     {
-        // What no dialect has as one expression, such as a lookup in a worksheet, has one reason.
+        // A function that no dialect has as one expression, such as a lookup in a worksheet, has one reason for all
+        // dialects.
         Some(reason) => section("SQL", wrapped(&format!("not available as one expression: {reason}"), 78)),
         None => {
             let lines = sql.iter().map(|(dialect, sql)| match sql {
@@ -168,15 +169,16 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
     })
 }
 
-/// `verified 12`, of each dialect.
+/// Returns the matrix cell of each dialect, such as `verified 12`.
 fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
     let row = MATRIX.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
     let cells = row.unwrap_or_default().split('|').map(str::trim).filter(|cell| !cell.is_empty());
     Dialect::all().zip(cells)
 }
 
-/// A call that shows the function at work, and what it is to be compiled for: its parameters, else with
-/// 1 for those that must be constants, as far as that compiles; else its first example.
+/// Returns a call that shows the function at work, and the context to compile it in. The call passes the
+/// function's parameters, or 1 for parameters that must be constants, if that compiles. Otherwise it is the
+/// function's first example.
 fn example_call(function: &Function) -> (String, Context) {
     let overload = function.overloads.iter().max_by_key(|o| o.params.len());
     let params = overload.map_or(&[][..], |o| o.params);
@@ -207,7 +209,7 @@ fn example_call(function: &Function) -> (String, Context) {
 
 fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
     let builder = Compiler::builder().dialect(dialect).context(context);
-    // What looks at other rows needs to know their order.
+    // A window function needs to know the order of the rows.
     let builder = if function.level == Level::Window { builder.order_by(["month"]) } else { builder };
     builder.build()
 }

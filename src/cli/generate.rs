@@ -1,4 +1,4 @@
-//! `formulac generate`: all specs of the project to dbt models, tests and docs in the work tree.
+//! `formulac generate`: generates dbt models, tests and docs from all specs of the project, in the work tree.
 
 use std::path::Path;
 
@@ -18,11 +18,11 @@ use super::session::{Session, reports};
 use super::workspace::Workspace;
 use super::{progress, sync, validate};
 
-/// Files that are named before the others are counted.
+/// Maximum number of files listed by name; the others are counted.
 const NAMED: usize = 20;
-/// The same of changes in `known.yml`.
+/// Maximum number of changes in `known.yml` that are listed; the others are counted.
 const NAMED_CHANGES: usize = 5;
-/// Columns without a metric that are named before the others are counted.
+/// Maximum number of columns without a metric that are listed; the others are counted.
 const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
@@ -35,7 +35,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         artifacts.report_age(session, place.dbt.as_ref());
     }
     let dialect = place.dialect(&args.target)?;
-    // `--check` compares with what is committed, and renews nothing.
+    // `--check` compares with the committed facts, and updates nothing.
     let first = if args.check { First::Committed } else { First::Artifacts };
     let compiler = place.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::sources(&place.specs()?, Some(&place.root));
@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let chosen = made.choose(session, &args.selection)?;
     let left_out = made.left_out();
-    // What is not chosen, and what nothing chosen reads, is not told of.
+    // Specs that are neither selected nor read by a selected model report nothing.
     for (found, told) in made.found.iter_mut().zip(&chosen.specs) {
         if !told {
             found.diagnostics.clear();
@@ -114,7 +114,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Leaves the files alone in which a push would keep hand edits and change nothing: no spec can say these edits.
+/// Skips files whose hand edits a push would keep without other changes, because no spec can express these edits.
 fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Delivery) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());
@@ -132,7 +132,7 @@ fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Deliver
     Ok(())
 }
 
-/// The columns that dbt's semantic layer is not told of, by name as far as they are few.
+/// Lists the columns that are not part of dbt's semantic layer: the first few by name, and the number of the others.
 fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
     let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
@@ -145,7 +145,7 @@ fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> 
     notes
 }
 
-/// What changes in `known.yml`, by name as far as the changes are few.
+/// Lists the changes in `known.yml`: the first few by name, and the number of the others.
 pub fn known_changes(changes: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = changes.iter().take(NAMED_CHANGES).map(|change| format!("known: {change}")).collect();
     if changes.len() > NAMED_CHANGES {
@@ -154,7 +154,7 @@ pub fn known_changes(changes: &[String]) -> Vec<String> {
     notes
 }
 
-/// What was done: the first files by name, the others counted.
+/// Lists the written and removed files: the first few by name, and the number of the others.
 fn summary(delivery: &Delivery) -> Vec<String> {
     let mut notes = delivery.notes();
     if delivery.is_empty() {

@@ -1,4 +1,4 @@
-//! All specs of the project compiled, and what that makes of the files in the work tree.
+//! Compiles all specs of the project, and derives the changes to files in the work tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,20 +20,20 @@ use super::source::{SourceText, read_text};
 use super::workspace::Workspace;
 use super::{folder, name_clashes, time_spine};
 
-/// What the specs make.
+/// Models compiled from the specs, with their diagnostics.
 pub struct Generation<'p> {
     place: &'p Workspace,
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
-    /// Files that are not in the folders of the project.
+    /// Generated files that are outside the project's folders.
     pub moved: MovedFile,
     pub models: Vec<CompiledModel>,
-    /// What was found in each spec.
+    /// Diagnostics of each spec.
     pub found: Vec<FailureKind>,
 }
 
 impl<'p> Generation<'p> {
-    /// Compiles specs, each with its path as seen from the project; `done` is called after each.
+    /// Compiles specs, each given with its path relative to the project. `done` is called after each spec.
     pub fn new(
         place: &'p Workspace,
         compiler: &Compiler,
@@ -57,7 +57,7 @@ impl<'p> Generation<'p> {
         Ok(Self { place, manifest, nodes, moved, models, found })
     }
 
-    /// Returns the models that a selection chooses, and warns of parts that choose none.
+    /// Returns the models that a selection chooses, and warns about parts of the selection that match no model.
     pub fn choose(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
         let nothing = Manifest::default();
         let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.folders().0);
@@ -68,7 +68,7 @@ impl<'p> Generation<'p> {
         Ok(chosen)
     }
 
-    /// Returns the files of the specs that a selection chooses, as seen from here.
+    /// Returns the files of the specs that a selection chooses, relative to the working directory.
     pub fn chosen_specs(
         session: &Session,
         target: &TargetOptions,
@@ -92,12 +92,12 @@ impl<'p> Generation<'p> {
         }
     }
 
-    /// Returns the files of specs that are named likewise.
+    /// Returns the files of specs that are each named by a path or by the name of a model.
     pub fn specs_named(session: &Session, target: &TargetOptions, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         named.iter().map(|named| Self::spec_named(session, target, named)).collect()
     }
 
-    /// Returns the file of the one spec that is named or selected, for a command that takes one.
+    /// Returns the file of the one spec that is named or selected, for a command that accepts a single spec.
     pub fn one_spec(
         session: &Session,
         target: &TargetOptions,
@@ -126,7 +126,7 @@ impl<'p> Generation<'p> {
         Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
     }
 
-    /// Returns the chosen models: place and file of the spec, and name.
+    /// Returns the chosen models: index of the spec, name of the model, and file of the spec.
     fn chosen(
         session: &Session,
         target: &TargetOptions,
@@ -141,19 +141,20 @@ impl<'p> Generation<'p> {
         Ok(models.filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?))).collect())
     }
 
-    /// Columns of unknown type that decide the SQL.
+    /// Returns columns of unknown type on which the SQL depends.
     pub fn undecided(&self) -> impl Iterator<Item = &UndecidedType> {
         models::built(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
     }
 
-    /// `known.yml` as it should be, and what changes in it; `None` if there is nothing to write down.
+    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
     pub fn planned_known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
         let is_whole =
             self.models.iter().all(|model| model.built.is_some()) && Exit::from_all(&self.found) == Exit::Done;
         self.place.renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)
     }
 
-    /// Why models cannot be made, of those that cannot: their specs have errors, or they read such a model.
+    /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads such a
+    /// model.
     pub fn left_out(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> =
             self.found.iter().map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done).collect();
@@ -178,7 +179,8 @@ impl<'p> Generation<'p> {
         }
     }
 
-    /// What is to be written and removed. What no spec makes any more is left over only where `everything` was chosen.
+    /// Plans the files to write and to remove. Files that no spec generates any more are removed only if `everything`
+    /// was chosen.
     pub fn delivery(&self, is_made: impl Fn(usize) -> bool, everything: bool) -> Result<Delivery, Failure> {
         let root = &self.place.root;
         let (models_folder, tests_folder) = self.place.folders();
@@ -194,7 +196,7 @@ impl<'p> Generation<'p> {
         };
         let files: Vec<Planned> = files.map(in_place).collect();
         let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
-        // The files of a spec that is not chosen or cannot be made stay as they are.
+        // The files of a spec stay unchanged if the spec is not chosen or cannot be compiled.
         let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
         let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.place.specs_folder();
@@ -226,7 +228,7 @@ impl<'p> Generation<'p> {
     }
 }
 
-/// Whether a file is of a kind that is generated.
+/// Returns whether a file is of a kind that formulac generates.
 fn is_generated(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "sql" || end == "yml" || end == "md")
 }

@@ -1,4 +1,4 @@
-//! What git knows of other revisions.
+//! Reads other revisions of files from git.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,16 +20,16 @@ pub struct Revision {
 /// A file that differs from the revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DifferingPath {
-    /// Its path, seen from the folder.
+    /// Path of the file, relative to the folder.
     pub path: PathBuf,
-    /// Its text then; `None` if it was not there.
+    /// Text of the file at that revision; `None` if it did not exist.
     pub before: Option<String>,
 }
 
 impl Revision {
-    /// The revision of this name.
+    /// Returns the revision with this name.
     pub fn find(folder: &Path, name: &str) -> Result<Self, Failure> {
-        // It would be an option of git's.
+        // git would read the name as an option.
         if name.starts_with('-') || name.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
                 .with_help("name a commit, a branch or a tag"));
@@ -47,7 +47,7 @@ impl Revision {
             .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
     }
 
-    /// The files of these folders that differ from it, with their texts then.
+    /// Returns the files in these folders that differ from the revision, with their texts at that revision.
     pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
         let mut args =
             vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
@@ -64,7 +64,7 @@ impl Revision {
             };
             found.push(DifferingPath { path: PathBuf::from(path), before });
         }
-        // What git was not told of yet is new, too.
+        // Untracked files are new, too.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
@@ -83,12 +83,12 @@ impl Revision {
     }
 }
 
-/// A call of git in a folder, with a text on its standard input.
+/// Runs git in a folder, with a text on its standard input.
 pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::ProgramOutput, Failure> {
     GIT.run(&mut call(folder, args), input)
 }
 
-/// The same, with git's trace written to a file.
+/// Runs git as [`git`] does, and writes git's trace to a file.
 pub fn git_traced(
     folder: &Path,
     args: &[&str],
@@ -99,7 +99,7 @@ pub fn git_traced(
     GIT.run(call(folder, args).env(variable, trace), input)
 }
 
-/// The same where what it prints is no text.
+/// Runs git as [`git`] does, for output that is not text.
 pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
     GIT.run_for_bytes(&mut call(folder, args), input)
 }
@@ -107,7 +107,7 @@ pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::proce
 fn call(folder: &Path, args: &[&str]) -> Command {
     let mut command = GIT.command();
     command.arg("--no-pager");
-    // It reads paths, no patterns, and says so.
+    // `git check-ignore` accepts paths only, not patterns, and rejects this option.
     if args.first() != Some(&"check-ignore") {
         command.arg("--literal-pathspecs");
     }

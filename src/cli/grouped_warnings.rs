@@ -1,4 +1,4 @@
-//! Warnings of many files in a few lines: one line per kind, with a count and the files.
+//! Summarizes the warnings of many files: one line per kind of warning, with a count and the files.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,10 +7,10 @@ use super::project;
 use formulac::diag::render::{Report, visible};
 use formulac::diag::{Code, Diagnostic, Severity};
 
-/// Files of one kind that are named before the others are counted.
+/// Maximum number of files named per kind; the others are counted.
 const NAMED: usize = 2;
 
-/// The warnings of one kind, each with the name of its file.
+/// Warnings of one kind, each with the name of its file.
 struct WarningGroup<'a> {
     code: Code,
     warnings: Vec<(&'a str, &'a Diagnostic)>,
@@ -40,7 +40,8 @@ pub fn text(reports: &[Report<'_>]) -> String {
 }
 
 impl WarningGroup<'_> {
-    /// `warning[W0610]: 13 models have a key that may be NULL (a, b, … 11 more): add a not_null test to the key columns`.
+    /// Returns a line such as `warning[W0610]: 13 models have a key that may be NULL (a, b, … 11 more): add a
+    /// not_null test to the key columns`.
     fn line(&self) -> String {
         let mut files: Vec<&str> = self.warnings.iter().map(|(file, _)| *file).collect();
         files.dedup();
@@ -78,13 +79,13 @@ impl WarningGroup<'_> {
         }
     }
 
-    /// Several warnings of one kind in one file, where `fact` has no subject in the plural.
+    /// Returns the line for several warnings of one kind in one file, if `fact` has no plural subject.
     fn line_of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
         format!("warning[{}]: {} places {fact} {place}: {advice}", self.code.code(), self.warnings.len())
     }
 }
 
-/// The name of a model where the file is its spec, otherwise the path.
+/// Returns the name of the model if the file is its spec, otherwise the path.
 fn name(file: &str, is_spec: bool) -> String {
     let stem = Path::new(file).file_stem().filter(|_| is_spec);
     stem.map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into_owned())

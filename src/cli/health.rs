@@ -1,27 +1,28 @@
-//! Reports of `status` and `doctor`: a line for each part, with what is wrong and the command that fixes it.
+//! Reports of `status` and `doctor`: one line per part of the project, with its problems and the command that
+//! fixes them.
 
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
 
-/// How many names are listed before the others are counted.
+/// Maximum number of names listed; the others are counted.
 const NAMED: usize = 3;
 
-/// Sign of a part that is not as it could be, which stops nothing.
+/// Symbol for a part with a problem that stops nothing.
 pub const OPTIONAL: char = '○';
 
-/// One line of a report on a project: what was looked at, and what is wrong with it.
+/// One line of a report on a project: the part that was checked, and its problems.
 #[derive(Default)]
 pub struct HealthPart {
     pub name: &'static str,
-    /// What is wrong; empty if nothing is.
+    /// Problems of the part; empty if there are none.
     pub found: Vec<String>,
-    /// What is shown if nothing is wrong.
+    /// Text shown if the part has no problems.
     pub well: String,
-    /// The command that fixes it.
+    /// Command that fixes the problems.
     pub fix: String,
-    /// Whether formulac works without it.
+    /// Whether formulac works without this part.
     pub is_optional: bool,
 }
 
@@ -54,7 +55,7 @@ pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// The first names, and how many others there are.
+/// Lists the first few names, and the number of the others.
 pub fn named(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");

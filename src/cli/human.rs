@@ -1,4 +1,4 @@
-//! Diagnostics for people, drawn by miette.
+//! Prints diagnostics for people, drawn by miette.
 
 use std::fmt::{self, Write as _};
 
@@ -10,14 +10,14 @@ use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report, visible};
 use formulac::span::{LineIndex, Span};
 
-/// Diagnostics that are drawn, before a count of the rest.
+/// Maximum number of diagnostics drawn by default; the others are counted.
 const SHOWN: usize = 20;
-/// The same where somebody asks for all of them.
+/// Maximum number of diagnostics drawn if the user asks for all.
 const MOST: usize = 1000;
-/// Columns where no terminal says how many there are.
+/// Width in columns if no terminal determines it.
 const WIDTH: usize = 100;
 
-/// Draws the first diagnostics with their lines, or all of them, and counts the rest.
+/// Draws the first few diagnostics with their source lines, or all diagnostics, and counts the others.
 pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
     let handler = handler(stream, colored);
     let mut out = String::new();
@@ -50,11 +50,11 @@ fn handler(stream: Stream, colored: bool) -> MietteHandler {
         .context_lines(0)
         .without_syntax_highlighting()
         .without_cause_chain();
-    // Else the terminal's own width.
+    // On a terminal, miette uses the terminal's width.
     if stream.is_terminal() { options.build() } else { options.width(WIDTH).build() }
 }
 
-/// A drawing put through miette's handler.
+/// A drawing that is displayed by miette's handler.
 struct Drawn<'d> {
     handler: &'d MietteHandler,
     drawing: Drawing<'d>,
@@ -66,13 +66,13 @@ impl fmt::Display for Drawn<'_> {
     }
 }
 
-/// One diagnostic as miette draws it.
+/// One diagnostic, in the form that miette draws.
 #[derive(Debug)]
 struct Drawing<'d> {
     diagnostic: &'d Diagnostic,
     snippet: Snippet,
     labels: Vec<LabeledSpan>,
-    /// The file of a fault that is in no line of it; it is drawn without a frame.
+    /// File of a diagnostic that has no line in the file; such a diagnostic is drawn without a frame.
     whole_file: Option<&'d str>,
 }
 
@@ -130,7 +130,8 @@ mod tests {
     use super::*;
     use formulac::diag::Code;
 
-    /// Every place of awkward texts is drawn, and nothing of them is obeyed by a terminal.
+    /// Proves that every position in awkward texts can be drawn, and that the output has no control characters that a
+    /// terminal would obey.
     #[test]
     fn any_place_of_any_text_is_drawn() {
         let long = format!("{}é\u{1b}{}", "a".repeat(300), "b\r\n".repeat(3));

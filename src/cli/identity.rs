@@ -1,4 +1,5 @@
-//! Who runs the command: `FORMULAC_USER`, else whom git would name as the author of a commit.
+//! Determines who runs the command: the user named by `FORMULAC_USER`, otherwise the author that git would use
+//! for a commit.
 
 use std::path::Path;
 
@@ -7,12 +8,13 @@ use super::git::git;
 
 const VARIABLE: &str = "FORMULAC_USER";
 
-/// Who runs the command, as `Name <address>`; `None` if nobody is known.
+/// Returns the user who runs the command, as `Name <address>`, or `None` if no user is known.
 pub fn of(folder: &Path) -> Option<String> {
     from_environment().or_else(|| author(folder))
 }
 
-/// Whom `FORMULAC_USER` names: somebody for whom another program runs the command. Commits have them as their author.
+/// Returns the user named by `FORMULAC_USER`, for whom another program runs the command. This user is the author
+/// of commits.
 pub fn from_environment() -> Option<String> {
     let told = std::env::var(VARIABLE).ok()?;
     let plain = |text: &str| text.chars().filter(|c| !c.is_control() && !"<>".contains(*c)).collect::<String>();
@@ -25,21 +27,21 @@ pub fn from_environment() -> Option<String> {
     (!name.is_empty() && !address.is_empty()).then(|| format!("{name} <{address}>"))
 }
 
-/// Whom git names as the author in a folder.
+/// Returns the author that git uses in a folder.
 fn author(folder: &Path) -> Option<String> {
     let folder = or_here(folder);
     let output = git(folder, &["var", "GIT_AUTHOR_IDENT"], "").ok().filter(|output| output.succeeded)?;
-    // A time stands behind it.
+    // git prints a time after the author.
     output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
 }
 
-/// The part of an address before `@`, as the names of schemas and branches may hold it.
+/// Returns the part of an address before `@`, in a form that is valid in names of schemas and branches.
 pub fn plain(who: &str) -> String {
     let address = who.rsplit_once('<').map_or(who, |(_, address)| address);
     identifier(address.split('@').next().unwrap_or_default())
 }
 
-/// A text as a part of an identifier: lower-case letters, digits and `_`.
+/// Converts a text to a part of an identifier: lower-case letters, digits and `_`.
 pub fn identifier(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }

@@ -1,4 +1,4 @@
-//! `formulac schema`: the JSON Schemas of YAML files, for editors, and of what commands print with `--json`.
+//! `formulac schema`: prints the JSON Schemas of YAML files, for editors, and of the output of commands with `--json`.
 
 use formulac::json_schema;
 

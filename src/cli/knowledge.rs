@@ -1,7 +1,8 @@
-//! What a command knows of the data and of dbt: one loader for all commands.
+//! Loads a command's knowledge of the data and of dbt: one loader for all commands.
 //!
-//! The first of these that knows a fact decides: `--schema`, the models of other specs, `known.yml`, `catalog.json`,
-//! `manifest.json`. Commands that generate models renew `known.yml`, so for them artifacts come before it.
+//! For each fact, the first source that has it takes precedence: `--schema`, the models of other specs,
+//! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for them
+//! artifacts come before it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,23 +26,23 @@ use super::{models, project};
 
 pub use formulac::sync::KNOWN;
 
-/// Specs of a project in which types are tried out, so that `generate` stays fast.
+/// Largest number of specs in a project whose types are probed, so that `generate` stays fast.
 const PROBED: usize = 500;
 
-/// Columns that a note names before it counts the others.
+/// Maximum number of columns that a note names; the others are counted.
 const NAMED: usize = 6;
 
-/// Which facts come first.
+/// Source of facts that takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {
-    /// Those of `known.yml`: the SQL is that of the commit.
+    /// Facts of `known.yml`, so that the SQL is that of the commit.
     Committed,
-    /// Those of dbt's artifacts, for commands that renew `known.yml`.
+    /// Facts of dbt's artifacts, for commands that update `known.yml`.
     Artifacts,
 }
 
 impl Workspace {
-    /// What the project knows.
+    /// Returns the facts that the project knows.
     pub fn known_relations(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed()?;
         let Some(found) = self.find_known(dialect)? else { return Ok(committed) };
@@ -51,7 +52,7 @@ impl Workspace {
         })
     }
 
-    /// Facts of dbt's artifacts, and of `schema fetch`. `None` without a manifest.
+    /// Returns the facts of dbt's artifacts and of `schema fetch`, or `None` if there is no manifest.
     fn find_known(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
         let Some(artifacts) = self.artifacts()? else { return Ok(None) };
         if let Some((_, known)) = self.found.get().filter(|(of, _)| *of == dialect) {
@@ -62,19 +63,19 @@ impl Workspace {
         Ok(Some(known))
     }
 
-    /// Whether dbt's catalog or `schema fetch` tells all columns of what dbt has built.
+    /// Returns whether dbt's catalog or `schema fetch` lists all columns of the relations that dbt has built.
     pub fn has_catalog(&self) -> Result<bool, Failure> {
         let catalog = self.artifacts()?.map(TargetFolder::catalog).transpose()?.flatten();
         Ok(catalog.is_some() || self.fetched()?.is_some())
     }
 
-    /// Facts in `known.yml` that dbt's artifacts contradict, one line per fact.
+    /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
         let Some(found) = self.find_known(dialect)? else { return Ok(Vec::new()) };
         Ok(found.contradicting(&self.committed()?))
     }
 
-    /// Warns of facts in `known.yml` of which artifacts say otherwise.
+    /// Warns about facts in `known.yml` that dbt's artifacts contradict.
     pub fn warn_of_contradictions(&self, session: &Session, dialect: Dialect) -> Result<(), Failure> {
         let lines = self.contradictions(dialect)?;
         if let Some(first) = lines.first() {
@@ -86,17 +87,17 @@ impl Workspace {
         Ok(())
     }
 
-    /// What `known.yml` says.
+    /// Returns the facts in `known.yml`.
     pub fn committed(&self) -> Result<Known, Failure> {
         committed(&self.root)
     }
 
-    /// A compiler that knows `--schema` and what the project knows.
+    /// Returns a compiler that knows the facts of `--schema` and of the project.
     pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
         self.compiler_with(session, target, dialect, First::Committed)
     }
 
-    /// The same, with the facts that come first.
+    /// Returns a compiler as [`Self::compiler`] does. `first` selects the facts that take precedence.
     pub fn compiler_with(
         &self,
         session: &Session,
@@ -109,7 +110,7 @@ impl Workspace {
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
-    /// Facts of `--schema`, then those of the project.
+    /// Combines the facts of `--schema` with those of the project. The facts of `--schema` take precedence.
     pub fn facts(&self, given: Option<Known>, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let known = self.known_relations(first, dialect)?;
         Ok(match given {
@@ -118,7 +119,7 @@ impl Workspace {
         })
     }
 
-    /// A compiler of the project that is being built.
+    /// Returns a builder for the project's compiler.
     pub fn builder(&self, dialect: Dialect, known: Known) -> Builder {
         with_known(&self.project, dialect, known).contracts(self.enforces_contracts())
     }
@@ -128,8 +129,8 @@ impl Workspace {
         self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }
 
-    /// `known.yml` as it should be, and what changes in it; `None` if there is nothing to write down. `is_whole` says that
-    /// these are all specs of the project; else what others read stays.
+    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` means
+    /// that `specs` are all specs of the project; otherwise the facts that other specs read are kept.
     pub fn renewed<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,
@@ -149,7 +150,7 @@ impl Workspace {
     }
 }
 
-/// The facts in which a text of `known.yml` differs from the one before it, a line each.
+/// Returns the facts that differ between a text of `known.yml` and the text before it, one line per fact.
 pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
     let read = |text: &str| Known::from_text(text).0;
     changes(&read(text), before.map(read).as_ref())
@@ -168,7 +169,7 @@ fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
     }
 }
 
-/// What the `known.yml` of a project says; nothing if there is none.
+/// Returns the facts in the `known.yml` of a project; empty if the file does not exist.
 pub fn committed(root: &Path) -> Result<Known, Failure> {
     let path = root.join(KNOWN);
     if !path.is_file() {
@@ -185,12 +186,12 @@ pub fn committed(root: &Path) -> Result<Known, Failure> {
     Ok(known)
 }
 
-/// Facts of `--schema`.
+/// Returns the facts of `--schema`.
 pub fn given_schema(session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Option<Known>, Failure> {
     target.schema.as_deref().map(|path| schema::read(session, path)?.known_relations(dialect)).transpose()
 }
 
-/// A compiler of a project that knows these facts.
+/// Returns a compiler builder for a project with these facts.
 pub fn with_known(project: &Project, dialect: Dialect, known: Known) -> Builder {
     let builder = settings::with_schema(project, dialect, known.schema).generic_tests(known.generic_tests);
     match known.dbt_version {
@@ -199,26 +200,27 @@ pub fn with_known(project: &Project, dialect: Dialect, known: Known) -> Builder 
     }
 }
 
-/// What a command knows that works with and without a project.
+/// Knowledge of a command that works with and without a project.
 pub struct Knowledge {
-    /// The project, or a dbt project without `formulac.yml`.
+    /// The project, which may be a dbt project without `formulac.yml`.
     pub place: Option<Workspace>,
     pub project: Project,
     pub dialect: Dialect,
-    /// The schema of `--schema`.
+    /// Schema given with `--schema`.
     given: Option<Schema>,
     known: Known,
 }
 
-/// The compiler of formulas.
+/// The compiler for formulas.
 pub struct FormulaSettings {
     pub compiler: Compiler,
-    /// A note said that nothing is known of the columns.
+    /// Whether a note already reported that nothing is known of the columns.
     pub is_noted: bool,
 }
 
 impl FormulaSettings {
-    /// Reports columns of unknown type that decide the SQL, unless a note said so.
+    /// Reports columns of unknown type on which the SQL depends, unless a note already reported that the columns are
+    /// unknown.
     pub fn note_undecided(&self, session: &Session, outcome: &CompileOutcome) {
         if !self.is_noted {
             note_undecided(session, &outcome.undecided(&self.compiler));
@@ -226,18 +228,18 @@ impl FormulaSettings {
     }
 }
 
-/// What is known of files of data: types are the project's, and where it knows none those that the files show.
+/// Knowledge of data files. Types are those of the project, and otherwise those inferred from the files.
 pub struct OfData {
     pub compiler: Compiler,
-    /// The types that columns are cast to, where they are known.
+    /// Types to which columns are cast, if they are known.
     pub typed: Option<Schema>,
 }
 
 impl OfData {
-    /// `shown` is what the files show; `None` if the engine reads relations of its own.
+    /// `shown` is the schema inferred from the files; `None` if the engine reads its own relations.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
-            // A relation without a file is missing, whatever the project knows of it.
+            // A relation without a file is missing, even if the project knows it.
             Some(shown) => builder.schema(shown.described_by(&known.schema)),
             None => builder,
         };
@@ -246,11 +248,11 @@ impl OfData {
 }
 
 impl Knowledge {
-    /// What is known here, and from `--schema`.
+    /// Loads the knowledge of the project and of `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let place = Workspace::around(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
-        // Formulas can be compiled though dbt's adapter is not known.
+        // Formulas can be compiled even if dbt's adapter is unknown.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
         let given = given_schema(session, target, dialect)?;
@@ -262,12 +264,12 @@ impl Knowledge {
         Ok(Self { place, project, dialect, given: schema, known })
     }
 
-    /// The project, if it has a `formulac.yml`.
+    /// Returns the project, if it has a `formulac.yml`.
     pub fn set_up(&self) -> Option<&Workspace> {
         self.place.as_ref().filter(|place| place.is_set_up())
     }
 
-    /// A compiler of it all, still to be specified further.
+    /// Returns a compiler builder with all this knowledge, for further settings.
     pub fn builder(&self) -> Builder {
         let known = self.known.clone();
         let builder = match &self.place {
@@ -277,7 +279,7 @@ impl Knowledge {
         builder.probe_types(true)
     }
 
-    /// The same with columns that relations had at an earlier pull.
+    /// Returns a compiler builder that also knows the columns that relations had at an earlier pull.
     pub fn builder_with_former(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
         let schema = self.known.schema.clone();
         let schema = columns.into_iter().fold(schema, |schema, (relation, columns)| schema.had(&relation, columns));
@@ -288,8 +290,9 @@ impl Knowledge {
         self.builder().build()
     }
 
-    /// The compiler of a formula or definitions. Without `--from` and `--schema` they read the one relation of the project
-    /// that has all their names; if none or several have, nothing is known of their columns, and the candidates are noted.
+    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, they read the one relation
+    /// of the project that has all their names. If no relation or several relations have them, the columns are
+    /// unknown, and a note lists the candidates.
     pub fn formula_compiler(
         &self,
         session: &Session,
@@ -327,7 +330,7 @@ impl Knowledge {
         Ok(FormulaSettings { compiler: unknowing, is_noted: true })
     }
 
-    /// The texts of the project's specs but these; `None` if there is no folder of them.
+    /// Returns the texts of the project's specs except the given ones; empty if there is no project or no specs folder.
     fn others(&self, sources: &[(SourceText, Option<String>)]) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         let Some(place) = &self.place else { return Ok(Vec::new()) };
         let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
@@ -349,27 +352,27 @@ impl Knowledge {
         Ok(spec::compile_first(compiler, sources.into_iter().chain(others).collect(), count, || {}))
     }
 
-    /// What is known of the relations if they are files of data.
+    /// Returns the knowledge of the relations for relations that are data files.
     pub fn with_data_schema(&self, shown: Option<Schema>) -> OfData {
         OfData::new(self.builder(), &self.known, shown)
     }
 
-    /// The sources of specs, each with its path as seen from the project.
+    /// Returns the sources of specs, each with its path relative to the project.
     pub fn sources(&self, paths: &[PathBuf]) -> Vec<(SourceText, Option<String>)> {
         models::sources(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 
-    /// Paths as seen from the project.
+    /// Returns the paths relative to the project.
     pub fn paths(&self, paths: &[PathBuf]) -> Vec<Option<String>> {
         project::paths_in_project(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 
-    /// A compiler that also knows the models of the project's specs.
+    /// Returns a compiler that also knows the models of the project's specs.
     pub fn with_models(&self, compiler: &Compiler) -> Result<Compiler, Failure> {
         Ok(compiler.knowing(&self.models(compiler)?))
     }
 
-    /// The project's specs, compiled.
+    /// Compiles the project's specs.
     fn models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.others(&[])?;
         let texts: Vec<SpecText<'_>> =
@@ -378,7 +381,7 @@ impl Knowledge {
     }
 }
 
-/// The columns that a text reads, `relation.column` where it names the relation.
+/// Returns the columns that a text reads, as `relation.column` if the text names the relation.
 fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
     let columns = compiled.definitions().iter().flat_map(|definition| definition.columns());
@@ -394,7 +397,7 @@ fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<S
     names
 }
 
-/// Reports that no relation, or several have the names of a formula. `is_whole` says that all columns are known.
+/// Reports that no relation, or more than one, has the names of a formula. `is_whole` means that all columns are known.
 fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");
@@ -416,7 +419,7 @@ fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[St
     ));
 }
 
-/// Reports columns of unknown type that decide the SQL: one note for all of them.
+/// Reports columns of unknown type on which the SQL depends, in a single note.
 pub fn note_undecided<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
     let mut names: Vec<String> = Vec::new();
     for it in undecided {

@@ -1,4 +1,4 @@
-//! The results of dbt's last run of a target folder, also after `dbt docs generate` has overwritten them.
+//! Results of dbt's last run in a target folder, even after `dbt docs generate` has overwritten them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,11 @@ use super::folder;
 use super::source::{LIMIT, SourceText};
 use super::sync::make_local;
 
-/// The folder of what is kept, seen from the project's.
+/// Folder of the saved results, relative to the project's folder.
 const KEPT: &str = ".formulac/local/run_results";
 
-/// Keeps the results that a target folder holds, if they are of a run. A failure costs only the convenience.
+/// Saves the results in a target folder if they are from a run. A failure is ignored, because the saved results
+/// are only a convenience.
 pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
     if !beside.runs.iter().any(RunResults::is_of_run) {
         return;
@@ -35,7 +36,8 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
     });
 }
 
-/// The results of the last run, if another command has overwritten them: those in dbt's log, else those that were kept.
+/// Returns the results of the last run if another command has overwritten them: those in dbt's log, otherwise the
+/// saved results.
 pub fn overwritten(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
     if beside.runs.iter().any(RunResults::is_of_run) {
         return None;
@@ -43,8 +45,9 @@ pub fn overwritten(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside
     logged(dbt, folder, beside).or_else(|| cached_results(root, folder))
 }
 
-/// The results in dbt's log, and in the one before it. The log has no dates. The last node of the run is the newest file in
-/// the folder `run`, but a copy of the folder has newer files than what dbt wrote afterwards.
+/// Returns the results in dbt's log and in the log before it. The log contains no dates. The newest file in the
+/// folder `run` is the last node of the run, but in a copy of the folder these files are newer than files that
+/// dbt wrote afterwards.
 fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
     let ran = folder::files(&folder.join("run"), |_| true).iter().filter_map(changed).max()?;
@@ -61,7 +64,7 @@ fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults
     Some(results)
 }
 
-/// The results of the last run that was kept of a target folder.
+/// Returns the saved results of the last run in a target folder.
 fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
     RunResults::from_text(&SourceText::large_file(&path(root, folder), LIMIT).text).ok()
 }

@@ -1,4 +1,4 @@
-//! `formulac lineage`: what a model or a column is made of, and what is made of it.
+//! `formulac lineage`: shows the upstream and downstream lineage of a model or column.
 
 use std::mem::ManuallyDrop;
 
@@ -11,7 +11,7 @@ use super::json;
 use super::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    // As `impact` does: the process ends with the command.
+    // As in `impact`, nothing is freed because the process ends after this command.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = graph.resolve_target(&args.name).map_err(unknown)?;

@@ -1,11 +1,11 @@
-//! Man pages, one per command: `FORMULAC_MAN_PAGES=DIR formulac` in builds with the feature `man`.
+//! Generates man pages, one per command: `FORMULAC_MAN_PAGES=DIR formulac` in builds with the feature `man`.
 
 use std::fs;
 use std::process::ExitCode;
 
 use super::args::command;
 
-/// Writes the pages if the process is asked for them.
+/// Writes the man pages if the environment variable requests them.
 pub fn write_pages() -> Option<ExitCode> {
     let folder = std::env::var_os("FORMULAC_MAN_PAGES")?;
     let written = fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(command(), &folder));

@@ -1,4 +1,4 @@
-//! Arguments in, text out: everything of the command that touches files, the terminal and the exit status.
+//! The command line: all code that handles arguments, files, the terminal and the exit status.
 
 mod apply;
 mod args;
@@ -84,7 +84,7 @@ use args::Command;
 use exit::{Exit, Failure};
 use session::Session;
 
-/// Runs the command that the process was started with.
+/// Runs the command given by the process's arguments.
 pub fn main() -> ExitCode {
     complete::answer_shell();
     #[cfg(feature = "man")]

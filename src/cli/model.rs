@@ -1,4 +1,4 @@
-//! `formulac model`: specs to dbt models, on standard output or as files.
+//! `formulac model`: compiles specs to dbt models, on standard output or as files.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
         Err(failure) => return Err(failure),
     };
-    // A file that somebody moved out of the project's folder stays where it is.
+    // A file that a user moved out of the project's models folder stays where it is.
     let place = Workspace::find_any(session)?.filter(|place| {
         let models = absolute(&place.root.join(place.folders().0));
         args.out.as_ref().is_some_and(|out| absolute(out) == models)
@@ -74,7 +74,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             let files: Vec<Planned> = files.collect();
             let left = left_over(folder, &tests, &models, &files);
             let mut delivery = apply::compare(files, left, dialect)?;
-            // A spec with its draft is the analyst's file, written as it is.
+            // A spec with its draft is the analyst's own file, so it is written exactly as it is.
             delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
             if args.check {
                 exit = delivery.report(session);
@@ -115,7 +115,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Files go into the project and the folder that is named, drafts into the specs that are.
+/// Allows writing files to the project and the named folder, and drafts to the named specs.
 fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
@@ -124,7 +124,7 @@ fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
     Ok(args.out.iter().chain(&args.specs).fold(bounds, |bounds, path| bounds.and_named(path)))
 }
 
-/// What is known, the compiler, and whether dbt lacks a time spine.
+/// Returns the knowledge, the compiler, and whether the dbt project lacks a time spine.
 fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
     let knowledge = Knowledge::new(session, &args.target)?;
     let place = knowledge.place.as_ref();
@@ -141,7 +141,8 @@ fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler,
     Ok((knowledge, compiler, lacks_spine))
 }
 
-/// Whether dbt enforces contracts in the folder that the models are written to, or that is theirs.
+/// Returns whether dbt enforces contracts in the folder that the models are written to, or in the project's
+/// models folder by default.
 fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
     let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
     let given = session.global.project_dir.as_deref();
@@ -157,7 +158,7 @@ fn nothing_written(found: &[FailureKind]) -> String {
     }
 }
 
-/// The drafts for specs, each taken for a part of its spec.
+/// Drafts unit tests for specs, and treats each draft as a part of its spec.
 fn draft(
     compiler: &Compiler,
     paths: &[PathBuf],
@@ -174,7 +175,7 @@ fn draft(
     paths.iter().zip(sources).map(with_draft).collect()
 }
 
-/// Each file under a line that names it, a comment in the language of the file.
+/// Prints each file below a line with its name, as a comment in the language of the file.
 fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option<&'d Drafted>) -> String {
     let part = |(model, built): (&CompiledModel, &Built)| {
         let tests = built.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
@@ -198,7 +199,7 @@ fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Va
     object
 }
 
-/// The tests and docs that the specs made once and make no more.
+/// Returns the tests and docs that the specs once generated and no longer generate.
 fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Planned]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
     let left = |(model, built): (&CompiledModel, &Built)| {
@@ -209,7 +210,7 @@ fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Pla
     models::built(models).flat_map(left).collect()
 }
 
-/// Where tests go that are files of their own: dbt would take them for models beside these.
+/// Returns the folder for tests that are separate files. In the folder of the models, dbt would read them as models.
 fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
     let given = session.global.project_dir.as_deref();
     if let Some((project, folder)) = project::read_with_place(given)? {

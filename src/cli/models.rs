@@ -1,4 +1,4 @@
-//! Specs compiled to models, and the files that these are.
+//! Compiles specs to models and their files.
 
 use std::path::{Path, PathBuf};
 
@@ -16,42 +16,42 @@ use super::spec::{self, Spec};
 /// A model that a spec describes.
 pub struct CompiledModel {
     pub name: String,
-    /// The spec's path, as seen from the project.
+    /// Path of the spec, relative to the project.
     pub path: String,
-    /// None where the spec has errors.
+    /// Contents of the model's files; `None` if the spec has errors.
     pub built: Option<Built>,
-    /// The number of its spec.
+    /// Index of the spec.
     pub spec: usize,
-    /// Where the spec says its name.
+    /// Position of the model's name in the spec.
     pub name_span: Span,
-    /// What it reads.
+    /// Relations that the model reads.
     pub reads: Vec<Read>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
 }
 
-/// What a model's files hold.
+/// Contents of a model's files.
 pub struct Built {
     pub sql: String,
     pub yml: String,
     pub md: Option<String>,
-    /// What the files declare besides the model.
+    /// Declarations in the files besides the model.
     pub declared: Vec<Declared>,
     pub semantic: Option<SemanticModel>,
-    /// What the files name as their spec.
+    /// Path of the spec that the files name.
     pub path: String,
-    /// Tests that are files of their own: name and text.
+    /// Tests that are separate files: name and text.
     pub tests: Vec<(String, String)>,
     pub compiled: CompiledSpec,
 }
 
-/// The texts of specs, each with its path as seen from the project.
+/// Returns the texts of specs, each with its path relative to the project.
 pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
     let shown = project::paths_in_project(specs, folder);
     specs.iter().zip(shown).map(|(path, shown)| (SourceText::file(path), shown)).collect()
 }
 
-/// The models that the specs make, and what was found in each spec. `done` is called after each.
+/// Compiles specs, and returns their models and the diagnostics of each spec. `done` is called after each spec.
 pub fn compiled(
     compiler: &Compiler,
     sources: Vec<(SourceText, Option<String>)>,
@@ -61,7 +61,7 @@ pub fn compiled(
     of_specs(specs, &sources)
 }
 
-/// The models that compiled specs make, and what was found in each.
+/// Returns the models of compiled specs, and the diagnostics of each spec.
 pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (Vec<CompiledModel>, Vec<FailureKind>) {
     let mut models = Vec::new();
     let mut found = Vec::new();
@@ -93,13 +93,13 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (
     (models, found)
 }
 
-/// Those that could be made.
+/// Returns the models that could be built.
 pub fn built(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &Built)> {
     models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))
 }
 
 impl CompiledModel {
-    /// Its files, the model's and the tests' each in their folder.
+    /// Returns the model's files, with the model and its tests each in their folder.
     pub fn files<'m>(&'m self, models: &'m Path, tests: &'m Path) -> impl Iterator<Item = Planned> + 'm {
         let file = |folder: &Path, name: &str, end: &str, text: &str| Planned {
             path: folder.join(format!("{name}.{end}")),
@@ -116,7 +116,7 @@ impl CompiledModel {
 }
 
 impl Built {
-    /// What dbt's semantic layer is told of the model, for machines.
+    /// Returns the model's part of dbt's semantic layer, as JSON.
     pub fn semantics(&self) -> Value {
         let Some(semantic) = &self.semantic else { return Value::Null };
         let form = match semantic.form() {
@@ -127,7 +127,7 @@ impl Built {
         json!({"form": form, "metrics": semantic.metrics(), "left_out": left_out.collect::<Vec<_>>()})
     }
 
-    /// The columns that are no part of it, for people.
+    /// Returns the columns that are not part of the semantic layer, as messages.
     pub fn left_out<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
         let all = self.semantic.iter().flat_map(|semantic| semantic.left_out());
         all.map(move |(column, reason)| format!("no metric or dimension: `{column}` of {model}: {reason}"))

@@ -1,4 +1,4 @@
-//! Generated files that somebody moved to another folder. They stay there, and are found by their headers.
+//! Finds generated files that users moved to another folder. The files stay there, and are recognized by their headers.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,13 @@ use super::models::{self, CompiledModel};
 use super::source::read_text;
 use super::workspace::Workspace;
 
-/// The paths of moved files, by the paths that the project's folders give them. All are seen from the project's folder.
+/// Paths of moved files, by their paths in the project's standard folders. All paths are relative to the
+/// project's folder.
 #[derive(Clone, Debug, Default)]
 pub struct MovedFile(BTreeMap<String, String>);
 
 impl MovedFile {
-    /// Finds the files of models that are not in their folders, in all folders that dbt reads models from.
+    /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models.
     pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
         let (own, tests) = place.folders();
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
@@ -35,7 +36,7 @@ impl MovedFile {
                 found.entry(expected.clone()).or_default().push(place.inside(&path));
             }
         }
-        // A copy is no move.
+        // A file with several copies does not count as moved.
         let one = |(expected, mut paths): (String, Vec<String>)| {
             paths.dedup();
             (paths.len() == 1).then(|| Some((expected, paths.pop()?))).flatten()
@@ -43,17 +44,17 @@ impl MovedFile {
         Self(found.into_iter().filter_map(one).collect())
     }
 
-    /// All moved files.
+    /// Returns all moved files.
     pub fn all(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 
-    /// The path where a file is.
+    /// Returns the current path of a file.
     pub fn path<'p>(&'p self, path: &'p str) -> &'p str {
         self.0.get(path).map_or(path, String::as_str)
     }
 
-    /// The same for all keys of a map.
+    /// Replaces each key of a map by the current path of the file.
     pub fn paths<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
         files.into_iter().map(|(path, value)| (self.path(&path).to_owned(), value)).collect()
     }

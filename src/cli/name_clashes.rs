@@ -1,4 +1,4 @@
-//! Names that dbt would refuse: another node has them already, whatever its folder.
+//! Finds names that dbt would reject because another node already has them, in whatever folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,11 +11,11 @@ use super::exit::FailureKind;
 use super::models::CompiledModel;
 use super::moved_files::MovedFile;
 
-/// Kinds of nodes that `ref` finds, which share their names.
+/// Types of nodes that `ref` finds. They share one set of names.
 const REFERRED: &[&str] = &["model", "seed", "snapshot"];
 
-/// Reports models and tests whose names are taken by nodes that are not their own. `folders` are those of the models
-/// and tests, seen from dbt's project.
+/// Reports models and tests whose names are taken by other nodes. `folders` are the folders of the models and
+/// tests, relative to the dbt project.
 pub fn check(
     models: &[CompiledModel],
     manifest: &Manifest,
@@ -41,7 +41,8 @@ pub fn check(
             let fault = Diagnostic::new(Code::NameTaken, model.name_span, message).with_help(help);
             found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
         };
-        // Another version of the model may be a file that somebody wrote; the properties beside ours describe it.
+        // Another version of the model may be a handwritten file, described by the properties next to the generated
+        // file.
         let others = |node: &GraphNode, folder: &str, name: &str| {
             let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
             let is_own = |path: &String| own.iter().any(|own| path.trim_start_matches("./") == moved.path(own));
@@ -65,8 +66,8 @@ pub fn check(
     check_declared(models, manifest, nodes, root, folders[0], moved, found);
 }
 
-/// Docs blocks, exposures, metrics and semantic models of names that others have: of the project's nodes, but for those
-/// in files that the specs write anew, and of each other.
+/// Reports docs blocks, exposures, metrics and semantic models whose names are taken, either by one another or by
+/// nodes of the project. Nodes in files that the specs regenerate do not count.
 fn check_declared(
     models: &[CompiledModel],
     manifest: &Manifest,
@@ -123,7 +124,8 @@ fn check_declared(
     }
 }
 
-/// Whether the node's file still stands where the manifest saw it; a package's stands elsewhere.
+/// Returns whether the file of a node still exists at its path in the manifest. A package's files are elsewhere
+/// and are not checked.
 fn is_there(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
     let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == node.node.package);
     !is_own || node.node.paths.first().is_none_or(|path| root.join(path).is_file())

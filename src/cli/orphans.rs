@@ -1,4 +1,5 @@
-//! Files that a spec made once and makes no more: tests of what is proven or gone, docs of which nothing is left.
+//! Finds files that a spec once generated and no longer generates: tests whose condition is proven or no longer
+//! exists, and docs without content.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,12 +13,12 @@ use super::source::read_text;
 use super::workspace::Workspace;
 use super::{folder, project};
 
-/// Bytes of a file in which its header is.
+/// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;
 
-/// Generated files of the project's specs in other folders than those of `models:` and `tests:`, because the project file
-/// named these before. They are looked for where dbt does, and in the folders of the defaults. Files that somebody moved
-/// are left out: they are generated where they are.
+/// Returns generated files of the project's specs outside the folders `models:` and `tests:`, where they are
+/// because the project file used to name other folders. The search covers the folders that dbt reads and the
+/// default folders. Files that users moved are left out, because they are generated at their current paths.
 pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
     let (models, tests) = place.folders();
     let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
@@ -49,9 +50,10 @@ pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
     files.into_iter().filter(is_ours).collect()
 }
 
-/// The left over tests of a model: of its name, from its spec, still as formulac wrote them, and not `made` now.
+/// Returns the leftover tests of a model: tests with its name, from its spec, unchanged since formulac wrote
+/// them, and not `made` now.
 pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-    // Where there is no folder there is no test.
+    // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let begin = format!("assert_{}_", model.to_lowercase());
     let is_left = |path: &PathBuf| {
@@ -66,7 +68,7 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
     left
 }
 
-/// The docs of a model from its spec, still as formulac wrote them.
+/// Returns the docs of a model from its spec, if they are unchanged since formulac wrote them.
 pub fn docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
     let path = folder.join(format!("{model}.md"));
     let text = read_text(&path).ok()?;

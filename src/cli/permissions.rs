@@ -1,4 +1,4 @@
-//! Which right each command takes, and what becomes of a command that somebody's role does not let them call.
+//! Maps each command to the right that it requires, and handles commands that the user's role does not allow.
 
 use formulac::sync::{LogEntry, REFUSED};
 use formulac::team::{Right, Role};
@@ -13,13 +13,13 @@ use super::sync::{REFUSALS, Repository, make_local};
 use super::workspace::Workspace;
 use super::{identity, project};
 
-/// What a command takes.
+/// Right that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
-    /// Everybody who has the files may read them.
+    /// Everybody who has the files can read them.
     Nothing,
     One(Right),
-    /// It changes the environment that is chosen.
+    /// The right to change the chosen environment.
     OfEnvironment,
 }
 
@@ -54,13 +54,14 @@ fn takes(command: &Command) -> Takes {
             ChangeCommand::List(_) | ChangeCommand::Show(_) => Takes::Nothing,
             ChangeCommand::Propose(_) => Takes::One(Right::Propose),
             ChangeCommand::Comment(_) => Takes::One(Right::Comment),
-            // Whom a spec names may approve without the right; the command itself looks.
+            // People whom a spec names can approve without the right, so the command itself checks this.
             ChangeCommand::Approve(_) | ChangeCommand::Reject(_) => Takes::Nothing,
         },
     }
 }
 
-/// Refuses a command that the user's role does not allow. Outside a project, or in one without roles, everything is allowed.
+/// Refuses a command that the user's role does not allow. Outside a project, and in a project without roles,
+/// every command is allowed.
 pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     let takes = takes(command);
     if takes == Takes::Nothing {
@@ -87,14 +88,15 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     Err(refused(session, &place, &who, command.name(), right, environment.as_ref()))
 }
 
-/// The environment that is merged into and whose branch this is: a commit here changes it, whatever else is chosen.
+/// Returns the environment that changes are merged into, if the current branch is its branch. A commit here
+/// changes this environment, whichever environment is chosen.
 fn environment_of_branch(place: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&place.root).ok()?.branch().ok()?;
     let of_branch = |it: &&Environment| it.is_merged_into() && it.branch.as_ref() == Some(&branch);
     place.project.environments().iter().find(of_branch).cloned()
 }
 
-/// Logs a command that was refused for want of a right, and says what it takes.
+/// Logs a command that was refused because the user lacks a right, and reports the right that the command requires.
 pub fn refused(
     session: &Session,
     place: &Workspace,
@@ -118,7 +120,8 @@ pub fn refused(
     .with_help(format!("it requires the role {}; roles are in formulac.yml. This is logged", can.join(" or ")))
 }
 
-/// Logs a command that was called on another branch than that of a protected environment, and says where it belongs.
+/// Logs a command that belongs on the branch of a protected environment but was called on another branch, and
+/// names the right branch.
 pub fn elsewhere(
     session: &Session,
     place: &Workspace,
@@ -132,10 +135,10 @@ pub fn elsewhere(
         .with_help(format!("`git switch {branch}`, or choose another environment with `--env`. This is logged"))
 }
 
-/// Logs a command that was refused, in this work tree alone: git status stays as it is.
+/// Logs a refused command in this work tree only, so that git's status does not change.
 pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = LogEntry::default();
-    // The entry has no parents, because another branch may lack them. Its time says what came first.
+    // The entry has no parents, because another branch may not have them. Its time determines the order.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();

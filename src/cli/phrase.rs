@@ -1,17 +1,18 @@
-//! Phrases of the catalogue, `the sum of {value}`, filled with the words of arguments.
+//! Fills the phrases of the catalogue, such as `the sum of {value}`, with the words of arguments.
 //!
-//! `{name}` is an argument, `{name:mode}` the argument in another form. `[…]` is left out if an argument in it is absent.
-//! `<…>` is repeated for groups of arguments, of which the one left over is `{otherwise}`. ` | ` separates alternatives: the
-//! first alternative whose arguments are all present is used.
+//! `{name}` is an argument, and `{name:mode}` is the argument in another form. `[…]` is omitted if an argument in
+//! it is absent. `<…>` is repeated for groups of arguments; the remaining argument is `{otherwise}`. ` | `
+//! separates alternatives: the first alternative whose arguments are all present is used.
 
 use formulac::ast::{BinaryOp, Expr, ExprId};
 use formulac::catalog::Function;
 
 use super::sentence::Speaker;
 
-/// Returns the phrase of a function for these arguments. `None` if an argument is missing.
+/// Returns the phrase of a function for these arguments, or `None` if an argument is missing.
 pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
-    // Of several with as many parameters, the first one: its names are those of the documentation.
+    // Among overloads with equally many parameters the first is used, because its parameter names are those of the
+    // documentation.
     let longest = function.overloads.iter().rev().max_by_key(|overload| overload.params.len())?;
     let names: Vec<&str> = longest.params.iter().map(|param| param.name).collect();
     let is_variadic = function.arity().1.is_none();
@@ -41,7 +42,7 @@ pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId
     })
 }
 
-/// The places of the parameters that a template names, in order.
+/// Returns the positions of the parameters that a template names, in order.
 fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
     let named: Vec<&str> = template.split('{').skip(1).filter_map(|rest| rest.split(['}', ':']).next()).collect();
     (0..names.len()).filter(|at| named.contains(&names[*at])).collect()
@@ -52,7 +53,7 @@ struct Filling<'a> {
     speaker: &'a Speaker<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
-    /// The place of the parameter that takes all arguments from there on.
+    /// Position of the parameter that accepts all arguments from there on.
     all_from: Option<usize>,
     otherwise: Option<ExprId>,
 }
@@ -103,7 +104,7 @@ impl Filling<'_> {
         })
     }
 
-    /// The arguments that a name stands for.
+    /// Returns the arguments that a name refers to.
     fn values(&self, name: &str) -> Option<&[ExprId]> {
         if name == "otherwise" {
             return self.otherwise.as_ref().map(std::slice::from_ref);
@@ -113,7 +114,7 @@ impl Filling<'_> {
         self.args.get(at..end).filter(|values| !values.is_empty())
     }
 
-    /// A unit of time in the singular, from a text such as "M" or "months".
+    /// Returns a unit of time in the singular, from a text such as "M" or "months".
     fn unit(&self, id: ExprId) -> Option<String> {
         let text = text_of(self.speaker, id)?.to_lowercase();
         Some(match text.as_str() {
@@ -126,13 +127,13 @@ impl Filling<'_> {
     }
 }
 
-/// The value of a text literal.
+/// Returns the value of a text literal.
 fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
     let text = speaker.ast.span(id).text(speaker.source);
     matches!(speaker.ast.expr(id), Expr::Text).then(|| text.strip_prefix('"')?.strip_suffix('"')).flatten()
 }
 
-/// `3 months after`, `1 row before`.
+/// Returns the words for a shift, such as `3 months after` or `1 row before`.
 pub fn shift(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String> {
     let words = speaker.words_of(count);
     let noun = words.inside();
@@ -144,7 +145,7 @@ pub fn shift(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String>
     Some(format!("{number} {unit}{plural} {direction}"))
 }
 
-/// What a criterion asks of a value: `is greater than 5`.
+/// Returns the words for a criterion, such as `is greater than 5`.
 fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
     // `">" & x` compares with x.
     if let Expr::Binary { op: BinaryOp::Concat, left, right } = speaker.ast.expr(id)
@@ -165,7 +166,7 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
     }
 }
 
-/// The words for the operator that a criterion begins with, and what follows the operator.
+/// Returns the words for the operator at the beginning of a criterion, and the text after the operator.
 fn compared(text: &str) -> Option<(&'static str, &str)> {
     let operators = [
         (">=", "is at least"),

@@ -1,4 +1,4 @@
-//! Words of reports.
+//! Wording of reports.
 
 /// `1 file`, `3 files`.
 pub fn count(number: usize, one: &str, many: &str) -> String {

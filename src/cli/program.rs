@@ -1,4 +1,4 @@
-//! Other programs: started without a shell, read to their end.
+//! Runs external programs to completion, without a shell.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -7,18 +7,18 @@ use std::process::{Command, Stdio};
 
 use crate::cli::exit::{Exit, Failure};
 
-/// A program that a preview needs.
+/// An external program that formulac runs.
 #[derive(Debug)]
 pub struct ExternalProgram {
-    /// Its name, as it is found in `PATH`.
+    /// Name of the program, as found in `PATH`.
     pub name: &'static str,
-    /// The environment variable that says where it is instead.
+    /// Environment variable that sets the program's location instead.
     pub variable: &'static str,
-    /// How to get it.
+    /// How to install the program.
     pub install: &'static str,
 }
 
-/// What a program said.
+/// Output of a program.
 #[derive(Debug)]
 pub struct ProgramOutput {
     pub succeeded: bool,
@@ -27,7 +27,7 @@ pub struct ProgramOutput {
 }
 
 impl ExternalProgram {
-    /// Whether it can be found, by its variable or in `PATH`.
+    /// Returns whether the program exists, at the location that its variable sets or in `PATH`.
     pub fn is_there(&self) -> bool {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
         let name = PathBuf::from(named.unwrap_or_else(|| OsString::from(self.name)));
@@ -41,7 +41,8 @@ impl ExternalProgram {
         })
     }
 
-    /// Its version, the first number with points that `--version` prints; `None` if it cannot be run.
+    /// Returns the program's version, the first number with dots that `--version` prints, or `None` if the program
+    /// cannot be run.
     pub fn version(&self) -> Option<String> {
         let output = self.run(self.command().arg("--version"), "").ok().filter(|output| output.succeeded)?;
         let words = output.out.split(|c: char| c.is_whitespace() || c == ',');
@@ -49,10 +50,11 @@ impl ExternalProgram {
         words.map(|word| word.trim_start_matches('v')).find(is_version).map(str::to_owned)
     }
 
-    /// Begins a call. It stays in the process group of this command, so that Ctrl-C ends both.
+    /// Creates a command that runs the program. The program stays in the process group of this command, so that
+    /// Ctrl-C ends both.
     pub fn command(&self) -> Command {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
-        // A path that is seen from here stays so when the program is started in another folder.
+        // A relative path is made absolute, because the program may be started in another folder.
         let path = match named {
             Some(path) if PathBuf::from(&path).components().count() > 1 => {
                 std::path::absolute(&path).map_or(path, PathBuf::into_os_string)
@@ -65,14 +67,14 @@ impl ExternalProgram {
         command
     }
 
-    /// Runs it to its end with a text on its standard input.
+    /// Runs the program to completion, with a text on its standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
         let output = self.run_for_bytes(command, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(ProgramOutput { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
     }
 
-    /// The same where what it prints is no text.
+    /// Runs the program as [`Self::run`] does, for output that is not text.
     pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
         finish(command, input).map_err(|error| self.not_started(&error))
     }
@@ -99,7 +101,7 @@ fn finish(command: &mut Command, input: &str) -> io::Result<std::process::Output
     let pipe = child.stdin.take();
     std::thread::scope(|scope| {
         if let Some(mut pipe) = pipe {
-            // It may stop reading at its first error, which it then tells itself.
+            // The program may stop reading at its first error, but then it reports that error itself.
             scope.spawn(move || pipe.write_all(input.as_bytes()));
         }
         child.wait_with_output()

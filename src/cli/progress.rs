@@ -1,4 +1,4 @@
-//! What the command is doing, for people to see while they wait.
+//! Shows people what the command is doing while they wait.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::Format;
 use super::session::{Session, Stream};
 
-/// Begins a bar of so many parts on a terminal.
+/// Starts a progress bar with `count` parts, if there is a terminal.
 pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
     let target = match ProgressLine::from_session(session) {
         ProgressLine::Terminal => ProgressDrawTarget::stderr(),
@@ -19,13 +19,13 @@ pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(count as u64), target).with_style(style).with_message(what)
 }
 
-/// Where progress is shown.
+/// Destination of progress messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProgressLine {
     Terminal,
-    /// Standard error, of which a file or a program keeps each line.
+    /// Standard error, redirected to a file or a program that keeps each line.
     Lines,
-    /// Messages are for machines, or not wanted.
+    /// No progress, because messages are for programs or are not wanted.
     Nowhere,
 }
 
@@ -40,7 +40,7 @@ impl ProgressLine {
     }
 }
 
-/// Shows waits for another program: a spinner on a terminal, else a line, which is printed once.
+/// Progress while another program runs: a spinner on a terminal, otherwise a line that is printed once.
 #[derive(Debug)]
 pub struct Waiting {
     place: ProgressLine,
@@ -52,14 +52,14 @@ impl Waiting {
         Self { place: ProgressLine::from_session(session), last: RefCell::default() }
     }
 
-    /// Does something that takes seconds.
+    /// Runs `work`, which may take seconds, and shows progress.
     pub fn during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let what = formulac::diag::render::visible(what);
         match self.place {
             ProgressLine::Nowhere => work(),
             ProgressLine::Lines => {
                 if *self.last.borrow() != *what {
-                    // A line that cannot be printed has nowhere else to go.
+                    // If the line cannot be printed, it cannot be reported anywhere else.
                     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{what} …\n").as_bytes());
                     self.last.replace(what.into_owned());
                 }

@@ -1,4 +1,4 @@
-//! The project file, `formulac.yml`: where it is, and what it says.
+//! Finds and reads the project file, `formulac.yml`.
 
 use std::fs;
 use std::io;
@@ -12,20 +12,20 @@ use formulac::diag::Diagnostic;
 
 /// Its name.
 pub const FILE: &str = "formulac.yml";
-/// Values of one person, beside it.
+/// File next to the project file, with one person's values.
 pub const LOCAL: &str = "formulac.local.yml";
-/// Folders, seen from the project's, where it does not say others.
+/// Default folders, relative to the project's folder.
 pub const SPECS: &str = "metrics";
 pub const MODELS: &str = "models/formulac";
 pub const TESTS: &str = "tests/formulac";
 pub const OMNI: &str = "omni";
 
-/// What the project file in this folder says, or the one in the working directory or a folder above it.
+/// Reads the project file in this folder, or else the one in the working directory or a folder above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
     Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
 }
 
-/// The same with the project's folder; `None` if there is no project.
+/// Reads the project file as [`read`] does, and returns it with the project's folder, or `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::file(&path);
@@ -41,7 +41,7 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
     Ok(Some((project, root)))
 }
 
-/// The project with the values of the person who runs the command, where there are some.
+/// Adds the personal values of the user who runs the command, if there are any.
 fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> {
     let path = root.join(LOCAL);
     if !path.is_file() {
@@ -58,7 +58,7 @@ fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> 
     Ok(project)
 }
 
-/// The project's folder, as seen from here; `None` if there is no project.
+/// Returns the project's folder, relative to the working directory, or `None` if there is no project.
 pub fn folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     Ok(find(given)?.map(|path| path.parent().map(Path::to_owned).unwrap_or_default()))
 }
@@ -72,12 +72,12 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }
     let Ok(start) = std::env::current_dir() else { return Ok(None) };
-    // Seen from here, so that messages name it as a person would.
+    // The path is relative to the working directory, so that messages name it as a person would.
     let above = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
     Ok((0..start.ancestors().count()).map(above).find(|path| path.is_file()))
 }
 
-/// The specs of a folder and the folders in it, in the order of their paths.
+/// Returns the specs in a folder and its subfolders, in the order of their paths.
 pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -86,7 +86,7 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let path = entry.map_err(|e| failed(&e))?.path();
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            // Links are not followed, so that none leads around in a circle.
+            // Links are not followed, because they could lead to a cycle.
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
             } else if is_yaml(&path) && path.is_file() {
@@ -98,23 +98,23 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Whether it is a project file, by its name.
+/// Returns whether the file name is that of a project file.
 pub fn is_project_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == FILE)
 }
 
-/// Whether a file is YAML, by its name.
+/// Returns whether the file name is that of a YAML file.
 pub fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
 }
 
-/// A spec's path as generated files name it: seen from the project's folder, so that it is the same
-/// wherever the command is run. Standard input has none.
+/// Returns a spec's path in the form that generated files use: relative to the project's folder, so that it does
+/// not depend on the working directory. Standard input has no path.
 pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
     paths_in_project(&[path.to_owned()], folder).pop().flatten()
 }
 
-/// The same of many.
+/// Returns the paths of several specs, as [`path_in_project`] does for one.
 pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<String>> {
     let root = find(folder).ok().flatten().and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
     let shown = |path: &PathBuf| {

@@ -1,4 +1,5 @@
-//! `formulac promote`: fields of Omni to a model spec, and back to the column that took their place.
+//! `formulac promote`: moves Omni fields to a model spec, and replaces Omni fields by the columns that took their
+//! place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Omni's fields to a spec.
+/// Promotes Omni fields to a spec.
 fn forth(
     session: &Session,
     args: &PromoteArgs,
@@ -84,7 +85,7 @@ fn forth(
     Ok(exit)
 }
 
-/// Says what came of it.
+/// Reports the result of the promotion.
 fn report_lines(
     session: &Session,
     args: &PromoteArgs,
@@ -147,7 +148,7 @@ fn summary(promotion: &Promotion) -> String {
     format!("{}: {}", promotion.name, parts.join(", "))
 }
 
-/// Gaps as warnings in Omni's files.
+/// Returns gaps as warnings in Omni's files.
 fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
     let mut found: Vec<FailureKind> = Vec::new();
     for gap in gaps {
@@ -177,7 +178,7 @@ fn file_exists_failure(path: &Path) -> FailureKind {
     FailureKind { file, text: String::new(), diagnostics: vec![fault] }
 }
 
-/// A field of Omni to the column that took its place.
+/// Replaces an Omni field by the column that took its place.
 fn back(
     session: &Session,
     args: &PromoteArgs,
@@ -244,7 +245,7 @@ fn back(
     Ok(Exit::from_all(&found))
 }
 
-/// The texts of the project's specs, each with its path.
+/// Returns the texts of the project's specs, each with its path.
 fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     let paths = if folder.is_dir() { project::specs(folder)? } else { Vec::new() };
     read_all(&paths)
@@ -267,7 +268,7 @@ fn display_path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The project, Omni's folder, and the path that a person named.
+/// Allows writing to the project, Omni's folder, and the path that the user named.
 fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
     let bounds = knowledge.set_up().map_or_else(|| Ok(Bounds::none()), Workspace::bounds)?;
     Ok(named.into_iter().fold(bounds, Bounds::and_named))
@@ -277,7 +278,8 @@ fn omni_folder(knowledge: &Knowledge) -> Option<PathBuf> {
     knowledge.set_up().map(|place| place.root.join(place.omni_folder()))
 }
 
-/// The file of an argument, and the fields after it. Paths are relative to the current folder or to that of the Omni model.
+/// Splits an argument into the file and the fields after it. Paths are relative to the working directory or to
+/// the folder of the Omni model.
 fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
         let here = PathBuf::from(name);
@@ -299,7 +301,8 @@ fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<Stri
     Err(Failure::from_source(SourceText::file(Path::new(file))))
 }
 
-/// Every file of the Omni model: those of the project's folder, or of the one that the file is in.
+/// Returns every file of the Omni model: the files in the project's Omni folder, or otherwise those in the folder
+/// of the given file.
 fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let own = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {
@@ -309,13 +312,13 @@ fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)
     let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
     let folder = or_here(&folder).to_owned();
     let mut paths = omni_paths(&folder);
-    // The named file keeps the path of the argument.
+    // The named file keeps the path that the argument has.
     paths.retain(|path| fs::canonicalize(path).ok() != own);
     paths.insert(0, file.to_owned());
     read_all(&paths)
 }
 
-/// The tables that are dbt sources and not models.
+/// Returns the tables that are dbt sources and not models.
 fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failure> {
     let Some(place) = &knowledge.place else { return Ok(Vec::new()) };
     let Some(manifest) = place.manifest()? else { return Ok(Vec::new()) };
@@ -330,7 +333,7 @@ fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failu
     Ok(sources.collect())
 }
 
-/// The files of a folder that an Omni model is made of.
+/// Returns the files in a folder that belong to an Omni model.
 pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
     let is_omni = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -339,10 +342,10 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
     folder::files(folder, is_omni)
 }
 
-/// What specs and the Omni model of the project both define, by the number of the spec.
+/// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
 pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
-    // What cannot be read there is no fault of the specs.
+    // An unreadable Omni file is not an error of the specs.
     let files =
         omni_paths(&omni).into_iter().map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none());
     let files: Vec<(String, String)> =

@@ -1,4 +1,4 @@
-//! `formulac pull`: what dbt knows, brought into the Omni model.
+//! `formulac pull`: updates the Omni model from dbt's artifacts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,30 +24,30 @@ use super::session::{Session, reports};
 use super::source::read_text;
 use super::{folder, last_run, project, pull_report};
 
-/// Where what the last pull made is recorded, seen from the project.
+/// Folder of the records of the last pull, relative to the project's folder.
 pub const RECORDS: &str = ".formulac/state/omni";
-/// How often `--watch` looks.
+/// Interval between the checks of `--watch`.
 const WATCH: Duration = Duration::from_millis(500);
-/// The artifacts, by whose times `--watch` sees that something changed.
+/// Artifacts whose modification times `--watch` checks.
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
 
-/// The folders that a pull reads and writes.
+/// Folders that a pull reads and writes.
 struct Folders {
-    /// The folder of the project.
+    /// Folder of the project.
     root: PathBuf,
     dbt: DbtProject,
     target: PathBuf,
     places: PullFolders,
-    /// Whether the project wants a topic, an access grant, for all that could have one.
+    /// Whether the project wants topics, and access grants, for everything that could have them.
     topics: bool,
     access_grants: bool,
 }
 
-/// Where the files are that a pull brings up to date.
+/// Folders of the files that a pull updates.
 struct PullFolders {
     omni: PathBuf,
     records: PathBuf,
-    /// The project's folder, and its file if there is one.
+    /// Folder of the project, and its project file if there is one.
     root: PathBuf,
     project: Option<Project>,
 }
@@ -58,7 +58,7 @@ pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
     if args.watch { watch(session, args, &folders) } else { Ok(exit) }
 }
 
-/// Pulls whenever an artifact has changed, until it is interrupted.
+/// Pulls whenever an artifact changes, until interrupted.
 fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
     let mut seen = folders.times();
     loop {
@@ -68,7 +68,7 @@ fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, 
             continue;
         }
         seen = now;
-        // dbt may not be done with writing; what cannot be read now can be the next time.
+        // dbt may still be writing, so a file that is unreadable now may be readable next time.
         match once(session, args, folders) {
             Ok(_) => {}
             Err(Failure::Found(found)) => session.report(&found),
@@ -80,13 +80,13 @@ fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, 
 fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
     let (exit, read) = pull(session, args, folders)?;
     if !args.watch {
-        // The process ends here, and hands all back at once.
+        // The process ends here, so all memory is released at once.
         std::mem::forget(read);
     }
     Ok(exit)
 }
 
-/// All that was read and made of it.
+/// The files that a pull read, and the pull that was computed from them.
 type ReadFolder = (artifacts::TargetFolder, Beside, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, ReadFolder), Failure> {
@@ -128,7 +128,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
     Ok((exit, (read, beside, model, pull)))
 }
 
-/// What a pull would do.
+/// Computes the changes that a pull would make.
 fn planned(
     read: &artifacts::TargetFolder,
     beside: &Beside,
@@ -151,14 +151,15 @@ fn planned(
     Ok((model, pull))
 }
 
-/// What a pull would do to the Omni model.
+/// Changes that a pull would make to the Omni model.
 pub struct Pending {
     pub pull: Pull,
-    /// Whether anything was ever pulled.
+    /// Whether an earlier pull exists.
     pub was_pulled: bool,
 }
 
-/// What a pull would do, without reports and without writing. `None` if the project has no Omni model.
+/// Returns the changes that a pull would make, without reporting or writing anything. `None` if the project has
+/// no Omni model.
 pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Beside) -> Result<Option<Pending>, Failure> {
     let folders = Folders::find(session, None)?;
     let was_pulled = !folders.places.records().is_empty();
@@ -172,13 +173,13 @@ pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Besid
     Ok(Some(Pending { pull, was_pulled }))
 }
 
-/// What the last pull of the project in a folder knew of views and topics.
+/// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn recorded(root: &Path) -> impl Iterator<Item = PullRecord> {
     let files = folder::files(&root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
     files.into_iter().filter_map(|path| PullRecord::read(&read_text(path).ok()?))
 }
 
-/// The columns that the last pull knew, by the names that dbt has of models and of sources' tables.
+/// Returns the columns that the last pull recorded, by the names that models and sources' tables have in dbt.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     let named = recorded(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
@@ -225,11 +226,11 @@ impl Folders {
         Ok(Self { root, places, target, dbt, topics, access_grants })
     }
 
-    /// What dbt left, with what stands beside the manifest; `None` if it left none.
+    /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are none.
     fn read(&self) -> Result<Option<(artifacts::TargetFolder, Beside)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (read, beside) = thread::scope(|scope| {
-            // Where no thread can be started it is read afterwards.
+            // If no thread can be started, these files are read afterwards.
             let target = &self.target;
             let beside = thread::Builder::new().spawn_scoped(scope, || Beside::read(target)).ok();
             let read = artifacts::TargetFolder::read_kept(path, KeptParts::default(), &self.root);
@@ -255,7 +256,7 @@ impl PullFolders {
         }
     }
 
-    /// Writes all files, or none.
+    /// Writes all files, or none of them.
     fn write(&self, pull: &Pull) -> Result<(), Failure> {
         let planned = pull
             .writes

@@ -1,4 +1,4 @@
-//! What a pull changed and how the tables stand, for people, for merge requests and for programs.
+//! Reports the changes of a pull and the state of the tables, for people, merge requests and programs.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::artifacts::age;
 use super::plurals::count;
 
-/// Places that are named before the others are counted.
+/// Maximum number of places listed by name; the others are counted.
 const NAMED: usize = 10;
 
 /// One JSON object.
@@ -60,7 +60,7 @@ fn stale_object(source: &StaleSource, now: Timestamp) -> Value {
     })
 }
 
-/// The changes and how the tables stand, as lines of columns; nothing where there is nothing to tell.
+/// Returns the changes and the state of the tables as lines with columns; empty if there is nothing to report.
 pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     let rows = rows(model, pull, now);
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
@@ -70,7 +70,7 @@ pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
         .collect()
 }
 
-/// What is told of a pull: a kind, what it is of, and more of it.
+/// Returns the rows of the report: the kind of change, its subject, and details.
 fn rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
     let changes = pull.changes.iter().map(row);
     let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower);
@@ -88,7 +88,7 @@ fn slower(run: &RunTrend) -> [String; 3] {
     ["slower run".to_owned(), run.view.clone(), what]
 }
 
-/// Seconds with what people mind of them.
+/// Rounds seconds to the precision that matters to people.
 fn rounded(seconds: f64) -> f64 {
     if seconds < 10.0 { (seconds * 100.0).round() / 100.0 } else { seconds.round() }
 }
@@ -132,7 +132,7 @@ fn detail(change: &PullChange) -> String {
     if name.is_empty() { arrow } else { format!("{name}: {arrow}") }
 }
 
-/// The same as a table of Markdown.
+/// Returns the report as a Markdown table.
 pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     let rows = rows(model, pull, now);
     if rows.is_empty() {
@@ -145,7 +145,7 @@ pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     out
 }
 
-/// What people should know beside the changes.
+/// Returns notes for people in addition to the changes.
 pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut listed = |what: &str, lines: Vec<String>| {
@@ -203,7 +203,7 @@ fn kept_line((file, kept): &(String, MergeKeep)) -> String {
     )
 }
 
-/// A value in one line, not all of a long one.
+/// Formats a value in one line, shortened if it is long.
 fn display_value(value: &Option<formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else { return "left out".to_owned() };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -213,14 +213,14 @@ fn display_value(value: &Option<formulac::yaml_edit::YamlValue>) -> String {
     }
 }
 
-/// Whether files were written, or would be.
+/// Whether files were already written, or would be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Already,
     NotYet,
 }
 
-/// How many files were written and removed.
+/// Returns the number of files written and removed.
 pub fn summary(pull: &Pull, done: Done) -> String {
     let is_omni = |place: &&PulledPlace| matches!(place, PulledPlace::Omni(_));
     let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();

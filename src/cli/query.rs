@@ -1,4 +1,4 @@
-//! `formulac query`: a spec to plain SQL.
+//! `formulac query`: compiles a spec to plain SQL.
 
 use formulac::Dialect;
 use serde_json::json;

@@ -1,10 +1,10 @@
-//! Edits of a source that fix its faults, unless they overlap.
+//! Applies fixes to a source text, unless they overlap.
 
 use formulac::diag::Fix;
 
 use formulac::diag::Diagnostic;
 
-/// The text after all sure changes that do not overlap, and how many there were.
+/// Returns the text after all safe fixes that do not overlap, and the number of these fixes.
 pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
     let mut fixes: Vec<&Fix> = diagnostics.iter().filter_map(Diagnostic::fix).collect();
     fixes.sort_by_key(|fix| fix.span);
@@ -13,7 +13,7 @@ pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
     let mut count = 0;
     for fix in fixes {
         let range = fix.span.range();
-        // Two insertions at one place would stand in an order that nobody chose.
+        // Two insertions at the same position would have an arbitrary order.
         let free = range.start > at || (range.start == at && count == 0) || (range.start == at && !range.is_empty());
         let Some(between) = text.get(at..range.start).filter(|_| free && text.get(range.clone()).is_some()) else {
             continue;

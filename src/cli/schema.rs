@@ -1,4 +1,4 @@
-//! `--schema`: a file, or a folder of Omni views.
+//! Reads `--schema`: a file, or a folder of Omni views.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use super::source::{LIMIT, SourceText};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// What `--schema` gives, read once.
+/// Contents of `--schema`, read once.
 #[derive(Debug)]
 pub enum SchemaOption {
-    /// What dbt knows.
+    /// dbt's artifacts.
     Dbt(Box<TargetFolder>),
-    /// Other texts, or what is none; they are told apart by their content.
+    /// Other texts, including unreadable files. Their content determines their format.
     Texts(Vec<SourceText>),
 }
 
-/// Reads what is known of the data, and tells how old it is.
+/// Reads the schema given with `--schema`, and reports its age.
 pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
     let given = read_option(path)?;
     given.artifacts().into_iter().for_each(|artifacts| artifacts.report_given_age(session));
@@ -35,7 +35,7 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
         let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
-    // What is no manifest is told of with the texts.
+    // Errors in a file that is not a manifest are reported together with those of the texts.
     if let [source] = sources.as_slice()
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
@@ -46,12 +46,13 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
 }
 
 impl SchemaOption {
-    /// What dbt knows, where that was given.
+    /// Returns dbt's artifacts, if `--schema` names them.
     pub fn artifacts(&self) -> Option<&TargetFolder> {
         if let Self::Dbt(artifacts) = self { Some(artifacts) } else { None }
     }
 
-    /// What it says. Types that a warehouse names are the dialect's, unless the text says whose they are.
+    /// Returns the facts of the schema. Names of warehouse types are those of the dialect, unless the text specifies
+    /// another one.
     pub fn known_relations(&self, dialect: Dialect) -> Result<Known, Failure> {
         let sources = match self {
             Self::Dbt(artifacts) => return artifacts.known_relations(dialect, None),
@@ -74,7 +75,7 @@ impl SchemaOption {
     }
 }
 
-/// The file; of a folder the views in it, in the order of their names.
+/// Returns the file itself, or the views of a folder in the order of their names.
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -88,7 +89,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
             let kind = entry.file_type().map_err(|e| failed(&e))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            // Links are not followed, so that none leads around in a circle.
+            // Links are not followed, because they could lead to a cycle.
             if kind.is_dir() && !name.starts_with('.') {
                 folders.push(entry.path());
             } else if kind.is_file() && [".view", ".view.yaml", ".view.yml"].iter().any(|end| name.ends_with(end)) {

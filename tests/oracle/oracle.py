@@ -12,8 +12,10 @@ batch line in:  {"id": ..., "sql": ..., "tables": [tables to load first]}
 batch line out: {"id": ..., "columns": [...], "types": [...], "rows": [[...]]}
              or {"id": ..., "error": "..."}
 
+answers.py keeps the answers of slow engines to the questions of a batch.
+
 Exit status: 0 the run is done (errors of single queries are answers), 1 the query of --sql failed,
-3 the engine is not installed.
+or an answer differs from its record, 3 the engine is not installed.
 """
 import argparse
 import importlib
@@ -22,6 +24,7 @@ import re
 import sys
 import time
 
+from answers import Answers
 from missing import EXIT_STATUS, NotInstalled
 
 ENGINES = ("bigquery", "snowflake", "postgres", "duckdb")
@@ -38,24 +41,31 @@ def start(name):
 
 
 class Runner:
-    """Loads tables (an unchanged one only once) and answers queries."""
+    """Loads tables (an unchanged one only once) and answers queries. The engine starts with the first of them."""
 
-    def __init__(self, engine):
-        self.engine = engine
+    def __init__(self, name):
+        self.name = name
+        self.engine = None
         self.loaded = {}
+
+    def started(self):
+        if self.engine is None:
+            self.engine = start(self.name)
+        return self.engine
 
     def load(self, table):
         content = json.dumps(table)
         if self.loaded.get(table["name"]) != content:
             self.loaded.pop(table["name"], None)
-            self.engine.load(table)
+            self.started().load(table)
             self.loaded[table["name"]] = content
 
     def answer(self, sql, tables=()):
+        engine = self.started()
         try:
             for table in tables:
                 self.load(table)
-            columns, types, rows = self.engine.query(sql)
+            columns, types, rows = engine.query(sql)
             return {"columns": columns, "types": types, "rows": rows}
         except Exception as error:      # whatever an engine raises is the answer to this query
             return {"error": re.sub(r"\s+", " ", f"{type(error).__name__}: {error}")[:600]}
@@ -75,15 +85,17 @@ def tables_in(document):
 
 
 def run_batch(runner, lines, out):
+    """Returns the number of questions, how many of them the engine was asked, and an error."""
     count = 0
+    answers = Answers(runner.name)
     for line in lines:
         if line.strip():
             query = json.loads(line)
-            answer = runner.answer(query["sql"], query.get("tables", []))
+            answer = answers.answer(query["sql"], query.get("tables", []), runner.answer)
             print(json.dumps({"id": query.get("id"), **answer}, ensure_ascii=False), file=out)
             count += 1
     out.flush()
-    return count
+    return count, answers.asked, answers.finish()
 
 
 def main():
@@ -100,30 +112,30 @@ def main():
     options = parser.parse_args()
     out = open(options.out, "w", encoding="utf-8") if options.out else sys.stdout
     begin = time.time()
+    runner = Runner(options.engine)
     try:
-        engine = start(options.engine)
-    except NotInstalled as error:
-        print(error, file=sys.stderr)
-        return EXIT_STATUS
-    ready = time.time()
-    try:
-        runner = Runner(engine)
         for path in options.table:
             for table in tables_in(json.loads(read(path))):
                 runner.load(table)
-        status, count = 0, 1
+        status, count, asked = 0, 1, 1
         if options.batch:
-            count = run_batch(runner, read(options.batch).split("\n"), out)
+            count, asked, error = run_batch(runner, read(options.batch).split("\n"), out)
+            if error:
+                print(error, file=sys.stderr)
+                status = 1
         else:
             answer = runner.answer(read(options.sql))
             print(json.dumps(answer, ensure_ascii=False), file=out)
             status = int("error" in answer)
         if options.time:
-            spent = time.time() - ready
-            print(f"start {ready - begin:.2f} s, {count} queries {spent:.2f} s", file=sys.stderr)
+            print(f"{count} queries, {asked} asked, {time.time() - begin:.2f} s", file=sys.stderr)
         return status
+    except NotInstalled as error:
+        print(error, file=sys.stderr)
+        return EXIT_STATUS
     finally:
-        engine.close()
+        if runner.engine is not None:
+            runner.engine.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! A Postgres server, asked by way of `psql`.
+//! A Postgres server, queried with `psql`.
 
 use std::fmt;
 use std::path::Path;
@@ -20,11 +20,11 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
     variable: "FORMULAC_PSQL",
     install: "get it with `apt-get install postgresql-client` or `brew install libpq`",
 };
-/// What helps where there is not what the query reads.
+/// Help for a query that reads a missing relation.
 const MISSING: &str = "create it on the server, or make it of a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// A server: its address, and the password, which is neither shown nor seen in the list of processes.
+/// A Postgres server: its address, and its password, which is neither shown nor visible in the list of processes.
 pub struct Server {
     address: Option<String>,
     password: Option<String>,
@@ -37,17 +37,17 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// The server that `PGHOST`, `PGDATABASE` and the like name.
+    /// Returns the server that `PGHOST`, `PGDATABASE` and similar variables name.
     pub fn from_environment() -> Self {
         Self { address: None, password: None }
     }
 
-    /// Whether a text is the URL of a server.
+    /// Returns whether a text is the URL of a Postgres server.
     pub fn is_url(text: &str) -> bool {
         SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
 
-    /// The server of a URL.
+    /// Returns the server that a URL names.
     pub fn from_url(url: &str) -> Self {
         let (address, password) = without_password(url);
         Self { address: Some(address), password: password.map(|text| decoded(&text)) }
@@ -55,7 +55,7 @@ impl Server {
 
     fn run(&self, script: &str) -> Result<ProgramOutput, Failure> {
         let mut command: Command = PROGRAM.command();
-        // No settings of the user's, no question for a password; NUL stands between fields and rows.
+        // psql ignores the user's settings and never asks for a password. NUL separates fields and rows.
         command.args(["-X", "-q", "-A", "-t", "-z", "-0", "-w", "-v", "ON_ERROR_STOP=1"]);
         command.env("PGCLIENTENCODING", "UTF8").env("PGAPPNAME", "formulac");
         if let Some(address) = &self.address {
@@ -68,7 +68,7 @@ impl Server {
     }
 }
 
-/// A URL without its password, and that.
+/// Splits a URL into the URL without its password, and the password.
 fn without_password(url: &str) -> (String, Option<String>) {
     let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -103,7 +103,7 @@ fn without_password(url: &str) -> (String, Option<String>) {
     (address, password)
 }
 
-/// What may be shown of a text that might be a URL.
+/// Hides the password in a text that may be a URL, so that the text can be shown.
 pub fn hidden_password(text: &str) -> String {
     let (address, password) = without_password(text);
     match (password, address.split_once("://")) {
@@ -128,7 +128,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Says what the server cannot take: it reads CSV into temporary tables, and takes no types from it.
+/// Reports files that the server cannot load: it reads CSV into temporary tables, and does not infer types from CSV.
 pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
@@ -146,7 +146,7 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a query, over the files where there are some.
+/// Runs a query, after loading the given files.
 pub fn query(
     asked: EngineRequest<'_>,
     server: &Server,
@@ -154,7 +154,7 @@ pub fn query(
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
     let sql = asked.sql;
-    // All answers before the rows are pairs.
+    // All results before the rows have two fields.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {
@@ -166,13 +166,13 @@ pub fn query(
     let end = format!(") as formulac_answer limit {}", u64::from(asked.limit) + 1);
     script.push_str("begin transaction read only;\n");
     if let Some(timed) = asked.timed {
-        // The one row becomes variables of psql, and no part of the answer.
+        // `\gset` stores the single row in psql variables, so it does not appear in the answer.
         script.push_str(&format!(
             "select clock_timestamp() as formulac_began \\gset\n{timed}\\gset\n\
              select 'seconds', extract(epoch from clock_timestamp() - :'formulac_began'::timestamptz);\n"
         ));
     }
-    // The columns come as name and type; no type is empty.
+    // Each column is a name and a type; an empty type marks the end of the columns.
     script.push_str(&format!("{sql}\\gdesc\nselect '', '';\n{rows}{sql}{end};\nrollback;\n"));
     let output = server.run(&script)?;
     let mut fields = output.out.split('\0');
@@ -212,7 +212,7 @@ pub fn query(
     Ok(answer.limited(asked.limit))
 }
 
-/// A temporary table that holds the file's rows.
+/// Returns the SQL that creates a temporary table with the file's rows.
 fn load(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
     let dialect = Dialect::default();
     let DataFormat::Csv { delimiter } = file.kind else { return Ok(String::new()) };

@@ -1,4 +1,4 @@
-//! `env check`: what is wrong with the environments, before a push or a build finds out.
+//! `env check`: finds errors in the environments before a push or a build fails on them.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::super::sync::Repository;
 use super::super::workspace::Workspace;
 use super::show;
 
-/// What was found, of one environment or of none.
+/// A problem found in one environment, or in the project as a whole.
 struct Finding {
     environment: String,
     is_fault: bool,
@@ -71,7 +71,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     Ok(exit)
 }
 
-/// The output of the dbt profile: by name and kind of adapter, and nothing else of it.
+/// Checks the environment's output in the dbt profile. Only the output's name and kind of adapter are read.
 fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let Some(dbt) = &place.dbt else { return };
     let Some(connection) = &environment.connection else {
@@ -124,12 +124,13 @@ fn branch(
     Ok(())
 }
 
-/// Whether enough people have the roles that approve.
+/// Reports roles that too few people have for the approvals that the environment requires.
 fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
         let named = people.with_role(*role).len();
-        // The rest have the default role, however many they are; without roles everybody is an engineer.
+        // Everybody else has the default role, so their number is unknown. In a project without roles everybody is an
+        // engineer.
         let is_default = people.roles("").contains(role);
         if named < *count && !is_default {
             let have = if named == 1 { "1 has that role".to_owned() } else { format!("{named} have that role") };
@@ -138,7 +139,7 @@ fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut
     }
 }
 
-/// Environments that would overwrite each other.
+/// Reports environments that would overwrite each other.
 fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<Finding>) {
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
     for (environment, _) in all {
@@ -155,7 +156,8 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
     }
 }
 
-/// Personal values are of one person, so git must not have them.
+/// Reports a file of personal values that git does not ignore: these values belong to one person, so they must
+/// not be committed.
 fn personal(place: &Workspace, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
     let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else { return Ok(()) };
     let path = project::LOCAL.to_owned();

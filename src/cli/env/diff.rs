@@ -1,4 +1,4 @@
-//! `env diff`: what is defined here beside what is defined in an environment.
+//! `env diff`: compares the definitions in the work tree with those of an environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,10 +20,10 @@ use crate::cli::source::read_text;
 use crate::cli::sync::Repository;
 use crate::cli::workspace::Workspace;
 
-/// Lines of a diff that are shown.
+/// Maximum number of lines shown of a diff.
 const LINES: usize = 60;
 
-/// A generated model on both sides.
+/// A generated model in the work tree and in the environment.
 struct DiffedModel {
     name: String,
     here: Option<String>,
@@ -44,7 +44,7 @@ impl DiffedModel {
         self.here == self.there
     }
 
-    /// How it got from there to here, where both have it.
+    /// Returns the diff from the environment's version to the one here, if both exist.
     fn diff(&self) -> Option<String> {
         let (here, there) = self.here.as_ref().zip(self.there.as_ref())?;
         Some(if self.is_same() { String::new() } else { diff_lines(there, here) })
@@ -107,7 +107,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     Ok(exit)
 }
 
-/// The generated models of the work tree and of a commit.
+/// Returns the generated models of the work tree and of a commit.
 fn models(
     place: &Workspace,
     repository: &Repository,

@@ -1,4 +1,4 @@
-//! `formulac env`: the environments of the project.
+//! `formulac env`: manages the environments of the project.
 
 mod check;
 mod diff;
@@ -26,7 +26,7 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// `env use`: a file of this work tree alone. Nothing of any environment is touched.
+/// `env use`: writes one file in this work tree, and changes nothing in any environment.
 fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen = environment::find(&place.project, &args.name, Reason::Option)?;
     let _lock = Lock::take(session, place)?;

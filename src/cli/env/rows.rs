@@ -1,5 +1,5 @@
-//! `env diff --rows`: what is built of a model here beside what is built of it in another environment, by the names that
-//! the artifacts of that environment give it.
+//! `env diff --rows`: compares the tables built for a model here with those built in another environment. The
+//! artifacts of that environment supply their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -26,10 +26,10 @@ use crate::cli::verify::judging::{DifferenceJudge, JudgedComparison, RowPair};
 use crate::cli::verify::{row_line, show};
 use crate::cli::workspace::Workspace;
 
-/// What is built on both sides, by model.
+/// Comparisons of models that are built on both sides, by model.
 pub struct RowComparison(BTreeMap<String, JudgedComparison>);
 
-/// Compares what is built of these models.
+/// Compares the tables built for these models.
 pub fn compare(
     session: &Session,
     place: &Workspace,
@@ -97,7 +97,7 @@ pub fn compare(
     Ok(RowComparison(judged))
 }
 
-/// The manifest that dbt left of an environment.
+/// Returns the manifest that dbt wrote for an environment.
 fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
     let Some(dbt) = &place.dbt else {
         return Err(Failure::new(Exit::Usage, "there is no dbt project here, so the names of its tables are unknown")
@@ -120,11 +120,11 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
     }
 }
 
-/// What relations are called on either side.
+/// Names of the relations on both sides.
 struct NamedRelation<'n> {
     here: String,
     there: String,
-    /// dbt knows what they are called here.
+    /// The engine is dbt, which resolves the names of the relations here.
     by_dbt: bool,
     own: Option<&'n Manifest>,
     other: Manifest,
@@ -141,7 +141,7 @@ impl NamedRelation<'_> {
         (model, proof, self.comparison(model, compiled))
     }
 
-    /// What is to be compared, or why that is not known.
+    /// Returns the comparison of a model, or the reason why it is not possible.
     fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
         let compiled = compiled.ok_or("no spec of it compiles here")?;
         let comparison = compiled.beside_formula().ok_or("no schema lists its columns")?;
@@ -159,7 +159,7 @@ impl NamedRelation<'_> {
         Ok(comparison.between(ours, theirs))
     }
 
-    /// Keeps to the columns that both have; what one lacks is told.
+    /// Restricts the comparison to columns that both sides have, and records the columns that one side lacks.
     fn bring_together(
         &self,
         model: &str,
@@ -186,7 +186,7 @@ impl NamedRelation<'_> {
     }
 }
 
-/// What a manifest calls a model.
+/// Returns the relation name that a manifest gives a model.
 fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
     let mut nodes = manifest.nodes.iter().filter(|node| node.resource_type == ResourceType::Model);
     let node = nodes.find(|node| &*node.name == model && node.is_latest()).ok_or("knows no such model")?;
@@ -195,13 +195,13 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
 }
 
 impl RowComparison {
-    /// What was found of a model, below its name.
+    /// Returns the result for a model, as lines below its name.
     pub fn text(&self, model: &str) -> String {
         let mut out = String::new();
         let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else { return out };
         let told = proof.message();
         let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
-        // Where both have the same rows, sums of floats that agree may differ in what was added first.
+        // If both sides have the same rows, sums of floats may differ only because of the order of addition.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
         let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
@@ -217,12 +217,12 @@ impl RowComparison {
         out
     }
 
-    /// The same as JSON.
+    /// Returns the result for a model as JSON.
     pub fn object(&self, model: &str) -> Value {
         self.0.get(model).map_or(Value::Null, |judged| show::comparison(&judged.proof, &judged.compared))
     }
 
-    /// How many agree, and how many do not.
+    /// Counts the models that agree, differ or are not compared.
     pub fn summary(&self) -> String {
         let with = |verdict: Verdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
         let told = [
@@ -235,14 +235,14 @@ impl RowComparison {
         if said.is_empty() { "nothing is built on both sides".to_owned() } else { format!("rows: {}", said.join(", ")) }
     }
 
-    /// What was asked for and could not be compared is a failure.
+    /// Returns a failure if a requested model could not be compared.
     pub fn exit(&self) -> Exit {
         let is_unknown = self.0.values().any(|judged| judged.proof.verdict == Verdict::NotCompared);
         if is_unknown || self.0.is_empty() { Exit::Failed } else { Exit::Done }
     }
 }
 
-/// A column whose values differ: `revenue: sum 35.5, not 41 in production; 1 row differs, by 5.5 at most`.
+/// Describes a column whose values differ: `revenue: sum 35.5, not 41 in production; 1 row differs, by 5.5 at most`.
 fn column(column: &ColumnCounts, proof: &Proof) -> String {
     let mut parts = Vec::new();
     let [ours, theirs] = column.sums.each_ref().map(|sum| sum.as_deref().unwrap_or("NULL"));

@@ -1,4 +1,4 @@
-//! Environments as people and programs read them.
+//! Prints environments as text and as JSON.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,18 @@ use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
 use super::super::workspace::Workspace;
 
-/// What dbt left of an environment, and whether it is of this one.
+/// Artifacts that dbt wrote for an environment, and whether they really belong to it.
 pub struct LeftOut {
     pub folder: PathBuf,
     pub age: Option<String>,
-    /// Whether its models are in the environment's schema; `None` if that is unknown.
+    /// Whether the artifacts' models are in the environment's schema; `None` if that is unknown.
     pub is_own: Option<bool>,
-    /// A schema that its models stand in.
+    /// One schema that the artifacts' models are in.
     pub schema: Option<String>,
 }
 
-/// What dbt left of an environment: in its own folder, else in the project's target folder where that is of it.
+/// Finds the artifacts of an environment: in its own folder, otherwise in the project's target folder. `is_own`
+/// records whether they belong to the environment.
 pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
     let own = environment::artifacts(&place.root, &dbt.target(), environment);
@@ -49,7 +50,7 @@ pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Op
     Ok(Some(LeftOut { folder, age: artifacts.age(), is_own, schema }))
 }
 
-/// `env list`: a line each.
+/// `env list`: prints one line per environment.
 pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
     let used = environment::chosen_as_written(&session.global, &place.project)?;
     let all: Vec<Environment> = environment::all(&place.project, &place.root).into_iter().map(|(it, _)| it).collect();
@@ -103,7 +104,7 @@ fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Va
     })
 }
 
-/// `env show`: everything of one.
+/// `env show`: prints all settings of one environment.
 pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let used = environment::chosen_as_written(&session.global, &place.project)?;
     let environment = match (&args.name, &used) {
@@ -166,7 +167,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     Ok(Exit::Done)
 }
 
-/// How people run dbt in an environment.
+/// Returns the dbt command that builds in an environment.
 fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
     let mut command = String::new();
     if let Some(schema) = &environment.schema {
@@ -186,7 +187,7 @@ fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
     command
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! What is known of the project that a command looks at: dbt's artifacts, specs, Omni's files.
+//! Reads the project that a command analyzes: dbt's artifacts, specs and Omni's files.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
@@ -19,32 +19,32 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 
-/// All that is known.
+/// All knowledge of the project that `impact` and `lineage` use.
 pub struct ImpactContext {
-    /// The project's folder.
+    /// Folder of the project.
     pub root: PathBuf,
     pub project: Project,
     pub dbt: Option<DbtProject>,
     artifacts: Option<TargetFolder>,
     nothing: Manifest,
-    /// What `known.yml` says.
+    /// Facts in `known.yml`.
     committed: formulac::Known,
     pub specs: Vec<SpecModel>,
-    /// The texts of the specs, by path.
+    /// Texts of the specs, by path.
     pub texts: Vec<(PathBuf, String)>,
-    /// Made where there are specs: what it knows of tables is as large as the manifest.
+    /// Built only if there are specs, because its knowledge of tables is as large as the manifest.
     compiler: OnceCell<Compiler>,
     omni: OmniFields,
     dialect: Option<Dialect>,
-    /// How nodes ended last, by id.
+    /// Status of each node in the last run, by id.
     pub status: BTreeMap<String, String>,
-    /// What is known of SQL from before, while it is read beside all else.
+    /// Cached lineage of SQL, read in a thread while everything else is read.
     lineages: Cell<Option<JoinHandle<Lineages>>>,
 }
 
 impl ImpactContext {
-    /// Reads it. `is_whole` says whether the code of models as it is written and what is said of columns is asked for,
-    /// which specs need, too.
+    /// Reads the context. `is_whole` asks for the source code of models and the descriptions of columns, which specs
+    /// need too.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = project::read_with_place(given)?;
@@ -74,7 +74,7 @@ impl ImpactContext {
                 session.warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one")
             }
         }
-        // A catalog that cannot be read is an error at once.
+        // If the catalog cannot be read, the error is reported immediately.
         artifacts.as_ref().map(TargetFolder::catalog).transpose()?;
         let results = artifacts.as_ref().map(TargetFolder::run_results).transpose()?.flatten();
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
@@ -114,13 +114,13 @@ impl ImpactContext {
         })
     }
 
-    /// The graph of it all, with what is known of SQL from before.
+    /// Returns the graph of the whole project, with the cached lineage of SQL.
     pub fn graph(&self) -> Graph<'_> {
         let beside = self.lineages.take().and_then(|thread| thread.join().ok());
         Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::lineages(&self.root)))
     }
 
-    /// Keeps what is known of SQL by now.
+    /// Caches the lineage of SQL that the graph now has.
     pub fn keep(&self, graph: &Graph<'_>) {
         cache::keep_lineages(&self.root, graph);
     }
@@ -135,19 +135,19 @@ impl ImpactContext {
         }
     }
 
-    /// The models of other states of the specs.
+    /// Compiles other versions of the specs to models.
     pub fn compiled(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
         let facts = (&self.project, &self.committed, self.artifacts.as_ref(), self.dialect);
         compiled(|| self.compiler.get_or_init(|| make(facts)), texts, &self.root)
     }
 
-    /// Lines of a page that say what is compared.
+    /// Returns the lines of a page that state what is compared.
     pub fn messages(&self, since: Option<&str>) -> Vec<String> {
         since.map(|revision| format!("Changes since `{revision}`.")).into_iter().collect()
     }
 }
 
-/// What a compiler of specs is made of.
+/// Facts from which the compiler of specs is built.
 type ImpactFacts<'f> = (&'f Project, &'f formulac::Known, Option<&'f TargetFolder>, Option<Dialect>);
 
 fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
@@ -156,7 +156,7 @@ fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 
-/// The texts of the project's specs; empty if there is no folder of them.
+/// Returns the texts of the project's specs; empty if there is no specs folder.
 fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
     let folder = root.join(project.specs().unwrap_or(project::SPECS));
     if !folder.is_dir() {
@@ -173,7 +173,7 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
     Ok(texts)
 }
 
-/// The models of specs. Without any no compiler is asked for.
+/// Compiles specs to models. Without specs, no compiler is built.
 fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, String)], root: &Path) -> Vec<SpecModel> {
     if texts.is_empty() {
         return Vec::new();
@@ -197,7 +197,7 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
     cache::omni(&paths, &format!("{dialect:?}"), root, || read_omni(session, &paths, root, dialect))
 }
 
-/// Reads Omni's files, and whether nothing is wrong with them; what is, is told.
+/// Reads Omni's files, reports their errors, and returns whether there were none.
 fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<Dialect>) -> (OmniFields, bool) {
     let mut files = Vec::new();
     let mut is_sound = true;

@@ -1,4 +1,4 @@
-//! `formulac impact`: what a change touches.
+//! `formulac impact`: shows what a change affects.
 
 mod known;
 mod since;
@@ -21,9 +21,9 @@ pub use known::ImpactContext;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = format(args);
-    // Code is compared and shown there.
+    // These outputs compare and show code.
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
-    // The process ends with the command, and giving back each text of a large manifest would take its time.
+    // The process ends after this command, and freeing every text of a large manifest would take time.
     let known = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
     let graph = ManuallyDrop::new(known.graph());
     let change = match (args.removed, args.type_changed) {
@@ -64,7 +64,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     Ok(exit(args.fail_on, &impact))
 }
 
-/// What the option asks for, else what the file's name says.
+/// Returns the format set by the option, otherwise the format that the file's extension implies.
 fn format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;
@@ -85,7 +85,7 @@ fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<V
     names.iter().map(start).collect()
 }
 
-/// A name that means nothing, or several things.
+/// Returns the failure for a name that is unknown or ambiguous.
 pub fn unknown(fault: NameError) -> Failure {
     let failure = Failure::new(Exit::Faulty, fault.message);
     if fault.help.is_empty() { failure } else { failure.with_help(fault.help) }

@@ -1,4 +1,4 @@
-//! `--since`: what differs from a revision.
+//! `--since`: finds the differences from a revision.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use crate::cli::git::Revision;
 use crate::cli::project;
 use crate::cli::source::read_text;
 
-/// Files beside `dbt_project.yml` that say which packages there are.
+/// Files next to `dbt_project.yml` that list the packages.
 const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
 
-/// What changed, and what is said of it.
+/// Returns the changes since a revision, and their descriptions.
 pub fn compare(
     known: &ImpactContext,
     graph: &Graph<'_>,
@@ -37,7 +37,7 @@ pub fn compare(
             continue;
         }
         let (was, now) = (file.before, read_text(&path).ok());
-        // What is generated changes with its spec.
+        // Generated files change together with their specs.
         if [&was, &now].into_iter().flatten().any(|text| spec_of(text).is_some()) {
             continue;
         }
@@ -53,7 +53,7 @@ pub fn compare(
     Ok(since(graph, &before))
 }
 
-/// The files and folders that dbt reads, as seen from the root, with what they hold.
+/// Returns the files and folders that dbt reads, relative to the root, with the kind of their contents.
 fn kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
     let own = |path: &str| Some(clean(dbt.folder.join(path).strip_prefix(root).ok()?));
     let folders = [
@@ -72,9 +72,9 @@ fn kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
     found
 }
 
-/// What a file holds; none of one that dbt does not read.
+/// Returns the kind of a file; `None` if dbt does not read the file.
 fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
-    // The folder that is nearest: generic tests may stand in one below that of tests.
+    // The innermost folder decides, because the folder of generic tests may be inside the folder of tests.
     let of_folder = kinds.iter().filter(|(folder, _)| path.starts_with(folder));
     let (_, kind) = of_folder.max_by_key(|(folder, _)| folder.components().count())?;
     let end = path.extension().map(|end| end.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -87,7 +87,7 @@ fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
     }
 }
 
-/// Without `./` in front and `/` behind.
+/// Removes a leading `./` and a trailing `/`.
 fn clean(folder: &Path) -> PathBuf {
     folder.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
 }

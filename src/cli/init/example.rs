@@ -1,4 +1,4 @@
-//! The example project, which the command carries: the files of `examples/subscription_business`.
+//! The example project, which is built into the command: the files of `examples/subscription_business`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{InitPlan, is_free};
 use crate::cli::atomic_write::Planned;
 use crate::cli::exit::{Exit, Failure};
 
-/// Path and text of each file.
+/// Expands to the path and text of each file.
 macro_rules! files {
     ($($path:literal)*) => {
         &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/subscription_business/", $path)))),*]
@@ -60,7 +60,7 @@ const FILES: &[(&str, &str)] = files![
     "seeds/subscriptions.csv"
 ];
 
-/// All files, in a folder that holds nothing yet.
+/// Plans all files of the example. The folder must be missing or empty.
 pub fn plan(folder: &Path) -> Result<InitPlan, Failure> {
     if !is_free(folder)? {
         let failure = Failure::new(Exit::Conflict, format!("the folder `{}` is not empty", folder.display()));
@@ -70,7 +70,7 @@ pub fn plan(folder: &Path) -> Result<InitPlan, Failure> {
     Ok(InitPlan { files: FILES.iter().map(planned).collect(), ..InitPlan::default() })
 }
 
-/// What can be done with it.
+/// Returns the commands to try next in the example project.
 pub fn next(folder: &Path) -> String {
     format!(
         "next, in {}:\n  \
@@ -86,7 +86,8 @@ mod tests {
     use super::FILES;
     use std::path::{Path, PathBuf};
 
-    /// Whoever adds a file to the example adds it to the list; what a run of dbt leaves is not of it.
+    /// Proves that the list contains all files of the example, so that new files are added to it. Files that a dbt
+    /// run leaves behind are not part of the example.
     #[test]
     fn all_files_of_the_example_are_carried() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");

@@ -1,4 +1,4 @@
-//! A first spec on a model of the project: small, and sure to compile.
+//! Writes a first spec for a model of the project: small, and certain to compile.
 
 use std::path::PathBuf;
 
@@ -8,21 +8,22 @@ use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 use crate::cli::source::SourceText;
 
-/// A spec that can be written.
+/// A spec that is ready to be written.
 #[derive(Debug)]
 pub struct FirstSpec {
-    /// The name of its model.
+    /// Name of the spec's model.
     pub name: String,
     pub text: String,
 }
 
-/// A spec on the model of which most is known: by month where there is a date, with a sum where there is a number.
+/// Returns a spec for the model with the most known facts: by month if the model has a date, with a sum if it has
+/// a number.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let models = models(dbt);
     let schema = schema(dbt, dialect)?;
     let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
     let mut relations: Vec<Relation> = models.iter().map(|name| known(name)).collect();
-    // Stable, so that of equals the first by name is taken.
+    // The sort is stable, so among equal relations the first by name is used.
     relations.sort_by_key(|relation| (day(relation).is_none(), amount(relation).is_none()));
     let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
     let specs = relations.iter().flat_map(|relation| specs(relation, &taken));
@@ -37,7 +38,7 @@ fn compiles(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
     compiled.diagnostics().is_empty() && compiled.model_sql().is_some()
 }
 
-/// The names of the project's own models, and of its seeds behind them.
+/// Returns the names of the project's own models, followed by its seeds.
 fn models(dbt: &DbtProject) -> Vec<String> {
     let of = |folders: &[String], section: &str, ending: &str| -> Vec<String> {
         let enabled = |folder: &String| {
@@ -59,7 +60,7 @@ fn models(dbt: &DbtProject) -> Vec<String> {
     names
 }
 
-/// What the last manifest knows, else what the properties files say.
+/// Returns the schema of the last manifest, otherwise the schema of the properties files.
 fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
         return Ok(artifacts.known_relations(dialect, None)?.schema);
@@ -69,11 +70,11 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     let sources: Vec<SourceText> =
         files.map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none()).collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
-    // Files of other kinds are none of our business here.
+    // Files of other kinds do not matter here.
     Ok(formulac::known::from_texts(&texts, dialect).0)
 }
 
-/// What can be said of a relation, the most telling first.
+/// Returns the possible specs for a relation, the most informative first.
 fn specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
     let from = relation.name();
     let mut specs = Vec::new();
@@ -108,13 +109,13 @@ fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str
     FirstSpec { name, text }
 }
 
-/// A column that tells when.
+/// Returns a column with a date or timestamp.
 fn day(relation: &Relation) -> Option<&str> {
     let of = |ty: Type| relation.columns().iter().find(|column| column.ty() == ty && is_plain(column));
     of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
 }
 
-/// A column of which a sum means something: a number that is no key.
+/// Returns a column whose sum is meaningful: a number that is not a key.
 fn amount(relation: &Relation) -> Option<&str> {
     let is_key = |column: &Column| {
         let name = column.name().to_ascii_lowercase();
@@ -128,7 +129,7 @@ fn amount(relation: &Relation) -> Option<&str> {
     of(Type::Decimal).or_else(|| of(Type::Float)).or_else(|| of(Type::Integer)).map(Column::name)
 }
 
-/// A name that formulas and YAML take as it is.
+/// Returns whether formulas and YAML accept the column's name unquoted.
 fn is_plain(column: &Column) -> bool {
     let name = column.name();
     name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

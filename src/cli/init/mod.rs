@@ -1,4 +1,4 @@
-//! `formulac init`: what a dbt project needs to begin with, or a whole example project.
+//! `formulac init`: creates the files that a dbt project needs for formulac, or a whole example project.
 
 mod example;
 mod first_spec;
@@ -25,14 +25,14 @@ const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
 const GITIGNORE: &str = ".gitignore";
 const SPECS: &str = "metrics/";
 
-/// What is to be written, and what is to be said of what is not.
+/// Files to write, and messages about files that are kept.
 #[derive(Debug, Default)]
 struct InitPlan {
     files: Vec<Planned>,
-    /// Number of lines that are added to the `.gitignore` that is there.
+    /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
-    /// What to do next, in a project that is new to formulac.
+    /// Next steps, for a project that is new to formulac.
     next: Option<String>,
 }
 
@@ -110,7 +110,7 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
         }
         let dialect = known_dialect(dbt, dialect)?;
         let text = project_file::text(dbt, dialect, SPECS);
-        // What is written here is read again by every other command.
+        // Every other command reads this text, so it must be free of errors.
         debug_assert_eq!(Project::from_text(&text).1, []);
         plan.files.push(Planned { path: place, text });
         (SPECS.to_owned(), dialect)
@@ -128,7 +128,7 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
     })
 }
 
-/// A first spec, where there is none yet.
+/// Plans a first spec, if there is no spec yet.
 fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<Option<PathBuf>, Failure> {
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
@@ -149,7 +149,7 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
     }
 }
 
-/// The commands of the first evening.
+/// Returns the first commands to try.
 fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
     let (specs, preview) = match spec.map(display_path) {
         Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
@@ -163,7 +163,7 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
     format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
 }
 
-/// The lines that are not there yet, behind those that are.
+/// Adds the missing lines at the end of `.gitignore`.
 fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
     let now = Planned { path: path.to_owned(), text: String::new() };
     let before = match now.present()? {
@@ -188,7 +188,7 @@ fn display_path(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
-/// Whether a folder is not there, or has nothing in it.
+/// Returns whether a folder is missing or empty.
 fn is_free(folder: &Path) -> Result<bool, Failure> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
@@ -197,8 +197,8 @@ fn is_free(folder: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// The files of a folder and the folders in it with this ending, in the order of their paths. What cannot be read is
-/// left out: it is only looked at for what could be of use.
+/// Returns the files with this ending in a folder and its subfolders, in the order of their paths. Unreadable
+/// entries are skipped, because the files are only searched for useful facts.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

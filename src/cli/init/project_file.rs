@@ -1,13 +1,13 @@
-//! The text of a new `formulac.yml`.
+//! Builds the text of a new `formulac.yml`.
 
 use formulac::Dialect;
 
 use crate::cli::dbt_project::DbtProject;
 
-/// Names of outputs in which nothing is to be tried out.
+/// Names of outputs that become protected environments, because nothing should be tried out in them.
 const PROTECTED: [&str; 2] = ["prod", "production"];
 
-/// The project file of a dbt project, with what may be added as comments.
+/// Returns the project file of a dbt project, with optional settings as comments.
 pub fn text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
     let first = |paths: &[String], default: &str| {
         let path = paths.first().map_or(default, String::as_str);
@@ -41,7 +41,8 @@ tests: {tests}/formulac/
     )
 }
 
-/// The outputs of the profile, the one that dbt uses first: it is where a preview runs.
+/// Returns the profile's outputs as environments. The output that dbt uses by default comes first, because
+/// previews run there.
 fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
     let Ok(mut profile) = dbt.profile() else { return String::new() };
     let target = profile.target.take();
@@ -59,7 +60,7 @@ fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
     format!("\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in one.\nenvironments:\n{text}")
 }
 
-/// A name that YAML reads as a text, without quotes.
+/// Returns whether YAML reads a name as text without quotes.
 fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))

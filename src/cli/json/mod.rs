@@ -1,8 +1,8 @@
-//! The JSON of commands: its version, and the JSON Schema of each command.
+//! JSON output of commands: its version, and the JSON Schema of each command.
 //!
-//! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an array's
-//! items, the type of items, or the list of all values. `key?` may be missing, `*` is any key, `#name` is a shape that
-//! several commands share, and `...` takes in all keys of one.
+//! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an
+//! array's items, the type of items, or the list of all values. `key?` is optional, `*` is any key, `#name` is a
+//! shape that several commands share, and `...` includes all keys of a shape.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use super::exit::{Exit, Failure};
 
 const SHAPES: &str = include_str!("shapes.json");
 
-/// The version of the shapes. A new key does not change it.
+/// Version of the shapes. Adding a key does not change it.
 const VERSION: u32 = 1;
 
-/// A command's object with its version in front.
+/// A command's object, preceded by the version.
 #[derive(Serialize)]
 pub struct Versioned<'v, T: Serialize> {
     version: u32,
@@ -31,12 +31,12 @@ impl<'v, T: Serialize> Versioned<'v, T> {
     }
 }
 
-/// Returns the text of a command's object.
+/// Returns a command's object as JSON text.
 pub fn text(object: &impl Serialize) -> String {
     render::json_text(&Versioned::from_object(object))
 }
 
-/// Returns the JSON Schema of what a command prints with `--json`.
+/// Returns the JSON Schema of a command's `--json` output.
 pub fn schema(command: &str) -> Result<String, Failure> {
     let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap_or_default();
     let Some(shape) = shapes.get(command).filter(|_| !command.starts_with('#')) else {
@@ -54,7 +54,7 @@ pub fn schema(command: &str) -> Result<String, Failure> {
     if let Some(required) = object["required"].as_array_mut() {
         required.insert(0, json!("version"));
     }
-    // A shared shape may use others.
+    // A shared shape may use other shared shapes.
     let mut defined: Map<String, Value> = Map::new();
     while let Some(name) = expansion.used.iter().find(|name| !defined.contains_key(**name)).copied() {
         let shape = shapes.get(&format!("#{name}")).unwrap_or(&Value::Null);
@@ -74,15 +74,15 @@ pub fn schema(command: &str) -> Result<String, Failure> {
     Ok(render::json_text(&schema))
 }
 
-/// Shapes as they become JSON Schema.
+/// Expansion of shapes to JSON Schema.
 struct Expansion<'s> {
     shapes: &'s Map<String, Value>,
-    /// Shared shapes that are referred to.
+    /// Shared shapes that are referenced.
     used: BTreeSet<&'s str>,
 }
 
 impl<'s> Expansion<'s> {
-    /// The schema of an object with these keys, or of a shared shape.
+    /// Returns the schema of an object with these keys, or of a shared shape.
     fn object(&mut self, shape: &'s Value) -> Value {
         let mut schema = Map::from_iter([("type".to_owned(), json!("object"))]);
         let (mut properties, mut required) = (Map::new(), Vec::new());
@@ -111,7 +111,7 @@ impl<'s> Expansion<'s> {
         Value::Object(schema)
     }
 
-    /// The keys of a shape, or of the shared shape that it names.
+    /// Returns the keys of a shape, or of the shared shape that it names.
     fn keys(&self, shape: &'s Value) -> Vec<(&'s String, &'s Value)> {
         let shape = shape.as_str().and_then(|name| self.shapes.get(name)).unwrap_or(shape);
         shape.as_object().into_iter().flatten().collect()
@@ -125,7 +125,7 @@ impl<'s> Expansion<'s> {
         schema
     }
 
-    /// The schema of `string|null`, of `#shape`, or of an object or array with what it holds.
+    /// Returns the schema of `string|null`, of `#shape`, or of an object or array and its contents.
     fn typed(&mut self, types: &'s str, inner: Option<&'s Value>) -> Value {
         let mut names: Vec<&str> = types.split('|').collect();
         if let Some(name) = names.first().and_then(|first| first.strip_prefix('#')) {

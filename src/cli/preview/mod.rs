@@ -1,4 +1,4 @@
-//! `formulac preview`: a spec is run, and its rows are shown.
+//! `formulac preview`: runs a spec and shows its rows.
 
 mod table;
 
@@ -17,10 +17,10 @@ use super::session::{Session, Stream, reports};
 use super::source::SourceText;
 use formulac::diag::{Code, Diagnostic, render};
 
-/// What helps where the folder of `--data` lacks a file that is read.
+/// Help if the folder of `--data` lacks a file that the spec reads.
 const NO_FILE: &str = "correct the name, or put a file of it into the folder of `--data`";
 
-/// What came of a spec: its SQL and rows as far as there are some.
+/// Result of previewing a spec: its SQL and rows, if available.
 #[derive(Debug, Default)]
 struct PreviewOutcome {
     name: Option<String>,
@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The table is data, what is not in it is said as a message.
+/// The table is printed as data. A message reports the columns that are not in the table.
 fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
     let (text, left_out) = table::text(answer, width());
     session.data(&text)?;
@@ -76,7 +76,7 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Characters of a line, where there is a limit: `COLUMNS`, else the terminal's own.
+/// Returns the maximum number of characters in a line, if limited: `COLUMNS`, otherwise the terminal's width.
 fn width() -> Option<u16> {
     let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<u16>().ok()).filter(|n| *n > 0);
     let own = || terminal_size::terminal_size().map(|(width, _)| width.0);
@@ -107,7 +107,7 @@ fn outcome(
     }
     note_undecided(session, spec.undecided());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
-        // The schema is what the files show.
+        // Here, the schema is inferred from the files.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
         let of_data = |fault: Diagnostic| match fault.kind() {
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),

@@ -1,4 +1,4 @@
-//! Rows as a table that fits the terminal.
+//! Formats rows as a table that fits the terminal.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
@@ -7,12 +7,12 @@ use crate::cli::engine::Answer;
 use formulac::Type;
 use formulac::diag::render::visible;
 
-/// A column narrower than its values has at least these many characters.
+/// Minimum number of characters in a column that is narrower than its values.
 const NARROWEST: u16 = 8;
-/// What a column takes beside its values: a blank on either side, and a line.
+/// Characters that a column needs besides its values: a space on each side, and a line.
 const AROUND: u16 = 3;
 
-/// The table, and how many columns of the answer are not in it.
+/// Returns the table, and the number of columns of the answer that it omits.
 pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
@@ -34,7 +34,7 @@ pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     (format!("{table}\n"), left_out)
 }
 
-/// Hides the last columns where not even narrow ones have room; how many they are.
+/// Hides the last columns if even narrow columns have no room, and returns the number of hidden columns.
 fn leave_out(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
     let mut used = 1;
@@ -55,7 +55,7 @@ fn line(texts: Vec<String>) -> Row {
     row
 }
 
-/// NULL is `NULL`; the text of these letters has quotes, and the empty text is blank.
+/// Formats a value: NULL as `NULL`, the text "NULL" in quotes, and the empty text as blank.
 fn cell(value: Option<&str>, ty: Type) -> String {
     match value {
         None => "NULL".to_owned(),
@@ -65,7 +65,8 @@ fn cell(value: Option<&str>, ty: Type) -> String {
     }
 }
 
-/// A number as the language writes it as text, without trailing zeros; engines differ in how many they write.
+/// Formats a number as the language converts it to text, without trailing zeros. Engines differ in how many zeros
+/// they print.
 fn shortest(number: &str) -> &str {
     if !number.contains('.') || number.contains(['e', 'E']) {
         return number;
@@ -74,7 +75,7 @@ fn shortest(number: &str) -> &str {
     number.strip_suffix('.').unwrap_or(number)
 }
 
-/// In one line, with nothing that a terminal would obey.
+/// Formats a text as one line without control characters that a terminal would obey.
 fn display_cell(text: &str) -> String {
     visible(text).replace('\n', "↵").replace('\t', " ")
 }

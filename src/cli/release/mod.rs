@@ -1,4 +1,5 @@
-//! `formulac release`: specs, dbt's files and Omni's of one commit get one name, with what changed since the last.
+//! `formulac release`: gives a name to the specs, dbt's files and Omni's files of one commit, with the changes
+//! since the last release.
 
 mod notes;
 mod obstacles;
@@ -62,7 +63,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::worse))
 }
 
-/// The commit that is to be released: that of the environment's branch, with nothing changed beside it.
+/// Returns the commit to release: that of the environment's branch, without uncommitted changes.
 fn is_ready(
     session: &Session,
     place: &Workspace,
@@ -90,7 +91,7 @@ fn is_ready(
     Ok(head)
 }
 
-/// The name that is asked for, else the last one with its last number one higher.
+/// Returns the requested name, otherwise the last release's name with its last number increased by one.
 fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
     let name = match (asked, last) {
         (Some(asked), _) => asked.to_owned(),
@@ -104,7 +105,7 @@ fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) ->
         return Err(Failure::new(Exit::Usage, format!("`{name}` cannot be the name of a release"))
             .with_help("take letters, digits, `.` and `-`, such as `v1.4`"));
     }
-    // Numbers name entries of the log.
+    // Hexadecimal numbers name entries of the log.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Failure::new(Exit::Usage, format!("`{name}` could be an entry of the log"))
             .with_help(format!("put a letter before it: `v{name}`")));
@@ -123,7 +124,7 @@ fn next(last: &str) -> Option<String> {
     Some(format!("{begin}{}", number.checked_add(1)?))
 }
 
-/// What the tag says.
+/// Returns the text of the tag.
 fn text(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
     let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
     let mut text = format!("{name}{of}\n");

@@ -1,5 +1,5 @@
-//! What a release says of itself: its models if it is the first, else what differs in them since the last release. What
-//! was pushed and rolled back in between does not appear.
+//! Writes the notes of a release: its models if it is the first release, otherwise the differences in the models
+//! since the last release. Changes that were pushed and rolled back in between do not appear.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use super::super::sync::{PlannedModels, Repository};
 use super::super::workspace::Workspace;
 use super::tags::Release;
 
-/// The notes, below the release's name.
+/// Returns the notes that follow the release's name.
 pub fn new(
     place: &Workspace,
     repository: &Repository,
@@ -63,7 +63,7 @@ pub fn new(
     Ok(text)
 }
 
-/// One line, whatever line breaks a formula has.
+/// Formats a formula as one line, without its line breaks.
 fn detail(text: &str) -> String {
     format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
@@ -76,7 +76,8 @@ fn first(ours: &BTreeMap<String, Ours>) -> String {
     text
 }
 
-/// The models of the specs in a commit, by name; `None` for a model whose spec of then does not compile now.
+/// Returns the models of the specs in a commit, by name. The value is `None` for a model whose spec at that
+/// commit does not compile now.
 fn models_at(
     place: &Workspace,
     repository: &Repository,
@@ -91,7 +92,7 @@ fn models_at(
     let mut found = BTreeMap::new();
     for (path, text) in paths.iter().zip(texts).filter(|(path, _)| project::is_yaml(path.as_ref())) {
         let Some(text) = text else { continue };
-        // Most specs did not change.
+        // Most specs have not changed, so they are not compiled again.
         if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
             found.insert((*name).clone(), Some((*ours).clone()));
             continue;

@@ -1,4 +1,5 @@
-//! What stands against a release: parts that are out of step, tests that fail, approvals that lack. All are told at once.
+//! Finds the obstacles to a release: parts that are out of step, failing tests, and missing approvals. All
+//! obstacles are reported at once.
 
 use std::path::Path;
 
@@ -18,10 +19,10 @@ use super::super::sync::{PlannedModels, Repository};
 use super::super::workspace::Workspace;
 use super::tags::Release;
 
-/// Names that are listed.
+/// Maximum number of names listed.
 const NAMED: usize = 5;
 
-/// What stands against it, and the command that fixes it.
+/// An obstacle to a release, and the command that removes it.
 pub struct Obstacle {
     pub exit: Exit,
     pub what: String,
@@ -50,7 +51,7 @@ pub fn new(
     Ok(found)
 }
 
-/// Specs and dbt's files.
+/// Checks that specs and dbt's files are in step.
 fn step(made: &PlannedModels) -> Option<Obstacle> {
     if !made.is_sound() {
         return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
@@ -66,7 +67,7 @@ fn step(made: &PlannedModels) -> Option<Obstacle> {
     Some(obstacle(Exit::Faulty, what, "formulac push"))
 }
 
-/// Omni's files, where they are pulled at all.
+/// Checks Omni's files, if the project has ever been pulled.
 fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else { return Ok(None) };
     let pending = pull::pending(session, read, &Beside::read(&dbt.target())?)?;
@@ -82,7 +83,7 @@ fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failur
     Ok((!files.is_empty()).then(|| obstacle(Exit::Faulty, what, "formulac pull")))
 }
 
-/// What dbt's last run in the environment came to.
+/// Checks the results of dbt's last run in the environment.
 fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
     let target = dbt.target();
@@ -125,7 +126,7 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
     Ok(found)
 }
 
-/// The obstacle where no results of a build are there. `other` is the command that wrote the results instead.
+/// Returns the obstacle for missing build results. `other` is the command that overwrote the results.
 fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
@@ -133,19 +134,19 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
         return obstacle(Exit::Faulty, what, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
-    // Building first and then the same command again would end here again.
+    // Building and then running the same command again would lead back to this obstacle.
     let what = format!(
         "nothing is known of tests: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
     );
     let fix = match other {
-        // Without compiling it writes no results.
+        // With `--no-compile`, this command writes no results.
         "docs generate" => format!("{build} && {}", build.replace("dbt build", "dbt docs generate --no-compile")),
         _ => format!("{build}, after `dbt {other}`"),
     };
     obstacle(Exit::Faulty, what, &fix)
 }
 
-/// Each commit of the branch since the last release, by the rules that were in force before it.
+/// Checks each commit of the branch since the last release, by the rules that were in force before the commit.
 fn approvals(
     session: &Session,
     place: &Workspace,

@@ -1,20 +1,20 @@
-//! Releases are annotated tags with a trailer, so that they travel with git and need no commit of their own.
+//! Stores releases as annotated tags with a trailer, so that they travel with git and need no commit of their own.
 
 use formulac::Environment;
 
 use super::super::exit::Failure;
 use super::super::sync::Repository;
 
-/// The trailer of a tag that is a release.
+/// Trailer that marks a tag as a release.
 const TRAILER: &str = "Formulac-Release";
 
-/// A release that was made.
+/// An existing release.
 pub struct Release {
     pub name: String,
     pub commit: String,
 }
 
-/// The releases that this commit follows, the last first.
+/// Returns the releases that are reachable from the current commit, the latest first.
 pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
     let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
     let args =
@@ -30,7 +30,7 @@ pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
     Ok(found)
 }
 
-/// A release by its name.
+/// Returns the release with this name.
 pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Failure> {
     Ok(all(repository)?.into_iter().find(|release| release.name == name))
 }
@@ -44,7 +44,8 @@ pub fn make(
     environment: Option<&Environment>,
 ) -> Result<(), Failure> {
     let of = environment.map_or("all", |it| it.name.as_str());
-    // What people said could pass for a trailer of its own, as the last lines do.
+    // The trailer gets a paragraph of its own at the end, because the last lines of a user's message could otherwise
+    // pass for a trailer.
     let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
     repository
         .run_git_with_input(&["tag", "--annotate", "--cleanup=whitespace", "--file=-", "--", name, commit], &text)

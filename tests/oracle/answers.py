@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Recorded answers of the slow engines, so that a test run asks them only about SQL that has changed.
+
+  answers.py merge FOLDER    replaces the recorded answers by those in FOLDER, which `tests/run.sh record` filled
+
+An answer belongs to a hash of the SQL, its tables, and everything that answers: the versions of the engine's packages and
+the text of its files here. So a changed query, table, package or stand-in is always asked. One question in 20 is asked
+in spite of its record, others for each commit, and an answer that differs from its record is an error.
+
+  FORMULAC_ANSWERS=none    asks all questions
+  FORMULAC_RECORD=FOLDER   asks all questions and writes the answers to FOLDER
+"""
+import hashlib
+import importlib.metadata
+import json
+import lzma
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+RECORDS = HERE / "answers"
+# The packages that answer. Other engines answer as fast as records are read.
+PACKAGES = {
+    "bigquery": ["zetasql", "wasmtime"],
+    "snowflake": ["fakesnow", "duckdb", "sqlglot"],
+}
+SHARE = 20
+# The answer depends on the time of the question.
+VOLATILE = re.compile(r"current_|sysdate|getdate|localtime|now\(|rand|uuid", re.IGNORECASE)
+
+
+def fingerprint(engine):
+    """Hash of the packages and files that answer for an engine."""
+    hashed = hashlib.sha256()
+    for name in PACKAGES[engine]:
+        try:
+            hashed.update(f"{name} {importlib.metadata.version(name)}\n".encode())
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    files = [*HERE.glob(f"{engine}_*.py"), HERE / f"engine_{engine}.py", HERE / "literals.py", HERE / "values.py"]
+    for path in sorted(files):
+        hashed.update(path.read_bytes())
+    return hashed.hexdigest()
+
+
+def read(path):
+    if not path.exists():
+        return {}
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        return dict(json.loads(line) for line in file)
+
+
+def commit():
+    """Number of the commit, which decides which records a run checks."""
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True)
+    return int(git.stdout.strip() or "0", 16) if git.returncode == 0 else 0
+
+
+def comparable(answer):
+    """The answer without what a query leaves open: the order of its rows, and the last digits of floats."""
+    rows = [[f"{round(v, 9):.9g}" if isinstance(v, float) else v for v in row] for row in answer.get("rows", [])]
+    return {**answer, "rows": sorted(map(json.dumps, rows))}
+
+
+class Answers:
+    """Answers questions to one engine from the records. It asks `ask` for all others."""
+
+    def __init__(self, engine):
+        self.record = os.environ.get("FORMULAC_RECORD")
+        self.engine = engine
+        self.known = {}
+        self.used = {}
+        self.asked = 0
+        self.differing = []
+        self.active = engine in PACKAGES
+        if self.active:
+            self.fingerprint = fingerprint(engine)
+            self.turn = commit() % SHARE
+            if not self.record and os.environ.get("FORMULAC_ANSWERS") != "none":
+                self.known = read(RECORDS / f"{engine}.jsonl.xz")
+
+    def answer(self, sql, tables, ask):
+        if not self.active or VOLATILE.search(sql):
+            self.asked += 1
+            return ask(sql, tables)
+        question = json.dumps([self.fingerprint, sql, tables])
+        key = hashlib.sha256(question.encode()).hexdigest()[:20]
+        known = self.known.get(key)
+        if known is not None and int(key, 16) % SHARE != self.turn:
+            return known
+        self.asked += 1
+        answer = ask(sql, tables)
+        if known is not None and comparable(known) != comparable(answer):
+            self.differing.append(f"{sql}\nrecorded: {json.dumps(known)}\nanswered: {json.dumps(answer)}")
+        self.used[key] = answer
+        return answer
+
+    def finish(self):
+        """Writes the answers of this run where they are recorded. Returns an error if a record was wrong."""
+        if self.record and self.active:
+            folder = pathlib.Path(self.record)
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(folder / f"{self.engine}-{os.getpid()}.jsonl", "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(pair) + "\n" for pair in self.used.items())
+        if self.differing:
+            return "answers differ from their records; see tests/oracle/answers.py\n" + "\n\n".join(self.differing[:3])
+        return None
+
+
+def merge(folder):
+    RECORDS.mkdir(exist_ok=True)
+    for engine in PACKAGES:
+        answers = {}
+        for path in sorted(pathlib.Path(folder).glob(f"{engine}-*.jsonl")):
+            with open(path, encoding="utf-8") as file:
+                answers.update(json.loads(line) for line in file)
+        target = RECORDS / f"{engine}.jsonl.xz"
+        with lzma.open(target, "wt", encoding="utf-8", preset=9) as file:
+            file.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in sorted(answers.items()))
+        print(f"{target}: {len(answers)} answers, {target.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] != "merge":
+        sys.exit(__doc__)
+    merge(sys.argv[2])
